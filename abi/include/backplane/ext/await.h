@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bp.await/1: wait inside a handler.
+ *
+ * Each function suspends the calling handler's fiber: other requests of the context run meanwhile,
+ * and the handler goes on where it stood, on the same thread. In a blocking handler (worker pool)
+ * the worker thread waits instead. `call` is bp_call.token of the handler that runs; from anywhere
+ * else the answer is BP_NOT_SUPPORTED.
+ *
+ * A request that is canceled, or whose deadline passes, has its await return BP_CANCELED or
+ * BP_DEADLINE at once, and each later one too: clean up and return.
+ */
+#ifndef BACKPLANE_EXT_AWAIT_H
+#define BACKPLANE_EXT_AWAIT_H
+
+#include "../base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BP_EXT_AWAIT "bp.await/1"
+
+enum { BP_FD_READABLE = 1, BP_FD_WRITABLE = 2 };
+
+typedef struct bp_await {
+  uint32_t struct_size;
+  uint32_t reserved;
+
+  /* Waits `ms` milliseconds; 0 lets other requests run and comes back.
+   * BP_OK, BP_CANCELED, BP_DEADLINE, BP_NOT_SUPPORTED.
+   * [thread: request, worker] [state: in a handler] [suspend: yes] */
+  bp_status (*sleep)(bp_token call, uint64_t ms);
+
+  /* Calls another wire name in the same context and waits for its terminal answer; partial answers
+   * are dropped. `timeout_ms` 0 means none; the caller's own deadline holds in any case. The return
+   * value is the answer's status and equals out->status; `out` is the caller's to free.
+   * [thread: request, worker] [state: in a handler] [suspend: yes] */
+  bp_status (*call)(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out);
+
+  /* Calls a host function: the application's of that name, else a module's; otherwise
+   * BP_NO_HOST_FUNCTION. Else as `call`.
+   * [thread: request, worker] [state: in a handler] [suspend: yes] */
+  bp_status (*host_call)(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out);
+
+  /* Waits until file descriptor `fd` is ready for `events` (BP_FD_…). The descriptor stays the
+   * caller's and must stay open meanwhile. BP_TIMEOUT after `timeout_ms`, 0 meaning none.
+   * [thread: request, worker] [state: in a handler] [suspend: yes] */
+  bp_status (*fd)(bp_token call, int fd, uint32_t events, uint64_t timeout_ms);
+
+  /* Asks, without waiting, whether the request is still wanted: BP_OK, BP_CANCELED or BP_DEADLINE.
+   * `*remaining_ms`, if not NULL, gets the milliseconds left, or UINT64_MAX if there is no deadline.
+   * [thread: request, worker] [state: in a handler] [suspend: no] */
+  bp_status (*check)(bp_token call, uint64_t* remaining_ms);
+} bp_await;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BACKPLANE_EXT_AWAIT_H */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bp.log/1: log through the host, which adds time, module and generation.
+ */
+#ifndef BACKPLANE_EXT_LOG_H
+#define BACKPLANE_EXT_LOG_H
+
+#include "../plugin.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BP_EXT_LOG "bp.log/1"
+
+typedef struct bp_log_api {
+  uint32_t struct_size;
+  uint32_t reserved;
+
+  /* Not 0 if a line of `level` (BP_LOG_…) would be written: ask before building a costly one.
+   * [thread: any] [state: init has begun] [suspend: no] */
+  int32_t (*enabled)(int32_t level);
+
+  /* Writes one line. Control characters in `text` are escaped.
+   * [thread: any] [state: init has begun] [suspend: no] */
+  void (*write)(bp_module* module, int32_t level, bp_str text);
+} bp_log_api;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BACKPLANE_EXT_LOG_H */

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads CBOR (RFC 8949) item by item with libcbor's streaming decoder, which allocates nothing.
+// What that decoder does not check is checked here, because the bytes may come from anybody: depth,
+// counts against the bytes that remain, UTF-8.
+#pragma once
+
+#include <cbor.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "utf8.hpp"
+#include "writer.hpp"
+
+namespace backplane::cbor {
+
+/// Bytes that are no well-formed CBOR, or not the item that was asked for.
+struct Error : std::runtime_error {
+  Error(const std::string& what, std::size_t at) : std::runtime_error(what), offset(at) {}
+  std::size_t offset;  ///< of the item that is wrong, in bytes from the start
+};
+
+enum class Type : std::uint8_t {
+  uint,
+  negint,
+  bytes,
+  text,
+  array,
+  map,
+  tag,
+  boolean,
+  null,
+  undefined,
+  simple,
+  real,
+  end,  ///< the break that closes an array, map or string of unknown length
+};
+
+/// The names that error messages use.
+inline const char* name(Type type) noexcept {
+  constexpr const char* names[] = {"int",  "int",  "bytes",     "text",         "array", "map", "tag",
+                                   "bool", "null", "undefined", "simple value", "float", "end"};
+  return names[static_cast<std::size_t>(type)];
+}
+
+/// The head of one item. The contents of arrays, maps and tags follow as items of their own.
+struct Item {
+  Type type = Type::end;
+  bool until_end = false;   ///< array, map, bytes, text of unknown length: items follow until `end`
+  std::uint8_t width = 0;   ///< real: bytes it took (2, 4 or 8)
+  std::uint64_t value = 0;  ///< uint; negint (meaning -1 - value); count of array or map; tag; simple; boolean
+  double real = 0;
+  const std::uint8_t* data = nullptr;  ///< bytes, text: points into the input
+  std::size_t size = 0;
+
+  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data), size}; }
+  View bytes() const noexcept { return {data, size}; }
+};
+
+/// Nesting deeper than this is refused: the readers of items recurse.
+inline constexpr std::size_t max_depth = 64;
+
+class Reader {
+ public:
+  explicit Reader(View input) : input_(input) {}
+
+  std::size_t offset() const noexcept { return at_; }
+  bool at_end() const noexcept { return at_ == input_.size(); }
+  View rest() const noexcept { return input_.subspan(at_); }
+
+  /// The next head. Throws Error where there is none, or no well-formed one.
+  Item next() {
+    if (at_end()) throw Error("the CBOR ends in the middle", at_);
+    Item item;
+    const cbor_decoder_result result = input_[at_] >> 5 == 6 ? decode_tag(item) : decode(rest(), item);
+    if (result.status != CBOR_DECODER_FINISHED) fail(result.status);
+    const std::size_t begin = at_;
+    at_ += result.read;
+    const std::size_t left = input_.size() - at_;
+    // Each element takes at least a byte: a count beyond what remains is a lie, and is refused before
+    // anybody reserves memory for it.
+    if ((item.type == Type::array && item.value > left) || (item.type == Type::map && item.value > left / 2)) {
+      throw Error(std::string(name(item.type)) + " of " + std::to_string(item.value) + " elements in " +
+                      std::to_string(left) + " bytes",
+                  begin);
+    }
+    if (item.type == Type::text && !item.until_end && !valid_utf8(item.text())) {
+      throw Error("text that is not UTF-8", begin);
+    }
+    return item;
+  }
+
+  /// The next head, without moving on.
+  Item peek() {
+    const std::size_t begin = at_;
+    const Item item = next();
+    at_ = begin;
+    return item;
+  }
+
+  /// Passes over one whole item, and gives its bytes. Throws Error if it is not well-formed.
+  View skip() {
+    const std::size_t begin = at_;
+    skip_item(0, false);
+    return input_.subspan(begin, at_ - begin);
+  }
+
+ private:
+  static cbor_decoder_result decode(View input, Item& item) {
+    return cbor_stream_decode(input.data(), input.size(), &callbacks(), &item);
+  }
+
+  // libcbor 0.8 refuses the tags 6 to 20. A tag's head is an integer's but for its top three bits.
+  cbor_decoder_result decode_tag(Item& item) const {
+    unsigned char head[9] = {};
+    const std::size_t size = std::min(sizeof head, input_.size() - at_);
+    std::copy_n(input_.data() + at_, size, head);
+    head[0] &= 0x1f;
+    const cbor_decoder_result result = decode(View(head, size), item);
+    item.type = Type::tag;
+    return result;
+  }
+
+  void skip_item(std::size_t depth, bool end_allowed) {
+    const std::size_t begin = at_;
+    if (depth > max_depth) throw Error("nested deeper than " + std::to_string(max_depth) + " levels", begin);
+    const Item item = next();
+    if (item.type == Type::end) {
+      if (!end_allowed) throw Error("a break where an item was expected", begin);
+      ended_ = true;
+      return;
+    }
+    ended_ = false;
+    if (item.type == Type::tag) return skip_item(depth + 1, false);
+    if (item.until_end) return skip_until_end(item, depth, begin);
+    if (item.type != Type::array && item.type != Type::map) return;
+    const std::uint64_t count = item.type == Type::map ? item.value * 2 : item.value;
+    for (std::uint64_t i = 0; i < count; ++i) skip_item(depth + 1, false);
+  }
+
+  void skip_until_end(const Item& item, std::size_t depth, std::size_t begin) {
+    const bool chunks = item.type == Type::bytes || item.type == Type::text;
+    std::uint64_t count = 0;
+    for (;; ++count) {
+      if (chunks && !at_end()) {
+        const Item chunk = peek();
+        if (chunk.type != Type::end && (chunk.type != item.type || chunk.until_end)) {
+          throw Error("a string whose chunks are of another type", at_);
+        }
+      }
+      skip_item(depth + 1, true);
+      if (ended_) break;
+    }
+    ended_ = false;
+    if (item.type == Type::map && count % 2 != 0) throw Error("a map with a key and no value", begin);
+  }
+
+  [[noreturn]] void fail(cbor_decoder_status status) const {
+    // The whole input is here, so "more data needed" means it lies about its length.
+    if (status == CBOR_DECODER_NEDATA) throw Error("the CBOR ends in the middle", at_);
+    char byte[8];
+    std::snprintf(byte, sizeof byte, "0x%02x", input_[at_]);
+    throw Error(std::string("no CBOR item can begin with the byte ") + byte, at_);
+  }
+
+  template <Type type, class T>
+  static void number(void* item, T value) {
+    static_cast<Item*>(item)->type = type;
+    static_cast<Item*>(item)->value = value;
+  }
+  template <Type type>
+  static void string(void* item, cbor_data data, std::size_t size) {
+    auto* out = static_cast<Item*>(item);
+    out->type = type;
+    out->data = data;
+    out->size = size;
+  }
+  template <Type type>
+  static void open(void* item) {
+    static_cast<Item*>(item)->type = type;
+    static_cast<Item*>(item)->until_end = true;
+  }
+  template <Type type>
+  static void plain(void* item) {
+    static_cast<Item*>(item)->type = type;
+  }
+  template <int width, class T>
+  static void real_value(void* item, T value) {
+    auto* out = static_cast<Item*>(item);
+    out->type = Type::real;
+    out->width = width;
+    out->real = static_cast<double>(value);
+  }
+
+  static const cbor_callbacks& callbacks() noexcept {
+    static const cbor_callbacks table = [] {
+      cbor_callbacks t = cbor_empty_callbacks;
+      t.uint8 = number<Type::uint, std::uint8_t>;
+      t.uint16 = number<Type::uint, std::uint16_t>;
+      t.uint32 = number<Type::uint, std::uint32_t>;
+      t.uint64 = number<Type::uint, std::uint64_t>;
+      t.negint8 = number<Type::negint, std::uint8_t>;
+      t.negint16 = number<Type::negint, std::uint16_t>;
+      t.negint32 = number<Type::negint, std::uint32_t>;
+      t.negint64 = number<Type::negint, std::uint64_t>;
+      t.byte_string = string<Type::bytes>;
+      t.string = string<Type::text>;
+      t.byte_string_start = open<Type::bytes>;
+      t.string_start = open<Type::text>;
+      t.array_start = number<Type::array, std::size_t>;
+      t.indef_array_start = open<Type::array>;
+      t.map_start = number<Type::map, std::size_t>;
+      t.indef_map_start = open<Type::map>;
+      t.tag = number<Type::tag, std::uint64_t>;
+      t.float2 = real_value<2, float>;
+      t.float4 = real_value<4, float>;
+      t.float8 = real_value<8, double>;
+      t.undefined = plain<Type::undefined>;
+      t.null = plain<Type::null>;
+      t.boolean = number<Type::boolean, bool>;
+      t.indef_break = plain<Type::end>;
+      return t;
+    }();
+    return table;
+  }
+
+  View input_;
+  std::size_t at_ = 0;
+  bool ended_ = false;
+};
+
+/// Throws Error unless `input` is exactly one well-formed item.
+inline void check_well_formed(View input) {
+  Reader reader(input);
+  reader.skip();
+  if (!reader.at_end()) throw Error("bytes after the end of the item", reader.offset());
+}
+
+}  // namespace backplane::cbor
