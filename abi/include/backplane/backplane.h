@@ -59,13 +59,6 @@ typedef struct bp_listener {
   uint64_t id;
 } bp_listener;
 
-/* A string literal as a view. */
-#ifdef __cplusplus
-#define BP_STR(literal) (bp_str{literal, sizeof(literal) - 1})
-#else
-#define BP_STR(literal) ((bp_str){literal, sizeof(literal) - 1})
-#endif
-
 /* ---- The library -------------------------------------------------------------------------- */
 
 /* The library's version, "0.1.0"; static.

@@ -118,6 +118,13 @@ typedef struct bp_str {
   size_t size;
 } bp_str;
 
+/* A string literal as a view. */
+#ifdef __cplusplus
+#define BP_STR(literal) (bp_str{literal, sizeof(literal) - 1})
+#else
+#define BP_STR(literal) ((bp_str){literal, sizeof(literal) - 1})
+#endif
+
 /* ---- Buffers ----------------------------------------------------------------------------- */
 
 /* Memory of the host's that is handed over instead of copied. `data` is aligned to 16 bytes and

@@ -50,15 +50,19 @@ extern "C" {
 #define BP_MANIFEST_SECTION ".bp.manifest"
 #define BP_CDDL_SECTION ".bp.cddl"
 
+/* GCC emits file-scope data in any order it likes unless told not to; clang keeps it. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define BP_IN_SECTION(name) __attribute__((section(name), used, aligned(1), no_reorder))
+#else
+#define BP_IN_SECTION(name) __attribute__((section(name), used, aligned(1)))
+#endif
+
 /* One entry of the manifest, at file scope: BP_MANIFEST("name=kv"). */
-#define BP_MANIFEST(entry)                                                                                  \
-  __attribute__((section(BP_MANIFEST_SECTION), used, aligned(1))) static const char BP_CONCAT(bp_manifest_, \
-                                                                                              __COUNTER__)[] = entry
+#define BP_MANIFEST(entry) \
+  BP_IN_SECTION(BP_MANIFEST_SECTION) static const char BP_CONCAT(bp_manifest_, __COUNTER__)[] = entry
 
 /* A piece of the interface, at file scope; pieces are read in the order they stand in the file. */
-#define BP_CDDL(text)                                                                                                \
-  __attribute__((section(BP_CDDL_SECTION), used, aligned(1))) static const char BP_CONCAT(bp_cddl_, __COUNTER__)[] = \
-      text
+#define BP_CDDL(text) BP_IN_SECTION(BP_CDDL_SECTION) static const char BP_CONCAT(bp_cddl_, __COUNTER__)[] = text
 
 /* The ABI this header describes. Every module has exactly one. */
 #define BP_MANIFEST_ABI BP_MANIFEST("abi=1.0")

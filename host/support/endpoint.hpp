@@ -6,7 +6,7 @@
 namespace backplane {
 
 /// What a bp_context handle leads to: a context of this process, or a connection to one of another.
-/// embed/ has checked the handle, and that pointers which must not be null are not; it keeps the
+/// The C functions have checked the handle, and that pointers that must not be null are not; they keep the
 /// endpoint alive while a call runs. Each function does what the one of its name in backplane.h says.
 class Endpoint {
  public:

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The memory layout of every public struct, and the number behind every public constant, as they were
+ * released. Compiled as C11 and as C++20, so that both languages see the same thing. On another data
+ * model than LP64 x86-64 the offsets differ, and only the values are checked.
+ *
+ * A released struct may only grow at its tail: then its SIZE line changes and OFFSET lines are added. An
+ * OFFSET or VALUE line that has to change means that the ABI is broken: undo whatever made it fail.
+ */
+#include "backplane/backplane.h"
+#include "backplane/ext/await.h"
+#include "backplane/ext/config.h"
+#include "backplane/ext/event.h"
+#include "backplane/ext/handle.h"
+#include "backplane/ext/log.h"
+#include "backplane/plugin.h"
+
+#ifdef __cplusplus
+#define CHECK(condition, text) static_assert(condition, text)
+#define ALIGNOF(type) alignof(type)
+#else
+#define CHECK(condition, text) _Static_assert(condition, text)
+#define ALIGNOF(type) _Alignof(type)
+#endif
+
+#define VALUE(constant, value) CHECK((constant) == (value), #constant " is " #value " for good")
+
+#if defined(__x86_64__) && defined(__LP64__)
+#define SIZE(type, bytes, alignment) \
+  CHECK(sizeof(type) == (bytes) && ALIGNOF(type) == (alignment), #type " has " #bytes " bytes in this version")
+#define OFFSET(type, member, bytes) \
+  CHECK(offsetof(type, member) == (bytes), #type "." #member " is at byte " #bytes " for good")
+#else
+#define SIZE(type, bytes, alignment) CHECK(sizeof(type) > 0, #type)
+#define OFFSET(type, member, bytes) CHECK(sizeof(type) > 0, #type)
+#endif
+
+/* ---- base.h ---- */
+
+SIZE(bp_bytes, 16, 8);
+OFFSET(bp_bytes, data, 0);
+OFFSET(bp_bytes, size, 8);
+
+SIZE(bp_str, 16, 8);
+OFFSET(bp_str, data, 0);
+OFFSET(bp_str, size, 8);
+
+SIZE(bp_buffer, 24, 8);
+OFFSET(bp_buffer, data, 0);
+OFFSET(bp_buffer, size, 8);
+OFFSET(bp_buffer, capacity, 16);
+
+SIZE(bp_answer, 64, 8);
+OFFSET(bp_answer, struct_size, 0);
+OFFSET(bp_answer, status, 4);
+OFFSET(bp_answer, payload, 8);
+OFFSET(bp_answer, message, 24);
+OFFSET(bp_answer, detail, 40);
+OFFSET(bp_answer, buffer, 56);
+
+SIZE(bp_result, 64, 8);
+OFFSET(bp_result, struct_size, 0);
+OFFSET(bp_result, status, 4);
+OFFSET(bp_result, payload, 8);
+OFFSET(bp_result, message, 24);
+OFFSET(bp_result, detail, 40);
+OFFSET(bp_result, owner, 56);
+
+/* ---- plugin.h ---- */
+
+SIZE(bp_call, 72, 8);
+OFFSET(bp_call, struct_size, 0);
+OFFSET(bp_call, flags, 4);
+OFFSET(bp_call, token, 8);
+OFFSET(bp_call, payload, 16);
+OFFSET(bp_call, name, 32);
+OFFSET(bp_call, instance, 48);
+OFFSET(bp_call, state, 56);
+OFFSET(bp_call, data, 64);
+
+SIZE(bp_handler_desc, 40, 8);
+OFFSET(bp_handler_desc, struct_size, 0);
+OFFSET(bp_handler_desc, flags, 4);
+OFFSET(bp_handler_desc, name, 8);
+OFFSET(bp_handler_desc, handler, 24);
+OFFSET(bp_handler_desc, data, 32);
+
+SIZE(bp_function_desc, 40, 8);
+OFFSET(bp_function_desc, struct_size, 0);
+OFFSET(bp_function_desc, flags, 4);
+OFFSET(bp_function_desc, name, 8);
+OFFSET(bp_function_desc, function, 24);
+OFFSET(bp_function_desc, data, 32);
+
+SIZE(bp_host_api, 88, 8);
+OFFSET(bp_host_api, struct_size, 0);
+OFFSET(bp_host_api, abi_major, 4);
+OFFSET(bp_host_api, abi_minor, 8);
+OFFSET(bp_host_api, reserved, 12);
+OFFSET(bp_host_api, version, 16);
+OFFSET(bp_host_api, extension, 24);
+OFFSET(bp_host_api, register_handler, 32);
+OFFSET(bp_host_api, register_function, 40);
+OFFSET(bp_host_api, reply, 48);
+OFFSET(bp_host_api, buffer_new, 56);
+OFFSET(bp_host_api, buffer_free, 64);
+OFFSET(bp_host_api, result_free, 72);
+OFFSET(bp_host_api, fail, 80);
+
+SIZE(bp_module_entry, 56, 8);
+OFFSET(bp_module_entry, struct_size, 0);
+OFFSET(bp_module_entry, abi_major, 4);
+OFFSET(bp_module_entry, abi_minor, 8);
+OFFSET(bp_module_entry, flags, 12);
+OFFSET(bp_module_entry, init, 16);
+OFFSET(bp_module_entry, deinit, 24);
+OFFSET(bp_module_entry, instance_create, 32);
+OFFSET(bp_module_entry, instance_destroy, 40);
+OFFSET(bp_module_entry, extension, 48);
+
+/* ---- backplane.h ---- */
+
+SIZE(bp_context, 8, 8);
+OFFSET(bp_context, id, 0);
+
+SIZE(bp_method, 8, 8);
+OFFSET(bp_method, id, 0);
+
+SIZE(bp_request, 8, 8);
+OFFSET(bp_request, id, 0);
+
+SIZE(bp_listener, 8, 8);
+OFFSET(bp_listener, id, 0);
+
+SIZE(bp_host_options, 40, 8);
+OFFSET(bp_host_options, struct_size, 0);
+OFFSET(bp_host_options, worker_threads, 4);
+OFFSET(bp_host_options, data_dir, 8);
+OFFSET(bp_host_options, module_dirs, 16);
+OFFSET(bp_host_options, watchdog_period_ms, 24);
+OFFSET(bp_host_options, watchdog_threshold_ms, 28);
+OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
+
+SIZE(bp_context_options, 32, 4);
+OFFSET(bp_context_options, struct_size, 0);
+OFFSET(bp_context_options, queue_depth, 4);
+OFFSET(bp_context_options, event_queue_depth, 8);
+OFFSET(bp_context_options, stale_interval_ms, 12);
+OFFSET(bp_context_options, stop_timeout_ms, 16);
+OFFSET(bp_context_options, fiber_stack_size, 20);
+OFFSET(bp_context_options, spin_us, 24);
+OFFSET(bp_context_options, reserved, 28);
+
+SIZE(bp_connect_options, 16, 8);
+OFFSET(bp_connect_options, struct_size, 0);
+OFFSET(bp_connect_options, timeout_ms, 4);
+OFFSET(bp_connect_options, socket_path, 8);
+
+SIZE(bp_submission, 80, 8);
+OFFSET(bp_submission, struct_size, 0);
+OFFSET(bp_submission, flags, 4);
+OFFSET(bp_submission, method, 8);
+OFFSET(bp_submission, name, 16);
+OFFSET(bp_submission, payload, 32);
+OFFSET(bp_submission, buffer, 48);
+OFFSET(bp_submission, timeout_ms, 56);
+OFFSET(bp_submission, on_reply, 64);
+OFFSET(bp_submission, user, 72);
+
+SIZE(bp_event, 48, 8);
+OFFSET(bp_event, struct_size, 0);
+OFFSET(bp_event, flags, 4);
+OFFSET(bp_event, name, 8);
+OFFSET(bp_event, payload, 24);
+OFFSET(bp_event, listener, 40);
+
+SIZE(bp_load_options, 32, 8);
+OFFSET(bp_load_options, struct_size, 0);
+OFFSET(bp_load_options, flags, 4);
+OFFSET(bp_load_options, path, 8);
+OFFSET(bp_load_options, config, 16);
+
+/* ---- ext/await.h ---- */
+
+SIZE(bp_await, 48, 8);
+OFFSET(bp_await, struct_size, 0);
+OFFSET(bp_await, reserved, 4);
+OFFSET(bp_await, sleep, 8);
+OFFSET(bp_await, call, 16);
+OFFSET(bp_await, host_call, 24);
+OFFSET(bp_await, fd, 32);
+OFFSET(bp_await, check, 40);
+
+/* ---- ext/config.h ---- */
+
+SIZE(bp_config_api, 24, 8);
+OFFSET(bp_config_api, struct_size, 0);
+OFFSET(bp_config_api, reserved, 4);
+OFFSET(bp_config_api, get, 8);
+OFFSET(bp_config_api, data_dir, 16);
+
+/* ---- ext/event.h ---- */
+
+SIZE(bp_event_api, 16, 8);
+OFFSET(bp_event_api, struct_size, 0);
+OFFSET(bp_event_api, reserved, 4);
+OFFSET(bp_event_api, emit, 8);
+
+/* ---- ext/handle.h ---- */
+
+SIZE(bp_handle_api, 32, 8);
+OFFSET(bp_handle_api, struct_size, 0);
+OFFSET(bp_handle_api, reserved, 4);
+OFFSET(bp_handle_api, put, 8);
+OFFSET(bp_handle_api, get, 16);
+OFFSET(bp_handle_api, release, 24);
+
+/* ---- ext/log.h ---- */
+
+SIZE(bp_log_api, 24, 8);
+OFFSET(bp_log_api, struct_size, 0);
+OFFSET(bp_log_api, reserved, 4);
+OFFSET(bp_log_api, enabled, 8);
+OFFSET(bp_log_api, write, 16);
+
+/* ---- Constants ---- */
+
+VALUE(BP_ABI_MAJOR, 1);
+VALUE(BP_ABI_MINOR, 0);
+
+VALUE(BP_OK, 0);
+VALUE(BP_ERROR, 1);
+VALUE(BP_MISSING_CALLBACK, 2);
+VALUE(BP_STALE, 3);
+VALUE(BP_PARTIAL, 4);
+VALUE(BP_INVALID_ARGUMENT, 16);
+VALUE(BP_INVALID_HANDLE, 17);
+VALUE(BP_UNKNOWN_NAME, 18);
+VALUE(BP_NO_HOST_FUNCTION, 19);
+VALUE(BP_BAD_PAYLOAD, 20);
+VALUE(BP_OVERLOADED, 21);
+VALUE(BP_EVENT_QUEUE_STUCK, 22);
+VALUE(BP_REENTRANT, 23);
+VALUE(BP_DEADLINE, 24);
+VALUE(BP_CANCELED, 25);
+VALUE(BP_CLOSED, 26);
+VALUE(BP_MODULE_GONE, 27);
+VALUE(BP_INSTANCE_FAILED, 28);
+VALUE(BP_STALE_TOKEN, 29);
+VALUE(BP_OVERFLOW, 30);
+VALUE(BP_NO_REPLY, 31);
+VALUE(BP_EXCEPTION, 32);
+VALUE(BP_NOT_SUPPORTED, 33);
+VALUE(BP_TIMEOUT, 34);
+VALUE(BP_LOAD_REFUSED, 35);
+VALUE(BP_NAME_TAKEN, 36);
+VALUE(BP_NOT_LOADED, 37);
+VALUE(BP_PINNED, 38);
+VALUE(BP_IO, 39);
+VALUE(BP_OUT_OF_MEMORY, 40);
+VALUE(BP_UNREACHABLE, 41);
+VALUE(BP_PROTOCOL, 42);
+VALUE(BP_NOT_FOUND, 43);
+VALUE(BP_CONFIG, 44);
+VALUE(BP_ENTRY_RETURNED, 129);
+VALUE(BP_STATUS_MODULE_FIRST, 1000);
+
+VALUE(BP_WIRE_NAME_MAX, 128);
+VALUE(BP_MODULE_NAME_MAX, 64);
+
+VALUE(BP_LOG_TRACE, 0);
+VALUE(BP_LOG_DEBUG, 1);
+VALUE(BP_LOG_INFO, 2);
+VALUE(BP_LOG_WARN, 3);
+VALUE(BP_LOG_ERROR, 4);
+VALUE(BP_LOG_OFF, 5);
+
+VALUE(BP_EVENT_TYPED, 1);
+VALUE(BP_DONE, 0);
+VALUE(BP_LATER, 1);
+VALUE(BP_HANDLER_BLOCKING, 1);
+VALUE(BP_HANDLER_CONCURRENT, 2);
+VALUE(BP_SUBMIT_NO_STALE, 1);
+VALUE(BP_FD_READABLE, 1);
+VALUE(BP_FD_WRITABLE, 2);
+
+/* ---- Texts that modules carry in their files ---- */
+
+/* sizeof counts the NUL; the characters themselves are checked by tests/abi on a built module. */
+VALUE(sizeof(BP_MANIFEST_SECTION), 13);
+VALUE(sizeof(BP_CDDL_SECTION), 9);
+VALUE(sizeof(BP_MODULE_SYMBOL), 17);
+VALUE(sizeof(BP_EXT_AWAIT), 11);
+VALUE(sizeof(BP_EXT_CONFIG), 12);
+VALUE(sizeof(BP_EXT_EVENT), 11);
+VALUE(sizeof(BP_EXT_HANDLE), 12);
+VALUE(sizeof(BP_EXT_LOG), 9);

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include "cli/client.hpp"
+#include "cli/command.hpp"
+#include "cli/failure.hpp"
+#include "cli/input.hpp"
+#include "cli/output.hpp"
+#include "cli/suggest.hpp"
+#include "cli/wait.hpp"
+
+namespace backplane::cli {
+namespace {
+
+using std::chrono::milliseconds;
+
+// How much later than its deadline a call may end before the host is taken to be stuck.
+constexpr milliseconds grace{2000};
+// How long a canceled call may take to say so.
+constexpr milliseconds cancel_grace{2000};
+
+struct Reply {
+  bp_status status;
+  cbor::Bytes payload;
+  std::string message;
+  cbor::Bytes detail;
+
+  bool terminal() const { return status != BP_STALE && status != BP_PARTIAL; }
+};
+
+void on_reply(void* inbox, const bp_answer* answer) {
+  const auto copy = [](bp_bytes b) { return cbor::Bytes(view(b).begin(), view(b).end()); };
+  static_cast<Inbox<Reply>*>(inbox)->push(
+      {answer->status, copy(answer->payload), std::string(view(answer->message)), copy(answer->detail)});
+}
+
+bool is_wire_name(std::string_view name) {
+  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789_.";
+  return name.size() <= BP_WIRE_NAME_MAX && name.find('.') != std::string_view::npos &&
+         name.find("..") == std::string_view::npos && !name.starts_with('.') && !name.ends_with('.') &&
+         name.find_first_not_of(letters) == std::string_view::npos;
+}
+
+cbor::Bytes make_payload(const Args& args) {
+  if (args.raw) {
+    const std::string bytes = read_input(args.input);
+    return {bytes.begin(), bytes.end()};
+  }
+  if (args.input.empty()) return {0xa0};  // no parameters: the empty map
+  return read_payload(args.input);
+}
+
+class Call {
+ public:
+  Call(const Args& args, cbor::Bytes payload) : args_(args), payload_(std::move(payload)), client_(args) {}
+
+  int run() {
+    submit();
+    for (;;) {
+      switch (wait(signals_, inbox_.bell(), deadline_)) {
+        case Wake::signal:
+          interrupt();
+          break;
+        case Wake::bell:
+          for (const Reply& reply : inbox_.take()) {
+            if (reply.terminal()) return finish(reply);
+            if (reply.status == BP_STALE) {
+              note(cat("still running after ", std::string(reply.payload.begin(), reply.payload.end()), " ms"));
+            } else {
+              print(reply);
+            }
+          }
+          break;
+        default:
+          give_up();
+      }
+    }
+  }
+
+ private:
+  void submit() {
+    const bp_submission submission = {.struct_size = sizeof submission,
+                                      .name = str(args_.name),
+                                      .payload = bytes(payload_),
+                                      .timeout_ms = args_.timeout.value_or(0),
+                                      .on_reply = on_reply,
+                                      .user = &inbox_};
+    const bp_status status = bp_submit(client_.context(), &submission, &request_);
+    if (status == BP_INVALID_ARGUMENT) throw invalid();
+    if (status != BP_OK) throw CommandFailure{exit_code(status), status, bp_status_text(status)};
+    if (submission.timeout_ms != 0) {
+      deadline_ = std::chrono::steady_clock::now() + milliseconds(submission.timeout_ms) + grace;
+    }
+  }
+
+  // What a submission can have wrong: its name, or too large a payload.
+  CommandFailure invalid() const {
+    if (is_wire_name(args_.name)) {
+      return {exit_error, BP_INVALID_ARGUMENT,
+              cat("the payload has ", std::to_string(payload_.size()),
+                  " bytes; expected less than the host takes at once")};
+    }
+    return {exit_error,
+            BP_UNKNOWN_NAME,
+            cat("\"", args_.name, "\" is no wire name; expected module.verb in a-z, 0-9, _ and dots, at most ",
+                std::to_string(BP_WIRE_NAME_MAX), " bytes"),
+            {},
+            suggestion()};
+  }
+
+  void interrupt() {
+    signals_.take();
+    note("canceling; Ctrl-C again leaves at once");
+    signals_.leave_on_next(exit_interrupted);
+    interrupted_ = true;
+    bp_cancel(client_.context(), request_);
+    deadline_ = std::chrono::steady_clock::now() + cancel_grace;
+  }
+
+  [[noreturn]] void give_up() {
+    // The host may answer yet, when nobody listens any more: leave without tearing down.
+    if (interrupted_) {
+      report({exit_interrupted, BP_CANCELED, "canceled; the host has not confirmed it"}, args_.json);
+      ::_exit(exit_interrupted);
+    }
+    report({exit_timeout,
+            BP_TIMEOUT,
+            cat("no answer, not even that the deadline of ", std::to_string(*args_.timeout), " ms has passed"),
+            {},
+            "the host's request thread is stuck: see the host's log"},
+           args_.json);
+    ::_exit(exit_timeout);
+  }
+
+  int finish(const Reply& reply) {
+    if (reply.status == BP_OK) {
+      print(reply);
+      return exit_ok;
+    }
+    const bool canceled = interrupted_ && reply.status == BP_CANCELED;
+    CommandFailure failure{canceled ? static_cast<int>(exit_interrupted) : exit_code(reply.status), reply.status,
+                           reply.message.empty() ? bp_status_text(reply.status) : reply.message, reply.detail};
+    if (reply.status == BP_UNKNOWN_NAME || reply.status == BP_MODULE_GONE) failure.hint = suggestion();
+    throw failure;
+  }
+
+  void print(const Reply& reply) {
+    if (args_.raw) {
+      write_out({reinterpret_cast<const char*>(reply.payload.data()), reply.payload.size()});
+      return;
+    }
+    const bool indented = !args_.json && reply.status == BP_OK && stdout_is_terminal();
+    const PayloadText shown = payload_json(reply.payload, indented);
+    write_out(shown.text + '\n');
+    if (!shown.why.empty() && !args_.json) {
+      note(cat("the reply's ", std::to_string(reply.payload.size()), " bytes are no CBOR (", shown.why,
+               "); --raw writes them as they are"));
+    }
+  }
+
+  std::string suggestion() const {
+    const std::string near = did_you_mean(args_.name, known_names(client_.context(), false));
+    return near.empty() ? "backplane ls shows the names there are" : near;
+  }
+
+  const Args& args_;
+  const cbor::Bytes payload_;
+  Signals signals_;     // before the client's threads, which inherit what it blocks
+  Inbox<Reply> inbox_;  // outlives the client, whose threads write to it
+  Client client_;
+  bp_request request_ = {};
+  Deadline deadline_;
+  bool interrupted_ = false;
+};
+
+int run_call(const Args& args) { return Call(args, make_payload(args)).run(); }
+
+}  // namespace
+
+const Command call_command = {
+    "call",
+    "call a wire name and print its answer",
+    R"(The payload is JSON: the parameters by name. Without one it is {}. docs/cli.md tells how JSON stands for CBOR
+(bytes, NaN, tags). Each partial answer is one line on stdout as it comes, then the answer. An answer that is no
+CBOR is shown as {"$raw": "<base64>"}, and such an object is sent as those bytes.
+Ctrl-C cancels the call.
+
+Examples:
+  backplane call echo.shout '{"text": "hi"}'
+  backplane call timer.ticks '{"count": 3, "interval_ms": 100}' --timeout 2000
+  backplane call kv.put @record.json
+  backplane call echo.raw --raw - < photo.jpg > copy.jpg
+
+Exit codes: 0 answered; 1 the plugin answered an error; 2 usage, or JSON that does not parse; 3 no host
+answers; 4 the deadline passed; 130 canceled with Ctrl-C.)",
+    {
+        {"NAME", "", "the wire name, as backplane ls shows it", &Args::name, true},
+        {"PAYLOAD", "", "JSON, or @FILE with it, or - for stdin", &Args::input},
+        {"--timeout", "MS", "deadline in milliseconds; 0 or none: no deadline", &Args::timeout},
+        {"--raw", "", "send the payload's bytes as they are, and write the answer's as they are", &Args::raw},
+        socket_option,
+        json_option,
+    },
+    run_call,
+};
+
+}  // namespace backplane::cli

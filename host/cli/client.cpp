@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/client.hpp"
+
+#include "cli/failure.hpp"
+#include "cli/output.hpp"
+#include "support/socket_path.hpp"
+
+namespace backplane::cli {
+
+std::string Result::message(bp_status status) const {
+  return result_.message.size != 0 ? std::string(view(result_.message)) : std::string(bp_status_text(status));
+}
+
+Client::Client(const Args& args) : socket_(args.socket ? *args.socket : default_socket_path()) {
+  const bp_connect_options options = {.struct_size = sizeof options, .socket_path = socket_.c_str()};
+  Result why;
+  const bp_status status = bp_context_connect(&options, &context_, why.out());
+  if (status == BP_OK) return;
+  CommandFailure failure{exit_code(status), status, why.message(status)};
+  if (failure.exit == exit_error) failure.exit = status == BP_INVALID_ARGUMENT ? exit_usage : exit_unreachable;
+  if (status == BP_UNREACHABLE) {
+    failure.hint = args.socket ? cat("start a host there with: backplane run --socket ", socket_)
+                               : std::string("start a host with: backplane run");
+  }
+  throw failure;
+}
+
+void check(bp_status status, const Result& result, int (*code)(bp_status)) {
+  if (status == BP_OK) return;
+  throw CommandFailure{code(status), status, result.message(status), {result.detail().begin(), result.detail().end()}};
+}
+
+std::vector<std::string> known_names(bp_context context, bool modules) {
+  Result result;
+  std::vector<std::string> names;
+  if (bp_module_list(context, result.out()) != BP_OK) return names;
+  const Value report = Value::read(result.payload());
+  for (const Value& module : report["modules"].items()) {
+    if (modules) {
+      names.push_back(module["name"].text());
+    } else {
+      for (const Value& name : module["names"].items()) names.push_back(name["name"].text());
+    }
+  }
+  return names;
+}
+
+void show(const Args& args, cbor::View report, std::string (*human)(const Value&)) {
+  write_out(args.json ? payload_json(report, false).text + '\n' : printable(human(Value::read(report))));
+}
+
+}  // namespace backplane::cli

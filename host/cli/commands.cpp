@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table of commands. A new one: a file that defines its Command, a declaration in command.hpp, a
+// line here, its file in CMakeLists.txt, a section in docs/cli.md.
+#include "cli/command.hpp"
+
+namespace backplane::cli {
+
+std::span<const Command* const> commands() {
+  static constexpr const Command* table[] = {
+      &run_command,    &call_command,   &ls_command,      &load_command,   &unload_command,
+      &reload_command, &events_command, &inspect_command, &status_command, &stop_command,
+  };
+  return table;
+}
+
+}  // namespace backplane::cli

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one unit that contains toml++.
+#include "cli/config_file.hpp"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "cli/failure.hpp"
+#include "cli/input.hpp"
+#include "cli/output.hpp"
+#include "cli/suggest.hpp"
+
+namespace backplane::cli {
+namespace {
+
+const char* type_name(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::table:
+      return "a table";
+    case toml::node_type::array:
+      return "an array";
+    case toml::node_type::string:
+      return "a string";
+    case toml::node_type::integer:
+      return "an integer";
+    case toml::node_type::floating_point:
+      return "a float";
+    case toml::node_type::boolean:
+      return "a boolean";
+    default:
+      return "a date or time";
+  }
+}
+
+// TOML has no null and no bytes; dates and times become text as RFC 3339 writes it.
+void encode(cbor::Bytes& out, const toml::node& node) {
+  cbor::Writer writer(out);
+  node.visit([&](const auto& v) {
+    using Node = std::remove_cvref_t<decltype(v)>;
+    if constexpr (toml::is_table<Node>) {
+      writer.map(v.size());
+      for (const auto& [key, value] : v) {
+        writer.text(key.str());
+        encode(out, value);
+      }
+    } else if constexpr (toml::is_array<Node>) {
+      writer.array(v.size());
+      for (const auto& element : v) encode(out, element);
+    } else if constexpr (toml::is_string<Node>) {
+      writer.text(v.get());
+    } else if constexpr (toml::is_integer<Node>) {
+      writer.integer(v.get());
+    } else if constexpr (toml::is_floating_point<Node>) {
+      writer.real(v.get());
+    } else if constexpr (toml::is_boolean<Node>) {
+      writer.boolean(v.get());
+    } else {
+      std::ostringstream text;
+      text << v.get();
+      writer.text(text.str());
+    }
+  });
+}
+
+class ConfigReader {
+ public:
+  explicit ConfigReader(const std::string& path) : file_(path), folder_(std::filesystem::path(path).parent_path()) {}
+
+  ConfigFile run() {
+    const toml::table root = parse();
+    ConfigFile out;
+    known(root, "", {"socket", "data_dir", "log_level", "workers", "module_dirs", "allowed_dirs", "modules"});
+    out.socket = path(root, "socket");
+    out.data_dir = path(root, "data_dir");
+    if (const toml::node* node = root.get("log_level")) out.log_level = string(*node, "log_level");
+    if (const toml::node* node = root.get("workers")) out.workers = workers(*node);
+    if (const toml::node* node = root.get("module_dirs")) out.module_dirs = paths(*node, "module_dirs");
+    if (const toml::node* node = root.get("allowed_dirs")) out.allowed_dirs = paths(*node, "allowed_dirs");
+    if (const toml::node* node = root.get("modules")) {
+      for (const auto& [name, section] : table(*node, "modules")) {
+        out.modules.push_back(module(std::string(name.str()), section));
+      }
+    }
+    return out;
+  }
+
+ private:
+  toml::table parse() const {
+    const std::string text = read_file(file_);
+    try {
+      return toml::parse(std::string_view(text), std::string_view(file_));
+    } catch (const toml::parse_error& error) {
+      throw usage(cat(place(error.source()), ": ", error.description()));
+    }
+  }
+
+  ModuleSection module(const std::string& name, const toml::node& node) const {
+    const std::string full = cat("modules.", name);
+    const toml::table& section = table(node, full);
+    known(section, full, {"path", "load", "config"});
+    ModuleSection out = {.name = name, .where = place(node.source())};
+    out.path = path(section, "path");
+    if (const toml::node* load = section.get("load")) {
+      if (!load->is_boolean()) wrong(*load, full + ".load", "true or false");
+      out.load = load->as_boolean()->get();
+    }
+    if (const toml::node* config = section.get("config")) encode(out.config, table(*config, full + ".config"));
+    return out;
+  }
+
+  std::string place(const toml::source_region& source) const {
+    return cat(file_, ":", std::to_string(source.begin.line), ":", std::to_string(source.begin.column));
+  }
+
+  [[noreturn]] void wrong(const toml::node& node, const std::string& key, const char* expected) const {
+    throw usage(cat(place(node.source()), ": ", key, ": found ", type_name(node), ", expected ", expected));
+  }
+
+  void known(const toml::table& section, const std::string& prefix, const std::vector<std::string>& keys) const {
+    for (const auto& [key, node] : section) {
+      const std::string given(key.str());
+      if (std::find(keys.begin(), keys.end(), given) != keys.end()) continue;
+      std::string all;
+      for (const std::string& name : keys) all += cat(all.empty() ? "" : ", ", name);
+      const std::string hint = did_you_mean(given, keys);
+      throw usage(cat(place(key.source()), ": unknown key \"", given, "\"", prefix.empty() ? "" : " in ", prefix,
+                      hint.empty() ? "" : "; ", hint, "; known: ", all));
+    }
+  }
+
+  const toml::table& table(const toml::node& node, const std::string& key) const {
+    if (!node.is_table()) wrong(node, key, "a table");
+    return *node.as_table();
+  }
+
+  std::string string(const toml::node& node, const std::string& key) const {
+    if (!node.is_string() || node.as_string()->get().empty()) wrong(node, key, "a string that is not empty");
+    return node.as_string()->get();
+  }
+
+  std::string resolved(const std::string& given) const { return absolute_path((folder_ / given).string()); }
+
+  std::optional<std::string> path(const toml::table& section, const char* key) const {
+    const toml::node* const node = section.get(key);
+    if (node == nullptr) return std::nullopt;
+    return resolved(string(*node, key));
+  }
+
+  std::vector<std::string> paths(const toml::node& node, const char* key) const {
+    if (!node.is_array()) wrong(node, key, "an array of strings");
+    std::vector<std::string> out;
+    for (const auto& element : *node.as_array()) out.push_back(resolved(string(element, key)));
+    return out;
+  }
+
+  std::uint32_t workers(const toml::node& node) const {
+    if (!node.is_integer() || node.as_integer()->get() < 1 || node.as_integer()->get() > 256) {
+      wrong(node, "workers", "an integer from 1 to 256");
+    }
+    return static_cast<std::uint32_t>(node.as_integer()->get());
+  }
+
+  const std::string file_;
+  const std::filesystem::path folder_;
+};
+
+}  // namespace
+
+ConfigFile read_config_file(const std::string& path) { return ConfigReader(path).run(); }
+
+}  // namespace backplane::cli

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ctime>
+
+#include "cli/client.hpp"
+#include "cli/command.hpp"
+#include "cli/failure.hpp"
+#include "cli/output.hpp"
+#include "cli/wait.hpp"
+
+namespace backplane::cli {
+namespace {
+
+// What the library tells when the connection breaks; the last thing that comes.
+constexpr std::string_view disconnected = "backplane.disconnected";
+
+struct Event {
+  std::chrono::system_clock::time_point when;
+  std::string name;
+  cbor::Bytes payload;
+};
+
+// Of a typed event, what the map {"eventType", "payload"} carries; else the whole.
+cbor::View content(const bp_event& event) {
+  const cbor::View whole = view(event.payload);
+  if ((event.flags & BP_EVENT_TYPED) == 0) return whole;
+  try {
+    cbor::Reader reader(whole);
+    const cbor::Item map = reader.next();
+    if (map.type != cbor::Type::map || map.until_end) return whole;
+    for (std::uint64_t i = 0; i < map.value; ++i) {
+      const cbor::Item key = reader.next();
+      const cbor::View value = reader.skip();
+      if (key.type == cbor::Type::text && key.text() == "payload") return value;
+    }
+  } catch (const cbor::Error&) {
+    // Shown as it came.
+  }
+  return whole;
+}
+
+void push(void* inbox, const bp_event* event) {
+  const cbor::View payload = content(*event);
+  static_cast<Inbox<Event>*>(inbox)->push(
+      {std::chrono::system_clock::now(), std::string(view(event->name)), {payload.begin(), payload.end()}});
+}
+
+// The end is told once, by a listener of its own, whatever the user's patterns are.
+void on_event(void* inbox, const bp_event* event) {
+  if (view(event->name) != disconnected) push(inbox, event);
+}
+
+std::string clock_time(std::chrono::system_clock::time_point when) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(when.time_since_epoch()).count() % 1000;
+  std::tm local = {};
+  localtime_r(&seconds, &local);
+  char text[32];
+  const std::size_t size = std::strftime(text, sizeof text, "%H:%M:%S", &local);
+  std::snprintf(text + size, sizeof text - size, ".%03d", static_cast<int>(ms));
+  return text;
+}
+
+class Following {
+ public:
+  explicit Following(const Args& args) : args_(args), client_(args) { listen(); }
+
+  int run() {
+    if (args_.count == 0) return exit_ok;
+    for (;;) {
+      switch (wait(signals_, inbox_.bell(), std::nullopt, true)) {
+        case Wake::bell:
+          if (print()) return exit_ok;
+          break;
+        default:
+          print();
+          return exit_ok;
+      }
+    }
+  }
+
+ private:
+  void listen(std::string_view pattern, bp_event_fn callback) {
+    bp_listener listener;
+    const bp_status status = bp_listen(client_.context(), str(pattern), callback, &inbox_, &listener);
+    if (status == BP_INVALID_ARGUMENT) {
+      throw usage(
+          cat("\"", pattern, "\" is no pattern; expected an event's name, or the beginning of names and *, as kv.*"));
+    }
+    if (status != BP_OK) throw CommandFailure{exit_code(status), status, bp_status_text(status)};
+  }
+
+  void listen() {
+    std::vector<std::string> patterns = args_.values;
+    if (patterns.empty()) patterns.emplace_back("*");
+    std::string all;
+    for (const std::string& pattern : patterns) {
+      listen(pattern, on_event);
+      all += cat(all.empty() ? "" : ", ", pattern);
+    }
+    listen(disconnected, push);
+    note(cat("listening to ", all, " on ", client_.socket()));
+  }
+
+  // Whether as many as were asked for have been printed.
+  bool print() {
+    for (const Event& event : inbox_.take()) {
+      if (event.name == disconnected) {
+        throw CommandFailure{exit_unreachable, BP_UNREACHABLE, cat("the host on ", client_.socket(), " has gone")};
+      }
+      const std::string payload = payload_json(event.payload, false).text;
+      write_out(args_.json ? cat("{\"event\":", quoted(event.name), ",\"payload\":", payload, "}\n")
+                           : cat(clock_time(event.when), "  ", printable(event.name), "  ", payload, "\n"));
+      if (args_.count && ++printed_ == *args_.count) return true;
+    }
+    return false;
+  }
+
+  const Args& args_;
+  Signals signals_;     // before the client's threads, which inherit what it blocks
+  Inbox<Event> inbox_;  // outlives the client, whose threads write to it
+  Client client_;
+  std::uint64_t printed_ = 0;
+};
+
+int run_events(const Args& args) { return Following(args).run(); }
+
+}  // namespace
+
+const Command events_command = {
+    "events",
+    "follow what modules emit, a line for each event",
+    R"(A pattern is an event's name, or the beginning of names and *. Without one: all. An event that two patterns
+match comes twice. With --json each line is {"event": name, "payload": …}. Ctrl-C ends it.
+
+Examples:
+  backplane events
+  backplane events kv.changed 'timer.*'
+  backplane events kv.changed --count 1 --json
+
+Exit codes: 0 ended by Ctrl-C, SIGTERM, --count, or because nobody reads stdout; 2 usage; 3 no host answers, or
+the host went.)",
+    {
+        {"PATTERN", "", "what to listen to", &Args::values},
+        {"--count", "N", "end after so many events", &Args::count},
+        socket_option,
+        json_option,
+    },
+    run_events,
+};
+
+}  // namespace backplane::cli

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/input.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <backplane/cbor/reader.hpp>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "cli/failure.hpp"
+#include "cli/output.hpp"
+#include "support/json.hpp"
+
+namespace backplane::cli {
+namespace {
+
+std::string read_all(int fd, const std::string& name) {
+  std::string all;
+  char buffer[65536];
+  for (;;) {
+    const ssize_t size = ::read(fd, buffer, sizeof buffer);
+    if (size == 0) return all;
+    if (size > 0) {
+      all.append(buffer, static_cast<std::size_t>(size));
+    } else if (errno != EINTR) {
+      throw usage(cat("cannot read ", name, ": ", std::strerror(errno)));
+    }
+  }
+}
+
+}  // namespace
+
+std::string read_input(const std::string& operand) {
+  if (operand == "-") return read_all(STDIN_FILENO, "stdin");
+  if (!operand.starts_with('@')) return operand;
+  return read_file(operand.substr(1));
+}
+
+std::string read_file(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw usage(cat("cannot open \"", path, "\": ", std::strerror(errno)));
+  struct Closer {
+    int fd;
+    ~Closer() { ::close(fd); }
+  } closer{fd};
+  return read_all(fd, cat("\"", path, "\""));
+}
+
+namespace {
+
+// The operand as read_input() has it, read as JSON. `what` names it in the error.
+cbor::Bytes read(const std::string& operand, const char* what, cbor::Bytes (*parse)(std::string_view)) {
+  const std::string text = read_input(operand);
+  try {
+    return parse(text);
+  } catch (const JsonError& error) {
+    std::string where;
+    if (operand == "-") where = " (stdin)";
+    if (operand.starts_with('@')) where = cat(" (", operand.substr(1), ")");
+    throw usage(cat("the ", what, where, " is not JSON as Backplane reads it: ", error.what()));
+  }
+}
+
+}  // namespace
+
+cbor::Bytes read_payload(const std::string& operand) { return read(operand, "payload", json_to_payload); }
+
+cbor::Bytes read_module_config(const std::string& operand) {
+  cbor::Bytes config = read(operand, "configuration", json_to_cbor);
+  const cbor::Type type = cbor::Reader(config).peek().type;
+  if (type != cbor::Type::map) {
+    throw usage(cat("the configuration must be a JSON object, found ", cbor::name(type)),
+                R"(for example --config '{"prefix": "> "}')");
+  }
+  return config;
+}
+
+std::string absolute_path(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  return error ? path : absolute.lexically_normal().string();
+}
+
+}  // namespace backplane::cli

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/client.hpp"
+#include "cli/command.hpp"
+#include "cli/failure.hpp"
+#include "cli/output.hpp"
+
+namespace backplane::cli {
+namespace {
+
+std::string manifest(const Value& report) {
+  std::vector<std::vector<std::string>> rows;
+  const auto row = [&](const char* title, const std::string& text) {
+    if (!text.empty()) rows.push_back({title, text});
+  };
+  row("module", report["name"].text());
+  row("version", report["version"].text());
+  row("summary", report["summary"].text());
+  row("abi", report["abi"].text());
+  row("unload", report["unload"].text());
+  row("provides", report["provides"].joined());
+  row("offers", report["offers"].joined());
+  row("emits", report["emits"].joined());
+  row("requires", report["requires"].joined());
+  row("calls", report["calls"].joined());
+  row("path", report["path"].text());
+  std::string cddl = report["cddl"].text();
+  if (!cddl.empty() && !cddl.ends_with('\n')) cddl += '\n';
+  return cat(table(rows), cddl.empty() ? "" : "\n", cddl);
+}
+
+int run_inspect(const Args& args) {
+  Result result;
+  check(bp_module_inspect(args.file.c_str(), result.out()), result, load_exit_code);
+  show(args, result.payload(), manifest);
+  return exit_ok;
+}
+
+}  // namespace
+
+const Command inspect_command = {
+    "inspect",
+    "show what a module's file says of itself, running none of it",
+    R"(Needs no host. Shows the manifest: what the module provides and requires, and its interface in CDDL.
+
+Examples:
+  backplane inspect build/plugins/kv.so
+  backplane inspect build/plugins/kv.so --json
+
+Exit codes: 0 ok; 2 usage; 5 the file cannot be read, or is no module.)",
+    {
+        {"FILE", "", "the shared object", &Args::file, true},
+        json_option,
+    },
+    run_inspect,
+};
+
+}  // namespace backplane::cli

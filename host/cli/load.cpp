@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/client.hpp"
+#include "cli/command.hpp"
+#include "cli/failure.hpp"
+#include "cli/input.hpp"
+#include "cli/output.hpp"
+
+namespace backplane::cli {
+namespace {
+
+std::string loaded(const Value& report) {
+  return cat("loaded ", report["module"].text(), " ", report["version"].text(), ", generation ",
+             report["generation"].text(), ": ", report["names"].joined(), "\n");
+}
+
+int run_load(const Args& args) {
+  const cbor::Bytes config = args.config ? read_module_config(*args.config) : cbor::Bytes();
+  const std::string path = absolute_path(args.file);
+  const Client client(args);
+  const bp_load_options options = {.struct_size = sizeof options, .path = path.c_str(), .config = bytes(config)};
+  Result result;
+  check(bp_module_load(client.context(), &options, result.out()), result, load_exit_code);
+  show(args, result.payload(), loaded);
+  return exit_ok;
+}
+
+}  // namespace
+
+const Command load_command = {
+    "load",
+    "load a module into the running host",
+    R"(All of its wire names are there when the command ends, or none is. The host reads the file itself, once: the
+path is made absolute, and the file may be replaced afterwards (backplane reload takes up the new one).
+
+Examples:
+  backplane load build/plugins/kv.so
+  backplane load ./echo.so --config '{"prefix": "> "}'
+  backplane load ./echo.so --config @echo.json
+
+Exit codes: 0 loaded; 2 usage, or a configuration that is no JSON object; 3 no host answers; 5 refused.)",
+    {
+        {"FILE", "", "the shared object", &Args::file, true},
+        {"--config", "JSON", "the module's configuration: a JSON object, or @FILE with one", &Args::config},
+        socket_option,
+        json_option,
+    },
+    run_load,
+};
+
+}  // namespace backplane::cli

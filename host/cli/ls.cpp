@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/client.hpp"
+#include "cli/command.hpp"
+#include "cli/failure.hpp"
+#include "cli/output.hpp"
+#include "cli/suggest.hpp"
+
+namespace backplane::cli {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+void add_rows(Rows& rows, const Value& module) {
+  const auto row = [&](const std::string& name, const char* kind) {
+    rows.push_back({name, kind, module["name"].text(), module["version"].text(), module["generation"].text(),
+                    module["state"].text()});
+  };
+  for (const Value& name : module["names"].items()) {
+    row(name["name"].text(), name["blocking"].truth() ? "call, blocking" : "call");
+  }
+  for (const Value& name : module["functions"].items()) row(name.text(), "host function");
+  for (const Value& name : module["events"].items()) row(name.text(), "event");
+  if (module["names"].items().empty() && module["functions"].items().empty() && module["events"].items().empty()) {
+    row("-", "-");
+  }
+}
+
+std::string overview(const Value& report) {
+  Rows rows = {{"NAME", "KIND", "MODULE", "VERSION", "GENERATION", "STATE"}};
+  for (const Value& module : report["modules"].items()) add_rows(rows, module);
+  if (rows.size() == 1) note("no module is loaded; backplane load FILE loads one");
+  return table(rows);
+}
+
+std::string details(const Value& module, bool cddl_only) {
+  const std::string& cddl = module["cddl"].text();
+  if (cddl_only) return cddl.empty() || cddl.ends_with('\n') ? cddl : cddl + '\n';
+  Rows rows = {{"module", module["name"].text()},           {"version", module["version"].text()},
+               {"generation", module["generation"].text()}, {"state", module["state"].text()},
+               {"unload", module["unload"].text()},         {"path", module["path"].text()},
+               {"summary", module["summary"].text()}};
+  Rows names = {{"NAME", "KIND"}};
+  Rows all;
+  add_rows(all, module);
+  for (const auto& row : all) names.push_back({row[0], row[1]});
+  return cat(table(rows), "\n", table(names), cddl.empty() ? "" : "\n", details(module, true));
+}
+
+int run_ls(const Args& args) {
+  const Client client(args);
+  Result result;
+  check(bp_module_list(client.context(), result.out()), result, exit_code);
+  if (args.name.empty()) {
+    if (args.cddl) throw usage("--cddl needs a module", "backplane ls MODULE --cddl");
+    show(args, result.payload(), overview);
+    return exit_ok;
+  }
+  const Value report = Value::read(result.payload());
+  std::vector<std::string> known;
+  for (const Value& module : report["modules"].items()) {
+    if (module["name"].text() == args.name) {
+      write_out(args.json ? payload_json(module.bytes(), false).text + '\n' : printable(details(module, args.cddl)));
+      return exit_ok;
+    }
+    known.push_back(module["name"].text());
+  }
+  throw CommandFailure{
+      exit_error, BP_NOT_LOADED, cat("no module \"", args.name, "\" is loaded"), {}, did_you_mean(args.name, known)};
+}
+
+}  // namespace
+
+const Command ls_command = {
+    "ls",
+    "list the modules of the host and what they offer",
+    R"(With MODULE: that one, with its interface in CDDL (RFC 8610).
+
+Examples:
+  backplane ls
+  backplane ls kv
+  backplane ls kv --cddl > kv.cddl
+  backplane ls --json | jq -r '.modules[].name'
+
+Exit codes: 0 ok; 1 no such module; 2 usage; 3 no host answers.)",
+    {
+        {"MODULE", "", "show this one alone, with its interface", &Args::name},
+        {"--cddl", "", "with MODULE: its CDDL alone", &Args::cddl},
+        socket_option,
+        json_option,
+    },
+    run_ls,
+};
+
+}  // namespace backplane::cli

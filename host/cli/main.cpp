@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <backplane/backplane.h>
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "cli/failure.hpp"
+#include "cli/output.hpp"
+#include "cli/parse.hpp"
+#include "cli/suggest.hpp"
+
+namespace backplane::cli {
+namespace {
+
+constexpr const char* introduction = R"(backplane: run a plugin host, and talk to a running one.
+
+Begin like this:
+  backplane run &                          serve the modules that come with Backplane
+  backplane ls                             what they offer, by wire name
+  backplane call echo.shout '{"text":"hi"}'
+  backplane load ./mine.so                 add a module while the host runs
+  backplane reload mine                    put its new build in its place; no call is lost
+  backplane stop
+
+Commands:
+)";
+
+constexpr const char* ending = R"(
+backplane COMMAND --help has an example of each. Host and commands meet on a Unix socket: --socket PATH,
+else $BACKPLANE_SOCKET, else $XDG_RUNTIME_DIR/backplane/backplane.sock, else one in the temporary directory.
+Results go to stdout, all else to stderr. Exit codes: 0 ok, 1 the plugin or the host answered an error,
+2 usage, 3 no host answers, 4 timeout, 5 a module was refused.
+)";
+
+std::string help() {
+  std::string out = introduction;
+  for (const Command* command : commands()) {
+    std::string name = command->name;
+    name.resize(10, ' ');
+    out += cat("  ", name, command->summary, "\n");
+  }
+  return out + ending;
+}
+
+std::string version() {
+  const std::uint32_t abi = bp_abi_version();
+  return cat("backplane ", bp_version(), " (ABI ", std::to_string(abi >> 16), ".", std::to_string(abi & 0xffff), ")\n");
+}
+
+const Command& find(const std::string& name) {
+  std::vector<std::string> known;
+  for (const Command* command : commands()) {
+    if (name == command->name) return *command;
+    known.emplace_back(command->name);
+  }
+  const std::string hint = did_you_mean(name, known);
+  throw usage(cat("there is no command \"", name, "\"", hint.empty() ? "" : "; ", hint),
+              "backplane --help lists the commands");
+}
+
+// Options may stand before the command too: `backplane --socket PATH ls`.
+std::vector<std::string> command_first(std::vector<std::string> arguments) {
+  std::size_t i = 0;
+  while (i < arguments.size() && arguments[i].starts_with("--")) {
+    const bool takes_value = arguments[i] == "--socket";
+    if (!takes_value && arguments[i] != "--json" && !arguments[i].starts_with("--socket=")) break;
+    i += takes_value ? 2 : 1;
+  }
+  if (i < arguments.size()) {
+    std::rotate(arguments.begin(), arguments.begin() + static_cast<std::ptrdiff_t>(i),
+                arguments.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+  }
+  return arguments;
+}
+
+int dispatch(std::vector<std::string> arguments) {
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
+    if (arguments.size() > 1 && arguments[0] == "help") return dispatch({arguments[1], "--help"});
+    write_out(help());
+    return exit_ok;
+  }
+  if (arguments[0] == "--version" || arguments[0] == "-V") {
+    write_out(version());
+    return exit_ok;
+  }
+  arguments = command_first(std::move(arguments));
+  if (arguments[0].starts_with('-')) {
+    throw usage(cat("found the option ", arguments[0], " where a command was expected"),
+                "backplane --help lists the commands");
+  }
+  const Command& command = find(arguments[0]);
+  arguments.erase(arguments.begin());
+  const std::optional<Args> args = parse(command, std::move(arguments));
+  return args ? command.run(*args) : static_cast<int>(exit_ok);
+}
+
+int guarded(const std::vector<std::string>& arguments) {
+  const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+  try {
+    return dispatch(arguments);
+  } catch (const OutputClosed&) {
+    return exit_ok;
+  } catch (const CommandFailure& failure) {
+    report(failure, json);
+    return failure.exit;
+  } catch (const std::exception& error) {
+    report({exit_error, BP_EXCEPTION, error.what()}, json);
+    return exit_error;
+  }
+}
+
+}  // namespace
+}  // namespace backplane::cli
+
+int main(int argc, char** argv) {
+  // A reader of stdout that leaves is told by the write that fails.
+  std::signal(SIGPIPE, SIG_IGN);
+  return backplane::cli::guarded({argv + std::min(argc, 1), argv + argc});
+}

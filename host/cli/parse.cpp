@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one unit that contains CLI11.
+#include "cli/parse.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+
+#include "cli/failure.hpp"
+#include "cli/output.hpp"
+#include "cli/suggest.hpp"
+
+namespace backplane::cli {
+namespace {
+
+std::uint64_t number(const Option& option, const std::string& given) {
+  std::uint64_t v = 0;
+  const char* const end = given.data() + given.size();
+  const auto [last, error] = std::from_chars(given.data(), end, v);
+  if (error != std::errc() || last != end || v > option.max) {
+    throw usage(
+        cat(option.name, ": found \"", given, "\", expected a whole number from 0 to ", std::to_string(option.max)));
+  }
+  return v;
+}
+
+struct AddOption {
+  CLI::App& app;
+  const Option& option;
+  Args& args;
+
+  CLI::Option* operator()(bool Args::*member) const { return app.add_flag(option.name, args.*member, option.help); }
+  CLI::Option* operator()(std::string Args::*member) const {
+    return app.add_option(option.name, args.*member, option.help);
+  }
+  CLI::Option* operator()(std::optional<std::string> Args::*member) const {
+    return app.add_option_function<std::string>(
+        option.name, [this_args = &args, member](const std::string& v) { this_args->*member = v; }, option.help);
+  }
+  CLI::Option* operator()(std::optional<std::uint64_t> Args::*member) const {
+    return app.add_option_function<std::string>(
+        option.name,
+        [this_args = &args, member, spec = &option](const std::string& v) { this_args->*member = number(*spec, v); },
+        option.help);
+  }
+  CLI::Option* operator()(std::vector<std::string> Args::*member) const {
+    CLI::Option* const added = app.add_option(option.name, args.*member, option.help);
+    return option.name[0] == '-' ? added->allow_extra_args(false) : added;
+  }
+};
+
+// Messages of CLI11 speak of its own ways; the two common mistakes get better ones.
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError)) return error.what();
+  const std::vector<std::string> extras = app.remaining();
+  if (extras.empty()) return error.what();
+  std::vector<std::string> known;
+  for (const CLI::Option* option : app.get_options()) known.push_back(option->get_name());
+  std::string text = extras[0].starts_with('-') && extras[0].size() > 1
+                         ? cat("there is no option ", extras[0])
+                         : cat("\"", extras[0], "\" is one operand too many");
+  if (extras[0].size() > 1 && extras[0][0] == '-' && extras[0][1] >= '0' && extras[0][1] <= '9') {
+    text += "; a number below zero goes behind --";
+  }
+  if (extras[0].starts_with("--")) {
+    const std::string hint = did_you_mean(extras[0].substr(0, extras[0].find('=')), known);
+    if (!hint.empty()) text += cat("; ", hint);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::optional<Args> parse(const Command& command, std::vector<std::string> arguments) {
+  Args args;
+  CLI::App app(command.summary, cat("backplane ", command.name));
+  app.footer(command.more);
+  app.get_formatter()->column_width(28);
+  app.get_formatter()->label("Positionals", "Operands");
+  app.set_help_flag("-h,--help", "this text");
+  for (const Option& option : command.options) {
+    CLI::Option* const added = std::visit(AddOption{app, option, args}, option.target);
+    if (option.required) added->required();
+    if (*option.value != 0) added->type_name(option.value);
+    if (option.name[0] != '-') added->type_name("");
+  }
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    write_out(app.help());
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    throw usage(explain(app, error), cat("backplane ", command.name, " --help shows what it takes"));
+  }
+  return args;
+}
+
+}  // namespace backplane::cli

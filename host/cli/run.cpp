@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "cli/client.hpp"
+#include "cli/command.hpp"
+#include "cli/failure.hpp"
+#include "cli/output.hpp"
+#include "cli/run_plan.hpp"
+#include "cli/stop_request.hpp"
+#include "server/server.hpp"
+#include "support/result.hpp"
+
+namespace backplane::cli {
+namespace {
+
+// How long open calls may take to end once the host is asked to.
+constexpr std::chrono::milliseconds drain{5000};
+
+// Throws if modules could not write there; the message of a module that fails later would name its
+// own file only.
+void prepare_data_dir(const std::string& dir) {
+  const auto fail = [&](const std::string& why) {
+    throw CommandFailure{
+        exit_usage,
+        BP_IO,
+        cat("the data directory \"", dir, "\" ", why, "; expected a directory that this user may write to"),
+        {},
+        "choose another with --data-dir DIR"};
+  };
+  std::error_code error;
+  const bool fresh = std::filesystem::create_directories(dir, error);
+  if (error) fail(cat("cannot be made: ", error.message()));
+  if (fresh) ::chmod(dir.c_str(), 0700);
+  if (!std::filesystem::is_directory(dir, error)) fail("is no directory");
+  if (::access(dir.c_str(), W_OK | X_OK) != 0) fail(cat("cannot be written to: ", std::strerror(errno)));
+}
+
+// Somebody who serves there is found before any module touches its data. What else may be in the way of
+// the socket the server finds out.
+void refuse_second_host(const std::string& socket) {
+  struct stat info;
+  if (::stat(socket.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
+  const bp_connect_options options = {.struct_size = sizeof options, .timeout_ms = 1000, .socket_path = socket.c_str()};
+  bp_context other;
+  Result why;
+  if (bp_context_connect(&options, &other, why.out()) != BP_OK) return;
+  Result result;
+  std::string pid;
+  if (bp_host_status(other, result.out()) == BP_OK) pid = Value::read(result.payload())["pid"].text();
+  bp_context_destroy(other);
+  throw CommandFailure{exit_usage,
+                       BP_IO,
+                       cat("another host ", pid.empty() ? "" : cat("(pid ", pid, ") "), "serves ", socket,
+                           "; use another path with --socket, or stop that host"),
+                       {},
+                       cat("backplane stop --socket ", socket)};
+}
+
+void configure(const RunPlan& plan) {
+  std::vector<const char*> allowed;
+  for (const std::string& dir : plan.allowed_dirs) allowed.push_back(dir.c_str());
+  allowed.push_back(nullptr);
+  const bp_host_options options = {.struct_size = sizeof options,
+                                   .worker_threads = plan.workers,
+                                   .data_dir = plan.data_dir.c_str(),
+                                   .module_dirs = plan.allowed_dirs.empty() ? nullptr : allowed.data()};
+  Result why;
+  const bp_status status = bp_host_configure(&options, why.out());
+  if (status != BP_OK) throw CommandFailure{exit_usage, status, why.message(status)};
+}
+
+/// The embedded context that is served.
+class Host {
+ public:
+  Host() {
+    Result why;
+    const bp_status status = bp_context_create(nullptr, &context_, why.out());
+    if (status != BP_OK) throw CommandFailure{exit_error, status, why.message(status)};
+  }
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+  ~Host() { end(); }
+
+  bp_context context() const noexcept { return context_; }
+
+  void load(const PlannedModule& module) {
+    const bp_load_options options = {
+        .struct_size = sizeof options, .path = module.path.c_str(), .config = bytes(module.config)};
+    Result result;
+    const bp_status status = bp_module_load(context_, &options, result.out());
+    if (status == BP_OK) return;
+    throw CommandFailure{
+        load_exit_code(status),
+        status,
+        cat("the module \"", module.name, "\" was not loaded, so nothing is served: ", result.message(status)),
+        {result.detail().begin(), result.detail().end()}};
+  }
+
+  bp_status end() { return std::exchange(ended_, true) ? static_cast<bp_status>(BP_OK) : bp_context_destroy(context_); }
+
+ private:
+  bp_context context_ = {};
+  bool ended_ = false;
+};
+
+std::string count_of(const RunPlan& plan) {
+  return cat(std::to_string(plan.modules.size()), plan.modules.size() == 1 ? " module" : " modules");
+}
+
+int check_only(const Args& args) {
+  try {
+    const RunPlan plan = make_plan(args);
+    std::string names;
+    for (const PlannedModule& module : plan.modules) names += cat(names.empty() ? "" : ", ", module.name);
+    note(cat("the configuration is sound: ", count_of(plan), " (", names, "), socket ", plan.socket, ", data in ",
+             plan.data_dir));
+    return exit_ok;
+  } catch (CommandFailure& failure) {
+    failure.exit = exit_usage;  // whatever is wrong, the configuration is
+    throw;
+  }
+}
+
+int serve(Host& host, const RunPlan& plan, StopRequest& stop) {
+  ServerOptions options;
+  options.socket_path = plan.socket;
+  options.log = [level = plan.log_level](int of_line, const std::string& line) {
+    if (of_line >= level) note(line);
+  };
+  Server server(host.context(), options, [&stop] { stop.ask(); });
+  try {
+    server.start();
+  } catch (const Failure& failure) {
+    throw CommandFailure{exit_usage, failure.status, failure.message};
+  }
+  note(cat("ready on ", server.socket_path(), ", ", count_of(plan), ", pid ", std::to_string(::getpid())));
+  stop.wait();
+  if (plan.log_level <= BP_LOG_INFO) note("stopping; a second Ctrl-C ends at once");
+  server.shutdown(drain);
+  return exit_ok;
+}
+
+int run_run(const Args& args) {
+  if (args.check_config) return check_only(args);
+  const std::shared_ptr<StopRequest> stop = StopRequest::from_signals(exit_interrupted);  // before other threads
+  const RunPlan plan = make_plan(args);
+  bp_log_level(plan.log_level);
+  refuse_second_host(plan.socket);
+  prepare_data_dir(plan.data_dir);
+  configure(plan);
+  Host host;
+  for (const PlannedModule& module : plan.modules) {
+    if (!stop->asked()) host.load(module);
+  }
+  const int code = stop->asked() ? static_cast<int>(exit_ok) : serve(host, plan, *stop);
+  if (host.end() == BP_TIMEOUT) {
+    note("a handler or a listener does not return; ending without it");
+    ::_exit(code);  // its thread still runs the module's code
+  }
+  return code;
+}
+
+}  // namespace
+
+const Command run_command = {
+    "run",
+    "serve modules in the foreground, until Ctrl-C, SIGTERM or backplane stop",
+    R"(With neither --module nor --module-dir nor a configuration that names some, it loads the modules that come with
+Backplane. A module that is refused ends it before it serves. "backplane: ready on …" on stderr says when it does.
+The configuration file is TOML; docs/cli.md has its keys. Flags win over the environment (BACKPLANE_SOCKET,
+BACKPLANE_DATA_DIR, BACKPLANE_LOG_LEVEL, BACKPLANE_CONFIG), and that over the file.
+
+Examples:
+  backplane run
+  backplane run --module ./mine.so --data-dir ./data
+  backplane run --config backplane.toml --check-config
+
+Exit codes: 0 stopped; 2 usage, a wrong configuration, a data directory or a socket that cannot be had; 5 a module
+was refused; 130 ended at once by a second Ctrl-C.)",
+    {
+        {"--module", "FILE", "load this module; may be repeated", &Args::modules},
+        {"--module-dir", "DIR", "load every *.so of this directory; may be repeated", &Args::module_dirs},
+        {"--data-dir", "DIR",
+         "where modules keep their data; else $BACKPLANE_DATA_DIR, the file's data_dir, "
+         "$XDG_DATA_HOME/backplane, ~/.local/share/backplane",
+         &Args::data_dir},
+        {"--config", "FILE", "the configuration file; else $BACKPLANE_CONFIG", &Args::config},
+        {"--check-config", "", "read the configuration and all manifests, say what is wrong, serve nothing",
+         &Args::check_config},
+        {"--log-level", "LEVEL", "trace, debug, info (the default), warn, error or off", &Args::log_level},
+        socket_option,
+        {"--json", "", "errors as JSON on stderr", &Args::json},
+    },
+    run_run,
+};
+
+}  // namespace backplane::cli

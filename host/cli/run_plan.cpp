@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/run_plan.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include "cli/client.hpp"
+#include "cli/config_file.hpp"
+#include "cli/failure.hpp"
+#include "cli/input.hpp"
+#include "cli/output.hpp"
+#include "support/socket_path.hpp"
+
+namespace backplane::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::optional<std::string> environment(const char* name) {
+  const char* const value = std::getenv(name);
+  if (value == nullptr || *value == 0) return std::nullopt;
+  return value;
+}
+
+int log_level(const std::string& given, const char* where) {
+  static constexpr const char* names[] = {"trace", "debug", "info", "warn", "error", "off"};
+  for (int i = 0; i < 6; ++i) {
+    if (given == names[i]) return i;
+  }
+  throw usage(cat(where, ": found \"", given, "\", expected trace, debug, info, warn, error or off"));
+}
+
+int choose_log_level(const Args& args, const ConfigFile& file) {
+  if (args.log_level) return log_level(*args.log_level, "--log-level");
+  if (const auto given = environment("BACKPLANE_LOG_LEVEL")) return log_level(*given, "$BACKPLANE_LOG_LEVEL");
+  return log_level(file.log_level.value_or("info"), "log_level in the configuration file");
+}
+
+std::string choose_data_dir(const Args& args, const ConfigFile& file) {
+  if (args.data_dir) return absolute_path(*args.data_dir);
+  if (const auto given = environment("BACKPLANE_DATA_DIR")) return absolute_path(*given);
+  if (file.data_dir) return *file.data_dir;
+  if (const auto given = environment("XDG_DATA_HOME")) return *given + "/backplane";
+  if (const auto given = environment("HOME")) return *given + "/.local/share/backplane";
+  throw usage("there is no place for the modules' data: neither --data-dir nor $HOME is given", "use --data-dir DIR");
+}
+
+std::string choose_socket(const Args& args, const ConfigFile& file) {
+  if (args.socket) return *args.socket;
+  if (environment("BACKPLANE_SOCKET") || !file.socket) return default_socket_path();
+  return *file.socket;
+}
+
+// The folder of the modules that come with Backplane: in a build, or where it is installed.
+std::vector<std::string> bundled_dirs() {
+  std::error_code error;
+  const fs::path bin = fs::read_symlink("/proc/self/exe", error).parent_path();
+  for (const char* relative : {"../plugins", "../lib/backplane/plugins"}) {
+    const fs::path dir = (bin / relative).lexically_normal();
+    if (fs::is_directory(dir, error)) return {dir.string()};
+  }
+  return {};
+}
+
+std::vector<std::string> modules_in(const std::string& dir) {
+  std::error_code error;
+  std::vector<std::string> files;
+  fs::directory_iterator entries(dir, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    if (entries->path().extension() == ".so" && entries->is_regular_file()) files.push_back(entries->path().string());
+  }
+  if (error) throw usage(cat("cannot read the module directory \"", dir, "\": ", error.message()));
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string name_of(const std::string& path) {
+  Result result;
+  check(bp_module_inspect(path.c_str(), result.out()), result, load_exit_code);
+  return Value::read(result.payload())["name"].text();
+}
+
+class Planner {
+ public:
+  Planner(const Args& args, const ConfigFile& file) : args_(args), file_(file) {}
+
+  // A module that is named outright goes before one that lies in a directory.
+  std::vector<PlannedModule> run() {
+    for (const std::string& path : args_.modules) add(absolute_path(path));
+    for (const ModuleSection& section : file_.modules) {
+      if (section.path && section.load && !has(section.name)) add_section(section);
+    }
+    std::set<std::string> named;
+    for (const PlannedModule& module : modules_) named.insert(module.name);
+    for (const std::string& dir : dirs()) {
+      for (const std::string& path : modules_in(dir)) add_found(path, named);
+    }
+    for (const ModuleSection& section : file_.modules) {
+      if (section.load && !has(section.name)) {
+        throw usage(cat(section.where, ": there is no file of the module \"", section.name, "\""),
+                    "give it a path, or put it into one of the module directories, or set load = false");
+      }
+    }
+    return std::move(modules_);
+  }
+
+ private:
+  std::vector<std::string> dirs() const {
+    std::vector<std::string> out;
+    for (const std::string& dir : args_.module_dirs) out.push_back(absolute_path(dir));
+    if (!out.empty()) return out;
+    if (file_.module_dirs) return *file_.module_dirs;
+    const bool paths =
+        std::any_of(file_.modules.begin(), file_.modules.end(), [](const auto& m) { return m.path.has_value(); });
+    return args_.modules.empty() && !paths ? bundled_dirs() : std::vector<std::string>();
+  }
+
+  const ModuleSection* section_of(const std::string& name) const {
+    for (const ModuleSection& section : file_.modules) {
+      if (section.name == name) return &section;
+    }
+    return nullptr;
+  }
+
+  bool has(const std::string& name) const {
+    return std::any_of(modules_.begin(), modules_.end(), [&](const PlannedModule& m) { return m.name == name; });
+  }
+
+  void add(const std::string& path) { add(name_of(path), path); }
+
+  void add(const std::string& name, const std::string& path) {
+    for (const PlannedModule& other : modules_) {
+      if (other.name == name) {
+        throw CommandFailure{exit_refused, BP_NAME_TAKEN,
+                             cat("\"", path, "\" and \"", other.path, "\" are both the module \"", name,
+                                 "\"; expected one file a module: leave one out")};
+      }
+    }
+    const ModuleSection* const section = section_of(name);
+    modules_.push_back({name, path, section != nullptr ? section->config : cbor::Bytes()});
+  }
+
+  void add_section(const ModuleSection& section) {
+    const std::string name = name_of(*section.path);
+    if (name != section.name) {
+      throw usage(cat(section.where, ": \"", *section.path, "\" is the module \"", name, "\", expected \"",
+                      section.name, "\": name the table [modules.", name, "], or correct the path"));
+    }
+    add(name, *section.path);
+  }
+
+  void add_found(const std::string& path, const std::set<std::string>& named) {
+    const std::string name = name_of(path);
+    const ModuleSection* const section = section_of(name);
+    if (named.count(name) != 0 || (section != nullptr && !section->load)) return;
+    add(name, path);
+  }
+
+  const Args& args_;
+  const ConfigFile& file_;
+  std::vector<PlannedModule> modules_;
+};
+
+}  // namespace
+
+RunPlan make_plan(const Args& args) {
+  ConfigFile file;
+  if (args.config) {
+    file = read_config_file(*args.config);
+  } else if (const auto given = environment("BACKPLANE_CONFIG")) {
+    file = read_config_file(*given);
+  }
+  RunPlan plan;
+  plan.socket = choose_socket(args, file);
+  plan.data_dir = choose_data_dir(args, file);
+  plan.log_level = choose_log_level(args, file);
+  plan.workers = file.workers.value_or(0);
+  plan.allowed_dirs = file.allowed_dirs;
+  plan.modules = Planner(args, file).run();
+  return plan;
+}
+
+}  // namespace backplane::cli

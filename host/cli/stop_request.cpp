@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/stop_request.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <thread>
+
+namespace backplane::cli {
+
+std::shared_ptr<StopRequest> StopRequest::from_signals(int exit_code) {
+  const sigset_t set = block_ending_signals();
+  auto request = std::make_shared<StopRequest>();
+  // Never joined: it waits for a signal that need not come. It keeps the request alive.
+  std::thread([set, request, exit_code] {
+    for (;;) {
+      int signal = 0;
+      if (sigwait(&set, &signal) != 0) continue;
+      if (request->asked()) ::_exit(exit_code);
+      request->ask();
+    }
+  }).detach();
+  return request;
+}
+
+void StopRequest::ask() noexcept {
+  asked_.store(true);
+  bell_.ring();
+}
+
+void StopRequest::wait() const {
+  while (!asked()) {
+    pollfd fd = {bell_.fd(), POLLIN, 0};
+    ::poll(&fd, 1, -1);
+  }
+}
+
+}  // namespace backplane::cli

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/client.hpp"
+#include "cli/command.hpp"
+#include "cli/failure.hpp"
+#include "cli/output.hpp"
+#include "cli/suggest.hpp"
+#include "cli/unload_report.hpp"
+
+namespace backplane::cli {
+
+std::string unload_words(const Value& report) {
+  const std::string which = cat(report["module"].text(), ", generation ", report["generation"].text());
+  if (report["outcome"].text() != "pinned") return cat("unloaded ", which, ": ", report["outcome"].text(), "\n");
+  std::string out = cat("withdrawn ", which, ": its names are gone, its object is pinned by\n");
+  for (const Value& reason : report["reasons"].items()) {
+    out += cat("  ", reason["count"].text(), " ", reason["kind"].text(), ": ", reason["what"].text(), "\n");
+  }
+  return out;
+}
+
+namespace {
+
+int run_unload(const Args& args) {
+  const Client client(args);
+  Result result;
+  const bp_status status = bp_module_unload(client.context(), str(args.name), timeout_ms(args), result.out());
+  if (status == BP_PINNED) {
+    show(args, result.detail(), unload_words);
+    throw CommandFailure{exit_error, status, result.message(status), {}, "backplane unload tries again"};
+  }
+  if (status == BP_NOT_LOADED) {
+    throw CommandFailure{
+        exit_error, status, result.message(status), {}, did_you_mean(args.name, known_names(client.context(), true))};
+  }
+  check(status, result, exit_code);
+  show(args, result.payload(), unload_words);
+  return exit_ok;
+}
+
+}  // namespace
+
+const Command unload_command = {
+    "unload",
+    "take a module out of the running host",
+    R"(Its names go first, calls that run end, then the object is unmapped and that is proved: "gone". If something
+keeps it ("pinned"), the reasons are told, the names are gone all the same, and unloading again tries again.
+
+Examples:
+  backplane unload kv
+  backplane unload kv --timeout 30000
+
+Exit codes: 0 gone; 1 pinned, or no such module; 2 usage; 3 no host answers; 4 timeout.)",
+    {
+        {"MODULE", "", "its name, as backplane ls shows it", &Args::name, true},
+        {"--timeout", "MS", "how long running calls may take to end; default 5000", &Args::timeout},
+        socket_option,
+        json_option,
+    },
+    run_unload,
+};
+
+}  // namespace backplane::cli

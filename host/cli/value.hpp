@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/cbor/reader.hpp>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace backplane::cli {
+
+/// One of the host's reports, for looking things up by name. What is missing reads as empty text, 0
+/// or an empty list, so that an older host's report can be shown too.
+class Value {
+ public:
+  /// Throws CommandFailure if it is no well-formed CBOR. `item` must outlive the value.
+  static Value read(cbor::View item);
+
+  /// The member of a map; an empty value if there is none.
+  const Value& operator[](std::string_view key) const;
+  /// The elements of an array.
+  const std::vector<Value>& items() const noexcept { return items_; }
+  /// Text as it is; numbers and booleans in digits and words.
+  const std::string& text() const noexcept { return text_; }
+  std::uint64_t number() const noexcept { return number_; }
+  /// The item itself.
+  cbor::View bytes() const noexcept { return bytes_; }
+  bool truth() const noexcept { return number_ != 0; }
+  /// The texts of an array, with ", " between them.
+  std::string joined() const;
+
+ private:
+  static Value read(cbor::Reader& reader, std::size_t depth);
+
+  cbor::View bytes_;
+  std::string text_;
+  std::uint64_t number_ = 0;
+  std::vector<Value> items_;
+  std::vector<std::pair<std::string, Value>> members_;
+};
+
+}  // namespace backplane::cli

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a command's one thread waits for what happens elsewhere.
+#pragma once
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+namespace backplane::cli {
+
+/// A descriptor that closes itself.
+class Fd {
+ public:
+  explicit Fd(int fd = -1) noexcept : fd_(fd) {}
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  ~Fd();
+  int get() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// Blocks SIGINT and SIGTERM in the calling thread, and in those it starts; returns the two.
+sigset_t block_ending_signals();
+
+/// SIGINT and SIGTERM as something to wait for. Make one before any thread starts: it blocks both
+/// signals in the calling thread, and threads inherit that.
+class Signals {
+ public:
+  Signals();
+  /// The signal that has come, 0 if none.
+  int take();
+  int fd() const noexcept { return fd_.get(); }
+  /// From now on either signal ends the process at once with `code`.
+  void leave_on_next(int code);
+
+ private:
+  Fd fd_;
+};
+
+/// Rung from any thread, heard by one.
+class Bell {
+ public:
+  Bell();
+  void ring() noexcept;
+  void silence() noexcept;
+  int fd() const noexcept { return fd_.get(); }
+
+ private:
+  Fd fd_;
+};
+
+/// Things on their way from a callback to the command's thread.
+template <class Thing>
+class Inbox {
+ public:
+  void push(Thing thing) {
+    {
+      const std::lock_guard lock(mutex_);
+      things_.push_back(std::move(thing));
+    }
+    bell_.ring();
+  }
+  /// All that is there.
+  std::deque<Thing> take() {
+    bell_.silence();
+    const std::lock_guard lock(mutex_);
+    return std::exchange(things_, {});
+  }
+  const Bell& bell() const noexcept { return bell_; }
+
+ private:
+  Bell bell_;
+  std::mutex mutex_;
+  std::deque<Thing> things_;
+};
+
+using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+
+enum class Wake { signal, bell, output_closed, timeout };
+
+/// Waits for the first of these; output_closed only if `watch_output`: nobody reads stdout any more.
+Wake wait(const Signals& signals, const Bell& bell, Deadline deadline, bool watch_output = false);
+
+/// A descriptor that tells when the process ends; -1 if it cannot be watched.
+int watch_process(std::uint64_t pid);
+
+/// Whether the process, from watch_process(), ends before the deadline.
+bool wait_for_end(int process, Deadline deadline);
+
+}  // namespace backplane::cli

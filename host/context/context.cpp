@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "context/context.hpp"
+
+#include <pthread.h>
+
+#include <backplane/cbor/writer.hpp>
+
+#include "context/host.hpp"
+#include "support/log.hpp"
+#include "support/names.hpp"
+#include "support/views.hpp"
+
+namespace backplane {
+namespace {
+
+constexpr std::uint32_t default_stop_timeout_ms = 1'500;
+constexpr std::uint32_t default_event_queue_depth = 1'024;
+
+LoopOptions loop_options(const bp_context_options& options) {
+  LoopOptions chosen;
+  if (options.queue_depth != 0) chosen.queue_depth = options.queue_depth;
+  if (options.stale_interval_ms != 0) chosen.stale_interval = options.stale_interval_ms * nanos_per_ms;
+  if (options.fiber_stack_size != 0) chosen.fiber_stack_size = options.fiber_stack_size;
+  if (options.spin_us != 0) chosen.spin = options.spin_us < 0 ? 0 : static_cast<Nanos>(options.spin_us) * 1'000;
+  // With one core, whoever is waited for cannot run meanwhile.
+  if (std::thread::hardware_concurrency() == 1) chosen.spin = 0;
+  return chosen;
+}
+
+// A typed event, wrapped as the queue would have done.
+std::vector<std::uint8_t> liveness_event(const char* name, const Liveness& liveness) {
+  std::vector<std::uint8_t> bytes;
+  cbor::Writer out(bytes);
+  out.map(2);
+  out.text("eventType");
+  out.text(name);
+  out.text("payload");
+  out.map(5);
+  out.text("thread");
+  out.text(liveness.thread);
+  out.text("module");
+  out.text(liveness.method == nullptr ? "" : std::string_view(liveness.method->module->name));
+  out.text("generation");
+  out.uint(liveness.generation);
+  out.text("name");
+  out.text(liveness.method == nullptr ? "" : std::string_view(liveness.method->name));
+  out.text("for_ms");
+  out.uint(liveness.for_ms);
+  return bytes;
+}
+
+}  // namespace
+
+Context::Context(Host& host, const bp_context_options& options)
+    : host_(host),
+      stop_timeout_ms_(options.stop_timeout_ms != 0 ? options.stop_timeout_ms : default_stop_timeout_ms),
+      bus_(options.event_queue_depth != 0 ? options.event_queue_depth : default_event_queue_depth, host.watchdog(),
+           [this](bool stuck) { events_stuck(stuck); }),
+      loop_(loop_options(options), host.registry(), host.workers(), host.watchdog(), *this) {}
+
+Context::~Context() = default;
+
+void Context::set_handle(bp_context handle) {
+  handle_ = handle;
+  loop_.set_context(handle);
+}
+
+void Context::start() {
+  event_thread_ = std::thread([this, done = events_done_] {
+    ::pthread_setname_np(::pthread_self(), "bp-event");
+    bus_.run();
+    done->open();
+  });
+  try {
+    request_thread_ = std::thread([this, done = requests_done_] {
+      ::pthread_setname_np(::pthread_self(), "bp-request");
+      loop_.run();
+      done->open();
+    });
+  } catch (...) {
+    bus_.close();
+    event_thread_.join();
+    stage_ = Stage::stopped;
+    throw;
+  }
+  const auto tell = [this](const Liveness& liveness) { tell_liveness(liveness); };
+  request_watch_ = host_.watchdog().watch(loop_.heartbeat(), "request", tell);
+  event_watch_ = host_.watchdog().watch(bus_.heartbeat(), "event", tell);
+  host_.attach(*this);
+}
+
+bool Context::on_own_thread() const noexcept {
+  return loop_.on_thread() || bus_.on_thread() || host_.on_own_thread();
+}
+
+bp_status Context::close() {
+  loop_.close();
+  return BP_OK;
+}
+
+// Each stage is bounded; after a timeout the next call goes on where this one stopped.
+bp_status Context::stop(std::uint32_t timeout_ms) {
+  if (on_own_thread()) return BP_REENTRANT;
+  const std::chrono::milliseconds timeout(timeout_ms == 0 ? stop_timeout_ms_ : timeout_ms);
+  const std::lock_guard lock(stop_mutex_);
+  loop_.close();
+  if (stage_ == Stage::running) {
+    if (!drain(timeout)) return BP_TIMEOUT;
+    stage_ = Stage::drained;
+  }
+  if (stage_ == Stage::drained) {
+    host_.detach(*this);
+    stage_ = Stage::detached;
+  }
+  if (stage_ == Stage::detached) {
+    if (!loop_.end_instances(timeout)) return BP_TIMEOUT;
+    loop_.finish();
+    bus_.close();
+    stage_ = Stage::instances_gone;
+  }
+  if (stage_ == Stage::instances_gone) {
+    if (!requests_done_->wait(timeout) || !events_done_->wait(timeout)) return BP_TIMEOUT;
+    request_thread_.join();
+    event_thread_.join();
+    host_.watchdog().unwatch(request_watch_);
+    host_.watchdog().unwatch(event_watch_);
+    host_.watchdog().flush();  // events_stuck() may have left something there
+    stage_ = Stage::stopped;
+  }
+  return BP_OK;
+}
+
+bool Context::drain(std::chrono::milliseconds timeout) {
+  if (loop_.wait_until_idle(timeout)) return true;
+  loop_.cancel_all();
+  return loop_.wait_until_idle(timeout);
+}
+
+bp_status Context::submit(const bp_submission& submission, bp_request* request) {
+  return loop_.submit(submission, request);
+}
+
+bp_status Context::cancel(bp_request request) { return loop_.cancel(request); }
+
+bp_status Context::find_method(bp_str name, bp_method& out) { return loop_.find_method(view(name), out); }
+
+bp_status Context::listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) {
+  if (!is_event_pattern(view(pattern))) return BP_INVALID_ARGUMENT;
+  if (loop_.closed()) return BP_CLOSED;
+  out.id = bus_.listeners().add(view(pattern), on_event, user);
+  return BP_OK;
+}
+
+bp_status Context::unlisten(bp_listener listener) {
+  return bus_.listeners().remove(listener.id) ? BP_OK : BP_INVALID_HANDLE;
+}
+
+bp_status Context::set_function(bp_str name, bp_function_cb function, void* user) {
+  if (!is_wire_name(view(name))) return BP_INVALID_ARGUMENT;
+  return loop_.functions().set(view(name), function, user, loop_.on_thread());
+}
+
+bp_status Context::complete(bp_token token, const bp_answer& answer) { return loop_.complete(token, answer); }
+
+bp_status Context::load(const bp_load_options& options, bp_result& result) { return host_.load(options, result); }
+
+bp_status Context::unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) {
+  return host_.unload(view(name), timeout_ms, result);
+}
+
+bp_status Context::reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result) {
+  return host_.reload(view(name), options, timeout_ms, result);
+}
+
+bp_status Context::list(bp_result& result) { return host_.list(result); }
+
+bp_status Context::status(bp_result& result) { return host_.status(result); }
+
+std::string Context::start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) {
+  return loop_.start_instance(generation, timeout, keep_failed);
+}
+
+void Context::retire_instance(Generation& generation) { loop_.retire_instance(generation); }
+
+void Context::count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) {
+  loop_.count_work(generation, requests, tokens);
+}
+
+bp_status Context::emit(std::string_view name, bp_bytes payload, std::uint32_t flags) {
+  return bus_.emit(name, payload, flags);
+}
+
+// On the watchdog thread: the queue of events may be what is stuck.
+void Context::tell_liveness(const Liveness& liveness) {
+  const char* const name = liveness.responding ? "backplane.responding" : "backplane.not_responding";
+  const auto payload = liveness_event(name, liveness);
+  log::warn("watchdog", std::string("the ") + liveness.thread + " thread of context " + std::to_string(handle_.id) +
+                            (liveness.responding ? " responds again" : " does not respond") +
+                            (liveness.method == nullptr ? "" : ", in " + liveness.method->name) + ", for " +
+                            std::to_string(liveness.for_ms) + " ms");
+  bus_.deliver_now(name, bytes(payload), BP_EVENT_TYPED);
+}
+
+void Context::events_stuck(bool stuck) {
+  loop_.refuse_for_events(stuck);
+  host_.watchdog().post([this, stuck] { tell_liveness({!stuck, "event", nullptr, 0, 0}); });
+}
+
+}  // namespace backplane

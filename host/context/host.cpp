@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "context/host.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <backplane/cbor/reader.hpp>
+#include <cerrno>
+#include <cstdlib>
+#include <future>
+#include <system_error>
+
+#include "context/context.hpp"
+#include "context/module_api.hpp"
+#include "context/status_report.hpp"
+#include "modules/reports.hpp"
+#include "support/log.hpp"
+#include "support/names.hpp"
+#include "support/result.hpp"
+#include "support/views.hpp"
+
+namespace backplane {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint32_t default_unload_timeout_ms = 5'000;
+constexpr std::size_t max_workers = 256;
+
+std::mutex the_mutex;
+Host* the_host = nullptr;  // guarded by the_mutex; never deleted, because its threads may outlive main()
+HostOptions the_options;   // guarded by the_mutex, until the host is there
+
+// Directories of this process that go with it. A forked child must not take them along.
+struct TemporaryDirs {
+  ~TemporaryDirs() {
+    if (::getpid() != owner) return;
+    std::error_code ignored;
+    for (const fs::path& path : paths) fs::remove_all(path, ignored);
+  }
+  const pid_t owner = ::getpid();
+  std::vector<fs::path> paths;  // guarded by the_mutex
+};
+TemporaryDirs temporary_dirs;
+
+std::string check_config(bp_bytes config) {
+  if (config.size == 0) return {};
+  try {
+    cbor::check_well_formed(view(config));
+    if (cbor::Reader(view(config)).next().type != cbor::Type::map) return "the module's configuration is no CBOR map";
+  } catch (const cbor::Error& error) {
+    return "the module's configuration is no CBOR: " + std::string(error.what()) + " (at byte " +
+           std::to_string(error.offset) + ")";
+  }
+  return {};
+}
+
+// What a module operation answers when it fails.
+template <class F>
+bp_status guarded(bp_result& result, F operation) noexcept {
+  try {
+    return operation();
+  } catch (const Failure& failure) {
+    return give(&result, failure);
+  } catch (const std::bad_alloc&) {
+    return give(&result, BP_OUT_OF_MEMORY, "no memory for the operation");
+  } catch (const std::exception& error) {
+    return give(&result, BP_ERROR, error.what());
+  }
+}
+
+}  // namespace
+
+Host& Host::get() {
+  const std::lock_guard lock(the_mutex);
+  if (the_host == nullptr) the_host = new Host(the_options);
+  return *the_host;
+}
+
+bp_status Host::configure(const bp_host_options& options, std::string& why) {
+  const std::lock_guard lock(the_mutex);
+  if (the_host != nullptr) {
+    why = "the host of this process runs already; configure it before the first context is made";
+    return BP_NOT_SUPPORTED;
+  }
+  if (options.worker_threads > max_workers) {
+    why = "worker_threads is " + std::to_string(options.worker_threads) + ", expected 1 to " + std::to_string(max_workers);
+    return BP_INVALID_ARGUMENT;
+  }
+  HostOptions chosen;
+  if (options.worker_threads != 0) chosen.worker_threads = options.worker_threads;
+  if (options.watchdog_period_ms != 0) chosen.watchdog.period = options.watchdog_period_ms * nanos_per_ms;
+  if (options.watchdog_threshold_ms != 0) chosen.watchdog.threshold = options.watchdog_threshold_ms * nanos_per_ms;
+  if (options.watchdog_start_grace_ms != 0) {
+    chosen.watchdog.start_grace = options.watchdog_start_grace_ms * nanos_per_ms;
+  }
+  for (const char* const* each = options.module_dirs; each != nullptr && *each != nullptr; ++each) {
+    chosen.module_dirs.emplace_back(fs::absolute(*each));
+  }
+  if (options.data_dir != nullptr) {
+    chosen.data_dir = fs::absolute(options.data_dir);
+    std::error_code error;
+    fs::create_directories(chosen.data_dir, error);
+    if (error || !fs::is_directory(chosen.data_dir)) {
+      why = "the data directory " + chosen.data_dir.string() +
+            " cannot be had: " + (error ? error.message() : std::string("it is no directory"));
+      return BP_IO;
+    }
+  }
+  the_options = std::move(chosen);
+  return BP_OK;
+}
+
+Host::Host(HostOptions options)
+    : options_(std::move(options)),
+      data_dir_(options_.data_dir),
+      workers_(options_.worker_threads),
+      watchdog_(options_.watchdog),
+      loader_(registry_, module_api(), [this] { return sites(); },
+              [this](std::function<void()> job) { control_.post(std::move(job)); },
+              [](const fs::path& made) {
+                const std::lock_guard lock(the_mutex);
+                temporary_dirs.paths.push_back(made);
+              }) {
+  loader_.allow(options_.module_dirs);
+}
+
+std::vector<InstanceSite*> Host::sites() const { return {contexts_.begin(), contexts_.end()}; }
+
+void Host::attach(Context& context) {
+  control_.run_now([&] {
+    loader_.populate(context);
+    contexts_.push_back(&context);
+  });
+}
+
+void Host::detach(Context& context) {
+  control_.run_now([&] { std::erase(contexts_, &context); });
+}
+
+bp_status Host::load(const bp_load_options& options, bp_result& result) {
+  return guarded(result, [&] {
+    if (const std::string why = check_config(options.config); !why.empty()) {
+      return give(&result, BP_INVALID_ARGUMENT, why);
+    }
+    const auto config = view(options.config);
+    const LoadRequest request{options.path, {config.begin(), config.end()}};
+    return give(&result, BP_OK, control_.run_now([&] { return loader_.load(request); }));
+  });
+}
+
+bp_status Host::unload(std::string_view name, std::uint32_t timeout_ms, bp_result& result) {
+  return guarded(result, [&] {
+    const Loader::Ending ending = control_.run_now([&] { return loader_.begin_unload(name); });
+    std::vector<std::uint8_t> report;
+    if (report_ending(ending, timeout_ms, report)) return give(&result, BP_OK, report);
+    return give(&result, BP_PINNED, {},
+                "the names of module \"" + ending.module +
+                    "\" are withdrawn, but its object is still mapped; the reasons are in the detail",
+                report);
+  });
+}
+
+bp_status Host::reload(std::string_view name, const bp_load_options* options, std::uint32_t timeout_ms,
+                       bp_result& result) {
+  return guarded(result, [&] {
+    std::optional<std::string> path;
+    bp_bytes config{nullptr, 0};
+    if (options != nullptr) {
+      if (options->path != nullptr) path = options->path;
+      config = options->config;
+    }
+    if (const std::string why = check_config(config); !why.empty()) return give(&result, BP_INVALID_ARGUMENT, why);
+    const Loader::Swap swap = control_.run_now([&] { return loader_.reload(name, path, view(config)); });
+    std::vector<std::uint8_t> old;
+    report_ending(swap.old, timeout_ms, old);
+    return give(&result, BP_OK, reload_report(swap.report, old));
+  });
+}
+
+// Waits for the end on the caller's thread, so that other operations can go on meanwhile.
+bool Host::report_ending(const Loader::Ending& ending, std::uint32_t timeout_ms, std::vector<std::uint8_t>& report) {
+  const std::chrono::milliseconds timeout(timeout_ms == 0 ? default_unload_timeout_ms : timeout_ms);
+  ending.retirement->wait(timeout);
+  return control_.run_now([&] { return loader_.report_ending(ending, report); });
+}
+
+bp_status Host::list(bp_result& result) {
+  return guarded(result, [&] { return give(&result, BP_OK, control_.run_now([&] { return loader_.list(); })); });
+}
+
+std::string Host::module_data_dir(const std::string& module) {
+  const std::lock_guard lock(data_dir_mutex_);
+  const auto refuse = [](const fs::path& path, const std::string& why) {
+    throw Failure{BP_IO, "the data directory " + path.string() + " cannot be used: " + why +
+                             "; give the host one it may write (data_dir, --data-dir)"};
+  };
+  if (data_dir_.empty()) {
+    std::error_code error;
+    fs::path temporary = fs::temp_directory_path(error);
+    if (error) temporary = "/tmp";
+    std::string pattern = (temporary / "backplane-data-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) refuse(pattern, std::generic_category().message(errno));
+    data_dir_ = pattern;
+    const std::lock_guard dirs_lock(the_mutex);
+    temporary_dirs.paths.push_back(data_dir_);
+  }
+  const fs::path path = data_dir_ / module;
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) refuse(path, std::generic_category().message(errno));
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) refuse(path, std::generic_category().message(errno));
+  if (!S_ISDIR(status.st_mode)) refuse(path, "it is no directory");
+  if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0) refuse(path, std::generic_category().message(errno));
+  return path.string();
+}
+
+bp_status Host::status(bp_result& result) {
+  return guarded(result, [&] {
+    const auto uptime = std::chrono::steady_clock::now() - began_;
+    return give(&result, BP_OK, control_.run_now([&] {
+      const HostStatus status{static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()),
+                              loader_.running_count(), workers_.load()};
+      return status_report(status, contexts_);
+    }));
+  });
+}
+
+}  // namespace backplane

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/backplane.h>
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "context/control.hpp"
+#include "modules/loader.hpp"
+#include "request/workers.hpp"
+#include "watchdog/watchdog.hpp"
+
+namespace backplane {
+
+class Context;
+
+struct HostOptions {
+  std::size_t worker_threads = 4;
+  std::filesystem::path data_dir;  ///< empty: a temporary one
+  std::vector<std::filesystem::path> module_dirs;
+  WatchdogOptions watchdog;
+};
+
+/// What all contexts of this process share: modules, workers, watchdog, control thread. Made when first
+/// needed, and there until the process ends.
+class Host {
+ public:
+  /// The one host, made with what configure() said.
+  static Host& get();
+  /// BP_NOT_SUPPORTED if the host is there already; the other outcomes are bp_host_configure's.
+  static bp_status configure(const bp_host_options& options, std::string& why);
+
+  Registry& registry() noexcept { return registry_; }
+  Workers& workers() noexcept { return workers_; }
+  Watchdog& watchdog() noexcept { return watchdog_; }
+  bool on_own_thread() const noexcept { return watchdog_.on_thread() || control_.on_thread(); }
+
+  /// From now on the context has an instance of every module. Not from a thread of the host.
+  void attach(Context& context);
+  /// The context is left out of what happens from now on.
+  void detach(Context& context);
+
+  // Module operations, as Endpoint has them. Not from a thread of the host.
+  bp_status load(const bp_load_options& options, bp_result& result);
+  bp_status unload(std::string_view name, std::uint32_t timeout_ms, bp_result& result);
+  bp_status reload(std::string_view name, const bp_load_options* options, std::uint32_t timeout_ms,
+                   bp_result& result);
+  bp_status list(bp_result& result);
+  bp_status status(bp_result& result);
+
+  /// A directory of the module's own. Throws Failure (BP_IO).
+  std::string module_data_dir(const std::string& module);
+
+ private:
+  explicit Host(HostOptions options);
+
+  bool report_ending(const Loader::Ending& ending, std::uint32_t timeout_ms, std::vector<std::uint8_t>& report);
+  std::vector<InstanceSite*> sites() const;
+
+  const HostOptions options_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::mutex data_dir_mutex_;
+  std::filesystem::path data_dir_;  // guarded by data_dir_mutex_
+  Registry registry_;
+  Workers workers_;
+  Watchdog watchdog_;
+  std::vector<Context*> contexts_;  // the control thread's
+  Control control_;
+  Loader loader_;
+};
+
+}  // namespace backplane

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "context/module_api.hpp"
+
+#include <backplane/ext/await.h>
+#include <backplane/ext/config.h>
+#include <backplane/ext/event.h>
+#include <backplane/ext/handle.h>
+#include <backplane/ext/log.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "context/host.hpp"
+#include "support/version.hpp"
+#include "modules/instance.hpp"
+#include "reply/buffer.hpp"
+#include "request/loop.hpp"
+#include "support/log.hpp"
+#include "support/names.hpp"
+#include "support/result.hpp"
+#include "support/views.hpp"
+
+// Called by modules written in C: no exception may leave any of these.
+namespace backplane {
+namespace {
+
+// ---- The core ----
+
+constexpr std::uint32_t known_handler_flags = BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT;
+
+bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexcept try {
+  if (module == nullptr || desc == nullptr || desc->handler == nullptr || !module->generation->in_init) {
+    return BP_INVALID_ARGUMENT;
+  }
+  Generation& generation = *module->generation;
+  const std::string_view name = view(desc->name);
+  if (!is_wire_name(name) || !is_of_module(name, generation.manifest.name)) return BP_INVALID_ARGUMENT;
+  if ((desc->flags & ~known_handler_flags) != 0) return BP_NOT_SUPPORTED;
+  const auto same = [name](const auto& handler) { return handler->name == name; };
+  if (std::any_of(generation.registered.begin(), generation.registered.end(), same)) return BP_NAME_TAKEN;
+  auto handler = std::make_unique<Handler>();
+  handler->name = name;
+  handler->generation = &generation;
+  handler->function = desc->handler;
+  handler->data = desc->data;
+  handler->flags = desc->flags;
+  generation.registered.push_back(std::move(handler));
+  return BP_OK;
+} catch (const std::bad_alloc&) {
+  return BP_OUT_OF_MEMORY;
+}
+
+bp_status register_function(bp_module* module, const bp_function_desc* desc) noexcept try {
+  if (module == nullptr || desc == nullptr || desc->function == nullptr || !module->generation->in_init) {
+    return BP_INVALID_ARGUMENT;
+  }
+  Generation& generation = *module->generation;
+  const std::string_view name = view(desc->name);
+  if (!is_wire_name(name)) return BP_INVALID_ARGUMENT;
+  if (desc->flags != 0) return BP_NOT_SUPPORTED;
+  const auto same = [name](const auto& function) { return function->name == name; };
+  if (std::any_of(generation.functions.begin(), generation.functions.end(), same)) return BP_NAME_TAKEN;
+  auto function = std::make_unique<Function>();
+  function->name = name;
+  function->generation = &generation;
+  function->function = desc->function;
+  function->data = desc->data;
+  generation.functions.push_back(std::move(function));
+  return BP_OK;
+} catch (const std::bad_alloc&) {
+  return BP_OUT_OF_MEMORY;
+}
+
+bp_status reply(bp_token token, const bp_answer* answer) noexcept {
+  return answer == nullptr ? BP_INVALID_ARGUMENT : RequestLoop::answer(token, *answer);
+}
+
+void fail(bp_module* module, bp_str message) noexcept try {
+  if (module == nullptr) return;
+  Generation& generation = *module->generation;
+  const std::lock_guard lock(generation.failure_mutex);
+  generation.failure = view(message);
+} catch (const std::bad_alloc&) {
+  // The failure itself is told all the same.
+}
+
+// ---- bp.await/1 ----
+
+bp_status await_call(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out) noexcept {
+  return RequestLoop::await_call(call, view(name), payload, timeout_ms, out);
+}
+
+bp_status await_host_call(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out) noexcept {
+  return RequestLoop::await_host_call(call, view(name), payload, timeout_ms, out);
+}
+
+constexpr bp_await await_api{sizeof(bp_await),        0,
+                             RequestLoop::await_sleep, await_call,
+                             await_host_call,          RequestLoop::await_fd,
+                             RequestLoop::check};
+
+// ---- bp.event/1 ----
+
+bp_status emit(bp_instance* instance, bp_str name, bp_bytes payload, uint32_t flags) noexcept {
+  return instance == nullptr ? BP_INVALID_ARGUMENT : instance->site->emit(view(name), payload, flags);
+}
+
+constexpr bp_event_api event_api{sizeof(bp_event_api), 0, emit};
+
+// ---- bp.log/1 ----
+
+int32_t log_enabled(int32_t level) noexcept { return log::enabled(level) ? 1 : 0; }
+
+void log_write(bp_module* module, int32_t level, bp_str text) noexcept try {
+  if (module == nullptr || level < BP_LOG_TRACE || level > BP_LOG_ERROR || !log::enabled(level)) return;
+  log::write(level, module->generation->label(), view(text));
+} catch (const std::bad_alloc&) {
+  // No line, then.
+}
+
+constexpr bp_log_api log_api{sizeof(bp_log_api), 0, log_enabled, log_write};
+
+// ---- bp.config/1 ----
+
+bp_bytes config_get(bp_module* module) noexcept {
+  return module == nullptr ? bp_bytes{nullptr, 0} : bytes(module->generation->config);
+}
+
+bp_status config_data_dir(bp_module* module, bp_str* path, bp_str* message) noexcept {
+  if (module == nullptr || path == nullptr) return BP_INVALID_ARGUMENT;
+  Generation& generation = *module->generation;
+  *path = {"", 0};
+  const std::lock_guard lock(generation.data_dir_mutex);
+  try {
+    if (generation.data_dir.empty()) generation.data_dir = Host::get().module_data_dir(generation.manifest.name);
+    *path = str(generation.data_dir);
+    if (message != nullptr) *message = {"", 0};
+    return BP_OK;
+  } catch (const Failure& failure) {
+    generation.data_dir_failure = failure.message;
+    if (message != nullptr) *message = str(generation.data_dir_failure);
+    return failure.status;
+  } catch (const std::exception&) {
+    return BP_OUT_OF_MEMORY;
+  }
+}
+
+constexpr bp_config_api config_api{sizeof(bp_config_api), 0, config_get, config_data_dir};
+
+// ---- bp.handle/1 ----
+
+bp_status handle_put(bp_instance* instance, const void* type, void* object, bp_release_fn release,
+                     uint64_t* id) noexcept try {
+  if (instance == nullptr || type == nullptr || object == nullptr || id == nullptr) return BP_INVALID_ARGUMENT;
+  *id = instance->handles.put(type, object, release);
+  return BP_OK;
+} catch (const std::bad_alloc&) {
+  return BP_OUT_OF_MEMORY;
+}
+
+void* handle_get(bp_instance* instance, const void* type, uint64_t id) noexcept {
+  return instance == nullptr ? nullptr : instance->handles.get(type, id);
+}
+
+bp_status handle_release(bp_instance* instance, const void* type, uint64_t id) noexcept {
+  return instance != nullptr && instance->handles.release(type, id) ? BP_OK : BP_INVALID_HANDLE;
+}
+
+constexpr bp_handle_api handle_api{sizeof(bp_handle_api), 0, handle_put, handle_get, handle_release};
+
+// ---- The table ----
+
+const void* extension(const char* id) noexcept {
+  if (id == nullptr) return nullptr;
+  constexpr struct {
+    const char* id;
+    const void* table;
+  } all[] = {
+      {BP_EXT_AWAIT, &await_api},   {BP_EXT_EVENT, &event_api},   {BP_EXT_LOG, &log_api},
+      {BP_EXT_CONFIG, &config_api}, {BP_EXT_HANDLE, &handle_api},
+  };
+  for (const auto& known : all) {
+    if (std::strcmp(known.id, id) == 0) return known.table;
+  }
+  return nullptr;
+}
+
+constexpr bp_host_api api{sizeof(bp_host_api), BP_ABI_MAJOR,      BP_ABI_MINOR, 0,
+                          version,             extension,         register_handler, register_function,
+                          reply,               new_buffer,        free_buffer,      drop,
+                          fail};
+
+}  // namespace
+
+const bp_host_api& module_api() noexcept { return api; }
+
+}  // namespace backplane

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "context/status_report.hpp"
+
+#include <backplane/base.h>
+#include <unistd.h>
+
+#include <backplane/cbor/writer.hpp>
+#include <string>
+
+#include "context/context.hpp"
+#include "support/version.hpp"
+
+namespace backplane {
+namespace {
+
+void field(cbor::Writer& out, std::string_view key, std::uint64_t value) {
+  out.text(key);
+  out.uint(value);
+}
+
+void field(cbor::Writer& out, std::string_view key, std::string_view value) {
+  out.text(key);
+  out.text(value);
+}
+
+void write(cbor::Writer& out, Context& context) {
+  const LoopCounts& counts = context.loop().counts();
+  const EventCounts& events = context.events().counts();
+  const auto read = [](const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); };
+  out.map(11);
+  field(out, "id", context.id());
+  field(out, "state", context.loop().closed() ? "closed" : "open");
+  field(out, "queued", context.loop().waiting());
+  field(out, "running", read(counts.open));
+  field(out, "accepted", read(counts.accepted));
+  field(out, "replied", read(counts.replied));
+  field(out, "errors", read(counts.errors));
+  field(out, "refused", read(counts.refused));
+  field(out, "listeners", context.events().listeners().count());
+  out.text("events");
+  out.map(4);
+  field(out, "queued", context.events().queued());
+  field(out, "emitted", read(events.emitted));
+  field(out, "delivered", read(events.delivered));
+  field(out, "refused", read(events.refused));
+  out.text("tokens");
+  out.map(4);
+  field(out, "open", read(counts.tokens_open));
+  field(out, "answered", read(counts.tokens_answered));
+  field(out, "failed", read(counts.tokens_failed));
+  field(out, "refused", read(counts.tokens_refused));
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vector<Context*>& contexts) {
+  std::vector<std::uint8_t> bytes;
+  cbor::Writer out(bytes);
+  out.map(7);
+  field(out, "version", version);
+  field(out, "abi", std::to_string(BP_ABI_MAJOR) + "." + std::to_string(BP_ABI_MINOR));
+  field(out, "pid", static_cast<std::uint64_t>(::getpid()));
+  field(out, "uptime_ms", host.uptime_ms);
+  field(out, "modules", host.modules);
+  out.text("workers");
+  out.map(3);
+  field(out, "threads", host.workers.threads);
+  field(out, "queued", host.workers.queued);
+  field(out, "running", host.workers.running);
+  out.text("contexts");
+  out.array(contexts.size());
+  for (Context* const context : contexts) write(out, *context);
+  return bytes;
+}
+
+}  // namespace backplane

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "request/workers.hpp"
+
+namespace backplane {
+
+class Context;
+
+struct HostStatus {
+  std::uint64_t uptime_ms;
+  std::uint64_t modules;
+  Workers::Load workers;
+};
+
+/// The status-report of docs/protocol.md.
+std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vector<Context*>& contexts);
+
+}  // namespace backplane

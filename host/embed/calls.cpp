@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Calls, events, host functions.
+#include <backplane/backplane.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "embed/guard.hpp"
+#include "embed/sized.hpp"
+#include "reply/answer.hpp"
+#include "support/views.hpp"
+
+using namespace backplane;
+
+namespace {
+
+// The caller of bp_call_sync, waiting. It is gone as soon as it has seen `done` under the mutex.
+struct SyncCall {
+  bp_result* out;
+  bp_status status = BP_OK;
+  bool done = false;
+  std::mutex mutex;
+  std::condition_variable changed;
+
+  static void on_reply(void* user, const bp_answer* answer) {
+    if (answer->status == BP_STALE || answer->status == BP_PARTIAL) return;
+    auto& self = *static_cast<SyncCall*>(user);
+    const std::lock_guard lock(self.mutex);
+    self.status =
+        give(self.out, answer->status, view(answer->payload), view(answer->message), view(answer->detail));
+    self.done = true;
+    self.changed.notify_one();
+  }
+};
+
+}  // namespace
+
+extern "C" {
+
+bp_status bp_submit(bp_context ctx, const bp_submission* submission, bp_request* request) {
+  if (request != nullptr) request->id = 0;
+  if (submission == nullptr) return BP_INVALID_ARGUMENT;
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.submit(sized(*submission), request); });
+}
+
+bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out) {
+  SyncCall call{out};
+  bp_submission submission{};
+  submission.struct_size = sizeof submission;
+  submission.flags = BP_SUBMIT_NO_STALE;
+  submission.name = name;
+  submission.payload = payload;
+  submission.timeout_ms = timeout_ms;
+  submission.on_reply = SyncCall::on_reply;
+  submission.user = &call;
+  const bp_status submitted = with_endpoint(ctx, out, [&](Endpoint& endpoint) {
+    const bp_status status = endpoint.submit(submission, nullptr);
+    return status == BP_OK ? BP_OK : give(out, status, bp_status_text(status));
+  });
+  if (submitted != BP_OK) return submitted;
+  // Outside the border: a destroy of the context must not wait for this call, but the other way round.
+  std::unique_lock lock(call.mutex);
+  call.changed.wait(lock, [&call] { return call.done; });
+  return call.status;
+}
+
+bp_status bp_cancel(bp_context ctx, bp_request request) {
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.cancel(request); });
+}
+
+bp_status bp_method_find(bp_context ctx, bp_str name, bp_method* out) {
+  if (out == nullptr) return BP_INVALID_ARGUMENT;
+  *out = {0};
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.find_method(name, *out); });
+}
+
+bp_status bp_listen(bp_context ctx, bp_str pattern, bp_event_fn on_event, void* user, bp_listener* out) {
+  if (on_event == nullptr || out == nullptr) return BP_INVALID_ARGUMENT;
+  *out = {0};
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.listen(pattern, on_event, user, *out); });
+}
+
+bp_status bp_unlisten(bp_context ctx, bp_listener listener) {
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.unlisten(listener); });
+}
+
+bp_status bp_function_set(bp_context ctx, bp_str name, bp_function_cb function, void* user) {
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.set_function(name, function, user); });
+}
+
+bp_status bp_complete(bp_context ctx, bp_token token, const bp_answer* answer) {
+  if (answer == nullptr) return BP_INVALID_ARGUMENT;
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.complete(token, sized(*answer)); });
+}
+
+}  // extern "C"

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The parts of backplane.h that need no context.
+#include <backplane/backplane.h>
+
+#include <string>
+
+#include "context/host.hpp"
+#include "embed/sized.hpp"
+#include "modules/file.hpp"
+#include "modules/manifest.hpp"
+#include "reply/buffer.hpp"
+#include "support/log.hpp"
+#include "support/result.hpp"
+#include "support/version.hpp"
+
+using namespace backplane;
+
+namespace {
+
+// "UNKNOWN_NAME", as the list of status codes has it, becomes "unknown_name".
+template <std::size_t size>
+struct Literal {
+  constexpr explicit(false) Literal(const char (&upper)[size]) {
+    for (std::size_t i = 0; i < size; ++i) {
+      text[i] = upper[i] >= 'A' && upper[i] <= 'Z' ? static_cast<char>(upper[i] - 'A' + 'a') : upper[i];
+    }
+  }
+  char text[size];
+};
+template <Literal literal>
+constexpr const char* lower_case = literal.text;
+
+}  // namespace
+
+extern "C" {
+
+const char* bp_version(void) { return version; }
+
+uint32_t bp_abi_version(void) { return BP_ABI_MAJOR << 16 | BP_ABI_MINOR; }
+
+const char* bp_status_name(bp_status status) {
+  switch (status) {
+#define BP_STATUS_CASE(name, value, text) \
+  case value:                             \
+    return lower_case<Literal(#name)>;
+    BP_STATUS_LIST(BP_STATUS_CASE)
+#undef BP_STATUS_CASE
+    default: return status >= BP_STATUS_MODULE_FIRST ? "module" : "unknown";
+  }
+}
+
+const char* bp_status_text(bp_status status) {
+  switch (status) {
+#define BP_STATUS_CASE(name, value, text) \
+  case value:                             \
+    return text;
+    BP_STATUS_LIST(BP_STATUS_CASE)
+#undef BP_STATUS_CASE
+    default: return status >= BP_STATUS_MODULE_FIRST ? "an error of the module's own" : "an unknown status";
+  }
+}
+
+void bp_log_level(int32_t level) { log::set_level(level); }
+
+bp_status bp_host_configure(const bp_host_options* options, bp_result* why) {
+  if (options == nullptr) return give(why, BP_INVALID_ARGUMENT, "options is null");
+  try {
+    std::string message;
+    const bp_status status = Host::configure(sized(*options), message);
+    return give(why, status, message);
+  } catch (const std::exception& error) {
+    return give(why, BP_IO, error.what());
+  }
+}
+
+bp_buffer* bp_buffer_new(size_t capacity) { return new_buffer(capacity); }
+
+void bp_buffer_free(bp_buffer* buffer) { free_buffer(buffer); }
+
+void bp_result_free(bp_result* result) { drop(result); }
+
+bp_status bp_module_inspect(const char* path, bp_result* result) {
+  if (path == nullptr || result == nullptr) return BP_INVALID_ARGUMENT;
+  try {
+    return give(result, BP_OK, report(read_manifest(read_any_file(path)), path));
+  } catch (const Failure& failure) {
+    return give(result, failure.status, std::string(path) + ": " + failure.message);
+  } catch (const std::exception& error) {
+    return give(result, BP_ERROR, error.what());
+  }
+}
+
+}  // extern "C"

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Modules, and the host as a whole.
+#include <backplane/backplane.h>
+
+#include <string>
+
+#include "embed/guard.hpp"
+#include "embed/sized.hpp"
+
+using namespace backplane;
+
+extern "C" {
+
+bp_status bp_module_load(bp_context ctx, const bp_load_options* options, bp_result* result) {
+  return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
+    if (options == nullptr || options->path == nullptr) {
+      return give(result, BP_INVALID_ARGUMENT, "options or options->path is null; it names the module's file");
+    }
+    return endpoint.load(sized(*options), *result);
+  });
+}
+
+bp_status bp_module_unload(bp_context ctx, bp_str name, uint32_t timeout_ms, bp_result* result) {
+  return with_endpoint(ctx, result, [&](Endpoint& endpoint) { return endpoint.unload(name, timeout_ms, *result); });
+}
+
+bp_status bp_module_reload(bp_context ctx, bp_str name, const bp_load_options* options, uint32_t timeout_ms,
+                           bp_result* result) {
+  return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
+    if (options == nullptr) return endpoint.reload(name, nullptr, timeout_ms, *result);
+    const bp_load_options chosen = sized(*options);
+    return endpoint.reload(name, &chosen, timeout_ms, *result);
+  });
+}
+
+bp_status bp_module_list(bp_context ctx, bp_result* result) {
+  return with_endpoint(ctx, result, [&](Endpoint& endpoint) { return endpoint.list(*result); });
+}
+
+bp_status bp_host_status(bp_context ctx, bp_result* result) {
+  return with_endpoint(ctx, result, [&](Endpoint& endpoint) { return endpoint.status(*result); });
+}
+
+bp_status bp_host_stop(bp_context ctx) {
+  return with_endpoint(ctx, [](Endpoint& endpoint) { return endpoint.stop_host(); });
+}
+
+}  // extern "C"

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "embed/slots.hpp"
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+namespace backplane {
+
+Slots& slots() noexcept {
+  static auto& all = *new Slots;  // handles may be used while the process exits
+  return all;
+}
+
+bp_context Slots::reserve() {
+  const std::lock_guard lock(mutex_);
+  Slot* slot = nullptr;
+  if (!free_.empty()) {
+    slot = free_.front();
+    free_.pop_front();
+  } else if (used_ < capacity) {
+    slot = new Slot;
+    slot->index = static_cast<std::uint32_t>(used_);
+    slots_[used_++].store(slot, std::memory_order_release);
+  } else {
+    return {0};
+  }
+  ++slot->generation;
+  return {mark | std::uint64_t{slot->generation} << 16 | slot->index};
+}
+
+void Slots::publish(bp_context handle, std::unique_ptr<Endpoint> endpoint) {
+  Slot& slot = *slot_of(handle);
+  const std::lock_guard lock(mutex_);
+  slot.endpoint.store(endpoint.get(), std::memory_order_relaxed);
+  slot.owned = std::move(endpoint);
+  slot.handle.store(handle.id, std::memory_order_seq_cst);
+}
+
+void Slots::release(bp_context handle) {
+  const std::lock_guard lock(mutex_);
+  free_.push_back(slot_of(handle));
+}
+
+Endpoint* Slots::retire(bp_context handle) {
+  Slot* const slot = slot_of(handle);
+  std::uint64_t expected = handle.id;
+  if (slot == nullptr || !slot->handle.compare_exchange_strong(expected, 0, std::memory_order_seq_cst)) return nullptr;
+  return slot->endpoint.load(std::memory_order_relaxed);
+}
+
+void Slots::reap(bp_context handle) {
+  Slot& slot = *slot_of(handle);
+  const auto pinned = [&slot] {
+    std::int64_t sum = 0;
+    for (const Count& count : slot.counts) sum += count.pins.load(std::memory_order_seq_cst);
+    return sum != 0;
+  };
+  // Those inside are about to leave: the endpoint is stopped, and its calls return.
+  while (pinned()) std::this_thread::sleep_for(std::chrono::microseconds(50));
+  const std::unique_ptr<Endpoint> freed = std::move(slot.owned);
+  const std::lock_guard lock(mutex_);
+  free_.push_back(&slot);
+}
+
+Slots::Slot* Slots::slot_of(bp_context handle) const noexcept {
+  if ((handle.id ^ mark) >> 48 != 0) return nullptr;
+  return slots_[handle.id & (capacity - 1)].load(std::memory_order_acquire);
+}
+
+Slots::Pin::Pin(Slots& slots, bp_context handle) noexcept {
+  Slot* const slot = slots.slot_of(handle);
+  if (slot == nullptr) return;
+  std::atomic<std::int64_t>& count = slot->counts[thread_shard()].pins;
+  count.fetch_add(1, std::memory_order_seq_cst);
+  if (slot->handle.load(std::memory_order_seq_cst) != handle.id) {
+    count.fetch_sub(1, std::memory_order_release);
+    return;
+  }
+  count_ = &count;
+  endpoint_ = slot->endpoint.load(std::memory_order_relaxed);
+}
+
+}  // namespace backplane

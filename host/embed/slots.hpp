@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/backplane.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "support/endpoint.hpp"
+#include "support/thread_shard.hpp"
+
+namespace backplane {
+
+/// The contexts that handles lead to. A handle is | mark 16 | generation 32 | index 16 |; slots are used
+/// again, generations are not, so a stale handle leads nowhere.
+///
+/// A call pins its slot: it adds to a count, then looks whether the handle is still good. Destroying
+/// makes the handle bad, then waits until nothing is pinned. Both are seq_cst: either the call sees that
+/// the handle is bad, or the destroyer sees the pin. Pins are counted in shards, so that threads that
+/// submit at the same time do not meet.
+class Slots {
+ public:
+  static constexpr std::size_t capacity = 1u << 16;
+
+  /// A handle that leads nowhere yet; zero if there are too many contexts. Throws std::bad_alloc.
+  bp_context reserve();
+  /// From now on the handle leads to `endpoint`, which the slot owns.
+  void publish(bp_context handle, std::unique_ptr<Endpoint> endpoint);
+  /// Gives back a handle that was reserved only.
+  void release(bp_context handle);
+  /// Makes the handle stale; its endpoint, which now is the caller's to stop and to reap(). Null if it
+  /// is stale already.
+  Endpoint* retire(bp_context handle);
+  /// Waits until no call is in the endpoint of a retired handle, and frees it. Not from within a call.
+  void reap(bp_context handle);
+
+  /// Keeps the endpoint of a handle alive.
+  class Pin {
+   public:
+    Pin(Slots& slots, bp_context handle) noexcept;
+    Pin(const Pin&) = delete;
+    Pin& operator=(const Pin&) = delete;
+    ~Pin() {
+      if (count_ != nullptr) count_->fetch_sub(1, std::memory_order_release);
+    }
+    explicit operator bool() const noexcept { return endpoint_ != nullptr; }
+    Endpoint* operator->() const noexcept { return endpoint_; }
+    Endpoint& operator*() const noexcept { return *endpoint_; }
+
+   private:
+    std::atomic<std::int64_t>* count_ = nullptr;
+    Endpoint* endpoint_ = nullptr;
+  };
+
+ private:
+  struct alignas(64) Count {
+    std::atomic<std::int64_t> pins{0};
+  };
+  struct Slot {
+    std::atomic<std::uint64_t> handle{0};  // the one that leads here now, else 0
+    std::atomic<Endpoint*> endpoint{nullptr};
+    std::unique_ptr<Endpoint> owned;  // guarded by mutex_
+    std::uint32_t generation = 0;     // guarded by mutex_
+    std::uint32_t index = 0;
+    std::array<Count, shard_count> counts;
+  };
+
+  static constexpr std::uint64_t mark = std::uint64_t{0x6378} << 48;
+  Slot* slot_of(bp_context handle) const noexcept;
+
+  std::mutex mutex_;
+  std::deque<Slot*> free_;  // guarded by mutex_; oldest first, so that generations last
+  std::array<std::atomic<Slot*>, capacity> slots_{};  // never freed
+  std::size_t used_ = 0;  // guarded by mutex_
+};
+
+/// The process's.
+Slots& slots() noexcept;
+
+}  // namespace backplane

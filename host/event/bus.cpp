@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "event/bus.hpp"
+
+#include "support/names.hpp"
+#include "support/views.hpp"
+
+namespace backplane {
+namespace {
+
+thread_local const EventBus* current_bus = nullptr;
+
+}  // namespace
+
+EventBus::EventBus(std::uint32_t capacity, Watchdog& watchdog, std::function<void(bool)> stuck)
+    : watchdog_(watchdog), tell_stuck_(std::move(stuck)), queue_(capacity) {}
+
+bool EventBus::on_thread() const noexcept { return current_bus == this; }
+
+bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t flags) {
+  if (!is_wire_name(name) || (flags & ~std::uint32_t{BP_EVENT_TYPED}) != 0) return BP_INVALID_ARGUMENT;
+  if ((flags & BP_EVENT_TYPED) != 0 && payload.size == 0) return BP_INVALID_ARGUMENT;  // no item
+  if (listeners_.count() == 0) {
+    counts_.emitted.fetch_add(1, std::memory_order_relaxed);
+    counts_.delivered.fetch_add(1, std::memory_order_relaxed);
+    return BP_OK;
+  }
+  switch (queue_.put(name, payload, flags)) {
+    case EventQueue::Put::ok: counts_.emitted.fetch_add(1, std::memory_order_relaxed); return BP_OK;
+    case EventQueue::Put::closed: counts_.refused.fetch_add(1, std::memory_order_relaxed); return BP_CLOSED;
+    case EventQueue::Put::no_memory: counts_.refused.fetch_add(1, std::memory_order_relaxed); return BP_OUT_OF_MEMORY;
+    case EventQueue::Put::full: break;
+  }
+  counts_.refused.fetch_add(1, std::memory_order_relaxed);
+  set_stuck(true);
+  if (queue_.size() <= queue_.capacity() / 2) set_stuck(false);  // it drained in between, and saw nothing to clear
+  return BP_OVERFLOW;
+}
+
+void EventBus::set_stuck(bool stuck) {
+  const std::lock_guard lock(stuck_mutex_);
+  if (stuck_.exchange(stuck) != stuck) tell_stuck_(stuck);
+}
+
+void EventBus::deliver_now(std::string_view name, bp_bytes payload, std::uint32_t flags) {
+  listeners_.call({sizeof(bp_event), flags, str(name), payload, {}});
+}
+
+void EventBus::run() {
+  current_bus = this;
+  for (;;) {
+    const auto event = queue_.take();
+    if (!event) break;
+    heartbeat_.beat();
+    heartbeat_.busy();
+    watchdog_.active();
+    deliver_now(event->name, event->payload, event->flags);
+    counts_.delivered.fetch_add(1, std::memory_order_relaxed);
+    const std::uint32_t waiting = queue_.release();
+    heartbeat_.beat();
+    heartbeat_.idle();
+    if (stuck_.load() && waiting <= queue_.capacity() / 2) set_stuck(false);
+  }
+  current_bus = nullptr;
+}
+
+}  // namespace backplane

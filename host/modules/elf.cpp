@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "modules/elf.hpp"
+
+#include <elf.h>
+
+#include <cstring>
+
+#include "support/result.hpp"
+
+namespace backplane {
+namespace {
+
+#if defined(__x86_64__)
+constexpr unsigned this_machine = EM_X86_64;
+constexpr const char* this_machine_name = "x86-64";
+#elif defined(__aarch64__)
+constexpr unsigned this_machine = EM_AARCH64;
+constexpr const char* this_machine_name = "AArch64";
+#else
+#error "add the ELF machine number of this architecture"
+#endif
+
+[[noreturn]] void refuse(std::string message) { throw Failure{BP_LOAD_REFUSED, std::move(message)}; }
+
+// The string that begins at `offset` of a string table.
+std::string_view name_at(std::string_view table, std::uint64_t offset) {
+  if (offset >= table.size()) refuse("it is a damaged ELF file: a name lies outside its string table");
+  table.remove_prefix(offset);
+  return table.substr(0, table.find('\0'));
+}
+
+template <class T>
+T element(std::string_view contents, std::size_t index) {
+  T value;
+  std::memcpy(&value, contents.data() + index * sizeof(T), sizeof(T));
+  return value;
+}
+
+}  // namespace
+
+ElfFile::ElfFile(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
+  if (bytes.size() < SELFMAG || std::memcmp(bytes.data(), ELFMAG, SELFMAG) != 0) {
+    refuse("it is no ELF file; a module is a shared object (.so), made with backplane_add_plugin or cc -shared");
+  }
+  const auto header = read<Elf64_Ehdr>(0);
+  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
+      header.e_machine != this_machine) {
+    refuse("it is an ELF file for another machine (number " + std::to_string(header.e_machine) + "), this host runs " +
+           this_machine_name + "; build it for this one");
+  }
+  if (header.e_type != ET_DYN) {
+    refuse("it is an ELF file, but no shared object (type " + std::to_string(header.e_type) + "); link it with -shared");
+  }
+  read_sections();
+  for (const Section& table : sections_) {
+    if (table.type == SHT_DYNSYM) read_symbols(table);
+    if (table.type == SHT_DYNAMIC) read_dynamic(table);
+  }
+}
+
+std::string_view ElfFile::section(std::string_view name) const noexcept {
+  for (const Section& candidate : sections_) {
+    if (candidate.name == name) return candidate.contents;
+  }
+  return {};
+}
+
+template <class T>
+T ElfFile::read(std::uint64_t offset) const {
+  T value;
+  std::memcpy(&value, range(offset, sizeof(T)).data(), sizeof(T));
+  return value;
+}
+
+std::string_view ElfFile::range(std::uint64_t offset, std::uint64_t size) const {
+  if (offset > bytes_.size() || size > bytes_.size() - offset) {
+    refuse("it is a damaged or truncated ELF file: " + std::to_string(bytes_.size()) +
+           " bytes, and a part that ends beyond them");
+  }
+  return {reinterpret_cast<const char*>(bytes_.data()) + offset, size};
+}
+
+void ElfFile::read_sections() {
+  const auto header = read<Elf64_Ehdr>(0);
+  if (header.e_shnum != 0 && header.e_shentsize != sizeof(Elf64_Shdr)) {
+    refuse("it is a damaged ELF file: section headers of an unknown size");
+  }
+  std::vector<Elf64_Shdr> headers;
+  const std::string_view table = range(header.e_shoff, std::uint64_t{header.e_shnum} * sizeof(Elf64_Shdr));
+  for (std::size_t i = 0; i < header.e_shnum; ++i) headers.push_back(element<Elf64_Shdr>(table, i));
+  if (header.e_shstrndx >= headers.size()) refuse("it has no ELF section names; do not strip the section headers");
+  const Elf64_Shdr& names_header = headers[header.e_shstrndx];
+  const std::string_view names = range(names_header.sh_offset, names_header.sh_size);
+  for (const Elf64_Shdr& each : headers) {
+    const std::string_view contents = each.sh_type == SHT_NOBITS ? std::string_view() : range(each.sh_offset, each.sh_size);
+    sections_.push_back({name_at(names, each.sh_name), each.sh_type, contents, each.sh_link});
+  }
+}
+
+void ElfFile::read_symbols(const Section& table) {
+  if (table.link >= sections_.size()) refuse("it is a damaged ELF file: a symbol table without names");
+  const std::string_view names = sections_[table.link].contents;
+  for (std::size_t i = 1; i < table.contents.size() / sizeof(Elf64_Sym); ++i) {
+    const auto symbol = element<Elf64_Sym>(table.contents, i);
+    const unsigned binding = ELF64_ST_BIND(symbol.st_info);
+    symbols_.push_back({name_at(names, symbol.st_name), symbol.st_shndx != SHN_UNDEF, binding != STB_LOCAL,
+                        binding == STB_GNU_UNIQUE});
+  }
+}
+
+void ElfFile::read_dynamic(const Section& table) {
+  if (table.link >= sections_.size()) refuse("it is a damaged ELF file: a dynamic section without names");
+  const std::string_view names = sections_[table.link].contents;
+  for (std::size_t i = 0; i < table.contents.size() / sizeof(Elf64_Dyn); ++i) {
+    const auto entry = element<Elf64_Dyn>(table.contents, i);
+    if (entry.d_tag == DT_NEEDED) needed_.push_back(name_at(names, entry.d_un.d_val));
+    if (entry.d_tag == DT_FLAGS && (entry.d_un.d_val & DF_STATIC_TLS) != 0) static_tls_ = true;
+  }
+}
+
+}  // namespace backplane

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/plugin.h>
+
+#include <atomic>
+#include <boost/dll/shared_library.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "modules/manifest.hpp"
+
+namespace backplane {
+
+struct Generation;
+struct Module;
+
+/// A wire name, from its first registration until the process ends: method handles point here.
+struct Method {
+  std::string name;
+  Module* module = nullptr;
+  std::uint32_t number = 0;  ///< its place in Generation::handlers
+  std::uint64_t index = 0;   ///< its place in the registry
+};
+
+/// What one generation does for one wire name.
+struct Handler {
+  std::string name;
+  const Method* method = nullptr;  ///< once bound
+  Generation* generation = nullptr;
+  bp_handler_fn function = nullptr;
+  void* data = nullptr;
+  std::uint32_t flags = 0;
+};
+
+/// What one generation does for one host function.
+struct Function {
+  std::string name;
+  Generation* generation = nullptr;
+  bp_function_fn function = nullptr;
+  void* data = nullptr;
+};
+
+/// How the end of a generation goes: one count down for each context that still has an instance, then
+/// `on_last`, then finish(). Any thread.
+class Retirement {
+ public:
+  explicit Retirement(std::function<void()> on_last) : on_last_(std::move(on_last)) {}
+
+  void add_context() noexcept { contexts_.fetch_add(1, std::memory_order_relaxed); }
+  /// There is no instance in one of the contexts any more.
+  void context_done() {
+    if (contexts_.fetch_sub(1, std::memory_order_acq_rel) == 1) on_last_();
+  }
+
+  /// The object is unmapped, or kept for a reason.
+  void finish(std::string kept_because) {
+    const std::lock_guard lock(mutex_);
+    finished_ = true;
+    kept_because_ = std::move(kept_because);
+    changed_.notify_all();
+  }
+  /// Whether it is over by then.
+  bool wait(std::chrono::milliseconds timeout) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, timeout, [this] { return finished_; });
+  }
+  bool finished() {
+    const std::lock_guard lock(mutex_);
+    return finished_;
+  }
+  /// Empty if the object is gone. Only once it is over.
+  std::string kept_because() {
+    const std::lock_guard lock(mutex_);
+    return kept_because_;
+  }
+
+ private:
+  const std::function<void()> on_last_;
+  std::atomic<unsigned> contexts_{0};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool finished_ = false;
+  std::string kept_because_;
+};
+
+}  // namespace backplane
+
+/// The identity that module code holds; see backplane::Generation.
+struct bp_module {
+  backplane::Generation* generation;
+};
+
+namespace backplane {
+
+/// One loaded generation of a module. The control thread makes, publishes and ends it; handlers read
+/// what is constant after init.
+struct Generation {
+  enum class State {
+    loading,   ///< not to be seen by requests yet
+    running,   ///< Module::current
+    draining,  ///< withdrawn; instances end as their work does
+    pinned,    ///< withdrawn and ended, but its object stays mapped
+  };
+
+  Module* module = nullptr;
+  std::uint64_t number = 0;
+  std::size_t slot = 0;  ///< its place in each context's table of instances; reused after its end
+  std::atomic<State> state{State::loading};
+  Manifest manifest;
+  std::string path;       ///< as the operator gave it
+  std::string copy_path;  ///< what is mapped
+  std::vector<std::uint8_t> config;
+  std::string data_dir;          ///< made on first use; guarded by data_dir_mutex
+  std::string data_dir_failure;  ///< why it could not be; guarded by data_dir_mutex
+  std::mutex data_dir_mutex;
+
+  boost::dll::shared_library object;
+  bp_module_entry entry{};     ///< a copy, its tail zero where the module's header had none
+  void* data = nullptr;
+  bp_module identity{this};
+
+  std::vector<std::unique_ptr<Handler>> registered;  ///< in order of registration
+  std::vector<const Handler*> handlers;              ///< by Method::number; null where it has none
+  std::vector<std::unique_ptr<Function>> functions;
+  std::string failure;  ///< what bp_host_api.fail said last; guarded by failure_mutex
+  std::mutex failure_mutex;
+  bool in_init = false;
+
+  std::shared_ptr<Retirement> retirement;  ///< once draining
+
+  std::string label() const;  ///< "echo (generation 2)"
+  std::string take_failure();
+};
+
+/// All generations of one name, from its first load until the process ends.
+struct Module {
+  std::string name;
+  std::atomic<Generation*> current{nullptr};  ///< the swap that a reload is
+  std::uint64_t last_generation = 0;
+  std::vector<Method*> methods;  ///< by number; grows only
+};
+
+}  // namespace backplane

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/plugin.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "modules/generation.hpp"
+#include "modules/handles.hpp"
+#include "support/mpsc.hpp"
+
+namespace backplane {
+
+struct Request;
+
+/// A context, as modules see it.
+class InstanceSite {
+ public:
+  InstanceSite() = default;
+  InstanceSite(const InstanceSite&) = delete;
+  InstanceSite& operator=(const InstanceSite&) = delete;
+  virtual ~InstanceSite() = default;
+
+  /// Makes the generation's instance here and waits for it, for `timeout` at most. Empty, or why it
+  /// failed. After a failure there is no instance here, or, if `keep_failed`, one that answers so.
+  /// Control thread.
+  virtual std::string start_instance(Generation& generation, std::chrono::milliseconds timeout,
+                                     bool keep_failed) = 0;
+
+  /// Ends the instance, if there is one, when its work is done, then counts down the generation's
+  /// retirement. Returns at once. Control thread.
+  virtual void retire_instance(Generation& generation) = 0;
+
+  /// What keeps the generation's instance here alive. Control thread.
+  virtual void count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) = 0;
+
+  virtual bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags) = 0;
+};
+
+}  // namespace backplane
+
+/// A generation inside one context. The request thread owns it; the counts may be read by others.
+struct bp_instance {
+  backplane::Generation* generation = nullptr;
+  backplane::InstanceSite* site = nullptr;
+  void* state = nullptr;
+  std::string failure;  ///< if not empty, it could not start, and its names answer this
+
+  std::atomic<std::uint64_t> in_flight{0};  ///< requests whose handler runs or has yet to answer
+  std::atomic<std::uint64_t> tokens{0};     ///< host function calls that it has yet to answer
+  bool retiring = false;
+  bool ending = false;  ///< its end is on its way
+
+  bool worker_busy = false;                    ///< a serial blocking handler runs
+  backplane::Fifo<backplane::Request> waiting;  ///< blocking requests for it
+  backplane::Handles handles;
+
+  bool has_work() const noexcept {
+    return in_flight.load(std::memory_order_relaxed) != 0 || tokens.load(std::memory_order_relaxed) != 0;
+  }
+};

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "modules/lint.hpp"
+
+#include <backplane/plugin.h>
+
+#include "modules/elf.hpp"
+#include "modules/manifest.hpp"
+
+namespace backplane {
+
+void lint(const ElfFile& elf, Manifest& manifest) {
+  const auto warn = [&](std::string text) { manifest.warnings.push_back(std::move(text)); };
+  std::size_t extra_exports = 0;
+  std::size_t unique = 0;
+  std::string_view extra_export;
+  std::string_view unique_name;
+  for (const ElfFile::Symbol& symbol : elf.dynamic_symbols()) {
+    if (symbol.unique) {
+      ++unique;
+      unique_name = symbol.name;
+    } else if (symbol.defined && symbol.global && symbol.name != BP_MODULE_SYMBOL) {
+      ++extra_exports;
+      extra_export = symbol.name;
+    }
+    if (symbol.name.starts_with("__cxa_thread_atexit")) {
+      warn("it has a thread_local with a destructor: the object stays mapped as long as a thread lives that touched "
+           "it; keep such state in the instance instead");
+    }
+  }
+  if (unique != 0) {
+    warn("it has " + std::to_string(unique) + " symbol(s) of binding GNU_UNIQUE (" + std::string(unique_name) +
+         "): once bound, the object can never be unmapped; compile with -fno-gnu-unique");
+  }
+  if (extra_exports != 0) {
+    warn("it exports " + std::to_string(extra_exports) + " symbol(s) besides " BP_MODULE_SYMBOL " (" +
+         std::string(extra_export) + "); hide them with -fvisibility=hidden and a version script");
+  }
+  if (elf.static_tls()) {
+    warn("it uses static thread-local storage, of which little is left after start-up: loading may fail; compile with "
+         "-ftls-model=global-dynamic");
+  }
+}
+
+}  // namespace backplane

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "modules/loader.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "modules/object.hpp"
+#include "modules/reports.hpp"
+#include "support/log.hpp"
+#include "support/result.hpp"
+
+namespace backplane {
+namespace {
+
+// A request thread that has not made an instance by then is wedged, and the load is refused.
+constexpr std::chrono::seconds instance_timeout{10};
+
+[[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
+
+}  // namespace
+
+Loader::Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceSite*>()> sites,
+               std::function<void(std::function<void()>)> later,
+               std::function<void(const std::filesystem::path&)> made_directory)
+    : registry_(registry),
+      api_(api),
+      sites_(std::move(sites)),
+      later_(std::move(later)),
+      copies_(std::move(made_directory)) {}
+
+Loader::~Loader() = default;
+
+std::vector<std::uint8_t> Loader::load(const LoadRequest& request) {
+  auto generation = prepare(request, {});
+  auto report = load_report(*generation);
+  publish(std::move(generation));
+  return report;
+}
+
+Loader::Swap Loader::reload(std::string_view name, const std::optional<std::string>& path,
+                            std::span<const std::uint8_t> config) {
+  Generation* const old = registry_.module(name).current.load();
+  if (old == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded; load it first");
+  LoadRequest request{path.value_or(old->path), {config.begin(), config.end()}};
+  if (request.config.empty()) request.config = old->config;
+  auto generation = prepare(request, name);
+  Swap swap;
+  swap.report = load_report(*generation);
+  publish(std::move(generation));
+  swap.old = retire(*old);
+  return swap;
+}
+
+// Everything up to the point where the generation could take requests.
+std::unique_ptr<Generation> Loader::prepare(const LoadRequest& request, std::string_view expected_name) try {
+  const auto bytes = read_module_file(request.path, allowed_);
+  auto generation = std::make_unique<Generation>();
+  generation->path = request.path;
+  generation->config = request.config;
+  if (generation->config.empty()) generation->config = {0xa0};  // the empty map
+  generation->manifest = read_manifest(bytes);
+  const Manifest& manifest = generation->manifest;
+  check_abi(manifest);
+  for (const std::string& id : manifest.needs) {
+    if (api_.extension(id.c_str()) == nullptr) {
+      refuse(BP_LOAD_REFUSED, "it requires the extension \"" + id + "\", which this host does not have; use a newer host");
+    }
+  }
+  if (!expected_name.empty() && manifest.name != expected_name) {
+    refuse(BP_LOAD_REFUSED, "it is module \"" + manifest.name + "\", expected the next generation of \"" +
+                                std::string(expected_name) + "\"; load it under its own name");
+  }
+  generation->module = &registry_.module(manifest.name);
+  if (const Generation* const running = generation->module->current.load(); running && expected_name.empty()) {
+    refuse(BP_NAME_TAKEN, "a module \"" + manifest.name + "\" is loaded already (generation " +
+                              std::to_string(running->number) + ", from " + running->path +
+                              "); reload it, or unload it first");
+  }
+  generation->number = generation->module->last_generation + 1;
+  generation->slot = free_slot();
+  open_object(*generation, bytes);
+  try {
+    start_instances(*generation);
+  } catch (...) {
+    // Instances that have been made end on their own threads; the object goes after the last of them.
+    Generation& refused = *generation;
+    refused.module->last_generation = refused.number;
+    generations_.push_back(std::move(generation));
+    retire(refused);
+    throw;
+  }
+  return generation;
+} catch (Failure& failure) {
+  throw Failure{failure.status, request.path + ": " + failure.message};
+}
+
+void Loader::open_object(Generation& generation, std::span<const std::uint8_t> bytes) {
+  generation.copy_path = copies_.add(generation.manifest.name, generation.number, bytes).string();
+  for (const std::string& warning : generation.manifest.warnings) log::warn(generation.label(), warning);
+  map_object(generation);
+  bool initialised = false;
+  try {
+    read_entry(generation);
+    run_init(generation);
+    initialised = true;
+    check_registered(generation);
+    registry_.bind(generation);
+  } catch (...) {
+    if (initialised && generation.entry.deinit != nullptr) generation.entry.deinit(generation.data);
+    if (const std::string kept = unmap_object(generation); !kept.empty()) {
+      log::warn(generation.label(), "refused, and stays mapped: " + kept);
+    }
+    throw;
+  }
+}
+
+void Loader::run_init(Generation& generation) {
+  generation.in_init = true;
+  const bp_status status = generation.entry.init(&api_, &generation.identity, &generation.data);
+  generation.in_init = false;
+  if (status == BP_OK) return;
+  const std::string why = generation.take_failure();
+  refuse(BP_LOAD_REFUSED, "its init failed with status " + std::to_string(status) +
+                              (why.empty() ? std::string("; it gave no reason") : ": " + why));
+}
+
+void Loader::check_registered(const Generation& generation) const {
+  std::vector<std::string> handlers;
+  std::vector<std::string> functions;
+  for (const auto& handler : generation.registered) handlers.push_back(handler->name);
+  for (const auto& function : generation.functions) functions.push_back(function->name);
+  const auto compare = [](const char* key, const auto& said, const auto& done) {
+    for (const std::string& name : said) {
+      if (std::find(done.begin(), done.end(), name) == done.end()) {
+        refuse(BP_LOAD_REFUSED, std::string("its manifest says ") + key + "=" + name +
+                                    ", but its init did not register that; mend one of them");
+      }
+    }
+    for (const std::string& name : done) {
+      if (std::find(said.begin(), said.end(), name) == said.end()) {
+        refuse(BP_LOAD_REFUSED, "its init registered \"" + name + "\", but its manifest lacks " + key + "=" + name +
+                                    "; mend one of them");
+      }
+    }
+  };
+  compare("provides", generation.manifest.provides, handlers);
+  compare("offers", generation.manifest.offers, functions);
+  for (const std::string& name : functions) {
+    if (const Generation* const other = registry_.offered_by_other(name, *generation.module)) {
+      refuse(BP_NAME_TAKEN, "the host function \"" + name + "\" is offered by " + other->label() +
+                                " already; unload that first");
+    }
+  }
+}
+
+void Loader::start_instances(Generation& generation) {
+  for (InstanceSite* const site : sites_()) {
+    const std::string why = site->start_instance(generation, instance_timeout, false);
+    if (!why.empty()) refuse(BP_LOAD_REFUSED, "its instance could not be made: " + why);
+  }
+}
+
+void Loader::publish(std::unique_ptr<Generation> generation) {
+  Generation& next = *generation;
+  generations_.push_back(std::move(generation));
+  next.module->last_generation = next.number;
+  next.state = Generation::State::running;
+  registry_.publish(*next.module, &next);
+  log::info("modules", next.label() + " loaded from " + next.path);
+}
+
+Loader::Ending Loader::begin_unload(std::string_view name) {
+  Module& module = registry_.module(name);
+  Generation* const current = module.current.load();
+  if (current != nullptr) {
+    registry_.publish(module, nullptr);
+    return retire(*current);
+  }
+  for (const auto& generation : generations_) {
+    if (generation->module != &module) continue;
+    if (generation->state == Generation::State::pinned) {
+      generation->retirement = new_retirement(*generation);
+      generation->retirement->add_context();
+      generation->retirement->context_done();
+    }
+    return {module.name, generation->number, generation->retirement};
+  }
+  refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
+}
+
+std::shared_ptr<Retirement> Loader::new_retirement(Generation& generation) {
+  return std::make_shared<Retirement>([this, &generation] { later_([this, &generation] { finish(generation); }); });
+}
+
+Loader::Ending Loader::retire(Generation& generation) {
+  generation.state = Generation::State::draining;
+  generation.retirement = new_retirement(generation);
+  Ending ending{generation.module->name, generation.number, generation.retirement};
+  // One count of our own, so that the last context is not taken for the last before all have been told.
+  ending.retirement->add_context();
+  for (InstanceSite* const site : sites_()) {
+    ending.retirement->add_context();
+    site->retire_instance(generation);
+  }
+  ending.retirement->context_done();
+  return ending;
+}
+
+void Loader::finish(Generation& generation) {
+  const bool first = generation.state == Generation::State::draining;
+  if (first && generation.entry.deinit != nullptr) generation.entry.deinit(generation.data);
+  const std::string label = generation.label();
+  const std::string kept =
+      generation.manifest.unload_never ? "its manifest says unload=never" : unmap_object(generation);
+  const auto retirement = generation.retirement;
+  if (kept.empty()) {
+    log::info("modules", label + " is gone");
+    std::erase_if(generations_, [&](const auto& each) { return each.get() == &generation; });
+  } else {
+    generation.state = Generation::State::pinned;
+    log::warn("modules", label + " stays mapped: " + kept);
+  }
+  retirement->finish(kept);
+}
+
+bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& report) {
+  std::vector<PinReason> reasons;
+  if (ending.retirement->finished()) {
+    if (const std::string kept = ending.retirement->kept_because(); !kept.empty()) reasons.push_back({"object", 1, kept});
+  } else {
+    for (const auto& generation : generations_) {
+      if (generation->retirement != ending.retirement) continue;
+      std::uint64_t requests = 0;
+      std::uint64_t tokens = 0;
+      for (InstanceSite* const site : sites_()) site->count_work(*generation, requests, tokens);
+      if (requests != 0) reasons.push_back({"requests", requests, "its handlers have not ended or not answered"});
+      if (tokens != 0) reasons.push_back({"tokens", tokens, "host function calls it has not answered"});
+      if (reasons.empty()) reasons.push_back({"instances", 1, "a request thread has not come round to ending them"});
+    }
+  }
+  report = unload_report(ending.module, ending.generation, reasons);
+  return reasons.empty();
+}
+
+std::vector<std::uint8_t> Loader::list() const {
+  std::vector<const Generation*> all;
+  for (const auto& generation : generations_) all.push_back(generation.get());
+  std::stable_sort(all.begin(), all.end(), [](const Generation* a, const Generation* b) {
+    return std::tie(a->module->name, a->number) < std::tie(b->module->name, b->number);
+  });
+  return module_list(all);
+}
+
+std::size_t Loader::running_count() const {
+  return static_cast<std::size_t>(std::count_if(generations_.begin(), generations_.end(), [](const auto& generation) {
+    return generation->state == Generation::State::running;
+  }));
+}
+
+void Loader::populate(InstanceSite& site) {
+  for (const auto& generation : generations_) {
+    if (generation->state != Generation::State::running) continue;
+    if (const std::string why = site.start_instance(*generation, instance_timeout, true); !why.empty()) {
+      log::error(generation->label(), "could not start in a new context: " + why);
+    }
+  }
+}
+
+std::size_t Loader::free_slot() const {
+  std::size_t slot = 0;
+  while (std::any_of(generations_.begin(), generations_.end(), [&](const auto& g) { return g->slot == slot; })) ++slot;
+  return slot;
+}
+
+}  // namespace backplane

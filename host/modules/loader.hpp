@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "modules/file.hpp"
+#include "modules/instance.hpp"
+#include "modules/registry.hpp"
+
+namespace backplane {
+
+/// How a module is to be loaded.
+struct LoadRequest {
+  std::string path;
+  std::vector<std::uint8_t> config;  ///< a CBOR map; empty for the empty map
+};
+
+/// Loads, publishes and ends generations. Everything here runs on the control thread, one operation at
+/// a time, and no lock is held while module code runs. Failures are thrown as Failure, with the file
+/// named and nothing left behind.
+class Loader {
+ public:
+  /// `api` is what modules get. `sites` gives the contexts of this moment. `later` runs a function on
+  /// the control thread afterwards, from any thread. `made_directory`: see CopyStore.
+  Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceSite*>()> sites,
+         std::function<void(std::function<void()>)> later,
+         std::function<void(const std::filesystem::path&)> made_directory);
+  /// What is loaded stays mapped: the process is about to end.
+  ~Loader();
+
+  /// Modules come from these directories only; empty: from anywhere.
+  void allow(std::vector<std::filesystem::path> directories) { allowed_ = std::move(directories); }
+
+  /// Gives the load-report.
+  std::vector<std::uint8_t> load(const LoadRequest& request);
+
+  /// A swap that has happened, or an unload that has begun: wait on its retirement, then report.
+  struct Ending {
+    std::string module;
+    std::uint64_t generation = 0;
+    std::shared_ptr<Retirement> retirement;
+  };
+
+  /// Withdraws the module's names and begins to end its instances. If none is running but one is still
+  /// draining or pinned, that one is tried again.
+  Ending begin_unload(std::string_view name);
+
+  struct Swap {
+    std::vector<std::uint8_t> report;  ///< a load-report of the new generation
+    Ending old;
+  };
+  Swap reload(std::string_view name, const std::optional<std::string>& path,
+              std::span<const std::uint8_t> config);
+
+  /// The unload-report of an ending as it stands now. True if gone.
+  bool report_ending(const Ending& ending, std::vector<std::uint8_t>& report);
+
+  /// The module-list.
+  std::vector<std::uint8_t> list() const;
+  std::size_t running_count() const;
+
+  /// Makes an instance of every running generation in a new context.
+  void populate(InstanceSite& site);
+
+ private:
+  std::unique_ptr<Generation> prepare(const LoadRequest& request, std::string_view expected_name);
+  void open_object(Generation& generation, std::span<const std::uint8_t> bytes);
+  void run_init(Generation& generation);
+  void check_registered(const Generation& generation) const;
+  void start_instances(Generation& generation);
+  void publish(std::unique_ptr<Generation> generation);
+  std::shared_ptr<Retirement> new_retirement(Generation& generation);
+  Ending retire(Generation& generation);
+  void finish(Generation& generation);
+  std::size_t free_slot() const;
+
+  Registry& registry_;
+  const bp_host_api& api_;
+  std::function<std::vector<InstanceSite*>()> sites_;
+  std::function<void(std::function<void()>)> later_;
+  std::vector<std::filesystem::path> allowed_;
+  CopyStore copies_;
+  std::vector<std::unique_ptr<Generation>> generations_;  // all that are running, draining or pinned
+};
+
+}  // namespace backplane

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace backplane {
+
+/// What a module says of itself; see the table in backplane/plugin.h.
+struct Manifest {
+  std::string abi;
+  std::string name;
+  std::string version;
+  std::string summary;
+  bool unload_never = false;
+  std::vector<std::string> provides;
+  std::vector<std::string> offers;
+  std::vector<std::string> emits;
+  std::vector<std::string> needs;  ///< `requires`, which is a keyword
+  std::vector<std::string> calls;
+  std::string cddl;
+  /// What lint found: it loads, but something will not be as its author hopes.
+  std::vector<std::string> warnings;
+};
+
+/// Reads the manifest out of a module's bytes; none of its code runs. Throws Failure (BP_LOAD_REFUSED)
+/// that says what is wrong, without the file's name.
+Manifest read_manifest(std::span<const std::uint8_t> file);
+
+/// Throws Failure (BP_LOAD_REFUSED) if this host cannot take a module of that ABI ("1.0").
+void check_abi(const Manifest& manifest);
+
+/// The manifest-report of docs/protocol.md.
+std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path);
+
+}  // namespace backplane

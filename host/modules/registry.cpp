@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "modules/registry.hpp"
+
+#include <algorithm>
+
+#include "support/result.hpp"
+
+namespace backplane {
+
+Method* Registry::method_at(std::uint64_t id) const noexcept {
+  const std::uint64_t index = id ^ id_mark;
+  if (index >= chunks_.size() * chunk_size) return nullptr;
+  const Chunk* const chunk = chunks_[index / chunk_size].load(std::memory_order_acquire);
+  return chunk == nullptr ? nullptr : (*chunk)[index % chunk_size].load(std::memory_order_acquire);
+}
+
+Module& Registry::module(std::string_view name) {
+  for (const auto& known : modules_) {
+    if (known->name == name) return *known;
+  }
+  modules_.push_back(std::make_unique<Module>());
+  modules_.back()->name = name;
+  return *modules_.back();
+}
+
+Method& Registry::add_method(Module& module, std::string_view name) {
+  const std::uint64_t index = method_store_.size();
+  if (index >= chunks_.size() * chunk_size) {
+    throw Failure{BP_LOAD_REFUSED, "the process has had " + std::to_string(index) + " wire names, which is the limit"};
+  }
+  if (index % chunk_size == 0) {
+    chunk_store_.push_back(std::make_unique<Chunk>());
+    chunks_[index / chunk_size].store(chunk_store_.back().get(), std::memory_order_release);
+  }
+  Method& method = method_store_.emplace_back();
+  method.name = name;
+  method.module = &module;
+  method.number = static_cast<std::uint32_t>(module.methods.size());
+  method.index = index;
+  module.methods.push_back(&method);
+  (*chunk_store_.back())[index % chunk_size].store(&method, std::memory_order_release);
+  methods_.add(&method);
+  return method;
+}
+
+void Registry::bind(Generation& generation) {
+  Module& module = *generation.module;
+  for (const auto& handler : generation.registered) {
+    Method* method = methods_.find(handler->name);
+    if (method == nullptr) method = &add_method(module, handler->name);
+    handler->method = method;
+    if (generation.handlers.size() <= method->number) generation.handlers.resize(method->number + 1);
+    generation.handlers[method->number] = handler.get();
+  }
+}
+
+const Generation* Registry::offered_by_other(std::string_view name, const Module& module) const noexcept {
+  const Function* const function = find_function(name);
+  return function == nullptr || function->generation->module == &module ? nullptr : function->generation;
+}
+
+void Registry::publish(Module& module, Generation* next) {
+  const Generation* const before = module.current.load(std::memory_order_relaxed);
+  if (next != nullptr) {
+    for (const auto& function : next->functions) {
+      Offer* offer = offers_.find(function->name);
+      if (offer == nullptr) {
+        offer = &offer_store_.emplace_back();
+        offer->name = function->name;
+        offers_.add(offer);
+      }
+      offer->function.store(function.get(), std::memory_order_release);
+    }
+  }
+  module.current.store(next, std::memory_order_release);
+  if (before == nullptr) return;
+  for (const auto& function : before->functions) {
+    Offer* const offer = offers_.find(function->name);
+    const Function* expected = function.get();
+    if (offer != nullptr) offer->function.compare_exchange_strong(expected, nullptr);
+  }
+}
+
+}  // namespace backplane

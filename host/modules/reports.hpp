@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What module operations answer, as CBOR; docs/protocol.md has each in CDDL.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace backplane {
+
+struct Generation;
+
+/// One thing that keeps a withdrawn generation from going.
+struct PinReason {
+  std::string kind;
+  std::uint64_t count;
+  std::string what;
+};
+
+std::vector<std::uint8_t> load_report(const Generation& generation);
+/// Gone if there is no reason.
+std::vector<std::uint8_t> unload_report(const std::string& module, std::uint64_t generation,
+                                        const std::vector<PinReason>& reasons);
+/// `loaded` is a load_report, `old` an unload_report.
+std::vector<std::uint8_t> reload_report(const std::vector<std::uint8_t>& loaded, const std::vector<std::uint8_t>& old);
+std::vector<std::uint8_t> module_list(const std::vector<const Generation*>& generations);
+
+}  // namespace backplane

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the callers' threads do: open calls, send their frames, cancel, end. The reader thread is in
+// channel_reader.cpp.
+#include "remote/channel.hpp"
+
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <functional>
+
+#include "support/result.hpp"
+
+namespace backplane {
+namespace {
+
+/// With more calls open than this, nobody waits for a single one of them: frames are gathered.
+constexpr std::size_t few_calls = 4;
+constexpr std::size_t send_now_max = std::size_t{64} << 10;
+/// Bytes that may wait because the host does not read.
+constexpr std::size_t max_output = std::size_t{64} << 20;
+/// The host keeps the deadlines. This side steps in when the host does not answer at all.
+constexpr std::chrono::milliseconds deadline_slack{250};
+constexpr std::uint64_t max_timeout_ms = std::uint64_t{1000} * 60 * 60 * 24 * 365;
+
+int make_eventfd() {
+  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) throw Failure{BP_UNREACHABLE, std::string("cannot make an eventfd: ") + std::strerror(errno)};
+  return fd;
+}
+
+}  // namespace
+
+Channel::Channel(Dialed dialed, std::shared_ptr<EventThread> events)
+    : socket_(dialed.socket),
+      wake_(make_eventfd()),
+      max_frame_(std::min<std::uint64_t>(dialed.max_frame, wire::default_max_frame)),
+      events_(std::move(events)),
+      in_(std::move(dialed.in)) {}
+
+Channel::~Channel() {
+  ::close(socket_);
+  ::close(wake_);
+}
+
+void Channel::start() {
+  thread_ = std::thread([self = shared_from_this()] { self->loop(); });
+}
+
+template <class Frame>
+bp_status Channel::open(Frame frame, std::size_t size, const Open& call, Use use, std::uint64_t* set_id) {
+  const std::lock_guard lock(mutex_);
+  const bp_status refused = check(size, use);
+  if (refused != BP_OK) return refused;
+  frame.id = last_id_ + 1;
+  try {
+    calls_.insert(frame.id)->value = call;
+    if (call.timeout_ms != 0) add_deadline(frame.id, call.timeout_ms);
+    wire::encode(out_, frame);
+  } catch (const std::bad_alloc&) {
+    Open gone;
+    calls_.take(frame.id, gone);
+    return BP_OUT_OF_MEMORY;
+  }
+  last_id_ = frame.id;
+  if (set_id != nullptr) *set_id = frame.id;
+  send(calls_.size() <= few_calls);
+  return BP_OK;
+}
+
+template bp_status Channel::open(wire::Call, std::size_t, const Open&, Use, std::uint64_t*);
+template bp_status Channel::open(wire::Resolve, std::size_t, const Open&, Use, std::uint64_t*);
+template bp_status Channel::open(wire::Listen, std::size_t, const Open&, Use, std::uint64_t*);
+template bp_status Channel::open(wire::Unlisten, std::size_t, const Open&, Use, std::uint64_t*);
+template bp_status Channel::open(wire::Load, std::size_t, const Open&, Use, std::uint64_t*);
+template bp_status Channel::open(wire::Unload, std::size_t, const Open&, Use, std::uint64_t*);
+template bp_status Channel::open(wire::Reload, std::size_t, const Open&, Use, std::uint64_t*);
+template bp_status Channel::open(wire::List, std::size_t, const Open&, Use, std::uint64_t*);
+template bp_status Channel::open(wire::Status, std::size_t, const Open&, Use, std::uint64_t*);
+template bp_status Channel::open(wire::Stop, std::size_t, const Open&, Use, std::uint64_t*);
+
+bp_status Channel::check(std::size_t size, Use use) const {
+  if (state_ == State::closed && use == Use::call) return BP_CLOSED;
+  if (state_ == State::broken) return finishing_ ? BP_CLOSED : BP_UNREACHABLE;
+  if (size + wire::frame_overhead > max_frame_) return BP_INVALID_ARGUMENT;
+  if (out_.size() > max_output) return BP_OVERLOADED;
+  return BP_OK;
+}
+
+void Channel::add_deadline(std::uint64_t id, std::uint64_t timeout_ms) {
+  if (deadlines_.size() > 64 + 2 * calls_.size()) drop_dead_deadlines();
+  const auto at = Clock::now() + std::chrono::milliseconds(std::min(timeout_ms, max_timeout_ms)) + deadline_slack;
+  deadlines_.push_back({at, id});
+  std::push_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+  if (at < wakes_at_) wake();
+}
+
+void Channel::drop_dead_deadlines() {
+  std::erase_if(deadlines_, [this](const Deadline& deadline) { return calls_.find(deadline.id) == nullptr; });
+  std::make_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+}
+
+/// Sees to it that out_ is sent; after what the reader thread sends, if it does so at this moment.
+void Channel::send(bool at_once) {
+  if (state_ == State::broken || sends_itself_) return;
+  if (at_once && out_.size() <= send_now_max) return send_now();
+  wake();
+}
+
+void Channel::send_now() {
+  const ssize_t size = ::send(socket_, out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (size == static_cast<ssize_t>(out_.size())) return out_.clear();
+  // The rest waits for room. If the connection has broken, the reader thread finds that out.
+  if (size > 0) out_.erase(out_.begin(), out_.begin() + size);
+  wake();
+}
+
+/// A reader thread that is awake looks at everything once more before it sleeps.
+void Channel::wake() {
+  if (!asleep_) return;
+  asleep_ = false;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(wake_, &one, sizeof one);
+}
+
+bp_status Channel::cancel(std::uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  if (calls_.find(id) == nullptr) return BP_INVALID_HANDLE;
+  if (state_ == State::broken) return BP_OK;  // its terminal reply is on the way
+  try {
+    wire::encode(out_, wire::Cancel{id});
+  } catch (const std::bad_alloc&) {
+    return BP_OUT_OF_MEMORY;
+  }
+  send(true);
+  return BP_OK;
+}
+
+bool Channel::forget(std::uint64_t id) {
+  Open gone;
+  const std::lock_guard lock(mutex_);
+  return calls_.take(id, gone);
+}
+
+void Channel::close() {
+  const std::lock_guard lock(mutex_);
+  if (state_ == State::open) state_ = State::closed;
+}
+
+bool Channel::wait_answered(Clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_until(lock, until, [this] { return calls_.size() == 0 || state_ == State::broken; });
+}
+
+void Channel::cancel_all() {
+  const std::lock_guard lock(mutex_);
+  if (state_ == State::broken) return;
+  calls_.for_each([this](const auto& entry) { wire::encode(out_, wire::Cancel{entry.id}); });
+  send(false);
+}
+
+bool Channel::finish(Clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  finishing_ = true;
+  asleep_ = true;  // whatever it does: it must look once more
+  wake();
+  return changed_.wait_until(lock, until, [this] { return ended_; });
+}
+
+void Channel::join_or_detach() {
+  if (!thread_.joinable()) return;
+  bool ended = false;
+  {
+    const std::lock_guard lock(mutex_);
+    ended = ended_;
+  }
+  if (ended && !is_this_thread()) {
+    thread_.join();
+  } else {
+    thread_.detach();
+  }
+}
+
+}  // namespace backplane

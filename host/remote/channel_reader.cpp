@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The reader thread of a connection: sends what has gathered, reads what has come, runs callbacks.
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <limits>
+
+#include "remote/channel.hpp"
+#include "support/views.hpp"
+
+namespace backplane {
+namespace {
+
+/// Buffers that grew beyond this go back when they are empty.
+constexpr std::size_t keep = std::size_t{1} << 20;
+
+void give_back(wire::Bytes& bytes) {
+  if (bytes.capacity() > keep) wire::Bytes().swap(bytes);
+  bytes.clear();
+}
+
+}  // namespace
+
+void Channel::loop() {
+  thread_id_ = std::this_thread::get_id();
+  while (turn()) {
+  }
+  bool finishing = false;
+  {
+    const std::lock_guard lock(mutex_);
+    state_ = State::broken;
+    finishing = finishing_;
+    give_back(out_);
+  }
+  ::shutdown(socket_, SHUT_RDWR);
+  if (!finishing) {
+    end_all(BP_UNREACHABLE, why_);
+    wire::Bytes payload;
+    cbor::Writer writer(payload);
+    writer.map(2);
+    writer.text("eventType");
+    writer.text("backplane.disconnected");
+    writer.text("payload");
+    writer.map(1);
+    writer.text("reason");
+    writer.text(why_);
+    events_->push_to_all("backplane.disconnected", payload);
+  } else {
+    end_all(BP_CANCELED, "the connection is being ended by this application");
+  }
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  changed_.notify_all();
+}
+
+/// One turn: false when the connection has ended or is to end.
+bool Channel::turn() {
+  if (!send_gathered()) return false;
+  expire();
+  const int timeout = sleep_time();
+  if (timeout == std::numeric_limits<int>::min()) return false;
+  const short wanted = sends_itself_ ? POLLIN | POLLOUT : POLLIN;
+  pollfd waits[2] = {{socket_, wanted, 0}, {wake_, POLLIN, 0}};
+  if (::poll(waits, 2, timeout) < 0 && errno != EINTR) {
+    why_ = std::string("poll failed: ") + std::strerror(errno);
+    return false;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    asleep_ = false;
+    wakes_at_ = Clock::time_point::min();
+    if (finishing_) return false;
+  }
+  if ((waits[1].revents & POLLIN) != 0) {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t size = ::read(wake_, &count, sizeof count);
+  }
+  return (waits[0].revents & (POLLIN | POLLHUP | POLLERR)) == 0 || receive();
+}
+
+/// How long poll() may wait, in its own unit; the least int if the thread is to end.
+int Channel::sleep_time() {
+  const std::lock_guard lock(mutex_);
+  if (finishing_) return std::numeric_limits<int>::min();
+  if (!out_.empty() && !sends_itself_) return 0;
+  asleep_ = true;
+  if (deadlines_.empty()) {
+    wakes_at_ = Clock::time_point::max();
+    return -1;
+  }
+  wakes_at_ = deadlines_.front().at;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(wakes_at_ - Clock::now()).count();
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, std::numeric_limits<int>::max()));
+}
+
+/// False if the connection has broken.
+bool Channel::send_gathered() {
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (sent_ == sending_.size()) {
+        give_back(sending_);
+        sent_ = 0;
+        if (out_.empty()) {
+          sends_itself_ = false;
+          return true;
+        }
+        sending_.swap(out_);
+      }
+      sends_itself_ = true;  // what others send meanwhile has to come after this
+    }
+    const ssize_t size = ::send(socket_, sending_.data() + sent_, sending_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (size >= 0) {
+      sent_ += static_cast<std::size_t>(size);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return true;
+    } else if (errno == EPIPE || errno == ECONNRESET) {
+      // The host's last words may wait to be read; the end of the stream comes after them.
+      const std::lock_guard lock(mutex_);
+      give_back(sending_);
+      sent_ = 0;
+      give_back(out_);
+      sends_itself_ = false;
+      return true;
+    } else if (errno != EINTR) {
+      why_ = std::string("sending to the host failed: ") + std::strerror(errno);
+      return false;
+    }
+  }
+}
+
+/// False if the connection has ended.
+bool Channel::receive() {
+  const auto room = in_.room();
+  const ssize_t size = ::recv(socket_, room.data(), room.size(), MSG_DONTWAIT);
+  if (size < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return true;
+  if (size <= 0) {
+    why_ = "the host has closed the connection";
+    return false;
+  }
+  in_.filled(static_cast<std::size_t>(size));
+  try {
+    wire::View body;
+    while (in_.next(body)) {
+      take(wire::decode(body));
+      if (!why_.empty()) return false;
+    }
+  } catch (const wire::ProtocolError& error) {
+    why_ = std::string("the host sent ") + error.what();
+    return false;
+  } catch (const std::bad_alloc&) {
+    why_ = "memory for what the host sent could not be had";
+    return false;
+  }
+  return true;
+}
+
+void Channel::take(const wire::Frame& frame) {
+  if (const auto* answer = std::get_if<wire::Reply>(&frame)) return reply(*answer);
+  if (const auto* event = std::get_if<wire::Event>(&frame)) {
+    if (!events_->push(*event)) why_ = "the listeners of this application do not keep up with the events";
+    return;
+  }
+  if (const auto* error = std::get_if<wire::Error>(&frame)) {
+    why_ = "the host has ended the connection: " + std::string(error->message);
+    return;
+  }
+  throw wire::ProtocolError("a " + std::string(wire::name(frame)) + " frame; expected a reply, an event or an error");
+}
+
+void Channel::reply(const wire::Reply& reply) {
+  Open call;
+  {
+    const std::lock_guard lock(mutex_);
+    if (wire::is_terminal(reply.status)) {
+      if (!calls_.take(reply.id, call)) return;  // it had its deadline on this side, or was forgotten
+      if (calls_.size() == 0) changed_.notify_all();
+    } else {
+      const auto* const entry = calls_.find(reply.id);
+      if (entry == nullptr) return;
+      call = entry->value;
+    }
+  }
+  bp_answer answer{};
+  answer.struct_size = sizeof answer;
+  answer.status = reply.status;
+  answer.payload = bytes(reply.payload);
+  answer.message = str(reply.message);
+  answer.detail = bytes(reply.detail);
+  call.on_reply(call.user, &answer);
+}
+
+/// Ends the calls that the host should have ended.
+void Channel::expire() {
+  for (;;) {
+    Open call;
+    {
+      const std::lock_guard lock(mutex_);
+      if (deadlines_.empty() || deadlines_.front().at > Clock::now()) return;
+      const std::uint64_t id = deadlines_.front().id;
+      std::pop_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+      deadlines_.pop_back();
+      if (!calls_.take(id, call)) continue;
+      if (calls_.size() == 0) changed_.notify_all();
+      if (out_.size() < keep) wire::encode(out_, wire::Cancel{id});  // it may yet listen
+    }
+    const std::string text =
+        "the host has not answered within the " + std::to_string(call.timeout_ms) + " ms of this call's deadline";
+    bp_answer answer{};
+    answer.struct_size = sizeof answer;
+    answer.status = BP_DEADLINE;
+    answer.message = str(text);
+    call.on_reply(call.user, &answer);
+  }
+}
+
+void Channel::end_all(bp_status status, const std::string& why) {
+  bp_answer answer{};
+  answer.struct_size = sizeof answer;
+  answer.status = status;
+  answer.message = str(why);
+  for (;;) {
+    std::vector<Open> open;
+    {
+      const std::lock_guard lock(mutex_);
+      std::vector<std::uint64_t> ids;
+      ids.reserve(calls_.size());
+      calls_.for_each([&ids](const auto& entry) { ids.push_back(entry.id); });
+      std::sort(ids.begin(), ids.end());
+      open.resize(ids.size());
+      for (std::size_t i = 0; i < ids.size(); ++i) calls_.take(ids[i], open[i]);
+      changed_.notify_all();
+    }
+    if (open.empty()) return;
+    for (const Open& call : open) call.on_reply(call.user, &answer);
+  }
+}
+
+}  // namespace backplane

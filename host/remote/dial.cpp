@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "remote/dial.hpp"
+
+#include <backplane/backplane.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "support/result.hpp"
+#include "support/socket_path.hpp"
+
+namespace backplane {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class Socket {
+ public:
+  explicit Socket(int fd) : fd_(fd) {}
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  ~Socket() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const noexcept { return fd_; }
+  int release() noexcept { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void unreachable(const std::string& path, int error) {
+  const std::string start = "; start one with `backplane run --socket " + path + "`";
+  if (error == ENOENT)
+    throw Failure{BP_UNREACHABLE, "no host serves \"" + path + "\": there is no such socket" + start};
+  if (error == ECONNREFUSED) {
+    throw Failure{BP_UNREACHABLE,
+                  "no host serves \"" + path + "\": nobody listens on the socket that is there" + start};
+  }
+  if (error == EACCES) {
+    throw Failure{BP_UNREACHABLE, "the socket \"" + path + "\" is not open to user " + std::to_string(::geteuid()) +
+                                      "; a host serves its own user and root only"};
+  }
+  throw Failure{BP_UNREACHABLE, "cannot connect to \"" + path + "\": " + std::strerror(error)};
+}
+
+[[noreturn]] void timed_out(const std::string& path, std::chrono::milliseconds timeout) {
+  throw Failure{BP_TIMEOUT, "what listens on \"" + path + "\" did not answer within " +
+                                std::to_string(timeout.count()) + " ms; it may be stopped or hang"};
+}
+
+[[noreturn]] void no_host(const std::string& path, const std::string& what) {
+  throw Failure{BP_PROTOCOL, "what listens on \"" + path + "\" does not speak as a Backplane host does: " + what};
+}
+
+/// A socket file that somebody else owns could be a trap for what is sent to it.
+void check_peer(int fd, const std::string& path) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) unreachable(path, errno);
+  const uid_t me = ::geteuid();
+  if (peer.uid == me || peer.uid == 0 || me == 0) return;
+  throw Failure{BP_UNREACHABLE, "the socket \"" + path + "\" is served by user " + std::to_string(peer.uid) +
+                                    "; expected user " + std::to_string(me) + " or root"};
+}
+
+int connect_socket(const std::string& path, std::chrono::milliseconds timeout) {
+  Socket fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) throw Failure{BP_UNREACHABLE, std::string("cannot make a socket: ") + std::strerror(errno)};
+  // Connecting waits for room in the listener's backlog, and for nothing else; poll() could not tell.
+  timeval bound{};
+  bound.tv_sec = static_cast<time_t>(timeout.count() / 1000);
+  bound.tv_usec = static_cast<suseconds_t>(timeout.count() % 1000 * 1000);
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  std::memcpy(to.sun_path, path.c_str(), path.size() + 1);  // check_socket_dir has checked the length
+  int result = 0;
+  do {
+    result = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  } while (result != 0 && errno == EINTR);
+  if (result != 0 && errno == EAGAIN) timed_out(path, timeout);
+  if (result != 0) unreachable(path, errno);
+  check_peer(fd.get(), path);
+  return fd.release();
+}
+
+void send_hello(int fd, const std::string& path) {
+  wire::Bytes out;
+  wire::Hello hello;
+  hello.version = bp_version();
+  hello.pid = static_cast<std::uint64_t>(::getpid());
+  wire::encode(out, hello);
+  // A fresh socket has room for so little. If it is closed already, an error frame may wait to be read.
+  if (::send(fd, out.data(), out.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET) {
+    unreachable(path, errno);
+  }
+}
+
+/// Waits for bytes and takes them in; false at the end of the stream.
+bool receive(int fd, wire::FrameBuffer& in, Clock::time_point until) {
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+    pollfd wait{fd, POLLIN, 0};
+    const int ready = ::poll(&wait, 1, left > 0 ? static_cast<int>(left) : 0);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) throw Failure{BP_TIMEOUT, {}};
+    const auto room = in.room();
+    const ssize_t size = ::recv(fd, room.data(), room.size(), MSG_DONTWAIT);
+    if (size > 0) in.filled(static_cast<std::size_t>(size));
+    if (size >= 0) return size > 0;
+    if (errno != EINTR && errno != EAGAIN) return false;
+  }
+}
+
+wire::Hello answer_of_host(const wire::Frame& frame, const std::string& path) {
+  if (const auto* error = std::get_if<wire::Error>(&frame)) {
+    throw Failure{error->status == BP_PROTOCOL ? BP_PROTOCOL : BP_UNREACHABLE,
+                  "the host at \"" + path + "\" refuses the connection: " + std::string(error->message)};
+  }
+  const auto* hello = std::get_if<wire::Hello>(&frame);
+  if (hello == nullptr) no_host(path, "it answered a hello with a " + std::string(wire::name(frame)) + " frame");
+  if (hello->protocol != wire::protocol_version) {
+    no_host(path, "it speaks version " + std::to_string(hello->protocol) + " of the protocol, this library " +
+                      bp_version() + " version " + std::to_string(wire::protocol_version));
+  }
+  return *hello;
+}
+
+}  // namespace
+
+Dialed dial(const std::string& path, std::chrono::milliseconds timeout) {
+  try {
+    check_socket_dir(path);
+  } catch (Failure& failure) {
+    if (failure.status == BP_IO) failure.status = BP_UNREACHABLE;
+    throw;
+  }
+  const Clock::time_point until = Clock::now() + timeout;
+  Socket fd(connect_socket(path, timeout));
+  send_hello(fd.get(), path);
+  Dialed out;
+  try {
+    wire::View body;
+    while (!out.in.next(body)) {
+      if (!receive(fd.get(), out.in, until)) no_host(path, "it closed the connection without a hello");
+    }
+    const wire::Hello hello = answer_of_host(wire::decode(body), path);
+    out.max_frame = hello.max_frame;
+    out.pid = hello.pid;
+  } catch (const wire::ProtocolError& error) {
+    no_host(path, std::string("it sent ") + error.what());
+  } catch (const Failure& failure) {
+    if (failure.status == BP_TIMEOUT) timed_out(path, timeout);
+    throw;
+  }
+  out.socket = fd.release();
+  return out;
+}
+
+}  // namespace backplane

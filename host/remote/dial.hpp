@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "support/frame_buffer.hpp"
+
+namespace backplane {
+
+/// A connection on which both sides have said hello.
+struct Dialed {
+  int socket = -1;  ///< the caller's
+  wire::FrameBuffer in{wire::default_max_frame};
+  std::uint64_t max_frame = 0;  ///< what the host takes
+  std::uint64_t pid = 0;        ///< the host's
+};
+
+/// Throws Failure: BP_UNREACHABLE, BP_PROTOCOL, BP_TIMEOUT, BP_INVALID_ARGUMENT (the path).
+Dialed dial(const std::string& path, std::chrono::milliseconds timeout);
+
+}  // namespace backplane

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "remote/event_thread.hpp"
+
+#include <cstring>
+#include <utility>
+
+#include "support/views.hpp"
+
+namespace backplane {
+namespace {
+
+/// A buffer that grew beyond this goes back when it is empty.
+constexpr std::size_t keep = std::size_t{1} << 20;
+
+bool fits(std::string_view pattern, std::string_view name) {
+  if (pattern.ends_with('*')) return name.starts_with(pattern.substr(0, pattern.size() - 1));
+  return pattern == name;
+}
+
+}  // namespace
+
+void EventThread::start() {
+  thread_ = std::thread([self = shared_from_this()] { self->loop(); });
+}
+
+std::uint64_t EventThread::add(std::string pattern, bp_event_fn on_event, void* user) {
+  const std::lock_guard lock(mutex_);
+  listeners_.emplace(last_id_ + 1, Listener{std::move(pattern), on_event, user});
+  return ++last_id_;
+}
+
+bool EventThread::remove(std::uint64_t id) {
+  std::unique_lock lock(mutex_);
+  if (listeners_.erase(id) == 0) return false;
+  // Ids are not used twice: if it runs now, that is its last run.
+  if (!is_this_thread()) changed_.wait(lock, [&] { return running_ != id; });
+  return true;
+}
+
+bool EventThread::push(const wire::Event& event) {
+  const std::lock_guard lock(mutex_);
+  if (queue_.size() > max_waiting) return false;
+  append(event);
+  return true;
+}
+
+void EventThread::push_to_all(std::string_view name, wire::View payload) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, listener] : listeners_) {
+    if (fits(listener.pattern, name)) append({id, BP_EVENT_TYPED, name, payload});
+  }
+}
+
+void EventThread::append(const wire::Event& event) {
+  const Head head{event.listener, event.flags, static_cast<std::uint32_t>(event.name.size()), event.payload.size()};
+  const bool was_empty = queue_.empty();
+  const auto* const raw = reinterpret_cast<const std::uint8_t*>(&head);
+  const std::size_t need = queue_.size() + sizeof head + event.name.size() + event.payload.size();
+  if (queue_.capacity() < need) queue_.reserve(need * 2);
+  queue_.insert(queue_.end(), raw, raw + sizeof head);
+  queue_.insert(queue_.end(), event.name.begin(), event.name.end());
+  queue_.insert(queue_.end(), event.payload.begin(), event.payload.end());
+  if (was_empty) wake_.notify_one();
+}
+
+bool EventThread::finish(Clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  finishing_ = true;
+  wake_.notify_one();
+  return changed_.wait_until(lock, until, [this] { return ended_; });
+}
+
+void EventThread::join_or_detach() {
+  if (!thread_.joinable()) return;
+  bool ended = false;
+  {
+    const std::lock_guard lock(mutex_);
+    ended = ended_;
+    finishing_ = true;
+    wake_.notify_one();
+  }
+  if (ended && !is_this_thread()) {
+    thread_.join();
+  } else {
+    thread_.detach();
+  }
+}
+
+void EventThread::loop() {
+  thread_id_ = std::this_thread::get_id();
+  wire::Bytes batch;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return finishing_ || !queue_.empty(); });
+    if (queue_.empty()) break;
+    batch.swap(queue_);
+    lock.unlock();
+    deliver_all(batch);
+    if (batch.capacity() > keep) wire::Bytes().swap(batch);
+    batch.clear();
+    lock.lock();
+  }
+  ended_ = true;
+  changed_.notify_all();
+}
+
+void EventThread::deliver_all(const wire::Bytes& batch) {
+  for (std::size_t at = 0; at < batch.size();) {
+    Head head;
+    std::memcpy(&head, batch.data() + at, sizeof head);
+    deliver(head, batch.data() + at + sizeof head);
+    at += sizeof head + head.name_size + head.payload_size;
+  }
+}
+
+void EventThread::deliver(const Head& head, const std::uint8_t* body) {
+  Listener listener;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = listeners_.find(head.listener);
+    if (at == listeners_.end()) return;
+    listener.on_event = at->second.on_event;
+    listener.user = at->second.user;
+    running_ = head.listener;
+  }
+  bp_event event{};
+  event.struct_size = sizeof event;
+  event.flags = head.flags;
+  event.name = {reinterpret_cast<const char*>(body), head.name_size};
+  event.payload = {body + head.name_size, static_cast<std::size_t>(head.payload_size)};
+  event.listener.id = head.listener;
+  listener.on_event(listener.user, &event);
+  const std::lock_guard lock(mutex_);
+  running_ = 0;
+  changed_.notify_all();
+}
+
+}  // namespace backplane

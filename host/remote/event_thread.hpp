@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/backplane.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "support/frame.hpp"
+
+namespace backplane {
+
+/// The listeners of a connection, the events that have come for them, and the thread that runs them in
+/// the order in which they came. Never called with a lock of the channel's held.
+class EventThread : public std::enable_shared_from_this<EventThread> {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// Bytes of events that may wait.
+  static constexpr std::size_t max_waiting = std::size_t{64} << 20;
+
+  void start();
+  bool is_this_thread() const noexcept { return thread_id_.load() == std::this_thread::get_id(); }
+
+  /// The id of the new listener.
+  std::uint64_t add(std::string pattern, bp_event_fn on_event, void* user);
+  /// False if there is none. When it returns, the callback neither runs nor will; from the callback
+  /// itself it returns at once.
+  bool remove(std::uint64_t id);
+
+  /// False if too much waits already: the event was not taken.
+  bool push(const wire::Event& event);
+  /// An event of this side's for every listener whose pattern fits.
+  void push_to_all(std::string_view name, wire::View payload);
+
+  /// Delivers what waits, then ends the thread. False: it has not ended by then.
+  bool finish(Clock::time_point until);
+  /// Once finish() has returned true; else the thread is left to itself, and keeps this object.
+  void join_or_detach();
+
+ private:
+  struct Listener {
+    std::string pattern;
+    bp_event_fn on_event = nullptr;
+    void* user = nullptr;
+  };
+  struct Head {
+    std::uint64_t listener;
+    std::uint32_t flags;
+    std::uint32_t name_size;
+    std::uint64_t payload_size;
+  };
+
+  void loop();
+  void deliver_all(const wire::Bytes& batch);
+  void deliver(const Head& head, const std::uint8_t* body);
+  void append(const wire::Event& event);  // with mutex_
+
+  std::atomic<std::thread::id> thread_id_{};
+  std::thread thread_;
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  std::condition_variable changed_;  ///< a callback has returned, or the thread has ended
+  std::map<std::uint64_t, Listener> listeners_;
+  std::uint64_t last_id_ = 0;
+  std::uint64_t running_ = 0;  ///< the listener whose callback runs
+  wire::Bytes queue_;          ///< heads, each followed by name and payload
+  bool finishing_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace backplane

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "remote/remote_context.hpp"
+
+#include <algorithm>
+#include <backplane/cbor/reader.hpp>
+#include <condition_variable>
+#include <exception>
+#include <filesystem>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "remote/connect.hpp"
+#include "support/result.hpp"
+#include "support/socket_path.hpp"
+#include "support/views.hpp"
+
+namespace backplane {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = Channel::Clock;
+
+constexpr std::uint32_t default_connect_ms = 5000;
+constexpr std::uint32_t default_stop_ms = 1500;
+/// What a host that is alive answers at once.
+constexpr milliseconds prompt{30'000};
+/// Canceled calls get so long to be answered by the host, and callbacks to return.
+constexpr milliseconds last_words{300};
+
+/// One thread that waits for one answer.
+class Waiter {
+ public:
+  explicit Waiter(bp_result& result) : result_(result) {}
+
+  static void on_reply(void* user, const bp_answer* answer) {
+    auto& self = *static_cast<Waiter*>(user);
+    if (!wire::is_terminal(answer->status)) return;
+    const std::lock_guard lock(self.mutex_);  // held to the end: the waiter goes away once it sees done_
+    give(&self.result_, answer->status, view(answer->payload), view(answer->message), view(answer->detail));
+    self.done_ = true;
+    self.answered_.notify_one();
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    answered_.wait(lock, [this] { return done_; });
+  }
+  bool wait_for(milliseconds bound) {
+    std::unique_lock lock(mutex_);
+    return answered_.wait_for(lock, bound, [this] { return done_; });
+  }
+
+ private:
+  bp_result& result_;
+  std::mutex mutex_;
+  std::condition_variable answered_;
+  bool done_ = false;
+};
+
+void ignore_reply(void*, const bp_answer*) {}
+
+bp_result fresh_result() {
+  bp_result result{};
+  result.struct_size = sizeof result;
+  return result;
+}
+
+/// The host has another working directory. A path that cannot be made absolute is the host's to refuse.
+std::string absolute(const char* path) {
+  std::error_code error;
+  const auto whole = std::filesystem::absolute(path, error);
+  return error ? std::string(path) : whole.string();
+}
+
+bool valid_pattern(std::string_view pattern) {
+  if (pattern.empty() || pattern.size() > BP_WIRE_NAME_MAX) return false;
+  if (pattern.back() == '*') pattern.remove_suffix(1);
+  return std::all_of(pattern.begin(), pattern.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.'; });
+}
+
+// A text that is not UTF-8 fits no frame.
+bool valid_module(bp_str name) { return name.size <= BP_MODULE_NAME_MAX && cbor::valid_utf8(view(name)); }
+bp_status refuse_module(bp_str name, bp_result& result) {
+  return give(&result, BP_INVALID_ARGUMENT,
+              "a module name of " + std::to_string(name.size) + " bytes; expected [a-z0-9_]+, at most " +
+                  std::to_string(BP_MODULE_NAME_MAX) + " bytes");
+}
+
+}  // namespace
+
+bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& out, Failure& why) noexcept {
+  try {
+    const std::string path =
+        options.socket_path == nullptr || *options.socket_path == 0 ? default_socket_path() : options.socket_path;
+    const milliseconds timeout(options.timeout_ms == 0 ? default_connect_ms : options.timeout_ms);
+    out = std::make_unique<RemoteContext>(dial(path, timeout));
+    return BP_OK;
+  } catch (const Failure& failure) {
+    why = failure;
+  } catch (const std::bad_alloc&) {
+    why = {BP_OUT_OF_MEMORY, {}};
+  } catch (const std::exception& error) {
+    why = {BP_UNREACHABLE, std::string("the threads of a connection could not be started: ") + error.what()};
+  }
+  return why.status;
+}
+
+RemoteContext::RemoteContext(Dialed dialed)
+    : events_(std::make_shared<EventThread>()), channel_(std::make_shared<Channel>(std::move(dialed), events_)) {
+  events_->start();
+  try {
+    channel_->start();
+  } catch (...) {
+    events_->finish(Clock::time_point::max());
+    events_->join_or_detach();
+    throw;
+  }
+}
+
+RemoteContext::~RemoteContext() {
+  if (!on_own_thread()) stop(1);
+  channel_->join_or_detach();
+  events_->join_or_detach();
+}
+
+bool RemoteContext::on_own_thread() const noexcept { return channel_->is_this_thread() || events_->is_this_thread(); }
+
+bp_status RemoteContext::close() {
+  channel_->close();
+  return BP_OK;
+}
+
+bp_status RemoteContext::stop(std::uint32_t timeout_ms) {
+  if (on_own_thread()) return BP_REENTRANT;
+  channel_->close();
+  const auto until = Clock::now() + milliseconds(timeout_ms == 0 ? default_stop_ms : timeout_ms);
+  if (!channel_->wait_answered(until)) {
+    channel_->cancel_all();
+    channel_->wait_answered(Clock::now() + last_words);
+  }
+  const auto bound = [until] { return std::max(until, Clock::now() + last_words); };
+  if (!channel_->finish(bound())) return BP_TIMEOUT;
+  return events_->finish(bound()) ? BP_OK : BP_TIMEOUT;
+}
+
+bp_status RemoteContext::submit(const bp_submission& submission, bp_request* request) {
+  if (submission.on_reply == nullptr) return BP_MISSING_CALLBACK;
+  wire::Call call;
+  call.target.method = submission.method.id;
+  if (call.target.method == 0) {
+    call.target.name = view(submission.name);
+    if (call.target.name.empty() || call.target.name.size() > BP_WIRE_NAME_MAX) return BP_INVALID_ARGUMENT;
+    if (!cbor::valid_utf8(call.target.name)) return BP_INVALID_ARGUMENT;  // no frame could carry it
+  }
+  bp_buffer* const buffer = submission.buffer;
+  call.payload = buffer != nullptr ? wire::View(buffer->data, buffer->size) : view(submission.payload);
+  call.timeout_ms = submission.timeout_ms;
+  call.flags = submission.flags;
+  const std::size_t size = call.target.name.size() + call.payload.size();
+  const bp_status status = channel_->open(call, size, {submission.on_reply, submission.user, submission.timeout_ms},
+                                          Channel::Use::call, request == nullptr ? nullptr : &request->id);
+  if (status == BP_OK) bp_buffer_free(buffer);
+  return status;
+}
+
+bp_status RemoteContext::cancel(bp_request request) { return channel_->cancel(request.id); }
+
+template <class Frame>
+bp_status RemoteContext::ask(const Frame& frame, std::size_t size, milliseconds bound, bp_result& result,
+                             Channel::Use use) {
+  if (on_own_thread()) return give(&result, BP_REENTRANT, bp_status_text(BP_REENTRANT));
+  Waiter waiter(result);
+  std::uint64_t id = 0;
+  const bp_status refused = channel_->open(frame, size, {Waiter::on_reply, &waiter, 0}, use, &id);
+  if (refused != BP_OK) return give(&result, refused, bp_status_text(refused));
+  if (bound.count() != 0 && !waiter.wait_for(bound) && channel_->forget(id)) {
+    return give(&result, BP_TIMEOUT,
+                "the host has not answered within " + std::to_string(bound.count()) + " ms; it may be stopped or hang");
+  }
+  waiter.wait();
+  return result.status;
+}
+
+bp_status RemoteContext::find_method(bp_str name, bp_method& out) {
+  const std::string_view text = view(name);
+  if (text.empty() || text.size() > BP_WIRE_NAME_MAX || !cbor::valid_utf8(text)) return BP_INVALID_ARGUMENT;
+  bp_result result = fresh_result();
+  bp_status status = ask(wire::Resolve{0, text}, text.size(), prompt, result);
+  if (status == BP_OK) {
+    try {
+      const cbor::Item item = cbor::Reader(view(result.payload)).next();
+      if (item.type != cbor::Type::uint) throw cbor::Error("no method id", 0);
+      out.id = item.value;
+    } catch (const cbor::Error&) {
+      status = BP_PROTOCOL;
+    }
+  }
+  drop(&result);
+  return status;
+}
+
+/// The id is this side's, and is given before the host knows of it: the first event finds its listener.
+bp_status RemoteContext::listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) {
+  const std::string_view text = view(pattern);
+  if (on_event == nullptr || !valid_pattern(text)) return BP_INVALID_ARGUMENT;
+  const std::uint64_t id = events_->add(std::string(text), on_event, user);
+  const wire::Listen frame{0, id, text};
+  bp_status status = BP_OK;
+  if (on_own_thread()) {  // the answer comes on the reader thread, which must not be waited for here
+    status = channel_->open(frame, text.size(), {ignore_reply, nullptr, 0}, Channel::Use::call, nullptr);
+  } else {
+    bp_result result = fresh_result();
+    status = ask(frame, text.size(), prompt, result);
+    drop(&result);
+  }
+  if (status != BP_OK) {
+    events_->remove(id);
+    return status;
+  }
+  out.id = id;
+  return BP_OK;
+}
+
+bp_status RemoteContext::unlisten(bp_listener listener) {
+  if (!events_->remove(listener.id)) return BP_INVALID_HANDLE;
+  // Nothing reaches the callback any more. The host may learn of it when it likes, if it is still there.
+  channel_->open(wire::Unlisten{0, listener.id}, 0, {ignore_reply, nullptr, 0}, Channel::Use::service, nullptr);
+  return BP_OK;
+}
+
+bp_status RemoteContext::set_function(bp_str, bp_function_cb, void*) { return BP_NOT_SUPPORTED; }
+bp_status RemoteContext::complete(bp_token, const bp_answer&) { return BP_STALE_TOKEN; }
+
+bp_status RemoteContext::load(const bp_load_options& options, bp_result& result) {
+  if (options.path == nullptr || *options.path == 0) {
+    return give(&result, BP_INVALID_ARGUMENT, "no path; expected that of a module's file");
+  }
+  const std::string path = absolute(options.path);
+  return ask(wire::Load{0, wire::as_bytes(path), view(options.config)}, path.size() + options.config.size,
+             milliseconds(0), result);
+}
+
+bp_status RemoteContext::unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) {
+  if (!valid_module(name)) return refuse_module(name, result);
+  return ask(wire::Unload{0, view(name), timeout_ms}, name.size, milliseconds(0), result);
+}
+
+bp_status RemoteContext::reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms,
+                                bp_result& result) {
+  if (!valid_module(name)) return refuse_module(name, result);
+  wire::Reload frame{0, view(name), {}, {}, timeout_ms};
+  std::string path;
+  if (options != nullptr) {
+    if (options->path != nullptr && *options->path != 0) path = absolute(options->path);
+    frame.path = wire::as_bytes(path);
+    frame.config = view(options->config);
+  }
+  return ask(frame, name.size + path.size() + frame.config.size(), milliseconds(0), result);
+}
+
+// Reports wait for the module operations before them, which have no bound.
+bp_status RemoteContext::list(bp_result& result) { return ask(wire::List{}, 0, milliseconds(0), result); }
+bp_status RemoteContext::status(bp_result& result) { return ask(wire::Status{}, 0, milliseconds(0), result); }
+
+bp_status RemoteContext::stop_host() {
+  bp_result result = fresh_result();
+  const bp_status status = ask(wire::Stop{}, 0, prompt, result);
+  drop(&result);
+  return status;
+}
+
+}  // namespace backplane

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "remote/channel.hpp"
+#include "remote/event_thread.hpp"
+#include "support/endpoint.hpp"
+
+namespace backplane {
+
+/// The context of a running host, over its socket. Its request thread is the channel's reader thread.
+class RemoteContext final : public Endpoint {
+ public:
+  /// Starts the threads. Throws Failure, std::system_error, std::bad_alloc.
+  explicit RemoteContext(Dialed dialed);
+  ~RemoteContext() override;
+
+  void set_handle(bp_context) override {}
+  bool on_own_thread() const noexcept override;
+
+  bp_status close() override;
+  bp_status stop(std::uint32_t timeout_ms) override;
+
+  bp_status submit(const bp_submission& submission, bp_request* request) override;
+  bp_status cancel(bp_request request) override;
+  bp_status find_method(bp_str name, bp_method& out) override;
+
+  bp_status listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) override;
+  bp_status unlisten(bp_listener listener) override;
+
+  bp_status set_function(bp_str name, bp_function_cb function, void* user) override;
+  bp_status complete(bp_token token, const bp_answer& answer) override;
+
+  bp_status load(const bp_load_options& options, bp_result& result) override;
+  bp_status unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) override;
+  bp_status reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result) override;
+  bp_status list(bp_result& result) override;
+  bp_status status(bp_result& result) override;
+  bp_status stop_host() override;
+
+ private:
+  /// Sends a frame and waits for the answer to it. `bound` 0: as long as there is a connection.
+  template <class Frame>
+  bp_status ask(const Frame& frame, std::size_t size, std::chrono::milliseconds bound, bp_result& result,
+                Channel::Use use = Channel::Use::call);
+
+  const std::shared_ptr<EventThread> events_;
+  const std::shared_ptr<Channel> channel_;
+};
+
+}  // namespace backplane

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reply/answer.hpp"
+
+#include "support/result.hpp"
+#include "support/views.hpp"
+
+namespace backplane {
+
+void Answer::assign(const bp_answer& from) noexcept {
+  clear();
+  status = from.status;
+  if (from.buffer != nullptr) {
+    payload_.adopt(from.buffer);
+  } else if (!payload_.copy(from.payload)) {
+    return fail(BP_OUT_OF_MEMORY, "no memory for the answer's payload");
+  }
+  if (from.message.size == 0 && from.detail.size == 0) return;
+  try {
+    const auto detail = backplane::view(from.detail);
+    error_ = std::make_unique<Error>(Error{std::string(backplane::view(from.message)), {detail.begin(), detail.end()}});
+  } catch (const std::bad_alloc&) {
+    fail(BP_OUT_OF_MEMORY, {});
+  }
+}
+
+void Answer::fail(bp_status why, std::string_view message) noexcept {
+  clear();
+  status = why;
+  if (message.empty()) return;
+  try {
+    error_ = std::make_unique<Error>(Error{std::string(message), {}});
+  } catch (const std::bad_alloc&) {
+    // The status alone has to do.
+  }
+}
+
+void Answer::clear() noexcept {
+  status = BP_OK;
+  payload_.clear();
+  error_.reset();
+}
+
+bp_answer Answer::view() const noexcept {
+  bp_answer answer{sizeof(bp_answer), status, payload_.view(), {"", 0}, {nullptr, 0}, nullptr};
+  if (error_ != nullptr) {
+    answer.message = str(error_->message);
+    answer.detail = bytes(error_->detail);
+  }
+  return answer;
+}
+
+bp_status Answer::give(bp_result* result) const noexcept {
+  const bp_answer seen = view();
+  return backplane::give(result, status, backplane::view(seen.payload), backplane::view(seen.message),
+                         backplane::view(seen.detail));
+}
+
+}  // namespace backplane

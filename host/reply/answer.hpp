@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/base.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reply/payload.hpp"
+
+namespace backplane {
+
+/// An answer on its way: what bp_answer shows, owned.
+class Answer {
+ public:
+  bp_status status = BP_OK;
+
+  /// Copies what `from` shows, or takes its buffer over. Never fails: where memory cannot be had, the
+  /// answer becomes BP_OUT_OF_MEMORY (and the buffer, if any, has been taken all the same).
+  void assign(const bp_answer& from) noexcept;
+
+  /// An error of the host's own.
+  void fail(bp_status why, std::string_view message) noexcept;
+
+  void clear() noexcept;
+
+  /// Valid as long as this answer is not changed.
+  bp_answer view() const noexcept;
+
+  /// Copies into what an outsider will own.
+  bp_status give(bp_result* result) const noexcept;
+
+  Payload& payload() noexcept { return payload_; }
+
+ private:
+  struct Error {
+    std::string message;
+    std::vector<std::uint8_t> detail;
+  };
+
+  Payload payload_;
+  std::unique_ptr<Error> error_;
+};
+
+/// Whether `status` may end a call: whether a handler or a host function may answer it.
+constexpr bool is_terminal(bp_status status) noexcept {
+  return status >= 0 && status != BP_MISSING_CALLBACK && status != BP_STALE && status != BP_PARTIAL;
+}
+
+}  // namespace backplane

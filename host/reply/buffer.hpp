@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/base.h>
+
+#include <cstddef>
+
+namespace backplane {
+
+/// Behind bp_buffer_new and bp_host_api.buffer_new. nullptr if memory cannot be had.
+bp_buffer* new_buffer(std::size_t capacity) noexcept;
+void free_buffer(bp_buffer* buffer) noexcept;
+
+}  // namespace backplane

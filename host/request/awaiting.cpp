@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a handler waits for. A fiber suspends; a worker thread blocks, and the request thread does the
+// rest for both.
+#include <backplane/ext/await.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "request/loop.hpp"
+#include "support/names.hpp"
+#include "support/result.hpp"
+#include "support/views.hpp"
+
+namespace backplane {
+namespace {
+
+constexpr const char* not_in_handler =
+    "awaiting is possible only in the handler that has this token, on the thread that runs it";
+
+bp_status give_error(bp_result* out, bp_status status, std::string_view message) noexcept {
+  return give(out, status, message);
+}
+
+}  // namespace
+
+// The request whose handler runs on the calling thread, if its token is `call`.
+Request* RequestLoop::current(bp_token call) noexcept {
+  Request* request = current_worker_request;
+  if (request == nullptr && current_loop != nullptr && current_loop->running_fiber_ != nullptr) {
+    request = static_cast<Request*>(current_loop->running_fiber_->user);
+  }
+  return request != nullptr && request->token() == call ? request : nullptr;
+}
+
+bp_status RequestLoop::check(bp_token call, std::uint64_t* remaining_ms) {
+  const Request* const request = current(call);
+  if (request == nullptr) return BP_NOT_SUPPORTED;
+  if (remaining_ms != nullptr) {
+    const Nanos time = request->deadline == 0 ? 0 : now();
+    *remaining_ms = request->deadline == 0         ? UINT64_MAX
+                    : request->deadline > time ? (request->deadline - time) / nanos_per_ms
+                                               : 0;
+  }
+  return request->cause.load(std::memory_order_acquire);
+}
+
+// `start` runs on the request thread and sets going what is waited for; it may complete it at once.
+template <class Start>
+void RequestLoop::await(Waiter& waiter, Start start) {
+  Request& request = waiter.request;
+  waiter.loop = this;
+  const auto begin = [this, &waiter, &request, &start] {
+    const bp_status cause = request.cause.load(std::memory_order_acquire);
+    request.awaiting = &waiter;
+    if (cause != BP_OK) return fail_wait(waiter, cause, "the request is not wanted any more");
+    start();
+  };
+  if (current_worker_request == nullptr) {
+    waiter.fiber = running_fiber_;
+    begin();
+    if (waiter.done) return;
+    watch_time(request);
+    waiter.fiber->suspend();
+    return;
+  }
+  if (!post(begin)) {
+    waiter.answer.fail(BP_OUT_OF_MEMORY, "no memory to begin the wait");
+    return;
+  }
+  std::unique_lock lock(waiter.mutex);
+  waiter.changed.wait(lock, [&waiter] { return waiter.done; });
+}
+
+// The answer is in place: the handler may go on.
+void RequestLoop::complete_wait(Waiter& waiter) {
+  drop_operations(waiter);
+  waiter.request.awaiting = nullptr;
+  if (waiter.fiber != nullptr) {
+    waiter.done = true;
+    // The running fiber completes its own wait only before it has suspended for it.
+    if (waiter.fiber != running_fiber_) ready_.push(waiter.fiber);
+    return;
+  }
+  // Under the lock to the end: as soon as the worker sees `done`, the waiter is no more.
+  const std::lock_guard lock(waiter.mutex);
+  waiter.done = true;
+  waiter.changed.notify_all();
+}
+
+void RequestLoop::fail_wait(Waiter& waiter, bp_status status, std::string_view message) {
+  waiter.answer.fail(status, message);
+  complete_wait(waiter);
+}
+
+// Ends what was set going for this wait and has not come to an end by itself.
+void RequestLoop::drop_operations(Waiter& waiter) {
+  timers_.cancel(waiter.timer);
+  if (Request* const call = std::exchange(waiter.call, nullptr)) {
+    call->waiter = nullptr;
+    end_unwanted(*call, call->token(), BP_CANCELED);
+  }
+  if (Pending* const pending = std::exchange(waiter.pending, nullptr)) {
+    pending->waiter = nullptr;
+    if (pending->claim(pending->token())) {  // else its answer is in the mailbox, and frees it
+      LoopCounts::add(counts_.tokens_failed);
+      free_pending(*pending);
+    }
+  }
+  if (waiter.stop_wait != nullptr) std::exchange(waiter.stop_wait, nullptr)(waiter);
+}
+
+void RequestLoop::set_timer(Waiter& waiter, std::uint64_t ms, bp_status meaning) {
+  waiter.on_timer = meaning;
+  waiter.timer.owner = &waiter;
+  waiter.timer.fire = [](Timer& timer) {
+    auto& due = *static_cast<Waiter*>(timer.owner);
+    if (due.on_timer == BP_OK) {
+      due.loop->complete_wait(due);
+    } else {
+      due.loop->fail_wait(due, due.on_timer, "no answer within the timeout");
+    }
+  };
+  timers_.set(waiter.timer, after_ms(ms));
+}
+
+bp_status RequestLoop::await_sleep(bp_token token, std::uint64_t ms) {
+  Request* const request = current(token);
+  if (request == nullptr) return BP_NOT_SUPPORTED;
+  RequestLoop& loop = *request->loop.load(std::memory_order_relaxed);
+  Waiter waiter(*request);
+  loop.await(waiter, [&] { loop.set_timer(waiter, ms, BP_OK); });
+  return waiter.answer.status;
+}
+
+bp_status RequestLoop::await_call(bp_token token, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms,
+                                  bp_result* out) {
+  Request* const request = current(token);
+  if (request == nullptr) return give_error(out, BP_NOT_SUPPORTED, not_in_handler);
+  RequestLoop& loop = *request->loop.load(std::memory_order_relaxed);
+  Waiter waiter(*request);
+  loop.await(waiter, [&] { loop.start_call(waiter, name, payload, timeout_ms); });
+  return waiter.answer.give(out);
+}
+
+void RequestLoop::start_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms) {
+  Nanos deadline = waiter.request.deadline;
+  if (timeout_ms != 0) {
+    const Nanos own = after_ms(timeout_ms);
+    deadline = deadline == 0 ? own : std::min(deadline, own);
+  }
+  Request* const call = request_from_inside(name, payload, deadline, waiter);
+  if (call == nullptr) return fail_wait(waiter, BP_OUT_OF_MEMORY, "no memory for the call");
+  waiter.call = call;
+  admit(*call);
+}
+
+bp_status RequestLoop::await_host_call(bp_token token, std::string_view name, bp_bytes payload,
+                                       std::uint64_t timeout_ms, bp_result* out) {
+  Request* const request = current(token);
+  if (request == nullptr) return give_error(out, BP_NOT_SUPPORTED, not_in_handler);
+  RequestLoop& loop = *request->loop.load(std::memory_order_relaxed);
+  Waiter waiter(*request);
+  loop.await(waiter, [&] { loop.start_host_call(waiter, name, payload, timeout_ms); });
+  return waiter.answer.give(out);
+}
+
+void RequestLoop::start_host_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms) {
+  Pending* const pending = Pending::slab().allocate();
+  if (pending == nullptr) return fail_wait(waiter, BP_OUT_OF_MEMORY, "no memory for the call");
+  pending->loop.store(this, std::memory_order_relaxed);
+  pending->waiter = &waiter;
+  pending->provider = nullptr;
+  link_open(open_pending_, *pending);
+  LoopCounts::add(counts_.tokens_open);
+  waiter.pending = pending;
+  if (timeout_ms != 0) set_timer(waiter, timeout_ms, BP_DEADLINE);
+  pending->arm();
+  if (!invoke(waiter, *pending, name, payload)) {
+    fail_wait(waiter, BP_NO_HOST_FUNCTION,
+              "no host function \"" + std::string(name) +
+                  "\" is registered: the application provides none, and no loaded module offers it");
+  }
+}
+
+// Calls the application's function of that name, else a module's; false if there is neither. The
+// function may answer at once, and the wait is then over when it returns.
+bool RequestLoop::invoke(Waiter& waiter, Pending& pending, std::string_view name, bp_bytes payload) {
+  const bp_token token = pending.token();
+  if (const Functions::Function function = functions_.begin(name); function.call != nullptr) {
+    function.call(function.user, context_, token, str(name), payload);
+    functions_.end();
+    return true;
+  }
+  const Function* const offered = registry_.find_function(name);
+  if (offered == nullptr) return false;
+  const std::size_t slot = offered->generation->slot;
+  bp_instance* const provider = slot < instances_.size() ? instances_[slot].get() : nullptr;
+  if (provider == nullptr || !provider->failure.empty()) {
+    fail_wait(waiter, BP_INSTANCE_FAILED,
+              "the module \"" + offered->generation->manifest.name + "\", which offers \"" + std::string(name) +
+                  "\", could not start in this context");
+    return true;
+  }
+  pending.provider = provider;
+  LoopCounts::add(provider->tokens);
+  const bp_call call{sizeof(bp_call), 0, token, payload, str(offered->name), provider, provider->state, offered->data};
+  offered->function(&call);
+  return true;
+}
+
+bp_status RequestLoop::await_fd(bp_token token, int fd, std::uint32_t events, std::uint64_t timeout_ms) {
+  Request* const request = current(token);
+  if (request == nullptr) return BP_NOT_SUPPORTED;
+  if (fd < 0 || events == 0 || (events & ~std::uint32_t{BP_FD_READABLE | BP_FD_WRITABLE}) != 0) {
+    return BP_INVALID_ARGUMENT;
+  }
+  RequestLoop& loop = *request->loop.load(std::memory_order_relaxed);
+  Waiter waiter(*request);
+  loop.await(waiter, [&] {
+    const auto ready = [](void* data) {
+      auto& due = *static_cast<Waiter*>(data);
+      due.stop_wait = nullptr;
+      due.loop->complete_wait(due);
+    };
+    Reactor::FdWait* const wait = loop.reactor_.wait_fd(fd, events, ready, &waiter);
+    if (wait == nullptr) return loop.fail_wait(waiter, BP_IO, "the descriptor cannot be waited for");
+    waiter.wait_data = wait;
+    waiter.stop_wait = [](Waiter& self) {
+      self.loop->reactor_.cancel(static_cast<Reactor::FdWait*>(self.wait_data));
+    };
+    if (timeout_ms != 0) loop.set_timer(waiter, timeout_ms, BP_TIMEOUT);
+  });
+  return waiter.answer.status;
+}
+
+}  // namespace backplane

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The instances of modules in this context: made, and ended, on the request thread.
+#include <memory>
+
+#include "request/latch.hpp"
+#include "request/loop.hpp"
+
+namespace backplane {
+namespace {
+
+// What the control thread and the request thread share of one start.
+struct Start {
+  Latch done;
+  std::mutex mutex;
+  bool abandoned = false;  // guarded by mutex: nobody waits any more
+  std::string failure;     // written before `done` opens
+};
+
+}  // namespace
+
+std::string RequestLoop::start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) {
+  const auto start = std::make_shared<Start>();
+  post([this, start, &generation, keep_failed] {
+    {
+      const std::lock_guard lock(start->mutex);
+      if (start->abandoned) return;
+    }
+    start->failure = make_instance(generation, keep_failed);
+    start->done.open();
+  });
+  if (start->done.wait(timeout)) return start->failure;
+  // It may be running all the same. Whoever gives the generation up retires it here, by mail that
+  // comes after this one.
+  const std::lock_guard lock(start->mutex);
+  start->abandoned = true;
+  return "the request thread of a context did not come round to it in " + std::to_string(timeout.count()) + " ms";
+}
+
+std::string RequestLoop::make_instance(Generation& generation, bool keep_failed) {
+  auto instance = std::make_unique<bp_instance>();
+  instance->generation = &generation;
+  instance->site = &site_;
+  generation.take_failure();
+  bp_status status = BP_OK;
+  if (generation.entry.instance_create != nullptr) {
+    status = generation.entry.instance_create(generation.data, instance.get(), &instance->state);
+  }
+  std::string failure;
+  if (status != BP_OK) {
+    failure = generation.take_failure();
+    if (failure.empty()) failure = "instance_create returned status " + std::to_string(status) + " and gave no reason";
+    if (!keep_failed) return failure;
+    instance->failure = failure;
+  }
+  if (instances_.size() <= generation.slot) instances_.resize(generation.slot + 1);
+  instances_[generation.slot] = std::move(instance);
+  return failure;
+}
+
+void RequestLoop::retire_instance(Generation& generation) {
+  post([this, retirement = generation.retirement, &generation] {
+    bp_instance* const instance =
+        generation.slot < instances_.size() ? instances_[generation.slot].get() : nullptr;
+    if (instance == nullptr) return retirement->context_done();
+    instance->retiring = true;
+    end_if_idle(*instance);
+  });
+}
+
+// By mail, because the caller may stand on a fiber, or in the midst of a list that this would change.
+void RequestLoop::end_if_idle(bp_instance& instance) {
+  if (!instance.retiring || instance.ending || instance.has_work()) return;
+  instance.ending = true;
+  post([this, &instance] { destroy_instance(instance); });
+}
+
+void RequestLoop::destroy_instance(bp_instance& instance) {
+  Generation& generation = *instance.generation;
+  const auto retirement = generation.retirement;
+  const bool retiring = instance.retiring;
+  instance.handles.release_all();
+  if (instance.failure.empty() && generation.entry.instance_destroy != nullptr) {
+    generation.entry.instance_destroy(instance.state);
+  }
+  instances_[generation.slot].reset();
+  if (retiring) retirement->context_done();  // the generation may be gone from here on
+}
+
+void RequestLoop::count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) {
+  struct Counts {
+    Latch done;
+    std::uint64_t requests = 0;
+    std::uint64_t tokens = 0;
+  };
+  const auto counts = std::make_shared<Counts>();
+  post([this, counts, slot = generation.slot, wanted = &generation] {
+    const bp_instance* const instance = slot < instances_.size() ? instances_[slot].get() : nullptr;
+    if (instance != nullptr && instance->generation == wanted) {
+      counts->requests = instance->in_flight.load(std::memory_order_relaxed);
+      counts->tokens = instance->tokens.load(std::memory_order_relaxed);
+    }
+    counts->done.open();
+  });
+  // A request thread that does not answer is wedged in a handler: the caller says so.
+  if (!counts->done.wait(std::chrono::milliseconds(200))) return;
+  requests += counts->requests;
+  tokens += counts->tokens;
+}
+
+}  // namespace backplane

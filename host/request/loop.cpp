@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The stages of the loop; what each does to a request is in dispatch.cpp, answering.cpp, awaiting.cpp.
+#include "request/loop.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace backplane {
+namespace {
+
+// Requests begun in one turn: enough to make the other stages cheap per request, few enough that
+// replies do not wait long for the handlers behind them.
+constexpr int requests_per_turn = 64;
+
+// Parked fibers kept for the next burst; the stacks of more are given back.
+constexpr std::size_t parked_fibers_kept = 64;
+
+constexpr Nanos shortest_spin = 1'000;
+
+void pause_briefly() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+thread_local RequestLoop* RequestLoop::current_loop = nullptr;
+thread_local Request* RequestLoop::current_worker_request = nullptr;
+
+Slab<Request, request_kind>& Request::slab() noexcept {
+  static auto& slab = *new Slab<Request, request_kind>;  // tokens may be looked up while the process exits
+  return slab;
+}
+
+Slab<Pending, pending_kind>& Pending::slab() noexcept {
+  static auto& slab = *new Slab<Pending, pending_kind>;
+  return slab;
+}
+
+RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, Workers& workers, Watchdog& watchdog,
+                         InstanceSite& site)
+    : options_(options),
+      registry_(registry),
+      workers_(workers),
+      watchdog_(watchdog),
+      site_(site),
+      ingress_(options.queue_depth),
+      reactor_(waker_.fd()),
+      spin_now_(options.spin) {}
+
+RequestLoop::~RequestLoop() {
+  wait_for_senders();
+  while (parked_ != nullptr) delete std::exchange(parked_, parked_->next);
+}
+
+bool RequestLoop::on_thread() const noexcept { return current_loop == this; }
+
+void RequestLoop::run() {
+  current_loop = this;
+  heartbeat_.busy();
+  while (!finished_) {
+    if (!turn()) wait();
+  }
+  heartbeat_.idle();
+  current_loop = nullptr;
+}
+
+bool RequestLoop::turn() {
+  heartbeat_.beat();
+  bool worked = take_mail();
+  worked |= take_ingress();
+  worked |= fire_timers();
+  worked |= run_fibers();
+  worked |= deliver_replies();
+  if (reactor_.waits_for_fds()) worked |= reactor_.poll();
+  if (idle_wanted_) tell_if_idle();
+  return worked;
+}
+
+bool RequestLoop::take_mail() {
+  Mail* mail = mailbox_.take_all();
+  if (mail == nullptr) return false;
+  while (mail != nullptr) {
+    Mail* const next = mail->next;  // apply() may free the mail
+    mail->apply(*mail);
+    mail = next;
+  }
+  return true;
+}
+
+bool RequestLoop::take_ingress() {
+  Fifo<Request> fresh;
+  if (!ingress_.take_all(fresh)) return false;
+  std::uint64_t count = 0;
+  while (Request* const request = fresh.pop()) {
+    admit(*request);
+    ++count;
+  }
+  LoopCounts::add(counts_.accepted, count);
+  return true;
+}
+
+bool RequestLoop::fire_timers() { return timers_.next() != 0 && timers_.fire_due(now()); }
+
+bool RequestLoop::run_fibers() {
+  if (ready_.empty() && queue_.empty()) return false;
+  budget_ = requests_per_turn;
+  while (!ready_.empty() || (budget_ > 0 && !queue_.empty())) {
+    if (Fiber* const fiber = ready_.pop()) {
+      resume(*fiber);
+    } else if (Fiber* const idle = idle_fiber()) {
+      resume(*idle);
+    } else {
+      refuse(*queue_.pop(), BP_OUT_OF_MEMORY, "no memory for the stack of a fiber to run the handler on");
+    }
+  }
+  return true;
+}
+
+bool RequestLoop::deliver_replies() {
+  if (deliveries_.empty()) return false;
+  // By index: a callback may cancel another request and so add to the list.
+  for (std::size_t i = 0; i < deliveries_.size(); ++i) {
+    Delivery delivery = deliveries_[i];
+    deliver(delivery);
+    heartbeat_.beat();
+  }
+  deliveries_.clear();
+  return true;
+}
+
+void RequestLoop::wait() {
+  heartbeat_.idle();
+  if (!spin()) {
+    waker_.about_to_sleep();
+    if (nothing_waits()) {
+      const Nanos asleep_since = now();
+      reactor_.wait(timers_.next());
+      // Traffic that comes at such short intervals is worth waiting for awake.
+      if (now() - asleep_since < options_.spin) spin_now_ = options_.spin;
+    }
+    waker_.awake();
+    waker_.drain();
+  }
+  heartbeat_.busy();
+  watchdog_.active();
+}
+
+// True if something came. Each vain spin halves the next one, each useful one restores it.
+bool RequestLoop::spin() noexcept {
+  if (spin_now_ < shortest_spin) return false;
+  const Nanos begin = now();
+  Nanos end = begin + spin_now_;
+  const Nanos timer = timers_.next();
+  if (timer != 0) end = std::min(end, timer);
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (!nothing_waits()) {
+        spin_now_ = options_.spin;
+        return true;
+      }
+      pause_briefly();
+    }
+  } while (now() < end);
+  spin_now_ /= 2;
+  return timer != 0 && timer <= end;
+}
+
+void RequestLoop::send(Mail& mail) noexcept {
+  mailbox_.push(&mail);  // never closed
+  waker_.wake();
+}
+
+Fiber* RequestLoop::idle_fiber() {
+  if (parked_ != nullptr) {
+    --parked_count_;
+    return std::exchange(parked_, parked_->next);
+  }
+  try {
+    return new Fiber(options_.fiber_stack_size, fiber_body, this);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void RequestLoop::resume(Fiber& fiber) {
+  running_fiber_ = &fiber;
+  if (fiber.user != nullptr) {
+    const auto& request = *static_cast<Request*>(fiber.user);
+    heartbeat_.running(request.handler->method, request.handler->generation->number);
+  }
+  fiber.resume();
+  heartbeat_.running(nullptr, 0);
+  running_fiber_ = nullptr;
+  if (fiber.user != nullptr) return;  // suspended in a handler
+  if (parked_count_ >= parked_fibers_kept) {
+    delete &fiber;
+    return;
+  }
+  fiber.next = std::exchange(parked_, &fiber);
+  ++parked_count_;
+}
+
+// A fiber runs one request after another, and is left in the middle of one only if that suspends: so
+// a handler that never suspends costs no switch of its own.
+void RequestLoop::fiber_body(Fiber& self, void* argument) noexcept {
+  auto& loop = *static_cast<RequestLoop*>(argument);
+  for (;;) {
+    while (Request* const request = loop.next_request()) {
+      self.user = request;
+      loop.handle(*request);
+      self.user = nullptr;
+    }
+    self.suspend();
+  }
+}
+
+Request* RequestLoop::next_request() noexcept {
+  if (budget_ <= 0 || !ready_.empty()) return nullptr;
+  --budget_;
+  return queue_.pop();
+}
+
+}  // namespace backplane

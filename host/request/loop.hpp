@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "fiber/fiber.hpp"
+#include "ingress/ingress.hpp"
+#include "ingress/mailbox.hpp"
+#include "ingress/waker.hpp"
+#include "modules/registry.hpp"
+#include "request/functions.hpp"
+#include "request/reactor.hpp"
+#include "request/record.hpp"
+#include "request/timers.hpp"
+#include "request/workers.hpp"
+#include "watchdog/watchdog.hpp"
+
+namespace backplane {
+
+struct LoopOptions {
+  std::uint32_t queue_depth = 1u << 20;
+  Nanos stale_interval = 5'000 * nanos_per_ms;
+  std::size_t fiber_stack_size = 256 * 1024;
+  Nanos spin = 50'000;
+};
+
+/// Counts of one context, read by anybody. The request thread alone writes all but `refused`.
+struct LoopCounts {
+  std::atomic<std::uint64_t> accepted{0};
+  std::atomic<std::uint64_t> replied{0};
+  std::atomic<std::uint64_t> errors{0};
+  std::atomic<std::uint64_t> refused{0};
+  std::atomic<std::uint64_t> open{0};  ///< taken from the ingress and not finished
+  std::atomic<std::uint64_t> tokens_open{0};
+  std::atomic<std::uint64_t> tokens_answered{0};
+  std::atomic<std::uint64_t> tokens_failed{0};
+  std::atomic<std::uint64_t> tokens_refused{0};
+
+  static void add(std::atomic<std::uint64_t>& count, std::uint64_t n = 1) noexcept {
+    count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+};
+
+/// The request thread of one context: takes requests, runs handlers on fibers, delivers replies.
+///
+///   submit ─► ingress ─► take_ingress ─► run_fibers ─► deliver_replies ─► on_reply
+///   reply, complete, cancel ─► mailbox ─► take_mail ─┘ (resumes fibers)
+///
+/// Rules that hold throughout:
+///   1. Each request's token is claimed once; the claimer alone fills in the answer.
+///   2. on_reply runs on the thread's own stack (not a fiber's), in deliver_replies only.
+///   3. A record is freed when its terminal reply is delivered and its handler has ended.
+class RequestLoop {
+ public:
+  /// Throws std::system_error or std::bad_alloc. `site` is what instances belong to.
+  RequestLoop(const LoopOptions& options, const Registry& registry, Workers& workers, Watchdog& watchdog,
+              InstanceSite& site);
+  RequestLoop(const RequestLoop&) = delete;
+  RequestLoop& operator=(const RequestLoop&) = delete;
+  ~RequestLoop();
+
+  /// The handle that host functions are told; before run().
+  void set_context(bp_context context) noexcept { context_ = context; }
+
+  /// The body of the request thread; returns after finish().
+  void run();
+
+  // ---- Any thread: submit.cpp ----
+  bp_status submit(const bp_submission& submission, bp_request* request);
+  bp_status find_method(std::string_view name, bp_method& out) const;
+  void close() noexcept { ingress_.close(); closed_.store(true, std::memory_order_release); }
+  bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+  /// While true, new requests get BP_EVENT_QUEUE_STUCK.
+  void refuse_for_events(bool refuse) noexcept { events_stuck_.store(refuse, std::memory_order_relaxed); }
+
+  // ---- Any thread: answering.cpp ----
+  /// Behind bp_host_api.reply: both kinds of token.
+  static bp_status answer(bp_token token, const bp_answer& answer);
+  bp_status complete(bp_token token, const bp_answer& answer);
+  bp_status cancel(bp_request request);
+
+  // ---- Handlers: awaiting.cpp, behind bp.await/1 ----
+  static bp_status await_sleep(bp_token call, std::uint64_t ms);
+  static bp_status await_call(bp_token call, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms,
+                              bp_result* out);
+  static bp_status await_host_call(bp_token call, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms,
+                                   bp_result* out);
+  static bp_status await_fd(bp_token call, int fd, std::uint32_t events, std::uint64_t timeout_ms);
+  static bp_status check(bp_token call, std::uint64_t* remaining_ms);
+
+  // ---- Any thread ----
+  bool on_thread() const noexcept;
+  Functions& functions() noexcept { return functions_; }
+  /// Runs `task` on the request thread. False if memory cannot be had.
+  template <class F>
+  bool post(F task) {
+    auto* const mail = new (std::nothrow) Task<F>(std::move(task));
+    if (mail != nullptr) send(*mail);
+    return mail != nullptr;
+  }
+  const LoopCounts& counts() const noexcept { return counts_; }
+  std::uint64_t waiting() const noexcept { return ingress_.waiting(); }
+  Heartbeat& heartbeat() noexcept { return heartbeat_; }
+
+  // ---- The owner's: life.cpp ----
+  /// After close(): waits until nothing is open; false at the timeout.
+  bool wait_until_idle(std::chrono::milliseconds timeout);
+  /// After close(): fails every token, then ends every request with BP_CANCELED.
+  void cancel_all();
+  /// Ends every instance; false if that has not come to an end by then. Nothing may be open.
+  bool end_instances(std::chrono::milliseconds timeout);
+  /// Lets run() return.
+  void finish();
+
+  // ---- The control thread: instances.cpp ----
+  std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed);
+  void retire_instance(Generation& generation);
+  void count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens);
+
+ private:
+  struct Delivery;
+  struct PartialMail;
+
+  // submit.cpp
+  static std::string unknown_name_text(std::string_view name);
+  Request* request_from_inside(std::string_view name, bp_bytes payload, Nanos deadline, Waiter& waiter);
+
+  // loop.cpp
+  bool turn();
+  bool take_mail();
+  bool take_ingress();
+  bool fire_timers();
+  bool run_fibers();
+  bool deliver_replies();
+  void wait();
+  bool spin() noexcept;
+  bool nothing_waits() const noexcept { return ingress_.empty() && mailbox_.empty(); }
+  void send(Mail& mail) noexcept;
+  Fiber* idle_fiber();
+  void resume(Fiber& fiber);
+  static void fiber_body(Fiber& self, void* loop) noexcept;
+  Request* next_request() noexcept;
+
+  // dispatch.cpp
+  void admit(Request& request);
+  void handle(Request& request);
+  void refuse(Request& request, bp_status status, std::string_view message);
+  bp_instance* instance_for(const Handler& handler) const noexcept;
+  void run_here(Request& request);
+  void run_on_worker(Request& request);
+  void start_worker(Request& request);
+  void worker_returned(Request& request);
+  bp_handled call_handler(Request& request);
+  void handler_ended(Request& request, bp_handled handled);
+  void release_if_done(Request& request);
+  void watch_time(Request& request);
+  static void on_request_timer(Timer& timer);
+
+  // answering.cpp
+  static bp_status answer_request(bp_token token, const bp_answer& answer);
+  static bp_status answer_pending(bp_token token, const bp_answer& answer, RequestLoop* only);
+  static bp_status partial(Request& request, bp_token token, const bp_answer& answer);
+  void answered(Request& request);
+  void pending_answered(Pending& pending);
+  void free_pending(Pending& pending);
+  void end_unwanted(Request& request, bp_token token, bp_status cause);
+  void deliver(Delivery& delivery);
+  void deliver_terminal(Request& request);
+  void deliver_partial(PartialMail& partial);
+
+  // awaiting.cpp
+  static Request* current(bp_token call) noexcept;
+  template <class Start>
+  void await(Waiter& waiter, Start start);
+  void complete_wait(Waiter& waiter);
+  void fail_wait(Waiter& waiter, bp_status status, std::string_view message);
+  void drop_operations(Waiter& waiter);
+  void start_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms);
+  void start_host_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms);
+  void set_timer(Waiter& waiter, std::uint64_t ms, bp_status meaning);
+  bool invoke(Waiter& waiter, Pending& pending, std::string_view name, bp_bytes payload);
+
+  // life.cpp
+  void tell_if_idle();
+  void wait_for_senders() const noexcept;
+
+  // instances.cpp
+  std::string make_instance(Generation& generation, bool keep_failed);
+  void end_if_idle(bp_instance& instance);
+  void destroy_instance(bp_instance& instance);
+
+  // Held by a thread that is neither the request thread nor kept from outliving the loop by its caller,
+  // from a moment when an open request or token proves that the loop exists, until it has woken it.
+  class Sender {
+   public:
+    explicit Sender(RequestLoop& loop) noexcept : loop_(loop) { loop_.senders_.fetch_add(1, std::memory_order_relaxed); }
+    Sender(const Sender&) = delete;
+    Sender& operator=(const Sender&) = delete;
+    ~Sender() { loop_.senders_.fetch_sub(1, std::memory_order_release); }
+
+   private:
+    RequestLoop& loop_;
+  };
+
+  static thread_local RequestLoop* current_loop;
+  static thread_local Request* current_worker_request;
+
+  // Constant.
+  const LoopOptions options_;
+  const Registry& registry_;
+  Workers& workers_;
+  Watchdog& watchdog_;
+  InstanceSite& site_;
+  bp_context context_{};
+
+  // Synchronised by themselves.
+  Ingress<Request> ingress_;
+  Mailbox mailbox_;
+  Waker waker_;
+  Functions functions_;
+  LoopCounts counts_;
+  Heartbeat heartbeat_;
+  std::atomic<bool> closed_{false};
+  std::atomic<bool> events_stuck_{false};
+  std::atomic<std::uint32_t> senders_{0};  // see Sender
+
+  // The request thread's.
+  Reactor reactor_;
+  Timers timers_;
+  Fifo<Request> queue_;           // admitted, to be handled
+  Fifo<Fiber> ready_;             // suspended, and now to go on
+  Fiber* parked_ = nullptr;       // fibers with nothing to do
+  std::size_t parked_count_ = 0;
+  Fiber* running_fiber_ = nullptr;
+  int budget_ = 0;                // requests that this turn may still begin
+  std::vector<Delivery> deliveries_;
+  Request* open_ = nullptr;       // every admitted request that is not freed
+  Pending* open_pending_ = nullptr;
+  std::vector<std::unique_ptr<bp_instance>> instances_;  // by Generation::slot
+  Nanos spin_now_ = 0;
+  bool idle_wanted_ = false;
+  bool finished_ = false;
+
+  std::mutex idle_mutex_;
+  std::condition_variable idle_changed_;
+  bool idle_ = false;  // guarded by idle_mutex_
+};
+
+struct RequestLoop::PartialMail : Mail {
+  Request* request;
+  Answer answer;
+};
+
+/// One reply to hand out: a terminal one, or (partial not null) a part.
+struct RequestLoop::Delivery {
+  Request* request;
+  PartialMail* partial;
+};
+
+}  // namespace backplane

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "request/reactor.hpp"
+
+#include <backplane/ext/await.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace backplane {
+
+namespace asio = boost::asio;
+
+// Lives until its handlers have run, also after cancel().
+struct Reactor::FdWait {
+  FdWait(asio::io_context& io, void (*on_ready)(void*), void* with) : descriptor(io), ready(on_ready), data(with) {}
+
+  asio::posix::stream_descriptor descriptor;
+  void (*ready)(void*);
+  void* data;
+};
+
+struct Reactor::State {
+  explicit State(int wake_fd) : io(1), wake(io, wake_fd), timer(io) { await_wake(); }
+  ~State() { wake.release(); }  // the descriptor is the waker's
+
+  void await_wake() {
+    wake.async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
+      if (!error) await_wake();
+    });
+  }
+
+  asio::io_context io;
+  asio::posix::stream_descriptor wake;
+  asio::steady_timer timer;
+  std::size_t fd_waits = 0;
+  bool fd_ready = false;
+};
+
+Reactor::Reactor(int wake_fd) : state_(std::make_unique<State>(wake_fd)) {}
+
+Reactor::~Reactor() = default;
+
+void Reactor::wait(Nanos until) {
+  State& state = *state_;
+  if (until != 0) {
+    state.timer.expires_at(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until)));
+    state.timer.async_wait([](const boost::system::error_code&) {});
+  }
+  state.io.run_one();
+  if (until != 0) {
+    state.timer.cancel();
+    state.io.poll();  // runs the cancelled wait, so that it does not end the next sleep
+  }
+}
+
+bool Reactor::poll() {
+  state_->fd_ready = false;
+  state_->io.poll();
+  return state_->fd_ready;
+}
+
+Reactor::FdWait* Reactor::wait_fd(int fd, std::uint32_t events, void (*ready)(void*), void* data) {
+  State& state = *state_;
+  // A duplicate, because the same descriptor may be waited for twice, and epoll has each only once.
+  const int own = ::dup(fd);
+  if (own < 0) return nullptr;
+  auto wait = std::make_shared<FdWait>(state.io, ready, data);
+  boost::system::error_code error;
+  wait->descriptor.assign(own, error);
+  if (error) {
+    ::close(own);
+    return nullptr;
+  }
+  using asio::posix::descriptor_base;
+  const auto on_ready = [wait, &state](const boost::system::error_code&) {
+    if (wait->ready == nullptr) return;  // cancelled, or the other direction was first
+    state.fd_ready = true;
+    --state.fd_waits;
+    const auto call = std::exchange(wait->ready, nullptr);
+    boost::system::error_code ignored;
+    wait->descriptor.close(ignored);
+    call(wait->data);
+  };
+  if ((events & BP_FD_READABLE) != 0) wait->descriptor.async_wait(descriptor_base::wait_read, on_ready);
+  if ((events & BP_FD_WRITABLE) != 0) wait->descriptor.async_wait(descriptor_base::wait_write, on_ready);
+  ++state.fd_waits;
+  return wait.get();
+}
+
+void Reactor::cancel(FdWait* wait) noexcept {
+  wait->ready = nullptr;
+  --state_->fd_waits;
+  boost::system::error_code ignored;
+  wait->descriptor.close(ignored);
+}
+
+bool Reactor::waits_for_fds() const noexcept { return state_->fd_waits != 0; }
+
+}  // namespace backplane

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/backplane.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+#include "ingress/mailbox.hpp"
+#include "modules/instance.hpp"
+#include "reply/answer.hpp"
+#include "request/timers.hpp"
+#include "support/slab.hpp"
+
+namespace backplane {
+
+class Fiber;
+class RequestLoop;
+struct Waiter;
+
+/// Kinds of tokens; see support/slab.hpp.
+inline constexpr unsigned request_kind = 1;
+inline constexpr unsigned pending_kind = 2;
+
+/// One accepted call, from submit until both its terminal reply is delivered and its handler has
+/// ended. Its token may be claimed once, by whoever answers it first: the handler, a cancel, the
+/// deadline, the host. Who has claimed it fills in `answer` and tells the loop.
+struct Request : Record {
+  // Set by the submitter, constant afterwards.
+  std::atomic<RequestLoop*> loop{nullptr};  ///< atomic for stale lookups alone
+  const Method* method = nullptr;           ///< null: `answer` says already what is wrong
+  Payload payload;
+  bp_reply_fn on_reply = nullptr;  ///< null: `waiter` gets the answer
+  void* user = nullptr;
+  Waiter* waiter = nullptr;  ///< a handler's await, cleared by the request thread when it gives up
+  Nanos deadline = 0;
+  bool wants_stale = false;
+  std::uint32_t shard = 0;  ///< of the ingress; of no meaning for requests from inside
+  bool from_outside = false;
+
+  Request* next = nullptr;  ///< in the ingress, the queue, or an instance's waiting list
+
+  // The claimer's, then the request thread's.
+  Answer answer;
+  MailFrom<Request> answered;  ///< tells the request thread of an answer from elsewhere
+
+  // The request thread's.
+  const Handler* handler = nullptr;
+  bp_instance* instance = nullptr;
+  Waiter* awaiting = nullptr;  ///< what the handler waits for
+  std::atomic<bp_status> cause{BP_OK};  ///< BP_CANCELED or BP_DEADLINE once it is no longer wanted
+  bool ended = false;                   ///< no handler runs or will run
+  bool later = false;                   ///< the handler has returned BP_LATER
+  bool delivered = false;               ///< the terminal reply has been
+  std::atomic<std::uint32_t> partials{0};  ///< partial replies on their way
+  MailFrom<Request> worker_done;        ///< a blocking handler has returned
+  bp_handled handled = BP_DONE;         ///< what it returned
+  Nanos began = 0;                      ///< when it was first seen to take long
+  Nanos next_stale = 0;
+  Timer timer;  ///< the deadline or the next stale warning, whichever is earlier
+  Request* open_next = nullptr;  ///< the list of open requests
+  Request** open_link = nullptr;
+
+  static Slab<Request, request_kind>& slab() noexcept;
+};
+
+/// One call of a host function that awaits its completion.
+struct Pending : Record {
+  std::atomic<RequestLoop*> loop{nullptr};
+  Answer answer;
+  MailFrom<Pending> answered;
+  Waiter* waiter = nullptr;         ///< cleared by the request thread when it gives up
+  bp_instance* provider = nullptr;  ///< null: the application's function
+  Pending* open_next = nullptr;     ///< the list of open tokens
+  Pending** open_link = nullptr;
+
+  static Slab<Pending, pending_kind>& slab() noexcept;
+};
+
+/// What a handler waits for; lives on the stack of its fiber or worker. Completed on the request thread,
+/// once.
+struct Waiter {
+  explicit Waiter(Request& of) : request(of) {}
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
+  Request& request;
+  RequestLoop* loop = nullptr;
+  Fiber* fiber = nullptr;  ///< null: a worker thread waits
+  bool done = false;
+  Answer answer;
+
+  Timer timer;                 ///< sleep, or the bound of an fd wait or host call
+  bp_status on_timer = BP_OK;  ///< what it means when it fires
+  Request* call = nullptr;     ///< a request made for this wait
+  Pending* pending = nullptr;  ///< a host function call made for this wait
+  void (*stop_wait)(Waiter& self) = nullptr;  ///< ends anything else; called at completion
+  void* wait_data = nullptr;
+
+  // For a worker thread alone.
+  std::mutex mutex;
+  std::condition_variable changed;
+};
+
+/// Intrusive lists in which an element takes itself out.
+template <class T>
+void link_open(T*& head, T& item) noexcept {
+  item.open_next = head;
+  item.open_link = &head;
+  if (head != nullptr) head->open_link = &item.open_next;
+  head = &item;
+}
+template <class T>
+void unlink_open(T& item) noexcept {
+  *item.open_link = item.open_next;
+  if (item.open_next != nullptr) item.open_next->open_link = item.open_link;
+  item.open_link = nullptr;
+  item.open_next = nullptr;
+}
+
+}  // namespace backplane

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "request/loop.hpp"
+#include "support/names.hpp"
+#include "support/views.hpp"
+
+namespace backplane {
+namespace {
+
+constexpr std::uint32_t known_flags = BP_SUBMIT_NO_STALE;
+
+// Puts a fresh record into the state that the request thread expects.
+void set_up(Request& request, RequestLoop& loop) {
+  request.loop.store(&loop, std::memory_order_relaxed);
+  request.method = nullptr;
+  request.on_reply = nullptr;
+  request.user = nullptr;
+  request.waiter = nullptr;
+  request.deadline = 0;
+  request.wants_stale = false;
+  request.from_outside = false;
+  request.handler = nullptr;
+  request.instance = nullptr;
+  request.awaiting = nullptr;
+  request.cause.store(BP_OK, std::memory_order_relaxed);
+  request.ended = request.later = request.delivered = false;
+  request.partials.store(0, std::memory_order_relaxed);
+  request.began = 0;
+}
+
+}  // namespace
+
+bp_status RequestLoop::submit(const bp_submission& submission, bp_request* out) {
+  const auto refused = [this](bp_status status) {
+    counts_.refused.fetch_add(1, std::memory_order_relaxed);
+    return status;
+  };
+  if (submission.on_reply == nullptr) return refused(BP_MISSING_CALLBACK);
+  if ((submission.flags & ~known_flags) != 0) return refused(BP_INVALID_ARGUMENT);
+  const std::string_view name = view(submission.name);
+  const Method* method = nullptr;
+  if (submission.method.id != 0) {
+    method = registry_.method_at(submission.method.id);
+    if (method == nullptr) return refused(BP_INVALID_HANDLE);
+  } else if (name.empty() || name.size() > BP_WIRE_NAME_MAX) {
+    return refused(BP_INVALID_ARGUMENT);
+  } else {
+    method = registry_.find_method(name);
+  }
+  if (events_stuck_.load(std::memory_order_relaxed)) return refused(BP_EVENT_QUEUE_STUCK);
+  Request* const request = Request::slab().allocate();
+  if (request == nullptr) return refused(BP_OUT_OF_MEMORY);
+  set_up(*request, *this);
+  request->method = method;
+  request->on_reply = submission.on_reply;
+  request->user = submission.user;
+  request->from_outside = true;
+  request->wants_stale = (submission.flags & BP_SUBMIT_NO_STALE) == 0;
+  if (submission.timeout_ms != 0) request->deadline = after_ms(submission.timeout_ms);
+  if (method == nullptr) request->answer.fail(BP_UNKNOWN_NAME, unknown_name_text(name));
+  if (submission.buffer != nullptr) {
+    request->payload.adopt(submission.buffer);
+  } else if (!request->payload.copy(submission.payload)) {
+    request->answer.clear();
+    Request::slab().free(request);
+    return refused(BP_OUT_OF_MEMORY);
+  }
+  const bp_token token = request->token();
+  if (out != nullptr) out->id = token;
+  request->arm();
+  const auto pushed = ingress_.push(request);
+  if (pushed == Ingress<Request>::Push::ok) {
+    waker_.wake();
+    return BP_OK;
+  }
+  // A cancel by another thread cannot have had the token: `out` is given to nobody before we return.
+  request->claim(token);
+  if (submission.buffer != nullptr) request->payload.disown();
+  request->payload.clear();
+  request->answer.clear();
+  Request::slab().free(request);
+  if (out != nullptr) out->id = 0;
+  return refused(pushed == Ingress<Request>::Push::closed ? BP_CLOSED : BP_OVERLOADED);
+}
+
+std::string RequestLoop::unknown_name_text(std::string_view name) {
+  return "no loaded module has the wire name \"" + std::string(name) +
+         "\"; list the names there are, or load the module that has it";
+}
+
+Request* RequestLoop::request_from_inside(std::string_view name, bp_bytes payload, Nanos deadline, Waiter& waiter) {
+  Request* const request = Request::slab().allocate();
+  if (request == nullptr) return nullptr;
+  set_up(*request, *this);
+  request->method = registry_.find_method(name);
+  request->waiter = &waiter;
+  request->deadline = deadline;
+  if (request->method == nullptr) request->answer.fail(BP_UNKNOWN_NAME, unknown_name_text(name));
+  if (!request->payload.copy(payload)) {
+    request->answer.clear();
+    Request::slab().free(request);
+    return nullptr;
+  }
+  request->arm();
+  return request;
+}
+
+bp_status RequestLoop::find_method(std::string_view name, bp_method& out) const {
+  out.id = 0;
+  if (!is_wire_name(name)) return BP_INVALID_ARGUMENT;
+  const Method* const method = registry_.find_method(name);
+  if (method == nullptr || Registry::handler(*method) == nullptr) return BP_UNKNOWN_NAME;
+  out.id = Registry::id_of(*method);
+  return BP_OK;
+}
+
+}  // namespace backplane

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "support/clock.hpp"
+
+namespace backplane {
+
+/// Something that is to happen at a time. Whoever owns it cancels it before it goes away.
+struct Timer {
+  Nanos when = 0;
+  void (*fire)(Timer& self) = nullptr;
+  void* owner = nullptr;
+  std::size_t place = not_set;  ///< in the heap
+
+  static constexpr std::size_t not_set = static_cast<std::size_t>(-1);
+  bool is_set() const noexcept { return place != not_set; }
+};
+
+/// The timers of one request thread: a binary heap, earliest first.
+class Timers {
+ public:
+  /// Sets `timer`, or moves it. Throws std::bad_alloc.
+  void set(Timer& timer, Nanos when);
+  void cancel(Timer& timer) noexcept;
+
+  /// When the next one is due; 0 if none is set.
+  Nanos next() const noexcept { return heap_.empty() ? 0 : heap_.front()->when; }
+
+  /// Fires all that are due at `time`; each is unset before it fires, and may be set again by it.
+  bool fire_due(Nanos time);
+
+ private:
+  void put(std::size_t place, Timer* timer) noexcept;
+  void sift_up(std::size_t place) noexcept;
+  void sift_down(std::size_t place) noexcept;
+
+  std::vector<Timer*> heap_;
+};
+
+}  // namespace backplane

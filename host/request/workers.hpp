@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <queue>
+#include <thread>
+#include <vector>
+
+namespace backplane {
+
+/// The threads that run handlers declared blocking. They are started as work comes, up to a limit.
+class Workers {
+ public:
+  explicit Workers(std::size_t limit) : limit_(limit) {}
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+  /// Waits for what runs; what has not begun is dropped.
+  ~Workers();
+
+  /// Throws std::system_error if there is no thread at all to run it.
+  void run(std::function<void()> job);
+
+  struct Load {
+    std::size_t threads;
+    std::size_t queued;
+    std::size_t running;
+  };
+  Load load();
+
+ private:
+  void work();
+
+  const std::size_t limit_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::queue<std::function<void()>> jobs_;  // guarded by mutex_
+  std::vector<std::thread> threads_;        // guarded by mutex_
+  std::size_t running_ = 0;                 // guarded by mutex_
+  bool stop_ = false;                       // guarded by mutex_
+};
+
+}  // namespace backplane

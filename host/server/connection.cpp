@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a peer sends, and what is done about it. Everything here runs on the io thread.
+#include "server/connection.hpp"
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "support/views.hpp"
+
+namespace backplane {
+namespace {
+
+constexpr std::size_t max_listeners = 4096;
+constexpr std::size_t max_controls = 64;
+
+std::uint32_t milliseconds(std::uint64_t v) {
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(v, std::numeric_limits<std::uint32_t>::max()));
+}
+
+wire::Bytes encoded(wire::View v) { return {v.begin(), v.end()}; }
+
+}  // namespace
+
+Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, long peer)
+    : core_(std::move(core)), socket_(std::move(socket)), peer_(peer), hello_timer_(core_->io), in_(wire::max_hello) {}
+
+void Connection::start() {
+  hello_timer_.expires_after(core_->options.hello_timeout);
+  hello_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (error || self == nullptr || self->greeted_) return;
+    self->fail(BP_TIMEOUT, "no hello came in " + std::to_string(self->core_->options.hello_timeout.count()) + " ms");
+  });
+  read();
+}
+
+void Connection::read() {
+  reading_ = true;
+  const auto room = in_.room();
+  socket_.async_read_some(boost::asio::buffer(room.data(), room.size()),
+                          [self = shared_from_this()](const boost::system::error_code& error, std::size_t size) {
+                            self->reading_ = false;
+                            if (error) return self->close("the peer has closed the connection");
+                            self->in_.filled(size);
+                            self->take_frames();
+                          });
+}
+
+void Connection::take_frames() {
+  try {
+    wire::View body;
+    while (!is_closed() && in_.next(body)) take(wire::decode(body));
+  } catch (const wire::ProtocolError& error) {
+    return fail(BP_PROTOCOL, error.what());
+  } catch (const std::bad_alloc&) {
+    return close("memory for its requests could not be had");
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    paused_ = waiting() > core_->options.max_output;
+  }
+  if (!paused_) read();
+}
+
+void Connection::take(const wire::Frame& frame) {
+  if (!greeted_ && !std::holds_alternative<wire::Hello>(frame)) {
+    throw wire::ProtocolError("a " + std::string(wire::name(frame)) +
+                              " frame before the hello; expected a hello first");
+  }
+  std::visit([this](const auto& f) { on_frame(f); }, frame);
+}
+
+void Connection::on_frame(const wire::Hello& hello) {
+  if (greeted_) throw wire::ProtocolError("a second hello");
+  if (hello.protocol != wire::protocol_version) {
+    throw wire::ProtocolError("the peer (Backplane " + std::string(hello.version) + ") speaks version " +
+                              std::to_string(hello.protocol) + " of the protocol; this host (Backplane " +
+                              bp_version() + ") speaks version " + std::to_string(wire::protocol_version) +
+                              "; use the same release on both sides");
+  }
+  greeted_ = true;
+  hello_timer_.cancel();
+  in_.set_max_frame(core_->options.max_frame);
+  const std::lock_guard lock(mutex_);
+  max_frame_out_ = std::max<std::uint64_t>(std::min<std::uint64_t>(hello.max_frame, core_->options.max_frame), 4096);
+  wire::Hello mine;
+  mine.version = bp_version();
+  mine.pid = static_cast<std::uint64_t>(::getpid());
+  mine.max_frame = core_->options.max_frame;
+  wire::encode(out_, mine);
+  if (!flushing_) send_at_once();
+}
+
+Connection::Calls::Entry* Connection::open_call(std::uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  if (calls_.size() >= core_->options.max_calls) return nullptr;
+  Calls::Entry* const entry = calls_.insert(id);
+  if (entry == nullptr) throw wire::ProtocolError("a call whose id " + std::to_string(id) + " is in use");
+  entry->value.connection = shared_from_this();
+  return entry;
+}
+
+void Connection::on_frame(const wire::Call& call) {
+  if (core_->draining) return reply(call.id, BP_CLOSED, "the host is about to end");
+  Calls::Entry* const entry = open_call(call.id);
+  if (entry == nullptr) {
+    return reply(call.id, BP_OVERLOADED,
+                 "this connection has " + std::to_string(core_->options.max_calls) + " open calls; wait for answers");
+  }
+  submit(call, *entry);
+}
+
+void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
+  bp_submission submission{};
+  submission.struct_size = sizeof submission;
+  submission.flags = call.flags;
+  submission.method.id = call.target.method;
+  submission.name = str(call.target.name);
+  submission.payload = bytes(call.payload);
+  submission.timeout_ms = call.timeout_ms;
+  submission.on_reply = on_reply;
+  submission.user = &entry;
+  // The handle is there before the first reply can come, and with the last reply the entry goes back:
+  // so it is written in place, and never afterwards.
+  const bp_status status = bp_submit(core_->context, &submission, &entry.value.request);
+  if (status == BP_OK) return;
+  OpenCall gone;
+  {
+    const std::lock_guard lock(mutex_);
+    calls_.take(call.id, gone);
+  }
+  reply(call.id, status, bp_status_text(status));
+}
+
+void Connection::on_frame(const wire::Cancel& cancel) {
+  bp_request request{};
+  {
+    const std::lock_guard lock(mutex_);
+    const Calls::Entry* const entry = calls_.find(cancel.id);
+    if (entry == nullptr) return;  // answered in the meantime
+    request = entry->value.request;
+  }
+  bp_cancel(core_->context, request);
+}
+
+void Connection::on_frame(const wire::Resolve& resolve) {
+  bp_method method{};
+  const bp_status status = bp_method_find(core_->context, str(resolve.name), &method);
+  if (status != BP_OK) return reply(resolve.id, status, bp_status_text(status));
+  wire::Bytes payload;
+  cbor::Writer(payload).uint(method.id);
+  reply({resolve.id, BP_OK, payload, {}, {}});
+}
+
+void Connection::on_frame(const wire::Listen& listen) {
+  if (listeners_.size() >= max_listeners) {
+    return reply(listen.id, BP_OVERLOADED,
+                 "this connection has " + std::to_string(max_listeners) + " listeners; remove some");
+  }
+  const auto [at, is_new] = listeners_.try_emplace(listen.listener);
+  if (!is_new) throw wire::ProtocolError("a listener whose id " + std::to_string(listen.listener) + " is in use");
+  at->second = std::make_unique<Listener>(Listener{this, listen.listener});
+  Listener& listener = *at->second;
+  const bp_status status = bp_listen(core_->context, str(listen.pattern), on_event, &listener, &listener.host);
+  if (status != BP_OK) listeners_.erase(at);
+  reply(listen.id, status, status == BP_OK ? "" : bp_status_text(status));
+}
+
+void Connection::on_frame(const wire::Unlisten& unlisten) {
+  const auto at = listeners_.find(unlisten.listener);
+  if (at == listeners_.end()) return reply(unlisten.id, BP_INVALID_HANDLE, bp_status_text(BP_INVALID_HANDLE));
+  const bp_status status = bp_unlisten(core_->context, at->second->host);
+  listeners_.erase(at);
+  reply(unlisten.id, status);
+}
+
+void Connection::on_frame(const wire::Load& load) {
+  control(load.id, [path = std::string(wire::as_text(load.path)), config = encoded(load.config)](bp_context context,
+                                                                                                 bp_result* out) {
+    bp_load_options options{};
+    options.struct_size = sizeof options;
+    options.path = path.c_str();
+    options.config = bytes(config);
+    return bp_module_load(context, &options, out);
+  });
+}
+
+void Connection::on_frame(const wire::Unload& unload) {
+  control(unload.id,
+          [module = std::string(unload.module), bound = milliseconds(unload.timeout_ms)](
+              bp_context context, bp_result* out) { return bp_module_unload(context, str(module), bound, out); });
+}
+
+void Connection::on_frame(const wire::Reload& reload) {
+  control(reload.id, [module = std::string(reload.module), path = std::string(wire::as_text(reload.path)),
+                      config = encoded(reload.config),
+                      bound = milliseconds(reload.timeout_ms)](bp_context context, bp_result* out) {
+    bp_load_options options{};
+    options.struct_size = sizeof options;
+    options.path = path.empty() ? nullptr : path.c_str();
+    options.config = bytes(config);
+    return bp_module_reload(context, str(module), &options, bound, out);
+  });
+}
+
+void Connection::on_frame(const wire::List& list) { control(list.id, bp_module_list); }
+void Connection::on_frame(const wire::Status& status) { control(status.id, bp_host_status); }
+
+void Connection::on_frame(const wire::Stop& stop) {
+  core_->log(BP_LOG_INFO, "process " + std::to_string(peer_) + " asks this host to stop");
+  reply(stop.id, BP_OK);
+  if (core_->on_stop_requested) core_->on_stop_requested();
+}
+
+void Connection::on_frame(const wire::Reply&) { throw wire::ProtocolError("a reply frame from an application"); }
+void Connection::on_frame(const wire::Event&) { throw wire::ProtocolError("an event frame from an application"); }
+void Connection::on_frame(const wire::Error& error) {
+  close("the peer reports an error: " + std::string(error.message));
+}
+
+void Connection::control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> operation) {
+  bool accepted = false;
+  {
+    const std::lock_guard lock(mutex_);
+    accepted = controls_ < max_controls;
+    if (accepted) ++controls_;
+  }
+  if (!accepted) return reply(id, BP_OVERLOADED, "too many module operations wait on this connection");
+  // Its connection may end first; what was asked for is done all the same, as its effect is the host's.
+  core_->control.push([self = shared_from_this(), id, operation = std::move(operation)](bool run) {
+    bp_result result{};
+    result.struct_size = sizeof result;
+    const bp_status status = run ? operation(self->core_->context, &result) : BP_CLOSED;
+    const std::string_view message = run ? view(result.message) : "the host is about to end";
+    self->reply({id, status, view(result.payload), message, view(result.detail)});
+    bp_result_free(&result);
+    const std::lock_guard lock(self->mutex_);
+    --self->controls_;
+  });
+}
+
+bool Connection::is_closed() {
+  const std::lock_guard lock(mutex_);
+  return closed_;
+}
+
+void Connection::cancel_calls() {
+  std::vector<bp_request> open;
+  {
+    const std::lock_guard lock(mutex_);
+    open.reserve(calls_.size());
+    calls_.for_each([&open](const Calls::Entry& entry) { open.push_back(entry.value.request); });
+  }
+  for (const bp_request request : open) bp_cancel(core_->context, request);
+}
+
+void Connection::fail(bp_status status, const std::string& message) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    wire::encode(out_, wire::Error{status, message});
+    if (!flushing_) send_at_once();
+  }
+  core_->log(BP_LOG_WARN, "the connection of process " + std::to_string(peer_) + " is refused: " + message);
+  close({});
+}
+
+void Connection::close(const std::string& reason) {
+  const auto self = shared_from_this();
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    closed_ = true;
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    wire::Bytes().swap(out_);
+    idle_.notify_all();
+  }
+  hello_timer_.cancel();
+  for (const auto& [id, listener] : listeners_) bp_unlisten(core_->context, listener->host);
+  listeners_.clear();
+  cancel_calls();
+  if (!reason_.empty()) {  // nobody writes it any more
+    core_->log(BP_LOG_WARN, "the connection of process " + std::to_string(peer_) + " is closed: " + reason_);
+  } else if (!reason.empty()) {
+    core_->log(BP_LOG_DEBUG, "process " + std::to_string(peer_) + " is gone: " + reason);
+  }
+  const std::lock_guard lock(core_->mutex);
+  core_->connections.erase(self);
+}
+
+}  // namespace backplane

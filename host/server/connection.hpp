@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One peer of the server. Includes Asio: for the units of this room only.
+#pragma once
+
+#include <backplane/backplane.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "server/control_thread.hpp"
+#include "server/server.hpp"
+#include "support/frame.hpp"
+#include "support/frame_buffer.hpp"
+#include "support/id_table.hpp"
+
+namespace backplane {
+
+class Connection;
+
+/// What the connections of a server share. It lives as long as the last of them: a call may end after
+/// the server has, and finds its connection closed.
+struct ServerCore {
+  ServerCore(bp_context ctx, ServerOptions opts, std::function<void()> on_stop)
+      : context(ctx), options(std::move(opts)), on_stop_requested(std::move(on_stop)) {}
+
+  const bp_context context;
+  ServerOptions options;
+  const std::function<void()> on_stop_requested;
+  boost::asio::io_context io{1};
+  ControlThread control;
+  bool draining = false;                              // io thread: calls are answered BP_CLOSED
+  std::mutex mutex;                                   // guards what follows
+  std::set<std::shared_ptr<Connection>> connections;  // changed on the io thread only
+
+  void log(int level, const std::string& line) const {
+    if (options.log) options.log(level, line);
+  }
+};
+
+/// Threads: what comes from the peer is handled on the io thread; replies and events are encoded into
+/// the output on the thread that brings them, and are sent by the io thread, which is woken once for
+/// as many as come before it looks. The answer to the last open call is sent at once where it arises:
+/// nothing will follow that it could be sent with.
+///
+/// Invariant: while `flushing_` holds, flush() is running or scheduled, and nobody else sends.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  using Socket = boost::asio::local::stream_protocol::socket;
+  using Clock = std::chrono::steady_clock;
+
+  Connection(std::shared_ptr<ServerCore> core, Socket socket, long peer);
+
+  // ---- io thread
+  void start();
+  /// Refuses the peer with an error frame.
+  void fail(bp_status status, const std::string& message);
+  /// Ends what the peer has open, and the connection. Idempotent.
+  void close(const std::string& reason);
+  void cancel_calls();
+
+  // ---- any thread but the io thread
+  /// Waits until no call is open and all output has been sent, or the connection is closed. False: not by then.
+  bool wait_idle(Clock::time_point until);
+
+ private:
+  struct OpenCall {
+    std::shared_ptr<Connection> connection;  ///< alive until the terminal reply
+    bp_request request{};
+    bool answered = false;  ///< the peer has its terminal reply already
+  };
+  using Calls = IdTable<OpenCall>;
+  struct Listener {
+    Connection* connection;
+    std::uint64_t id;  ///< the peer's
+    bp_listener host{};
+  };
+
+  // ---- connection.cpp; io thread
+  void read();
+  void take_frames();
+  void take(const wire::Frame& frame);
+  void on_frame(const wire::Hello& hello);
+  void on_frame(const wire::Call& call);
+  void on_frame(const wire::Cancel& cancel);
+  void on_frame(const wire::Resolve& resolve);
+  void on_frame(const wire::Listen& listen);
+  void on_frame(const wire::Unlisten& unlisten);
+  void on_frame(const wire::Load& load);
+  void on_frame(const wire::Unload& unload);
+  void on_frame(const wire::Reload& reload);
+  void on_frame(const wire::List& list);
+  void on_frame(const wire::Status& status);
+  void on_frame(const wire::Stop& stop);
+  void on_frame(const wire::Reply& reply);
+  void on_frame(const wire::Event& event);
+  void on_frame(const wire::Error& error);
+  Calls::Entry* open_call(std::uint64_t id);
+  void submit(const wire::Call& call, Calls::Entry& entry);
+  void control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> operation);
+  bool is_closed();
+
+  // ---- connection_output.cpp; any thread
+  static void on_reply(void* entry, const bp_answer* answer);
+  static void on_event(void* listener, const bp_event* event);
+  void reply_to_call(std::uint64_t id, const bp_answer& answer);
+  void reply(const wire::Reply& reply);
+  void reply(std::uint64_t id, bp_status status, const std::string& message = {});
+  void send_event(const Listener& listener, const bp_event& event);
+  std::size_t waiting() const;          // with mutex_
+  void send_soon();                     // with mutex_
+  void send_at_once();                  // with mutex_
+  void close_soon(std::string reason);  // with mutex_
+  void give_up() noexcept;
+  wire::Reply fitting(const wire::Reply& reply, std::string& message) const;
+  // io thread
+  void flush();
+  bool send_some();
+  void resume_reading();
+
+  // Constant once start() has run, or changed on the io thread alone.
+  const std::shared_ptr<ServerCore> core_;  // first: the socket and the timer need its io context to the end
+  Socket socket_;
+  const long peer_;  ///< process id
+  boost::asio::steady_timer hello_timer_;
+  wire::FrameBuffer in_;
+  bool greeted_ = false;
+  bool reading_ = false;
+  bool paused_ = false;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Listener>> listeners_;
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable idle_;
+  bool closed_ = false;
+  std::string reason_;  ///< it has been shut down for this; close() follows
+  bool flushing_ = false;
+  bool draining_ = false;  ///< somebody waits on idle_
+  Calls calls_;
+  std::size_t controls_ = 0;  ///< operations that await the control thread
+  wire::Bytes out_;           ///< encoded, not yet being sent
+  wire::Bytes sending_;       ///< being sent, from sent_ on; while flushing_, the io thread's alone
+  std::size_t sent_ = 0;
+  std::uint64_t max_frame_out_ = wire::default_max_frame;
+};
+
+}  // namespace backplane

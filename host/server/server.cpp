@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/server.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <future>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "server/connection.hpp"
+#include "server/listening_socket.hpp"
+#include "support/result.hpp"
+#include "support/socket_path.hpp"
+
+namespace backplane {
+namespace {
+
+namespace asio = boost::asio;
+using Protocol = asio::local::stream_protocol;
+using Clock = Connection::Clock;
+
+/// After the drain: how long canceled calls may take to be answered, and answers to be sent.
+constexpr std::chrono::milliseconds last_words{300};
+/// With no descriptor left, accepting is tried again after this long.
+constexpr std::chrono::milliseconds accept_pause{200};
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(bp_context context, ServerOptions options, std::function<void()> on_stop_requested)
+      : core_(std::make_shared<ServerCore>(context, std::move(options), std::move(on_stop_requested))),
+        acceptor_(core_->io),
+        pause_(core_->io) {
+    if (core_->options.socket_path.empty()) core_->options.socket_path = default_socket_path();
+  }
+
+  void start() {
+    listening_.emplace(core_->options.socket_path);
+    acceptor_.assign(Protocol(), listening_->take_descriptor());
+    accept();
+    work_.emplace(core_->io.get_executor());
+    thread_ = std::thread([this] { core_->io.run(); });
+  }
+
+  void shutdown(std::chrono::milliseconds drain) {
+    if (!thread_.joinable()) return;
+    const auto until = Clock::now() + drain;
+    on_io([this] {
+      core_->draining = true;
+      boost::system::error_code ignored;
+      acceptor_.close(ignored);
+      pause_.cancel();
+      listening_.reset();
+    });
+    core_->control.stop();
+    if (!wait_idle(until)) {
+      on_io([this] {
+        for (const auto& connection : connections()) connection->cancel_calls();
+      });
+      wait_idle(Clock::now() + last_words);
+    }
+    on_io([this] {
+      for (const auto& connection : connections()) connection->close("the host ends");
+    });
+    work_.reset();
+    thread_.join();
+  }
+
+  const std::string& socket_path() const noexcept { return core_->options.socket_path; }
+
+ private:
+  /// Runs it on the io thread and waits.
+  template <class F>
+  void on_io(F f) {
+    std::promise<void> done;
+    asio::post(core_->io, [&] {
+      f();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+
+  std::vector<std::shared_ptr<Connection>> connections() {
+    const std::lock_guard lock(core_->mutex);
+    return {core_->connections.begin(), core_->connections.end()};
+  }
+
+  bool wait_idle(Clock::time_point until) {
+    bool all = true;
+    for (const auto& connection : connections()) all = connection->wait_idle(until) && all;
+    return all;
+  }
+
+  void accept() {
+    acceptor_.async_accept([this](const boost::system::error_code& error, Protocol::socket socket) {
+      if (!acceptor_.is_open()) return;
+      if (error) {
+        core_->log(BP_LOG_ERROR, "cannot accept a connection: " + error.message());
+        return accept_later();
+      }
+      welcome(std::move(socket));
+      accept();
+    });
+  }
+
+  void accept_later() {
+    pause_.expires_after(accept_pause);
+    pause_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) accept();
+    });
+  }
+
+  void welcome(Protocol::socket socket) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    const bool known = ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+    const auto connection = std::make_shared<Connection>(core_, std::move(socket), known ? peer.pid : 0);
+    std::size_t count = 0;
+    {
+      const std::lock_guard lock(core_->mutex);
+      core_->connections.insert(connection);
+      count = core_->connections.size();
+    }
+    if (!known || (peer.uid != ::geteuid() && peer.uid != 0)) {
+      return connection->fail(BP_UNREACHABLE, "this host serves user " + std::to_string(::geteuid()) +
+                                                  " and root only; the peer is user " + std::to_string(peer.uid));
+    }
+    if (count > core_->options.max_connections) {
+      return connection->fail(BP_OVERLOADED, "this host serves " + std::to_string(core_->options.max_connections) +
+                                                 " connections already; close some");
+    }
+    connection->start();
+  }
+
+  const std::shared_ptr<ServerCore> core_;
+  Protocol::acceptor acceptor_;
+  asio::steady_timer pause_;
+  std::optional<ListeningSocket> listening_;
+  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
+  std::thread thread_;
+};
+
+Server::Server(bp_context context, ServerOptions options, std::function<void()> on_stop_requested)
+    : impl_(std::make_unique<Impl>(context, std::move(options), std::move(on_stop_requested))) {}
+
+Server::~Server() { shutdown(std::chrono::milliseconds(0)); }
+
+void Server::start() { impl_->start(); }
+
+void Server::shutdown(std::chrono::milliseconds drain) { impl_->shutdown(drain); }
+
+const std::string& Server::socket_path() const noexcept { return impl_->socket_path(); }
+
+}  // namespace backplane

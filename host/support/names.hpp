@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What counts as a name: see BP_WIRE_NAME_MAX and BP_MODULE_NAME_MAX in backplane/base.h.
+#pragma once
+
+#include <backplane/base.h>
+
+#include <algorithm>
+#include <string_view>
+
+namespace backplane {
+
+constexpr bool is_name_char(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
+
+constexpr bool is_module_name(std::string_view name) noexcept {
+  return !name.empty() && name.size() <= BP_MODULE_NAME_MAX && std::all_of(name.begin(), name.end(), is_name_char);
+}
+
+/// Two or more parts of [a-z0-9_], with dots between.
+constexpr bool is_wire_name(std::string_view name) noexcept {
+  if (name.size() > BP_WIRE_NAME_MAX) return false;
+  std::size_t dots = 0;
+  bool in_part = false;
+  for (const char c : name) {
+    if (is_name_char(c)) {
+      in_part = true;
+    } else if (c == '.' && in_part) {
+      ++dots;
+      in_part = false;
+    } else {
+      return false;
+    }
+  }
+  return in_part && dots > 0;
+}
+
+/// "kv.get" is of module "kv".
+constexpr bool is_of_module(std::string_view wire_name, std::string_view module) noexcept {
+  return wire_name.size() > module.size() && wire_name.starts_with(module) && wire_name[module.size()] == '.';
+}
+
+/// An event name, or a prefix of one followed by `*`.
+constexpr bool is_event_pattern(std::string_view pattern) noexcept {
+  if (!pattern.ends_with('*')) return is_wire_name(pattern);
+  pattern.remove_suffix(1);
+  return pattern.size() < BP_WIRE_NAME_MAX &&
+         std::all_of(pattern.begin(), pattern.end(), [](char c) { return is_name_char(c) || c == '.'; });
+}
+
+}  // namespace backplane

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Records that are named by 64-bit tokens and are never given back to the allocator, so that a token
+// of any age can be looked up safely.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <new>
+
+#include "support/thread_shard.hpp"
+
+namespace backplane {
+
+/// What a token is made of: | 0 | generation 37 | index 24 | kind 2 |. The top bit marks a record that
+/// a thread works on for a moment (Record::lock).
+namespace token {
+inline constexpr unsigned kind_bits = 2;
+inline constexpr unsigned index_bits = 24;
+inline constexpr std::uint64_t max_generation = (std::uint64_t{1} << 37) - 1;
+inline constexpr std::uint64_t locked = std::uint64_t{1} << 63;
+
+constexpr std::uint64_t make(std::uint64_t generation, std::uint64_t index, unsigned kind) noexcept {
+  return generation << (index_bits + kind_bits) | index << kind_bits | kind;
+}
+constexpr std::uint64_t index(std::uint64_t value) noexcept {
+  return value >> kind_bits & ((std::uint64_t{1} << index_bits) - 1);
+}
+constexpr unsigned kind(std::uint64_t value) noexcept { return value & ((1u << kind_bits) - 1); }
+}  // namespace token
+
+/// The base of a record in a Slab.
+class Record {
+ public:
+  /// The token of this use of the record; constant from arm() until the record is freed.
+  std::uint64_t token() const noexcept { return token_.load(std::memory_order_relaxed); }
+
+  /// Whether nobody has claimed the record yet.
+  bool open() const noexcept { return live_.load(std::memory_order_acquire) != 0; }
+
+  /// Of all who claim a use of the record, exactly one succeeds; from then on `value` is stale.
+  bool claim(std::uint64_t value) noexcept {
+    std::uint64_t expected = value;
+    while (!live_.compare_exchange_weak(expected, 0, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      if (expected != value && expected != (value | token::locked)) return false;
+      expected = value;  // weak failure, or locked by another thread for a few instructions
+    }
+    return true;
+  }
+
+  /// Keeps the record from being claimed until unlock(); false if `value` is stale.
+  bool lock(std::uint64_t value) noexcept {
+    std::uint64_t expected = value;
+    while (!live_.compare_exchange_weak(expected, value | token::locked, std::memory_order_acquire)) {
+      if (expected != value && expected != (value | token::locked)) return false;
+      expected = value;
+    }
+    return true;
+  }
+  void unlock(std::uint64_t value) noexcept { live_.store(value, std::memory_order_release); }
+  /// Claims what the caller has locked.
+  void claim_locked() noexcept { live_.store(0, std::memory_order_release); }
+
+  /// Makes the token valid: the record is filled in.
+  void arm() noexcept { live_.store(token(), std::memory_order_release); }
+
+ private:
+  template <class T, unsigned kind>
+  friend class Slab;
+
+  std::atomic<std::uint64_t> live_{0};   // the token while it can be claimed, else 0
+  std::atomic<std::uint64_t> token_{0};  // atomic because stale lookups may read it at any time
+  Record* next_free_ = nullptr;
+  std::uint32_t index_ = 0;
+  std::uint32_t home_ = 0;
+};
+
+/// T derives from Record. One slab a kind and process. Allocation takes from the calling thread's
+/// shard, freeing gives back to the shard the record came from, so that records circulate between a
+/// producer and its consumer without malloc and free once warm.
+template <class T, unsigned kind>
+class Slab {
+ public:
+  /// A record with a fresh token, not armed; nullptr if memory cannot be had.
+  T* allocate() noexcept {
+    const unsigned home = thread_shard();
+    Shard& shard = shards_[home];
+    Record* record = nullptr;
+    {
+      const std::lock_guard lock(shard.mutex);
+      if (shard.free == nullptr) shard.free = shard.returned.exchange(nullptr, std::memory_order_acquire);
+      if (shard.free == nullptr) shard.free = grow();
+      if (shard.free == nullptr) return nullptr;
+      record = shard.free;
+      shard.free = record->next_free_;
+    }
+    record->home_ = home;
+    const std::uint64_t generation = (record->token() >> (token::index_bits + token::kind_bits)) + 1;
+    record->token_.store(token::make(generation, record->index_, kind), std::memory_order_relaxed);
+    return static_cast<T*>(record);
+  }
+
+  /// Any thread. The record is not armed any more.
+  void free(T* freed) noexcept {
+    Record* const record = freed;
+    // A generation that has run out takes the record with it: no token is ever given twice.
+    if (record->token() >> (token::index_bits + token::kind_bits) >= token::max_generation) return;
+    auto& returned = shards_[record->home_].returned;
+    Record* head = returned.load(std::memory_order_relaxed);
+    do {
+      record->next_free_ = head;
+    } while (!returned.compare_exchange_weak(head, record, std::memory_order_release, std::memory_order_relaxed));
+  }
+
+  /// The record that `value` may name, or nullptr if it cannot be one's token. Claim or lock it before
+  /// touching anything in it.
+  T* find(std::uint64_t value) noexcept {
+    if (token::kind(value) != kind || (value & token::locked) != 0) return nullptr;
+    const std::uint64_t index = token::index(value);
+    T* const chunk = chunks_[index / chunk_size].load(std::memory_order_acquire);
+    return chunk == nullptr ? nullptr : chunk + index % chunk_size;
+  }
+
+ private:
+  static constexpr std::size_t chunk_size = 256;
+  static constexpr std::size_t chunk_count = (std::size_t{1} << token::index_bits) / chunk_size;
+
+  struct alignas(64) Shard {
+    std::mutex mutex;
+    Record* free = nullptr;  // guarded by mutex
+    std::atomic<Record*> returned{nullptr};
+  };
+
+  Record* grow() noexcept {
+    const std::uint32_t number = used_chunks_.fetch_add(1, std::memory_order_relaxed);
+    if (number >= chunk_count) {
+      used_chunks_.store(chunk_count, std::memory_order_relaxed);
+      return nullptr;
+    }
+    T* const chunk = new (std::nothrow) T[chunk_size];
+    if (chunk == nullptr) return nullptr;
+    for (std::size_t i = 0; i < chunk_size; ++i) {
+      chunk[i].index_ = static_cast<std::uint32_t>(number * chunk_size + i);
+      chunk[i].next_free_ = i + 1 < chunk_size ? &chunk[i + 1] : nullptr;
+    }
+    chunks_[number].store(chunk, std::memory_order_release);
+    return chunk;
+  }
+
+  std::array<Shard, shard_count> shards_;
+  std::array<std::atomic<T*>, chunk_count> chunks_{};
+  std::atomic<std::uint32_t> used_chunks_{0};
+};
+
+}  // namespace backplane

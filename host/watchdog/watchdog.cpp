@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "watchdog/watchdog.hpp"
+
+#include <algorithm>
+#include <future>
+#include <utility>
+
+namespace backplane {
+
+Watchdog::Watchdog(const WatchdogOptions& options) : options_(options), thread_([this] { run(); }) {}
+
+Watchdog::~Watchdog() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    changed_.notify_all();
+  }
+  thread_.join();
+}
+
+Watchdog::Id Watchdog::watch(Heartbeat& heartbeat, const char* thread, std::function<void(const Liveness&)> tell) {
+  auto watched = std::make_shared<Watched>();
+  watched->heartbeat = &heartbeat;
+  watched->thread = thread;
+  watched->tell = std::move(tell);
+  watched->judged_from = now() + options_.start_grace;
+  watched->seen_beats = heartbeat.beats();
+  const std::lock_guard lock(mutex_);
+  entries_.push_back({++last_id_, std::move(watched)});
+  return last_id_;
+}
+
+void Watchdog::unwatch(Id id) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(entries_, [id](const Entry& entry) { return entry.id == id; });
+  }
+  const std::lock_guard wait_for_look(looking_);
+}
+
+void Watchdog::post(std::function<void()> job) {
+  const std::lock_guard lock(mutex_);
+  jobs_.push_back(std::move(job));
+  woken_ = true;
+  changed_.notify_all();
+}
+
+void Watchdog::flush() {
+  std::promise<void> reached;
+  post([&reached] { reached.set_value(); });
+  reached.get_future().wait();
+}
+
+void Watchdog::wake() noexcept {
+  const std::lock_guard lock(mutex_);
+  woken_ = true;
+  changed_.notify_all();
+}
+
+void Watchdog::run() {
+  std::unique_lock lock(mutex_);
+  Nanos before = now();
+  while (!stop_) {
+    lock.unlock();
+    // Sleep without a timeout only if nothing is busy now and nothing has moved since the last look:
+    // under steady traffic with short pauses, each wake-up would otherwise have to wake this thread too.
+    asleep_.store(true, std::memory_order_seq_cst);
+    if (anything_moves()) asleep_.store(false, std::memory_order_seq_cst);
+    lock.lock();
+    const auto due = [this] { return stop_ || woken_ || !jobs_.empty(); };
+    if (asleep_.load(std::memory_order_seq_cst)) {
+      changed_.wait(lock, due);
+      before = now();  // what happened meanwhile is nobody's stall
+    } else {
+      changed_.wait_for(lock, std::chrono::nanoseconds(options_.period), [this] { return stop_ || !jobs_.empty(); });
+    }
+    asleep_.store(false, std::memory_order_seq_cst);
+    woken_ = false;
+    const auto jobs = std::exchange(jobs_, {});
+    lock.unlock();
+    {
+      const std::lock_guard looking(looking_);
+      for (const auto& job : jobs) job();
+    }
+    const Nanos time = now();
+    // A look that comes much later than asked for means that the whole process stood still, in a
+    // debugger or stopped, and says nothing of any one thread.
+    look(time - before > 2 * options_.period ? 0 : time - before);
+    before = time;
+    lock.lock();
+  }
+}
+
+bool Watchdog::anything_moves() {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(entries_.begin(), entries_.end(), [](const Entry& entry) {
+    const Watched& watched = *entry.watched;
+    return watched.silent || watched.heartbeat->is_busy() || watched.heartbeat->beats() != watched.seen_beats;
+  });
+}
+
+void Watchdog::look(Nanos elapsed) {
+  const std::lock_guard looking(looking_);
+  std::vector<std::shared_ptr<Watched>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Entry& entry : entries_) all.push_back(entry.watched);
+  }
+  const Nanos time = now();
+  for (const auto& watched : all) judge(*watched, elapsed, time);
+}
+
+void Watchdog::judge(Watched& watched, Nanos elapsed, Nanos time) {
+  const std::uint64_t beats = watched.heartbeat->beats();
+  const bool moved = beats != watched.seen_beats || !watched.heartbeat->is_busy();
+  watched.seen_beats = beats;
+  Liveness liveness{moved, watched.thread, watched.heartbeat->method(), watched.heartbeat->generation(), 0};
+  if (moved) {
+    liveness.for_ms = watched.still_for / nanos_per_ms;
+    watched.still_for = 0;
+    if (watched.silent) {
+      watched.silent = false;
+      watched.tell(liveness);
+    }
+    return;
+  }
+  watched.still_for += elapsed;
+  liveness.for_ms = watched.still_for / nanos_per_ms;
+  if (!watched.silent && watched.still_for >= options_.threshold && time >= watched.judged_from) {
+    watched.silent = true;
+    watched.tell(liveness);
+  }
+}
+
+}  // namespace backplane

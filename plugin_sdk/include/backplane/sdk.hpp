@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// All that the author of a C++ module includes. docs/sdk.md tells how to use it.
+#pragma once
+
+#include "sdk/call.hpp"
+#include "sdk/cbor.hpp"
+#include "sdk/entries.hpp"
+#include "sdk/error.hpp"
+#include "sdk/host.hpp"
+#include "sdk/instance.hpp"
+#include "sdk/module.hpp"
+#include "sdk/names.hpp"
+#include "sdk/reply.hpp"

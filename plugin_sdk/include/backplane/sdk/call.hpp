@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The request that a handler runs for: waiting, calling others, answering in parts.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "instance.hpp"
+#include "reply.hpp"
+
+namespace backplane {
+
+using Milliseconds = std::chrono::milliseconds;
+
+/// A handler that takes a `Call&` may wait. While it does, other requests of the context run, so what
+/// it read of the module's state before may have changed afterwards. Every wait throws Canceled as soon
+/// as the request is canceled or its deadline passes.
+class Call {
+ public:
+  Call(const bp_call* native, Instance& instance) : native_(native), instance_(instance) {}
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  Instance& instance() noexcept { return instance_; }
+  std::string_view name() const noexcept { return detail::view(native_->name); }
+  /// The request as it came; valid until the handler returns.
+  View payload() const noexcept { return detail::view(native_->payload); }
+
+  void sleep(Milliseconds duration) { settle(await().sleep(token(), count(duration)), "sleep"); }
+  /// Lets other requests run, and comes back.
+  void yield() { sleep(Milliseconds(0)); }
+
+  /// Waits until a descriptor is ready for BP_FD_READABLE, BP_FD_WRITABLE or both. False after `timeout`;
+  /// 0 means no limit. The descriptor must stay open meanwhile.
+  bool wait_fd(int fd, std::uint32_t events, Milliseconds timeout = Milliseconds(0)) {
+    const bp_status status = await().fd(token(), fd, events, count(timeout));
+    if (status == BP_TIMEOUT) return false;
+    settle(status, "wait for a descriptor");
+    return true;
+  }
+
+  /// Calls another wire name of this context and gives its answer. Throws Error if that is one, or if it
+  /// does not fit Reply (void fits anything). `timeout` 0 means none beyond this request's own.
+  template <class Reply, class Request>
+  Reply call(std::string_view name, const Request& request, Milliseconds timeout = Milliseconds(0)) {
+    return outward<Reply>(await().call, name, request, timeout);
+  }
+  template <FixedText name, class Request, class Reply>
+  Reply call(Calls<name, Request, Reply>, const std::type_identity_t<Request>& request,
+             Milliseconds timeout = Milliseconds(0)) {
+    return outward<Reply>(await().call, name.view(), request, timeout);
+  }
+
+  /// Calls a host function: the application's, else a module's. Otherwise as call().
+  template <class Reply, class Request>
+  Reply host_call(std::string_view name, const Request& request, Milliseconds timeout = Milliseconds(0)) {
+    return outward<Reply>(await().host_call, name, request, timeout);
+  }
+  template <FixedText name, class Request, class Reply>
+  Reply host_call(Calls<name, Request, Reply>, const std::type_identity_t<Request>& request,
+                  Milliseconds timeout = Milliseconds(0)) {
+    return outward<Reply>(await().host_call, name.view(), request, timeout);
+  }
+
+  /// Bytes out and bytes back, no CBOR looked at.
+  Bytes call_raw(std::string_view name, View request, Milliseconds timeout = Milliseconds(0)) {
+    return outward<Bytes>(await().call, name, request, timeout);
+  }
+  Bytes host_call_raw(std::string_view name, View request, Milliseconds timeout = Milliseconds(0)) {
+    return outward<Bytes>(await().host_call, name, request, timeout);
+  }
+
+  /// Throws Canceled if the request is no longer wanted. For handlers that compute long without waiting.
+  void check() { settle(await().check(token(), nullptr), "check"); }
+  /// What is left until the request's deadline; nothing if it has none. Throws as check() does.
+  std::optional<Milliseconds> remaining() {
+    std::uint64_t ms = UINT64_MAX;
+    settle(await().check(token(), &ms), "check");
+    if (ms > static_cast<std::uint64_t>(Milliseconds::max().count())) return std::nullopt;
+    return Milliseconds(static_cast<std::int64_t>(ms));
+  }
+
+  /// As in Instance.
+  template <FixedText name, class T>
+  bp_status emit(Event<name, T> event, const std::type_identity_t<T>& payload) {
+    return instance_.emit(event, payload);
+  }
+  template <class T>
+  bp_status emit(std::string_view name, const T& payload) {
+    return instance_.emit(name, payload);
+  }
+  template <class... Parts>
+  void log(Level level, const Parts&... parts) const {
+    backplane::log(level, parts...);
+  }
+
+  bp_token token() const noexcept { return native_->token; }
+
+ private:
+  /// An answer of the host's, freed when it goes.
+  struct Answer : bp_result {
+    Answer() : bp_result{} { struct_size = sizeof(bp_result); }
+    Answer(const Answer&) = delete;
+    Answer& operator=(const Answer&) = delete;
+    ~Answer() { detail::host.api->result_free(this); }
+  };
+  using Outward = bp_status (*)(bp_token, bp_str, bp_bytes, std::uint64_t, bp_result*);
+
+  static const bp_await& await() {
+    if (detail::host.await == nullptr) detail::no_extension(BP_EXT_AWAIT);
+    return *detail::host.await;
+  }
+  static std::uint64_t count(Milliseconds duration) {
+    return duration.count() < 0 ? 0 : static_cast<std::uint64_t>(duration.count());
+  }
+
+  static void settle(bp_status status, const char* what) {
+    if (status == BP_OK) return;
+    if (status == BP_CANCELED || status == BP_DEADLINE) throw Canceled{status};
+    throw Error(status, join(what, ": the host answered ", status_name(status)));
+  }
+
+  template <class Reply, class Request>
+  Reply outward(Outward function, std::string_view name, const Request& request, Milliseconds timeout) {
+    Answer answer;
+    if constexpr (std::is_same_v<Request, View>) {
+      send(function, name, request, timeout, answer);
+      return Bytes(detail::view(answer.payload).begin(), detail::view(answer.payload).end());
+    } else {
+      {
+        detail::Output out;
+        detail::Encoder encoder(out);
+        Codec<Request>::encode(encoder, request);
+        send(function, name, out.view(), timeout, answer);
+      }
+      if constexpr (!std::is_void_v<Reply>) return read<Reply>(name, answer);
+    }
+  }
+
+  void send(Outward function, std::string_view name, View request, Milliseconds timeout, Answer& answer) {
+    const bp_status status = function(token(), detail::str(name), detail::bytes(request), count(timeout), &answer);
+    if (status == BP_OK) return;
+    // The other side's own deadline or cancellation is an error like any; this request's is Canceled.
+    if (status == BP_CANCELED || status == BP_DEADLINE) check();
+    const std::string_view message = detail::view(answer.message);
+    Error error(status, message.empty() ? join(name, ": answered ", status_name(status)) : std::string(message));
+    error.set_detail(detail::view(answer.detail));
+    throw error;
+  }
+
+  template <class Reply>
+  static Reply read(std::string_view name, const Answer& answer) {
+    try {
+      return decode<Reply>(detail::view(answer.payload));
+    } catch (const DecodeError& e) {
+      throw Error(BP_ERROR, join("the answer of ", name, " is not what was expected: ", e.message()));
+    }
+  }
+
+  const bp_call* native_;
+  Instance& instance_;
+};
+
+/// The call of a handler that answers in parts, each a `Part`, before it returns its terminal answer.
+template <class Part>
+class Stream : public Call {
+ public:
+  using Call::Call;
+
+  /// Sends one part. Throws Canceled if nobody waits for it any more.
+  void partial(const Part& part) {
+    const bp_status status = detail::reply_value(token(), BP_PARTIAL, part);
+    if (status == BP_OK) return;
+    if (status != BP_STALE_TOKEN) throw Error(status, join("a partial answer was refused: ", status_name(status)));
+    check();
+    throw Canceled{BP_CANCELED};
+  }
+};
+
+}  // namespace backplane

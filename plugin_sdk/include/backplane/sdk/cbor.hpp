@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Values to bytes and back, and Cbor, the value of any shape.
+#pragma once
+
+#include "codec.hpp"
+#include "codec_containers.hpp"
+#include "codec_described.hpp"
+
+namespace backplane {
+
+/// One CBOR item. Throws Error (BP_EXCEPTION) for text that is not UTF-8 and enum values without a name.
+template <class T>
+Bytes encode(const T& value) {
+  detail::Output out;
+  detail::Encoder encoder(out);
+  Codec<T>::encode(encoder, value);
+  return Bytes(out.view().begin(), out.view().end());
+}
+
+/// Reads exactly one item. Throws DecodeError, with the path of the field that is wrong.
+template <class T>
+T decode(View item) {
+  detail::Decoder decoder(item);
+  T value{};
+  Codec<T>::decode(decoder, value);
+  decoder.finish();
+  return value;
+}
+
+/// Any one item, kept encoded: for what a module passes on without looking into it. Always well-formed.
+class Cbor {
+ public:
+  Cbor() = default;  ///< null
+
+  /// Throws DecodeError unless `item` is exactly one well-formed item.
+  static Cbor parse(View item) {
+    detail::Decoder decoder(item);
+    decoder.item();
+    decoder.finish();
+    return Cbor(item);
+  }
+  template <class T>
+  static Cbor of(const T& value) {
+    Cbor out;
+    out.encoded_ = encode(value);
+    return out;
+  }
+
+  /// Throws DecodeError.
+  template <class T>
+  T as() const {
+    return decode<T>(encoded_);
+  }
+  View view() const noexcept { return encoded_; }
+
+  friend bool operator==(const Cbor&, const Cbor&) = default;
+
+ private:
+  friend struct Codec<Cbor>;
+  explicit Cbor(View item) : encoded_(item.begin(), item.end()) {}
+
+  Bytes encoded_{0xf6};
+};
+
+template <>
+struct Codec<Cbor> {
+  static constexpr bool takes(cbor::Type type) { return type != cbor::Type::end; }
+  static std::string expected() { return "any item"; }
+  static void decode(detail::Decoder& in, Cbor& out) { out = Cbor(in.item()); }
+  static void encode(detail::Encoder& out, const Cbor& value) { out.encoded(value.view()); }
+  static constexpr void cddl(detail::TextSink& out) { out << "any"; }
+};
+
+template <class T>
+Error::Error(bp_status status, std::string message, const T& detail) : Error(status, std::move(message)) {
+  detail_ = encode(detail);
+}
+
+}  // namespace backplane

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Codec<T> is all there is to a wire type: how it is read, written and described. To add one,
+// specialise it:
+//
+//   static constexpr bool takes(cbor::Type)         the CBOR types it may be read from (for variants)
+//   static std::string expected()                   what errors call it: "expected int, got text"
+//   static void decode(detail::Decoder&, T&)        reads over whatever the value held; throws DecodeError
+//   static void encode(detail::Encoder&, const T&)
+//   static constexpr void cddl(detail::TextSink&)   one CDDL type
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "decoder.hpp"
+#include "encoder.hpp"
+#include "fixed_text.hpp"
+
+namespace backplane {
+
+template <class T>
+struct Codec {
+  static_assert(!std::is_same_v<T, T>,
+                "this type has no wire form: describe a struct with BOOST_DESCRIBE_STRUCT and an enum with "
+                "BOOST_DESCRIBE_ENUM, use one of the types that docs/sdk.md lists, or specialise backplane::Codec");
+};
+
+namespace detail {
+
+template <class T>
+concept Integer = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
+                  !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
+
+inline std::string integer_text(const cbor::Item& item) {
+  if (item.type == cbor::Type::uint) return std::to_string(item.value);
+  if (item.value == std::numeric_limits<std::uint64_t>::max()) return "-18446744073709551616";
+  return join('-', item.value + 1);
+}
+
+}  // namespace detail
+
+template <>
+struct Codec<bool> {
+  static constexpr bool takes(cbor::Type type) { return type == cbor::Type::boolean; }
+  static std::string expected() { return "bool"; }
+  static void decode(detail::Decoder& in, bool& out) { out = in.next(cbor::Type::boolean, "bool").value != 0; }
+  static void encode(detail::Encoder& out, bool value) { out.boolean(value); }
+  static constexpr void cddl(detail::TextSink& out) { out << "bool"; }
+};
+
+template <detail::Integer T>
+struct Codec<T> {
+  using Limits = std::numeric_limits<T>;
+
+  static constexpr bool takes(cbor::Type type) { return type == cbor::Type::uint || type == cbor::Type::negint; }
+  static std::string expected() { return "int"; }
+
+  static void decode(detail::Decoder& in, T& out) {
+    const cbor::Item item = in.next();
+    constexpr auto max = static_cast<std::uint64_t>(Limits::max());
+    if (item.type == cbor::Type::uint && item.value <= max) {
+      out = static_cast<T>(item.value);
+    } else if (std::is_signed_v<T> && item.type == cbor::Type::negint && item.value <= max) {
+      out = static_cast<T>(-static_cast<std::int64_t>(item.value) - 1);
+    } else if (takes(item.type)) {
+      in.fail(join("expected ", Limits::min(), "..", Limits::max(), ", got ", detail::integer_text(item)));
+    } else {
+      in.mismatch(expected(), item);
+    }
+  }
+
+  static void encode(detail::Encoder& out, T value) {
+    if constexpr (std::is_signed_v<T>) {
+      out.integer(value);
+    } else {
+      out.uint(value);
+    }
+  }
+
+  static constexpr void cddl(detail::TextSink& out) {
+    if constexpr (sizeof(T) == 8) {
+      out << (std::is_signed_v<T> ? "int" : "uint");
+    } else {
+      if constexpr (std::is_signed_v<T>) out << "-";
+      out.number(static_cast<std::uint64_t>(-static_cast<std::int64_t>(Limits::min()))) << "..";
+      out.number(static_cast<std::uint64_t>(Limits::max()));
+    }
+  }
+};
+
+template <std::floating_point T>
+struct Codec<T> {
+  static_assert(sizeof(T) <= 8, "float and double have a wire form, long double has none");
+
+  static constexpr bool takes(cbor::Type type) {
+    return type == cbor::Type::real || type == cbor::Type::uint || type == cbor::Type::negint;
+  }
+  static std::string expected() { return "number"; }
+
+  static void decode(detail::Decoder& in, T& out) {
+    const cbor::Item item = in.next();
+    if (!takes(item.type)) in.mismatch(expected(), item);
+    double value = item.real;
+    if (item.type == cbor::Type::uint) value = static_cast<double>(item.value);
+    if (item.type == cbor::Type::negint) value = -1.0 - static_cast<double>(item.value);
+    if constexpr (sizeof(T) < 8) {
+      constexpr double max = std::numeric_limits<T>::max();
+      const bool finite = value - value == 0;
+      if (finite && (value > max || value < -max)) {
+        in.fail(join("expected -3.4e38..3.4e38, got ", value));
+      }
+    }
+    out = static_cast<T>(value);
+  }
+  static void encode(detail::Encoder& out, T value) { out.real(value); }
+  static constexpr void cddl(detail::TextSink& out) { out << "number"; }
+};
+
+template <>
+struct Codec<std::string> {
+  static constexpr bool takes(cbor::Type type) { return type == cbor::Type::text; }
+  static std::string expected() { return "text"; }
+  static void decode(detail::Decoder& in, std::string& out) {
+    const cbor::Item head = in.next(cbor::Type::text, "text");
+    out.clear();
+    in.chunks(head, [&](const cbor::Item& chunk) { out += chunk.text(); });
+  }
+  static void encode(detail::Encoder& out, const std::string& value) { out.text(value); }
+  static constexpr void cddl(detail::TextSink& out) { out << "tstr"; }
+};
+
+template <>
+struct Codec<Bytes> {
+  static constexpr bool takes(cbor::Type type) { return type == cbor::Type::bytes; }
+  static std::string expected() { return "bytes"; }
+  static void decode(detail::Decoder& in, Bytes& out) {
+    const cbor::Item head = in.next(cbor::Type::bytes, "bytes");
+    out.clear();
+    in.chunks(head, [&](const cbor::Item& chunk) { out.insert(out.end(), chunk.data, chunk.data + chunk.size); });
+  }
+  static void encode(detail::Encoder& out, const Bytes& value) { out.bytes(value); }
+  static constexpr void cddl(detail::TextSink& out) { out << "bstr"; }
+};
+
+}  // namespace backplane

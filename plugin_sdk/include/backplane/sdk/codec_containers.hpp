@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Vectors, maps with text keys, optionals and variants.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "codec.hpp"
+
+namespace backplane {
+
+template <class T, class Allocator>
+struct Codec<std::vector<T, Allocator>> {
+  static constexpr bool takes(cbor::Type type) { return type == cbor::Type::array; }
+  static std::string expected() { return "array"; }
+
+  static void decode(detail::Decoder& in, std::vector<T, Allocator>& out) {
+    const cbor::Item head = in.next(cbor::Type::array, "array");
+    out.clear();
+    // The count is at most the bytes that are left, yet an element may take far more memory than bytes.
+    if (!head.until_end) out.reserve(std::min<std::uint64_t>(head.value, 4096 / sizeof(T) + 1));
+    in.elements(head, [&](std::size_t) {
+      T element{};
+      Codec<T>::decode(in, element);
+      out.push_back(std::move(element));
+    });
+  }
+
+  static void encode(detail::Encoder& out, const std::vector<T, Allocator>& value) {
+    out.array(value.size());
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      const detail::Step step(out.here(), i);
+      Codec<T>::encode(out, value[i]);
+    }
+  }
+
+  static constexpr void cddl(detail::TextSink& out) {
+    out << "[* ";
+    Codec<T>::cddl(out);
+    out << "]";
+  }
+};
+
+namespace detail {
+
+template <class Map>
+struct MapCodec {
+  using T = typename Map::mapped_type;
+
+  static constexpr bool takes(cbor::Type type) { return type == cbor::Type::map; }
+  static std::string expected() { return "map"; }
+
+  static void decode(Decoder& in, Map& out) {
+    const cbor::Item head = in.next(cbor::Type::map, "map");
+    out.clear();
+    in.pairs(head, [&](std::string_view key) {
+      const auto [place, fresh] = out.try_emplace(std::string(key));
+      if (!fresh) in.fail("given twice");
+      Codec<T>::decode(in, place->second);
+    });
+  }
+
+  static void encode(Encoder& out, const Map& value) {
+    out.map(value.size());
+    for (const auto& [key, element] : value) {
+      const Step step(out.here(), key);
+      out.text(key);
+      Codec<T>::encode(out, element);
+    }
+  }
+
+  static constexpr void cddl(TextSink& out) {
+    out << "{* tstr => ";
+    Codec<T>::cddl(out);
+    out << "}";
+  }
+};
+
+}  // namespace detail
+
+template <class T, class Compare, class Allocator>
+struct Codec<std::map<std::string, T, Compare, Allocator>>
+    : detail::MapCodec<std::map<std::string, T, Compare, Allocator>> {};
+
+template <class T, class Hash, class Equal, class Allocator>
+struct Codec<std::unordered_map<std::string, T, Hash, Equal, Allocator>>
+    : detail::MapCodec<std::unordered_map<std::string, T, Hash, Equal, Allocator>> {};
+
+/// CBOR null (or undefined) is nullopt; as a member of a struct it may also be absent, and is left out
+/// when written.
+template <class T>
+struct Codec<std::optional<T>> {
+  static constexpr bool takes(cbor::Type type) {
+    return type == cbor::Type::null || type == cbor::Type::undefined || Codec<T>::takes(type);
+  }
+  static std::string expected() { return Codec<T>::expected() + " or null"; }
+
+  static void decode(detail::Decoder& in, std::optional<T>& out) {
+    const cbor::Type type = in.peek().type;
+    if (type == cbor::Type::null || type == cbor::Type::undefined) {
+      in.next();
+      out.reset();
+    } else {
+      Codec<T>::decode(in, out.emplace());
+    }
+  }
+
+  static void encode(detail::Encoder& out, const std::optional<T>& value) {
+    if (value) {
+      Codec<T>::encode(out, *value);
+    } else {
+      out.null();
+    }
+  }
+
+  static constexpr void cddl(detail::TextSink& out) {
+    Codec<T>::cddl(out);
+    out << " / null";
+  }
+};
+
+template <>
+struct Codec<std::monostate> {
+  static constexpr bool takes(cbor::Type type) { return type == cbor::Type::null || type == cbor::Type::undefined; }
+  static std::string expected() { return "null"; }
+  static void decode(detail::Decoder& in, std::monostate&) {
+    const cbor::Item item = in.next();
+    if (!takes(item.type)) in.mismatch("null", item);
+  }
+  static void encode(detail::Encoder& out, std::monostate) { out.null(); }
+  static constexpr void cddl(detail::TextSink& out) { out << "null"; }
+};
+
+/// The alternatives that take the item's CBOR type are tried in order; the first that fits wins.
+template <class... Ts>
+struct Codec<std::variant<Ts...>> {
+  using Variant = std::variant<Ts...>;
+
+  static constexpr bool takes(cbor::Type type) { return (Codec<Ts>::takes(type) || ...); }
+
+  static std::string expected() {
+    std::string out;
+    ((out += join(out.empty() ? "" : " or ", Codec<Ts>::expected())), ...);
+    return out;
+  }
+
+  static void decode(detail::Decoder& in, Variant& out) {
+    const cbor::Item head = in.peek();
+    const int candidates = (static_cast<int>(Codec<Ts>::takes(head.type)) + ...);
+    if (candidates == 0) in.mismatch(expected(), head);
+    std::string reasons;
+    bool done = false;
+    // One candidate alone is not tried but read, so that its own error is the one that is told.
+    (void)((done = attempt<Ts>(in, out, head.type, candidates == 1, reasons)) || ...);
+    if (!done) in.fail(join("fits none of ", candidates, " forms (", reasons, ")"));
+  }
+
+  static void encode(detail::Encoder& out, const Variant& value) {
+    std::visit([&]<class T>(const T& v) { Codec<T>::encode(out, v); }, value);
+  }
+
+  static constexpr void cddl(detail::TextSink& out) {
+    bool first = true;
+    ((out << (first ? "" : " / "), first = false, Codec<Ts>::cddl(out)), ...);
+  }
+
+ private:
+  template <class T>
+  static bool attempt(detail::Decoder& in, Variant& out, cbor::Type type, bool only, std::string& reasons) {
+    if (!Codec<T>::takes(type)) return false;
+    T value{};
+    if (only) {
+      Codec<T>::decode(in, value);
+    } else {
+      const auto mark = in.mark();
+      try {
+        Codec<T>::decode(in, value);
+      } catch (const DecodeError& e) {
+        in.back_to(mark);
+        reasons += join(reasons.empty() ? "" : "; ", e.message());
+        return false;
+      }
+    }
+    out = std::move(value);
+    return true;
+  }
+};
+
+}  // namespace backplane

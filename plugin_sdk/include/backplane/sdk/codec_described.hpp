@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Structs and enums that Boost.Describe knows.
+#pragma once
+
+#include <boost/describe.hpp>
+#include <boost/mp11.hpp>
+
+#include <array>
+#include <bitset>
+#include <optional>
+
+#include "codec.hpp"
+
+namespace backplane {
+namespace detail {
+
+template <class T>
+concept DescribedStruct = std::is_class_v<T> && boost::describe::has_describe_members<T>::value;
+
+template <class T>
+concept DescribedEnum = std::is_enum_v<T> && boost::describe::has_describe_enumerators<T>::value;
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
+/// The wire name of a member or enumerator: a trailing underscore goes, so that `delete_` and `class_`
+/// can stand for what C++ keeps to itself.
+constexpr std::string_view wire_name(const char* identifier) {
+  std::string_view name = identifier;
+  if (name.size() > 1 && name.back() == '_') name.remove_suffix(1);
+  return name;
+}
+
+/// A member's name as CBOR text, ready to be copied.
+template <class Member>
+struct Key {
+  static constexpr std::string_view name = wire_name(Member::name);
+  static_assert(name.size() < 256, "a member's name is too long");
+  static constexpr std::size_t head = name.size() < 24 ? 1 : 2;
+  static constexpr auto bytes = [] {
+    std::array<std::uint8_t, head + name.size()> out{};
+    out[0] = static_cast<std::uint8_t>(head == 1 ? 0x60 + name.size() : 0x78);
+    if (head == 2) out[1] = static_cast<std::uint8_t>(name.size());
+    for (std::size_t i = 0; i < name.size(); ++i) out[head + i] = static_cast<std::uint8_t>(name[i]);
+    return out;
+  }();
+};
+
+template <class T>
+struct Members {
+  using List = boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>;
+  static constexpr std::size_t count = boost::mp11::mp_size<List>::value;
+
+  template <std::size_t I>
+  using At = boost::mp11::mp_at_c<List, I>;
+  template <class Member>
+  using Type = std::remove_cvref_t<decltype(std::declval<T&>().*Member::pointer)>;
+
+  static constexpr std::array<std::string_view, count> names = []<class... M>(boost::mp11::mp_list<M...>) {
+    return std::array<std::string_view, count>{Key<M>::name...};
+  }(boost::mp11::mp_rename<List, boost::mp11::mp_list>());
+
+  /// The index of the member `key`, or `count`; `guess` is looked at first.
+  static std::size_t find(std::string_view key, std::size_t guess) {
+    if (guess < count && names[guess] == key) return guess;
+    std::size_t i = 0;
+    while (i < count && names[i] != key) ++i;
+    return i;
+  }
+
+  static std::string known() {
+    std::string out;
+    for (const std::string_view name : names) out += join(out.empty() ? "" : ", ", name);
+    return out.empty() ? "none" : out;
+  }
+};
+
+}  // namespace detail
+
+/// A map from member names to values. Each member must be there once, but for optionals; no other may.
+template <detail::DescribedStruct T>
+struct Codec<T> {
+  using All = detail::Members<T>;
+
+  static constexpr bool takes(cbor::Type type) { return type == cbor::Type::map; }
+  static std::string expected() { return "map"; }
+
+  static void decode(detail::Decoder& in, T& out) {
+    const cbor::Item head = in.next(cbor::Type::map, "map");
+    std::bitset<All::count + 1> seen;
+    std::size_t next = 0;
+    in.pairs(head, [&](std::string_view key) {
+      const std::size_t i = All::find(key, next);
+      if (i == All::count) in.fail(join("unknown field; known: ", All::known()));
+      if (seen[i]) in.fail("given twice");
+      seen.set(i);
+      next = i + 1;
+      read(in, out, i);
+    });
+    if (!in.absent_is_default()) check_missing(in, seen);
+  }
+
+  static void encode(detail::Encoder& out, const T& value) {
+    std::size_t count = 0;
+    each([&]<class M>(M) { count += present(value.*M::pointer); });
+    out.map(count);
+    each([&]<class M>(M) {
+      if (!present(value.*M::pointer)) return;
+      const detail::Step step(out.here(), detail::Key<M>::name);
+      out.encoded(detail::Key<M>::bytes);
+      Codec<typename All::template Type<M>>::encode(out, value.*M::pointer);
+    });
+  }
+
+  static constexpr void cddl(detail::TextSink& out) { cddl(out, false); }
+
+  /// `all_optional`: as a configuration, in which every member may be absent.
+  static constexpr void cddl(detail::TextSink& out, bool all_optional) {
+    if constexpr (All::count == 0) {
+      out << "{}";
+    } else {
+      out << "{ ";
+      bool first = true;
+      each([&]<class M>(M) {
+        if (!first) out << ", ";
+        first = false;
+        member_cddl<M, typename All::template Type<M>>(out, all_optional);
+      });
+      out << " }";
+    }
+  }
+
+ private:
+  template <class Use>
+  static constexpr void each(Use use) {
+    boost::mp11::mp_for_each<typename All::List>(use);
+  }
+
+  template <class Member>
+  static constexpr bool present(const Member& member) {
+    if constexpr (detail::is_optional<Member>) {
+      return member.has_value();
+    } else {
+      return true;
+    }
+  }
+
+  template <class M>
+  static void read_member(detail::Decoder& in, T& out) {
+    Codec<typename All::template Type<M>>::decode(in, out.*M::pointer);
+  }
+
+  static void read(detail::Decoder& in, T& out, std::size_t index) {
+    if constexpr (All::count != 0) {
+      boost::mp11::mp_with_index<All::count>(index,
+                                             [&](auto i) { read_member<typename All::template At<i>>(in, out); });
+    }
+  }
+
+  template <class M, class Type>
+  static constexpr void member_cddl(detail::TextSink& out, bool all_optional) {
+    if (all_optional || detail::is_optional<Type>) out << "? ";
+    out << detail::Key<M>::name << ": ";
+    if constexpr (detail::DescribedStruct<Type>) {
+      Codec<Type>::cddl(out, all_optional);
+    } else {
+      Codec<Type>::cddl(out);
+    }
+  }
+
+  template <class M, class Type>
+  static void missing(detail::Decoder& in) {
+    const detail::Step step(in.here(), detail::Key<M>::name);
+    in.fail(join("missing, expected ", Codec<Type>::expected()));
+  }
+
+  static void check_missing(detail::Decoder& in, const std::bitset<All::count + 1>& seen) {
+    std::size_t i = 0;
+    each([&]<class M>(M) {
+      if constexpr (!detail::is_optional<typename All::template Type<M>>) {
+        if (!seen[i]) missing<M, typename All::template Type<M>>(in);
+      }
+      ++i;
+    });
+  }
+};
+
+/// The enumerator's name as text.
+template <detail::DescribedEnum T>
+struct Codec<T> {
+  using List = boost::describe::describe_enumerators<T>;
+
+  static constexpr bool takes(cbor::Type type) { return type == cbor::Type::text; }
+
+  static std::string expected() {
+    constexpr std::size_t count = boost::mp11::mp_size<List>::value;
+    std::string out;
+    std::size_t i = 0;
+    each([&]<class E>(E) {
+      if (i != 0) out += i + 1 == count ? " or " : ", ";
+      ++i;
+      out += '"';
+      out += detail::wire_name(E::name);
+      out += '"';
+    });
+    return out;
+  }
+
+  static void decode(detail::Decoder& in, T& out) {
+    const cbor::Item head = in.next();
+    if (head.type != cbor::Type::text) in.mismatch(expected(), head);
+    std::string scratch;
+    const std::string_view text = in.text(head, scratch);
+    bool found = false;
+    each([&]<class E>(E) {
+      if (found || detail::wire_name(E::name) != text) return;
+      out = E::value;
+      found = true;
+    });
+    if (!found) in.fail(join("expected ", expected(), ", got ", detail::quoted(text)));
+  }
+
+  static void encode(detail::Encoder& out, T value) {
+    std::string_view text;
+    each([&]<class E>(E) {
+      if (E::value == value) text = detail::wire_name(E::name);
+    });
+    if (text.empty()) {
+      out.fail(join("enum value ", static_cast<std::int64_t>(value), " has no name; names: ", expected()));
+    }
+    out.text(text);
+  }
+
+  static constexpr void cddl(detail::TextSink& out) {
+    bool first = true;
+    each([&]<class E>(E) {
+      out << (first ? "\"" : " / \"") << detail::wire_name(E::name) << "\"";
+      first = false;
+    });
+  }
+
+ private:
+  template <class Use>
+  static constexpr void each(Use use) {
+    boost::mp11::mp_for_each<List>(use);
+  }
+};
+
+}  // namespace backplane

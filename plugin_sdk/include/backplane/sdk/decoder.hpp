@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads one value, which may come from anybody. Any well-formed CBOR is taken: known or unknown
+// lengths, strings in chunks, heads longer than needed, keys in any order. Tags are passed over.
+#pragma once
+
+#include <backplane/cbor/reader.hpp>
+
+#include "path.hpp"
+
+namespace backplane::detail {
+
+class Decoder {
+ public:
+  /// `absent_is_default`: members of structs that are absent keep what the struct was made with.
+  explicit Decoder(View input, bool absent_is_default = false)
+      : reader_(input), absent_is_default_(absent_is_default) {}
+
+  bool absent_is_default() const noexcept { return absent_is_default_; }
+  const Step*& here() noexcept { return here_; }
+
+  /// The next head, tags passed over. Throws DecodeError.
+  cbor::Item next() {
+    try {
+      for (std::size_t tags = 0;; ++tags) {
+        const cbor::Item item = reader_.next();
+        if (item.type != cbor::Type::tag) return item;
+        if (tags == cbor::max_depth) fail(join("more tags on one item than ", cbor::max_depth));
+      }
+    } catch (const cbor::Error& e) {
+      malformed(e);
+    }
+  }
+
+  cbor::Item peek() {
+    const cbor::Reader before = reader_;
+    const cbor::Item item = next();
+    reader_ = before;
+    return item;
+  }
+
+  /// The next head, which must be of `type`.
+  cbor::Item next(cbor::Type type, std::string_view expected) {
+    const cbor::Item item = next();
+    if (item.type != type) mismatch(expected, item);
+    return item;
+  }
+
+  /// One whole item, tags and all, as it lies in the input.
+  View item() {
+    try {
+      return reader_.skip();
+    } catch (const cbor::Error& e) {
+      malformed(e);
+    }
+  }
+
+  /// The text that `head` begins; text in chunks is put together in `scratch`.
+  std::string_view text(const cbor::Item& head, std::string& scratch) {
+    if (!head.until_end) return head.text();
+    scratch.clear();
+    chunks(head, [&](const cbor::Item& chunk) { scratch += chunk.text(); });
+    return scratch;
+  }
+
+  /// Calls `use` with each piece of the text or bytes that `head` begins.
+  template <class Use>
+  void chunks(const cbor::Item& head, Use use) {
+    if (!head.until_end) return use(head);
+    for (;;) {
+      const cbor::Item chunk = raw_next();
+      if (chunk.type == cbor::Type::end) return;
+      if (chunk.type != head.type || chunk.until_end) fail("a string whose chunks are of another type");
+      use(chunk);
+    }
+  }
+
+  /// Calls `element(i)` for each element of the array that `head` begins.
+  template <class Element>
+  void elements(const cbor::Item& head, Element element) {
+    const Depth depth(*this);
+    for (std::size_t i = 0; head.until_end ? !passed_end() : i < head.value; ++i) {
+      const Step step(here_, i);
+      element(i);
+    }
+  }
+
+  /// Calls `value(key)` for each pair of the map that `head` begins.
+  template <class Value>
+  void pairs(const cbor::Item& head, Value value) {
+    const Depth depth(*this);
+    std::string scratch;
+    for (std::size_t i = 0; head.until_end ? !passed_end() : i < head.value; ++i) {
+      const cbor::Item key = next();
+      if (key.type != cbor::Type::text) fail(join("expected text as key, got ", cbor::name(key.type)));
+      const std::string_view name = text(key, scratch);
+      const Step step(here_, name);
+      value(name);
+    }
+  }
+
+  /// Throws unless the input ends here.
+  void finish() {
+    if (!reader_.at_end()) fail(join("bytes after the end of the item, at byte ", reader_.offset()));
+  }
+
+  [[noreturn]] void fail(std::string_view text) const { throw DecodeError(located(here_, text)); }
+
+  [[noreturn]] void mismatch(std::string_view expected, const cbor::Item& got) const {
+    fail(join("expected ", expected, ", got ", cbor::name(got.type)));
+  }
+
+  /// For a second attempt at the same bytes, after the first one threw.
+  struct Mark {
+    cbor::Reader reader;
+    const Step* here;
+    std::size_t depth;
+  };
+  Mark mark() const { return {reader_, here_, depth_}; }
+  void back_to(const Mark& mark) {
+    reader_ = mark.reader;
+    here_ = mark.here;
+    depth_ = mark.depth;
+  }
+
+ private:
+  class Depth {
+   public:
+    explicit Depth(Decoder& decoder) : decoder_(decoder) {
+      if (decoder.depth_ == cbor::max_depth) {
+        decoder.fail(join("nested deeper than ", cbor::max_depth, " levels"));
+      }
+      ++decoder.depth_;
+    }
+    Depth(const Depth&) = delete;
+    Depth& operator=(const Depth&) = delete;
+    ~Depth() { --decoder_.depth_; }
+
+   private:
+    Decoder& decoder_;
+  };
+
+  cbor::Item raw_next() {
+    try {
+      return reader_.next();
+    } catch (const cbor::Error& e) {
+      malformed(e);
+    }
+  }
+
+  bool passed_end() {
+    const View rest = reader_.rest();
+    if (rest.empty() || rest[0] != 0xff) return false;
+    raw_next();
+    return true;
+  }
+
+  [[noreturn]] void malformed(const cbor::Error& e) const {
+    fail(join("no well-formed CBOR: ", e.what(), ", at byte ", e.offset));
+  }
+
+  cbor::Reader reader_;
+  const Step* here_ = nullptr;
+  std::size_t depth_ = 0;
+  bool absent_is_default_;
+};
+
+}  // namespace backplane::detail

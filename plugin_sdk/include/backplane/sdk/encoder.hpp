@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writes one value. Small ones stay on the stack; a larger one grows in a buffer of the host's, which
+// is handed over with the reply instead of copied.
+#pragma once
+
+#include <backplane/plugin.h>
+#include <cbor.h>
+
+#include <backplane/cbor/utf8.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "path.hpp"
+
+namespace backplane::detail {
+
+class Output {
+ public:
+  /// Without `host`, memory comes from malloc.
+  explicit Output(const bp_host_api* host = nullptr) : host_(host) {}
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+  ~Output() { release(); }
+
+  /// Room for `n` bytes at the end, to be filled and then committed.
+  std::uint8_t* room(std::size_t n) {
+    if (capacity_ - size_ < n) grow(n);
+    return data_ + size_;
+  }
+  void commit(std::size_t n) { size_ += n; }
+
+  void append(const void* data, std::size_t size) {
+    if (size == 0) return;
+    std::memcpy(room(size), data, size);
+    size_ += size;
+  }
+
+  View view() const noexcept { return {data_, size_}; }
+
+  /// Puts what was written into `answer`, which must not outlive this.
+  void fill(bp_answer& answer) noexcept {
+    if (buffer_ != nullptr) {
+      buffer_->size = size_;
+      answer.buffer = buffer_;
+    } else {
+      answer.payload = {data_, size_};
+    }
+  }
+  /// The buffer that fill() gave now belongs to the host.
+  void taken() noexcept { buffer_ = nullptr, reset(); }
+
+ private:
+  void grow(std::size_t n) {
+    const std::size_t capacity = std::max(capacity_ * 2, size_ + n);
+    bp_buffer* buffer = nullptr;
+    std::uint8_t* data = nullptr;
+    if (host_ != nullptr) {
+      buffer = host_->buffer_new(capacity);
+      if (buffer != nullptr) data = buffer->data;
+    } else {
+      data = static_cast<std::uint8_t*>(std::malloc(capacity));
+    }
+    if (data == nullptr) throw std::bad_alloc();
+    std::memcpy(data, data_, size_);
+    release();
+    data_ = data;
+    buffer_ = buffer;
+    capacity_ = capacity;
+  }
+
+  void release() noexcept {
+    if (buffer_ != nullptr) {
+      host_->buffer_free(buffer_);
+    } else if (host_ == nullptr && data_ != stack_) {
+      std::free(data_);
+    }
+    buffer_ = nullptr;
+  }
+
+  void reset() noexcept {
+    data_ = stack_;
+    size_ = 0;
+    capacity_ = sizeof stack_;
+  }
+
+  const bp_host_api* host_;
+  bp_buffer* buffer_ = nullptr;
+  std::uint8_t stack_[512];
+  std::uint8_t* data_ = stack_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = sizeof stack_;
+};
+
+class Encoder {
+ public:
+  explicit Encoder(Output& out) : out_(out) {}
+
+  const Step*& here() noexcept { return here_; }
+
+  void uint(std::uint64_t v) { out_.commit(cbor_encode_uint(v, out_.room(head), head)); }
+  void integer(std::int64_t v) {
+    if (v >= 0) return uint(static_cast<std::uint64_t>(v));
+    out_.commit(cbor_encode_negint(static_cast<std::uint64_t>(-(v + 1)), out_.room(head), head));
+  }
+  void boolean(bool v) { out_.commit(cbor_encode_bool(v, out_.room(head), head)); }
+  void null() { out_.commit(cbor_encode_null(out_.room(head), head)); }
+  void real(double v) { out_.commit(cbor_encode_double(v, out_.room(head), head)); }
+  void real(float v) { out_.commit(cbor_encode_single(v, out_.room(head), head)); }
+  void array(std::size_t count) { out_.commit(cbor_encode_array_start(count, out_.room(head), head)); }
+  void map(std::size_t count) { out_.commit(cbor_encode_map_start(count, out_.room(head), head)); }
+  void bytes(View v) {
+    out_.commit(cbor_encode_bytestring_start(v.size(), out_.room(head), head));
+    out_.append(v.data(), v.size());
+  }
+  void text(std::string_view v) {
+    if (!cbor::valid_utf8(v)) fail("text that is not UTF-8");
+    out_.commit(cbor_encode_string_start(v.size(), out_.room(head), head));
+    out_.append(v.data(), v.size());
+  }
+  /// One item that is encoded already.
+  void encoded(View v) { out_.append(v.data(), v.size()); }
+
+  [[noreturn]] void fail(std::string_view text) const {
+    throw Error(BP_EXCEPTION, located(here_, join("cannot be sent: ", text)));
+  }
+
+ private:
+  static constexpr std::size_t head = 9;  // the longest: one initial byte and eight of argument
+
+  Output& out_;
+  const Step* here_ = nullptr;
+};
+
+}  // namespace backplane::detail

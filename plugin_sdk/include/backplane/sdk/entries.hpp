@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The entries of BACKPLANE_MODULE that stand for functions of the author's.
+#pragma once
+
+#include "trampoline.hpp"
+
+namespace backplane {
+namespace detail {
+
+template <class T>
+constexpr void rule(TextSink& out, std::string_view name, std::string_view kind) {
+  out << name << kind << " = ";
+  if constexpr (std::is_same_v<T, Nothing>) {
+    out << "{}";
+  } else if constexpr (std::is_void_v<T>) {
+    out << "null";
+  } else {
+    Codec<T>::cddl(out);
+  }
+  out << "\n";
+}
+
+template <FixedText text, auto fn, bool raw>
+struct FunctionEntry : EntryBase {
+  static constexpr auto name = text;
+  static_assert(valid_wire_name(text.view()),
+                "a wire name is module.verb: [a-z0-9_]+(\\.[a-z0-9_]+)+, 128 bytes at most");
+
+  template <class Class>
+  static constexpr void cddl(TextSink& out, std::string_view) {
+    using S = Shape<Class, fn>;
+    const std::string_view wire = text.view();
+    if constexpr (raw) {
+      out << wire << ".request = bstr ; raw: the payload is these bytes, with no CBOR around them\n";
+      out << wire << ".reply = bstr ; raw, too\n";
+    } else {
+      rule<typename S::Request>(out, wire, ".request");
+      if constexpr (!std::is_void_v<typename S::Part>) rule<typename S::Part>(out, wire, ".partial");
+      rule<Reply<S>>(out, wire, ".reply");
+    }
+  }
+};
+
+template <FixedText text, auto fn, bool raw, std::uint32_t flags>
+struct HandlerEntry : FunctionEntry<text, fn, raw> {
+  static constexpr bool in_module_scope = true;
+  template <class Class>
+  static constexpr bool suspends_in = Shape<Class, fn>::takes_call;
+
+  template <class Class>
+  static constexpr void manifest(TextSink& out) {
+    manifest_line(out, "provides", text.view());
+  }
+
+  template <class Class>
+  static bp_status add(const bp_host_api* api, bp_module* module, std::string_view* name) {
+    *name = text.view();
+    bp_handler_desc desc{};
+    desc.struct_size = sizeof desc;
+    desc.flags = flags;
+    desc.name = str(text.view());
+    desc.handler = handle<Class, fn, raw>;
+    return api->register_handler(module, &desc);
+  }
+};
+
+template <FixedText text, auto fn, bool raw>
+struct OfferEntry : FunctionEntry<text, fn, raw> {
+  template <class Class>
+  static constexpr void manifest(TextSink& out) {
+    static_assert(!Shape<Class, fn>::takes_call,
+                  "a host function may not wait, so it takes no Call&; take a Later<Reply>&& to answer later");
+    manifest_line(out, "offers", text.view());
+  }
+
+  template <class Class>
+  static bp_status add(const bp_host_api* api, bp_module* module, std::string_view* name) {
+    *name = text.view();
+    bp_function_desc desc{};
+    desc.struct_size = sizeof desc;
+    desc.name = str(text.view());
+    desc.function = offer<Class, fn, raw>;
+    return api->register_function(module, &desc);
+  }
+};
+
+}  // namespace detail
+
+/// A wire name, run by `fn` on the request thread. `fn` is a member function of the module's class or a
+/// free function, and takes, in any order and all optional: `Call&` or `Stream<Part>&` to wait and to
+/// answer in parts; the request, by value or const&; the module's class (free functions);
+/// `Later<Reply>&&` to answer after it has returned. It returns the reply, or void.
+template <FixedText name, auto fn>
+inline constexpr detail::HandlerEntry<name, fn, false, 0> handler{};
+
+/// A wire name that runs on the worker pool, where it may block; one at a time for each instance.
+template <FixedText name, auto fn>
+inline constexpr detail::HandlerEntry<name, fn, false, BP_HANDLER_BLOCKING> blocking{};
+
+/// Like `blocking`, but several run at once for one instance: the author locks.
+template <FixedText name, auto fn>
+inline constexpr detail::HandlerEntry<name, fn, false, BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT> concurrent{};
+
+/// A wire name whose payload and answer are bytes that nobody looks at: `fn` takes a View of the payload
+/// and returns Bytes, a View (into the payload, or what lives as long as the instance) or void. `flags`
+/// are BP_HANDLER_….
+template <FixedText name, auto fn, std::uint32_t flags = 0>
+inline constexpr detail::HandlerEntry<name, fn, true, flags> raw{};
+
+/// A host function offered to handlers of every module; any wire name. It runs on the request thread of
+/// the calling context and must not wait.
+template <FixedText name, auto fn>
+inline constexpr detail::OfferEntry<name, fn, false> offers{};
+
+}  // namespace backplane

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Names with their types: events that a module emits, and what it calls. They are listed in
+// BACKPLANE_MODULE, and used where the event is emitted or the call is made.
+#pragma once
+
+#include <chrono>
+
+#include "cbor.hpp"
+
+namespace backplane {
+
+namespace detail {
+/// What an entry of BACKPLANE_MODULE may say; each kind has its own of those that concern it.
+struct EntryBase {
+  static constexpr bool is_event = false;
+  static constexpr bool suspends = false;
+  static constexpr bool in_module_scope = false;  // the name must begin with the module's
+
+  template <class Class>
+  static bp_status add(const bp_host_api*, bp_module*, std::string_view*) {
+    return BP_OK;
+  }
+  template <class Class>
+  static constexpr void manifest(TextSink&) {}
+  template <class Class>
+  static constexpr void cddl(TextSink&, std::string_view /*module*/) {}
+};
+
+constexpr void manifest_line(TextSink& out, std::string_view key, std::string_view value) {
+  out << key << "=" << value;
+  out.put('\0');
+}
+}  // namespace detail
+
+/// An event with a typed payload.
+template <FixedText text, class T>
+struct Event : detail::EntryBase {
+  static constexpr auto name = text;
+  static constexpr bool is_event = true;
+  static constexpr bool in_module_scope = true;
+  static_assert(detail::valid_wire_name(text.view()), "an event name is module.verb: [a-z0-9_]+(\\.[a-z0-9_]+)+");
+
+  template <class Class>
+  static constexpr void manifest(detail::TextSink& out) {
+    detail::manifest_line(out, "emits", text.view());
+  }
+  template <class Class>
+  static constexpr void cddl(detail::TextSink& out, std::string_view) {
+    out << text.view() << ".event = ";
+    Codec<T>::cddl(out);
+    out << "\n";
+  }
+};
+template <FixedText text, class T>
+inline constexpr Event<text, T> event{};
+
+/// A wire name or host function that the module calls, with what it sends and what it expects back.
+template <FixedText text, class Request, class Reply>
+struct Calls : detail::EntryBase {
+  static constexpr auto name = text;
+  static_assert(detail::valid_wire_name(text.view()), "a wire name is module.verb: [a-z0-9_]+(\\.[a-z0-9_]+)+");
+
+  template <class Class>
+  static constexpr void manifest(detail::TextSink& out) {
+    detail::manifest_line(out, "calls", text.view());
+  }
+};
+template <FixedText text, class Request = Cbor, class Reply = Cbor>
+inline constexpr Calls<text, Request, Reply> calls{};
+
+/// The rule `<module>.config` in the CDDL: what config<T>() takes.
+template <class T>
+struct Configuration : detail::EntryBase {
+  static constexpr FixedText<1> name{""};
+
+  template <class Class>
+  static constexpr void cddl(detail::TextSink& out, std::string_view module) {
+    out << module << ".config = ";
+    Codec<T>::cddl(out, true);
+    out << "\n";
+  }
+};
+template <class T>
+inline constexpr Configuration<T> configuration{};
+
+/// One line for people about the module.
+template <FixedText text>
+struct Summary : detail::EntryBase {
+  static constexpr FixedText<1> name{""};
+  template <class Class>
+  static constexpr void manifest(detail::TextSink& out) {
+    detail::manifest_line(out, "summary", text.view());
+  }
+};
+template <FixedText text>
+inline constexpr Summary<text> summary{};
+
+/// The object must never be unmapped: it holds what cannot be undone, such as another runtime.
+struct UnloadNever : detail::EntryBase {
+  static constexpr FixedText<1> name{""};
+  template <class Class>
+  static constexpr void manifest(detail::TextSink& out) {
+    detail::manifest_line(out, "unload", "never");
+  }
+};
+inline constexpr UnloadNever unload_never{};
+
+}  // namespace backplane

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where in a value an error lies: "messages[2].delay_ms".
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "error.hpp"
+
+namespace backplane::detail {
+
+/// One step down into a value, for as long as its part is read or written. The steps link up to the
+/// root through the stack, so that a path costs nothing until an error needs it.
+class Step {
+ public:
+  Step(const Step*& current, std::string_view key) : current_(current), up_(current), key_(key) { current = this; }
+  Step(const Step*& current, std::size_t index) : current_(current), up_(current), index_(index), is_index_(true) {
+    current = this;
+  }
+  Step(const Step&) = delete;
+  Step& operator=(const Step&) = delete;
+  ~Step() { current_ = up_; }
+
+  static std::string path(const Step* leaf) {
+    std::vector<const Step*> steps;
+    for (; leaf != nullptr; leaf = leaf->up_) steps.push_back(leaf);
+    std::string out;
+    for (auto i = steps.rbegin(); i != steps.rend(); ++i) (*i)->append(out);
+    return out;
+  }
+
+ private:
+  void append(std::string& out) const {
+    if (is_index_) {
+      out += join('[', index_, ']');
+    } else if (plain(key_)) {
+      if (!out.empty()) out += '.';
+      out += key_;
+    } else {
+      out += join('[', quoted(key_), ']');
+    }
+  }
+
+  static bool plain(std::string_view key) {
+    return !key.empty() && key.size() <= 64 && std::all_of(key.begin(), key.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    });
+  }
+
+  const Step*& current_;
+  const Step* up_;
+  std::string_view key_;
+  std::size_t index_ = 0;
+  bool is_index_ = false;
+};
+
+/// "messages[2].delay_ms: expected int, got text", or the text alone at the root.
+inline std::string located(const Step* leaf, std::string_view text) {
+  std::string out = Step::path(leaf);
+  if (!out.empty()) out += ": ";
+  out += text;
+  return out;
+}
+
+}  // namespace backplane::detail

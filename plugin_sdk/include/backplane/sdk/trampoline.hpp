@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the C handler to the author's function and back. Nothing unwinds out of here.
+#pragma once
+
+#include "shape.hpp"
+
+namespace backplane::detail {
+
+/// An instance's state as the host knows it.
+template <class Class>
+struct State {
+  Instance instance;
+  Class object;
+
+  explicit State(bp_instance* native) requires std::is_constructible_v<Class, Instance&> : instance(native),
+                                                                                           object(instance) {}
+  explicit State(bp_instance* native) requires(!std::is_constructible_v<Class, Instance&> &&
+                                               std::is_default_constructible_v<Class>)
+      : instance(native), object() {}
+};
+
+/// Reads the payload. For the author's convenience, and a caller's, an empty one stands for an empty map.
+template <class Request>
+Request read_request(View payload) {
+  constexpr std::uint8_t empty_map[] = {0xa0};
+  if constexpr (std::is_same_v<Request, View>) {
+    return payload;
+  } else if constexpr (std::is_same_v<Request, Nothing>) {
+    if (payload.empty() || (payload.size() == 1 && (payload[0] == 0xa0 || payload[0] == 0xf6))) return {};
+    Decoder decoder(payload);
+    const cbor::Item head = decoder.next(cbor::Type::map, "an empty map");
+    decoder.pairs(head, [&](std::string_view) { decoder.fail("unknown field; known: none"); });
+    decoder.finish();
+    return {};
+  } else if constexpr (DescribedStruct<Request>) {
+    return decode<Request>(payload.empty() ? View(empty_map) : payload);
+  } else {
+    return decode<Request>(payload);
+  }
+}
+
+/// What stands in a frame for what the handler does not ask for.
+struct Unasked {
+  template <class... T>
+  explicit Unasked(T&&...) {}
+};
+
+/// The arguments of one run of a handler.
+template <class Class, class S>
+struct Frame {
+  Frame(const bp_call* native, State<Class>& in)
+      : state(in), call(native, in.instance), later(native->token), request(read(native)) {}
+
+  typename S::Request read(const bp_call* native) {
+    try {
+      return read_request<typename S::Request>(view(native->payload));
+    } catch (...) {
+      give_up();
+      throw;
+    }
+  }
+
+  /// After an exception: whether the call is still for the trampoline to answer.
+  bool give_up() noexcept {
+    if constexpr (S::answers_later) {
+      return later.release() != 0;
+    } else {
+      return true;
+    }
+  }
+
+  template <class A>
+  A&& argument() noexcept {
+    constexpr Role r = role<Class, A>();
+    if constexpr (r == Role::module) {
+      return static_cast<A&&>(state.object);
+    } else if constexpr (r == Role::call) {
+      return static_cast<A&&>(call);
+    } else if constexpr (r == Role::later) {
+      return static_cast<A&&>(later);
+    } else {
+      return static_cast<A&&>(request);
+    }
+  }
+
+  template <auto fn, class... A>
+  decltype(auto) invoke(Types<A...>) {
+    if constexpr (S::is_member) {
+      return std::invoke(fn, state.object, argument<A>()...);
+    } else {
+      return fn(argument<A>()...);
+    }
+  }
+
+  State<Class>& state;
+  std::conditional_t<S::takes_call, typename S::CallType, Unasked> call;
+  std::conditional_t<S::answers_later, typename S::LaterType, Unasked> later;
+  typename S::Request request;
+};
+
+/// Runs the handler and answers what it returns. `raw`: a handler without result answers no bytes at
+/// all, where others answer null.
+template <class Class, auto fn, bool raw>
+bp_handled run(const bp_call* native) {
+  using S = Shape<Class, fn>;
+  auto& state = *static_cast<State<Class>*>(native->state);
+  Frame<Class, S> frame(native, state);
+  if constexpr (S::answers_later) {
+    static_assert(!raw, "a raw handler cannot answer later: a Later<Bytes> would answer CBOR");
+    try {
+      frame.template invoke<fn>(typename S::Arguments{});
+    } catch (...) {
+      if (frame.give_up()) throw;
+    }
+    return BP_LATER;
+  } else if constexpr (std::is_void_v<typename S::Return>) {
+    frame.template invoke<fn>(typename S::Arguments{});
+    reply_bytes(native->token, BP_OK, raw ? View() : View(null_item));
+  } else if constexpr (raw) {
+    const auto& out = frame.template invoke<fn>(typename S::Arguments{});
+    reply_bytes(native->token, BP_OK, View(out));
+  } else {
+    const auto& out = frame.template invoke<fn>(typename S::Arguments{});
+    reply_value(native->token, BP_OK, out);
+  }
+  return BP_DONE;
+}
+
+template <class Class, auto fn, bool raw>
+bp_handled handle(const bp_call* native) noexcept {
+  try {
+    return run<Class, fn, raw>(native);
+  } catch (...) {
+    reply_exception(native->token);
+    return BP_DONE;
+  }
+}
+
+template <class Class, auto fn, bool raw>
+void offer(const bp_call* native) noexcept {
+  handle<Class, fn, raw>(native);
+}
+
+}  // namespace backplane::detail

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// echo: the smallest useful module, for trying a host out.
+//
+//   echo.shout {text} → {shouted, prefix}   the text in capitals (ASCII letters), behind the prefix
+//   echo.version → {version}                this module's version
+//   echo.raw                                the payload back, byte for byte, no CBOR looked at
+//
+// Configuration: prefix (text, default "").
+#include <backplane/sdk.hpp>
+
+namespace {
+
+#define ECHO_VERSION "1.0.0"
+
+struct Shout {
+  std::string text;
+};
+BOOST_DESCRIBE_STRUCT(Shout, (), (text))
+
+struct Shouted {
+  std::string shouted, prefix;
+};
+BOOST_DESCRIBE_STRUCT(Shouted, (), (shouted, prefix))
+
+struct Version {
+  std::string version;
+};
+BOOST_DESCRIBE_STRUCT(Version, (), (version))
+
+struct Config {
+  std::string prefix;
+};
+BOOST_DESCRIBE_STRUCT(Config, (), (prefix))
+
+class Echo {
+ public:
+  explicit Echo(backplane::Instance& self) : config_(self.config<Config>()) {}
+
+  Shouted shout(const Shout& in) const {
+    std::string shouted = config_.prefix + in.text;
+    for (std::size_t i = config_.prefix.size(); i < shouted.size(); ++i) {
+      // Bytes of letters beyond ASCII stay as they are, and with them the text stays UTF-8.
+      if (shouted[i] >= 'a' && shouted[i] <= 'z') shouted[i] = static_cast<char>(shouted[i] - 'a' + 'A');
+    }
+    return {shouted, config_.prefix};
+  }
+
+  Version version() const { return {ECHO_VERSION}; }
+
+  backplane::View raw(backplane::View payload) const { return payload; }
+
+ private:
+  const Config config_;
+};
+
+}  // namespace
+
+BACKPLANE_MODULE(Echo, "echo", ECHO_VERSION, backplane::summary<"shouts, and gives bytes back">,
+                 backplane::configuration<Config>, backplane::handler<"echo.shout", &Echo::shout>,
+                 backplane::handler<"echo.version", &Echo::version>, backplane::raw<"echo.raw", &Echo::raw>);

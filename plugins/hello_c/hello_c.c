@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A module in plain C, against backplane/plugin.h alone.
+ *
+ *   hello_c.greet "Ada"   → "Hello, Ada!"                at once
+ *   hello_c.later 250     → "Hello, 250 ms later!"       from a thread of the module's own
+ *   hello_c.count         → 2                            greetings given in this context
+ *
+ * Read from the bottom up: the entry, init, the instance, the handlers.
+ */
+#include "hello_c.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "small_cbor.h"
+
+/* What a host can read of this file without running it. Each name under `provides` is registered in
+ * init, and the other way round: the host compares the two and refuses the module if they differ. */
+BP_MANIFEST_ABI;
+BP_MANIFEST("name=hello_c");
+BP_MANIFEST("version=1.0.0");
+BP_MANIFEST("summary=Greets, in plain C");
+BP_MANIFEST("provides=hello_c.greet");
+BP_MANIFEST("provides=hello_c.later");
+BP_MANIFEST("provides=hello_c.count");
+
+BP_CDDL(
+    "hello_c.greet.request = tstr .size (1..200) ; whom to greet\n"
+    "hello_c.greet.reply = tstr\n"
+    "hello_c.later.request = uint .le 60000 ; milliseconds\n"
+    "hello_c.later.reply = tstr\n"
+    "hello_c.count.request = any ; not looked at\n"
+    "hello_c.count.reply = uint\n");
+
+const bp_host_api* hello_host;
+
+/* The module inside one context. Its handlers run on that context's request thread, one at a time, so
+ * `greeted` needs no lock. */
+typedef struct instance {
+  uint64_t greeted;
+  later* later;
+} instance;
+
+/* ---- Answers ---- */
+
+void hello_refuse(bp_token call, bp_status status, bp_str message) {
+  bp_answer answer = {sizeof answer, status, {NULL, 0}, message, {NULL, 0}, NULL};
+  hello_host->reply(call, &answer);
+}
+
+void hello_refuse_payload(const bp_call* call, const char* expected) {
+  char text[160];
+  int size = call->payload.size == 0
+                 ? snprintf(text, sizeof text, "found no payload; expected %s", expected)
+                 : snprintf(text, sizeof text, "found a payload of %zu bytes that begins with 0x%02x; expected %s",
+                            call->payload.size, call->payload.data[0], expected);
+  hello_refuse(call->token, BP_BAD_PAYLOAD, (bp_str){text, (size_t)size});
+}
+
+void hello_reply(bp_token call, bp_str greeting, bp_str name) {
+  /* In a buffer of the host's the answer is handed over instead of copied. */
+  size_t length = greeting.size + 2 + name.size + 1;
+  bp_buffer* buffer = hello_host->buffer_new(CBOR_HEAD_MAX + length);
+  if (buffer == NULL) {
+    hello_refuse(call, BP_OUT_OF_MEMORY, TEXT("no memory for the greeting"));
+    return;
+  }
+  uint8_t* p = buffer->data;
+  p += cbor_write_head(p, CBOR_TEXT, length);
+  memcpy(p, greeting.data, greeting.size);
+  p += greeting.size;
+  memcpy(p, ", ", 2);
+  p += 2;
+  memcpy(p, name.data, name.size);
+  p += name.size;
+  *p++ = '!';
+  buffer->size = (size_t)(p - buffer->data);
+
+  bp_answer answer = {sizeof answer, BP_OK, {NULL, 0}, {NULL, 0}, {NULL, 0}, buffer};
+  /* Refused (canceled, or out of time) means that nobody waits for it any more: then it is still ours. */
+  if (hello_host->reply(call, &answer) != BP_OK) hello_host->buffer_free(buffer);
+}
+
+/* ---- Handlers ---- */
+
+/* The payload as one CBOR text of 1 to NAME_MAX_BYTES bytes. */
+static bool read_name(bp_bytes payload, bp_str* name) {
+  unsigned kind;
+  uint64_t length;
+  size_t head = cbor_read_head(payload.data, payload.size, &kind, &length);
+  if (head == 0 || kind != CBOR_TEXT || length != payload.size - head) return false;
+  if (length == 0 || length > NAME_MAX_BYTES || !utf8_ok(payload.data + head, (size_t)length)) return false;
+  name->data = (const char*)payload.data + head;
+  name->size = (size_t)length;
+  return true;
+}
+
+static bp_handled greet(const bp_call* call) {
+  instance* self = call->state;
+  bp_str name;
+  if (!read_name(call->payload, &name)) {
+    hello_refuse_payload(call, "the name to greet, one CBOR text of 1 to 200 bytes");
+    return BP_DONE;
+  }
+  self->greeted++;
+  hello_reply(call->token, TEXT("Hello"), name);
+  return BP_DONE;
+}
+
+static bp_handled greet_later(const bp_call* call) {
+  instance* self = call->state;
+  bp_handled handled = later_handle(self->later, call);
+  if (handled == BP_LATER) self->greeted++;
+  return handled;
+}
+
+static bp_handled count(const bp_call* call) {
+  const instance* self = call->state;
+  uint8_t bytes[CBOR_HEAD_MAX];
+  size_t size = cbor_write_head(bytes, CBOR_UINT, self->greeted);
+  bp_answer answer = {sizeof answer, BP_OK, {bytes, size}, {NULL, 0}, {NULL, 0}, NULL};
+  hello_host->reply(call->token, &answer); /* copies the payload before it returns */
+  return BP_DONE;
+}
+
+/* ---- The instance: one for each context ---- */
+
+static bp_status instance_create(void* module_data, bp_instance* handle, void** state) {
+  (void)handle; /* would be kept by a module that emits events */
+  instance* self = calloc(1, sizeof *self);
+  if (self != NULL) self->later = later_new();
+  if (self == NULL || self->later == NULL) {
+    free(self);
+    hello_host->fail(module_data, TEXT("no memory for the instance"));
+    return BP_OUT_OF_MEMORY;
+  }
+  *state = self;
+  return BP_OK;
+}
+
+static void instance_destroy(void* state) {
+  instance* self = state;
+  later_free(self->later);
+  free(self);
+}
+
+/* ---- The module: once for each generation ---- */
+
+static bp_status init(const bp_host_api* host, bp_module* module, void** module_data) {
+  const bp_handler_desc handlers[] = {
+      {sizeof(bp_handler_desc), 0, TEXT("hello_c.greet"), greet, NULL},
+      {sizeof(bp_handler_desc), 0, TEXT("hello_c.later"), greet_later, NULL},
+      {sizeof(bp_handler_desc), 0, TEXT("hello_c.count"), count, NULL},
+  };
+  hello_host = host;
+  *module_data = module; /* instance_create needs it to say why it fails */
+  for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
+    bp_status status = host->register_handler(module, &handlers[i]);
+    if (status != BP_OK) return status; /* nothing has been made yet, so nothing is to be undone */
+  }
+  return BP_OK;
+}
+
+BP_MODULE_ENTRY = {
+    sizeof(bp_module_entry), BP_ABI_MAJOR, BP_ABI_MINOR, 0, init, NULL, instance_create, instance_destroy, NULL,
+};

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// kv: a durable store of values by key.
+//
+//   kv.put {key, value} → null                      sets or replaces
+//   kv.get {key} → {found, value}                   value is null if nothing was found
+//   kv.delete {key} → {deleted}                     whether there was such a key
+//   kv.scan {prefix?, after?, limit?} → {entries: [{key, value}], next?}
+//                                                   in the byte order of the keys; to go on, call again with
+//                                                   after = next; limit is 1 to 1000, 100 if absent
+//   kv.count {prefix?} → {count}
+//   event kv.changed {key, change: "put" / "deleted"}
+//
+// A key is text of 1 to 1024 bytes. A value is any CBOR item of up to 16 MiB, and comes back byte for byte
+// as it was put. What kv.put or kv.delete answered is on the disk: kill -9 or a power cut do not take it
+// back. All contexts and generations, and other hosts with the same data directory, share one file,
+// kv.sqlite3 in the module's data directory; each context hears of its own changes.
+#include <backplane/sdk.hpp>
+
+#include "store.hpp"
+
+namespace {
+
+using backplane::Cbor;
+using backplane::Error;
+
+struct Key {
+  std::string key;
+};
+BOOST_DESCRIBE_STRUCT(Key, (), (key))
+
+struct Entry {
+  std::string key;
+  Cbor value;
+};
+BOOST_DESCRIBE_STRUCT(Entry, (), (key, value))
+
+struct Found {
+  bool found = false;
+  Cbor value;
+};
+BOOST_DESCRIBE_STRUCT(Found, (), (found, value))
+
+struct Deleted {
+  bool deleted = false;
+};
+BOOST_DESCRIBE_STRUCT(Deleted, (), (deleted))
+
+struct Scan {
+  std::optional<std::string> prefix;
+  std::optional<std::string> after;
+  std::optional<std::uint64_t> limit;
+};
+BOOST_DESCRIBE_STRUCT(Scan, (), (prefix, after, limit))
+
+struct Page {
+  std::vector<Entry> entries;
+  std::optional<std::string> next;
+};
+BOOST_DESCRIBE_STRUCT(Page, (), (entries, next))
+
+struct Prefix {
+  std::optional<std::string> prefix;
+};
+BOOST_DESCRIBE_STRUCT(Prefix, (), (prefix))
+
+struct Count {
+  std::uint64_t count = 0;
+};
+BOOST_DESCRIBE_STRUCT(Count, (), (count))
+
+enum class Change { put, deleted };
+BOOST_DESCRIBE_ENUM(Change, put, deleted)
+
+struct Changed {
+  std::string key;
+  Change change = Change::put;
+};
+BOOST_DESCRIBE_STRUCT(Changed, (), (key, change))
+
+constexpr auto changed = backplane::event<"kv.changed", Changed>;
+
+bp_status status_of(backplane::kv::StoreError::Kind kind) {
+  using Kind = backplane::kv::StoreError::Kind;
+  switch (kind) {
+    case Kind::input:
+      return BP_BAD_PAYLOAD;
+    case Kind::busy:
+      return BP_TIMEOUT;
+    case Kind::file:
+      break;
+  }
+  return BP_IO;
+}
+
+/// What the store throws, as what a caller gets.
+template <class Action>
+auto translated(Action action) {
+  try {
+    return action();
+  } catch (const backplane::kv::StoreError& e) {
+    throw Error(status_of(e.kind), e.what());
+  }
+}
+
+// Its handlers run on the worker pool, one at a time for each instance, so the store needs no lock.
+class Kv {
+ public:
+  explicit Kv(backplane::Instance& self)
+      : self_(self), store_(translated([&] { return std::make_unique<backplane::kv::Store>(file_in(self)); })) {}
+
+  void put(const Entry& in) {
+    translated([&] { store_->put(in.key, in.value.view()); });
+    tell({in.key, Change::put});
+  }
+
+  Found get(const Key& in) {
+    const auto value = translated([&] { return store_->get(in.key); });
+    if (!value) return {};
+    return {true, Cbor::parse(*value)};
+  }
+
+  Deleted remove(const Key& in) {
+    const bool deleted = translated([&] { return store_->remove(in.key); });
+    if (deleted) tell({in.key, Change::deleted});
+    return {deleted};
+  }
+
+  Page scan(const Scan& in) {
+    const auto found = translated([&] {
+      return store_->scan(in.prefix.value_or(""), in.after.value_or(""),
+                          in.limit.value_or(backplane::kv::scan_default));
+    });
+    Page page;
+    page.entries.reserve(found.entries.size());
+    for (const auto& entry : found.entries) page.entries.push_back({entry.key, Cbor::parse(entry.value)});
+    page.next = found.next;
+    return page;
+  }
+
+  Count count(const Prefix& in) {
+    return {translated([&] { return store_->count(in.prefix.value_or("")); })};
+  }
+
+ private:
+  static std::filesystem::path file_in(const backplane::Instance& self) {
+    return std::filesystem::path(self.data_dir()) / "kv.sqlite3";
+  }
+
+  /// The change is made, heard of or not.
+  void tell(const Changed& what) {
+    if (self_.emit(changed, what) == BP_OVERFLOW) {
+      self_.log(backplane::Level::warn, "the event queue is full: nobody hears of the change of key ", what.key);
+    }
+  }
+
+  backplane::Instance& self_;
+  const std::unique_ptr<backplane::kv::Store> store_;
+};
+
+}  // namespace
+
+BACKPLANE_MODULE(Kv, "kv", "1.0.0", backplane::summary<"a durable store of values by key">,
+                 backplane::blocking<"kv.put", &Kv::put>, backplane::blocking<"kv.get", &Kv::get>,
+                 backplane::blocking<"kv.delete", &Kv::remove>, backplane::blocking<"kv.scan", &Kv::scan>,
+                 backplane::blocking<"kv.count", &Kv::count>, changed);

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// session: logs users in with the help of whoever knows them.
+//
+//   session.login {user_id} → {user_id, profile}
+//       Asks the host function profile.fetch {user_id} and answers with what that said, whatever its shape;
+//       emits session.logged_in {user_id}. Without profile.fetch the answer is no_host_function; an error of
+//       profile.fetch is passed on.
+//
+// Configuration: fetch_timeout_ms (default 5000; 0: as long as the caller waits).
+#include <backplane/sdk.hpp>
+
+namespace {
+
+/// Some number their users, some name them.
+using UserId = std::variant<std::string, std::uint64_t>;
+
+struct Config {
+  std::uint32_t fetch_timeout_ms = 5000;
+};
+BOOST_DESCRIBE_STRUCT(Config, (), (fetch_timeout_ms))
+
+struct User {
+  UserId user_id;
+};
+BOOST_DESCRIBE_STRUCT(User, (), (user_id))
+
+struct LoggedIn {
+  UserId user_id;
+  backplane::Cbor profile;
+};
+BOOST_DESCRIBE_STRUCT(LoggedIn, (), (user_id, profile))
+
+constexpr auto fetch = backplane::calls<"profile.fetch", User, backplane::Cbor>;
+constexpr auto logged_in = backplane::event<"session.logged_in", User>;
+
+class Session {
+ public:
+  explicit Session(backplane::Instance& self) : self_(self), config_(self.config<Config>()) {}
+
+  LoggedIn login(backplane::Call& call, const User& in) {
+    backplane::Cbor profile = call.host_call(fetch, in, backplane::Milliseconds(config_.fetch_timeout_ms));
+    self_.announce(logged_in, in);
+    return {in.user_id, std::move(profile)};
+  }
+
+ private:
+  backplane::Instance& self_;
+  const Config config_;
+};
+
+}  // namespace
+
+BACKPLANE_MODULE(Session, "session", "1.0.0", backplane::summary<"logs users in with what profile.fetch says of them">,
+                 backplane::configuration<Config>, backplane::handler<"session.login", &Session::login>, logged_in,
+                 fetch);

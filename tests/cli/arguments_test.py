@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What needs no host: help, usage errors, inspect, --check-config, and an unreachable socket."""
+
+import json
+import os
+import subprocess
+import unittest
+
+from harness import DESK, EXE, MODULES, PLUGINS, Case
+
+COMMANDS = ["run", "call", "ls", "load", "unload", "reload", "events", "inspect", "status", "stop"]
+
+
+class Arguments(Case):
+    def test_backplane_alone_teaches_how_to_begin(self):
+        out, err = self.bp()
+        self.assertEqual(err, "")
+        for part in ["backplane run", "backplane call echo.shout", "Exit codes", *COMMANDS]:
+            self.assertIn(part, out)
+        self.assertEqual(self.bp("--help")[0], out)
+
+    def test_every_command_has_help_with_an_example_and_its_exit_codes(self):
+        for command in COMMANDS:
+            out, _ = self.bp(command, "--help")
+            self.assertIn(f"\n  backplane {command}", out)
+            self.assertIn("Exit codes: 0", out)
+            self.assertEqual(self.bp("help", command)[0], out)
+
+    def test_the_version_names_library_and_abi(self):
+        self.assertRegex(self.bp("--version")[0], r"^backplane \d+\.\d+\.\d+ \(ABI 1\.0\)\n$")
+
+    def test_an_unknown_command_is_usage_and_the_nearest_is_named(self):
+        self.assertIn("did you mean unload?", self.refused(2, "unlod"))
+        self.assertIn("there is no command", self.refused(2, "frobnicate"))
+
+    def test_wrong_flags_are_usage(self):
+        self.assertIn("did you mean --timeout?", self.refused(2, "call", "a.b", "--timout", "1"))
+        self.assertIn('found "soon"', self.refused(2, "call", "a.b", "--timeout", "soon"))
+        self.assertIn('found "-1"', self.refused(2, "call", "a.b", "--timeout", "-1"))
+        self.assertIn("one operand too many", self.refused(2, "unload", "a", "b"))
+        self.assertIn("--help", self.refused(2, "call"))
+        self.assertIn("--help", self.refused(2, "load"))
+        self.refused(2, "--frob", "ls")
+        self.refused(2, "--socket")
+
+    def test_json_that_does_not_parse_is_usage_and_shows_the_place(self):
+        err = self.refused(2, "call", "echo.shout", '{"text": }')
+        self.assertIn("line 1, column 10", err)
+        self.assertIn('\n    {"text": }\n             ^\n', err)
+        file = self.write("broken.json", '{\n  "text": "a",\n}')
+        self.assertIn("line 3, column 1", self.refused(2, "call", "echo.shout", "@" + file))
+        self.assertIn("(stdin)", self.refused(2, "call", "echo.shout", "-", stdin=b"{"))
+        self.assertIn("cannot open", self.refused(2, "call", "echo.shout", "@/nowhere.json"))
+        self.assertIn("stands twice", self.refused(2, "call", "echo.shout", '{"a":1,"a":2}'))
+        self.assertIn("64 bits", self.refused(2, "call", "echo.shout", "18446744073709551616"))
+
+    def test_a_configuration_for_load_must_be_an_object(self):
+        self.assertIn("found array", self.refused(2, "load", DESK, "--config", "[]"))
+        self.assertIn("line 1", self.refused(2, "load", DESK, "--config", "{"))
+
+    def test_a_socket_nobody_listens_on_is_unreachable_for_every_command(self):
+        for arguments in [["call", "a.b"], ["ls"], ["load", DESK], ["unload", "a"], ["reload", "a"], ["events"],
+                          ["status"], ["stop"]]:
+            err = self.refused(3, *arguments)
+            self.assertIn(self.socket, err)
+            self.assertIn("backplane run", err)
+
+    def test_errors_are_json_when_json_is_asked_for(self):
+        error = json.loads(self.refused_json(3, "ls"))["error"]
+        self.assertEqual((error["exit"], error["code"], error["status"]), (3, "unreachable", 41))
+        self.assertIn(self.socket, error["message"])
+        error = json.loads(self.refused_json(2, "lss"))["error"]
+        self.assertEqual((error["exit"], error["code"]), (2, "usage"))
+
+    def refused_json(self, code, *arguments):
+        out, err = self.bp(*arguments, "--json", code=code)
+        self.assertEqual(out, "")
+        self.assertEqual(err.count("\n"), 1)
+        return err
+
+    def test_the_socket_is_the_flag_then_the_environment_then_the_runtime_directory_then_a_temporary_one(self):
+        self.assertIn("/flag.sock", self.refused(3, "ls", "--socket", self.path("flag.sock")))
+        self.assertIn("/flag.sock", self.refused(3, "--socket", self.path("flag.sock"), "ls"))
+        self.assertIn(self.socket, self.refused(3, "ls"))
+        del self.environment["BACKPLANE_SOCKET"]
+        self.environment["XDG_RUNTIME_DIR"] = self.path("runtime")
+        self.assertIn(self.path("runtime/backplane/backplane.sock"), self.refused(3, "ls"))
+        del self.environment["XDG_RUNTIME_DIR"]
+        self.assertIn(self.path(f"backplane-{os.geteuid()}/backplane.sock"), self.refused(3, "ls"))
+
+    def test_a_full_disk_under_stdout_is_an_error(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([EXE, "--version"], stdout=full, stderr=subprocess.PIPE, env=self.environment)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"cannot write to stdout: No space left on device", done.stderr)
+
+
+class Inspect(Case):
+    def test_inspect_shows_the_manifest(self):
+        report = self.bp_json("inspect", DESK)
+        self.assertEqual((report["name"], report["version"], report["unload"]), ("desk", "1.0", "drain"))
+        self.assertIn("desk.refuse", report["provides"])
+        self.assertIn("desk.version.request = any", report["cddl"])
+        out, _ = self.bp("inspect", DESK)
+        self.assertIn("answers in every way there is", out)
+        self.assertIn("desk.version.reply = tstr", out)
+
+    def test_inspect_runs_no_code_of_a_module_whose_constructor_aborts(self):
+        self.assertEqual(self.bp_json("inspect", str(MODULES / "desk_aborts.so"))["name"], "desk")
+
+    def test_inspect_of_what_is_no_module_is_refused(self):
+        self.assertIn("text.so", self.refused(5, "inspect", self.write("text.so", "no ELF")))
+        self.refused(5, "inspect", "/lib/x86_64-linux-gnu/libc.so.6")
+        self.assertIn("nowhere.so", self.refused(5, "inspect", self.path("nowhere.so")))
+
+
+class CheckConfig(Case):
+    def check(self, text, code=2):
+        out, err = self.bp("run", "--check-config", "--config", self.write("host.toml", text), code=code)
+        self.assertEqual(out, "")
+        return err
+
+    def test_a_sound_configuration_is_told_and_nothing_is_made(self):
+        err = self.check(f'data_dir = "data"\n[modules.desk]\npath = "{DESK}"\nconfig = {{ legs = 4 }}\n', code=0)
+        self.assertIn("the configuration is sound: 1 module (desk)", err)
+        self.assertEqual(os.listdir(self.dir), ["host.toml"])
+
+    def test_what_is_wrong_is_told_with_line_and_column(self):
+        for text, parts in [
+            ("socket = \n", ["host.toml:1:"]),
+            ("sockt = 'x'\n", ["host.toml:1:1: unknown key \"sockt\"", "did you mean socket?", "known: socket, data_dir"]),
+            ("\n  socket = 5\n", ["host.toml:2:", "socket: found an integer, expected a string"]),
+            ("workers = 0\n", ["host.toml:1:", "from 1 to 256"]),
+            ("module_dirs = 'x'\n", ["found a string, expected an array"]),
+            ("modules = []\n", ["modules: found an array, expected a table"]),
+            (f"[modules.desk]\npth = '{DESK}'\n", ['host.toml:2:1: unknown key "pth" in modules.desk', "path, load, config"]),
+            (f"[modules.desk]\npath = '{DESK}'\nload = 'no'\n", ["modules.desk.load: found a string, expected true or false"]),
+            (f"[modules.desk]\npath = '{DESK}'\nconfig = 1\n", ["modules.desk.config: found an integer, expected a table"]),
+            (f"[modules.chair]\npath = '{DESK}'\n", ['is the module "desk", expected "chair"']),
+            ("[modules.chair]\n", ['there is no file of the module "chair"']),
+            ("[modules.desk]\npath = 'nowhere.so'\n", ["nowhere.so"]),
+            ("module_dirs = ['nowhere']\n", ["cannot read the module directory", "nowhere"]),
+            ("log_level = 'loud'\n", ['found "loud", expected trace, debug']),
+        ]:
+            err = self.check(text)
+            for part in parts:
+                self.assertIn(part, err, text)
+
+    def test_a_configuration_file_that_is_not_there_is_usage(self):
+        self.assertIn("cannot open", self.refused(2, "run", "--config", self.path("nowhere.toml")))
+
+    def test_without_modules_the_bundled_ones_are_taken(self):
+        err = self.bp("run", "--check-config")[1]
+        for file in PLUGINS.glob("*.so"):
+            self.assertIn(file.stem, err)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

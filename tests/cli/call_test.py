@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls: payloads in, answers out, errors, deadlines, Ctrl-C."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import unittest
+
+from harness import EXE, PLUGINS, Case
+
+
+class Call(Case):
+    def setUp(self):
+        super().setUp()
+        self.host_process = self.host()
+
+    def test_an_answer_is_one_line_of_json_and_nothing_on_stderr(self):
+        self.assertEqual(self.bp("call", "desk.version"), ('"1.0"\n', ""))
+
+    def test_json_comes_back_as_it_went(self):
+        for payload in ['{"a":[1,2.0,"é",null,true]}', "18446744073709551615", "9007199254740993", "-5",
+                        '{"$bytes":"AQI="}', '{"$float":"nan"}', '{"$map":[[1,2]]}', '{"$tag":[32,"x"]}', "[]"]:
+            self.assertEqual(self.bp("call", "desk.back", "--", payload)[0], payload + "\n")
+
+    def test_the_payload_comes_from_a_file_or_from_stdin(self):
+        file = self.write("payload.json", '{"from": "file"}\n')
+        self.assertEqual(self.bp("call", "desk.back", "@" + file)[0], '{"from":"file"}\n')
+        self.assertEqual(self.bp("call", "desk.back", "-", stdin=b'{"from": "stdin"}')[0], '{"from":"stdin"}\n')
+
+    def test_without_a_payload_the_empty_map_is_sent(self):
+        self.assertEqual(self.bp("call", "desk.back")[0], "{}\n")
+
+    def test_raw_bytes_pass_as_they_are(self):
+        data = bytes(range(256)) * 4096  # a megabyte
+        with open(self.path("data"), "wb") as file:
+            file.write(data)
+        for operand, stdin in [("-", data), ("@" + self.path("data"), b"")]:
+            out, _ = self.bp("call", "desk.back", operand, "--raw", stdin=stdin)
+            self.assertEqual(out.encode(errors="surrogateescape"), data)
+
+    def test_an_answer_that_is_no_cbor_is_shown_in_base64_and_can_be_sent_back(self):
+        out, err = self.bp("call", "desk.back", "-", "--raw", stdin=b"\xff\x00")
+        out, err = self.bp("call", "desk.back", '{"$raw": "/wA="}')
+        self.assertEqual(out, '{"$raw":"/wA="}\n')
+        self.assertIn("2 bytes are no CBOR", err)
+        self.assertEqual(self.bp("call", "desk.back", '{"$raw": ""}', "--json"), ('{"$raw":""}\n', ""))
+
+    def test_partial_answers_are_lines_of_their_own(self):
+        self.assertEqual(self.bp("call", "desk.parts")[0], "1\n2\n3\n")
+        self.assertEqual(self.bp("call", "desk.parts", "--raw")[0], "\x01\x02\x03")
+
+    def test_an_error_of_the_plugin_is_told_with_its_detail_and_cannot_steer_the_terminal(self):
+        err = self.refused(1, "call", "desk.refuse")
+        self.assertEqual(err, 'backplane: module: the desk is \\x1b[31mclosed\n  detail: {"at":9}\n')
+        out, err = self.bp("call", "desk.refuse", "--json", code=1)
+        self.assertEqual((out, json.loads(err)), ("", {"error": {
+            "exit": 1, "code": "module", "status": 1007, "message": "the desk is \x1b[31mclosed", "detail": {"at": 9}}}))
+
+    def test_an_unknown_wire_name_is_an_error_and_the_nearest_is_named(self):
+        self.assertIn("did you mean desk.version?", self.refused(1, "call", "desk.versoin"))
+        self.assertIn("did you mean desk.version?", self.refused(1, "call", "version"))
+        self.assertIn("backplane ls", self.refused(1, "call", "nobody.home"))
+        self.assertIn("nobody.home", self.refused(1, "call", "nobody.home"))
+        self.refused(1, "call", "No Name")
+
+    def test_a_deadline_ends_a_call_with_4(self):
+        self.assertIn("deadline", self.refused(4, "call", "desk.wait", "--timeout", "50"))
+        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+
+    def test_ctrl_c_cancels_the_call_and_the_host_goes_on(self):
+        events = self.spawn("events", "desk.said")
+        events.wait_err("listening to")
+        call = self.spawn("call", "desk.wait")
+        events.wait_out("desk.said")  # the handler runs
+        call.signal(signal.SIGINT)
+        out, err = self.assert_ends(call, 130)
+        self.assertEqual(out, "")
+        self.assertIn("canceled", err)
+        self.assertEqual(self.bp_json("status")["contexts"][0]["running"], 0)
+
+    def test_a_host_that_is_killed_ends_the_open_call_with_3(self):
+        events = self.spawn("events", "desk.said")
+        events.wait_err("listening to")
+        call = self.spawn("call", "desk.wait")
+        events.wait_out("desk.said")
+        self.host_process.signal(signal.SIGKILL)
+        self.assert_ends(call, 3)
+        self.assert_ends(events, 3)
+
+    def test_on_a_terminal_the_answer_is_indented_unless_json_is_asked_for(self):
+        for flags, expected in [([], '{\n  "a": [\n    1\n  ]\n}\n'), (["--json"], '{"a":[1]}\n')]:
+            ours, theirs = pty.openpty()
+            try:
+                subprocess.run([EXE, "call", "desk.back", '{"a":[1]}', *flags], env=self.environment, stdout=theirs,
+                               check=True, timeout=60)
+                self.assertEqual(os.read(ours, 4096).decode().replace("\r\n", "\n"), expected)
+            finally:
+                os.close(ours)
+                os.close(theirs)
+
+    def test_a_reader_that_has_left_is_no_error(self):
+        call = self.spawn("call", "desk.parts")
+        call.popen.stdout.close()
+        self.assertEqual(call.popen.wait(60), 0)
+
+
+@unittest.skipUnless((PLUGINS / "echo.so").exists() and (PLUGINS / "timer.so").exists(), "echo and timer are not built")
+class Bundled(Case):
+    def setUp(self):
+        super().setUp()
+        self.host(modules=[PLUGINS / "echo.so", PLUGINS / "timer.so"])
+
+    def test_a_payload_of_the_wrong_shape_is_the_plugins_answer(self):
+        self.assertIn("text", self.refused(1, "call", "echo.shout", "{}"))
+        self.assertIn("txt", self.refused(1, "call", "echo.shout", '{"text": "a", "txt": "b"}'))
+        self.assertIn("expected", self.refused(1, "call", "echo.shout", "[]"))
+        err = self.refused(1, "call", "timer.complex",
+                           '{"messages":[{"message":"a","delay_ms":1},{"message":"b","delay_ms":"x"}],"tags":[]}')
+        self.assertIn("messages[1].delay_ms", err)
+
+    def test_echo_and_timer_answer(self):
+        self.assertEqual(json.loads(self.bp("call", "echo.shout", '{"text": "hi"}')[0])["shouted"], "HI")
+        out, _ = self.bp("call", "timer.ticks", '{"count": 3, "interval_ms": 1}')
+        self.assertEqual(out.count("\n"), 4)
+        for line in out.splitlines():
+            json.loads(line)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

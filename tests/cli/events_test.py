@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Following events in a second process."""
+
+import json
+import signal
+import unittest
+
+from harness import Case
+
+
+class Events(Case):
+    def setUp(self):
+        super().setUp()
+        self.host_process = self.host()
+
+    def follow(self, *arguments):
+        process = self.spawn("events", *arguments)
+        process.wait_err("listening to")
+        return process
+
+    def test_each_event_is_one_line_of_json(self):
+        events = self.follow("desk.*", "--json")
+        self.bp("call", "desk.say", '{"n": 1}')
+        lines = [json.loads(events.wait_out(name)) for name in ("desk.said", "desk.blurted")]
+        self.assertEqual(lines, [{"event": "desk.said", "payload": {"n": 1}},
+                                 {"event": "desk.blurted", "payload": {"n": 1}}])
+
+    def test_people_get_time_name_and_payload(self):
+        events = self.follow()
+        self.bp("call", "desk.say", '"hello"')
+        self.assertRegex(events.wait_out("desk.said"), r'^\d\d:\d\d:\d\d\.\d\d\d  desk\.said  "hello"$')
+
+    def test_an_event_that_is_no_cbor_is_shown_in_base64(self):
+        events = self.follow("desk.blurted", "--json")
+        self.bp("call", "desk.say", '{"$raw": "/wA="}', "--json")
+        self.assertEqual(json.loads(events.wait_out("desk.blurted"))["payload"], {"$raw": "/wA="})
+
+    def test_count_ends_it_and_the_pattern_chooses(self):
+        events = self.follow("desk.said", "--count", "2", "--json")
+        for n in range(3):
+            self.bp("call", "desk.say", str(n))
+        out, _ = self.assert_ends(events, 0)
+        self.assertEqual([json.loads(line)["payload"] for line in out.splitlines()], [0, 1])
+
+    def test_ctrl_c_and_sigterm_end_it_with_0(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            events = self.follow()
+            events.signal(number)
+            self.assert_ends(events, 0)
+
+    def test_it_ends_when_its_reader_has_left_though_nothing_happens(self):
+        events = self.follow()
+        events.popen.stdout.close()
+        self.assertEqual(events.popen.wait(60), 0)
+
+    def test_a_host_that_stops_ends_it_with_3(self):
+        events = self.follow()
+        self.bp("stop")
+        _, err = self.assert_ends(events, 3)
+        self.assertIn("has gone", err)
+
+    def test_a_wrong_pattern_is_usage(self):
+        self.assertIn("is no pattern", self.refused(2, "events", "a*b"))
+
+    def test_the_listener_goes_with_the_process(self):
+        events = self.follow()
+        self.assertGreater(self.bp_json("status")["contexts"][0]["listeners"], 0)
+        events.signal(signal.SIGINT)
+        self.assert_ends(events, 0)
+        for _ in range(200):
+            if self.bp_json("status")["contexts"][0]["listeners"] == 0:
+                return
+        self.fail("the host keeps the listener of a process that has ended")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

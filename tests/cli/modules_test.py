@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Modules come, change and go while the host runs; what is refused leaves it as it was."""
+
+import json
+import os
+import shutil
+import threading
+import unittest
+
+from harness import DESK, MODULES, Case
+
+DESK_2 = str(MODULES / "desk_2.so")
+
+
+class Modules(Case):
+    def setUp(self):
+        super().setUp()
+        self.host_process = self.host(modules=())
+
+    def load(self, *arguments):
+        return self.bp_json("load", DESK, *arguments)
+
+    def test_load_list_reload_unload(self):
+        report = self.load()
+        self.assertEqual((report["module"], report["version"], report["generation"]), ("desk", "1.0", 1))
+        self.assertIn("desk.version", report["names"])
+        module, = self.bp_json("ls")["modules"]
+        self.assertEqual((module["name"], module["path"], module["state"]), ("desk", DESK, "running"))
+
+        report = self.bp_json("reload", "desk", DESK_2)
+        self.assertEqual((report["version"], report["generation"], report["old"]["outcome"]), ("2.0", 2, "gone"))
+        self.assertEqual(self.bp("call", "desk.version")[0], '"2.0"\n')
+
+        report = self.bp_json("unload", "desk")
+        self.assertEqual((report["module"], report["generation"], report["outcome"]), ("desk", 2, "gone"))
+        self.refused(1, "call", "desk.version")
+        self.assertEqual(self.bp_json("ls")["modules"], [])
+
+    def test_people_get_tables_and_sentences(self):
+        self.assertIn("loaded desk 1.0, generation 1: ", self.bp("load", DESK)[0])
+        out, _ = self.bp("ls")
+        head, *rows = out.splitlines()
+        self.assertEqual(head.split(), ["NAME", "KIND", "MODULE", "VERSION", "GENERATION", "STATE"])
+        row = next(row for row in rows if row.startswith("desk.version "))
+        self.assertEqual(row.split(), ["desk.version", "call", "desk", "1.0", "1", "running"])
+        self.assertEqual(row.index("desk", 1), head.index("MODULE"))
+        self.assertIn("desk.version.request = any", self.bp("ls", "desk")[0])
+        self.assertEqual(self.bp("ls", "desk", "--cddl")[0], "desk.version.request = any\ndesk.version.reply = tstr\n")
+        self.assertIn("reloaded desk 1.0, generation 2", self.bp("reload", "desk")[0])
+        self.assertIn("unloaded desk, generation 2: gone", self.bp("unload", "desk")[0])
+        self.assertIn("no module is loaded", self.bp("ls")[1])
+        self.assertIn("pid", self.bp("status")[0])
+
+    def test_a_configuration_reaches_the_module_as_cbor_and_stays_across_reloads(self):
+        self.load("--config", '{"legs": 4, "top": {"$bytes": "AQI="}}')
+        expected = '{"legs":4,"top":{"$bytes":"AQI="}}\n'
+        self.assertEqual(self.bp("call", "desk.config")[0], expected)
+        self.bp("reload", "desk")
+        self.assertEqual(self.bp("call", "desk.config")[0], expected)
+        self.bp("reload", "desk", "--config", "@" + self.write("desk.json", '{"legs": 3}'))
+        self.assertEqual(self.bp("call", "desk.config")[0], '{"legs":3}\n')
+
+    def test_paths_are_those_of_the_command_not_of_the_host(self):
+        os.mkdir(self.path("sub"))
+        shutil.copy(DESK, self.path("sub/desk.so"))
+        self.dir, old = self.path("sub"), self.dir
+        self.addCleanup(setattr, self, "dir", old)
+        report = self.bp_json("load", "desk.so")
+        self.assertEqual(report["path"], os.path.join(old, "sub/desk.so"))
+
+    def test_every_refused_load_is_5_and_the_host_goes_on(self):
+        self.load()
+        cases = [
+            ([self.write("text.so", "no ELF")], "text.so"),
+            (["/lib/x86_64-linux-gnu/libc.so.6"], "libc.so.6"),
+            ([self.path("nowhere.so")], "nowhere.so"),
+            ([self.dir], self.dir),
+            ([DESK], "desk"),
+        ]
+        for arguments, part in cases:
+            self.assertIn(part, self.refused(5, "load", *arguments))
+        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+
+    def test_a_module_whose_init_fails_is_refused_with_its_own_words(self):
+        self.assertIn("the desk has no legs", self.refused(5, "load", str(MODULES / "desk_fails.so")))
+        self.assertEqual(self.bp_json("ls")["modules"], [])
+
+    def test_a_refused_reload_leaves_the_old_generation(self):
+        self.load()
+        self.assertIn("the desk has no legs", self.refused(5, "reload", "desk", str(MODULES / "desk_fails.so")))
+        self.assertIn("nowhere.so", self.refused(5, "reload", "desk", self.path("nowhere.so")))
+        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+        self.assertEqual(self.bp_json("ls")["modules"][0]["generation"], 1)
+
+    def test_modules_that_are_not_there_are_an_error_and_the_nearest_is_named(self):
+        self.load()
+        for command in ("unload", "reload", "ls"):
+            self.assertIn("did you mean desk?", self.refused(1, command, "dessk"))
+        out, err = self.bp("unload", "dessk", "--json", code=1)
+        self.assertEqual((out, json.loads(err)["error"]["code"]), ("", "not_loaded"))
+
+    def test_no_call_is_lost_while_generations_change(self):
+        self.load()
+        done, failures = threading.Event(), []
+
+        def keep_calling():
+            while not done.is_set():
+                try:
+                    self.bp("call", "desk.version")
+                except AssertionError as failure:
+                    failures.append(failure)
+
+        threads = [threading.Thread(target=keep_calling) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for turn in range(6):
+            self.bp("reload", "desk", [DESK_2, DESK][turn % 2])
+        done.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+        self.assertEqual(self.bp_json("ls")["modules"][0]["generation"], 7)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

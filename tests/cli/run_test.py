@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host as a process: how it starts, what it refuses, how it ends, what stays."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import unittest
+
+from harness import DESK, MODULES, PLUGINS, Case
+
+
+class Start(Case):
+    def test_one_line_says_when_it_is_ready(self):
+        host = self.host()
+        line = host.wait_err("ready on")
+        self.assertEqual(line, f"backplane: ready on {self.socket}, 1 module, pid {host.pid}")
+        status = self.bp_json("status")
+        self.assertEqual((status["pid"], status["modules"]), (host.pid, 1))
+
+    def test_the_socket_is_the_users_alone(self):
+        self.host()
+        self.assertEqual(stat.S_IMODE(os.stat(self.socket).st_mode), 0o600)
+
+    def test_the_default_socket_lies_in_a_folder_of_the_users_alone(self):
+        del self.environment["BACKPLANE_SOCKET"]
+        self.host()
+        folder = self.path(f"backplane-{os.geteuid()}")
+        self.assertEqual(stat.S_IMODE(os.stat(folder).st_mode), 0o700)
+        self.assertTrue(stat.S_ISSOCK(os.stat(folder + "/backplane.sock").st_mode))
+        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+
+    def test_a_socket_folder_that_is_open_to_others_is_refused(self):
+        del self.environment["BACKPLANE_SOCKET"]
+        os.mkdir(self.path(f"backplane-{os.geteuid()}"))
+        os.chmod(self.path(f"backplane-{os.geteuid()}"), 0o755)
+        err = self.refused(2, "run", "--module", DESK, "--data-dir", self.path("data"))
+        self.assertIn("open to others (mode 0755)", err)
+        self.assertIn("expected", err)
+
+    def test_the_bundled_modules_are_loaded_when_nothing_is_named(self):
+        self.host(modules=())
+        names = {module["name"] for module in self.bp_json("ls")["modules"]}
+        self.assertEqual(names, {path.stem for path in PLUGINS.glob("*.so")})
+
+    def test_a_directory_of_modules_is_loaded_whole(self):
+        os.mkdir(self.path("modules"))
+        shutil.copy(DESK, self.path("modules/anything.so"))
+        self.write("modules/readme.txt", "not a module")
+        self.host("--module-dir", self.path("modules"), modules=())
+        self.assertEqual([module["name"] for module in self.bp_json("ls")["modules"]], ["desk"])
+
+    def test_the_file_configures_and_flags_and_environment_win_over_it(self):
+        file = self.write("host.toml", f'''
+socket = "file.sock"
+data_dir = "file-data"
+log_level = "off"
+[modules.desk]
+path = "{DESK}"
+[modules.desk.config]
+legs = 4
+round = false
+height = 0.75
+since = 2024-02-29T12:30:00Z
+colours = ["red", "blue"]
+[modules.chair]
+load = false
+''')
+        self.environment["BACKPLANE_LOG_LEVEL"] = "info"
+        host = self.spawn("run", "--config", file, "--data-dir", self.path("flag-data"))
+        host.wait_err(f"ready on {self.socket}")
+        self.assertEqual(json.loads(self.bp("call", "desk.config")[0]),
+                         {"legs": 4, "round": False, "height": 0.75, "since": "2024-02-29T12:30:00Z",
+                          "colours": ["red", "blue"]})
+        self.assertTrue(os.path.isdir(self.path("flag-data")))
+        self.assertFalse(os.path.exists(self.path("file-data")))
+
+    def test_the_files_own_paths_are_relative_to_its_folder(self):
+        del self.environment["BACKPLANE_SOCKET"]
+        os.mkdir(self.path("etc"))
+        shutil.copy(DESK, self.path("etc/desk.so"))
+        file = self.write("etc/host.toml", 'socket = "s.sock"\ndata_dir = "d"\n[modules.desk]\npath = "desk.so"\n')
+        self.spawn("run", "--config", file).wait_err("ready on " + self.path("etc/s.sock"))
+        self.assertTrue(os.path.isdir(self.path("etc/d")))
+
+
+class Refusals(Case):
+    def run_refused(self, code, *arguments):
+        return self.refused(code, "run", "--data-dir", self.path("data"), *arguments)
+
+    def test_a_refused_module_ends_it_with_5_before_it_serves(self):
+        for file, part in [(self.write("text.so", "no ELF"), "text.so"), (self.path("nowhere.so"), "nowhere.so"),
+                           (str(MODULES / "desk_fails.so"), "the desk has no legs")]:
+            self.assertIn(part, self.run_refused(5, "--module", file))
+            self.assertFalse(os.path.exists(self.socket))
+
+    def test_a_directory_with_a_file_that_is_no_module_is_refused(self):
+        os.mkdir(self.path("modules"))
+        self.write("modules/text.so", "no ELF")
+        self.assertIn("text.so", self.run_refused(5, "--module-dir", self.path("modules")))
+
+    def test_two_files_of_one_module_are_refused(self):
+        err = self.run_refused(5, "--module", DESK, "--module", str(MODULES / "desk_2.so"))
+        self.assertIn('are both the module "desk"', err)
+
+    def test_a_second_host_on_the_socket_is_refused_with_the_pid_of_the_first(self):
+        first = self.host()
+        err = self.run_refused(2, "--module", DESK)
+        self.assertIn(f"another host (pid {first.pid}) serves {self.socket}", err)
+        self.assertIn("--socket", err)
+        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+        self.spawn("run", "--data-dir", self.path("data"), "--module", DESK, "--socket", self.path("other.sock")).wait_err(
+            "ready on")
+
+    def test_a_file_in_the_sockets_place_is_not_touched(self):
+        self.write("host.sock", "precious")
+        self.assertIn(self.socket, self.run_refused(2, "--module", DESK))
+        with open(self.socket, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "precious")
+
+    def test_a_socket_path_that_is_too_long_is_refused(self):
+        self.assertIn("at most 107", self.run_refused(2, "--module", DESK, "--socket", self.path("x" * 120)))
+        self.assertIn("at most 107", self.refused(2, "ls", "--socket", self.path("x" * 120)))
+
+    def test_a_data_directory_that_cannot_be_written_is_refused(self):
+        self.write("file", "")
+        err = self.refused(2, "run", "--module", DESK, "--data-dir", self.path("file/data"))
+        self.assertIn("data directory", err)
+        self.assertIn("--data-dir", err)
+        self.assertIn("is no directory", self.refused(2, "run", "--module", DESK, "--data-dir", self.path("file")))
+        if os.geteuid() != 0:
+            os.mkdir(self.path("locked"), 0o500)
+            self.assertIn("Permission denied",
+                          self.refused(2, "run", "--module", DESK, "--data-dir", self.path("locked")))
+        self.assertFalse(os.path.exists(self.socket))
+
+    def test_a_stranger_on_the_socket_is_no_host(self):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.socket)
+            listener.listen()
+            listener.settimeout(60)
+            client = self.spawn("ls")
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                self.assert_ends(client, 3)
+
+
+class End(Case):
+    def test_sigterm_and_ctrl_c_drain_and_end_with_0(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            host = self.host()
+            host.signal(number)
+            self.assert_ends(host, 0)
+            self.assertFalse(os.path.exists(self.socket))
+
+    def test_stop_ends_it_and_waits_until_it_has(self):
+        host = self.host()
+        self.assertEqual(self.bp_json("stop"), {"outcome": "stopped", "pid": host.pid})
+        self.assertEqual(host.popen.wait(5), 0)
+        self.refused(3, "stop")
+
+    @unittest.skipUnless((PLUGINS / "timer.so").exists(), "timer is not built")
+    def test_an_open_call_is_answered_before_the_host_ends(self):
+        host = self.host(modules=[PLUGINS / "timer.so"])
+        call = self.spawn("call", "timer.echo", '{"message": "late", "delay_ms": 700}')
+        while self.bp_json("status")["contexts"][0]["running"] == 0:
+            self.assertIsNone(call.popen.poll(), "the call ended before it was seen to run")
+        host.signal(signal.SIGTERM)
+        self.assertIn("late", self.assert_ends(call, 0)[0])
+        self.assert_ends(host, 0)
+
+    def test_a_second_signal_does_not_wait_for_open_calls(self):
+        host = self.host()
+        events = self.spawn("events", "desk.said")
+        events.wait_err("listening to")
+        call = self.spawn("call", "desk.wait")
+        events.wait_out("desk.said")
+        host.signal(signal.SIGTERM)
+        host.wait_err("stopping")
+        host.signal(signal.SIGTERM)
+        self.assert_ends(host, 130)
+        self.assert_ends(call, 3)
+
+    def test_a_stale_socket_of_a_killed_host_is_replaced(self):
+        host = self.host()
+        host.signal(signal.SIGKILL)
+        self.assert_ends(host, -signal.SIGKILL)
+        self.assertTrue(os.path.exists(self.socket))
+        self.refused(3, "ls")
+        self.host()
+        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+
+    def test_it_goes_on_when_nobody_reads_its_stderr(self):
+        host = self.host()
+        host.popen.stderr.close()
+        self.bp("load", self.write("text.so", ""), code=5)
+        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+        host.signal(signal.SIGTERM)
+        self.assertEqual(host.popen.wait(60), 0)
+
+    @unittest.skipUnless((PLUGINS / "kv.so").exists(), "kv is not built")
+    def test_what_kv_has_acknowledged_survives_kill_9_of_the_host(self):
+        host = self.host(modules=[PLUGINS / "kv.so"])
+        for n in range(20):
+            self.bp("call", "kv.put", json.dumps({"key": f"k{n}", "value": n}))
+        host.signal(signal.SIGKILL)
+        host.end()
+        self.host(modules=[PLUGINS / "kv.so"])
+        for n in range(20):
+            self.assertEqual(json.loads(self.bp("call", "kv.get", json.dumps({"key": f"k{n}"}))[0])["value"], n)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

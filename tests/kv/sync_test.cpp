@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// No test can cut the power, but it can see that the kernel is told to write before put() returns. SQLite
+// is a shared library, so that its calls of these two functions end here.
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "scratch.hpp"
+#include "store.hpp"
+
+namespace {
+std::atomic<int> syncs{0};
+}
+
+extern "C" {
+__attribute__((visibility("default"))) int fsync(int fd) {
+  ++syncs;
+  return static_cast<int>(syscall(SYS_fsync, fd));
+}
+__attribute__((visibility("default"))) int fdatasync(int fd) {
+  ++syncs;
+  return static_cast<int>(syscall(SYS_fdatasync, fd));
+}
+}
+
+TEST_CASE("each put and each delete is synced to the disk before it returns") {
+  const ScratchDir dir;
+  backplane::kv::Store store(dir / "kv.sqlite3");
+  const std::uint8_t value[] = {1};
+  for (int i = 0; i < 5; ++i) {
+    const std::string key = std::to_string(i);
+    const int before = syncs;
+    store.put(key, value);
+    CHECK(syncs > before);
+    const int between = syncs;
+    CHECK(store.remove(key));
+    CHECK(syncs > between);
+  }
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <backplane/backplane.h>
+#include <stdio.h>
+
+static int failed(const char* what, bp_result* why) {
+  fprintf(stderr, "%s: %s: %.*s\n", what, bp_status_name(why->status), (int)why->message.size, why->message.data);
+  bp_result_free(why);
+  return 1;
+}
+
+int main(int argc, char** argv) {
+  bp_context ctx;
+  bp_result result = {sizeof result};
+  if (argc != 2) return fprintf(stderr, "usage: first_application MODULE.so\n"), 2;
+  if (bp_context_create(NULL, &ctx, &result) != BP_OK) return failed("create", &result);
+
+  bp_load_options load = {sizeof load, 0, argv[1], {NULL, 0}};
+  if (bp_module_load(ctx, &load, &result) != BP_OK) return failed("load", &result);
+  bp_result_free(&result);
+
+  static const uint8_t hello[] = "\xa1\x64text\x65hello"; /* {"text": "hello"} in CBOR */
+  bp_bytes payload = {hello, sizeof hello - 1};
+  if (bp_call_sync(ctx, BP_STR("echo.shout"), payload, 1000, &result) != BP_OK) return failed("call", &result);
+  fwrite(result.payload.data, 1, result.payload.size, stdout);
+  bp_result_free(&result);
+
+  return bp_context_destroy(ctx) == BP_OK ? 0 : 1;
+}

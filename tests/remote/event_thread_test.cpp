@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "remote/event_thread.hpp"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/views.hpp"
+
+using namespace backplane;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Running {
+  std::shared_ptr<EventThread> events = std::make_shared<EventThread>();
+  Running() { events->start(); }
+  ~Running() {
+    events->finish(EventThread::Clock::now() + 5s);
+    events->join_or_detach();
+  }
+};
+
+struct Seen {
+  std::vector<std::string> texts;
+  static void on_event(void* user, const bp_event* event) {
+    static_cast<Seen*>(user)->texts.emplace_back(reinterpret_cast<const char*>(event->payload.data),
+                                                 event->payload.size);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("events reach their listener in order, and all that were queued before the end do") {
+  Seen seen;
+  Running running;
+  const std::uint64_t id = running.events->add("a.*", Seen::on_event, &seen);
+  CHECK(id == 1);
+  for (int i = 0; i < 10'000; ++i) {
+    REQUIRE(running.events->push({id, 0, "a.b", wire::as_bytes(std::to_string(i))}));
+  }
+  REQUIRE(running.events->finish(EventThread::Clock::now() + 5s));
+  REQUIRE(seen.texts.size() == 10'000);
+  for (int i = 0; i < 10'000; ++i) REQUIRE(seen.texts[static_cast<std::size_t>(i)] == std::to_string(i));
+}
+
+TEST_CASE("once a listener has been removed from another thread its user data may go") {
+  Running running;
+  struct User {
+    std::atomic<bool> alive{true};
+    std::atomic<int> calls{0};
+    std::atomic<bool> misused{false};
+  };
+  for (int round = 0; round < 300; ++round) {
+    User user;
+    const std::uint64_t id = running.events->add(
+        "a.b",
+        [](void* u, const bp_event*) {
+          auto& self = *static_cast<User*>(u);
+          ++self.calls;
+          std::this_thread::yield();
+          if (!self.alive) self.misused = true;
+        },
+        &user);
+    for (int i = 0; i < 20; ++i) running.events->push({id, 0, "a.b", {}});
+    if (round % 2 == 0) {
+      while (user.calls == 0) std::this_thread::yield();
+    }
+    REQUIRE(running.events->remove(id));
+    user.alive = false;
+    const int calls = user.calls;
+    std::this_thread::yield();
+    REQUIRE(user.calls == calls);
+    REQUIRE_FALSE(user.misused);
+    REQUIRE_FALSE(running.events->remove(id));
+  }
+}
+
+TEST_CASE("a listener may remove itself and add another from its own callback") {
+  struct User {
+    std::shared_ptr<EventThread> events;
+    std::atomic<std::uint64_t> id{0};
+    std::atomic<std::uint64_t> other{0};
+    std::atomic<int> calls{0};
+    std::atomic<int> other_calls{0};
+  };
+  Running running;
+  User user{running.events};
+  user.id = running.events->add(
+      "a.b",
+      [](void* u, const bp_event*) {
+        auto& self = *static_cast<User*>(u);
+        ++self.calls;
+        self.events->remove(self.id);
+        self.other = self.events->add(
+            "a.b", [](void* v, const bp_event*) { ++static_cast<User*>(v)->other_calls; }, &self);
+      },
+      &user);
+  running.events->push({user.id, 0, "a.b", {}});
+  running.events->push({user.id, 0, "a.b", {}});
+  while (user.other == 0) std::this_thread::yield();
+  running.events->push({user.other, 0, "a.b", {}});
+  REQUIRE(running.events->finish(EventThread::Clock::now() + 5s));
+  CHECK(user.calls == 1);
+  CHECK(user.other_calls == 1);
+  CHECK(user.other > user.id);
+}
+
+TEST_CASE("events beyond the bound are refused, and those before it are delivered") {
+  struct User {
+    std::atomic<bool> go{false};
+    std::atomic<std::size_t> calls{0};
+  };
+  User user;
+  Running running;
+  const std::uint64_t id = running.events->add(
+      "a.b",
+      [](void* u, const bp_event*) {
+        auto& self = *static_cast<User*>(u);
+        while (!self.go) std::this_thread::yield();
+        ++self.calls;
+      },
+      &user);
+  const wire::Bytes payload(1 << 20);
+  std::size_t taken = 0;
+  while (running.events->push({id, 0, "a.b", payload})) {
+    ++taken;
+    REQUIRE(taken < 200);
+  }
+  user.go = true;
+  REQUIRE(running.events->finish(EventThread::Clock::now() + 5s));
+  CHECK(user.calls == taken);
+  CHECK(taken >= 64);
+}
+
+TEST_CASE("an end that a listener holds up is told as such, and comes when the listener returns") {
+  std::atomic<bool> go{false};
+  Running running;
+  const std::uint64_t id = running.events->add(
+      "a.b",
+      [](void* u, const bp_event*) {
+        while (!*static_cast<std::atomic<bool>*>(u)) std::this_thread::yield();
+      },
+      &go);
+  running.events->push({id, 0, "a.b", {}});
+  CHECK_FALSE(running.events->finish(EventThread::Clock::now() + 20ms));
+  go = true;
+  CHECK(running.events->finish(EventThread::Clock::now() + 5s));
+}

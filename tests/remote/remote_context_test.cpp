@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The library's end of a connection, against hosts that this test speaks for byte by byte.
+#include <array>
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "calls.hpp"
+#include "raw_peer.hpp"
+#include "remote/connect.hpp"
+#include "support/views.hpp"
+#include "temp_dir.hpp"
+
+using namespace backplane;
+using namespace std::chrono_literals;
+
+namespace {
+
+bp_connect_options options_for(const std::string& path, std::uint32_t timeout_ms) {
+  bp_connect_options options{};
+  options.struct_size = sizeof options;
+  options.socket_path = path.c_str();
+  options.timeout_ms = timeout_ms;
+  return options;
+}
+
+Failure refusal(const std::string& path, std::uint32_t timeout_ms = 5000) {
+  std::unique_ptr<Endpoint> out;
+  Failure why;
+  const bp_status status = connect(options_for(path, timeout_ms), out, why);
+  CHECK(status == why.status);
+  CHECK(out == nullptr);
+  return why;
+}
+
+/// A connected context, and the host that it is connected to.
+struct Pair {
+  TempDir dir;
+  RawListener listener{dir / "s"};
+  std::unique_ptr<Endpoint> context;
+  std::unique_ptr<RawPeer> host;
+
+  Pair() {
+    std::thread serve([this] {
+      host = std::make_unique<RawPeer>(listener.accept());
+      host->receive();
+      host->send_frame(wire::Hello{1, "0.1.0", 1});
+    });
+    Failure why;
+    const std::string path = dir / "s";
+    const bp_status status = connect(options_for(path, 5000), context, why);
+    serve.join();
+    INFO(why.message);
+    REQUIRE(status == BP_OK);
+  }
+  /// Takes the call that comes next and gives its id.
+  std::uint64_t next_call() {
+    const auto call = host->receive_as<wire::Call>();
+    REQUIRE(call);
+    return call->id;
+  }
+  void answer(std::uint64_t id, bp_status status, std::string_view payload) {
+    host->send_frame(wire::Reply{id, status, wire::as_bytes(payload), {}, {}});
+  }
+};
+
+/// What a listener answers to the first bytes that come.
+std::thread answer_once(RawListener& listener, std::string bytes) {
+  return std::thread([&listener, bytes = std::move(bytes)] {
+    RawPeer peer = listener.accept();
+    peer.receive();
+    peer.send(bytes);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("where nobody listens the answer is unreachable, and says what to do") {
+  const TempDir dir;
+  const Failure none = refusal(dir / "s");
+  CHECK(none.status == BP_UNREACHABLE);
+  CHECK(none.message.find("there is no such socket") != std::string::npos);
+  CHECK(none.message.find("backplane run --socket") != std::string::npos);
+  { const RawListener gone(dir / "s"); }
+  const Failure stale = refusal(dir / "s");
+  CHECK(stale.status == BP_UNREACHABLE);
+  CHECK(stale.message.find("nobody listens") != std::string::npos);
+  std::ofstream(dir / "file") << "x";
+  CHECK(refusal(dir / "file").status == BP_UNREACHABLE);
+}
+
+TEST_CASE("a listener that never answers costs no more than the timeout") {
+  const TempDir dir;
+  const RawListener mute(dir / "s");
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(refusal(dir / "s", 60).status == BP_TIMEOUT);
+  CHECK(std::chrono::steady_clock::now() - begin < 5s);
+}
+
+TEST_CASE("a listener that is no Backplane host is told from one") {
+  const TempDir dir;
+  RawListener listener(dir / "s");
+  wire::Bytes newer;
+  wire::encode(newer, wire::Hello{2, "9.0.0", 1});
+  wire::Bytes error;
+  wire::encode(error, wire::Error{BP_PROTOCOL, "too old for me"});
+  wire::Bytes event;
+  wire::encode(event, wire::Event{1, 0, "a.b", {}});
+  const std::array<std::pair<std::string, std::string>, 7> cases{{
+      {"HTTP/1.1 400 Bad Request\r\n\r\n", "a frame of 1213486160 bytes"},
+      {std::string("\0\0\0\1\x1c", 5), "no well-formed CBOR"},
+      {std::string("\0\0\0\1\xff", 5), "begins with end; expected an array"},
+      {"", "closed the connection without a hello"},
+      {std::string(newer.begin(), newer.end()), "version 2"},
+      {std::string(error.begin(), error.end()), "too old for me"},
+      {std::string(event.begin(), event.end()), "event frame"},
+  }};
+  for (const auto& [bytes, expected] : cases) {
+    std::thread host = answer_once(listener, bytes);
+    const Failure why = refusal(dir / "s");
+    host.join();
+    CHECK(why.status == BP_PROTOCOL);
+    INFO(why.message);
+    CHECK(why.message.find(expected) != std::string::npos);
+  }
+}
+
+TEST_CASE("replies find their calls in whatever order they come, parts before the end") {
+  Pair pair;
+  Replies a, b;
+  REQUIRE(pair.context->submit(submission("x.a", "A", a), nullptr) == BP_OK);
+  REQUIRE(pair.context->submit(submission("x.b", "B", b), nullptr) == BP_OK);
+  const std::uint64_t first = pair.next_call();
+  const std::uint64_t second = pair.next_call();
+  CHECK(first != second);
+  pair.answer(second, BP_PARTIAL, "1");
+  pair.answer(first, BP_STALE, "5000");
+  pair.answer(second, BP_PARTIAL, "2");
+  pair.answer(second, BP_OK, "b");
+  pair.answer(first, BP_OK, "a");
+  CHECK(a.wait().payload == "a");
+  CHECK(b.wait().payload == "b");
+  REQUIRE(b.all().size() == 3);
+  CHECK(b.all()[1].payload == "2");
+  CHECK(a.all()[0].status == BP_STALE);
+}
+
+TEST_CASE("each open call ends once with unreachable when the host goes, and so does each later one") {
+  Pair pair;
+  constexpr std::size_t count = 500;
+  std::deque<Replies> replies(count);
+  for (Replies& r : replies) REQUIRE(pair.context->submit(submission("x.y", "", r), nullptr) == BP_OK);
+  pair.answer(pair.next_call(), BP_OK, "");
+  pair.host->close();
+  std::size_t unreachable = 0;
+  for (Replies& r : replies) unreachable += r.wait().status == BP_UNREACHABLE ? 1 : 0;
+  CHECK(unreachable >= count - 1);
+  Replies late;
+  bp_status status = BP_OK;
+  while ((status = pair.context->submit(submission("x.y", "", late), nullptr)) == BP_OK) late.wait();
+  CHECK(status == BP_UNREACHABLE);
+  pair.context.reset();
+  for (Replies& r : replies) CHECK(r.terminal() == 1);
+}
+
+TEST_CASE("listeners learn that the connection is lost, after all events that came before") {
+  struct Seen {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<std::string> names;
+  } seen;
+  Pair pair;
+  bp_listener id{};
+  std::thread host([&] {
+    const auto listen = pair.host->receive_as<wire::Listen>();
+    // The first event may come before the reply.
+    pair.host->send_frame(wire::Event{listen->listener, 0, "a.b", {}});
+    pair.answer(listen->id, BP_OK, "");
+  });
+  const bp_status status = pair.context->listen(
+      BP_STR("*"),
+      [](void* user, const bp_event* event) {
+        auto& self = *static_cast<Seen*>(user);
+        const std::lock_guard lock(self.mutex);
+        self.names.emplace_back(event->name.data, event->name.size);
+        self.changed.notify_all();
+      },
+      &seen, id);
+  host.join();
+  REQUIRE(status == BP_OK);
+  CHECK(id.id == 1);
+  pair.host->close();
+  std::unique_lock lock(seen.mutex);
+  REQUIRE(seen.changed.wait_for(lock, 10s, [&] { return seen.names.size() == 2; }));
+  CHECK(seen.names[0] == "a.b");
+  CHECK(seen.names[1] == "backplane.disconnected");
+}
+
+TEST_CASE("a host that has been stopped does not hang a call that has a deadline") {
+  Pair pair;
+  Replies replies;
+  Replies without;
+  REQUIRE(pair.context->submit(submission("x.y", "", without), nullptr) == BP_OK);
+  REQUIRE(pair.context->submit(submission("x.y", "", replies, 30), nullptr) == BP_OK);
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(replies.wait().status == BP_DEADLINE);
+  CHECK(std::chrono::steady_clock::now() - begin > 30ms);
+  CHECK(without.terminal() == 0);
+  // It wakes up at last: what it says now of a call that has ended changes nothing.
+  pair.next_call();
+  const std::uint64_t late = pair.next_call();
+  pair.answer(late, BP_OK, "late");
+  CHECK(pair.host->receive_as<wire::Cancel>()->id == late);
+  pair.context->stop(1);
+  CHECK(replies.terminal() == 1);
+  CHECK(without.terminal() == 1);
+}
+
+TEST_CASE("an answer within the deadline wins, and deadlines of ended calls do nothing") {
+  Pair pair;
+  std::deque<Replies> replies(300);
+  std::thread host([&] {
+    for (std::size_t i = 0; i < 300; ++i) {
+      const auto call = pair.host->receive_as<wire::Call>();
+      if (call) pair.answer(call->id, BP_OK, "x");
+    }
+  });
+  for (Replies& r : replies) {
+    REQUIRE(pair.context->submit(submission("x.y", "", r, 1), nullptr) == BP_OK);
+    CHECK(r.wait().status == BP_OK);
+  }
+  host.join();
+  Replies last;
+  REQUIRE(pair.context->submit(submission("x.y", "", last, 1), nullptr) == BP_OK);
+  CHECK(last.wait().status == BP_DEADLINE);
+  for (Replies& r : replies) CHECK(r.terminal() == 1);
+}
+
+TEST_CASE("a host that answers twice, for nobody, or nonsense, gets no second callback") {
+  Pair pair;
+  Replies a, b;
+  REQUIRE(pair.context->submit(submission("x.a", "", a), nullptr) == BP_OK);
+  REQUIRE(pair.context->submit(submission("x.b", "", b), nullptr) == BP_OK);
+  const std::uint64_t id = pair.next_call();
+  pair.answer(999, BP_OK, "for nobody");
+  pair.answer(id, BP_OK, "1");
+  pair.answer(id, BP_OK, "2");
+  pair.answer(id, BP_PARTIAL, "3");
+  pair.host->send_frame(wire::Event{77, 0, "a.b", {}});
+  pair.host->send_frame(wire::Call{1, {0, "a.b"}, {}, 0, 0});
+  CHECK(b.wait().status == BP_UNREACHABLE);
+  CHECK(b.wait().message.find("a call frame; expected a reply") != std::string::npos);
+  REQUIRE(a.all().size() == 1);
+  CHECK(a.all()[0].payload == "1");
+}
+
+TEST_CASE("the host's last words reach the calls that they end") {
+  Pair pair;
+  Replies replies;
+  REQUIRE(pair.context->submit(submission("x.a", "", replies), nullptr) == BP_OK);
+  pair.host->send_frame(wire::Error{BP_PROTOCOL, "enough"});
+  pair.host->close();
+  CHECK(replies.wait().status == BP_UNREACHABLE);
+  CHECK(replies.wait().message.find("enough") != std::string::npos);
+}
+
+TEST_CASE("a cancel names the call, and the call still ends once") {
+  Pair pair;
+  Replies replies;
+  bp_request request{};
+  REQUIRE(pair.context->submit(submission("x.a", "", replies), &request) == BP_OK);
+  const std::uint64_t id = pair.next_call();
+  CHECK(pair.context->cancel(request) == BP_OK);
+  CHECK(pair.host->receive_as<wire::Cancel>()->id == id);
+  pair.answer(id, BP_CANCELED, "");
+  CHECK(replies.wait().status == BP_CANCELED);
+  CHECK(pair.context->cancel(request) == BP_INVALID_HANDLE);
+  CHECK(pair.context->cancel({12345}) == BP_INVALID_HANDLE);
+}
+
+TEST_CASE("closed refuses, stop waits for answers, then cancels what is left") {
+  Pair pair;
+  Replies answered, left;
+  REQUIRE(pair.context->submit(submission("x.a", "", answered), nullptr) == BP_OK);
+  REQUIRE(pair.context->submit(submission("x.b", "", left), nullptr) == BP_OK);
+  CHECK(pair.context->close() == BP_OK);
+  CHECK(pair.context->submit(submission("x.c", "", left), nullptr) == BP_CLOSED);
+  const std::uint64_t id = pair.next_call();
+  std::thread host([&] {
+    std::this_thread::sleep_for(20ms);
+    pair.answer(id, BP_OK, "in time");
+  });
+  CHECK(pair.context->stop(100) == BP_OK);
+  host.join();
+  CHECK(answered.wait().payload == "in time");
+  CHECK(left.wait().status == BP_CANCELED);
+  CHECK(pair.context->stop(100) == BP_OK);
+  CHECK(pair.context->submit(submission("x.c", "", left), nullptr) == BP_CLOSED);
+}
+
+TEST_CASE("a callback that does not return makes stop say timeout, and destruction does not hang") {
+  Pair pair;
+  struct User {
+    std::atomic<bool> entered{false};
+    std::atomic<bool> go{false};
+    std::atomic<bool> left{false};
+  } user;
+  bp_submission s{};
+  s.struct_size = sizeof s;
+  s.name = BP_STR("x.a");
+  s.user = &user;
+  s.on_reply = [](void* u, const bp_answer*) {
+    auto& self = *static_cast<User*>(u);
+    self.entered = true;
+    while (!self.go) std::this_thread::yield();
+    self.left = true;
+  };
+  REQUIRE(pair.context->submit(s, nullptr) == BP_OK);
+  pair.answer(pair.next_call(), BP_OK, "");
+  while (!user.entered) std::this_thread::yield();
+  CHECK(pair.context->stop(10) == BP_TIMEOUT);
+  pair.context.reset();
+  user.go = true;
+  while (!user.left) std::this_thread::yield();
+}
+
+TEST_CASE("a host that does not read makes submit say overloaded, and blocks nobody") {
+  Pair pair;
+  const std::string payload(1 << 20, 'x');
+  std::deque<Replies> replies(300);
+  std::size_t accepted = 0;
+  bp_status status = BP_OK;
+  for (Replies& r : replies) {
+    status = pair.context->submit(submission("x.a", payload, r), nullptr);
+    if (status != BP_OK) break;
+    ++accepted;
+  }
+  CHECK(status == BP_OVERLOADED);
+  CHECK(accepted >= 64);
+  pair.host->close();
+  for (std::size_t i = 0; i < accepted; ++i) CHECK(replies[i].wait().status == BP_UNREACHABLE);
+}
+
+TEST_CASE("a payload that no frame holds is refused at once") {
+  Pair pair;
+  Replies replies;
+  const std::string payload(wire::default_max_frame, 'x');
+  CHECK(pair.context->submit(submission("x.a", payload, replies), nullptr) == BP_INVALID_ARGUMENT);
+}
+
+TEST_CASE("a relative path to a module is made absolute, as the host stands elsewhere") {
+  Pair pair;
+  std::string seen;
+  std::thread host([&] {
+    const auto load = pair.host->receive_as<wire::Load>();
+    seen = wire::as_text(load->path);
+    pair.host->send_frame(wire::Reply{load->id, BP_LOAD_REFUSED, {}, "no such file", {}});
+  });
+  bp_load_options options{};
+  options.struct_size = sizeof options;
+  options.path = "some/module.so";
+  bp_result result{};
+  result.struct_size = sizeof result;
+  CHECK(pair.context->load(options, result) == BP_LOAD_REFUSED);
+  host.join();
+  CHECK(seen == (std::filesystem::current_path() / "some/module.so").string());
+  CHECK(view(result.message) == "no such file");
+  drop(&result);
+}
+
+TEST_CASE("what has to wait for the host is refused on the threads that would bring the answer") {
+  Pair pair;
+  struct User {
+    Endpoint* context;
+    std::atomic<int> find{-1}, list{-1}, stop{-1}, listen{-1};
+    std::atomic<bool> done{false};
+  } user{pair.context.get()};
+  bp_submission s{};
+  s.struct_size = sizeof s;
+  s.name = BP_STR("x.a");
+  s.user = &user;
+  s.on_reply = [](void* u, const bp_answer*) {
+    auto& self = *static_cast<User*>(u);
+    bp_method method{};
+    bp_result result{};
+    result.struct_size = sizeof result;
+    bp_listener listener{};
+    self.find = self.context->find_method(BP_STR("a.b"), method);
+    self.list = self.context->list(result);
+    drop(&result);
+    self.stop = self.context->stop(1);
+    self.listen = self.context->listen(
+        BP_STR("a.*"), [](void*, const bp_event*) {}, nullptr, listener);
+    self.done = true;
+  };
+  REQUIRE(pair.context->submit(s, nullptr) == BP_OK);
+  pair.answer(pair.next_call(), BP_OK, "");
+  while (!user.done) std::this_thread::yield();
+  CHECK(user.find == BP_REENTRANT);
+  CHECK(user.list == BP_REENTRANT);
+  CHECK(user.stop == BP_REENTRANT);
+  CHECK(user.listen == BP_OK);
+  CHECK(pair.host->receive_as<wire::Listen>()->pattern == "a.*");
+}
+
+TEST_CASE("many threads submit while the host answers and goes, and each call ends once") {
+  Pair pair;
+  constexpr std::size_t threads = 4;
+  constexpr std::size_t calls = 2000;
+  std::array<std::deque<Replies>, threads> replies;
+  std::array<std::deque<bp_status>, threads> accepted;
+  std::thread host([&] {
+    for (std::size_t i = 0; i < threads * calls / 2; ++i) {
+      const auto call = pair.host->receive_as<wire::Call>();
+      if (!call) break;
+      pair.answer(call->id, BP_OK, "y");
+    }
+    pair.host->close();
+  });
+  std::vector<std::thread> callers;
+  for (std::size_t t = 0; t < threads; ++t) {
+    callers.emplace_back([&, t] {
+      for (std::size_t i = 0; i < calls; ++i) {
+        accepted[t].push_back(pair.context->submit(submission("x.a", "x", replies[t].emplace_back()), nullptr));
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  host.join();
+  std::size_t ok = 0;
+  for (std::size_t t = 0; t < threads; ++t) {
+    for (std::size_t i = 0; i < calls; ++i) {
+      if (accepted[t][i] == BP_OK && replies[t][i].wait().status == BP_OK) ++ok;
+    }
+  }
+  CHECK(ok == threads * calls / 2);
+  pair.context.reset();
+  for (std::size_t t = 0; t < threads; ++t) {
+    for (std::size_t i = 0; i < calls; ++i) REQUIRE(replies[t][i].terminal() == (accepted[t][i] == BP_OK ? 1 : 0));
+  }
+}
