@@ -18,7 +18,7 @@ Client::Client(const Args& args) : socket_(args.socket ? *args.socket : default_
   if (status == BP_OK) return;
   CommandFailure failure{exit_code(status), status, why.message(status)};
   if (failure.exit == exit_error) failure.exit = status == BP_INVALID_ARGUMENT ? exit_usage : exit_unreachable;
-  if (status == BP_UNREACHABLE) {
+  if (status == BP_UNREACHABLE && failure.message.find("backplane run") == std::string::npos) {
     failure.hint = args.socket ? cat("start a host there with: backplane run --socket ", socket_)
                                : std::string("start a host with: backplane run");
   }
@@ -47,6 +47,12 @@ std::vector<std::string> known_names(bp_context context, bool modules) {
 
 void show(const Args& args, cbor::View report, std::string (*human)(const Value&)) {
   write_out(args.json ? payload_json(report, false).text + '\n' : printable(human(Value::read(report))));
+}
+
+void note_warnings(const Value& report) {
+  for (const Value& warning : report["warnings"].items()) {
+    note(cat("warning: ", report["module"].text(), ": ", warning.text()));
+  }
 }
 
 }  // namespace backplane::cli

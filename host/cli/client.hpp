@@ -56,6 +56,9 @@ std::vector<std::string> known_names(bp_context context, bool modules);
 /// Writes a report: as it is if `args.json`, else what `human` makes of it.
 void show(const Args& args, cbor::View report, std::string (*human)(const Value&));
 
+/// Tells what the host found odd about a module it has loaded, on stderr.
+void note_warnings(const Value& report);
+
 /// 0 if not given.
 inline std::uint32_t timeout_ms(const Args& args) { return static_cast<std::uint32_t>(args.timeout.value_or(0)); }
 

@@ -9,6 +9,7 @@ namespace backplane::cli {
 namespace {
 
 std::string loaded(const Value& report) {
+  note_warnings(report);
   return cat("loaded ", report["module"].text(), " ", report["version"].text(), ", generation ",
              report["generation"].text(), ": ", report["names"].joined(), "\n");
 }

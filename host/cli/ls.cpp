@@ -39,6 +39,7 @@ std::string details(const Value& module, bool cddl_only) {
                {"generation", module["generation"].text()}, {"state", module["state"].text()},
                {"unload", module["unload"].text()},         {"path", module["path"].text()},
                {"summary", module["summary"].text()}};
+  for (const Value& warning : module["warnings"].items()) rows.push_back({"warning", warning.text()});
   Rows names = {{"NAME", "KIND"}};
   Rows all;
   add_rows(all, module);

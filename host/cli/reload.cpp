@@ -11,6 +11,7 @@ namespace backplane::cli {
 namespace {
 
 std::string reloaded(const Value& report) {
+  note_warnings(report);
   return cat("reloaded ", report["module"].text(), " ", report["version"].text(), ", generation ",
              report["generation"].text(), ": ", report["names"].joined(), "\n", unload_words(report["old"]));
 }

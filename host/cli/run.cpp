@@ -14,6 +14,7 @@
 #include "cli/stop_request.hpp"
 #include "server/server.hpp"
 #include "support/result.hpp"
+#include "support/socket_path.hpp"
 
 namespace backplane::cli {
 namespace {
@@ -40,6 +41,8 @@ void prepare_data_dir(const std::string& dir) {
   if (::access(dir.c_str(), W_OK | X_OK) != 0) fail(cat("cannot be written to: ", std::strerror(errno)));
 }
 
+CommandFailure as_usage(const Failure& failure) { return {exit_usage, failure.status, failure.message}; }
+
 // Somebody who serves there is found before any module touches its data. What else may be in the way of
 // the socket the server finds out.
 void refuse_second_host(const std::string& socket) {
@@ -59,6 +62,15 @@ void refuse_second_host(const std::string& socket) {
                            "; use another path with --socket, or stop that host"),
                        {},
                        cat("backplane stop --socket ", socket)};
+}
+
+void prepare_socket(const std::string& socket) {
+  try {
+    prepare_socket_dir(socket);
+  } catch (const Failure& failure) {
+    throw as_usage(failure);
+  }
+  refuse_second_host(socket);
 }
 
 void configure(const RunPlan& plan) {
@@ -136,7 +148,7 @@ int serve(Host& host, const RunPlan& plan, StopRequest& stop) {
   try {
     server.start();
   } catch (const Failure& failure) {
-    throw CommandFailure{exit_usage, failure.status, failure.message};
+    throw as_usage(failure);
   }
   note(cat("ready on ", server.socket_path(), ", ", count_of(plan), ", pid ", std::to_string(::getpid())));
   stop.wait();
@@ -150,7 +162,7 @@ int run_run(const Args& args) {
   const std::shared_ptr<StopRequest> stop = StopRequest::from_signals(exit_interrupted);  // before other threads
   const RunPlan plan = make_plan(args);
   bp_log_level(plan.log_level);
-  refuse_second_host(plan.socket);
+  prepare_socket(plan.socket);
   prepare_data_dir(plan.data_dir);
   configure(plan);
   Host host;

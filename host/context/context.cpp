@@ -89,9 +89,7 @@ void Context::start() {
   host_.attach(*this);
 }
 
-bool Context::on_own_thread() const noexcept {
-  return loop_.on_thread() || bus_.on_thread() || host_.on_own_thread();
-}
+bool Context::on_own_thread() const noexcept { return loop_.on_thread() || bus_.on_thread() || host_.on_own_thread(); }
 
 bp_status Context::close() {
   loop_.close();

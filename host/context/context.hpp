@@ -6,10 +6,10 @@
 #include <string>
 #include <thread>
 
-#include "support/endpoint.hpp"
 #include "event/bus.hpp"
 #include "request/latch.hpp"
 #include "request/loop.hpp"
+#include "support/endpoint.hpp"
 
 namespace backplane {
 
@@ -59,10 +59,10 @@ class Context final : public Endpoint, public InstanceSite {
   /// How far stop() has come; a later call goes on from there.
   enum class Stage {
     running,
-    drained,       ///< nothing is open
-    detached,      ///< the host knows of it no more
+    drained,   ///< nothing is open
+    detached,  ///< the host knows of it no more
     instances_gone,
-    stopped,       ///< the threads have been joined
+    stopped,  ///< the threads have been joined
   };
 
   bool drain(std::chrono::milliseconds timeout);

@@ -84,7 +84,8 @@ bp_status Host::configure(const bp_host_options& options, std::string& why) {
     return BP_NOT_SUPPORTED;
   }
   if (options.worker_threads > max_workers) {
-    why = "worker_threads is " + std::to_string(options.worker_threads) + ", expected 1 to " + std::to_string(max_workers);
+    why = "worker_threads is " + std::to_string(options.worker_threads) + ", expected 1 to " +
+          std::to_string(max_workers);
     return BP_INVALID_ARGUMENT;
   }
   HostOptions chosen;
@@ -116,12 +117,13 @@ Host::Host(HostOptions options)
       data_dir_(options_.data_dir),
       workers_(options_.worker_threads),
       watchdog_(options_.watchdog),
-      loader_(registry_, module_api(), [this] { return sites(); },
-              [this](std::function<void()> job) { control_.post(std::move(job)); },
-              [](const fs::path& made) {
-                const std::lock_guard lock(the_mutex);
-                temporary_dirs.paths.push_back(made);
-              }) {
+      loader_(
+          registry_, module_api(), [this] { return sites(); },
+          [this](std::function<void()> job) { control_.post(std::move(job)); },
+          [](const fs::path& made) {
+            const std::lock_guard lock(the_mutex);
+            temporary_dirs.paths.push_back(made);
+          }) {
   loader_.allow(options_.module_dirs);
 }
 
@@ -218,8 +220,9 @@ bp_status Host::status(bp_result& result) {
   return guarded(result, [&] {
     const auto uptime = std::chrono::steady_clock::now() - began_;
     return give(&result, BP_OK, control_.run_now([&] {
-      const HostStatus status{static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()),
-                              loader_.running_count(), workers_.load()};
+      const HostStatus status{
+          static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()),
+          loader_.running_count(), workers_.load()};
       return status_report(status, contexts_);
     }));
   });

@@ -51,8 +51,7 @@ class Host {
   // Module operations, as Endpoint has them. Not from a thread of the host.
   bp_status load(const bp_load_options& options, bp_result& result);
   bp_status unload(std::string_view name, std::uint32_t timeout_ms, bp_result& result);
-  bp_status reload(std::string_view name, const bp_load_options* options, std::uint32_t timeout_ms,
-                   bp_result& result);
+  bp_status reload(std::string_view name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result);
   bp_status list(bp_result& result);
   bp_status status(bp_result& result);
 

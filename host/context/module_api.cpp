@@ -11,13 +11,13 @@
 #include <cstring>
 
 #include "context/host.hpp"
-#include "support/version.hpp"
 #include "modules/instance.hpp"
 #include "reply/buffer.hpp"
 #include "request/loop.hpp"
 #include "support/log.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
+#include "support/version.hpp"
 #include "support/views.hpp"
 
 // Called by modules written in C: no exception may leave any of these.
@@ -94,10 +94,9 @@ bp_status await_host_call(bp_token call, bp_str name, bp_bytes payload, uint64_t
   return RequestLoop::await_host_call(call, view(name), payload, timeout_ms, out);
 }
 
-constexpr bp_await await_api{sizeof(bp_await),        0,
-                             RequestLoop::await_sleep, await_call,
-                             await_host_call,          RequestLoop::await_fd,
-                             RequestLoop::check};
+constexpr bp_await await_api{
+    sizeof(bp_await),  0, RequestLoop::await_sleep, await_call, await_host_call, RequestLoop::await_fd,
+    RequestLoop::check};
 
 // ---- bp.event/1 ----
 
@@ -185,10 +184,9 @@ const void* extension(const char* id) noexcept {
   return nullptr;
 }
 
-constexpr bp_host_api api{sizeof(bp_host_api), BP_ABI_MAJOR,      BP_ABI_MINOR, 0,
-                          version,             extension,         register_handler, register_function,
-                          reply,               new_buffer,        free_buffer,      drop,
-                          fail};
+constexpr bp_host_api api{
+    sizeof(bp_host_api), BP_ABI_MAJOR, BP_ABI_MINOR, 0,           version, extension, register_handler,
+    register_function,   reply,        new_buffer,   free_buffer, drop,    fail};
 
 }  // namespace
 

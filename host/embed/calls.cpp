@@ -27,8 +27,7 @@ struct SyncCall {
     if (answer->status == BP_STALE || answer->status == BP_PARTIAL) return;
     auto& self = *static_cast<SyncCall*>(user);
     const std::lock_guard lock(self.mutex);
-    self.status =
-        give(self.out, answer->status, view(answer->payload), view(answer->message), view(answer->detail));
+    self.status = give(self.out, answer->status, view(answer->payload), view(answer->message), view(answer->detail));
     self.done = true;
     self.changed.notify_one();
   }

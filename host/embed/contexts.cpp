@@ -42,7 +42,8 @@ bp_status add(bp_context* out, bp_result* why, Make make, Start start) noexcept 
     auto endpoint = make();
     handle = slots().reserve();
     if (handle.id == 0) {
-      return give(why, BP_OUT_OF_MEMORY, "the process has " + std::to_string(Slots::capacity) + " contexts, which is the limit");
+      return give(why, BP_OUT_OF_MEMORY,
+                  "the process has " + std::to_string(Slots::capacity) + " contexts, which is the limit");
     }
     endpoint->set_handle(handle);
     start(*endpoint);
@@ -64,7 +65,8 @@ bp_status add(bp_context* out, bp_result* why, Make make, Start start) noexcept 
 
 // A handler or a listener does not return: the endpoint is freed when it does.
 void quarantine(bp_context ctx, Endpoint& endpoint) {
-  log::warn("host", "a context does not stop, because a handler or a listener does not return; it is freed when it does");
+  log::warn("host",
+            "a context does not stop, because a handler or a listener does not return; it is freed when it does");
   std::thread([ctx, &endpoint] {
     constexpr std::uint32_t round_ms = 60'000;
     while (endpoint.stop(round_ms) != BP_OK) {
@@ -108,9 +110,8 @@ bp_status bp_context_close(bp_context ctx) {
 }
 
 bp_status bp_context_stop(bp_context ctx, uint32_t timeout_ms) {
-  return with_endpoint(ctx, [&](Endpoint& endpoint) {
-    return endpoint.on_own_thread() ? BP_REENTRANT : endpoint.stop(timeout_ms);
-  });
+  return with_endpoint(
+      ctx, [&](Endpoint& endpoint) { return endpoint.on_own_thread() ? BP_REENTRANT : endpoint.stop(timeout_ms); });
 }
 
 bp_status bp_context_destroy(bp_context ctx) {

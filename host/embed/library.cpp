@@ -46,7 +46,8 @@ const char* bp_status_name(bp_status status) {
     return lower_case<Literal(#name)>;
     BP_STATUS_LIST(BP_STATUS_CASE)
 #undef BP_STATUS_CASE
-    default: return status >= BP_STATUS_MODULE_FIRST ? "module" : "unknown";
+    default:
+      return status >= BP_STATUS_MODULE_FIRST ? "module" : "unknown";
   }
 }
 
@@ -57,7 +58,8 @@ const char* bp_status_text(bp_status status) {
     return text;
     BP_STATUS_LIST(BP_STATUS_CASE)
 #undef BP_STATUS_CASE
-    default: return status >= BP_STATUS_MODULE_FIRST ? "an error of the module's own" : "an unknown status";
+    default:
+      return status >= BP_STATUS_MODULE_FIRST ? "an error of the module's own" : "an unknown status";
   }
 }
 

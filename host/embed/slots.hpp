@@ -73,9 +73,9 @@ class Slots {
   Slot* slot_of(bp_context handle) const noexcept;
 
   std::mutex mutex_;
-  std::deque<Slot*> free_;  // guarded by mutex_; oldest first, so that generations last
+  std::deque<Slot*> free_;                            // guarded by mutex_; oldest first, so that generations last
   std::array<std::atomic<Slot*>, capacity> slots_{};  // never freed
-  std::size_t used_ = 0;  // guarded by mutex_
+  std::size_t used_ = 0;                              // guarded by mutex_
 };
 
 /// The process's.

@@ -25,10 +25,17 @@ bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t 
     return BP_OK;
   }
   switch (queue_.put(name, payload, flags)) {
-    case EventQueue::Put::ok: counts_.emitted.fetch_add(1, std::memory_order_relaxed); return BP_OK;
-    case EventQueue::Put::closed: counts_.refused.fetch_add(1, std::memory_order_relaxed); return BP_CLOSED;
-    case EventQueue::Put::no_memory: counts_.refused.fetch_add(1, std::memory_order_relaxed); return BP_OUT_OF_MEMORY;
-    case EventQueue::Put::full: break;
+    case EventQueue::Put::ok:
+      counts_.emitted.fetch_add(1, std::memory_order_relaxed);
+      return BP_OK;
+    case EventQueue::Put::closed:
+      counts_.refused.fetch_add(1, std::memory_order_relaxed);
+      return BP_CLOSED;
+    case EventQueue::Put::no_memory:
+      counts_.refused.fetch_add(1, std::memory_order_relaxed);
+      return BP_OUT_OF_MEMORY;
+    case EventQueue::Put::full:
+      break;
   }
   counts_.refused.fetch_add(1, std::memory_order_relaxed);
   set_stuck(true);

@@ -42,7 +42,7 @@ class Listeners {
     std::string pattern;
     bp_event_fn on_event;
     void* user;
-    bool removed = false;                    // guarded by mutex_
+    bool removed = false;                     // guarded by mutex_
     std::vector<std::thread::id> running_on;  // guarded by mutex_: at most the event and the watchdog thread
 
     bool fits(std::string_view name) const noexcept;

@@ -86,9 +86,7 @@ class Ingress {
 
   // One's own shard is asked first: as long as it holds less than its share, the sum is below the
   // limit or another shard's producer is the one to be refused.
-  bool full(const Shard& mine) const noexcept {
-    return mine.waiting() >= depth_ / shard_count && waiting() >= depth_;
-  }
+  bool full(const Shard& mine) const noexcept { return mine.waiting() >= depth_ / shard_count && waiting() >= depth_; }
 
   const std::uint32_t depth_;
   std::array<Shard, shard_count> shards_;

@@ -49,7 +49,8 @@ ElfFile::ElfFile(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
            this_machine_name + "; build it for this one");
   }
   if (header.e_type != ET_DYN) {
-    refuse("it is an ELF file, but no shared object (type " + std::to_string(header.e_type) + "); link it with -shared");
+    refuse("it is an ELF file, but no shared object (type " + std::to_string(header.e_type) +
+           "); link it with -shared");
   }
   read_sections();
   for (const Section& table : sections_) {
@@ -92,7 +93,8 @@ void ElfFile::read_sections() {
   const Elf64_Shdr& names_header = headers[header.e_shstrndx];
   const std::string_view names = range(names_header.sh_offset, names_header.sh_size);
   for (const Elf64_Shdr& each : headers) {
-    const std::string_view contents = each.sh_type == SHT_NOBITS ? std::string_view() : range(each.sh_offset, each.sh_size);
+    const std::string_view contents =
+        each.sh_type == SHT_NOBITS ? std::string_view() : range(each.sh_offset, each.sh_size);
     sections_.push_back({name_at(names, each.sh_name), each.sh_type, contents, each.sh_link});
   }
 }

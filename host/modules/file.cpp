@@ -98,7 +98,8 @@ fs::path CopyStore::add(const std::string& module, std::uint64_t generation, std
     directory_ = pattern;
     made_(directory_);
   }
-  const fs::path copy = directory_ / (module + ".g" + std::to_string(generation) + "." + std::to_string(++serial_) + ".so");
+  const fs::path copy =
+      directory_ / (module + ".g" + std::to_string(generation) + "." + std::to_string(++serial_) + ".so");
   const UniqueFd file(::open(copy.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0500));
   std::size_t put = 0;
   while (file && put < bytes.size()) {

@@ -32,8 +32,7 @@ class CopyStore {
   CopyStore& operator=(const CopyStore&) = delete;
 
   /// Writes `bytes` to a fresh file named after module and generation; its path. Throws Failure (BP_IO).
-  std::filesystem::path add(const std::string& module, std::uint64_t generation,
-                            std::span<const std::uint8_t> bytes);
+  std::filesystem::path add(const std::string& module, std::uint64_t generation, std::span<const std::uint8_t> bytes);
 
  private:
   const std::function<void(const std::filesystem::path&)> made_;

@@ -122,7 +122,7 @@ struct Generation {
   std::mutex data_dir_mutex;
 
   boost::dll::shared_library object;
-  bp_module_entry entry{};     ///< a copy, its tail zero where the module's header had none
+  bp_module_entry entry{};  ///< a copy, its tail zero where the module's header had none
   void* data = nullptr;
   bp_module identity{this};
 

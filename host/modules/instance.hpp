@@ -27,8 +27,7 @@ class InstanceSite {
   /// Makes the generation's instance here and waits for it, for `timeout` at most. Empty, or why it
   /// failed. After a failure there is no instance here, or, if `keep_failed`, one that answers so.
   /// Control thread.
-  virtual std::string start_instance(Generation& generation, std::chrono::milliseconds timeout,
-                                     bool keep_failed) = 0;
+  virtual std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) = 0;
 
   /// Ends the instance, if there is one, when its work is done, then counts down the generation's
   /// retirement. Returns at once. Control thread.
@@ -54,7 +53,7 @@ struct bp_instance {
   bool retiring = false;
   bool ending = false;  ///< its end is on its way
 
-  bool worker_busy = false;                    ///< a serial blocking handler runs
+  bool worker_busy = false;                     ///< a serial blocking handler runs
   backplane::Fifo<backplane::Request> waiting;  ///< blocking requests for it
   backplane::Handles handles;
 

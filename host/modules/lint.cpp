@@ -23,8 +23,9 @@ void lint(const ElfFile& elf, Manifest& manifest) {
       extra_export = symbol.name;
     }
     if (symbol.name.starts_with("__cxa_thread_atexit")) {
-      warn("it has a thread_local with a destructor: the object stays mapped as long as a thread lives that touched "
-           "it; keep such state in the instance instead");
+      warn(
+          "it has a thread_local with a destructor: the object stays mapped as long as a thread lives that touched "
+          "it; keep such state in the instance instead");
     }
   }
   if (unique != 0) {
@@ -36,8 +37,9 @@ void lint(const ElfFile& elf, Manifest& manifest) {
          std::string(extra_export) + "); hide them with -fvisibility=hidden and a version script");
   }
   if (elf.static_tls()) {
-    warn("it uses static thread-local storage, of which little is left after start-up: loading may fail; compile with "
-         "-ftls-model=global-dynamic");
+    warn(
+        "it uses static thread-local storage, of which little is left after start-up: loading may fail; compile with "
+        "-ftls-model=global-dynamic");
   }
 }
 

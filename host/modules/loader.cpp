@@ -64,7 +64,8 @@ std::unique_ptr<Generation> Loader::prepare(const LoadRequest& request, std::str
   check_abi(manifest);
   for (const std::string& id : manifest.needs) {
     if (api_.extension(id.c_str()) == nullptr) {
-      refuse(BP_LOAD_REFUSED, "it requires the extension \"" + id + "\", which this host does not have; use a newer host");
+      refuse(BP_LOAD_REFUSED,
+             "it requires the extension \"" + id + "\", which this host does not have; use a newer host");
     }
   }
   if (!expected_name.empty() && manifest.name != expected_name) {
@@ -148,8 +149,8 @@ void Loader::check_registered(const Generation& generation) const {
   compare("offers", generation.manifest.offers, functions);
   for (const std::string& name : functions) {
     if (const Generation* const other = registry_.offered_by_other(name, *generation.module)) {
-      refuse(BP_NAME_TAKEN, "the host function \"" + name + "\" is offered by " + other->label() +
-                                " already; unload that first");
+      refuse(BP_NAME_TAKEN,
+             "the host function \"" + name + "\" is offered by " + other->label() + " already; unload that first");
     }
   }
 }
@@ -227,7 +228,8 @@ void Loader::finish(Generation& generation) {
 bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& report) {
   std::vector<PinReason> reasons;
   if (ending.retirement->finished()) {
-    if (const std::string kept = ending.retirement->kept_because(); !kept.empty()) reasons.push_back({"object", 1, kept});
+    if (const std::string kept = ending.retirement->kept_because(); !kept.empty())
+      reasons.push_back({"object", 1, kept});
   } else {
     for (const auto& generation : generations_) {
       if (generation->retirement != ending.retirement) continue;

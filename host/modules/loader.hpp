@@ -58,8 +58,7 @@ class Loader {
     std::vector<std::uint8_t> report;  ///< a load-report of the new generation
     Ending old;
   };
-  Swap reload(std::string_view name, const std::optional<std::string>& path,
-              std::span<const std::uint8_t> config);
+  Swap reload(std::string_view name, const std::optional<std::string>& path, std::span<const std::uint8_t> config);
 
   /// The unload-report of an ending as it stands now. True if gone.
   bool report_ending(const Ending& ending, std::vector<std::uint8_t>& report);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "modules/manifest.hpp"
 
+#include <backplane/plugin.h>
 #include <backplane/cbor/reader.hpp>
 #include <backplane/cbor/writer.hpp>
-#include <backplane/plugin.h>
 
 #include <algorithm>
 #include <charconv>

@@ -29,10 +29,14 @@ void field(cbor::Writer& out, std::string_view key, const std::vector<std::strin
 
 const char* name(Generation::State state) {
   switch (state) {
-    case Generation::State::loading: return "loading";
-    case Generation::State::running: return "running";
-    case Generation::State::draining: return "draining";
-    case Generation::State::pinned: break;
+    case Generation::State::loading:
+      return "loading";
+    case Generation::State::running:
+      return "running";
+    case Generation::State::draining:
+      return "draining";
+    case Generation::State::pinned:
+      break;
   }
   return "pinned";
 }

@@ -17,9 +17,12 @@ bp_status checked(const bp_answer& answer, bool may_be_partial) noexcept {
 
 bp_status RequestLoop::answer(bp_token token, const bp_answer& answer) {
   switch (token::kind(token)) {
-    case request_kind: return answer_request(token, answer);
-    case pending_kind: return answer_pending(token, answer, nullptr);
-    default: return BP_STALE_TOKEN;
+    case request_kind:
+      return answer_request(token, answer);
+    case pending_kind:
+      return answer_pending(token, answer, nullptr);
+    default:
+      return BP_STALE_TOKEN;
   }
 }
 

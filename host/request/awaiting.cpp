@@ -38,7 +38,7 @@ bp_status RequestLoop::check(bp_token call, std::uint64_t* remaining_ms) {
   if (request == nullptr) return BP_NOT_SUPPORTED;
   if (remaining_ms != nullptr) {
     const Nanos time = request->deadline == 0 ? 0 : now();
-    *remaining_ms = request->deadline == 0         ? UINT64_MAX
+    *remaining_ms = request->deadline == 0     ? UINT64_MAX
                     : request->deadline > time ? (request->deadline - time) / nanos_per_ms
                                                : 0;
   }
@@ -226,9 +226,7 @@ bp_status RequestLoop::await_fd(bp_token token, int fd, std::uint32_t events, st
     Reactor::FdWait* const wait = loop.reactor_.wait_fd(fd, events, ready, &waiter);
     if (wait == nullptr) return loop.fail_wait(waiter, BP_IO, "the descriptor cannot be waited for");
     waiter.wait_data = wait;
-    waiter.stop_wait = [](Waiter& self) {
-      self.loop->reactor_.cancel(static_cast<Reactor::FdWait*>(self.wait_data));
-    };
+    waiter.stop_wait = [](Waiter& self) { self.loop->reactor_.cancel(static_cast<Reactor::FdWait*>(self.wait_data)); };
     if (timeout_ms != 0) loop.set_timer(waiter, timeout_ms, BP_TIMEOUT);
   });
   return waiter.answer.status;

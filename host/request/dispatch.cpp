@@ -79,10 +79,10 @@ void RequestLoop::run_here(Request& request) {
 }
 
 bp_handled RequestLoop::call_handler(Request& request) {
-  const bp_call call{sizeof(bp_call),         0,
-                     request.token(),         request.payload.view(),
+  const bp_call call{sizeof(bp_call),           0,
+                     request.token(),           request.payload.view(),
                      str(request.method->name), request.instance,
-                     request.instance->state, request.handler->data};
+                     request.instance->state,   request.handler->data};
   return request.handler->function(&call);
 }
 
@@ -187,8 +187,9 @@ void RequestLoop::on_request_timer(Timer& timer) {
   if (!request.open()) return;
   if (request.next_stale <= time) {
     const std::string elapsed = std::to_string((time - request.began) / nanos_per_ms);
-    const bp_answer answer{sizeof(bp_answer), BP_STALE, {reinterpret_cast<const std::uint8_t*>(elapsed.data()), elapsed.size()},
-                           {"", 0}, {nullptr, 0}, nullptr};
+    const bp_answer answer{
+        sizeof(bp_answer), BP_STALE,     {reinterpret_cast<const std::uint8_t*>(elapsed.data()), elapsed.size()},
+        {"", 0},           {nullptr, 0}, nullptr};
     request.on_reply(request.user, &answer);
     request.next_stale += loop.options_.stale_interval;
   }

@@ -60,8 +60,7 @@ std::string RequestLoop::make_instance(Generation& generation, bool keep_failed)
 
 void RequestLoop::retire_instance(Generation& generation) {
   post([this, retirement = generation.retirement, &generation] {
-    bp_instance* const instance =
-        generation.slot < instances_.size() ? instances_[generation.slot].get() : nullptr;
+    bp_instance* const instance = generation.slot < instances_.size() ? instances_[generation.slot].get() : nullptr;
     if (instance == nullptr) return retirement->context_done();
     instance->retiring = true;
     end_if_idle(*instance);

@@ -74,7 +74,10 @@ class RequestLoop {
   // ---- Any thread: submit.cpp ----
   bp_status submit(const bp_submission& submission, bp_request* request);
   bp_status find_method(std::string_view name, bp_method& out) const;
-  void close() noexcept { ingress_.close(); closed_.store(true, std::memory_order_release); }
+  void close() noexcept {
+    ingress_.close();
+    closed_.store(true, std::memory_order_release);
+  }
   bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
   /// While true, new requests get BP_EVENT_QUEUE_STUCK.
   void refuse_for_events(bool refuse) noexcept { events_stuck_.store(refuse, std::memory_order_relaxed); }
@@ -199,7 +202,9 @@ class RequestLoop {
   // from a moment when an open request or token proves that the loop exists, until it has woken it.
   class Sender {
    public:
-    explicit Sender(RequestLoop& loop) noexcept : loop_(loop) { loop_.senders_.fetch_add(1, std::memory_order_relaxed); }
+    explicit Sender(RequestLoop& loop) noexcept : loop_(loop) {
+      loop_.senders_.fetch_add(1, std::memory_order_relaxed);
+    }
     Sender(const Sender&) = delete;
     Sender& operator=(const Sender&) = delete;
     ~Sender() { loop_.senders_.fetch_sub(1, std::memory_order_release); }
@@ -233,14 +238,14 @@ class RequestLoop {
   // The request thread's.
   Reactor reactor_;
   Timers timers_;
-  Fifo<Request> queue_;           // admitted, to be handled
-  Fifo<Fiber> ready_;             // suspended, and now to go on
-  Fiber* parked_ = nullptr;       // fibers with nothing to do
+  Fifo<Request> queue_;      // admitted, to be handled
+  Fifo<Fiber> ready_;        // suspended, and now to go on
+  Fiber* parked_ = nullptr;  // fibers with nothing to do
   std::size_t parked_count_ = 0;
   Fiber* running_fiber_ = nullptr;
-  int budget_ = 0;                // requests that this turn may still begin
+  int budget_ = 0;  // requests that this turn may still begin
   std::vector<Delivery> deliveries_;
-  Request* open_ = nullptr;       // every admitted request that is not freed
+  Request* open_ = nullptr;  // every admitted request that is not freed
   Pending* open_pending_ = nullptr;
   std::vector<std::unique_ptr<bp_instance>> instances_;  // by Generation::slot
   Nanos spin_now_ = 0;

@@ -22,13 +22,16 @@ struct Reactor::FdWait {
 };
 
 struct Reactor::State {
-  explicit State(int wake_fd) : io(1), wake(io, wake_fd), timer(io) { await_wake(); }
+  explicit State(int wake_fd) : io(1), wake(io, wake_fd), timer(io) {}
   ~State() { wake.release(); }  // the descriptor is the waker's
 
+  // Once for each sleep, and not again by itself: the descriptor stays readable until its owner has
+  // drained it, so that a wait that renewed itself would never let poll() come to an end.
   void await_wake() {
-    wake.async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
-      if (!error) await_wake();
-    });
+    if (awaits_wake) return;
+    awaits_wake = true;
+    wake.async_wait(asio::posix::descriptor_base::wait_read,
+                    [this](const boost::system::error_code&) { awaits_wake = false; });
   }
 
   asio::io_context io;
@@ -36,6 +39,7 @@ struct Reactor::State {
   asio::steady_timer timer;
   std::size_t fd_waits = 0;
   bool fd_ready = false;
+  bool awaits_wake = false;
 };
 
 Reactor::Reactor(int wake_fd) : state_(std::make_unique<State>(wake_fd)) {}
@@ -44,6 +48,8 @@ Reactor::~Reactor() = default;
 
 void Reactor::wait(Nanos until) {
   State& state = *state_;
+  state.io.restart();  // it stops whenever it has run out of work
+  state.await_wake();
   if (until != 0) {
     state.timer.expires_at(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until)));
     state.timer.async_wait([](const boost::system::error_code&) {});
@@ -57,6 +63,7 @@ void Reactor::wait(Nanos until) {
 
 bool Reactor::poll() {
   state_->fd_ready = false;
+  state_->io.restart();
   state_->io.poll();
   return state_->fd_ready;
 }

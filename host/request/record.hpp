@@ -49,17 +49,17 @@ struct Request : Record {
   // The request thread's.
   const Handler* handler = nullptr;
   bp_instance* instance = nullptr;
-  Waiter* awaiting = nullptr;  ///< what the handler waits for
-  std::atomic<bp_status> cause{BP_OK};  ///< BP_CANCELED or BP_DEADLINE once it is no longer wanted
-  bool ended = false;                   ///< no handler runs or will run
-  bool later = false;                   ///< the handler has returned BP_LATER
-  bool delivered = false;               ///< the terminal reply has been
+  Waiter* awaiting = nullptr;              ///< what the handler waits for
+  std::atomic<bp_status> cause{BP_OK};     ///< BP_CANCELED or BP_DEADLINE once it is no longer wanted
+  bool ended = false;                      ///< no handler runs or will run
+  bool later = false;                      ///< the handler has returned BP_LATER
+  bool delivered = false;                  ///< the terminal reply has been
   std::atomic<std::uint32_t> partials{0};  ///< partial replies on their way
-  MailFrom<Request> worker_done;        ///< a blocking handler has returned
-  bp_handled handled = BP_DONE;         ///< what it returned
-  Nanos began = 0;                      ///< when it was first seen to take long
+  MailFrom<Request> worker_done;           ///< a blocking handler has returned
+  bp_handled handled = BP_DONE;            ///< what it returned
+  Nanos began = 0;                         ///< when it was first seen to take long
   Nanos next_stale = 0;
-  Timer timer;  ///< the deadline or the next stale warning, whichever is earlier
+  Timer timer;                   ///< the deadline or the next stale warning, whichever is earlier
   Request* open_next = nullptr;  ///< the list of open requests
   Request** open_link = nullptr;
 
@@ -92,10 +92,10 @@ struct Waiter {
   bool done = false;
   Answer answer;
 
-  Timer timer;                 ///< sleep, or the bound of an fd wait or host call
-  bp_status on_timer = BP_OK;  ///< what it means when it fires
-  Request* call = nullptr;     ///< a request made for this wait
-  Pending* pending = nullptr;  ///< a host function call made for this wait
+  Timer timer;                                ///< sleep, or the bound of an fd wait or host call
+  bp_status on_timer = BP_OK;                 ///< what it means when it fires
+  Request* call = nullptr;                    ///< a request made for this wait
+  Pending* pending = nullptr;                 ///< a host function call made for this wait
   void (*stop_wait)(Waiter& self) = nullptr;  ///< ends anything else; called at completion
   void* wait_data = nullptr;
 

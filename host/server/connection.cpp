@@ -62,9 +62,11 @@ void Connection::take_frames() {
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
-    paused_ = waiting() > core_->options.max_output;
+    // What is being worked on counts as well: its answers may be as large.
+    paused_ = waiting() + open_size_ > core_->options.max_output;
+    if (paused_) return;
   }
-  if (!paused_) read();
+  read();
 }
 
 void Connection::take(const wire::Frame& frame) {
@@ -96,18 +98,20 @@ void Connection::on_frame(const wire::Hello& hello) {
   if (!flushing_) send_at_once();
 }
 
-Connection::Calls::Entry* Connection::open_call(std::uint64_t id) {
+Connection::Calls::Entry* Connection::open_call(std::uint64_t id, std::size_t size) {
   const std::lock_guard lock(mutex_);
   if (calls_.size() >= core_->options.max_calls) return nullptr;
   Calls::Entry* const entry = calls_.insert(id);
   if (entry == nullptr) throw wire::ProtocolError("a call whose id " + std::to_string(id) + " is in use");
   entry->value.connection = shared_from_this();
+  entry->value.size = size;
+  open_size_ += size;
   return entry;
 }
 
 void Connection::on_frame(const wire::Call& call) {
   if (core_->draining) return reply(call.id, BP_CLOSED, "the host is about to end");
-  Calls::Entry* const entry = open_call(call.id);
+  Calls::Entry* const entry = open_call(call.id, call.payload.size());
   if (entry == nullptr) {
     return reply(call.id, BP_OVERLOADED,
                  "this connection has " + std::to_string(core_->options.max_calls) + " open calls; wait for answers");
@@ -132,7 +136,7 @@ void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
   OpenCall gone;
   {
     const std::lock_guard lock(mutex_);
-    calls_.take(call.id, gone);
+    take_call(call.id, gone);
   }
   reply(call.id, status, bp_status_text(status));
 }
@@ -264,7 +268,7 @@ void Connection::fail(bp_status status, const std::string& message) {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
     wire::encode(out_, wire::Error{status, message});
-    if (!flushing_) send_at_once();
+    send_last_words();
   }
   core_->log(BP_LOG_WARN, "the connection of process " + std::to_string(peer_) + " is refused: " + message);
   close({});

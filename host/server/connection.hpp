@@ -77,6 +77,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct OpenCall {
     std::shared_ptr<Connection> connection;  ///< alive until the terminal reply
     bp_request request{};
+    std::size_t size = 0;   ///< of what it was called with
     bool answered = false;  ///< the peer has its terminal reply already
   };
   using Calls = IdTable<OpenCall>;
@@ -105,7 +106,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_frame(const wire::Reply& reply);
   void on_frame(const wire::Event& event);
   void on_frame(const wire::Error& error);
-  Calls::Entry* open_call(std::uint64_t id);
+  Calls::Entry* open_call(std::uint64_t id, std::size_t size);
   void submit(const wire::Call& call, Calls::Entry& entry);
   void control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> operation);
   bool is_closed();
@@ -117,10 +118,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void reply(const wire::Reply& reply);
   void reply(std::uint64_t id, bp_status status, const std::string& message = {});
   void send_event(const Listener& listener, const bp_event& event);
-  std::size_t waiting() const;          // with mutex_
-  void send_soon();                     // with mutex_
-  void send_at_once();                  // with mutex_
-  void close_soon(std::string reason);  // with mutex_
+  std::size_t waiting() const;                       // with mutex_
+  bool take_call(std::uint64_t id, OpenCall& gone);  // with mutex_
+  void send_last_words();                            // with mutex_; io thread
+  void send_soon();                                  // with mutex_
+  void send_at_once();                               // with mutex_
+  void close_soon(std::string reason);               // with mutex_
   void give_up() noexcept;
   wire::Reply fitting(const wire::Reply& reply, std::string& message) const;
   // io thread
@@ -136,7 +139,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   wire::FrameBuffer in_;
   bool greeted_ = false;
   bool reading_ = false;
-  bool paused_ = false;
   std::unordered_map<std::uint64_t, std::unique_ptr<Listener>> listeners_;
 
   std::mutex mutex_;  // guards what follows
@@ -145,10 +147,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string reason_;  ///< it has been shut down for this; close() follows
   bool flushing_ = false;
   bool draining_ = false;  ///< somebody waits on idle_
+  bool paused_ = false;    ///< nothing is read until flush() has sent everything
   Calls calls_;
-  std::size_t controls_ = 0;  ///< operations that await the control thread
-  wire::Bytes out_;           ///< encoded, not yet being sent
-  wire::Bytes sending_;       ///< being sent, from sent_ on; while flushing_, the io thread's alone
+  std::size_t open_size_ = 0;  ///< of what the open calls were called with
+  std::size_t controls_ = 0;   ///< operations that await the control thread
+  wire::Bytes out_;            ///< encoded, not yet being sent
+  wire::Bytes sending_;        ///< being sent, from sent_ on; while flushing_, the io thread's alone
   std::size_t sent_ = 0;
   std::uint64_t max_frame_out_ = wire::default_max_frame;
 };

@@ -22,7 +22,7 @@ constexpr std::size_t send_at_once_max = std::size_t{64} << 10;
 /// Buffers that grew beyond this go back when they are empty.
 constexpr std::size_t keep = std::size_t{1} << 20;
 /// Answers to accepted calls are always taken, but memory ends somewhere.
-constexpr std::size_t answer_factor = 4;
+constexpr std::size_t answer_factor = 16;
 
 std::size_t wire_size(const wire::Reply& reply) {
   return reply.payload.size() + reply.message.size() + reply.detail.size() + wire::frame_overhead;
@@ -64,7 +64,7 @@ void Connection::reply_to_call(std::uint64_t id, const bp_answer& answer) {
       entry->value.answered = true;
       too_large = entry->value.request;
     }
-    if (terminal) calls_.take(id, gone);
+    if (terminal) take_call(id, gone);
     if (closed_) return;
     if (!answered) {
       if (waiting() > core_->options.max_output * (terminal ? answer_factor : 1)) {
@@ -135,6 +135,12 @@ void Connection::send_event(const Listener& listener, const bp_event& event) {
                                " bytes fits no frame of process " + std::to_string(peer_) + "; it is dropped");
 }
 
+bool Connection::take_call(std::uint64_t id, OpenCall& gone) {
+  if (!calls_.take(id, gone)) return false;
+  open_size_ -= gone.size;
+  return true;
+}
+
 std::size_t Connection::waiting() const { return out_.size() + sending_.size() - sent_; }
 
 /// Under the lock, so that nothing is posted once close() has run: the io context may be gone then.
@@ -144,13 +150,24 @@ void Connection::send_soon() {
 }
 
 void Connection::send_at_once() {
-  if (out_.size() > send_at_once_max) return send_soon();
+  if (out_.size() > send_at_once_max || paused_) return send_soon();  // flush() also resumes the reading
   const ssize_t size = ::send(socket_.native_handle(), out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   if (size == static_cast<ssize_t>(out_.size())) return out_.clear();
   // The rest, or the error, is the io thread's.
   sending_.swap(out_);
   sent_ = size > 0 ? static_cast<std::size_t>(size) : 0;
   send_soon();
+}
+
+/// What the socket takes of it without waiting. flush() is on this thread, so it is not sending now.
+void Connection::send_last_words() {
+  const wire::View rest = wire::View(sending_).subspan(sent_);
+  const int fd = socket_.native_handle();
+  if (!rest.empty() &&
+      ::send(fd, rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(rest.size())) {
+    return;
+  }
+  [[maybe_unused]] const ssize_t size = ::send(fd, out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void Connection::close_soon(std::string reason) {
@@ -207,8 +224,11 @@ bool Connection::send_some() {
 }
 
 void Connection::resume_reading() {
-  if (!paused_ || reading_) return;
-  paused_ = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!paused_ || reading_) return;
+    paused_ = false;
+  }
   take_frames();
 }
 

@@ -29,8 +29,8 @@ class MpscQueue {
   T* take_all() noexcept {
     std::uintptr_t head = head_.load(std::memory_order_relaxed);
     if ((head & ~closed_bit) == 0) return nullptr;
-    while (!head_.compare_exchange_weak(head, head & closed_bit, std::memory_order_acquire,
-                                        std::memory_order_relaxed)) {
+    while (
+        !head_.compare_exchange_weak(head, head & closed_bit, std::memory_order_acquire, std::memory_order_relaxed)) {
     }
     T* newest = reinterpret_cast<T*>(head & ~closed_bit);
     T* oldest = nullptr;

@@ -18,7 +18,7 @@ namespace backplane {
 /// What a liveness event says.
 struct Liveness {
   bool responding = false;
-  const char* thread = "";  ///< "request" or "event"
+  const char* thread = "";         ///< "request" or "event"
   const Method* method = nullptr;  ///< what runs, if known
   std::uint64_t generation = 0;
   std::uint64_t for_ms = 0;
@@ -90,12 +90,12 @@ class Watchdog {
   const WatchdogOptions options_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<Entry> entries_;                // guarded by mutex_
-  std::vector<std::function<void()>> jobs_;   // guarded by mutex_
-  Id last_id_ = 0;                            // guarded by mutex_
-  bool stop_ = false;                         // guarded by mutex_
-  bool woken_ = false;                        // guarded by mutex_
-  std::mutex looking_;                        // held by a look; unwatch() waits for it
+  std::vector<Entry> entries_;               // guarded by mutex_
+  std::vector<std::function<void()>> jobs_;  // guarded by mutex_
+  Id last_id_ = 0;                           // guarded by mutex_
+  bool stop_ = false;                        // guarded by mutex_
+  bool woken_ = false;                       // guarded by mutex_
+  std::mutex looking_;                       // held by a look; unwatch() waits for it
   std::atomic<bool> asleep_{false};
   std::thread thread_;
 };

@@ -34,9 +34,9 @@ class Call(Case):
 
     def test_raw_bytes_pass_as_they_are(self):
         data = bytes(range(256)) * 4096  # a megabyte
-        with open(self.path("data"), "wb") as file:
+        with open(self.path("photo"), "wb") as file:
             file.write(data)
-        for operand, stdin in [("-", data), ("@" + self.path("data"), b"")]:
+        for operand, stdin in [("-", data), ("@" + self.path("photo"), b"")]:
             out, _ = self.bp("call", "desk.back", operand, "--raw", stdin=stdin)
             self.assertEqual(out.encode(errors="surrogateescape"), data)
 
@@ -78,7 +78,7 @@ class Call(Case):
         out, err = self.assert_ends(call, 130)
         self.assertEqual(out, "")
         self.assertIn("canceled", err)
-        self.assertEqual(self.bp_json("status")["contexts"][0]["running"], 0)
+        self.eventually("the handler ends", lambda: self.context()["running"] == 0)
 
     def test_a_host_that_is_killed_ends_the_open_call_with_3(self):
         events = self.spawn("events", "desk.said")

@@ -108,15 +108,29 @@ class Case(unittest.TestCase):
         """Runs a command that must fail with the code and say why on stderr alone; returns stderr."""
         out, err = self.bp(*arguments, code=code, **options)
         self.assertEqual(out, "")
-        self.assertTrue(err.startswith("backplane: "), err)
+        self.assertRegex(err, "(?m)^backplane: ")
         return err
 
     def host(self, *arguments, modules=(DESK,)):
-        """A host that is ready."""
+        """A host that is ready, with these modules and no other."""
         flags = [flag for module in modules for flag in ("--module", str(module))]
+        if not modules:  # nor the bundled ones
+            os.makedirs(self.path("no-modules"), exist_ok=True)
+            flags = ["--module-dir", self.path("no-modules")]
         process = self.spawn("run", "--data-dir", self.path("data"), *flags, *arguments)
         process.wait_err("ready on")
         return process
+
+    def eventually(self, what, condition):
+        """Asks again and again until the condition holds."""
+        deadline = time.monotonic() + LIMIT
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, what)
+            time.sleep(0.01)
+
+    def context(self):
+        """What the host's status says of its one context."""
+        return self.bp_json("status")["contexts"][0]
 
     def assert_ends(self, process, code):
         found, out, err = process.end()

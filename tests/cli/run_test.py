@@ -41,7 +41,7 @@ class Start(Case):
         self.assertIn("expected", err)
 
     def test_the_bundled_modules_are_loaded_when_nothing_is_named(self):
-        self.host(modules=())
+        self.spawn("run", "--data-dir", self.path("data")).wait_err("ready on")
         names = {module["name"] for module in self.bp_json("ls")["modules"]}
         self.assertEqual(names, {path.stem for path in PLUGINS.glob("*.so")})
 
@@ -49,7 +49,7 @@ class Start(Case):
         os.mkdir(self.path("modules"))
         shutil.copy(DESK, self.path("modules/anything.so"))
         self.write("modules/readme.txt", "not a module")
-        self.host("--module-dir", self.path("modules"), modules=())
+        self.spawn("run", "--data-dir", self.path("data"), "--module-dir", self.path("modules")).wait_err("ready on")
         self.assertEqual([module["name"] for module in self.bp_json("ls")["modules"]], ["desk"])
 
     def test_the_file_configures_and_flags_and_environment_win_over_it(self):
@@ -129,7 +129,7 @@ class Refusals(Case):
         err = self.refused(2, "run", "--module", DESK, "--data-dir", self.path("file/data"))
         self.assertIn("data directory", err)
         self.assertIn("--data-dir", err)
-        self.assertIn("is no directory", self.refused(2, "run", "--module", DESK, "--data-dir", self.path("file")))
+        self.assertIn("Not a directory", self.refused(2, "run", "--module", DESK, "--data-dir", self.path("file")))
         if os.geteuid() != 0:
             os.mkdir(self.path("locked"), 0o500)
             self.assertIn("Permission denied",
@@ -166,8 +166,7 @@ class End(Case):
     def test_an_open_call_is_answered_before_the_host_ends(self):
         host = self.host(modules=[PLUGINS / "timer.so"])
         call = self.spawn("call", "timer.echo", '{"message": "late", "delay_ms": 700}')
-        while self.bp_json("status")["contexts"][0]["running"] == 0:
-            self.assertIsNone(call.popen.poll(), "the call ended before it was seen to run")
+        self.eventually("the call runs", lambda: self.context()["running"] == 1)
         host.signal(signal.SIGTERM)
         self.assertIn("late", self.assert_ends(call, 0)[0])
         self.assert_ends(host, 0)

@@ -113,7 +113,9 @@ struct Client {
   /// Whether the host answers.
   bool served() const {
     Result result;
-    return call("echo.raw", "alive", 10'000, result) == BP_OK && result.payload() == "alive";
+    const bp_status status = call("echo.raw", "alive", 10'000, result);
+    if (status != BP_OK) WARN("status " << status << ": " << result.message());
+    return status == BP_OK && result.payload() == "alive";
   }
 };
 
