@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "context/context.hpp"
 
-#include <pthread.h>
-
 #include <backplane/cbor/writer.hpp>
 
 #include "context/host.hpp"
 #include "support/log.hpp"
 #include "support/names.hpp"
+#include "support/thread_name.hpp"
 #include "support/views.hpp"
 
 namespace backplane {
@@ -25,6 +24,11 @@ LoopOptions loop_options(const bp_context_options& options) {
   // With one core, whoever is waited for cannot run meanwhile.
   if (std::thread::hardware_concurrency() == 1) chosen.spin = 0;
   return chosen;
+}
+
+std::uint64_t next_id() noexcept {
+  static std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
 // A typed event, wrapped as the queue would have done.
@@ -53,6 +57,7 @@ std::vector<std::uint8_t> liveness_event(const char* name, const Liveness& liven
 
 Context::Context(Host& host, const bp_context_options& options)
     : host_(host),
+      id_(next_id()),
       stop_timeout_ms_(options.stop_timeout_ms != 0 ? options.stop_timeout_ms : default_stop_timeout_ms),
       bus_(options.event_queue_depth != 0 ? options.event_queue_depth : default_event_queue_depth, host.watchdog(),
            [this](bool stuck) { events_stuck(stuck); }),
@@ -67,13 +72,13 @@ void Context::set_handle(bp_context handle) {
 
 void Context::start() {
   event_thread_ = std::thread([this, done = events_done_] {
-    ::pthread_setname_np(::pthread_self(), "bp-event");
+    name_thread("bp-event");
     bus_.run();
     done->open();
   });
   try {
     request_thread_ = std::thread([this, done = requests_done_] {
-      ::pthread_setname_np(::pthread_self(), "bp-request");
+      name_thread("bp-request");
       loop_.run();
       done->open();
     });
@@ -192,7 +197,7 @@ bp_status Context::emit(std::string_view name, bp_bytes payload, std::uint32_t f
 void Context::tell_liveness(const Liveness& liveness) {
   const char* const name = liveness.responding ? "backplane.responding" : "backplane.not_responding";
   const auto payload = liveness_event(name, liveness);
-  log::warn("watchdog", std::string("the ") + liveness.thread + " thread of context " + std::to_string(handle_.id) +
+  log::warn("watchdog", std::string("the ") + liveness.thread + " thread of context " + std::to_string(id_) +
                             (liveness.responding ? " responds again" : " does not respond") +
                             (liveness.method == nullptr ? "" : ", in " + liveness.method->name) + ", for " +
                             std::to_string(liveness.for_ms) + " ms");

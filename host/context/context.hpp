@@ -26,7 +26,8 @@ class Context final : public Endpoint, public InstanceSite {
   /// Starts the threads and the instances. Throws std::system_error, and leaves nothing running then.
   void start();
 
-  std::uint64_t id() const noexcept { return handle_.id; }
+  /// Counts the contexts of the process, for people.
+  std::uint64_t id() const noexcept { return id_; }
   RequestLoop& loop() noexcept { return loop_; }
   EventBus& events() noexcept { return bus_; }
 
@@ -70,6 +71,7 @@ class Context final : public Endpoint, public InstanceSite {
   void events_stuck(bool stuck);
 
   Host& host_;
+  const std::uint64_t id_;
   const std::uint32_t stop_timeout_ms_;
   bp_context handle_{};
   EventBus bus_;

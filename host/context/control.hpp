@@ -9,6 +9,8 @@
 #include <mutex>
 #include <thread>
 
+#include "support/thread_name.hpp"
+
 namespace backplane {
 
 /// The control thread: loads, unloads and reloads, one operation at a time.
@@ -48,6 +50,7 @@ class Control {
 
  private:
   void run() {
+    name_thread("bp-control");
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [this] { return stop_ || !jobs_.empty(); });

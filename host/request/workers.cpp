@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request/workers.hpp"
 
+#include "support/thread_name.hpp"
+
 namespace backplane {
 
 Workers::~Workers() {
@@ -32,6 +34,7 @@ Workers::Load Workers::load() {
 }
 
 void Workers::work() {
+  name_thread("bp-worker");
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return stop_ || !jobs_.empty(); });

@@ -5,6 +5,8 @@
 #include <future>
 #include <utility>
 
+#include "support/thread_name.hpp"
+
 namespace backplane {
 
 Watchdog::Watchdog(const WatchdogOptions& options) : options_(options), thread_([this] { run(); }) {}
@@ -58,6 +60,7 @@ void Watchdog::wake() noexcept {
 }
 
 void Watchdog::run() {
+  name_thread("bp-watchdog");
   std::unique_lock lock(mutex_);
   Nanos before = now();
   while (!stop_) {

@@ -186,7 +186,7 @@ static void unload(bp_context ctx) {
   bp_result_free(&result);
   EXPECT_STATUS(bp_module_unload(ctx, BP_STR("session"), 0, &result), BP_OK);
   bp_result_free(&result);
-  EXPECT_STATUS(login(ctx, "ada", &result), BP_UNKNOWN_NAME);
+  EXPECT_STATUS(login(ctx, "ada", &result), BP_MODULE_GONE);
   bp_result_free(&result);
   step("session is gone");
 }
