@@ -6,6 +6,7 @@
 #include <exception>
 #include <functional>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -40,9 +41,10 @@ class Control {
   /// control thread.
   template <class F>
   auto run_now(F job) -> decltype(job()) {
-    std::packaged_task<decltype(job())()> task(std::move(job));
-    auto result = task.get_future();
-    post([&task] { task(); });
+    // Shared, because the result is there a moment before the task has returned.
+    const auto task = std::make_shared<std::packaged_task<decltype(job())()>>(std::move(job));
+    auto result = task->get_future();
+    post([task] { (*task)(); });
     return result.get();
   }
 

@@ -140,6 +140,17 @@ void Host::detach(Context& context) {
   control_.run_now([&] { std::erase(contexts_, &context); });
 }
 
+// What a refusal leaves to end is waited for, on the caller's thread, so that nothing is left behind.
+template <class F>
+auto Host::run_load(F load) -> decltype(load()) {
+  try {
+    return control_.run_now(std::move(load));
+  } catch (const Loader::Refusal& refusal) {
+    refusal.ending.retirement->wait(std::chrono::milliseconds(default_unload_timeout_ms));
+    throw;
+  }
+}
+
 bp_status Host::load(const bp_load_options& options, bp_result& result) {
   return guarded(result, [&] {
     if (const std::string why = check_config(options.config); !why.empty()) {
@@ -147,7 +158,7 @@ bp_status Host::load(const bp_load_options& options, bp_result& result) {
     }
     const auto config = view(options.config);
     const LoadRequest request{options.path, {config.begin(), config.end()}};
-    return give(&result, BP_OK, control_.run_now([&] { return loader_.load(request); }));
+    return give(&result, BP_OK, run_load([&] { return loader_.load(request); }));
   });
 }
 
@@ -173,7 +184,7 @@ bp_status Host::reload(std::string_view name, const bp_load_options* options, st
       config = options->config;
     }
     if (const std::string why = check_config(config); !why.empty()) return give(&result, BP_INVALID_ARGUMENT, why);
-    const Loader::Swap swap = control_.run_now([&] { return loader_.reload(name, path, view(config)); });
+    const Loader::Swap swap = run_load([&] { return loader_.reload(name, path, view(config)); });
     std::vector<std::uint8_t> old;
     report_ending(swap.old, timeout_ms, old);
     return give(&result, BP_OK, reload_report(swap.report, old));

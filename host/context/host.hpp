@@ -62,6 +62,8 @@ class Host {
   explicit Host(HostOptions options);
 
   bool report_ending(const Loader::Ending& ending, std::uint32_t timeout_ms, std::vector<std::uint8_t>& report);
+  template <class F>
+  auto run_load(F load) -> decltype(load());
   std::vector<InstanceSite*> sites() const;
 
   const HostOptions options_;

@@ -52,6 +52,7 @@ ElfFile::ElfFile(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
     refuse("it is an ELF file, but no shared object (type " + std::to_string(header.e_type) +
            "); link it with -shared");
   }
+  check_segments();
   read_sections();
   for (const Section& table : sections_) {
     if (table.type == SHT_DYNSYM) read_symbols(table);
@@ -79,6 +80,25 @@ std::string_view ElfFile::range(std::uint64_t offset, std::uint64_t size) const 
            " bytes, and a part that ends beyond them");
   }
   return {reinterpret_cast<const char*>(bytes_.data()) + offset, size};
+}
+
+// The dynamic loader goes by the segments, and trusts them: what it would map must be there.
+void ElfFile::check_segments() const {
+  const auto header = read<Elf64_Ehdr>(0);
+  if (header.e_phnum == 0 || header.e_phentsize != sizeof(Elf64_Phdr)) {
+    refuse("it is a damaged ELF file: it has no program headers, or such of an unknown size");
+  }
+  const std::string_view table = range(header.e_phoff, std::uint64_t{header.e_phnum} * sizeof(Elf64_Phdr));
+  bool loads = false;
+  for (std::size_t i = 0; i < header.e_phnum; ++i) {
+    const auto segment = element<Elf64_Phdr>(table, i);
+    if (segment.p_type == PT_NULL) continue;
+    range(segment.p_offset, segment.p_filesz);
+    if (segment.p_type != PT_LOAD) continue;
+    if (segment.p_filesz > segment.p_memsz) refuse("it is a damaged ELF file: a segment larger than its memory");
+    loads = true;
+  }
+  if (!loads) refuse("it is a damaged ELF file: it has nothing to be loaded; is it a file of debug information?");
 }
 
 void ElfFile::read_sections() {
@@ -116,6 +136,7 @@ void ElfFile::read_dynamic(const Section& table) {
   for (std::size_t i = 0; i < table.contents.size() / sizeof(Elf64_Dyn); ++i) {
     const auto entry = element<Elf64_Dyn>(table.contents, i);
     if (entry.d_tag == DT_NEEDED) needed_.push_back(name_at(names, entry.d_un.d_val));
+    if (entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_NODELETE) != 0) no_delete_ = true;
     if (entry.d_tag == DT_FLAGS && (entry.d_un.d_val & DF_STATIC_TLS) != 0) static_tls_ = true;
   }
 }

@@ -30,6 +30,8 @@ class ElfFile {
   const std::vector<std::string_view>& needed() const noexcept { return needed_; }
   /// DF_STATIC_TLS: it takes a share of the thread memory that is scarce after start-up.
   bool static_tls() const noexcept { return static_tls_; }
+  /// DF_1_NODELETE: the loader never unmaps it.
+  bool no_delete() const noexcept { return no_delete_; }
 
  private:
   struct Section {
@@ -42,6 +44,7 @@ class ElfFile {
   template <class T>
   T read(std::uint64_t offset) const;
   std::string_view range(std::uint64_t offset, std::uint64_t size) const;
+  void check_segments() const;
   void read_sections();
   void read_symbols(const Section& table);
   void read_dynamic(const Section& table);
@@ -51,6 +54,7 @@ class ElfFile {
   std::vector<Symbol> symbols_;
   std::vector<std::string_view> needed_;
   bool static_tls_ = false;
+  bool no_delete_ = false;
 };
 
 }  // namespace backplane

@@ -7,8 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <system_error>
 
 #include "support/result.hpp"
@@ -40,28 +38,43 @@ void check_owner(const struct stat& status) {
   }
 }
 
-void check_place(const fs::path& path, const std::vector<fs::path>& allowed) {
+// Where the open file itself lies, whatever its path has been made to lead to since.
+void check_place(int file, const std::vector<fs::path>& allowed) {
   if (allowed.empty()) return;
-  std::error_code ignored;
-  const fs::path real = fs::weakly_canonical(path, ignored);
+  std::error_code error;
+  const fs::path real = fs::read_symlink("/proc/self/fd/" + std::to_string(file), error);
+  if (error) refuse("where it lies cannot be told: " + error.message() + "; is /proc mounted?");
   std::string list;
   for (const fs::path& directory : allowed) {
-    const fs::path base = fs::weakly_canonical(directory, ignored);
+    const fs::path base = fs::canonical(directory, error);
+    list += (list.empty() ? "" : ", ") + directory.string();
+    if (error) continue;  // one that is not there has nothing in it
     const auto [end, unused] = std::mismatch(base.begin(), base.end(), real.begin(), real.end());
     if (end == base.end()) return;
-    list += (list.empty() ? "" : ", ") + base.string();
   }
-  refuse("it lies outside the directories this host loads from (" + list + "); move it there, or allow its directory");
+  refuse("it lies at " + real.string() + ", outside the directories this host loads from (" + list +
+         "); move it there, or allow its directory");
 }
 
-std::vector<std::uint8_t> read_file(const fs::path& path, bool check_trust) {
+const char* kind_of(mode_t mode) {
+  if (S_ISDIR(mode)) return "a directory";
+  if (S_ISFIFO(mode)) return "a pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+std::vector<std::uint8_t> read_file(const fs::path& path, const std::vector<fs::path>* allowed) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file) refuse("it cannot be opened: " + system_text());
+  if (!file) refuse("it cannot be opened: " + system_text() + "; give the path of a module that this host may read");
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) refuse("it cannot be examined: " + system_text());
-  if (!S_ISREG(status.st_mode)) refuse("it is no regular file; expected a shared object (.so)");
+  if (!S_ISREG(status.st_mode))
+    refuse(std::string("it is ") + kind_of(status.st_mode) + "; expected a shared object (.so)");
   if (status.st_size > max_module_size) refuse("it has " + std::to_string(status.st_size) + " bytes; at most 1 GiB");
-  if (check_trust) check_owner(status);
+  if (allowed != nullptr) {
+    check_place(file.get(), *allowed);
+    check_owner(status);
+  }
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(status.st_size));
   std::size_t got = 0;
   while (got < bytes.size()) {
@@ -79,41 +92,9 @@ std::vector<std::uint8_t> read_file(const fs::path& path, bool check_trust) {
 }  // namespace
 
 std::vector<std::uint8_t> read_module_file(const fs::path& path, const std::vector<fs::path>& allowed) {
-  check_place(path, allowed);
-  return read_file(path, true);
+  return read_file(path, &allowed);
 }
 
-std::vector<std::uint8_t> read_any_file(const fs::path& path) { return read_file(path, false); }
-
-fs::path CopyStore::add(const std::string& module, std::uint64_t generation, std::span<const std::uint8_t> bytes) {
-  if (directory_.empty()) {
-    std::error_code error;
-    fs::path temporary = fs::temp_directory_path(error);
-    if (error) temporary = "/tmp";
-    std::string pattern = (temporary / ("backplane-modules-" + std::to_string(::getpid()) + "-XXXXXX")).string();
-    if (::mkdtemp(pattern.data()) == nullptr) {  // mode 0700
-      throw Failure{BP_IO, "no directory for private copies of modules can be made in " + temporary.string() + ": " +
-                               system_text()};
-    }
-    directory_ = pattern;
-    made_(directory_);
-  }
-  const fs::path copy =
-      directory_ / (module + ".g" + std::to_string(generation) + "." + std::to_string(++serial_) + ".so");
-  const UniqueFd file(::open(copy.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0500));
-  std::size_t put = 0;
-  while (file && put < bytes.size()) {
-    const ssize_t n = ::write(file.get(), bytes.data() + put, bytes.size() - put);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) break;
-    put += static_cast<std::size_t>(n);
-  }
-  if (!file || put < bytes.size()) {
-    const std::string why = system_text();
-    ::unlink(copy.c_str());
-    throw Failure{BP_IO, "a private copy cannot be written to " + copy.string() + ": " + why};
-  }
-  return copy;
-}
+std::vector<std::uint8_t> read_any_file(const fs::path& path) { return read_file(path, nullptr); }
 
 }  // namespace backplane

@@ -3,10 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
-#include <span>
-#include <string>
-#include <utility>
 #include <vector>
 
 namespace backplane {
@@ -19,25 +15,5 @@ std::vector<std::uint8_t> read_module_file(const std::filesystem::path& path,
 
 /// The same for a file that is only to be looked at: whose it is and where it lies do not matter.
 std::vector<std::uint8_t> read_any_file(const std::filesystem::path& path);
-
-/// A directory of this process's own where each generation gets a private copy of its file. The loader
-/// tells objects apart by name and inode, so a new generation must be a new file; and a file that
-/// nobody else touches cannot be changed under a running module.
-class CopyStore {
- public:
-  /// `made` is told of the directory when it is made: it is to go when the process ends, and not
-  /// before, so that debuggers find the copies.
-  explicit CopyStore(std::function<void(const std::filesystem::path&)> made) : made_(std::move(made)) {}
-  CopyStore(const CopyStore&) = delete;
-  CopyStore& operator=(const CopyStore&) = delete;
-
-  /// Writes `bytes` to a fresh file named after module and generation; its path. Throws Failure (BP_IO).
-  std::filesystem::path add(const std::string& module, std::uint64_t generation, std::span<const std::uint8_t> bytes);
-
- private:
-  const std::function<void(const std::filesystem::path&)> made_;
-  std::filesystem::path directory_;
-  std::uint64_t serial_ = 0;  // a generation that was refused leaves its number to the next try
-};
 
 }  // namespace backplane

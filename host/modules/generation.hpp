@@ -27,6 +27,10 @@ struct Method {
   Module* module = nullptr;
   std::uint32_t number = 0;  ///< its place in Generation::handlers
   std::uint64_t index = 0;   ///< its place in the registry
+  // Written by the control thread. A generation may be looked into by request threads alone; these two
+  // tell everybody else.
+  std::atomic<bool> answers{false};   ///< the running generation has it
+  std::atomic<bool> answered{false};  ///< some generation that ran had it
 };
 
 /// What one generation does for one wire name.
@@ -47,6 +51,13 @@ struct Function {
   void* data = nullptr;
 };
 
+/// One thing that keeps a withdrawn generation from going.
+struct PinReason {
+  std::string kind;
+  std::uint64_t count;
+  std::string what;
+};
+
 /// How the end of a generation goes: one count down for each context that still has an instance, then
 /// `on_last`, then finish(). Any thread.
 class Retirement {
@@ -59,8 +70,8 @@ class Retirement {
     if (contexts_.fetch_sub(1, std::memory_order_acq_rel) == 1) on_last_();
   }
 
-  /// The object is unmapped, or kept for a reason.
-  void finish(std::string kept_because) {
+  /// The object is unmapped, or kept for reasons.
+  void finish(std::vector<PinReason> kept_because) {
     const std::lock_guard lock(mutex_);
     finished_ = true;
     kept_because_ = std::move(kept_because);
@@ -76,7 +87,7 @@ class Retirement {
     return finished_;
   }
   /// Empty if the object is gone. Only once it is over.
-  std::string kept_because() {
+  std::vector<PinReason> kept_because() {
     const std::lock_guard lock(mutex_);
     return kept_because_;
   }
@@ -87,7 +98,7 @@ class Retirement {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool finished_ = false;
-  std::string kept_because_;
+  std::vector<PinReason> kept_because_;
 };
 
 }  // namespace backplane
@@ -134,6 +145,8 @@ struct Generation {
   bool in_init = false;
 
   std::shared_ptr<Retirement> retirement;  ///< once draining
+  bool told_pinned = false;                ///< an unload has been answered "pinned" while it drained
+  bool refused = false;                    ///< an instance could not be made: it never ran
 
   std::string label() const;  ///< "echo (generation 2)"
   std::string take_failure();
@@ -144,7 +157,8 @@ struct Module {
   std::string name;
   std::atomic<Generation*> current{nullptr};  ///< the swap that a reload is
   std::uint64_t last_generation = 0;
-  std::vector<Method*> methods;  ///< by number; grows only
+  std::uint64_t gone_untold = 0;  ///< a generation that was told to be pinned, and has gone since; 0: none
+  std::vector<Method*> methods;   ///< by number; grows only
 };
 
 }  // namespace backplane

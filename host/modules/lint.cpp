@@ -23,10 +23,16 @@ void lint(const ElfFile& elf, Manifest& manifest) {
       extra_export = symbol.name;
     }
     if (symbol.name.starts_with("__cxa_thread_atexit")) {
+      manifest.thread_destructors = true;
       warn(
           "it has a thread_local with a destructor: the object stays mapped as long as a thread lives that touched "
           "it; keep such state in the instance instead");
     }
+  }
+  manifest.unique_symbols = unique;
+  manifest.no_delete = elf.no_delete();
+  if (elf.no_delete()) {
+    warn("it is marked never to be unmapped (NODELETE); link it without -z nodelete");
   }
   if (unique != 0) {
     warn("it has " + std::to_string(unique) + " symbol(s) of binding GNU_UNIQUE (" + std::string(unique_name) +

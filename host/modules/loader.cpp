@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "modules/file.hpp"
 #include "modules/object.hpp"
 #include "modules/reports.hpp"
 #include "support/log.hpp"
@@ -40,7 +41,8 @@ std::vector<std::uint8_t> Loader::load(const LoadRequest& request) {
 
 Loader::Swap Loader::reload(std::string_view name, const std::optional<std::string>& path,
                             std::span<const std::uint8_t> config) {
-  Generation* const old = registry_.module(name).current.load();
+  const Module* const module = registry_.find_module(name);
+  Generation* const old = module == nullptr ? nullptr : module->current.load();
   if (old == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded; load it first");
   LoadRequest request{path.value_or(old->path), {config.begin(), config.end()}};
   if (request.config.empty()) request.config = old->config;
@@ -83,25 +85,30 @@ std::unique_ptr<Generation> Loader::prepare(const LoadRequest& request, std::str
   open_object(*generation, bytes);
   try {
     start_instances(*generation);
-  } catch (...) {
-    // Instances that have been made end on their own threads; the object goes after the last of them.
-    Generation& refused = *generation;
-    refused.module->last_generation = refused.number;
-    generations_.push_back(std::move(generation));
-    retire(refused);
-    throw;
+  } catch (const Failure& failure) {
+    throw Refusal{failure, give_up(std::move(generation))};
   }
   return generation;
 } catch (Failure& failure) {
-  throw Failure{failure.status, request.path + ": " + failure.message};
+  failure.message = request.path + ": " + failure.message;
+  throw;
+}
+
+// Instances that have been made end on their own threads; the object goes after the last of them.
+Loader::Ending Loader::give_up(std::unique_ptr<Generation> generation) {
+  Generation& refused = *generation;
+  refused.module->last_generation = refused.number;
+  refused.refused = true;
+  generations_.push_back(std::move(generation));
+  return retire(refused);
 }
 
 void Loader::open_object(Generation& generation, std::span<const std::uint8_t> bytes) {
   generation.copy_path = copies_.add(generation.manifest.name, generation.number, bytes).string();
   for (const std::string& warning : generation.manifest.warnings) log::warn(generation.label(), warning);
-  map_object(generation);
   bool initialised = false;
   try {
+    map_object(generation);
     read_entry(generation);
     run_init(generation);
     initialised = true;
@@ -109,9 +116,9 @@ void Loader::open_object(Generation& generation, std::span<const std::uint8_t> b
     registry_.bind(generation);
   } catch (...) {
     if (initialised && generation.entry.deinit != nullptr) generation.entry.deinit(generation.data);
-    if (const std::string kept = unmap_object(generation); !kept.empty()) {
-      log::warn(generation.label(), "refused, and stays mapped: " + kept);
-    }
+    const auto kept = unmap_object(generation);
+    for (const PinReason& reason : kept) log::warn(generation.label(), "refused, and stays mapped: " + reason.what);
+    if (kept.empty()) CopyStore::drop(generation.copy_path);
     throw;
   }
 }
@@ -166,26 +173,32 @@ void Loader::publish(std::unique_ptr<Generation> generation) {
   Generation& next = *generation;
   generations_.push_back(std::move(generation));
   next.module->last_generation = next.number;
+  next.module->gone_untold = 0;
   next.state = Generation::State::running;
   registry_.publish(*next.module, &next);
   log::info("modules", next.label() + " loaded from " + next.path);
 }
 
 Loader::Ending Loader::begin_unload(std::string_view name) {
-  Module& module = registry_.module(name);
-  Generation* const current = module.current.load();
-  if (current != nullptr) {
-    registry_.publish(module, nullptr);
+  Module* const module = registry_.find_module(name);
+  if (module == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
+  if (Generation* const current = module->current.load()) {
+    registry_.publish(*module, nullptr);
     return retire(*current);
   }
   for (const auto& generation : generations_) {
-    if (generation->module != &module) continue;
+    if (generation->module != module) continue;
     if (generation->state == Generation::State::pinned) {
       generation->retirement = new_retirement(*generation);
       generation->retirement->add_context();
       generation->retirement->context_done();
     }
-    return {module.name, generation->number, generation->retirement};
+    return {module->name, generation->number, generation->retirement};
+  }
+  if (const std::uint64_t number = std::exchange(module->gone_untold, 0)) {
+    const auto over = std::make_shared<Retirement>([] {});
+    over->finish({});
+    return {module->name, number, over};
   }
   refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
 }
@@ -212,15 +225,18 @@ void Loader::finish(Generation& generation) {
   const bool first = generation.state == Generation::State::draining;
   if (first && generation.entry.deinit != nullptr) generation.entry.deinit(generation.data);
   const std::string label = generation.label();
-  const std::string kept =
-      generation.manifest.unload_never ? "its manifest says unload=never" : unmap_object(generation);
+  const auto kept = generation.manifest.unload_never
+                        ? std::vector<PinReason>{{"unload_never", 1, "its manifest says unload=never"}}
+                        : unmap_object(generation);
   const auto retirement = generation.retirement;
   if (kept.empty()) {
     log::info("modules", label + " is gone");
+    if (generation.told_pinned) generation.module->gone_untold = generation.number;
+    if (generation.refused) CopyStore::drop(generation.copy_path);
     std::erase_if(generations_, [&](const auto& each) { return each.get() == &generation; });
   } else {
     generation.state = Generation::State::pinned;
-    log::warn("modules", label + " stays mapped: " + kept);
+    for (const PinReason& reason : kept) log::warn("modules", label + " stays mapped: " + reason.what);
   }
   retirement->finish(kept);
 }
@@ -228,11 +244,12 @@ void Loader::finish(Generation& generation) {
 bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& report) {
   std::vector<PinReason> reasons;
   if (ending.retirement->finished()) {
-    if (const std::string kept = ending.retirement->kept_because(); !kept.empty())
-      reasons.push_back({"object", 1, kept});
+    reasons = ending.retirement->kept_because();
   } else {
     for (const auto& generation : generations_) {
       if (generation->retirement != ending.retirement) continue;
+      // A reload's caller has another generation to ask for; an unload's asks again.
+      generation->told_pinned = generation->module->current.load() == nullptr;
       std::uint64_t requests = 0;
       std::uint64_t tokens = 0;
       for (InstanceSite* const site : sites_()) site->count_work(*generation, requests, tokens);

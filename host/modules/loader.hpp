@@ -12,9 +12,10 @@
 #include <string_view>
 #include <vector>
 
-#include "modules/file.hpp"
+#include "modules/copy_store.hpp"
 #include "modules/instance.hpp"
 #include "modules/registry.hpp"
+#include "support/result.hpp"
 
 namespace backplane {
 
@@ -40,15 +41,20 @@ class Loader {
   /// Modules come from these directories only; empty: from anywhere.
   void allow(std::vector<std::filesystem::path> directories) { allowed_ = std::move(directories); }
 
-  /// Gives the load-report.
-  std::vector<std::uint8_t> load(const LoadRequest& request);
-
   /// A swap that has happened, or an unload that has begun: wait on its retirement, then report.
   struct Ending {
     std::string module;
     std::uint64_t generation = 0;
     std::shared_ptr<Retirement> retirement;
   };
+
+  /// A refusal after the first instances had been made: they, and the object, end by and by.
+  struct Refusal : Failure {
+    Ending ending;
+  };
+
+  /// Gives the load-report.
+  std::vector<std::uint8_t> load(const LoadRequest& request);
 
   /// Withdraws the module's names and begins to end its instances. If none is running but one is still
   /// draining or pinned, that one is tried again.
@@ -76,6 +82,7 @@ class Loader {
   void run_init(Generation& generation);
   void check_registered(const Generation& generation) const;
   void start_instances(Generation& generation);
+  Ending give_up(std::unique_ptr<Generation> generation);
   void publish(std::unique_ptr<Generation> generation);
   std::shared_ptr<Retirement> new_retirement(Generation& generation);
   Ending retire(Generation& generation);

@@ -21,6 +21,10 @@ struct Manifest {
   std::vector<std::string> needs;  ///< `requires`, which is a keyword
   std::vector<std::string> calls;
   std::string cddl;
+  // What lint found that may keep the object from being unmapped.
+  std::uint64_t unique_symbols = 0;
+  bool thread_destructors = false;
+  bool no_delete = false;
   /// What lint found: it loads, but something will not be as its author hopes.
   std::vector<std::string> warnings;
 };

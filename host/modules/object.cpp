@@ -65,13 +65,31 @@ void read_entry(Generation& generation) {
   if (generation.entry.init == nullptr) refuse("its entry has no init; set bp_module_entry.init");
 }
 
-std::string unmap_object(Generation& generation) {
+std::vector<PinReason> unmap_object(Generation& generation) {
   if (generation.object.is_loaded()) generation.object.unload();
-  // dlclose succeeds also where the object stays, so only its absence is believed.
-  if (!loader_knows(generation.copy_path) && !is_mapped(generation.copy_path)) return {};
-  std::string why = "the dynamic loader keeps its object";
-  for (const std::string& warning : generation.manifest.warnings) why += "; " + warning;
-  return why;
+  // dlclose succeeds also where the object stays, so only its absence is believed. Asked twice: an object
+  // that was kept until a thread ended goes only when the loader is made to look again, as the first
+  // question does by closing what it opened.
+  const std::string& path = generation.copy_path;
+  if ((!loader_knows(path) || !loader_knows(path)) && !is_mapped(path)) return {};
+  const Manifest& manifest = generation.manifest;
+  std::vector<PinReason> reasons;
+  if (manifest.unique_symbols != 0) {
+    reasons.push_back({"unique_symbols", manifest.unique_symbols,
+                       "symbols of binding GNU_UNIQUE, once bound, keep it for good; compile with -fno-gnu-unique"});
+  }
+  if (manifest.no_delete) {
+    reasons.push_back({"no_delete", 1, "it is marked never to be unmapped; link it without -z nodelete"});
+  }
+  if (manifest.thread_destructors) {
+    reasons.push_back({"tls_destructors", 1,
+                       "a thread that touched a thread_local with a destructor lives on; unload it again when that "
+                       "thread has ended, and keep such state in the instance instead"});
+  }
+  if (reasons.empty()) {
+    reasons.push_back({"object", 1, "the dynamic loader keeps its object, for a reason that its file does not show"});
+  }
+  return reasons;
 }
 
 }  // namespace backplane

@@ -3,11 +3,12 @@
 // The dynamic loader: mapping a generation's private copy, and proving that it is gone again.
 #pragma once
 
-#include <string>
+#include <vector>
 
 namespace backplane {
 
 struct Generation;
+struct PinReason;
 
 /// Maps generation.copy_path. Throws Failure (BP_LOAD_REFUSED) with the loader's words.
 void map_object(Generation& generation);
@@ -16,7 +17,7 @@ void map_object(Generation& generation);
 void read_entry(Generation& generation);
 
 /// Unmaps the object. Empty if it is gone, and proved so: the loader does not know its path any more,
-/// and no mapped object has its path. Otherwise why it is still there.
-std::string unmap_object(Generation& generation);
+/// and no mapped object has its path. Otherwise why it is still there. May be tried again.
+std::vector<PinReason> unmap_object(Generation& generation);
 
 }  // namespace backplane

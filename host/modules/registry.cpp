@@ -14,10 +14,15 @@ Method* Registry::method_at(std::uint64_t id) const noexcept {
   return chunk == nullptr ? nullptr : (*chunk)[index % chunk_size].load(std::memory_order_acquire);
 }
 
-Module& Registry::module(std::string_view name) {
+Module* Registry::find_module(std::string_view name) const noexcept {
   for (const auto& known : modules_) {
-    if (known->name == name) return *known;
+    if (known->name == name) return known.get();
   }
+  return nullptr;
+}
+
+Module& Registry::module(std::string_view name) {
+  if (Module* const known = find_module(name)) return *known;
   modules_.push_back(std::make_unique<Module>());
   modules_.back()->name = name;
   return *modules_.back();
@@ -73,6 +78,12 @@ void Registry::publish(Module& module, Generation* next) {
     }
   }
   module.current.store(next, std::memory_order_release);
+  for (Method* const method : module.methods) {
+    const bool answers =
+        next != nullptr && method->number < next->handlers.size() && next->handlers[method->number] != nullptr;
+    if (answers) method->answered.store(true, std::memory_order_release);
+    method->answers.store(answers, std::memory_order_release);
+  }
   if (before == nullptr) return;
   for (const auto& function : before->functions) {
     Offer* const offer = offers_.find(function->name);

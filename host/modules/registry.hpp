@@ -22,8 +22,9 @@ class Registry {
   /// nullptr if no module ever had the name.
   Method* find_method(std::string_view name) const noexcept { return methods_.find(name); }
 
-  /// The handler that answers to `method` now; nullptr if its module is gone or has it no longer. Valid
-  /// until the request thread has gone back to its loop with no request of that generation open.
+  /// The handler that answers to `method` now; nullptr if its module is gone or has it no longer. For
+  /// request threads alone: valid until that thread has gone back to its loop with no request of that
+  /// generation open.
   static const Handler* handler(const Method& method) noexcept {
     const Generation* const generation = method.module->current.load(std::memory_order_acquire);
     if (generation == nullptr || method.number >= generation->handlers.size()) return nullptr;
@@ -44,6 +45,8 @@ class Registry {
 
   /// The module of that name, made if there is none yet.
   Module& module(std::string_view name);
+  /// nullptr if none of that name was ever asked to be loaded.
+  Module* find_module(std::string_view name) const noexcept;
   const std::vector<std::unique_ptr<Module>>& modules() const noexcept { return modules_; }
 
   /// Fills in generation.handlers; new names get their methods.

@@ -10,13 +10,7 @@
 namespace backplane {
 
 struct Generation;
-
-/// One thing that keeps a withdrawn generation from going.
-struct PinReason {
-  std::string kind;
-  std::uint64_t count;
-  std::string what;
-};
+struct PinReason;
 
 std::vector<std::uint8_t> load_report(const Generation& generation);
 /// Gone if there is no reason.

@@ -36,6 +36,9 @@ void RequestLoop::handle(Request& request) {
   const Handler* const handler = Registry::handler(*request.method);
   if (handler == nullptr) {
     const Module& module = *request.method->module;
+    if (!request.method->answered.load(std::memory_order_acquire)) {  // its module has been refused
+      return refuse(request, BP_UNKNOWN_NAME, unknown_name_text(request.method->name));
+    }
     const bool gone = module.current.load(std::memory_order_relaxed) == nullptr;
     return refuse(request, gone ? BP_MODULE_GONE : BP_UNKNOWN_NAME,
                   gone ? "the module \"" + module.name + "\", which has \"" + request.method->name +

@@ -67,11 +67,14 @@ void RequestLoop::retire_instance(Generation& generation) {
   });
 }
 
-// By mail, because the caller may stand on a fiber, or in the midst of a list that this would change.
+// By mail, because the caller may stand on a fiber, or in the midst of a list that this would change. If
+// the context stops meanwhile, end_instances() may be faster, and the instance is no more.
 void RequestLoop::end_if_idle(bp_instance& instance) {
   if (!instance.retiring || instance.ending || instance.has_work()) return;
   instance.ending = true;
-  post([this, &instance] { destroy_instance(instance); });
+  post([this, slot = instance.generation->slot, &instance] {
+    if (instances_[slot].get() == &instance) destroy_instance(instance);
+  });
 }
 
 void RequestLoop::destroy_instance(bp_instance& instance) {

@@ -108,7 +108,7 @@ bp_status RequestLoop::find_method(std::string_view name, bp_method& out) const 
   out.id = 0;
   if (!is_wire_name(name)) return BP_INVALID_ARGUMENT;
   const Method* const method = registry_.find_method(name);
-  if (method == nullptr || Registry::handler(*method) == nullptr) return BP_UNKNOWN_NAME;
+  if (method == nullptr || !method->answers.load(std::memory_order_acquire)) return BP_UNKNOWN_NAME;
   out.id = Registry::id_of(*method);
   return BP_OK;
 }

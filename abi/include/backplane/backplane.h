@@ -201,7 +201,9 @@ BP_EXPORT bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, 
 BP_EXPORT bp_status bp_cancel(bp_context ctx, bp_request request);
 
 /* Resolves a wire name. BP_OK; BP_UNKNOWN_NAME: no loaded module has it; BP_INVALID_ARGUMENT.
- * After an unload, calls by the handle get BP_MODULE_GONE until the name is there again.
+ * After an unload, calls by the handle get BP_MODULE_GONE until the name is there again. On a connected
+ * context this asks the host, and gives BP_REENTRANT on the context's own threads, BP_UNREACHABLE if
+ * the connection is broken.
  * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_method_find(bp_context ctx, bp_str name, bp_method* out);
 
@@ -232,7 +234,8 @@ typedef struct bp_event {
 
 /* Gets one event. `event` is valid until it returns. It may add and remove listeners, itself too.
  * The host's own events, typed, with a CBOR map as payload: `backplane.not_responding` and
- * `backplane.responding` {thread, module, generation, name, for_ms}.
+ * `backplane.responding` {thread, module, generation, name, for_ms}; on a connected context also
+ * `backplane.disconnected` {reason}, the last event there is.
  * [thread: event, watchdog] [state: listener alive] [suspend: no] */
 typedef void (*bp_event_fn)(void* user, const bp_event* event);
 

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "modules/copy_store.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+
+#include "support/result.hpp"
+
+namespace backplane {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view directory_prefix = "backplane-modules-";
+
+std::string system_text() { return std::generic_category().message(errno); }
+
+UniqueFd open_directory(const fs::path& path) {
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+// Whether `path` still leads to the directory that is open as `fd`.
+bool is_same(const fs::path& path, int fd) {
+  struct stat named {};
+  struct stat opened {};
+  return ::lstat(path.c_str(), &named) == 0 && ::fstat(fd, &opened) == 0 && named.st_dev == opened.st_dev &&
+         named.st_ino == opened.st_ino;
+}
+
+// A lock is held before the directory is removed, and by a host's own from just after it was made: so
+// one that is in use is never removed, whatever has become of process ids since.
+void sweep(const fs::path& temporary) {
+  std::error_code error;
+  for (fs::directory_iterator each(temporary, error), end; !error && each != end; each.increment(error)) {
+    const fs::path& path = each->path();
+    if (!path.filename().string().starts_with(directory_prefix)) continue;
+    const UniqueFd directory = open_directory(path);
+    struct stat status {};
+    if (!directory || ::fstat(directory.get(), &status) != 0 || status.st_uid != ::geteuid()) continue;
+    if (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0 || !is_same(path, directory.get())) continue;
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+}
+
+}  // namespace
+
+void CopyStore::make_directory() {
+  std::error_code error;
+  fs::path temporary = fs::temp_directory_path(error);
+  if (error) temporary = "/tmp";
+  sweep(temporary);
+  for (;;) {
+    std::string pattern =
+        (temporary / (std::string(directory_prefix) + std::to_string(::getpid()) + "-XXXXXX")).string();
+    if (::mkdtemp(pattern.data()) == nullptr) {  // mode 0700
+      throw Failure{BP_IO, "no directory for private copies of modules can be made in " + temporary.string() + ": " +
+                               system_text() + "; set TMPDIR to one that this host may write"};
+    }
+    UniqueFd directory = open_directory(pattern);
+    if (directory) {
+      while (::flock(directory.get(), LOCK_EX) != 0 && errno == EINTR) {
+      }
+      // Another host that sweeps may have had the lock first, and removed the directory.
+      if (!is_same(pattern, directory.get())) continue;
+    }
+    lock_ = std::move(directory);
+    directory_ = pattern;
+    break;
+  }
+  made_(directory_);
+}
+
+fs::path CopyStore::add(const std::string& module, std::uint64_t generation, std::span<const std::uint8_t> bytes) {
+  if (directory_.empty()) make_directory();
+  const fs::path copy =
+      directory_ / (module + ".g" + std::to_string(generation) + "." + std::to_string(++serial_) + ".so");
+  const UniqueFd file(::open(copy.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0500));
+  std::size_t put = 0;
+  while (file && put < bytes.size()) {
+    const ssize_t n = ::write(file.get(), bytes.data() + put, bytes.size() - put);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) break;
+    put += static_cast<std::size_t>(n);
+  }
+  if (!file || put < bytes.size()) {
+    const std::string why = system_text();
+    drop(copy);
+    throw Failure{BP_IO, "a private copy cannot be written to " + copy.string() + ": " + why};
+  }
+  return copy;
+}
+
+void CopyStore::drop(const fs::path& copy) noexcept { ::unlink(copy.c_str()); }
+
+}  // namespace backplane
