@@ -52,7 +52,8 @@ cbor::Bytes make_payload(const Args& args) {
 
 class Call {
  public:
-  Call(const Args& args, cbor::Bytes payload) : args_(args), payload_(std::move(payload)), client_(args) {}
+  Call(const Args& args, cbor::Bytes payload)
+      : args_(args), payload_(std::move(payload)), client_(args, args.timeout) {}
 
   int run() {
     submit();

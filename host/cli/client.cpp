@@ -1,18 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/client.hpp"
 
+#include <algorithm>
+
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
 #include "support/socket_path.hpp"
 
 namespace backplane::cli {
+namespace {
+
+// As long as the library waits for a host that is there to say hello.
+constexpr std::uint64_t usual_timeout_ms = 5000;
+
+}  // namespace
 
 std::string Result::message(bp_status status) const {
   return result_.message.size != 0 ? std::string(view(result_.message)) : std::string(bp_status_text(status));
 }
 
-Client::Client(const Args& args) : socket_(args.socket ? *args.socket : default_socket_path()) {
-  const bp_connect_options options = {.struct_size = sizeof options, .socket_path = socket_.c_str()};
+Client::Client(const Args& args, std::optional<std::uint64_t> within_ms)
+    : socket_(args.socket ? *args.socket : default_socket_path()) {
+  // The library would take the default one: a script whose variable is empty would reach another host.
+  if (socket_.empty()) throw usage("the socket path is empty", "give one with --socket PATH, or leave --socket out");
+  const bp_connect_options options = {
+      .struct_size = sizeof options,
+      .timeout_ms = static_cast<std::uint32_t>(std::min<std::uint64_t>(within_ms.value_or(0), usual_timeout_ms)),
+      .socket_path = socket_.c_str()};
   Result why;
   const bp_status status = bp_context_connect(&options, &context_, why.out());
   if (status == BP_OK) return;

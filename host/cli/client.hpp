@@ -4,6 +4,7 @@
 #include <backplane/backplane.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "cli/command.hpp"
@@ -33,8 +34,8 @@ class Result {
 /// The connection to the running host that the arguments name.
 class Client {
  public:
-  /// Throws CommandFailure if it cannot be had.
-  explicit Client(const Args& args);
+  /// Throws CommandFailure if it cannot be had, in `within_ms` at most if that is given and shorter than usual.
+  explicit Client(const Args& args, std::optional<std::uint64_t> within_ms = {});
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   ~Client() { bp_context_destroy(context_); }

@@ -23,6 +23,8 @@ std::string manifest(const Value& report) {
   row("requires", report["requires"].joined());
   row("calls", report["calls"].joined());
   row("path", report["path"].text());
+  for (const Value& warning : report["warnings"].items()) row("warning", warning.text());
+  row("problem", report["problem"].text());
   std::string cddl = report["cddl"].text();
   if (!cddl.empty() && !cddl.ends_with('\n')) cddl += '\n';
   return cat(table(rows), cddl.empty() ? "" : "\n", cddl);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <backplane/backplane.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <vector>
@@ -98,6 +100,14 @@ int dispatch(std::vector<std::string> arguments) {
   return args ? command.run(*args) : static_cast<int>(exit_ok);
 }
 
+// A standard descriptor that is closed would go to the next file or socket that is opened, and what is
+// written to stderr into that.
+void fill_standard_descriptors() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) == -1 && ::open("/dev/null", O_RDWR) != fd) std::abort();
+  }
+}
+
 int guarded(const std::vector<std::string>& arguments) {
   const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
   try {
@@ -117,6 +127,7 @@ int guarded(const std::vector<std::string>& arguments) {
 }  // namespace backplane::cli
 
 int main(int argc, char** argv) {
+  backplane::cli::fill_standard_descriptors();
   // A reader of stdout that leaves is told by the write that fails.
   std::signal(SIGPIPE, SIG_IGN);
   return backplane::cli::guarded({argv + std::min(argc, 1), argv + argc});

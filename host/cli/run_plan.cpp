@@ -81,7 +81,11 @@ std::vector<std::string> modules_in(const std::string& dir) {
 std::string name_of(const std::string& path) {
   Result result;
   check(bp_module_inspect(path.c_str(), result.out()), result, load_exit_code);
-  return Value::read(result.payload())["name"].text();
+  const Value report = Value::read(result.payload());
+  if (const auto problem = report["problem"].text(); !problem.empty()) {
+    throw CommandFailure{exit_refused, BP_LOAD_REFUSED, cat(path, ": ", problem)};
+  }
+  return report["name"].text();
 }
 
 class Planner {

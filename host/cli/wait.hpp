@@ -26,18 +26,19 @@ class Fd {
   int fd_;
 };
 
-/// Blocks SIGINT and SIGTERM in the calling thread, and in those it starts; returns the two.
+/// Blocks SIGINT, SIGTERM and, unless it is ignored, SIGHUP in the calling thread, and in those it starts;
+/// returns them.
 sigset_t block_ending_signals();
 
-/// SIGINT and SIGTERM as something to wait for. Make one before any thread starts: it blocks both
-/// signals in the calling thread, and threads inherit that.
+/// The ending signals as something to wait for. Make one before any thread starts: it blocks them
+/// in the calling thread, and threads inherit that.
 class Signals {
  public:
   Signals();
   /// The signal that has come, 0 if none.
   int take();
   int fd() const noexcept { return fd_.get(); }
-  /// From now on either signal ends the process at once with `code`.
+  /// From now on each of them ends the process at once with `code`.
   void leave_on_next(int code);
 
  private:

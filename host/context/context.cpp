@@ -91,52 +91,62 @@ void Context::start() {
   const auto tell = [this](const Liveness& liveness) { tell_liveness(liveness); };
   request_watch_ = host_.watchdog().watch(loop_.heartbeat(), "request", tell);
   event_watch_ = host_.watchdog().watch(bus_.heartbeat(), "event", tell);
-  host_.attach(*this);
+  try {
+    host_.attach(*this);
+  } catch (...) {
+    stop(0);
+    throw;
+  }
 }
 
-bool Context::on_own_thread() const noexcept { return loop_.on_thread() || bus_.on_thread() || host_.on_own_thread(); }
+bool Context::on_own_thread() const noexcept {
+  return RequestLoop::on_any_thread() || EventBus::on_any_thread() || host_.on_own_thread();
+}
 
 bp_status Context::close() {
   loop_.close();
   return BP_OK;
 }
 
-// Each stage is bounded; after a timeout the next call goes on where this one stopped.
+// What was accepted may use the first `timeout`; all that follows shares a second one. After a timeout
+// the next call goes on where this one stopped.
 bp_status Context::stop(std::uint32_t timeout_ms) {
   if (on_own_thread()) return BP_REENTRANT;
   const std::chrono::milliseconds timeout(timeout_ms == 0 ? stop_timeout_ms_ : timeout_ms);
   const std::lock_guard lock(stop_mutex_);
   loop_.close();
+  if (stage_ == Stage::running && loop_.wait_until_idle(timeout)) stage_ = Stage::drained;
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  const auto left = [until] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::max(until - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration::zero()));
+  };
   if (stage_ == Stage::running) {
-    if (!drain(timeout)) return BP_TIMEOUT;
+    loop_.cancel_all();
+    if (!loop_.wait_until_idle(left())) return BP_TIMEOUT;
     stage_ = Stage::drained;
   }
   if (stage_ == Stage::drained) {
-    host_.detach(*this);
+    if (!loop_.end_instances(left())) return BP_TIMEOUT;
+    stage_ = Stage::instances_gone;
+  }
+  // Only now: as long as the host knows of this context, it waits for it before it unmaps a module.
+  if (stage_ == Stage::instances_gone) {
+    if (!host_.detach(*this, left())) return BP_TIMEOUT;
+    loop_.finish();
+    bus_.close();
     stage_ = Stage::detached;
   }
   if (stage_ == Stage::detached) {
-    if (!loop_.end_instances(timeout)) return BP_TIMEOUT;
-    loop_.finish();
-    bus_.close();
-    stage_ = Stage::instances_gone;
-  }
-  if (stage_ == Stage::instances_gone) {
-    if (!requests_done_->wait(timeout) || !events_done_->wait(timeout)) return BP_TIMEOUT;
-    request_thread_.join();
-    event_thread_.join();
-    host_.watchdog().unwatch(request_watch_);
-    host_.watchdog().unwatch(event_watch_);
-    host_.watchdog().flush();  // events_stuck() may have left something there
+    if (!requests_done_->wait(left()) || !events_done_->wait(left())) return BP_TIMEOUT;
+    if (request_thread_.joinable()) request_thread_.join();
+    if (event_thread_.joinable()) event_thread_.join();
+    if (!host_.watchdog().unwatch(request_watch_, left()) || !host_.watchdog().unwatch(event_watch_, left())) {
+      return BP_TIMEOUT;
+    }
     stage_ = Stage::stopped;
   }
   return BP_OK;
-}
-
-bool Context::drain(std::chrono::milliseconds timeout) {
-  if (loop_.wait_until_idle(timeout)) return true;
-  loop_.cancel_all();
-  return loop_.wait_until_idle(timeout);
 }
 
 bp_status Context::submit(const bp_submission& submission, bp_request* request) {
@@ -206,7 +216,7 @@ void Context::tell_liveness(const Liveness& liveness) {
 
 void Context::events_stuck(bool stuck) {
   loop_.refuse_for_events(stuck);
-  host_.watchdog().post([this, stuck] { tell_liveness({!stuck, "event", nullptr, 0, 0}); });
+  host_.watchdog().post(event_watch_, [this, stuck] { tell_liveness({!stuck, "event", nullptr, 0, 0}); });
 }
 
 }  // namespace backplane

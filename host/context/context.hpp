@@ -52,6 +52,8 @@ class Context final : public Endpoint, public InstanceSite {
 
   // InstanceSite
   std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) override;
+  bool closed() const noexcept override { return loop_.closed(); }
+  bool on_request_thread() const noexcept override { return loop_.on_thread(); }
   void retire_instance(Generation& generation) override;
   void count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) override;
   bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags) override;
@@ -60,13 +62,12 @@ class Context final : public Endpoint, public InstanceSite {
   /// How far stop() has come; a later call goes on from there.
   enum class Stage {
     running,
-    drained,   ///< nothing is open
-    detached,  ///< the host knows of it no more
-    instances_gone,
-    stopped,  ///< the threads have been joined
+    drained,         ///< nothing is open
+    instances_gone,  ///< and none is made any more
+    detached,        ///< the host knows of it no more; the threads are about to end
+    stopped,         ///< the threads have been joined
   };
 
-  bool drain(std::chrono::milliseconds timeout);
   void tell_liveness(const Liveness& liveness);
   void events_stuck(bool stuck);
 

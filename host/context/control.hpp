@@ -8,7 +8,9 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "support/thread_name.hpp"
 
@@ -37,15 +39,24 @@ class Control {
     changed_.notify_one();
   }
 
-  /// Runs `job` on the control thread and waits for its result; throws what it throws. Not from the
-  /// control thread.
+  /// Runs `job`, which gives a value, on the control thread and waits for it; throws what it throws. Not from
+  /// the control thread.
   template <class F>
   auto run_now(F job) -> decltype(job()) {
-    // Shared, because the result is there a moment before the task has returned.
-    const auto task = std::make_shared<std::packaged_task<decltype(job())()>>(std::move(job));
-    auto result = task->get_future();
-    post([task] { (*task)(); });
-    return result.get();
+    std::optional<decltype(job())> value;
+    // Not the task's own: the control thread would let go of the exception when the caller has it already.
+    std::exception_ptr error;
+    const auto task = std::make_shared<std::packaged_task<void()>>([&] {
+      try {
+        value = job();
+      } catch (...) {
+        error = std::current_exception();
+      }
+    });
+    post([task] { (*task)(); });  // shared, because the caller goes on a moment before the task has returned
+    task->get_future().wait();
+    if (error != nullptr) std::rethrow_exception(std::move(error));
+    return std::move(*value);
   }
 
   bool on_thread() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }

@@ -133,11 +133,17 @@ void Host::attach(Context& context) {
   control_.run_now([&] {
     loader_.populate(context);
     contexts_.push_back(&context);
+    return true;
   });
 }
 
-void Host::detach(Context& context) {
-  control_.run_now([&] { std::erase(contexts_, &context); });
+bool Host::detach(Context& context, std::chrono::milliseconds timeout) {
+  const auto done = std::make_shared<Latch>();
+  control_.post([this, done, leaving = &context] {
+    std::erase(contexts_, leaving);
+    done->open();
+  });
+  return done->wait(timeout);
 }
 
 // What a refusal leaves to end is waited for, on the caller's thread, so that nothing is left behind.

@@ -45,8 +45,9 @@ class Host {
 
   /// From now on the context has an instance of every module. Not from a thread of the host.
   void attach(Context& context);
-  /// The context is left out of what happens from now on.
-  void detach(Context& context);
+  /// The context is left out of what happens from now on; false if the control thread has not come round
+  /// to it by then: call again.
+  bool detach(Context& context, std::chrono::milliseconds timeout);
 
   // Module operations, as Endpoint has them. Not from a thread of the host.
   bp_status load(const bp_load_options& options, bp_result& result);

@@ -24,20 +24,46 @@
 namespace backplane {
 namespace {
 
+// Whether a struct is there and has all that ABI 1.0 gave it; what later versions add it may lack.
+template <class T>
+bool complete(const T* given) noexcept {
+  return given != nullptr && given->struct_size >= sizeof(T);
+}
+
 // ---- The core ----
 
 constexpr std::uint32_t known_handler_flags = BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT;
 
+// The reason that the operator is told if init fails for this and says nothing better itself.
+bp_status refuse_name(Generation& generation, bp_status status, std::string_view name, std::string_view why) {
+  const std::lock_guard lock(generation.failure_mutex);
+  generation.failure = "it registers \"" + std::string(name) + "\", " + std::string(why);
+  return status;
+}
+
+constexpr std::string_view no_wire_name = "which is no wire name; expected module.verb of [a-z0-9_]";
+constexpr std::string_view registered_twice = "which it has registered already; register each name once";
+
 bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexcept try {
-  if (module == nullptr || desc == nullptr || desc->handler == nullptr || !module->generation->in_init) {
+  if (module == nullptr || !complete(desc) || desc->handler == nullptr || !module->generation->in_init) {
     return BP_INVALID_ARGUMENT;
   }
   Generation& generation = *module->generation;
   const std::string_view name = view(desc->name);
-  if (!is_wire_name(name) || !is_of_module(name, generation.manifest.name)) return BP_INVALID_ARGUMENT;
-  if ((desc->flags & ~known_handler_flags) != 0) return BP_NOT_SUPPORTED;
+  if (!is_wire_name(name)) return refuse_name(generation, BP_INVALID_ARGUMENT, name, no_wire_name);
+  if (!is_of_module(name, generation.manifest.name)) {
+    return refuse_name(generation, BP_INVALID_ARGUMENT, name,
+                       "but its names begin with \"" + generation.manifest.name + ".\"; rename it");
+  }
+  if (const std::uint32_t unknown = desc->flags & ~known_handler_flags; unknown != 0) {
+    return refuse_name(
+        generation, BP_NOT_SUPPORTED, name,
+        "with the flags " + std::to_string(unknown) + ", which this host does not know; use a newer host");
+  }
   const auto same = [name](const auto& handler) { return handler->name == name; };
-  if (std::any_of(generation.registered.begin(), generation.registered.end(), same)) return BP_NAME_TAKEN;
+  if (std::any_of(generation.registered.begin(), generation.registered.end(), same)) {
+    return refuse_name(generation, BP_NAME_TAKEN, name, registered_twice);
+  }
   auto handler = std::make_unique<Handler>();
   handler->name = name;
   handler->generation = &generation;
@@ -51,15 +77,17 @@ bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexc
 }
 
 bp_status register_function(bp_module* module, const bp_function_desc* desc) noexcept try {
-  if (module == nullptr || desc == nullptr || desc->function == nullptr || !module->generation->in_init) {
+  if (module == nullptr || !complete(desc) || desc->function == nullptr || !module->generation->in_init) {
     return BP_INVALID_ARGUMENT;
   }
   Generation& generation = *module->generation;
   const std::string_view name = view(desc->name);
-  if (!is_wire_name(name)) return BP_INVALID_ARGUMENT;
+  if (!is_wire_name(name)) return refuse_name(generation, BP_INVALID_ARGUMENT, name, no_wire_name);
   if (desc->flags != 0) return BP_NOT_SUPPORTED;
   const auto same = [name](const auto& function) { return function->name == name; };
-  if (std::any_of(generation.functions.begin(), generation.functions.end(), same)) return BP_NAME_TAKEN;
+  if (std::any_of(generation.functions.begin(), generation.functions.end(), same)) {
+    return refuse_name(generation, BP_NAME_TAKEN, name, registered_twice);
+  }
   auto function = std::make_unique<Function>();
   function->name = name;
   function->generation = &generation;
@@ -72,7 +100,7 @@ bp_status register_function(bp_module* module, const bp_function_desc* desc) noe
 }
 
 bp_status reply(bp_token token, const bp_answer* answer) noexcept {
-  return answer == nullptr ? BP_INVALID_ARGUMENT : RequestLoop::answer(token, *answer);
+  return complete(answer) ? RequestLoop::answer(token, *answer) : BP_INVALID_ARGUMENT;
 }
 
 void fail(bp_module* module, bp_str message) noexcept try {
@@ -151,6 +179,7 @@ constexpr bp_config_api config_api{sizeof(bp_config_api), 0, config_get, config_
 bp_status handle_put(bp_instance* instance, const void* type, void* object, bp_release_fn release,
                      uint64_t* id) noexcept try {
   if (instance == nullptr || type == nullptr || object == nullptr || id == nullptr) return BP_INVALID_ARGUMENT;
+  if (!instance->site->on_request_thread()) return BP_NOT_SUPPORTED;
   *id = instance->handles.put(type, object, release);
   return BP_OK;
 } catch (const std::bad_alloc&) {
@@ -158,10 +187,12 @@ bp_status handle_put(bp_instance* instance, const void* type, void* object, bp_r
 }
 
 void* handle_get(bp_instance* instance, const void* type, uint64_t id) noexcept {
-  return instance == nullptr ? nullptr : instance->handles.get(type, id);
+  const bool here = instance != nullptr && instance->site->on_request_thread();
+  return here ? instance->handles.get(type, id) : nullptr;
 }
 
 bp_status handle_release(bp_instance* instance, const void* type, uint64_t id) noexcept {
+  if (instance != nullptr && !instance->site->on_request_thread()) return BP_NOT_SUPPORTED;
   return instance != nullptr && instance->handles.release(type, id) ? BP_OK : BP_INVALID_HANDLE;
 }
 

@@ -40,7 +40,9 @@ extern "C" {
 bp_status bp_submit(bp_context ctx, const bp_submission* submission, bp_request* request) {
   if (request != nullptr) request->id = 0;
   if (submission == nullptr) return BP_INVALID_ARGUMENT;
-  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.submit(sized(*submission), request); });
+  const bp_submission chosen = sized(*submission);
+  if (is_null(chosen.name) || is_null(chosen.payload)) return BP_INVALID_ARGUMENT;
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.submit(chosen, request); });
 }
 
 bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out) {
@@ -54,6 +56,7 @@ bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, uint64_t t
   submission.on_reply = SyncCall::on_reply;
   submission.user = &call;
   const bp_status submitted = with_endpoint(ctx, out, [&](Endpoint& endpoint) {
+    if (is_null(name) || is_null(payload)) return give(out, BP_INVALID_ARGUMENT, null_view);
     const bp_status status = endpoint.submit(submission, nullptr);
     return status == BP_OK ? BP_OK : give(out, status, bp_status_text(status));
   });
@@ -69,13 +72,13 @@ bp_status bp_cancel(bp_context ctx, bp_request request) {
 }
 
 bp_status bp_method_find(bp_context ctx, bp_str name, bp_method* out) {
-  if (out == nullptr) return BP_INVALID_ARGUMENT;
+  if (out == nullptr || is_null(name)) return BP_INVALID_ARGUMENT;
   *out = {0};
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.find_method(name, *out); });
 }
 
 bp_status bp_listen(bp_context ctx, bp_str pattern, bp_event_fn on_event, void* user, bp_listener* out) {
-  if (on_event == nullptr || out == nullptr) return BP_INVALID_ARGUMENT;
+  if (on_event == nullptr || out == nullptr || is_null(pattern)) return BP_INVALID_ARGUMENT;
   *out = {0};
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.listen(pattern, on_event, user, *out); });
 }
@@ -85,12 +88,15 @@ bp_status bp_unlisten(bp_context ctx, bp_listener listener) {
 }
 
 bp_status bp_function_set(bp_context ctx, bp_str name, bp_function_cb function, void* user) {
+  if (is_null(name)) return BP_INVALID_ARGUMENT;
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.set_function(name, function, user); });
 }
 
 bp_status bp_complete(bp_context ctx, bp_token token, const bp_answer* answer) {
   if (answer == nullptr) return BP_INVALID_ARGUMENT;
-  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.complete(token, sized(*answer)); });
+  const bp_answer given = sized(*answer);
+  if (is_null(given.payload) || is_null(given.message) || is_null(given.detail)) return BP_INVALID_ARGUMENT;
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.complete(token, given); });
 }
 
 }  // extern "C"

@@ -11,6 +11,9 @@
 
 namespace backplane {
 
+/// What is_null() views are refused with.
+inline constexpr const char* null_view = "a view has a size, but points nowhere";
+
 /// The border of the C functions: finds the endpoint, and lets no exception through.
 template <class F>
 bp_status with_endpoint(bp_context ctx, F call) noexcept {

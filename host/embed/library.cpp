@@ -6,6 +6,7 @@
 #include <string>
 
 #include "context/host.hpp"
+#include "context/module_api.hpp"
 #include "embed/sized.hpp"
 #include "modules/file.hpp"
 #include "modules/manifest.hpp"
@@ -85,7 +86,14 @@ void bp_result_free(bp_result* result) { drop(result); }
 bp_status bp_module_inspect(const char* path, bp_result* result) {
   if (path == nullptr || result == nullptr) return BP_INVALID_ARGUMENT;
   try {
-    return give(result, BP_OK, report(read_manifest(read_any_file(path)), path));
+    const Manifest manifest = read_manifest(read_any_file(path));
+    std::string problem;
+    try {
+      check_needs(manifest, module_api().extension);
+    } catch (const Failure& failure) {
+      problem = failure.message;
+    }
+    return give(result, BP_OK, report(manifest, path, problem));
   } catch (const Failure& failure) {
     return give(result, failure.status, std::string(path) + ": " + failure.message);
   } catch (const std::exception& error) {

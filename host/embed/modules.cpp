@@ -7,8 +7,15 @@
 
 #include "embed/guard.hpp"
 #include "embed/sized.hpp"
+#include "support/views.hpp"
 
 using namespace backplane;
+
+namespace {
+
+constexpr const char* unknown_flags = "options->flags has a bit that this version does not know; set it to 0";
+
+}  // namespace
 
 extern "C" {
 
@@ -17,19 +24,28 @@ bp_status bp_module_load(bp_context ctx, const bp_load_options* options, bp_resu
     if (options == nullptr || options->path == nullptr) {
       return give(result, BP_INVALID_ARGUMENT, "options or options->path is null; it names the module's file");
     }
-    return endpoint.load(sized(*options), *result);
+    const bp_load_options chosen = sized(*options);
+    if (is_null(chosen.config)) return give(result, BP_INVALID_ARGUMENT, null_view);
+    if (chosen.flags != 0) return give(result, BP_INVALID_ARGUMENT, unknown_flags);
+    return endpoint.load(chosen, *result);
   });
 }
 
 bp_status bp_module_unload(bp_context ctx, bp_str name, uint32_t timeout_ms, bp_result* result) {
-  return with_endpoint(ctx, result, [&](Endpoint& endpoint) { return endpoint.unload(name, timeout_ms, *result); });
+  return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
+    if (is_null(name)) return give(result, BP_INVALID_ARGUMENT, null_view);
+    return endpoint.unload(name, timeout_ms, *result);
+  });
 }
 
 bp_status bp_module_reload(bp_context ctx, bp_str name, const bp_load_options* options, uint32_t timeout_ms,
                            bp_result* result) {
   return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
+    if (is_null(name)) return give(result, BP_INVALID_ARGUMENT, null_view);
     if (options == nullptr) return endpoint.reload(name, nullptr, timeout_ms, *result);
     const bp_load_options chosen = sized(*options);
+    if (is_null(chosen.config)) return give(result, BP_INVALID_ARGUMENT, null_view);
+    if (chosen.flags != 0) return give(result, BP_INVALID_ARGUMENT, unknown_flags);
     return endpoint.reload(name, &chosen, timeout_ms, *result);
   });
 }

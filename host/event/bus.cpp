@@ -14,7 +14,7 @@ thread_local const EventBus* current_bus = nullptr;
 EventBus::EventBus(std::uint32_t capacity, Watchdog& watchdog, std::function<void(bool)> stuck)
     : watchdog_(watchdog), tell_stuck_(std::move(stuck)), queue_(capacity) {}
 
-bool EventBus::on_thread() const noexcept { return current_bus == this; }
+bool EventBus::on_any_thread() noexcept { return current_bus != nullptr; }
 
 bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t flags) {
   if (!is_wire_name(name) || (flags & ~std::uint32_t{BP_EVENT_TYPED}) != 0) return BP_INVALID_ARGUMENT;

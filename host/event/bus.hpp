@@ -34,7 +34,8 @@ class EventBus {
   /// The body of the event thread; returns after close(), when all that was queued is delivered.
   void run();
   void close() { queue_.close(); }
-  bool on_thread() const noexcept;
+  /// Whether the calling thread is the event thread of any context.
+  static bool on_any_thread() noexcept;
 
   Listeners& listeners() noexcept { return listeners_; }
   const EventCounts& counts() const noexcept { return counts_; }

@@ -29,7 +29,7 @@ Handled exchange_handled(Handled with) noexcept {
 
 Fiber::Fiber(std::size_t stack_size, Body body, void* argument)
     : stack_(stack_size), body_(body), argument_(argument), sanitizer_(stack_.bottom(), stack_.size()) {
-  self_ = ctx::make_fcontext(stack_.top(), stack_.size(), [](ctx::transfer_t from) { enter(from); });
+  self_ = ctx::make_fcontext(stack_.top(), stack_.size(), enter);
 }
 
 void Fiber::resume() noexcept {

@@ -22,6 +22,7 @@
 #endif
 
 #if defined(BP_ASAN)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if defined(BP_TSAN)
@@ -35,6 +36,10 @@ namespace backplane {
 class FiberSanitizer {
  public:
   FiberSanitizer(const void* bottom, std::size_t size) : bottom_(bottom), size_(size) {}
+  FiberSanitizer(const FiberSanitizer&) = delete;
+  FiberSanitizer& operator=(const FiberSanitizer&) = delete;
+  // The frames of a body that never returns are still marked; whatever is mapped here next must not inherit that.
+  ~FiberSanitizer() { __asan_unpoison_memory_region(bottom_, size_); }
   void leave_root() noexcept { __sanitizer_start_switch_fiber(&root_fake_, bottom_, size_); }
   void arrive_root() noexcept { __sanitizer_finish_switch_fiber(root_fake_, nullptr, nullptr); }
   void leave_fiber() noexcept { __sanitizer_start_switch_fiber(&fiber_fake_, root_bottom_, root_size_); }

@@ -84,9 +84,13 @@ class Ingress {
     }
   };
 
-  // One's own shard is asked first: as long as it holds less than its share, the sum is below the
-  // limit or another shard's producer is the one to be refused.
-  bool full(const Shard& mine) const noexcept { return mine.waiting() >= depth_ / shard_count && waiting() >= depth_; }
+  // Summing up takes a look at every shard's cache lines. A deep queue spares it to a producer whose own
+  // shard holds less than its share, and may so hold more than the depth, by as much again at most.
+  bool full(const Shard& mine) const noexcept {
+    return (depth_ <= exact_up_to || mine.waiting() >= depth_ / shard_count) && waiting() >= depth_;
+  }
+
+  static constexpr std::uint32_t exact_up_to = 16'384;
 
   const std::uint32_t depth_;
   std::array<Shard, shard_count> shards_;

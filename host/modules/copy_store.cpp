@@ -78,7 +78,8 @@ void CopyStore::make_directory() {
 }
 
 fs::path CopyStore::add(const std::string& module, std::uint64_t generation, std::span<const std::uint8_t> bytes) {
-  if (directory_.empty()) make_directory();
+  std::error_code gone;  // somebody may have cleaned up
+  if (directory_.empty() || !fs::is_directory(directory_, gone)) make_directory();
   const fs::path copy =
       directory_ / (module + ".g" + std::to_string(generation) + "." + std::to_string(++serial_) + ".so");
   const UniqueFd file(::open(copy.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0500));

@@ -3,6 +3,7 @@
 
 #include <elf.h>
 
+#include <backplane/cbor/utf8.hpp>
 #include <cstring>
 
 #include "support/result.hpp"
@@ -45,7 +46,9 @@ ElfFile::ElfFile(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
   const auto header = read<Elf64_Ehdr>(0);
   if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
       header.e_machine != this_machine) {
-    refuse("it is an ELF file for another machine (number " + std::to_string(header.e_machine) + "), this host runs " +
+    refuse(std::string("it is an ELF file for another machine (number ") + std::to_string(header.e_machine) +
+           (header.e_ident[EI_CLASS] == ELFCLASS32 ? ", 32-bit" : "") +
+           (header.e_ident[EI_DATA] == ELFDATA2MSB ? ", big-endian" : "") + "), this host runs 64-bit " +
            this_machine_name + "; build it for this one");
   }
   if (header.e_type != ET_DYN) {
@@ -55,6 +58,10 @@ ElfFile::ElfFile(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
   check_segments();
   read_sections();
   for (const Section& table : sections_) {
+    // An object has one of each; many that show the same bytes would make much out of a small file.
+    if (table.type == SHT_DYNSYM && !symbols_.empty())
+      refuse("it is a damaged ELF file: two tables of dynamic symbols");
+    if (table.type == SHT_DYNAMIC && !needed_.empty()) refuse("it is a damaged ELF file: two dynamic sections");
     if (table.type == SHT_DYNSYM) read_symbols(table);
     if (table.type == SHT_DYNAMIC) read_dynamic(table);
   }
@@ -124,6 +131,9 @@ void ElfFile::read_symbols(const Section& table) {
   const std::string_view names = sections_[table.link].contents;
   for (std::size_t i = 1; i < table.contents.size() / sizeof(Elf64_Sym); ++i) {
     const auto symbol = element<Elf64_Sym>(table.contents, i);
+    // Names of symbols get into reports, which are UTF-8.
+    if (!cbor::valid_utf8(name_at(names, symbol.st_name)))
+      refuse("it is a damaged ELF file: a symbol's name is not UTF-8");
     const unsigned binding = ELF64_ST_BIND(symbol.st_info);
     symbols_.push_back({name_at(names, symbol.st_name), symbol.st_shndx != SHN_UNDEF, binding != STB_LOCAL,
                         binding == STB_GNU_UNIQUE});

@@ -143,6 +143,7 @@ struct Generation {
   std::string failure;  ///< what bp_host_api.fail said last; guarded by failure_mutex
   std::mutex failure_mutex;
   bool in_init = false;
+  bool deinited = false;
 
   std::shared_ptr<Retirement> retirement;  ///< once draining
   bool told_pinned = false;                ///< an unload has been answered "pinned" while it drained

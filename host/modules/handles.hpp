@@ -6,6 +6,7 @@
 #include <atomic>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
+#include <utility>
 
 namespace backplane {
 
@@ -38,9 +39,12 @@ class Handles {
   }
 
   void release_all() {
+    // Again, if a release function has put something in.
     while (!entries_.empty()) {
-      const auto first = entries_.begin();
-      release(first->second.type, first->first);
+      const auto all = std::exchange(entries_, {});
+      for (const auto& [id, entry] : all) {
+        if (entry.release != nullptr) entry.release(entry.object);
+      }
     }
   }
 

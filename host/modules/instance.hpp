@@ -29,12 +29,18 @@ class InstanceSite {
   /// Control thread.
   virtual std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) = 0;
 
+  /// Whether it takes no new calls, so that a new generation may do without an instance here. Any thread.
+  virtual bool closed() const noexcept = 0;
+
   /// Ends the instance, if there is one, when its work is done, then counts down the generation's
   /// retirement. Returns at once. Control thread.
   virtual void retire_instance(Generation& generation) = 0;
 
   /// What keeps the generation's instance here alive. Control thread.
   virtual void count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) = 0;
+
+  /// Whether the calling thread is the one that instances here live on.
+  virtual bool on_request_thread() const noexcept = 0;
 
   virtual bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags) = 0;
 };

@@ -16,6 +16,8 @@ namespace {
 
 // A request thread that has not made an instance by then is wedged, and the load is refused.
 constexpr std::chrono::seconds instance_timeout{10};
+// One that is closed may be wedged for ever, and must not keep the others from new modules.
+constexpr std::chrono::milliseconds closed_instance_timeout{100};
 
 [[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
 
@@ -63,13 +65,7 @@ std::unique_ptr<Generation> Loader::prepare(const LoadRequest& request, std::str
   if (generation->config.empty()) generation->config = {0xa0};  // the empty map
   generation->manifest = read_manifest(bytes);
   const Manifest& manifest = generation->manifest;
-  check_abi(manifest);
-  for (const std::string& id : manifest.needs) {
-    if (api_.extension(id.c_str()) == nullptr) {
-      refuse(BP_LOAD_REFUSED,
-             "it requires the extension \"" + id + "\", which this host does not have; use a newer host");
-    }
-  }
+  check_needs(manifest, api_.extension);
   if (!expected_name.empty() && manifest.name != expected_name) {
     refuse(BP_LOAD_REFUSED, "it is module \"" + manifest.name + "\", expected the next generation of \"" +
                                 std::string(expected_name) + "\"; load it under its own name");
@@ -164,6 +160,10 @@ void Loader::check_registered(const Generation& generation) const {
 
 void Loader::start_instances(Generation& generation) {
   for (InstanceSite* const site : sites_()) {
+    if (site->closed()) {
+      site->start_instance(generation, closed_instance_timeout, true);
+      continue;
+    }
     const std::string why = site->start_instance(generation, instance_timeout, false);
     if (!why.empty()) refuse(BP_LOAD_REFUSED, "its instance could not be made: " + why);
   }
@@ -189,6 +189,7 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
   for (const auto& generation : generations_) {
     if (generation->module != module) continue;
     if (generation->state == Generation::State::pinned) {
+      generation->state = Generation::State::draining;  // whoever comes meanwhile joins this attempt
       generation->retirement = new_retirement(*generation);
       generation->retirement->add_context();
       generation->retirement->context_done();
@@ -222,8 +223,8 @@ Loader::Ending Loader::retire(Generation& generation) {
 }
 
 void Loader::finish(Generation& generation) {
-  const bool first = generation.state == Generation::State::draining;
-  if (first && generation.entry.deinit != nullptr) generation.entry.deinit(generation.data);
+  if (!std::exchange(generation.deinited, true) && generation.entry.deinit != nullptr)
+    generation.entry.deinit(generation.data);
   const std::string label = generation.label();
   const auto kept = generation.manifest.unload_never
                         ? std::vector<PinReason>{{"unload_never", 1, "its manifest says unload=never"}}
@@ -231,7 +232,8 @@ void Loader::finish(Generation& generation) {
   const auto retirement = generation.retirement;
   if (kept.empty()) {
     log::info("modules", label + " is gone");
-    if (generation.told_pinned) generation.module->gone_untold = generation.number;
+    Module& module = *generation.module;
+    if (generation.told_pinned && module.current.load() == nullptr) module.gone_untold = generation.number;
     if (generation.refused) CopyStore::drop(generation.copy_path);
     std::erase_if(generations_, [&](const auto& each) { return each.get() == &generation; });
   } else {
@@ -245,6 +247,8 @@ bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& repo
   std::vector<PinReason> reasons;
   if (ending.retirement->finished()) {
     reasons = ending.retirement->kept_because();
+    Module& module = registry_.module(ending.module);
+    if (reasons.empty() && module.gone_untold == ending.generation) module.gone_untold = 0;  // told now
   } else {
     for (const auto& generation : generations_) {
       if (generation->retirement != ending.retirement) continue;
@@ -258,6 +262,7 @@ bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& repo
       if (reasons.empty()) reasons.push_back({"instances", 1, "a request thread has not come round to ending them"});
     }
   }
+  if (reasons.empty() && !ending.retirement->finished()) reasons.push_back({"object", 1, "it is still on its way out"});
   report = unload_report(ending.module, ending.generation, reasons);
   return reasons.empty();
 }

@@ -119,7 +119,7 @@ Manifest read_manifest(std::span<const std::uint8_t> file) {
   return manifest;
 }
 
-void check_abi(const Manifest& manifest) {
+void check_needs(const Manifest& manifest, const void* (*extension)(const char* id)) {
   const std::string_view abi = manifest.abi;
   unsigned major = 0;
   const auto [end, error] = std::from_chars(abi.data(), abi.data() + abi.size(), major);
@@ -130,12 +130,17 @@ void check_abi(const Manifest& manifest) {
     refuse("it was built for ABI " + manifest.abi + ", this host has " + std::to_string(BP_ABI_MAJOR) + "." +
            std::to_string(BP_ABI_MINOR) + "; build it against this host's headers");
   }
+  for (const std::string& id : manifest.needs) {
+    if (extension(id.c_str()) == nullptr) {
+      refuse("it requires the extension \"" + id + "\", which this host does not have; use a newer host");
+    }
+  }
 }
 
-std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path) {
+std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path, const std::string& problem) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(13);
+  out.map(14);
   write(out, "path", path);
   write(out, "name", manifest.name);
   write(out, "version", manifest.version);
@@ -149,6 +154,7 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
   write(out, "calls", manifest.calls);
   write(out, "cddl", manifest.cddl);
   write(out, "warnings", manifest.warnings);
+  write(out, "problem", problem);
   return bytes;
 }
 

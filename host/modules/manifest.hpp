@@ -33,10 +33,11 @@ struct Manifest {
 /// that says what is wrong, without the file's name.
 Manifest read_manifest(std::span<const std::uint8_t> file);
 
-/// Throws Failure (BP_LOAD_REFUSED) if this host cannot take a module of that ABI ("1.0").
-void check_abi(const Manifest& manifest);
+/// Throws Failure (BP_LOAD_REFUSED) if a host of this ABI, with the extensions that `extension` finds,
+/// cannot take the module.
+void check_needs(const Manifest& manifest, const void* (*extension)(const char* id));
 
-/// The manifest-report of docs/protocol.md.
-std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path);
+/// The manifest-report of docs/protocol.md. `problem`: why this host would refuse it, or empty.
+std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path, const std::string& problem);
 
 }  // namespace backplane

@@ -30,6 +30,15 @@ bool is_mapped(const std::string& path) {
   return ::dl_iterate_phdr(look, const_cast<std::string*>(&path)) != 0;
 }
 
+// What the loader said, without the frame that Boost.DLL puts around it.
+std::string loader_text(std::string text) {
+  constexpr std::string_view before = "dlerror system message: ";
+  const auto begin = text.find(before);
+  const auto end = text.rfind("): ");
+  if (begin == std::string::npos || end == std::string::npos || end < begin) return text;
+  return text.substr(begin + before.size(), end - begin - before.size());
+}
+
 }  // namespace
 
 void map_object(Generation& generation) {
@@ -41,7 +50,8 @@ void map_object(Generation& generation) {
     // The throwing form: the error_code one loses the loader's text.
     generation.object.load(generation.copy_path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
   } catch (const std::exception& error) {
-    refuse(std::string("the dynamic loader refused it: ") + error.what());
+    refuse("the dynamic loader refused it: " + loader_text(error.what()) +
+           "; link into it what it needs, and nothing of the host's");
   }
 }
 
@@ -62,6 +72,10 @@ void read_entry(Generation& generation) {
   }
   generation.entry = {};
   std::memcpy(&generation.entry, &found, std::min<std::size_t>(found.struct_size, sizeof(bp_module_entry)));
+  if (generation.entry.flags != 0) {
+    refuse("its entry has the flags " + std::to_string(generation.entry.flags) +
+           ", of which this host knows none; set 0");
+  }
   if (generation.entry.init == nullptr) refuse("its entry has no init; set bp_module_entry.init");
 }
 

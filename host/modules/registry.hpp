@@ -43,10 +43,10 @@ class Registry {
 
   // ---- Control thread ----
 
+  /// nullptr if no module of that name was ever loaded.
+  Module* find_module(std::string_view name) const noexcept;
   /// The module of that name, made if there is none yet.
   Module& module(std::string_view name);
-  /// nullptr if none of that name was ever asked to be loaded.
-  Module* find_module(std::string_view name) const noexcept;
   const std::vector<std::unique_ptr<Module>>& modules() const noexcept { return modules_; }
 
   /// Fills in generation.handlers; new names get their methods.

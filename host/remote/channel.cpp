@@ -143,7 +143,9 @@ bp_status Channel::cancel(std::uint64_t id) {
 bool Channel::forget(std::uint64_t id) {
   Open gone;
   const std::lock_guard lock(mutex_);
-  return calls_.take(id, gone);
+  const bool found = calls_.take(id, gone);
+  if (calls_.size() == 0) changed_.notify_all();
+  return found;
 }
 
 void Channel::close() {

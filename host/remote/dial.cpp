@@ -148,7 +148,8 @@ Dialed dial(const std::string& path, std::chrono::milliseconds timeout) {
   try {
     wire::View body;
     while (!out.in.next(body)) {
-      if (!receive(fd.get(), out.in, until)) no_host(path, "it closed the connection without a hello");
+      if (!receive(fd.get(), out.in, until))
+        no_host(path, "it closed the connection without a hello; a host that is about to end does so too");
     }
     const wire::Hello hello = answer_of_host(wire::decode(body), path);
     out.max_frame = hello.max_frame;

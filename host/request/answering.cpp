@@ -56,7 +56,7 @@ bp_status RequestLoop::partial(Request& request, bp_token token, const bp_answer
   }
   RequestLoop& loop = *request.loop.load(std::memory_order_relaxed);
   const Sender sender(loop);
-  request.partials.fetch_add(1, std::memory_order_relaxed);
+  const std::uint32_t before = request.partials.fetch_add(1, std::memory_order_relaxed);
   request.unlock(token);
   part->request = &request;
   part->answer.assign(answer);
@@ -64,7 +64,7 @@ bp_status RequestLoop::partial(Request& request, bp_token token, const bp_answer
     auto& self = static_cast<PartialMail&>(mail);
     self.request->loop.load(std::memory_order_relaxed)->deliveries_.push_back({self.request, &self});
   };
-  if (loop.on_thread()) {
+  if (loop.on_thread() && before == 0) {
     part->apply(*part);
   } else {
     loop.send(*part);
@@ -72,9 +72,10 @@ bp_status RequestLoop::partial(Request& request, bp_token token, const bp_answer
   return BP_OK;
 }
 
-// Whoever claimed the request has filled in its answer.
+// Whoever claimed the request has filled in its answer. Behind parts that are still on their way it takes
+// the way of the mailbox, as they may have: an answer must not overtake them.
 void RequestLoop::answered(Request& request) {
-  if (on_thread()) {
+  if (on_thread() && request.partials.load(std::memory_order_acquire) == 0) {
     deliveries_.push_back({&request, nullptr});
     return;
   }

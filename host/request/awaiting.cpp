@@ -18,10 +18,6 @@ namespace {
 constexpr const char* not_in_handler =
     "awaiting is possible only in the handler that has this token, on the thread that runs it";
 
-bp_status give_error(bp_result* out, bp_status status, std::string_view message) noexcept {
-  return give(out, status, message);
-}
-
 }  // namespace
 
 // The request whose handler runs on the calling thread, if its token is `call`.
@@ -42,7 +38,15 @@ bp_status RequestLoop::check(bp_token call, std::uint64_t* remaining_ms) {
                     : request->deadline > time ? (request->deadline - time) / nanos_per_ms
                                                : 0;
   }
-  return request->cause.load(std::memory_order_acquire);
+  return wanted(*request);
+}
+
+// BP_OK, or why nobody wants the request any more. The timer that would say so runs on the request
+// thread, which a handler that computes does not let come round, so the clock is asked too.
+bp_status RequestLoop::wanted(const Request& request) noexcept {
+  const bp_status cause = request.cause.load(std::memory_order_acquire);
+  if (cause != BP_OK || request.deadline == 0) return cause;
+  return now() >= request.deadline ? BP_DEADLINE : BP_OK;
 }
 
 // `start` runs on the request thread and sets going what is waited for; it may complete it at once.
@@ -51,7 +55,7 @@ void RequestLoop::await(Waiter& waiter, Start start) {
   Request& request = waiter.request;
   waiter.loop = this;
   const auto begin = [this, &waiter, &request, &start] {
-    const bp_status cause = request.cause.load(std::memory_order_acquire);
+    const bp_status cause = wanted(request);
     request.awaiting = &waiter;
     if (cause != BP_OK) return fail_wait(waiter, cause, "the request is not wanted any more");
     start();
@@ -64,12 +68,24 @@ void RequestLoop::await(Waiter& waiter, Start start) {
     waiter.fiber->suspend();
     return;
   }
-  if (!post(begin)) {
+  // The worker goes on only when `start` has returned: until then, what it shows to a host function that
+  // answers at once stays valid.
+  const auto begin_for_worker = [this, &waiter, &begin] {
+    waiter.starting = true;
+    begin();
+    waiter.starting = false;
+    if (waiter.over) wake_worker(waiter);
+  };
+  if (!post(begin_for_worker)) {
     waiter.answer.fail(BP_OUT_OF_MEMORY, "no memory to begin the wait");
     return;
   }
-  std::unique_lock lock(waiter.mutex);
-  waiter.changed.wait(lock, [&waiter] { return waiter.done; });
+  workers_.begin_wait();
+  {
+    std::unique_lock lock(waiter.mutex);
+    waiter.changed.wait(lock, [&waiter] { return waiter.done; });
+  }
+  workers_.end_wait();
 }
 
 // The answer is in place: the handler may go on.
@@ -82,6 +98,11 @@ void RequestLoop::complete_wait(Waiter& waiter) {
     if (waiter.fiber != running_fiber_) ready_.push(waiter.fiber);
     return;
   }
+  waiter.over = true;
+  if (!waiter.starting) wake_worker(waiter);
+}
+
+void RequestLoop::wake_worker(Waiter& waiter) {
   // Under the lock to the end: as soon as the worker sees `done`, the waiter is no more.
   const std::lock_guard lock(waiter.mutex);
   waiter.done = true;
@@ -136,7 +157,7 @@ bp_status RequestLoop::await_sleep(bp_token token, std::uint64_t ms) {
 bp_status RequestLoop::await_call(bp_token token, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms,
                                   bp_result* out) {
   Request* const request = current(token);
-  if (request == nullptr) return give_error(out, BP_NOT_SUPPORTED, not_in_handler);
+  if (request == nullptr) return give(out, BP_NOT_SUPPORTED, not_in_handler);
   RequestLoop& loop = *request->loop.load(std::memory_order_relaxed);
   Waiter waiter(*request);
   loop.await(waiter, [&] { loop.start_call(waiter, name, payload, timeout_ms); });
@@ -158,7 +179,7 @@ void RequestLoop::start_call(Waiter& waiter, std::string_view name, bp_bytes pay
 bp_status RequestLoop::await_host_call(bp_token token, std::string_view name, bp_bytes payload,
                                        std::uint64_t timeout_ms, bp_result* out) {
   Request* const request = current(token);
-  if (request == nullptr) return give_error(out, BP_NOT_SUPPORTED, not_in_handler);
+  if (request == nullptr) return give(out, BP_NOT_SUPPORTED, not_in_handler);
   RequestLoop& loop = *request->loop.load(std::memory_order_relaxed);
   Waiter waiter(*request);
   loop.await(waiter, [&] { loop.start_host_call(waiter, name, payload, timeout_ms); });

@@ -23,7 +23,6 @@ void RequestLoop::admit(Request& request) {
 
 void RequestLoop::handle(Request& request) {
   heartbeat_.beat();
-  if (request.from_outside) ingress_.started(request);
   if (!request.open()) {  // canceled while it waited; that reply is on its way or delivered
     request.ended = true;
     return release_if_done(request);
@@ -105,10 +104,26 @@ void RequestLoop::run_on_worker(Request& request) {
   watch_time(request);
   const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
   if (serial && request.instance->worker_busy) {
+    if (caller_holds(request)) {
+      return refuse(request, BP_REENTRANT,
+                    "\"" + request.method->name +
+                        "\" waits for a blocking handler of the same instance that waits for it; "
+                        "declare them concurrent, or call a function instead");
+    }
     request.instance->waiting.push(&request);
   } else {
     start_worker(request);
   }
+}
+
+// Whether a handler that waits for this request holds its instance: then it would never be its turn.
+bool RequestLoop::caller_holds(const Request& request) noexcept {
+  constexpr std::uint32_t kind = BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT;
+  for (const Waiter* waiter = request.waiter; waiter != nullptr; waiter = waiter->request.waiter) {
+    const Request& caller = waiter->request;
+    if (caller.instance == request.instance && (caller.handler->flags & kind) == BP_HANDLER_BLOCKING) return true;
+  }
+  return false;
 }
 
 void RequestLoop::start_worker(Request& request) {
@@ -124,7 +139,8 @@ void RequestLoop::start_worker(Request& request) {
   try {
     workers_.run([this, &request] {
       current_worker_request = &request;
-      request.handled = call_handler(request);
+      // Canceled while it waited for a thread: nobody would hear it.
+      request.handled = request.open() ? call_handler(request) : BP_DONE;
       current_worker_request = nullptr;
       send(request.worker_done);
       senders_.fetch_sub(1, std::memory_order_release);
@@ -194,7 +210,7 @@ void RequestLoop::on_request_timer(Timer& timer) {
         sizeof(bp_answer), BP_STALE,     {reinterpret_cast<const std::uint8_t*>(elapsed.data()), elapsed.size()},
         {"", 0},           {nullptr, 0}, nullptr};
     request.on_reply(request.user, &answer);
-    request.next_stale += loop.options_.stale_interval;
+    request.next_stale = time + loop.options_.stale_interval;
   }
   loop.timers_.set(timer, request.deadline == 0 ? request.next_stale : std::min(request.deadline, request.next_stale));
 }

@@ -38,6 +38,7 @@ std::string RequestLoop::start_instance(Generation& generation, std::chrono::mil
 }
 
 std::string RequestLoop::make_instance(Generation& generation, bool keep_failed) {
+  if (instances_ended_) return {};  // the context is about to be detached, and takes no requests
   auto instance = std::make_unique<bp_instance>();
   instance->generation = &generation;
   instance->site = &site_;

@@ -7,6 +7,11 @@
 #include "request/loop.hpp"
 
 namespace backplane {
+namespace {
+
+constexpr const char* stopping_text = "the context is stopping";
+
+}  // namespace
 
 bool RequestLoop::wait_until_idle(std::chrono::milliseconds timeout) {
   post([this] { idle_wanted_ = true; });
@@ -16,7 +21,8 @@ bool RequestLoop::wait_until_idle(std::chrono::milliseconds timeout) {
 
 // Nothing is open and, the ingress being closed, nothing will be.
 void RequestLoop::tell_if_idle() {
-  if (counts_.open.load(std::memory_order_relaxed) != 0 || !ingress_.empty()) return;
+  // A token that somebody has claimed comes back by mail, and may be of an instance here.
+  if (counts_.open.load(std::memory_order_relaxed) != 0 || open_pending_ != nullptr || !ingress_.empty()) return;
   idle_wanted_ = false;
   const std::lock_guard lock(idle_mutex_);
   idle_ = true;
@@ -25,16 +31,19 @@ void RequestLoop::tell_if_idle() {
 
 void RequestLoop::cancel_all() {
   post([this] {
-    // Tokens first, so that no handler can wait for an answer that never comes.
-    while (open_pending_ != nullptr) {
-      Pending& pending = *open_pending_;
-      if (pending.waiter == nullptr) break;  // answered: the mailbox has it
-      fail_wait(*pending.waiter, BP_CANCELED, "the context is stopping");
+    take_ingress();  // what was submitted before the close is to be canceled too
+    // Tokens first, so that no handler can wait for an answer that never comes. One without a waiter has
+    // been answered, or given up, and what remains of it is in the mailbox.
+    for (Pending* pending = open_pending_; pending != nullptr;) {
+      Pending* const next = pending->open_next;
+      if (pending->waiter != nullptr) fail_wait(*pending->waiter, BP_CANCELED, stopping_text);
+      pending = next;
     }
-    for (Request* request = open_; request != nullptr;) {
-      Request* const next = request->open_next;
-      if (request->waiter == nullptr) end_unwanted(*request, request->token(), BP_CANCELED);
-      request = next;
+    // A handler may have replied and go on awaiting: that has to end too.
+    for (Request* request = open_; request != nullptr; request = request->open_next) {
+      end_unwanted(*request, request->token(), BP_CANCELED);
+      request->cause.store(BP_CANCELED, std::memory_order_release);
+      if (request->awaiting != nullptr) fail_wait(*request->awaiting, BP_CANCELED, stopping_text);
     }
   });
 }
@@ -45,6 +54,7 @@ bool RequestLoop::end_instances(std::chrono::milliseconds timeout) {
     for (auto& instance : instances_) {
       if (instance != nullptr) destroy_instance(*instance);
     }
+    instances_ended_ = true;
     done->open();
   });
   return done->wait(timeout);

@@ -113,7 +113,7 @@ bool RequestLoop::run_fibers() {
     } else if (Fiber* const idle = idle_fiber()) {
       resume(*idle);
     } else {
-      refuse(*queue_.pop(), BP_OUT_OF_MEMORY, "no memory for the stack of a fiber to run the handler on");
+      refuse(*take_queued(), BP_OUT_OF_MEMORY, "no memory for the stack of a fiber to run the handler on");
     }
   }
   return true;
@@ -220,7 +220,13 @@ void RequestLoop::fiber_body(Fiber& self, void* argument) noexcept {
 Request* RequestLoop::next_request() noexcept {
   if (budget_ <= 0 || !ready_.empty()) return nullptr;
   --budget_;
-  return queue_.pop();
+  return take_queued();
+}
+
+Request* RequestLoop::take_queued() noexcept {
+  Request* const request = queue_.pop();
+  if (request != nullptr && request->from_outside) ingress_.started(*request);
+  return request;
 }
 
 }  // namespace backplane

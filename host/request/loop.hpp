@@ -30,7 +30,7 @@ struct LoopOptions {
   Nanos spin = 50'000;
 };
 
-/// Counts of one context, read by anybody. The request thread alone writes all but `refused`.
+/// Counts of one context, read by anybody. The request thread alone writes them, but for what is refused.
 struct LoopCounts {
   std::atomic<std::uint64_t> accepted{0};
   std::atomic<std::uint64_t> replied{0};
@@ -54,7 +54,8 @@ struct LoopCounts {
 ///
 /// Rules that hold throughout:
 ///   1. Each request's token is claimed once; the claimer alone fills in the answer.
-///   2. on_reply runs on the thread's own stack (not a fiber's), in deliver_replies only.
+///   2. on_reply runs on the thread's own stack (not a fiber's): in deliver_replies, and in fire_timers
+///      for stale warnings.
 ///   3. A record is freed when its terminal reply is delivered and its handler has ended.
 class RequestLoop {
  public:
@@ -99,6 +100,8 @@ class RequestLoop {
 
   // ---- Any thread ----
   bool on_thread() const noexcept;
+  /// Whether the calling thread is the request thread of any context.
+  static bool on_any_thread() noexcept { return current_loop != nullptr; }
   Functions& functions() noexcept { return functions_; }
   /// Runs `task` on the request thread. False if memory cannot be had.
   template <class F>
@@ -149,6 +152,7 @@ class RequestLoop {
   void resume(Fiber& fiber);
   static void fiber_body(Fiber& self, void* loop) noexcept;
   Request* next_request() noexcept;
+  Request* take_queued() noexcept;
 
   // dispatch.cpp
   void admit(Request& request);
@@ -157,6 +161,7 @@ class RequestLoop {
   bp_instance* instance_for(const Handler& handler) const noexcept;
   void run_here(Request& request);
   void run_on_worker(Request& request);
+  static bool caller_holds(const Request& request) noexcept;
   void start_worker(Request& request);
   void worker_returned(Request& request);
   bp_handled call_handler(Request& request);
@@ -179,9 +184,11 @@ class RequestLoop {
 
   // awaiting.cpp
   static Request* current(bp_token call) noexcept;
+  static bp_status wanted(const Request& request) noexcept;
   template <class Start>
   void await(Waiter& waiter, Start start);
   void complete_wait(Waiter& waiter);
+  static void wake_worker(Waiter& waiter);
   void fail_wait(Waiter& waiter, bp_status status, std::string_view message);
   void drop_operations(Waiter& waiter);
   void start_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms);
@@ -250,6 +257,7 @@ class RequestLoop {
   std::vector<std::unique_ptr<bp_instance>> instances_;  // by Generation::slot
   Nanos spin_now_ = 0;
   bool idle_wanted_ = false;
+  bool instances_ended_ = false;  // and none is made any more
   bool finished_ = false;
 
   std::mutex idle_mutex_;

@@ -52,7 +52,6 @@ struct Request : Record {
   Waiter* awaiting = nullptr;              ///< what the handler waits for
   std::atomic<bp_status> cause{BP_OK};     ///< BP_CANCELED or BP_DEADLINE once it is no longer wanted
   bool ended = false;                      ///< no handler runs or will run
-  bool later = false;                      ///< the handler has returned BP_LATER
   bool delivered = false;                  ///< the terminal reply has been
   std::atomic<std::uint32_t> partials{0};  ///< partial replies on their way
   MailFrom<Request> worker_done;           ///< a blocking handler has returned
@@ -100,6 +99,8 @@ struct Waiter {
   void* wait_data = nullptr;
 
   // For a worker thread alone.
+  bool starting = false;  ///< what it waits for is being set going; request thread
+  bool over = false;      ///< the answer is in place; request thread
   std::mutex mutex;
   std::condition_variable changed;
 };

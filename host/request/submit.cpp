@@ -22,7 +22,7 @@ void set_up(Request& request, RequestLoop& loop) {
   request.instance = nullptr;
   request.awaiting = nullptr;
   request.cause.store(BP_OK, std::memory_order_relaxed);
-  request.ended = request.later = request.delivered = false;
+  request.ended = request.delivered = false;
   request.partials.store(0, std::memory_order_relaxed);
   request.began = 0;
 }

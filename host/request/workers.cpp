@@ -4,6 +4,12 @@
 #include "support/thread_name.hpp"
 
 namespace backplane {
+namespace {
+
+// Threads that wait in a handler do not count against the limit; this one holds for all.
+constexpr std::size_t most_threads = 1'024;
+
+}  // namespace
 
 Workers::~Workers() {
   {
@@ -16,16 +22,38 @@ Workers::~Workers() {
 
 void Workers::run(std::function<void()> job) {
   const std::lock_guard lock(mutex_);
-  const bool all_taken = running_ + jobs_.size() >= threads_.size();
-  if (all_taken && threads_.size() < limit_) {
-    try {
-      threads_.emplace_back([this] { work(); });
-    } catch (const std::system_error&) {
-      if (threads_.empty()) throw;  // otherwise those there are get to it
-    }
-  }
   jobs_.push(std::move(job));
+  try {
+    grow();
+  } catch (const std::system_error&) {
+    if (threads_.empty()) {
+      jobs_ = {};  // the one just pushed: without a thread there are no others
+      throw;
+    }  // else those there are get to it
+  }
   changed_.notify_one();
+}
+
+// One thread more, if there is a job that none is free for.
+void Workers::grow() {
+  const std::size_t free = threads_.size() - running_;
+  if (jobs_.size() <= free || threads_.size() - waiting_ >= limit_ || threads_.size() >= most_threads) return;
+  threads_.emplace_back([this] { work(); });
+}
+
+void Workers::begin_wait() {
+  const std::lock_guard lock(mutex_);
+  ++waiting_;
+  try {
+    grow();
+  } catch (const std::system_error&) {
+    // Then the job waits until a thread is free.
+  }
+}
+
+void Workers::end_wait() {
+  const std::lock_guard lock(mutex_);
+  --waiting_;
 }
 
 Workers::Load Workers::load() {

@@ -23,6 +23,11 @@ class Workers {
   /// Throws std::system_error if there is no thread at all to run it.
   void run(std::function<void()> job);
 
+  /// Around a wait of a handler on one of the threads: meanwhile it does not count against the limit, so
+  /// that handlers that wait for handlers cannot take all threads there are.
+  void begin_wait();
+  void end_wait();
+
   struct Load {
     std::size_t threads;
     std::size_t queued;
@@ -32,6 +37,7 @@ class Workers {
 
  private:
   void work();
+  void grow();
 
   const std::size_t limit_;
   std::mutex mutex_;
@@ -39,6 +45,7 @@ class Workers {
   std::queue<std::function<void()>> jobs_;  // guarded by mutex_
   std::vector<std::thread> threads_;        // guarded by mutex_
   std::size_t running_ = 0;                 // guarded by mutex_
+  std::size_t waiting_ = 0;                 // guarded by mutex_; of those that run
   bool stop_ = false;                       // guarded by mutex_
 };
 

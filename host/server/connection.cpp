@@ -21,6 +21,12 @@ std::uint32_t milliseconds(std::uint64_t v) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(v, std::numeric_limits<std::uint32_t>::max()));
 }
 
+/// Whether the module functions, which take a C string, would see all of it, and the same file as the peer.
+bool is_path(wire::View path) {
+  return !path.empty() && path.front() == '/' && std::find(path.begin(), path.end(), 0) == path.end();
+}
+constexpr const char* path_expected = "expected a module's path that is absolute and has no zero byte";
+
 wire::Bytes encoded(wire::View v) { return {v.begin(), v.end()}; }
 
 }  // namespace
@@ -184,6 +190,7 @@ void Connection::on_frame(const wire::Unlisten& unlisten) {
 }
 
 void Connection::on_frame(const wire::Load& load) {
+  if (!is_path(load.path)) return reply(load.id, BP_INVALID_ARGUMENT, path_expected);
   control(load.id, [path = std::string(wire::as_text(load.path)), config = encoded(load.config)](bp_context context,
                                                                                                  bp_result* out) {
     bp_load_options options{};
@@ -201,6 +208,7 @@ void Connection::on_frame(const wire::Unload& unload) {
 }
 
 void Connection::on_frame(const wire::Reload& reload) {
+  if (!reload.path.empty() && !is_path(reload.path)) return reply(reload.id, BP_INVALID_ARGUMENT, path_expected);
   control(reload.id, [module = std::string(reload.module), path = std::string(wire::as_text(reload.path)),
                       config = encoded(reload.config),
                       bound = milliseconds(reload.timeout_ms)](bp_context context, bp_result* out) {
@@ -257,6 +265,7 @@ void Connection::cancel_calls() {
   std::vector<bp_request> open;
   {
     const std::lock_guard lock(mutex_);
+    canceled_ = true;
     open.reserve(calls_.size());
     calls_.for_each([&open](const Calls::Entry& entry) { open.push_back(entry.value.request); });
   }

@@ -147,6 +147,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string reason_;  ///< it has been shut down for this; close() follows
   bool flushing_ = false;
   bool draining_ = false;  ///< somebody waits on idle_
+  bool canceled_ = false;  ///< what the peer has open, by this side
   bool paused_ = false;    ///< nothing is read until flush() has sent everything
   Calls calls_;
   std::size_t open_size_ = 0;  ///< of what the open calls were called with

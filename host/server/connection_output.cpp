@@ -50,7 +50,7 @@ void Connection::on_reply(void* user, const bp_answer* answer) {
 }
 
 void Connection::reply_to_call(std::uint64_t id, const bp_answer& answer) {
-  const wire::Reply whole{id, answer.status, view(answer.payload), view(answer.message), view(answer.detail)};
+  wire::Reply whole{id, answer.status, view(answer.payload), view(answer.message), view(answer.detail)};
   const bool terminal = wire::is_terminal(answer.status);
   std::string message;
   OpenCall gone;  // let go when the lock has been released
@@ -59,6 +59,7 @@ void Connection::reply_to_call(std::uint64_t id, const bp_answer& answer) {
     const std::lock_guard lock(mutex_);
     Calls::Entry* const entry = calls_.find(id);
     const bool answered = entry->value.answered;
+    if (canceled_ && whole.status == BP_CANCELED) whole.message = "the host ended before the call did";
     const wire::Reply fit = fitting(whole, message);
     if (!terminal && wire::is_terminal(fit.status)) {
       entry->value.answered = true;

@@ -11,6 +11,10 @@
 
 namespace backplane {
 
+/// A view of some bytes at null: an error of whoever made it.
+inline bool is_null(bp_str s) noexcept { return s.size != 0 && s.data == nullptr; }
+inline bool is_null(bp_bytes b) noexcept { return b.size != 0 && b.data == nullptr; }
+
 inline std::string_view view(bp_str s) noexcept {
   return s.size == 0 ? std::string_view() : std::string_view(s.data, s.size);
 }

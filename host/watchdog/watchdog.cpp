@@ -32,24 +32,23 @@ Watchdog::Id Watchdog::watch(Heartbeat& heartbeat, const char* thread, std::func
   return last_id_;
 }
 
-void Watchdog::unwatch(Id id) {
-  {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(entries_, [id](const Entry& entry) { return entry.id == id; });
-  }
-  const std::lock_guard wait_for_look(looking_);
+bool Watchdog::unwatch(Id id, std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  std::erase_if(entries_, [id](const Entry& entry) { return entry.id == id; });
+  std::erase_if(jobs_, [id](const Job& job) { return job.owner == id; });
+  return returned_.wait_for(lock, timeout, [this, id] { return running_ != id; });
 }
 
-void Watchdog::post(std::function<void()> job) {
+void Watchdog::post(Id owner, std::function<void()> job) {
   const std::lock_guard lock(mutex_);
-  jobs_.push_back(std::move(job));
+  jobs_.push_back({owner, std::move(job)});
   woken_ = true;
   changed_.notify_all();
 }
 
 void Watchdog::flush() {
   std::promise<void> reached;
-  post([&reached] { reached.set_value(); });
+  post(0, [&reached] { reached.set_value(); });
   reached.get_future().wait();
 }
 
@@ -79,12 +78,15 @@ void Watchdog::run() {
     }
     asleep_.store(false, std::memory_order_seq_cst);
     woken_ = false;
-    const auto jobs = std::exchange(jobs_, {});
-    lock.unlock();
-    {
-      const std::lock_guard looking(looking_);
-      for (const auto& job : jobs) job();
+    for (std::size_t count = jobs_.size(); count > 0 && !jobs_.empty(); --count) {
+      const Job job = std::move(jobs_.front());
+      jobs_.erase(jobs_.begin());
+      running_ = job.owner;
+      lock.unlock();
+      run_unlocked(job.run);
+      lock.lock();
     }
+    lock.unlock();
     const Nanos time = now();
     // A look that comes much later than asked for means that the whole process stood still, in a
     // debugger or stopped, and says nothing of any one thread.
@@ -103,36 +105,52 @@ bool Watchdog::anything_moves() {
 }
 
 void Watchdog::look(Nanos elapsed) {
-  const std::lock_guard looking(looking_);
-  std::vector<std::shared_ptr<Watched>> all;
+  struct Finding {
+    Entry entry;
+    Liveness liveness;
+  };
+  std::vector<Finding> findings;
   {
     const std::lock_guard lock(mutex_);
-    for (const Entry& entry : entries_) all.push_back(entry.watched);
+    const Nanos time = now();
+    for (const Entry& entry : entries_) {
+      Liveness liveness;
+      if (judge(*entry.watched, elapsed, time, liveness)) findings.push_back({entry, liveness});
+    }
   }
-  const Nanos time = now();
-  for (const auto& watched : all) judge(*watched, elapsed, time);
+  for (const Finding& finding : findings) {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto same = [&](const Entry& entry) { return entry.id == finding.entry.id; };
+      if (std::none_of(entries_.begin(), entries_.end(), same)) continue;  // unwatched meanwhile
+      running_ = finding.entry.id;
+    }
+    run_unlocked([&] { finding.entry.watched->tell(finding.liveness); });
+  }
 }
 
-void Watchdog::judge(Watched& watched, Nanos elapsed, Nanos time) {
+// Runs what may be the application's code with no lock held; running_ says whose it is.
+void Watchdog::run_unlocked(const std::function<void()>& job) {
+  job();
+  const std::lock_guard lock(mutex_);
+  running_ = 0;
+  returned_.notify_all();
+}
+
+bool Watchdog::judge(Watched& watched, Nanos elapsed, Nanos time, Liveness& liveness) const {
   const std::uint64_t beats = watched.heartbeat->beats();
   const bool moved = beats != watched.seen_beats || !watched.heartbeat->is_busy();
   watched.seen_beats = beats;
-  Liveness liveness{moved, watched.thread, watched.heartbeat->method(), watched.heartbeat->generation(), 0};
+  if (!moved) watched.still_for += elapsed;
+  liveness = {moved, watched.thread, watched.heartbeat->method(), watched.heartbeat->generation(),
+              watched.still_for / nanos_per_ms};
   if (moved) {
-    liveness.for_ms = watched.still_for / nanos_per_ms;
     watched.still_for = 0;
-    if (watched.silent) {
-      watched.silent = false;
-      watched.tell(liveness);
-    }
-    return;
+    return std::exchange(watched.silent, false);
   }
-  watched.still_for += elapsed;
-  liveness.for_ms = watched.still_for / nanos_per_ms;
-  if (!watched.silent && watched.still_for >= options_.threshold && time >= watched.judged_from) {
-    watched.silent = true;
-    watched.tell(liveness);
-  }
+  if (watched.silent || watched.still_for < options_.threshold || time < watched.judged_from) return false;
+  watched.silent = true;
+  return true;
 }
 
 }  // namespace backplane

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -54,8 +55,9 @@ class Watchdog {
 
   using Id = std::uint64_t;
   Id watch(Heartbeat& heartbeat, const char* thread, std::function<void(const Liveness&)> tell);
-  /// When it returns, `tell` neither runs nor will run. Not from `tell`.
-  void unwatch(Id id);
+  /// Ends it. True: `tell` and the jobs posted for it neither run nor will run. False: one of them has not
+  /// returned within `timeout`; call again. Not from one of them.
+  bool unwatch(Id id, std::chrono::milliseconds timeout = std::chrono::hours(24));
 
   /// A watched thread has become busy: call after Heartbeat::busy(). Costs a load while the watchdog is
   /// awake. Both sides use seq_cst: either the watchdog, having said that it sleeps, sees the thread
@@ -64,8 +66,9 @@ class Watchdog {
     if (asleep_.load(std::memory_order_seq_cst)) wake();
   }
 
-  /// Runs `job` on the watchdog thread soon, for events that must not wait for a stuck queue.
-  void post(std::function<void()> job);
+  /// Runs `job` on the watchdog thread soon, for events that must not wait for a stuck queue; not once
+  /// `owner` (0: nobody) is unwatched.
+  void post(Id owner, std::function<void()> job);
 
   /// Waits until what was posted before has run. Not from a job or from `tell`.
   void flush();
@@ -81,21 +84,28 @@ class Watchdog {
     Id id;
     std::shared_ptr<Watched> watched;
   };
+  struct Job {
+    Id owner;
+    std::function<void()> run;
+  };
 
   void run();
   void wake() noexcept;
   bool anything_moves();
-  void judge(Watched& watched, Nanos elapsed, Nanos time);
+  /// Whether there is something to tell.
+  bool judge(Watched& watched, Nanos elapsed, Nanos time, Liveness& liveness) const;
+  void run_unlocked(const std::function<void()>& job);
 
   const WatchdogOptions options_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<Entry> entries_;               // guarded by mutex_
-  std::vector<std::function<void()>> jobs_;  // guarded by mutex_
-  Id last_id_ = 0;                           // guarded by mutex_
-  bool stop_ = false;                        // guarded by mutex_
-  bool woken_ = false;                       // guarded by mutex_
-  std::mutex looking_;                       // held by a look; unwatch() waits for it
+  std::vector<Entry> entries_;        // guarded by mutex_
+  std::vector<Job> jobs_;             // guarded by mutex_
+  Id running_ = 0;                    // guarded by mutex_; whose `tell` or job runs
+  Id last_id_ = 0;                    // guarded by mutex_
+  bool stop_ = false;                 // guarded by mutex_
+  bool woken_ = false;                // guarded by mutex_
+  std::condition_variable returned_;  // with mutex_: running_ has changed
   std::atomic<bool> asleep_{false};
   std::thread thread_;
 };

@@ -65,6 +65,10 @@ class Arguments(Case):
             self.assertIn(self.socket, err)
             self.assertIn("backplane run", err)
 
+    def test_an_empty_socket_is_usage_and_not_the_default_one(self):
+        for command in (["ls"], ["stop"], ["unload", "desk"], ["call", "desk.version"], ["run"]):
+            self.assertIn("the socket path is empty", self.refused(2, *command, "--socket", ""), command)
+
     def test_errors_are_json_when_json_is_asked_for(self):
         error = json.loads(self.refused_json(3, "ls"))["error"]
         self.assertEqual((error["exit"], error["code"], error["status"]), (3, "unreachable", 41))

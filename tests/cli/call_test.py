@@ -6,6 +6,7 @@ import os
 import pty
 import signal
 import subprocess
+import time
 import unittest
 
 from harness import EXE, PLUGINS, Case
@@ -68,6 +69,13 @@ class Call(Case):
     def test_a_deadline_ends_a_call_with_4(self):
         self.assertIn("deadline", self.refused(4, "call", "desk.wait", "--timeout", "50"))
         self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+
+    def test_a_deadline_also_bounds_the_wait_for_a_host_that_stands_still(self):
+        self.host_process.signal(signal.SIGSTOP)
+        began = time.monotonic()
+        self.assertIn("did not answer within 50 ms", self.refused(4, "call", "desk.version", "--timeout", "50"))
+        self.assertLess(time.monotonic() - began, 4)
+        self.host_process.signal(signal.SIGCONT)
 
     def test_ctrl_c_cancels_the_call_and_the_host_goes_on(self):
         events = self.spawn("events", "desk.said")

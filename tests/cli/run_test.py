@@ -7,9 +7,10 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import unittest
 
-from harness import DESK, MODULES, PLUGINS, Case
+from harness import DESK, EXE, MODULES, PLUGINS, Case
 
 
 class Start(Case):
@@ -171,6 +172,18 @@ class End(Case):
         self.assertIn("late", self.assert_ends(call, 0)[0])
         self.assert_ends(host, 0)
 
+    def test_a_terminal_that_goes_away_drains_it_too_but_not_under_nohup(self):
+        host = self.host()
+        host.signal(signal.SIGHUP)
+        self.assert_ends(host, 0)
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; children inherit it
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        host = self.host()
+        host.signal(signal.SIGHUP)
+        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+        host.signal(signal.SIGTERM)
+        self.assert_ends(host, 0)
+
     def test_a_second_signal_does_not_wait_for_open_calls(self):
         host = self.host()
         events = self.spawn("events", "desk.said")
@@ -191,6 +204,18 @@ class End(Case):
         self.refused(3, "ls")
         self.host()
         self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+
+    def test_standard_descriptors_that_are_closed_go_to_no_socket_or_file(self):
+        host = subprocess.Popen([EXE, "run", "--data-dir", self.path("data"), "--module", DESK], env=self.environment,
+                                preexec_fn=lambda: os.closerange(0, 3))
+        self.addCleanup(host.kill)
+        self.eventually("the host listens", lambda: os.path.exists(self.socket))
+        self.eventually("it answers", lambda: subprocess.run([EXE, "call", "desk.version"], env=self.environment,
+                                                             capture_output=True).returncode == 0)
+        for fd in range(3):
+            self.assertEqual(os.readlink(f"/proc/{host.pid}/fd/{fd}"), "/dev/null")
+        host.terminate()
+        self.assertEqual(host.wait(60), 0)
 
     def test_it_goes_on_when_nobody_reads_its_stderr(self):
         host = self.host()

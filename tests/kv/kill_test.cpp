@@ -31,7 +31,7 @@ class Writer {
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     posix_spawn_file_actions_addclose(&actions, ends[0]);
     posix_spawn_file_actions_addclose(&actions, ends[1]);
-    std::string program = BP_TEST_BUILD_DIR "/tests/kv_writer";
+    std::string program = BP_TEST_BUILD_DIR "/tests/bin/kv_writer";
     std::string path = file.string();
     char* arguments[] = {program.data(), path.data(), prefix_.data(), nullptr};
     REQUIRE(posix_spawn(&pid_, program.c_str(), &actions, nullptr, arguments, environ) == 0);

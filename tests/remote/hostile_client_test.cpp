@@ -95,6 +95,26 @@ TEST_CASE("what is wrong in the middle of a conversation ends it") {
   CHECK(good.served());
 }
 
+TEST_CASE("a path that would mean another file to the host than to the peer is refused") {
+  Served host;
+  RawPeer peer = RawPeer::connect(host.path());
+  REQUIRE(peer.greet());
+  const auto refused = [&](const auto& frame) {
+    peer.send_frame(frame);
+    const auto answer = peer.receive();
+    REQUIRE(answer);
+    const auto* reply = std::get_if<wire::Reply>(&*answer);
+    REQUIRE(reply != nullptr);
+    return reply->status == BP_INVALID_ARGUMENT && reply->message.find("absolute") != std::string_view::npos;
+  };
+  using namespace std::string_view_literals;
+  for (const auto path : {""sv, "echo.so"sv, "/etc/passwd\0.so"sv}) {
+    CAPTURE(path);
+    CHECK(refused(wire::Load{1, wire::as_bytes(path), {}}));
+    if (!path.empty()) CHECK(refused(wire::Reload{2, "echo", wire::as_bytes(path), {}, 0}));
+  }
+}
+
 TEST_CASE("a host goes on after random bytes, half frames and sudden ends") {
   const unsigned seed = std::random_device{}();
   CAPTURE(seed);

@@ -254,7 +254,11 @@ TEST_CASE("at the end calls that outlast the bound are canceled, each answered o
   const auto begin = Clock::now();
   host.server->shutdown(20ms);
   CHECK(Clock::now() - begin < 5s);
-  for (Replies& r : replies) CHECK(r.wait().status == BP_CANCELED);
+  for (Replies& r : replies) {
+    const auto last = r.wait();
+    CHECK(last.status == BP_CANCELED);
+    CHECK(last.message == "the host ended before the call did");
+  }
   client.destroy();
   for (Replies& r : replies) CHECK(r.terminal() == 1);
 }

@@ -145,10 +145,11 @@ BP_EXPORT bp_status bp_context_connect(const bp_connect_options* options, bp_con
 BP_EXPORT bp_status bp_context_close(bp_context ctx);
 
 /* Closes, then lets what was accepted finish: for `timeout_ms` milliseconds (0: the option's), then
- * what is left is canceled: outstanding tokens are failed, fibers unwound, and each call still gets
- * its one terminal reply. What has been emitted is delivered. BP_OK: nothing runs any more.
- * BP_TIMEOUT: a handler or a listener does not return. BP_REENTRANT from the context's own threads.
- * [thread: caller] [state: any] [suspend: no] */
+ * what is left is canceled: outstanding tokens are failed, awaiting handlers told, and each call still
+ * gets its one terminal reply. What has been emitted is delivered. All that comes after the first
+ * `timeout_ms` takes as long again at most. BP_OK: nothing runs any more. BP_TIMEOUT: a handler, a
+ * listener or an operation on modules does not return; call again to go on from there. BP_REENTRANT from a thread of
+ * the host's. [thread: caller] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_context_stop(bp_context ctx, uint32_t timeout_ms);
 
 /* Stops, then frees; the handle is stale from now on, whatever is returned. BP_TIMEOUT: a handler or
@@ -159,7 +160,9 @@ BP_EXPORT bp_status bp_context_destroy(bp_context ctx);
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
-/* Gets the replies of one call: any number of BP_STALE and BP_PARTIAL, then exactly one terminal
+/* On a connected context the thread that reads the connection stands for the request thread.
+ *
+ * Gets the replies of one call: any number of BP_STALE and BP_PARTIAL, then exactly one terminal
  * one. `answer` and what it points to are valid until it returns. It may submit further calls.
  * [thread: request] [state: call accepted] [suspend: no] */
 typedef void (*bp_reply_fn)(void* user, const bp_answer* answer);
@@ -190,7 +193,8 @@ typedef struct bp_submission {
 BP_EXPORT bp_status bp_submit(bp_context ctx, const bp_submission* submission, bp_request* request);
 
 /* Calls and waits for the terminal answer, which `out` owns (bp_result_free); partial answers are
- * dropped. `timeout_ms` 0: no bound. Returns out->status. BP_REENTRANT on the context's own threads.
+ * dropped. `timeout_ms` 0: no bound. Returns out->status. BP_REENTRANT on the host's own
+ * threads, also another context's.
  * [thread: caller] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out);
 
@@ -240,7 +244,7 @@ typedef struct bp_event {
 typedef void (*bp_event_fn)(void* user, const bp_event* event);
 
 /* Subscribes to one event name, or to every name with a prefix ("kv.*", "*"). BP_OK;
- * BP_INVALID_ARGUMENT for a pattern that is neither, or no callback.
+ * BP_INVALID_ARGUMENT for a pattern that is neither, or no callback; BP_CLOSED.
  * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_listen(bp_context ctx, bp_str pattern, bp_event_fn on_event, void* user, bp_listener* out);
 
@@ -258,8 +262,9 @@ BP_EXPORT bp_status bp_unlisten(bp_context ctx, bp_listener listener);
 typedef void (*bp_function_cb)(void* user, bp_context ctx, bp_token token, bp_str name, bp_bytes payload);
 
 /* Gives handlers of this context the host function `name`, in the stead of an earlier one or of a
- * module's. `function` NULL takes it away; once that has returned, no new call reaches the old one,
- * and calls in flight may still be completed. BP_OK; BP_INVALID_ARGUMENT; BP_NOT_FOUND if there was
+ * module's. `function` NULL takes it away. When this returns, the old function neither runs nor will be
+ * called again (called from it, the running call is the last), so its `user` may be freed; tokens it has
+ * been given may still be completed. BP_OK; BP_INVALID_ARGUMENT; BP_NOT_FOUND if there was
  * none to take away; BP_NOT_SUPPORTED on a connected context.
  * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_function_set(bp_context ctx, bp_str name, bp_function_cb function, void* user);
@@ -284,7 +289,9 @@ typedef struct bp_load_options {
 } bp_load_options;
 
 /* Loads a module: all of its names, or none. BP_OK and a load-report; BP_LOAD_REFUSED (the file, the
- * manifest, a check, init), BP_NAME_TAKEN (a name or the module itself is there already).
+ * manifest, a check, init), BP_NAME_TAKEN (a name or the module itself is there already),
+ * BP_INVALID_ARGUMENT (no path, a configuration that is no CBOR map, an unknown flag), BP_IO (no private
+ * copy can be made).
  * [thread: caller] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_module_load(bp_context ctx, const bp_load_options* options, bp_result* result);
 
@@ -309,7 +316,8 @@ BP_EXPORT bp_status bp_module_reload(bp_context ctx, bp_str name, const bp_load_
 BP_EXPORT bp_status bp_module_list(bp_context ctx, bp_result* result);
 
 /* Reads the manifest of a file, running none of its code. BP_OK and a manifest-report;
- * BP_LOAD_REFUSED: no ELF, no module; BP_IO.
+ * BP_LOAD_REFUSED: it cannot be read, is no ELF, or no module. That this host would refuse it stands in
+ * the report, as "problem".
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_module_inspect(const char* path, bp_result* result);
 

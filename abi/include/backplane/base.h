@@ -4,12 +4,15 @@
  *
  * COMPATIBILITY
  *   A released entity of this ABI never changes: no field moves, no meaning shifts, no value is
- *   reused. It grows in three ways only:
+ *   reused. It grows in these ways only:
  *     1. a new tail field of a struct that begins with `struct_size`. The writer sets
- *        `struct_size = sizeof(the struct)` as its headers know it; the reader takes a missing tail
- *        as zero, and zero always means "the default" or "absent";
+ *        `struct_size = sizeof(the struct)` as its headers know it; the reader takes a tail that is missing
+ *        as zero, and zero always means "the default" or "absent". What ABI 1.0 has is always there;
  *     2. a new extension with a new id ("bp.await/1", later "bp.await/2"); see ext/;
- *     3. a new status code, at the end of its block.
+ *     3. a new status code, at the end of its block;
+ *     4. a new flag bit: a host that does not know it refuses it;
+ *     5. a new key of the manifest: a host that does not know it passes it over;
+ *     6. a new function of the library, in backplane.h.
  *   A module built for another BP_ABI_MAJOR is refused at load. One built for a newer
  *   BP_ABI_MINOR loads: what it asks for and the host lacks, it finds to be NULL.
  *

@@ -159,8 +159,8 @@ typedef struct bp_host_api {
 
   /* Answers the call that `token` names: a request's (bp_call.token) or a host function's. Partial
    * (BP_PARTIAL) as often as wanted, for requests only, then exactly one terminal answer. The first
-   * terminal answer wins. answer->buffer is taken over, if BP_OK. A status that is neither BP_OK nor
-   * BP_PARTIAL is an error; BP_STALE and BP_MISSING_CALLBACK are refused with BP_INVALID_ARGUMENT.
+   * terminal answer wins. answer->buffer is taken over, if BP_OK. A status above 0 that is not
+   * BP_PARTIAL is an error; one below 0, BP_STALE and BP_MISSING_CALLBACK are refused with BP_INVALID_ARGUMENT.
    * BP_STALE_TOKEN: already answered, canceled, or never given; nothing has changed.
    * [thread: any] [state: any] [suspend: no] */
   bp_status (*reply)(bp_token token, const bp_answer* answer);
@@ -188,7 +188,7 @@ typedef struct bp_module_entry {
   uint32_t struct_size; /* sizeof(bp_module_entry) */
   uint32_t abi_major;   /* BP_ABI_MAJOR */
   uint32_t abi_minor;   /* BP_ABI_MINOR */
-  uint32_t flags;       /* 0 */
+  uint32_t flags;       /* 0; a bit that the host does not know refuses the load */
 
   /* Registers names and sets up what all contexts share. `*module_data` goes to the functions below.
    * Anything but BP_OK refuses the load.

@@ -8,7 +8,12 @@
  * else the answer is BP_NOT_SUPPORTED.
  *
  * A request that is canceled, or whose deadline passes, has its await return BP_CANCELED or
- * BP_DEADLINE at once, and each later one too: clean up and return.
+ * BP_DEADLINE at once, and each later one too: clean up and return. `check` tells this from a deadline of
+ * the awaited call itself. Each may also fail with BP_OUT_OF_MEMORY.
+ *
+ * A blocking handler that waits keeps its instance: unless it is declared concurrent, other blocking
+ * handlers of that instance wait until it has returned, and one that it calls itself, directly or not, is
+ * refused with BP_REENTRANT.
  */
 #ifndef BACKPLANE_EXT_AWAIT_H
 #define BACKPLANE_EXT_AWAIT_H
@@ -44,7 +49,8 @@ typedef struct bp_await {
   bp_status (*host_call)(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out);
 
   /* Waits until file descriptor `fd` is ready for `events` (BP_FD_…). The descriptor stays the
-   * caller's and must stay open meanwhile. BP_TIMEOUT after `timeout_ms`, 0 meaning none.
+   * caller's and must stay open meanwhile. BP_TIMEOUT after `timeout_ms`, 0 meaning none;
+   * BP_INVALID_ARGUMENT: no event asked for, or an unknown one; BP_IO: it cannot be waited for.
    * [thread: request, worker] [state: in a handler] [suspend: yes] */
   bp_status (*fd)(bp_token call, int fd, uint32_t events, uint64_t timeout_ms);
 

@@ -2,7 +2,9 @@
  *
  * bp.handle/1: objects that stay inside and travel as 64-bit ids.
  *
- * Ids are never 0 and never reused. A forged, stale or wrongly typed one is an error, not a crash.
+ * Ids are never 0 and never reused. A forged, stale or wrongly typed one is an error, not a crash. On
+ * any other thread than the request thread, a blocking handler's say, all of this is BP_NOT_SUPPORTED
+ * or NULL.
  */
 #ifndef BACKPLANE_EXT_HANDLE_H
 #define BACKPLANE_EXT_HANDLE_H
@@ -25,7 +27,7 @@ typedef struct bp_handle_api {
 
   /* Puts `object` under a new id. `type` is any address of the module's that stands for the type.
    * `release` (or NULL) is called once: at release, or when the instance is destroyed.
-   * BP_OK, BP_INVALID_ARGUMENT (null object, type or id).
+   * BP_OK, BP_INVALID_ARGUMENT (null object, type or id), BP_NOT_SUPPORTED, BP_OUT_OF_MEMORY.
    * [thread: request] [state: instance alive] [suspend: no] */
   bp_status (*put)(bp_instance* instance, const void* type, void* object, bp_release_fn release, uint64_t* id);
 
@@ -33,7 +35,7 @@ typedef struct bp_handle_api {
    * [thread: request] [state: instance alive] [suspend: no] */
   void* (*get)(bp_instance* instance, const void* type, uint64_t id);
 
-  /* Ends the id and frees the object. BP_OK, or BP_INVALID_HANDLE.
+  /* Ends the id and frees the object. BP_OK, BP_INVALID_HANDLE, BP_NOT_SUPPORTED.
    * [thread: request] [state: instance alive] [suspend: no] */
   bp_status (*release)(bp_instance* instance, const void* type, uint64_t id);
 } bp_handle_api;

@@ -78,7 +78,7 @@ class Reader {
   Item next() {
     if (at_end()) throw Error("the CBOR ends in the middle", at_);
     Item item;
-    const cbor_decoder_result result = input_[at_] >> 5 == 6 ? decode_tag(item) : decode(rest(), item);
+    const cbor_decoder_result result = decode_next(item);
     if (result.status != CBOR_DECODER_FINISHED) fail(result.status);
     const std::size_t begin = at_;
     at_ += result.read;
@@ -112,6 +112,22 @@ class Reader {
   }
 
  private:
+  cbor_decoder_result decode_next(Item& item) const {
+    const std::uint8_t first = input_[at_];
+    if (first >> 5 == 6) return decode_tag(item);
+    if (first >= 0xe0 && first < 0xf4) return simple(item, first & 0x1f, 1);
+    // RFC 8949, 3.3: the two-byte form is for values from 32 on.
+    if (first == 0xf8 && input_.size() - at_ > 1 && input_[at_ + 1] >= 32) return simple(item, input_[at_ + 1], 2);
+    return decode(rest(), item);
+  }
+
+  // libcbor has no callback for simple values without a meaning.
+  static cbor_decoder_result simple(Item& item, std::uint8_t value, std::size_t size) {
+    item.type = Type::simple;
+    item.value = value;
+    return {size, CBOR_DECODER_FINISHED, 0};
+  }
+
   static cbor_decoder_result decode(View input, Item& item) {
     return cbor_stream_decode(input.data(), input.size(), &callbacks(), &item);
   }

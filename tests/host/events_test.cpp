@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fixture.hpp"
+
+using namespace host_test;
+
+namespace {
+
+/// Notes events; while closed, its callback waits inside.
+struct Ear {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::string> payloads;
+  std::vector<std::string> names;
+  bool typed = false;
+  bool closed = false;
+  bool inside = false;
+
+  static void on_event(void* user, const bp_event* event) {
+    auto& self = *static_cast<Ear*>(user);
+    std::unique_lock lock(self.mutex);
+    self.inside = true;
+    self.changed.notify_all();
+    self.changed.wait(lock, [&] { return !self.closed; });
+    self.inside = false;
+    self.names.push_back(text_of(event->name));
+    self.payloads.push_back(text_of(event->payload));
+    self.typed = (event->flags & BP_EVENT_TYPED) != 0;
+    self.changed.notify_all();
+  }
+  void set_closed(bool now) {
+    const std::lock_guard lock(mutex);
+    closed = now;
+    changed.notify_all();
+  }
+  bool wait_inside() {
+    std::unique_lock lock(mutex);
+    return changed.wait_for(lock, long_enough, [&] { return inside; });
+  }
+  std::vector<std::string> wait(std::size_t count) {
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, long_enough, [&] { return payloads.size() >= count; });
+    return payloads;
+  }
+  bool heard(const std::string& name) {
+    const std::lock_guard lock(mutex);
+    return std::find(names.begin(), names.end(), name) != names.end();
+  }
+};
+
+bp_listener listen(const Context& context, std::string_view pattern, Ear& ear) {
+  bp_listener listener{};
+  REQUIRE(bp_listen(context.native, str(pattern), Ear::on_event, &ear, &listener) == BP_OK);
+  return listener;
+}
+
+}  // namespace
+
+TEST_CASE("raw events arrive as they are and typed ones in their envelope, in order") {
+  const Context context;
+  const Loaded emitter(context, "emitter");
+  Ear raw;
+  Ear typed;
+  listen(context, "emitter.raw_event", raw);
+  listen(context, "emitter.typed*", typed);
+  CHECK(context.call("emitter.raw", "20 3") == "ok:20 0");
+  CHECK(context.call("emitter.typed", "1 2") == "ok:1 0");
+  const auto got = raw.wait(20);
+  for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == std::to_string(i) + (i < 10 ? ".." : "."));
+  CHECK_FALSE(raw.typed);
+  const std::string item(
+      "\x5a\x00\x00\x00\x02"
+      "0.",
+      7);
+  CHECK(typed.wait(1) == std::vector<std::string>{"\xa2\x69"
+                                                  "eventType\x73"
+                                                  "emitter.typed_event\x67payload" +
+                                                  item});
+  CHECK(typed.typed);
+}
+
+TEST_CASE("events of any size arrive whole") {
+  const Context context;
+  const Loaded emitter(context, "emitter");
+  Ear ear;
+  listen(context, "emitter.*", ear);
+  std::size_t count = 0;
+  for (const std::size_t size : {0, 1, 511, 512, 513, 100'000}) {
+    CAPTURE(size);
+    CHECK(context.call("emitter.raw", "1 " + std::to_string(size)) == "ok:1 0");
+    const auto got = ear.wait(++count);
+    REQUIRE(got.size() == count);
+    CHECK(got.back().size() == size);
+  }
+}
+
+TEST_CASE("events of one context are not heard in another") {
+  const Context context;
+  const Context other;
+  const Loaded emitter(context, "emitter");
+  Ear here;
+  Ear there;
+  listen(context, "*", here);
+  listen(other, "*", there);
+  CHECK(context.call("emitter.raw", "1 1") == "ok:1 0");
+  here.wait(1);
+  CHECK(there.payloads.empty());
+}
+
+TEST_CASE("an event queue that overflows refuses events and calls, says so, and recovers with nothing lost") {
+  bp_context_options options = no_options();
+  options.event_queue_depth = 8;
+  const Context context(options);
+  const Loaded emitter(context, "emitter");
+  Ear ear;
+  Ear liveness;
+  listen(context, "emitter.*", ear);
+  listen(context, "backplane.*", liveness);
+  ear.set_closed(true);
+  CHECK(context.call("emitter.raw", "1 1") == "ok:1 0");
+  REQUIRE(ear.wait_inside());
+  CHECK(context.call("emitter.raw", "10 1") == "ok:7 3");  // one is inside, seven fit
+  REQUIRE(liveness.wait(1).size() == 1);
+  CHECK(liveness.heard("backplane.not_responding"));
+  Replies refused;
+  CHECK(context.submit("emitter.raw", refused, "1 1") == BP_EVENT_QUEUE_STUCK);
+  Result sync;
+  CHECK(bp_call_sync(context.native, BP_STR("emitter.raw"), bytes_of("1 1"), 0, &sync) == BP_EVENT_QUEUE_STUCK);
+  CHECK_FALSE(liveness.heard("backplane.responding"));
+
+  ear.set_closed(false);
+  CHECK(ear.wait(8) == std::vector<std::string>{"0", "0", "1", "2", "3", "4", "5", "6"});
+  REQUIRE(liveness.wait(2).size() == 2);
+  CHECK(liveness.heard("backplane.responding"));
+  CHECK(refused.terminal() == 0);
+  CHECK(context.call("emitter.raw", "1 1") == "ok:1 0");
+  CHECK(ear.wait(9).size() == 9);
+}
+
+TEST_CASE("what was emitted before the stop is delivered") {
+  Context context;
+  const Context keeper;
+  const Loaded emitter(keeper, "emitter");
+  Ear ear;
+  listen(context, "*", ear);
+  ear.set_closed(true);
+  CHECK(context.call("emitter.raw", "50 1") == "ok:50 0");
+  std::thread opener([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ear.set_closed(false);
+  });
+  CHECK(context.destroy() == BP_OK);
+  opener.join();
+  CHECK(ear.payloads.size() == 50);
+}
+
+TEST_CASE("a removed listener hears nothing more, although events go on") {
+  const Context context;
+  const Loaded emitter(context, "emitter");
+  Ear stays;
+  listen(context, "*", stays);
+  for (int i = 0; i < 20; ++i) {
+    auto ear = std::make_unique<Ear>();
+    const bp_listener listener = listen(context, "emitter.*", *ear);
+    CHECK(context.call("emitter.raw", "5 1") == "ok:5 0");
+    CHECK(bp_unlisten(context.native, listener) == BP_OK);
+    ear.reset();  // an event still on its way to it would touch freed memory
+    CHECK(bp_unlisten(context.native, listener) == BP_INVALID_HANDLE);
+  }
+  CHECK(stays.wait(100).size() == 100);
+}
+
+TEST_CASE("an emitter without listeners loses nothing and fills nothing") {
+  bp_context_options options = no_options();
+  options.event_queue_depth = 2;
+  const Context context(options);
+  const Loaded emitter(context, "emitter");
+  CHECK(context.call("emitter.raw", "1000 10") == "ok:1000 0");
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Exactly one terminal reply, however a call comes to its end.
+#include "fixture.hpp"
+
+using namespace host_test;
+
+namespace {
+
+struct Case {
+  const char* module;
+  const char* name;
+  const char* payload;
+  const char* reply;
+};
+
+bp_context_options with_stale(std::uint32_t ms) {
+  bp_context_options options = no_options();
+  options.stale_interval_ms = ms;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("a call gets exactly one terminal reply, inline, later, twice or never given") {
+  const Context context;
+  const Case cases[] = {
+      {"sleeper", "sleeper.remaining", "", "ok:none"},         {"sleeper", "sleeper.sleep", "3", "ok:3"},
+      {"replies_late", "replies_late.after", "3", "ok:3"},     {"replies_late", "replies_late.race", "", "ok:0"},
+      {"replies_twice", "replies_twice.call", "", "ok:first"}, {"never_replies", "never_replies.call", "", "no_reply"},
+  };
+  for (const Case& each : cases) {
+    CAPTURE(each.name);
+    const Loaded module(context, each.module);
+    for (int i = 0; i < 20; ++i) {
+      Replies replies;
+      REQUIRE(context.submit(each.name, replies, each.payload) == BP_OK);
+      CHECK(replies.wait() == Seen{each.reply});
+      context.call("no.such_name");  // a turn of the loop, in which a second reply would come
+      CHECK(replies.terminal() == 1);
+    }
+  }
+}
+
+TEST_CASE("a second reply of a handler is refused as stale") {
+  const Context context;
+  const Loaded module(context, "replies_twice");
+  CHECK(context.call("replies_twice.call") == "ok:first");
+  CHECK(context.call("replies_twice.last_status") == "ok:" + std::to_string(BP_STALE_TOKEN));
+}
+
+TEST_CASE("a wire name that no module has is told by the reply, with the name in it") {
+  const Context context;
+  Replies replies;
+  REQUIRE(context.submit("no.such_name", replies) == BP_OK);
+  CHECK(replies.wait() == Seen{"unknown_name"});
+  CHECK_THAT(replies.message(), Catch::Contains("\"no.such_name\""));
+}
+
+TEST_CASE("a canceled call gets its one reply at once, and what its handler says later is dropped") {
+  const Context context;
+  const Loaded sleeper(context, "sleeper");
+  const Loaded late(context, "replies_late");
+  const Loaded holder(context, "holder");
+  const Loaded blocking(context, "blocking");
+  for (const auto& [name, payload] : std::vector<std::pair<const char*, const char*>>{{"sleeper.sleep", "60000"},
+                                                                                      {"replies_late.after", "20"},
+                                                                                      {"holder.keep", ""},
+                                                                                      {"blocking.await", "60000"}}) {
+    CAPTURE(name);
+    Replies replies;
+    bp_request request{};
+    REQUIRE(context.submit(name, replies, payload, 0, &request) == BP_OK);
+    CHECK(request.id != 0);
+    CHECK(bp_cancel(context.native, request) == BP_OK);
+    CHECK(replies.wait() == Seen{"canceled"});
+    CHECK(bp_cancel(context.native, request) == BP_INVALID_HANDLE);
+  }
+  Replies second;
+  bp_request request{};
+  REQUIRE(context.submit("holder.keep", second, "", 0, &request) == BP_OK);
+  CHECK(context.call("holder.release") == "ok:1");  // of the two that it holds, one is still wanted
+  CHECK(second.wait() == Seen{"ok:released"});
+  CHECK(bp_cancel(context.native, request) == BP_INVALID_HANDLE);
+}
+
+TEST_CASE("a call canceled before it is dispatched never reaches its handler") {
+  const Context context;
+  const Loaded slow(context, "slow");
+  const Loaded holder(context, "holder");
+  Replies busy;
+  REQUIRE(context.submit("slow.sleep", busy, "50") == BP_OK);
+  Replies replies;
+  bp_request request{};
+  REQUIRE(context.submit("holder.keep", replies, "", 0, &request) == BP_OK);
+  CHECK(bp_cancel(context.native, request) == BP_OK);
+  CHECK(busy.wait() == Seen{"ok:50"});
+  CHECK(replies.wait() == Seen{"canceled"});
+  CHECK(context.call("holder.release") == "ok:0");
+}
+
+TEST_CASE("a call that takes long gets stale warnings with the elapsed time, then its terminal reply") {
+  const Context context(with_stale(10));
+  const Loaded sleeper(context, "sleeper");
+  const Loaded holder(context, "holder");
+  const Loaded blocking(context, "blocking");
+  for (const auto& [name, payload] :
+       std::vector<std::pair<const char*, const char*>>{{"sleeper.sleep", "60"}, {"blocking.one_by_one", "60"}}) {
+    CAPTURE(name);
+    std::vector<int> elapsed;
+    Replies replies([&](const bp_answer& answer) {
+      if (answer.status == BP_STALE) elapsed.push_back(std::stoi(text_of(answer.payload)));
+    });
+    REQUIRE(context.submit(name, replies, payload) == BP_OK);
+    const Seen seen = replies.wait();
+    CHECK(seen.size() >= 3);
+    CHECK(seen.back().starts_with("ok:"));
+    REQUIRE_FALSE(elapsed.empty());
+    CHECK(elapsed.front() >= 10);
+    CHECK(std::is_sorted(elapsed.begin(), elapsed.end()));
+  }
+  Replies held;
+  REQUIRE(context.submit("holder.keep", held) == BP_OK);
+  CHECK(held.wait_for(2) == Seen{"stale", "stale"});
+  CHECK(context.call("holder.release") == "ok:1");
+  const Seen seen = held.wait();
+  CHECK(seen.back() == "ok:released");
+}
+
+TEST_CASE("a call that asks for no stale warnings gets none") {
+  const Context context(with_stale(5));
+  const Loaded sleeper(context, "sleeper");
+  Replies replies;
+  REQUIRE(context.submit("sleeper.sleep", replies, "40", 0, nullptr, BP_SUBMIT_NO_STALE) == BP_OK);
+  CHECK(replies.wait() == Seen{"ok:40"});
+}
+
+TEST_CASE("a stale warning may cancel the very call that it warns of") {
+  const Context context(with_stale(5));
+  const Loaded holder(context, "holder");
+  bp_request request{};
+  std::atomic<bp_status> canceled{BP_ERROR};
+  Replies replies([&](const bp_answer& answer) {
+    if (answer.status == BP_STALE) canceled = bp_cancel(context.native, request);
+  });
+  REQUIRE(context.submit("holder.keep", replies, "", 0, &request) == BP_OK);
+  CHECK(replies.wait() == Seen{"stale", "canceled"});
+  CHECK(canceled == BP_OK);
+}
+
+TEST_CASE("partial replies come in order and before the terminal one") {
+  const Context context;
+  const Loaded partials(context, "partials");
+  for (const char* name : {"partials.count", "partials.late"}) {
+    CAPTURE(name);
+    Replies replies;
+    REQUIRE(context.submit(name, replies, "10") == BP_OK);
+    Seen expected;
+    for (int i = 1; i <= 10; ++i) expected.push_back("partial:" + std::to_string(i));
+    expected.push_back("ok:end");
+    CHECK(replies.wait() == expected);
+  }
+  CHECK(context.call("partials.count", "10") == "ok:end");  // a synchronous call drops them
+}
+
+TEST_CASE("a canceled stream of parts ends with the one terminal reply") {
+  const Context context;
+  const Loaded partials(context, "partials");
+  bp_request request{};
+  std::atomic<int> parts{0};
+  Replies replies([&](const bp_answer& answer) {
+    if (answer.status == BP_PARTIAL && ++parts == 3) bp_cancel(context.native, request);
+  });
+  REQUIRE(context.submit("partials.late", replies, "100000", 0, &request) == BP_OK);
+  const Seen seen = replies.wait();
+  CHECK(seen.size() >= 4);
+  CHECK(seen.back() == "canceled");
+  context.call("no.such_name");
+  CHECK(replies.wait_for(1).size() == seen.size());
+}
+
+TEST_CASE("a full queue refuses one more call, and takes it when there is room") {
+  bp_context_options options = no_options();
+  options.queue_depth = 4;
+  const Context context(options);
+  const Loaded slow(context, "slow");
+  Replies busy;
+  REQUIRE(context.submit("slow.sleep", busy, "80") == BP_OK);
+  // It does not wait any more once its handler has begun; then there is room for four.
+  Replies queued[5];
+  bp_status status = BP_OK;
+  int accepted = 0;
+  const auto limit = Clock::now() + std::chrono::milliseconds(60);
+  while (accepted < 4 && Clock::now() < limit) {
+    if (context.submit("slow.sleep", queued[accepted], "0") == BP_OK) ++accepted;
+  }
+  REQUIRE(accepted == 4);
+  bp_request request{77};
+  status = context.submit("slow.sleep", queued[4], "0", 0, &request);
+  CHECK(status == BP_OVERLOADED);
+  CHECK(request.id == 0);
+  for (int i = 0; i < 4; ++i) CHECK(queued[i].wait() == Seen{"ok:0"});
+  CHECK(queued[4].terminal() == 0);
+  CHECK(context.submit("slow.sleep", queued[4], "0") == BP_OK);
+  CHECK(queued[4].wait() == Seen{"ok:0"});
+}
+
+TEST_CASE("a payload that is handed over in a buffer arrives, and stays the caller's if refused") {
+  const Context context;
+  const Loaded handles(context, "handles");
+  const std::string large(200'000, 'b');
+  bp_buffer* buffer = bp_buffer_new(large.size());
+  REQUIRE(buffer != nullptr);
+  std::copy(large.begin(), large.end(), buffer->data);
+  buffer->size = large.size();
+  Replies replies;
+  bp_submission submission{};
+  submission.struct_size = sizeof submission;
+  submission.name = BP_STR("handles.put");
+  submission.buffer = buffer;
+  submission.user = &replies;
+  CHECK(bp_submit(context.native, &submission, nullptr) == BP_MISSING_CALLBACK);
+  CHECK(buffer->size == large.size());  // still ours
+  submission.on_reply = Replies::on_reply;
+  REQUIRE(bp_submit(context.native, &submission, nullptr) == BP_OK);
+  const Seen seen = replies.wait();
+  REQUIRE(seen.size() == 1);
+  CHECK(context.call("handles.get", seen[0].substr(3)) == "ok:" + large);
+}
+
+TEST_CASE("handles of a module are typed, and their objects are freed with the instance at the latest") {
+  const Context context;
+  const Loaded handles(context, "handles");
+  {
+    const Context other;
+    const std::string id = other.call("handles.put", "mine").substr(3);
+    CHECK(other.call("handles.get", id) == "ok:mine");
+    CHECK(other.call("handles.get_other", id) == "invalid_handle");
+    CHECK(context.call("handles.get", id) == "invalid_handle");
+    CHECK(context.call("handles.release", id) == "invalid_handle");
+    CHECK(other.call("handles.release", id) == "ok:released");
+    CHECK(other.call("handles.release", id) == "invalid_handle");
+    CHECK(context.call("handles.released") == "ok:1");
+    other.call("handles.put", "left behind");
+  }
+  CHECK(context.call("handles.released") == "ok:2");
+}

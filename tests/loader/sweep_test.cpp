@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Private copies that a killed host has left behind, and files that this user may not read. Hosts run in
+// children, forked before this process has any of its own.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <functional>
+
+#include "harness.hpp"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// A child that runs `body` and then waits to be killed.
+class Child {
+ public:
+  explicit Child(const std::function<bool()>& body) {
+    int ends[2];
+    if (::pipe(ends) != 0) throw std::runtime_error("no pipe");
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      const char good = body() ? 'y' : 'n';
+      if (::write(ends[1], &good, 1) != 1) ::_exit(1);
+      for (;;) ::pause();
+    }
+    ::close(ends[1]);
+    char good = 0;
+    ready_ = ::read(ends[0], &good, 1) == 1 && good == 'y';
+    ::close(ends[0]);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() { kill(); }
+  bool ready() const { return ready_; }
+  void kill() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(std::exchange(pid_, -1), nullptr, 0);
+  }
+
+ private:
+  pid_t pid_ = -1;
+  bool ready_ = false;
+};
+
+std::vector<fs::path> copies_in(const TempDir& dir) {
+  std::vector<fs::path> found;
+  for (const auto& each : fs::directory_iterator(dir.path())) {
+    if (each.path().filename().string().starts_with("backplane-modules-")) found.push_back(each.path());
+  }
+  return found;
+}
+
+bool run_host() {
+  static auto& ctx = *new Context;  // it is killed with this in it
+  return ctx.load(module_file("newer_minor")).status == BP_OK;
+}
+
+}  // namespace
+
+TEST_CASE("a new host removes the copies of hosts that were killed, and leaves those of hosts that live") {
+  TempDir temporary;
+  ::setenv("TMPDIR", temporary.path().c_str(), 1);
+  Child killed(run_host);
+  REQUIRE(killed.ready());
+  REQUIRE(copies_in(temporary).size() == 1);
+  const fs::path dead = copies_in(temporary)[0];
+  CHECK(fs::status(dead).permissions() == fs::perms::owner_all);
+  killed.kill();
+  CHECK(fs::exists(dead));
+  Child living(run_host);
+  REQUIRE(living.ready());
+  CHECK_FALSE(fs::exists(dead));
+  REQUIRE(copies_in(temporary).size() == 1);
+  const fs::path alive = copies_in(temporary)[0];
+  Child next(run_host);
+  REQUIRE(next.ready());
+  CHECK(fs::exists(alive));
+  CHECK(entries(alive.string()) == 1);
+  CHECK(copies_in(temporary).size() == 2);
+  next.kill();
+  living.kill();
+  ::unsetenv("TMPDIR");
+}
+
+TEST_CASE("what only looks like a directory of copies is left alone") {
+  TempDir temporary;
+  TempDir elsewhere;
+  write_all(elsewhere / "precious", "x");
+  ::setenv("TMPDIR", temporary.path().c_str(), 1);
+  write_all(temporary / "backplane-modules-file", "x");
+  fs::create_directory_symlink(elsewhere.path(), temporary / "backplane-modules-1-link");
+  fs::create_directory(temporary / "other-modules-1-abc");
+  Child host(run_host);
+  REQUIRE(host.ready());
+  CHECK(fs::exists(temporary / "backplane-modules-file"));
+  CHECK(fs::is_symlink(temporary / "backplane-modules-1-link"));
+  CHECK(fs::exists(elsewhere / "precious"));
+  CHECK(fs::exists(temporary / "other-modules-1-abc"));
+  host.kill();
+  ::unsetenv("TMPDIR");
+}
+
+TEST_CASE("a host that has nowhere to put its copies says so, and loads once it has") {
+  TempDir temporary;
+  ::setenv("TMPDIR", "/proc", 1);  // where nobody can make a directory
+  Child host([&] {
+    Context ctx;
+    const Outcome out = ctx.load(module_file("newer_minor"));
+    if (out.status != BP_IO || !ctx.modules().empty()) return false;
+    if (!out.says("no directory for private copies of modules can be made in /proc")) return false;
+    if (!out.says("set TMPDIR")) return false;
+    ::setenv("TMPDIR", temporary.path().c_str(), 1);
+    return ctx.load(module_file("newer_minor")).status == BP_OK;
+  });
+  CHECK(host.ready());
+  host.kill();
+  ::unsetenv("TMPDIR");
+}
+
+TEST_CASE("a file that this user may not read is refused") {
+  TempDir dir;
+  const std::string path = write_all(dir / "secret.so", read_all(module_file("newer_minor")));
+  REQUIRE(::chmod(path.c_str(), 0) == 0);
+  REQUIRE(::chmod(dir.path().c_str(), 0755) == 0);
+  Child reader([&] {
+    if (::geteuid() == 0 && ::seteuid(65534) != 0) return false;
+    const Outcome out = inspect(path);
+    return out.status == BP_LOAD_REFUSED && out.message.find(path + ": it cannot be opened: Permission denied") == 0;
+  });
+  CHECK(reader.ready());
+}

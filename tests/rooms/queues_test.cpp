@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The ways into a request thread: the queue, the sharded ingress, and the waking of a sleeper.
+#include <poll.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "ingress/ingress.hpp"
+#include "ingress/mailbox.hpp"
+#include "ingress/waker.hpp"
+
+using namespace backplane;
+
+namespace {
+
+struct Item {
+  Item* next = nullptr;
+  std::uint32_t shard = 0;
+  int producer = 0;
+  int number = 0;
+};
+
+// Notes whether each producer's items come in its order, and counts them.
+struct Order {
+  std::vector<int> last = std::vector<int>(16, -1);
+  int seen = 0;
+  bool kept = true;
+
+  void see(const Item& item) {
+    int& before = last[static_cast<std::size_t>(item.producer)];
+    kept = kept && item.number == before + 1;
+    before = item.number;
+    ++seen;
+  }
+};
+
+std::vector<std::vector<Item>> items_for(int producers, int each) {
+  std::vector<std::vector<Item>> all(static_cast<std::size_t>(producers),
+                                     std::vector<Item>(static_cast<std::size_t>(each)));
+  for (int p = 0; p < producers; ++p) {
+    for (int i = 0; i < each; ++i) {
+      Item& item = all[static_cast<std::size_t>(p)][static_cast<std::size_t>(i)];
+      item.producer = p;
+      item.number = i;
+    }
+  }
+  return all;
+}
+
+bool readable(int fd) {
+  pollfd poll{fd, POLLIN, 0};
+  return ::poll(&poll, 1, 0) == 1;
+}
+
+}  // namespace
+
+TEST_CASE("a queue gives back everything, oldest first") {
+  MpscQueue<Item> queue;
+  Item items[3];
+  CHECK(queue.empty());
+  CHECK(queue.take_all() == nullptr);
+  for (Item& item : items) CHECK(queue.push(&item));
+  CHECK_FALSE(queue.empty());
+  Item* first = queue.take_all();
+  CHECK(first == &items[0]);
+  CHECK(first->next == &items[1]);
+  CHECK(first->next->next == &items[2]);
+  CHECK(first->next->next->next == nullptr);
+  CHECK(queue.empty());
+}
+
+TEST_CASE("a closed queue refuses items and still gives what it has") {
+  MpscQueue<Item> queue;
+  Item before;
+  Item after;
+  REQUIRE(queue.push(&before));
+  queue.close();
+  CHECK_FALSE(queue.push(&after));
+  CHECK(queue.take_all() == &before);
+  CHECK(queue.empty());
+  CHECK_FALSE(queue.push(&after));
+  CHECK(queue.take_all() == nullptr);
+}
+
+TEST_CASE("a list for one thread can be emptied and filled again") {
+  Fifo<Item> list;
+  Item items[3];
+  for (int round = 0; round < 3; ++round) {
+    CHECK(list.pop() == nullptr);
+    for (Item& item : items) list.push(&item);
+    for (Item& item : items) CHECK(list.pop() == &item);
+    CHECK(list.empty());
+  }
+}
+
+TEST_CASE("each producer's items leave the queue in its order while others push") {
+  MpscQueue<Item> queue;
+  auto items = items_for(4, 20'000);
+  std::vector<std::thread> producers;
+  for (auto& own : items) {
+    producers.emplace_back([&] {
+      for (Item& item : own) queue.push(&item);
+    });
+  }
+  Order order;
+  while (order.seen < 80'000) {
+    for (Item* item = queue.take_all(); item != nullptr;) {
+      Item* const next = item->next;
+      order.see(*item);
+      item = next;
+    }
+  }
+  for (auto& producer : producers) producer.join();
+  CHECK(order.kept);
+  CHECK(queue.empty());
+}
+
+TEST_CASE("a producer that fills the ingress to its depth is refused one more, and let in when one has started") {
+  for (const std::uint32_t depth : {1u, 4u, 16u, 100u, 20'000u}) {
+    CAPTURE(depth);
+    const auto ingress = std::make_unique<Ingress<Item>>(depth);
+    std::vector<Item> items(depth + 1);
+    for (std::uint32_t i = 0; i < depth; ++i) REQUIRE(ingress->push(&items[i]) == Ingress<Item>::Push::ok);
+    CHECK(ingress->push(&items[depth]) == Ingress<Item>::Push::full);
+    CHECK(ingress->waiting() == depth);
+    Fifo<Item> taken;
+    CHECK(ingress->take_all(taken));
+    // Taken is not started: they still wait, in the request thread's own queue.
+    CHECK(ingress->push(&items[depth]) == Ingress<Item>::Push::full);
+    ingress->started(*taken.front());
+    CHECK(ingress->waiting() == depth - 1);
+    CHECK(ingress->push(&items[depth]) == Ingress<Item>::Push::ok);
+  }
+}
+
+TEST_CASE("an ingress takes no more than its depth from several producers together") {
+  constexpr std::uint32_t depth = 16;
+  const auto ingress = std::make_unique<Ingress<Item>>(depth);
+  std::vector<Item> items(3 * shard_count);
+  std::uint32_t accepted = 0;
+  for (Item& item : items) {  // one thread after another, each with a shard of its own
+    std::thread([&] { accepted += ingress->push(&item) == Ingress<Item>::Push::ok; }).join();
+  }
+  CHECK(accepted == depth);
+  CHECK(ingress->waiting() == depth);
+}
+
+TEST_CASE("a closed ingress refuses every shard's producers and gives what it has") {
+  const auto ingress = std::make_unique<Ingress<Item>>(1'000);
+  Item before;
+  REQUIRE(ingress->push(&before) == Ingress<Item>::Push::ok);
+  ingress->close();
+  std::atomic<int> closed{0};
+  for (unsigned i = 0; i < 2 * shard_count; ++i) {
+    std::thread([&] {
+      Item item;
+      if (ingress->push(&item) == Ingress<Item>::Push::closed) ++closed;
+    }).join();
+  }
+  CHECK(closed == 2 * shard_count);
+  CHECK(ingress->waiting() == 1);
+  Fifo<Item> taken;
+  CHECK(ingress->take_all(taken));
+  CHECK(taken.pop() == &before);
+  CHECK(ingress->empty());
+}
+
+TEST_CASE("each producer's items leave the ingress in its order while others push") {
+  const auto ingress = std::make_unique<Ingress<Item>>(1u << 20);
+  auto items = items_for(4, 20'000);
+  std::vector<std::thread> producers;
+  for (auto& own : items) {
+    producers.emplace_back([&] {
+      for (Item& item : own) ingress->push(&item);
+    });
+  }
+  Order order;
+  Fifo<Item> taken;
+  while (order.seen < 80'000) {
+    ingress->take_all(taken);
+    while (const Item* const item = taken.pop()) {
+      ingress->started(*item);
+      order.see(*item);
+    }
+  }
+  for (auto& producer : producers) producer.join();
+  CHECK(order.kept);
+  CHECK(ingress->waiting() == 0);
+}
+
+TEST_CASE("a waker rings for a sleeper only") {
+  Waker waker;
+  waker.wake();
+  CHECK_FALSE(readable(waker.fd()));
+  waker.about_to_sleep();
+  waker.wake();
+  CHECK(readable(waker.fd()));
+  waker.drain();
+  CHECK_FALSE(readable(waker.fd()));
+  waker.wake();  // the first ring has taken the announcement away
+  CHECK_FALSE(readable(waker.fd()));
+  waker.about_to_sleep();
+  waker.awake();
+  waker.wake();
+  CHECK_FALSE(readable(waker.fd()));
+}
+
+TEST_CASE("a consumer never sleeps on while an item waits") {
+  MpscQueue<Item> queue;
+  Waker waker;
+  constexpr int producers = 3;
+  constexpr int each = 15'000;
+  auto items = items_for(producers, each);
+  std::vector<std::thread> threads;
+  for (auto& own : items) {
+    threads.emplace_back([&] {
+      int pause = 0;
+      for (Item& item : own) {
+        queue.push(&item);
+        waker.wake();
+        if (++pause % 8 == 0) std::this_thread::yield();  // lets the consumer run dry again and again
+      }
+    });
+  }
+  int seen = 0;
+  int sleeps = 0;
+  bool lost = false;
+  while (seen < producers * each && !lost) {
+    for (Item* item = queue.take_all(); item != nullptr; item = item->next) ++seen;
+    if (seen == producers * each) break;
+    waker.about_to_sleep();
+    if (queue.empty()) {
+      pollfd poll{waker.fd(), POLLIN, 0};
+      ++sleeps;
+      lost = ::poll(&poll, 1, 10'000) == 0;  // a lost wake-up shows as a sleep without end
+    }
+    waker.awake();
+    waker.drain();
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK_FALSE(lost);
+  CHECK(seen == producers * each);
+  CHECK(sleeps > 0);
+}
+
+TEST_CASE("a task in the mailbox runs once and frees what it holds") {
+  Mailbox mailbox;
+  auto held = std::make_shared<int>(0);
+  auto run = [held] { ++*held; };
+  REQUIRE(mailbox.push(new Task<decltype(run)>(std::move(run))));
+  CHECK(held.use_count() == 2);
+  Mail* const mail = mailbox.take_all();
+  REQUIRE(mail != nullptr);
+  mail->apply(*mail);
+  CHECK(*held == 1);
+  CHECK(held.use_count() == 1);
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "support/slab.hpp"
+
+using namespace backplane;
+
+namespace {
+
+struct Item : Record {
+  std::atomic<int> claims{0};
+};
+constexpr unsigned kind = 1;
+using Items = Slab<Item, kind>;
+
+// Large tables of pointers: not for the stack.
+std::unique_ptr<Items> make_slab() { return std::make_unique<Items>(); }
+
+Item& armed(Items& slab) {
+  Item* const item = slab.allocate();
+  REQUIRE(item != nullptr);
+  item->arm();
+  return *item;
+}
+
+}  // namespace
+
+TEST_CASE("a token leads to its record and can be claimed once") {
+  const auto slab = make_slab();
+  Item& item = armed(*slab);
+  CHECK(item.token() != 0);
+  CHECK(slab->find(item.token()) == &item);
+  CHECK(item.open());
+  CHECK(item.claim(item.token()));
+  CHECK_FALSE(item.open());
+  CHECK_FALSE(item.claim(item.token()));
+  CHECK_FALSE(item.lock(item.token()));
+}
+
+TEST_CASE("a record that is not armed cannot be claimed") {
+  const auto slab = make_slab();
+  Item* const item = slab->allocate();
+  CHECK_FALSE(item->claim(item->token()));
+  item->arm();
+  CHECK(item->claim(item->token()));
+}
+
+TEST_CASE("the token of an earlier use of a record is stale, although it leads to the same memory") {
+  const auto slab = make_slab();
+  Item& first = armed(*slab);
+  const std::uint64_t old = first.token();
+  REQUIRE(first.claim(old));
+  slab->free(&first);
+  std::vector<Item*> taken;
+  Item* again = nullptr;
+  while (again == nullptr) {  // the record comes round once those that are free have gone
+    Item& next = armed(*slab);
+    taken.push_back(&next);
+    if (&next == &first) again = &next;
+    REQUIRE(taken.size() < 1'000);
+  }
+  CHECK(again->token() != old);
+  CHECK(slab->find(old) == again);
+  CHECK_FALSE(again->claim(old));
+  CHECK_FALSE(again->lock(old));
+  CHECK(again->claim(again->token()));
+}
+
+TEST_CASE("tokens that were never given lead nowhere or to a record that refuses them") {
+  const auto slab = make_slab();
+  Item& item = armed(*slab);
+  CHECK(slab->find(0) == nullptr);
+  CHECK(slab->find(item.token() ^ 3) == nullptr);              // another kind
+  CHECK(slab->find(item.token() | token::locked) == nullptr);  // the mark of a lock
+  CHECK(slab->find(token::make(1, 1u << 20, kind)) == nullptr);
+  const std::uint64_t future = item.token() + (std::uint64_t{1} << (token::index_bits + token::kind_bits));
+  REQUIRE(slab->find(future) == &item);
+  CHECK_FALSE(item.claim(future));
+  CHECK(item.claim(item.token()));
+}
+
+TEST_CASE("a locked record is claimed only when it is unlocked") {
+  const auto slab = make_slab();
+  Item& item = armed(*slab);
+  const std::uint64_t value = item.token();
+  REQUIRE(item.lock(value));
+  std::atomic<bool> claimed{false};
+  std::atomic<bool> result{false};
+  std::thread claimer([&] {
+    result = item.claim(value);
+    claimed = true;
+  });
+  for (int i = 0; i < 200; ++i) std::this_thread::yield();
+  CHECK_FALSE(claimed);
+  item.unlock(value);
+  claimer.join();
+  CHECK(result);
+}
+
+TEST_CASE("a claim that waits for a lock fails when the holder of the lock claims") {
+  const auto slab = make_slab();
+  Item& item = armed(*slab);
+  const std::uint64_t value = item.token();
+  REQUIRE(item.lock(value));
+  std::atomic<bool> result{true};
+  std::thread claimer([&] { result = item.claim(value); });
+  std::this_thread::yield();
+  item.claim_locked();
+  claimer.join();
+  CHECK_FALSE(result);
+}
+
+TEST_CASE("of many threads that claim one record exactly one succeeds") {
+  const auto slab = make_slab();
+  constexpr int rounds = 2'000;
+  std::vector<Item*> items;
+  for (int i = 0; i < rounds; ++i) items.push_back(&armed(*slab));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (Item* const item : items) {
+        const std::uint64_t value = item->token();
+        if (t % 2 == 0 && item->lock(value)) item->unlock(value);
+        if (item->claim(value)) ++item->claims;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(std::all_of(items.begin(), items.end(), [](const Item* item) { return item->claims == 1; }));
+}
+
+TEST_CASE("records come from any thread and go back on any other, and no token is given twice") {
+  const auto slab = make_slab();
+  constexpr std::size_t each = 250'000;
+  std::vector<std::vector<std::uint64_t>> tokens(4);
+  std::vector<std::atomic<Item*>> exchange(64);
+  std::atomic<int> refused{0};
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    threads.emplace_back([&, t] {
+      tokens[t].reserve(each);
+      for (std::size_t i = 0; i < each; ++i) {
+        Item* const item = slab->allocate();
+        tokens[t].push_back(item->token());
+        item->arm();
+        // Another thread's record comes back for it, most of the time.
+        Item* const other = exchange[(i * 7 + t) % exchange.size()].exchange(item);
+        if (other == nullptr) continue;
+        if (!other->claim(other->token())) ++refused;
+        slab->free(other);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(refused == 0);
+  std::vector<std::uint64_t> all;
+  for (const auto& some : tokens) all.insert(all.end(), some.begin(), some.end());
+  std::sort(all.begin(), all.end());
+  CHECK(all.size() == 4 * each);
+  CHECK(std::adjacent_find(all.begin(), all.end()) == all.end());
+  // A million allocations have been served by a few thousand records.
+  const auto highest =
+      std::max_element(all.begin(), all.end(), [](auto a, auto b) { return token::index(a) < token::index(b); });
+  CHECK(token::index(*highest) < 20'000);
+}
