@@ -96,6 +96,7 @@ bool RequestLoop::take_ingress() {
   std::uint64_t count = 0;
   while (Request* const request = fresh.pop()) {
     admit(*request);
+    heartbeat_.beat();  // a long backlog is not a stall
     ++count;
   }
   LoopCounts::add(counts_.accepted, count);

@@ -73,6 +73,7 @@ TEST_CASE("an unload waits for the calls that run, and names what it could not w
   Replies held;
   bp_request request{};
   REQUIRE(context.submit("holder.keep", held, "", 0, &request) == BP_OK);
+  CHECK(context.call("holder.none") == "unknown_name");  // behind the first in the queue: that one runs now
   Result pinned;
   CHECK(bp_module_unload(context.native, BP_STR("holder"), 10, &pinned) == BP_PINNED);
   CHECK(pinned.says("requests"));
