@@ -17,18 +17,13 @@
 #include "support/log.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
+#include "support/sized.hpp"
 #include "support/version.hpp"
 #include "support/views.hpp"
 
 // Called by modules written in C: no exception may leave any of these.
 namespace backplane {
 namespace {
-
-// Whether a struct is there and has all that ABI 1.0 gave it; what later versions add it may lack.
-template <class T>
-bool complete(const T* given) noexcept {
-  return given != nullptr && given->struct_size >= sizeof(T);
-}
 
 // ---- The core ----
 

@@ -7,8 +7,8 @@
 #include <mutex>
 
 #include "embed/guard.hpp"
-#include "embed/sized.hpp"
 #include "reply/answer.hpp"
+#include "support/sized.hpp"
 #include "support/views.hpp"
 
 using namespace backplane;
@@ -39,7 +39,7 @@ extern "C" {
 
 bp_status bp_submit(bp_context ctx, const bp_submission* submission, bp_request* request) {
   if (request != nullptr) request->id = 0;
-  if (submission == nullptr) return BP_INVALID_ARGUMENT;
+  if (!complete(submission)) return BP_INVALID_ARGUMENT;
   const bp_submission chosen = sized(*submission);
   if (is_null(chosen.name) || is_null(chosen.payload)) return BP_INVALID_ARGUMENT;
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.submit(chosen, request); });
@@ -93,7 +93,7 @@ bp_status bp_function_set(bp_context ctx, bp_str name, bp_function_cb function, 
 }
 
 bp_status bp_complete(bp_context ctx, bp_token token, const bp_answer* answer) {
-  if (answer == nullptr) return BP_INVALID_ARGUMENT;
+  if (!complete(answer)) return BP_INVALID_ARGUMENT;
   const bp_answer given = sized(*answer);
   if (is_null(given.payload) || is_null(given.message) || is_null(given.detail)) return BP_INVALID_ARGUMENT;
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.complete(token, given); });

@@ -11,15 +11,16 @@
 #include "context/context.hpp"
 #include "context/host.hpp"
 #include "embed/guard.hpp"
-#include "embed/sized.hpp"
 #include "embed/slots.hpp"
 #include "remote/connect.hpp"
 #include "support/log.hpp"
+#include "support/sized.hpp"
 
 using namespace backplane;
 
 namespace {
 
+constexpr const char* wrong_size = "options->struct_size is 0; set it to the size of the struct";
 constexpr std::uint32_t least_stack = 16'384;
 constexpr std::uint32_t most_queue = 1u << 23;  // half of the tokens there are, for one context
 
@@ -82,6 +83,7 @@ extern "C" {
 bp_status bp_context_create(const bp_context_options* options, bp_context* out, bp_result* why) {
   if (out == nullptr) return give(why, BP_INVALID_ARGUMENT, "out is null");
   *out = {0};
+  if (options != nullptr && options->struct_size == 0) return give(why, BP_INVALID_ARGUMENT, wrong_size);
   const bp_context_options chosen = options == nullptr ? bp_context_options{} : sized(*options);
   const auto make = [&] {
     if (std::string wrong = wrong_option(chosen); !wrong.empty()) throw Failure{BP_INVALID_ARGUMENT, std::move(wrong)};
@@ -95,6 +97,7 @@ bp_status bp_context_create(const bp_context_options* options, bp_context* out, 
 bp_status bp_context_connect(const bp_connect_options* options, bp_context* out, bp_result* why) {
   if (out == nullptr) return give(why, BP_INVALID_ARGUMENT, "out is null");
   *out = {0};
+  if (options != nullptr && options->struct_size == 0) return give(why, BP_INVALID_ARGUMENT, wrong_size);
   const bp_connect_options chosen = options == nullptr ? bp_connect_options{} : sized(*options);
   const auto make = [&] {
     std::unique_ptr<Endpoint> endpoint;

@@ -7,12 +7,12 @@
 
 #include "context/host.hpp"
 #include "context/module_api.hpp"
-#include "embed/sized.hpp"
 #include "modules/file.hpp"
 #include "modules/manifest.hpp"
 #include "reply/buffer.hpp"
 #include "support/log.hpp"
 #include "support/result.hpp"
+#include "support/sized.hpp"
 #include "support/version.hpp"
 
 using namespace backplane;
@@ -67,7 +67,8 @@ const char* bp_status_text(bp_status status) {
 void bp_log_level(int32_t level) { log::set_level(level); }
 
 bp_status bp_host_configure(const bp_host_options* options, bp_result* why) {
-  if (options == nullptr) return give(why, BP_INVALID_ARGUMENT, "options is null");
+  if (options == nullptr || options->struct_size == 0)
+    return give(why, BP_INVALID_ARGUMENT, "options is null, or its struct_size is 0");
   try {
     std::string message;
     const bp_status status = Host::configure(sized(*options), message);

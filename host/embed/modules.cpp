@@ -6,13 +6,14 @@
 #include <string>
 
 #include "embed/guard.hpp"
-#include "embed/sized.hpp"
+#include "support/sized.hpp"
 #include "support/views.hpp"
 
 using namespace backplane;
 
 namespace {
 
+constexpr const char* wrong_size = "options->struct_size is not sizeof(bp_load_options)";
 constexpr const char* unknown_flags = "options->flags has a bit that this version does not know; set it to 0";
 
 }  // namespace
@@ -21,8 +22,9 @@ extern "C" {
 
 bp_status bp_module_load(bp_context ctx, const bp_load_options* options, bp_result* result) {
   return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
-    if (options == nullptr || options->path == nullptr) {
-      return give(result, BP_INVALID_ARGUMENT, "options or options->path is null; it names the module's file");
+    if (!complete(options) || options->path == nullptr) {
+      return give(result, BP_INVALID_ARGUMENT,
+                  "options or options->path is null, or options->struct_size is not sizeof(bp_load_options)");
     }
     const bp_load_options chosen = sized(*options);
     if (is_null(chosen.config)) return give(result, BP_INVALID_ARGUMENT, null_view);
@@ -43,6 +45,7 @@ bp_status bp_module_reload(bp_context ctx, bp_str name, const bp_load_options* o
   return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
     if (is_null(name)) return give(result, BP_INVALID_ARGUMENT, null_view);
     if (options == nullptr) return endpoint.reload(name, nullptr, timeout_ms, *result);
+    if (!complete(options)) return give(result, BP_INVALID_ARGUMENT, wrong_size);
     const bp_load_options chosen = sized(*options);
     if (is_null(chosen.config)) return give(result, BP_INVALID_ARGUMENT, null_view);
     if (chosen.flags != 0) return give(result, BP_INVALID_ARGUMENT, unknown_flags);

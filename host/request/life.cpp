@@ -42,7 +42,8 @@ void RequestLoop::cancel_all() {
     // A handler may have replied and go on awaiting: that has to end too.
     for (Request* request = open_; request != nullptr; request = request->open_next) {
       end_unwanted(*request, request->token(), BP_CANCELED);
-      request->cause.store(BP_CANCELED, std::memory_order_release);
+      bp_status none = BP_OK;
+      request->cause.compare_exchange_strong(none, BP_CANCELED, std::memory_order_release);
       if (request->awaiting != nullptr) fail_wait(*request->awaiting, BP_CANCELED, stopping_text);
     }
   });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Whatever an application gives: an error, and never a crash.
+#include <deque>
+
 #include "fixture.hpp"
 
 using namespace host_test;
@@ -119,10 +121,11 @@ TEST_CASE("handles of other objects are refused where a request, a method or a l
 TEST_CASE("null arguments are refused by every function that needs them") {
   const Context context;
   const bp_context ctx = context.native;
-  Result result;
+  std::deque<Result> results;  // each must be fresh
+  const auto fresh = [&results] { return &results.emplace_back(); };
   bp_method method{};
   bp_listener listener{};
-  CHECK(bp_context_create(nullptr, nullptr, &result) == BP_INVALID_ARGUMENT);
+  CHECK(bp_context_create(nullptr, nullptr, fresh()) == BP_INVALID_ARGUMENT);
   CHECK(bp_context_connect(nullptr, nullptr, nullptr) == BP_INVALID_ARGUMENT);
   CHECK(bp_host_configure(nullptr, nullptr) == BP_INVALID_ARGUMENT);
   CHECK(bp_submit(ctx, nullptr, nullptr) == BP_INVALID_ARGUMENT);
@@ -131,16 +134,16 @@ TEST_CASE("null arguments are refused by every function that needs them") {
   CHECK(bp_listen(ctx, BP_STR("*"), nullptr, nullptr, &listener) == BP_INVALID_ARGUMENT);
   CHECK(bp_listen(ctx, BP_STR("*"), on_event, nullptr, nullptr) == BP_INVALID_ARGUMENT);
   CHECK(bp_complete(ctx, 1, nullptr) == BP_INVALID_ARGUMENT);
-  CHECK(bp_module_load(ctx, nullptr, &result) == BP_INVALID_ARGUMENT);
+  CHECK(bp_module_load(ctx, nullptr, fresh()) == BP_INVALID_ARGUMENT);
   bp_load_options load{};
   load.struct_size = sizeof load;
-  CHECK(bp_module_load(ctx, &load, &result) == BP_INVALID_ARGUMENT);
+  CHECK(bp_module_load(ctx, &load, fresh()) == BP_INVALID_ARGUMENT);
   CHECK(bp_module_load(ctx, &load, nullptr) == BP_INVALID_ARGUMENT);
   CHECK(bp_module_unload(ctx, BP_STR("a"), 0, nullptr) == BP_INVALID_ARGUMENT);
   CHECK(bp_module_reload(ctx, BP_STR("a"), nullptr, 0, nullptr) == BP_INVALID_ARGUMENT);
   CHECK(bp_module_list(ctx, nullptr) == BP_INVALID_ARGUMENT);
   CHECK(bp_host_status(ctx, nullptr) == BP_INVALID_ARGUMENT);
-  CHECK(bp_module_inspect(nullptr, &result) == BP_INVALID_ARGUMENT);
+  CHECK(bp_module_inspect(nullptr, fresh()) == BP_INVALID_ARGUMENT);
   CHECK(bp_module_inspect("/dev/null", nullptr) == BP_INVALID_ARGUMENT);
   bp_buffer_free(nullptr);
   bp_result_free(nullptr);
@@ -161,7 +164,8 @@ TEST_CASE("a view of some bytes at null is refused, and not followed") {
   const bp_context ctx = context.native;
   const bp_str no_text{nullptr, 5};
   const bp_bytes no_bytes{nullptr, 5};
-  Result result;
+  std::deque<Result> results;  // each must be fresh
+  const auto fresh = [&results] { return &results.emplace_back(); };
   bp_method method{};
   bp_listener listener{};
   bp_submission submission = submission_of("a.b");
@@ -170,8 +174,8 @@ TEST_CASE("a view of some bytes at null is refused, and not followed") {
   submission = submission_of("a.b");
   submission.name = no_text;
   CHECK(bp_submit(ctx, &submission, nullptr) == BP_INVALID_ARGUMENT);
-  CHECK(bp_call_sync(ctx, no_text, bytes_of(""), 0, &result) == BP_INVALID_ARGUMENT);
-  CHECK(bp_call_sync(ctx, BP_STR("a.b"), no_bytes, 0, &result) == BP_INVALID_ARGUMENT);
+  CHECK(bp_call_sync(ctx, no_text, bytes_of(""), 0, fresh()) == BP_INVALID_ARGUMENT);
+  CHECK(bp_call_sync(ctx, BP_STR("a.b"), no_bytes, 0, fresh()) == BP_INVALID_ARGUMENT);
   CHECK(bp_method_find(ctx, no_text, &method) == BP_INVALID_ARGUMENT);
   CHECK(bp_listen(ctx, no_text, on_event, nullptr, &listener) == BP_INVALID_ARGUMENT);
   CHECK(bp_function_set(ctx, no_text, on_call, nullptr) == BP_INVALID_ARGUMENT);
@@ -186,10 +190,10 @@ TEST_CASE("a view of some bytes at null is refused, and not followed") {
   load.struct_size = sizeof load;
   load.path = "/dev/null";
   load.config = no_bytes;
-  CHECK(bp_module_load(ctx, &load, &result) == BP_INVALID_ARGUMENT);
-  CHECK(bp_module_reload(ctx, BP_STR("a"), &load, 0, &result) == BP_INVALID_ARGUMENT);
-  CHECK(bp_module_reload(ctx, no_text, nullptr, 0, &result) == BP_INVALID_ARGUMENT);
-  CHECK(bp_module_unload(ctx, no_text, 0, &result) == BP_INVALID_ARGUMENT);
+  CHECK(bp_module_load(ctx, &load, fresh()) == BP_INVALID_ARGUMENT);
+  CHECK(bp_module_reload(ctx, BP_STR("a"), &load, 0, fresh()) == BP_INVALID_ARGUMENT);
+  CHECK(bp_module_reload(ctx, no_text, nullptr, 0, fresh()) == BP_INVALID_ARGUMENT);
+  CHECK(bp_module_unload(ctx, no_text, 0, fresh()) == BP_INVALID_ARGUMENT);
 }
 
 TEST_CASE("a struct of an older header, shorter than ours, is taken with defaults for the rest") {

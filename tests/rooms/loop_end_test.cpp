@@ -181,7 +181,6 @@ TEST_CASE("an instance that is retired while the context ends is destroyed once"
   rig.on_thread([] {});
   CHECK(LoopRig::destroyed == 1);
   CHECK(counted_down == 1);
-  rig.loop.finish();
 }
 
 TEST_CASE("an instance that is retired ends when its last request has") {

@@ -18,8 +18,11 @@ struct Item : Record {
 constexpr unsigned kind = 1;
 using Items = Slab<Item, kind>;
 
-// Large tables of pointers: not for the stack.
-std::unique_ptr<Items> make_slab() { return std::make_unique<Items>(); }
+// A slab keeps its records for as long as the process lives, so each stays reachable here.
+Items* make_slab() {
+  static auto& all = *new std::vector<std::unique_ptr<Items>>;
+  return all.emplace_back(std::make_unique<Items>()).get();
+}
 
 Item& armed(Items& slab) {
   Item* const item = slab.allocate();
@@ -31,7 +34,7 @@ Item& armed(Items& slab) {
 }  // namespace
 
 TEST_CASE("a token leads to its record and can be claimed once") {
-  const auto slab = make_slab();
+  Items* const slab = make_slab();
   Item& item = armed(*slab);
   CHECK(item.token() != 0);
   CHECK(slab->find(item.token()) == &item);
@@ -43,7 +46,7 @@ TEST_CASE("a token leads to its record and can be claimed once") {
 }
 
 TEST_CASE("a record that is not armed cannot be claimed") {
-  const auto slab = make_slab();
+  Items* const slab = make_slab();
   Item* const item = slab->allocate();
   CHECK_FALSE(item->claim(item->token()));
   item->arm();
@@ -51,7 +54,7 @@ TEST_CASE("a record that is not armed cannot be claimed") {
 }
 
 TEST_CASE("the token of an earlier use of a record is stale, although it leads to the same memory") {
-  const auto slab = make_slab();
+  Items* const slab = make_slab();
   Item& first = armed(*slab);
   const std::uint64_t old = first.token();
   REQUIRE(first.claim(old));
@@ -72,7 +75,7 @@ TEST_CASE("the token of an earlier use of a record is stale, although it leads t
 }
 
 TEST_CASE("tokens that were never given lead nowhere or to a record that refuses them") {
-  const auto slab = make_slab();
+  Items* const slab = make_slab();
   Item& item = armed(*slab);
   CHECK(slab->find(0) == nullptr);
   CHECK(slab->find(item.token() ^ 3) == nullptr);              // another kind
@@ -85,7 +88,7 @@ TEST_CASE("tokens that were never given lead nowhere or to a record that refuses
 }
 
 TEST_CASE("a locked record is claimed only when it is unlocked") {
-  const auto slab = make_slab();
+  Items* const slab = make_slab();
   Item& item = armed(*slab);
   const std::uint64_t value = item.token();
   REQUIRE(item.lock(value));
@@ -103,7 +106,7 @@ TEST_CASE("a locked record is claimed only when it is unlocked") {
 }
 
 TEST_CASE("a claim that waits for a lock fails when the holder of the lock claims") {
-  const auto slab = make_slab();
+  Items* const slab = make_slab();
   Item& item = armed(*slab);
   const std::uint64_t value = item.token();
   REQUIRE(item.lock(value));
@@ -116,7 +119,7 @@ TEST_CASE("a claim that waits for a lock fails when the holder of the lock claim
 }
 
 TEST_CASE("of many threads that claim one record exactly one succeeds") {
-  const auto slab = make_slab();
+  Items* const slab = make_slab();
   constexpr int rounds = 2'000;
   std::vector<Item*> items;
   for (int i = 0; i < rounds; ++i) items.push_back(&armed(*slab));
@@ -135,7 +138,7 @@ TEST_CASE("of many threads that claim one record exactly one succeeds") {
 }
 
 TEST_CASE("records come from any thread and go back on any other, and no token is given twice") {
-  const auto slab = make_slab();
+  Items* const slab = make_slab();
   constexpr std::size_t each = 250'000;
   std::vector<std::vector<std::uint64_t>> tokens(4);
   std::vector<std::atomic<Item*>> exchange(64);

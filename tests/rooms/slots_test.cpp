@@ -41,6 +41,12 @@ struct Dummy final : Endpoint {
 };
 std::atomic<int> Dummy::alive{0};
 
+// Slots are there for as long as the process lives, so each set stays reachable here.
+Slots* make_slots() {
+  static auto& all = *new std::vector<std::unique_ptr<Slots>>;
+  return all.emplace_back(std::make_unique<Slots>()).get();
+}
+
 bp_context add(Slots& slots) {
   const bp_context handle = slots.reserve();
   REQUIRE(handle.id != 0);
@@ -56,7 +62,7 @@ void destroy(Slots& slots, bp_context handle) {
 }  // namespace
 
 TEST_CASE("a handle leads to its endpoint from publish until retire") {
-  const auto slots = std::make_unique<Slots>();
+  Slots* const slots = make_slots();
   const bp_context handle = slots->reserve();
   CHECK_FALSE(Slots::Pin(*slots, handle));
   auto endpoint = std::make_unique<Dummy>();
@@ -71,7 +77,7 @@ TEST_CASE("a handle leads to its endpoint from publish until retire") {
 }
 
 TEST_CASE("handles that were never given lead nowhere") {
-  const auto slots = std::make_unique<Slots>();
+  Slots* const slots = make_slots();
   const bp_context handle = add(*slots);
   for (const std::uint64_t id : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0}, handle.id + 1, handle.id - 1,
                                  handle.id + (1u << 16), handle.id ^ (std::uint64_t{1} << 63)}) {
@@ -83,7 +89,7 @@ TEST_CASE("handles that were never given lead nowhere") {
 }
 
 TEST_CASE("slots are used again, handles are not") {
-  const auto slots = std::make_unique<Slots>();
+  Slots* const slots = make_slots();
   std::set<std::uint64_t> seen;
   for (int i = 0; i < 1'000; ++i) {
     const bp_context handle = add(*slots);
@@ -97,7 +103,7 @@ TEST_CASE("slots are used again, handles are not") {
 }
 
 TEST_CASE("a handle that was only reserved can be given back") {
-  const auto slots = std::make_unique<Slots>();
+  Slots* const slots = make_slots();
   const bp_context handle = slots->reserve();
   slots->release(handle);
   const bp_context next = add(*slots);
@@ -107,7 +113,7 @@ TEST_CASE("a handle that was only reserved can be given back") {
 }
 
 TEST_CASE("an endpoint is freed only when the last pin has gone") {
-  const auto slots = std::make_unique<Slots>();
+  Slots* const slots = make_slots();
   const bp_context handle = add(*slots);
   auto pin = std::make_unique<Slots::Pin>(*slots, handle);
   REQUIRE(*pin);
@@ -126,7 +132,7 @@ TEST_CASE("an endpoint is freed only when the last pin has gone") {
 }
 
 TEST_CASE("pins and destroys race for the same handles, and no pinned endpoint is freed") {
-  const auto slots = std::make_unique<Slots>();
+  Slots* const slots = make_slots();
   std::atomic<std::uint64_t> current{add(*slots).id};
   std::atomic<bool> stop{false};
   std::atomic<int> bad{0};

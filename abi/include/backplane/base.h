@@ -7,7 +7,9 @@
  *   reused. It grows in these ways only:
  *     1. a new tail field of a struct that begins with `struct_size`. The writer sets
  *        `struct_size = sizeof(the struct)` as its headers know it; the reader takes a tail that is missing
- *        as zero, and zero always means "the default" or "absent". What ABI 1.0 has is always there;
+ *        as zero, and zero always means "the default" or "absent". What ABI 1.0 has is always there: a
+ *        smaller struct_size is BP_INVALID_ARGUMENT (for bp_…_options of hosts, contexts and connections
+ *        only 0 is, because there every field may be missing);
  *     2. a new extension with a new id ("bp.await/1", later "bp.await/2"); see ext/;
  *     3. a new status code, at the end of its block;
  *     4. a new flag bit: a host that does not know it refuses it;

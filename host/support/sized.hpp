@@ -6,6 +6,13 @@
 
 namespace backplane {
 
+/// Whether a struct from outside is there, with all that ABI 1.0 gave it. What later versions add it may
+/// lack: then this is to ask for the size that 1.0 had.
+template <class T>
+bool complete(const T* given) noexcept {
+  return given != nullptr && given->struct_size >= sizeof(T);
+}
+
 /// A struct from outside as this library knows it: what an older caller's header did not have is zero,
 /// what a newer one's has beyond ours is left out. T begins with struct_size.
 template <class T>
