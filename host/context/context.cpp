@@ -7,6 +7,7 @@
 #include "support/log.hpp"
 #include "support/names.hpp"
 #include "support/thread_name.hpp"
+#include "support/typed_event.hpp"
 #include "support/views.hpp"
 
 namespace backplane {
@@ -31,14 +32,10 @@ std::uint64_t next_id() noexcept {
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
-// A typed event, wrapped as the queue would have done.
 std::vector<std::uint8_t> liveness_event(const char* name, const Liveness& liveness) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(2);
-  out.text("eventType");
-  out.text(name);
-  out.text("payload");
+  begin_typed_event(out, name);
   out.map(5);
   out.text("thread");
   out.text(liveness.thread);

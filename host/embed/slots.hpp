@@ -63,7 +63,7 @@ class Slots {
   struct Slot {
     std::atomic<std::uint64_t> handle{0};  // the one that leads here now, else 0
     std::atomic<Endpoint*> endpoint{nullptr};
-    std::unique_ptr<Endpoint> owned;  // guarded by mutex_
+    std::unique_ptr<Endpoint> owned;  // guarded by mutex_; once retired, the retirer's
     std::uint32_t generation = 0;     // guarded by mutex_
     std::uint32_t index = 0;
     std::array<Count, shard_count> counts;

@@ -3,14 +3,10 @@
 
 #include <algorithm>
 
+#include "support/names.hpp"
 #include "support/views.hpp"
 
 namespace backplane {
-
-bool Listeners::Listener::fits(std::string_view name) const noexcept {
-  const std::string_view wanted = pattern;
-  return wanted.ends_with('*') ? name.starts_with(wanted.substr(0, wanted.size() - 1)) : name == wanted;
-}
 
 std::uint64_t Listeners::add(std::string_view pattern, bp_event_fn on_event, void* user) {
   const std::lock_guard lock(mutex_);
@@ -65,7 +61,7 @@ void Listeners::call(bp_event event) {
     list = list_;
   }
   for (const auto& listener : *list) {
-    if (!listener->fits(view(event.name)) || !begin(*listener)) continue;
+    if (!fits_pattern(listener->pattern, view(event.name)) || !begin(*listener)) continue;
     event.listener.id = listener->id;
     listener->on_event(listener->user, &event);
     end(*listener);

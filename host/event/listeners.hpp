@@ -44,8 +44,6 @@ class Listeners {
     void* user;
     bool removed = false;                     // guarded by mutex_
     std::vector<std::thread::id> running_on;  // guarded by mutex_: at most the event and the watchdog thread
-
-    bool fits(std::string_view name) const noexcept;
   };
   using List = std::vector<std::shared_ptr<Listener>>;
 

@@ -25,7 +25,7 @@ class Fiber {
   Fiber& operator=(const Fiber&) = delete;
   ~Fiber() = default;
 
-  /// Root: runs the fiber until it suspends.
+  /// Root: runs the fiber until it suspends. Not inside a catch block: what the root handles is not kept.
   void resume() noexcept;
 
   /// Fiber: goes back to the root; returns when resumed. May be called inside a catch block: the

@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "remote/channel.hpp"
+#include "support/typed_event.hpp"
 #include "support/views.hpp"
 
 namespace backplane {
@@ -43,10 +44,7 @@ void Channel::loop() {
     end_all(BP_UNREACHABLE, why_);
     wire::Bytes payload;
     cbor::Writer writer(payload);
-    writer.map(2);
-    writer.text("eventType");
-    writer.text("backplane.disconnected");
-    writer.text("payload");
+    begin_typed_event(writer, "backplane.disconnected");
     writer.map(1);
     writer.text("reason");
     writer.text(why_);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "support/names.hpp"
 #include "support/views.hpp"
 
 namespace backplane {
@@ -11,11 +12,6 @@ namespace {
 
 /// A buffer that grew beyond this goes back when it is empty.
 constexpr std::size_t keep = std::size_t{1} << 20;
-
-bool fits(std::string_view pattern, std::string_view name) {
-  if (pattern.ends_with('*')) return name.starts_with(pattern.substr(0, pattern.size() - 1));
-  return pattern == name;
-}
 
 }  // namespace
 
@@ -47,7 +43,7 @@ bool EventThread::push(const wire::Event& event) {
 void EventThread::push_to_all(std::string_view name, wire::View payload) {
   const std::lock_guard lock(mutex_);
   for (const auto& [id, listener] : listeners_) {
-    if (fits(listener.pattern, name)) append({id, BP_EVENT_TYPED, name, payload});
+    if (fits_pattern(listener.pattern, name)) append({id, BP_EVENT_TYPED, name, payload});
   }
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "remote/connect.hpp"
+#include "support/names.hpp"
 #include "support/result.hpp"
 #include "support/socket_path.hpp"
 #include "support/views.hpp"
@@ -70,13 +71,6 @@ std::string absolute(const char* path) {
   std::error_code error;
   const auto whole = std::filesystem::absolute(path, error);
   return error ? std::string(path) : whole.string();
-}
-
-bool valid_pattern(std::string_view pattern) {
-  if (pattern.empty() || pattern.size() > BP_WIRE_NAME_MAX) return false;
-  if (pattern.back() == '*') pattern.remove_suffix(1);
-  return std::all_of(pattern.begin(), pattern.end(),
-                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.'; });
 }
 
 // A text that is not UTF-8 fits no frame.
@@ -203,7 +197,7 @@ bp_status RemoteContext::find_method(bp_str name, bp_method& out) {
 /// The id is this side's, and is given before the host knows of it: the first event finds its listener.
 bp_status RemoteContext::listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) {
   const std::string_view text = view(pattern);
-  if (on_event == nullptr || !valid_pattern(text)) return BP_INVALID_ARGUMENT;
+  if (on_event == nullptr || !is_event_pattern(text)) return BP_INVALID_ARGUMENT;
   const std::uint64_t id = events_->add(std::string(text), on_event, user);
   const wire::Listen frame{0, id, text};
   bp_status status = BP_OK;

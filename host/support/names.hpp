@@ -47,4 +47,9 @@ constexpr bool is_event_pattern(std::string_view pattern) noexcept {
          std::all_of(pattern.begin(), pattern.end(), [](char c) { return is_name_char(c) || c == '.'; });
 }
 
+/// Whether a valid pattern stands for this event name.
+constexpr bool fits_pattern(std::string_view pattern, std::string_view name) noexcept {
+  return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern;
+}
+
 }  // namespace backplane
