@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "cli/client.hpp"
 #include "cli/command.hpp"
 #include "cli/failure.hpp"
@@ -106,7 +108,7 @@ class Call {
             cat("\"", args_.name, "\" is no wire name; expected module.verb in a-z, 0-9, _ and dots, at most ",
                 std::to_string(BP_WIRE_NAME_MAX), " bytes"),
             {},
-            suggestion()};
+            hint(BP_UNKNOWN_NAME)};
   }
 
   void interrupt() {
@@ -141,7 +143,9 @@ class Call {
     const bool canceled = interrupted_ && reply.status == BP_CANCELED;
     CommandFailure failure{canceled ? static_cast<int>(exit_interrupted) : exit_code(reply.status), reply.status,
                            reply.message.empty() ? bp_status_text(reply.status) : reply.message, reply.detail};
-    if (reply.status == BP_UNKNOWN_NAME || reply.status == BP_MODULE_GONE) failure.hint = suggestion();
+    if (reply.status == BP_UNKNOWN_NAME || reply.status == BP_MODULE_GONE) {
+      failure.hint = hint(reply.status);
+    }
     throw failure;
   }
 
@@ -159,8 +163,12 @@ class Call {
     }
   }
 
-  std::string suggestion() const {
-    const std::string near = did_you_mean(args_.name, known_names(client_.context(), false));
+  // Nothing if the name is there: then a call that its handler made has failed, and the message names that.
+  std::string hint(bp_status status) const {
+    const std::vector<std::string> known = known_names(client_.context(), false);
+    if (std::find(known.begin(), known.end(), args_.name) != known.end()) return {};
+    if (status == BP_MODULE_GONE) return "backplane load FILE loads it";
+    const std::string near = did_you_mean(args_.name, known);
     return near.empty() ? "backplane ls shows the names there are" : near;
   }
 
@@ -192,7 +200,7 @@ Examples:
   backplane call kv.put @record.json
   backplane call echo.raw --raw - < photo.jpg > copy.jpg
 
-Exit codes: 0 answered; 1 the plugin answered an error; 2 usage, or JSON that does not parse; 3 no host
+Exit codes: 0 answered; 1 the module answered an error; 2 usage, or JSON that does not parse; 3 no host
 answers; 4 the deadline passed; 130 canceled with Ctrl-C.)",
     {
         {"NAME", "", "the wire name, as backplane ls shows it", &Args::name, true},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/client.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "cli/failure.hpp"
@@ -31,6 +33,15 @@ Client::Client(const Args& args, std::optional<std::uint64_t> within_ms)
   const bp_status status = bp_context_connect(&options, &context_, why.out());
   if (status == BP_OK) return;
   CommandFailure failure{exit_code(status), status, why.message(status)};
+  struct stat info;
+  if (status == BP_UNREACHABLE && ::stat(socket_.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode)) {
+    const char* const found = S_ISDIR(info.st_mode) ? "a directory" : "a file";
+    throw CommandFailure{exit_unreachable,
+                         status,
+                         cat("\"", socket_, "\" is no socket: found ", found, ", expected the socket of a host"),
+                         {},
+                         "give the path of its socket with --socket PATH"};
+  }
   if (failure.exit == exit_error) failure.exit = status == BP_INVALID_ARGUMENT ? exit_usage : exit_unreachable;
   if (status == BP_UNREACHABLE && failure.message.find("backplane run") == std::string::npos) {
     failure.hint = args.socket ? cat("start a host there with: backplane run --socket ", socket_)
@@ -52,7 +63,7 @@ std::vector<std::string> known_names(bp_context context, bool modules) {
   for (const Value& module : report["modules"].items()) {
     if (modules) {
       names.push_back(module["name"].text());
-    } else {
+    } else if (module["state"].text() == "running") {  // the names of others are withdrawn
       for (const Value& name : module["names"].items()) names.push_back(name["name"].text());
     }
   }

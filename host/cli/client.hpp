@@ -51,7 +51,7 @@ class Client {
 /// Does nothing if `status` is BP_OK; else throws the failure with what `result` tells.
 void check(bp_status status, const Result& result, int (*code)(bp_status));
 
-/// The names that are loaded, or nothing if the host does not say.
+/// The modules that are loaded, or the wire names that can be called; nothing if the host does not say.
 std::vector<std::string> known_names(bp_context context, bool modules);
 
 /// Writes a report: as it is if `args.json`, else what `human` makes of it.

@@ -74,9 +74,11 @@ class ConfigReader {
     const toml::table root = parse();
     ConfigFile out;
     known(root, "", {"socket", "data_dir", "log_level", "workers", "module_dirs", "allowed_dirs", "modules"});
-    out.socket = path(root, "socket");
-    out.data_dir = path(root, "data_dir");
-    if (const toml::node* node = root.get("log_level")) out.log_level = string(*node, "log_level");
+    if (auto given = path(root, "socket")) out.socket = std::move(given->value);
+    if (auto given = path(root, "data_dir")) out.data_dir = std::move(given->value);
+    if (const toml::node* node = root.get("log_level")) {
+      out.log_level = {string(*node, "log_level"), place(node->source())};
+    }
     if (const toml::node* node = root.get("workers")) out.workers = workers(*node);
     if (const toml::node* node = root.get("module_dirs")) out.module_dirs = paths(*node, "module_dirs");
     if (const toml::node* node = root.get("allowed_dirs")) out.allowed_dirs = paths(*node, "allowed_dirs");
@@ -117,7 +119,12 @@ class ConfigReader {
   }
 
   [[noreturn]] void wrong(const toml::node& node, const std::string& key, const char* expected) const {
-    throw usage(cat(place(node.source()), ": ", key, ": found ", type_name(node), ", expected ", expected));
+    wrong(node, key, expected, type_name(node));
+  }
+
+  [[noreturn]] void wrong(const toml::node& node, const std::string& key, const char* expected,
+                          const std::string& found) const {
+    throw usage(cat(place(node.source()), ": ", key, ": found ", found, ", expected ", expected));
   }
 
   void known(const toml::table& section, const std::string& prefix, const std::vector<std::string>& keys) const {
@@ -144,24 +151,27 @@ class ConfigReader {
 
   std::string resolved(const std::string& given) const { return absolute_path((folder_ / given).string()); }
 
-  std::optional<std::string> path(const toml::table& section, const char* key) const {
+  std::optional<Placed> path(const toml::table& section, const char* key) const {
     const toml::node* const node = section.get(key);
     if (node == nullptr) return std::nullopt;
-    return resolved(string(*node, key));
+    return Placed{resolved(string(*node, key)), place(node->source())};
   }
 
-  std::vector<std::string> paths(const toml::node& node, const char* key) const {
+  std::vector<Placed> paths(const toml::node& node, const char* key) const {
     if (!node.is_array()) wrong(node, key, "an array of strings");
-    std::vector<std::string> out;
-    for (const auto& element : *node.as_array()) out.push_back(resolved(string(element, key)));
+    std::vector<Placed> out;
+    for (const auto& element : *node.as_array()) {
+      out.push_back({resolved(string(element, key)), place(element.source())});
+    }
     return out;
   }
 
   std::uint32_t workers(const toml::node& node) const {
-    if (!node.is_integer() || node.as_integer()->get() < 1 || node.as_integer()->get() > 256) {
-      wrong(node, "workers", "an integer from 1 to 256");
-    }
-    return static_cast<std::uint32_t>(node.as_integer()->get());
+    constexpr const char* expected = "an integer from 1 to 256";
+    if (!node.is_integer()) wrong(node, "workers", expected);
+    const std::int64_t given = node.as_integer()->get();
+    if (given < 1 || given > 256) wrong(node, "workers", expected, std::to_string(given));
+    return static_cast<std::uint32_t>(given);
   }
 
   const std::string file_;

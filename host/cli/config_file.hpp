@@ -10,11 +10,17 @@
 
 namespace backplane::cli {
 
+/// A value, and "FILE:LINE:COLUMN" of it for errors.
+struct Placed {
+  std::string value;
+  std::string where;
+};
+
 /// A table [modules.NAME] of the configuration file.
 struct ModuleSection {
   std::string name;
-  std::string where;  ///< "FILE:LINE:COLUMN", for errors
-  std::optional<std::string> path;
+  std::string where;  ///< as in Placed
+  std::optional<Placed> path;
   bool load = true;
   cbor::Bytes config;  ///< one CBOR map, or empty
 };
@@ -22,10 +28,11 @@ struct ModuleSection {
 /// What the configuration file says. Paths are made absolute: in the file they are relative to its
 /// folder.
 struct ConfigFile {
-  std::optional<std::string> socket, data_dir, log_level;
+  std::optional<std::string> socket, data_dir;
+  std::optional<Placed> log_level;
   std::optional<std::uint32_t> workers;
-  std::optional<std::vector<std::string>> module_dirs;
-  std::vector<std::string> allowed_dirs;
+  std::optional<std::vector<Placed>> module_dirs;
+  std::vector<Placed> allowed_dirs;
   std::vector<ModuleSection> modules;
 };
 

@@ -28,6 +28,13 @@ const char* code_name(const CommandFailure& failure) {
   }
 }
 
+// The status' name; of the module's own ones the number too, which alone tells them apart.
+std::string label(const CommandFailure& failure) {
+  std::string out = code_name(failure);
+  if (failure.status >= BP_STATUS_MODULE_FIRST) out += cat(" (", std::to_string(failure.status), ")");
+  return out;
+}
+
 }  // namespace
 
 CommandFailure usage(std::string message, std::string hint) {
@@ -72,7 +79,7 @@ void report(const CommandFailure& failure, bool json) {
     text += "}}\n";
   } else {
     text = "backplane: ";
-    if (failure.status != BP_OK) text += cat(code_name(failure), ": ");
+    if (failure.status != BP_OK) text += cat(label(failure), ": ");
     text += cat(printable(failure.message), "\n");
     if (!failure.detail.empty()) text += cat("  detail: ", payload_json(failure.detail, false).text, "\n");
     if (!failure.hint.empty()) text += cat("  hint: ", printable(failure.hint), "\n");

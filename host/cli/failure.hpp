@@ -12,7 +12,7 @@ namespace backplane::cli {
 /// The exit codes of every command.
 enum Exit : int {
   exit_ok = 0,
-  exit_error = 1,        ///< the plugin, or the host, answered an error
+  exit_error = 1,        ///< the module, or the host, answered an error
   exit_usage = 2,        ///< arguments, JSON that does not parse, a wrong configuration
   exit_unreachable = 3,  ///< nobody answers on the socket
   exit_timeout = 4,

@@ -50,6 +50,14 @@ std::string read_file(const std::string& path) {
 
 namespace {
 
+// The shell takes the quotes away that JSON wants around text.
+std::string quotes_hint(const std::string& text) {
+  const bool word = !text.empty() && text.size() <= 60 &&
+                    std::string_view("{[\"'-").find(text[0]) == std::string_view::npos &&
+                    (text[0] < '0' || text[0] > '9') && text.find_first_of("'\\\n") == std::string::npos;
+  return word && cbor::valid_utf8(text) ? cat("text needs its quotes: '", json_quote(text), "'") : std::string();
+}
+
 // The operand as read_input() has it, read as JSON. `what` names it in the error.
 cbor::Bytes read(const std::string& operand, const char* what, cbor::Bytes (*parse)(std::string_view)) {
   const std::string text = read_input(operand);
@@ -59,7 +67,8 @@ cbor::Bytes read(const std::string& operand, const char* what, cbor::Bytes (*par
     std::string where;
     if (operand == "-") where = " (stdin)";
     if (operand.starts_with('@')) where = cat(" (", operand.substr(1), ")");
-    throw usage(cat("the ", what, where, " is not JSON as Backplane reads it: ", error.what()));
+    throw usage(cat("the ", what, where, " is not JSON as Backplane reads it: ", error.what()),
+                where.empty() && parse == json_to_payload ? quotes_hint(text) : std::string());
   }
 }
 

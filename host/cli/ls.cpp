@@ -40,10 +40,12 @@ std::string details(const Value& module, bool cddl_only) {
                {"unload", module["unload"].text()},         {"path", module["path"].text()},
                {"summary", module["summary"].text()}};
   for (const Value& warning : module["warnings"].items()) rows.push_back({"warning", warning.text()});
-  Rows names = {{"NAME", "KIND"}};
+  const bool running = module["state"].text() == "running";
+  Rows names = {{"NAME", "KIND", "STATE"}};
   Rows all;
   add_rows(all, module);
-  for (const auto& row : all) names.push_back({row[0], row[1]});
+  for (const auto& row : all)
+    names.push_back({row[0], row[1], row[0] == "-" ? "-" : running ? "running" : "withdrawn"});
   return cat(table(rows), "\n", table(names), cddl.empty() ? "" : "\n", details(module, true));
 }
 
@@ -58,12 +60,16 @@ int run_ls(const Args& args) {
   }
   const Value report = Value::read(result.payload());
   std::vector<std::string> known;
+  const Value* found = nullptr;
   for (const Value& module : report["modules"].items()) {
-    if (module["name"].text() == args.name) {
-      write_out(args.json ? payload_json(module.bytes(), false).text + '\n' : printable(details(module, args.cddl)));
-      return exit_ok;
-    }
+    // Of several generations the one that runs, else the newest.
+    if (module["name"].text() == args.name && (found == nullptr || (*found)["state"].text() != "running"))
+      found = &module;
     known.push_back(module["name"].text());
+  }
+  if (found != nullptr) {
+    write_out(args.json ? payload_json(found->bytes(), false).text + '\n' : printable(details(*found, args.cddl)));
+    return exit_ok;
   }
   throw CommandFailure{
       exit_error, BP_NOT_LOADED, cat("no module \"", args.name, "\" is loaded"), {}, did_you_mean(args.name, known)};

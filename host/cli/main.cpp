@@ -34,7 +34,7 @@ Commands:
 constexpr const char* ending = R"(
 backplane COMMAND --help has an example of each. Host and commands meet on a Unix socket: --socket PATH,
 else $BACKPLANE_SOCKET, else $XDG_RUNTIME_DIR/backplane/backplane.sock, else one in the temporary directory.
-Results go to stdout, all else to stderr. Exit codes: 0 ok, 1 the plugin or the host answered an error,
+Results go to stdout, all else to stderr. Exit codes: 0 ok, 1 the module or the host answered an error,
 2 usage, 3 no host answers, 4 timeout, 5 a module was refused.
 )";
 
@@ -48,9 +48,11 @@ std::string help() {
   return out + ending;
 }
 
-std::string version() {
-  const std::uint32_t abi = bp_abi_version();
-  return cat("backplane ", bp_version(), " (ABI ", std::to_string(abi >> 16), ".", std::to_string(abi & 0xffff), ")\n");
+std::string version(bool json) {
+  const std::uint32_t number = bp_abi_version();
+  const std::string abi = cat(std::to_string(number >> 16), ".", std::to_string(number & 0xffff));
+  if (json) return cat("{\"version\":", cli::quoted(bp_version()), ",\"abi\":", cli::quoted(abi), "}\n");
+  return cat("backplane ", bp_version(), " (ABI ", abi, ")\n");
 }
 
 const Command& find(const std::string& name) {
@@ -72,6 +74,12 @@ std::vector<std::string> command_first(std::vector<std::string> arguments) {
     if (!takes_value && arguments[i] != "--json" && !arguments[i].starts_with("--socket=")) break;
     i += takes_value ? 2 : 1;
   }
+  if (i > arguments.size()) {
+    throw usage("--socket needs a PATH, then a command", "backplane --help lists the commands");
+  }
+  if (i != 0 && i == arguments.size()) {
+    throw usage(cat("found no command behind ", arguments[0]), "backplane --help lists the commands");
+  }
   if (i < arguments.size()) {
     std::rotate(arguments.begin(), arguments.begin() + static_cast<std::ptrdiff_t>(i),
                 arguments.begin() + static_cast<std::ptrdiff_t>(i) + 1);
@@ -85,8 +93,9 @@ int dispatch(std::vector<std::string> arguments) {
     write_out(help());
     return exit_ok;
   }
-  if (arguments[0] == "--version" || arguments[0] == "-V") {
-    write_out(version());
+  const bool json = arguments[0] == "--json" && arguments.size() > 1;
+  if (const std::string& first = arguments[json ? 1 : 0]; first == "--version" || first == "-V") {
+    write_out(version(json || (arguments.size() > 1 && arguments[1] == "--json")));
     return exit_ok;
   }
   arguments = command_first(std::move(arguments));

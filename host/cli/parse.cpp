@@ -50,8 +50,16 @@ struct AddOption {
   }
 };
 
-// Messages of CLI11 speak of its own ways; the two common mistakes get better ones.
-std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+// Messages of CLI11 speak of its own ways; the common mistakes get better ones.
+std::string explain(const Command& command, const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
+    const std::string text = error.what();  // the option's name, a colon, and what is missing
+    for (const Option& option : command.options) {
+      if (*option.value != 0 && text.starts_with(cat(option.name, ":"))) {
+        return cat(option.name, " needs its value: ", option.name, " ", option.value);
+      }
+    }
+  }
   if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError)) return error.what();
   const std::vector<std::string> extras = app.remaining();
   if (extras.empty()) return error.what();
@@ -92,7 +100,7 @@ std::optional<Args> parse(const Command& command, std::vector<std::string> argum
     write_out(app.help());
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
-    throw usage(explain(app, error), cat("backplane ", command.name, " --help shows what it takes"));
+    throw usage(explain(command, app, error), cat("backplane ", command.name, " --help shows what it takes"));
   }
   return args;
 }

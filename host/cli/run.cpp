@@ -124,27 +124,53 @@ std::string count_of(const RunPlan& plan) {
   return cat(std::to_string(plan.modules.size()), plan.modules.size() == 1 ? " module" : " modules");
 }
 
+std::string plan_json(const RunPlan& plan) {
+  std::string modules;
+  for (const PlannedModule& module : plan.modules) {
+    modules += cat(modules.empty() ? "" : ",", "{\"name\":", cli::quoted(module.name),
+                   ",\"path\":", cli::quoted(module.path), "}");
+  }
+  return cat("{\"modules\":[", modules, "],\"socket\":", cli::quoted(plan.socket),
+             ",\"data_dir\":", cli::quoted(plan.data_dir), "}\n");
+}
+
 int check_only(const Args& args) {
   try {
     const RunPlan plan = make_plan(args);
     std::string names;
     for (const PlannedModule& module : plan.modules) names += cat(names.empty() ? "" : ", ", module.name);
+    if (args.json) {
+      write_out(plan_json(plan));
+      return exit_ok;
+    }
     note(cat("the configuration is sound: ", count_of(plan), " (", names, "), socket ", plan.socket, ", data in ",
-             plan.data_dir));
+             plan.data_dir, "; what it says to the modules themselves is checked at the start only"));
     return exit_ok;
   } catch (CommandFailure& failure) {
-    failure.exit = exit_usage;  // whatever is wrong, the configuration is
+    if (failure.exit != exit_refused) failure.exit = exit_usage;  // whatever is wrong, the configuration is
     throw;
   }
 }
 
-int serve(Host& host, const RunPlan& plan, StopRequest& stop) {
+ServerOptions server_options(const RunPlan& plan) {
   ServerOptions options;
   options.socket_path = plan.socket;
   options.log = [level = plan.log_level](int of_line, const std::string& line) {
     if (of_line >= level) note(line);
   };
-  Server server(host.context(), options, [&stop] { stop.ask(); });
+  return options;
+}
+
+// Before any module touches its data, which a host that is stopping may have open yet.
+void reserve(Server& server) {
+  try {
+    server.reserve();
+  } catch (const Failure& failure) {
+    throw as_usage(failure);
+  }
+}
+
+int serve(Server& server, const RunPlan& plan, StopRequest& stop) {
   try {
     server.start();
   } catch (const Failure& failure) {
@@ -166,10 +192,12 @@ int run_run(const Args& args) {
   prepare_data_dir(plan.data_dir);
   configure(plan);
   Host host;
+  Server server(host.context(), server_options(plan), [&stop] { stop->ask(); });
+  reserve(server);
   for (const PlannedModule& module : plan.modules) {
     if (!stop->asked()) host.load(module);
   }
-  const int code = stop->asked() ? static_cast<int>(exit_ok) : serve(host, plan, *stop);
+  const int code = stop->asked() ? static_cast<int>(exit_ok) : serve(server, plan, *stop);
   if (host.end() == BP_TIMEOUT) {
     note("a handler or a listener does not return; ending without it");
     ::_exit(code);  // its thread still runs the module's code
@@ -206,7 +234,7 @@ was refused; 130 ended at once by a second Ctrl-C.)",
          &Args::check_config},
         {"--log-level", "LEVEL", "trace, debug, info (the default), warn, error or off", &Args::log_level},
         socket_option,
-        {"--json", "", "errors as JSON on stderr", &Args::json},
+        {"--json", "", "errors as JSON on stderr, and what --check-config finds on stdout", &Args::json},
     },
     run_run,
 };

@@ -26,7 +26,7 @@ std::optional<std::string> environment(const char* name) {
   return value;
 }
 
-int log_level(const std::string& given, const char* where) {
+int log_level(const std::string& given, const std::string& where) {
   static constexpr const char* names[] = {"trace", "debug", "info", "warn", "error", "off"};
   for (int i = 0; i < 6; ++i) {
     if (given == names[i]) return i;
@@ -37,7 +37,8 @@ int log_level(const std::string& given, const char* where) {
 int choose_log_level(const Args& args, const ConfigFile& file) {
   if (args.log_level) return log_level(*args.log_level, "--log-level");
   if (const auto given = environment("BACKPLANE_LOG_LEVEL")) return log_level(*given, "$BACKPLANE_LOG_LEVEL");
-  return log_level(file.log_level.value_or("info"), "log_level in the configuration file");
+  if (file.log_level) return log_level(file.log_level->value, file.log_level->where + ": log_level");
+  return BP_LOG_INFO;
 }
 
 std::string choose_data_dir(const Args& args, const ConfigFile& file) {
@@ -56,34 +57,41 @@ std::string choose_socket(const Args& args, const ConfigFile& file) {
 }
 
 // The folder of the modules that come with Backplane: in a build, or where it is installed.
-std::vector<std::string> bundled_dirs() {
+std::vector<Placed> bundled_dirs() {
   std::error_code error;
   const fs::path bin = fs::read_symlink("/proc/self/exe", error).parent_path();
   for (const char* relative : {"../plugins", "../lib/backplane/plugins"}) {
     const fs::path dir = (bin / relative).lexically_normal();
-    if (fs::is_directory(dir, error)) return {dir.string()};
+    if (fs::is_directory(dir, error)) return {{dir.string(), {}}};
   }
   return {};
 }
 
-std::vector<std::string> modules_in(const std::string& dir) {
+// `where` for an error's beginning; nothing for what the file does not name.
+std::string at(const std::string& where) { return where.empty() ? where : where + ": "; }
+
+std::vector<std::string> modules_in(const Placed& place) {
+  const std::string& dir = place.value;
   std::error_code error;
   std::vector<std::string> files;
   fs::directory_iterator entries(dir, error);
   for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
     if (entries->path().extension() == ".so" && entries->is_regular_file()) files.push_back(entries->path().string());
   }
-  if (error) throw usage(cat("cannot read the module directory \"", dir, "\": ", error.message()));
+  if (error) throw usage(cat(at(place.where), "cannot read the module directory \"", dir, "\": ", error.message()));
+  if (files.empty())
+    note(cat("warning: ", at(place.where), "the module directory \"", dir, "\" has no modules (*.so)"));
   std::sort(files.begin(), files.end());
   return files;
 }
 
-std::string name_of(const std::string& path) {
+std::string name_of(const std::string& path, const std::string& where) {
   Result result;
-  check(bp_module_inspect(path.c_str(), result.out()), result, load_exit_code);
+  const bp_status status = bp_module_inspect(path.c_str(), result.out());
+  if (status != BP_OK) throw CommandFailure{exit_refused, status, cat(at(where), result.message(status))};
   const Value report = Value::read(result.payload());
   if (const auto problem = report["problem"].text(); !problem.empty()) {
-    throw CommandFailure{exit_refused, BP_LOAD_REFUSED, cat(path, ": ", problem)};
+    throw CommandFailure{exit_refused, BP_LOAD_REFUSED, cat(at(where), path, ": ", problem)};
   }
   return report["name"].text();
 }
@@ -100,8 +108,8 @@ class Planner {
     }
     std::set<std::string> named;
     for (const PlannedModule& module : modules_) named.insert(module.name);
-    for (const std::string& dir : dirs()) {
-      for (const std::string& path : modules_in(dir)) add_found(path, named);
+    for (const Placed& dir : dirs()) {
+      for (const std::string& path : modules_in(dir)) add_found(path, dir.where, named);
     }
     for (const ModuleSection& section : file_.modules) {
       if (section.load && !has(section.name)) {
@@ -113,14 +121,14 @@ class Planner {
   }
 
  private:
-  std::vector<std::string> dirs() const {
-    std::vector<std::string> out;
-    for (const std::string& dir : args_.module_dirs) out.push_back(absolute_path(dir));
+  std::vector<Placed> dirs() const {
+    std::vector<Placed> out;
+    for (const std::string& dir : args_.module_dirs) out.push_back({absolute_path(dir), {}});
     if (!out.empty()) return out;
     if (file_.module_dirs) return *file_.module_dirs;
     const bool paths =
         std::any_of(file_.modules.begin(), file_.modules.end(), [](const auto& m) { return m.path.has_value(); });
-    return args_.modules.empty() && !paths ? bundled_dirs() : std::vector<std::string>();
+    return args_.modules.empty() && !paths ? bundled_dirs() : std::vector<Placed>();
   }
 
   const ModuleSection* section_of(const std::string& name) const {
@@ -134,7 +142,7 @@ class Planner {
     return std::any_of(modules_.begin(), modules_.end(), [&](const PlannedModule& m) { return m.name == name; });
   }
 
-  void add(const std::string& path) { add(name_of(path), path); }
+  void add(const std::string& path) { add(name_of(path, {}), path); }
 
   void add(const std::string& name, const std::string& path) {
     for (const PlannedModule& other : modules_) {
@@ -149,16 +157,16 @@ class Planner {
   }
 
   void add_section(const ModuleSection& section) {
-    const std::string name = name_of(*section.path);
+    const std::string name = name_of(section.path->value, section.path->where);
     if (name != section.name) {
-      throw usage(cat(section.where, ": \"", *section.path, "\" is the module \"", name, "\", expected \"",
+      throw usage(cat(section.path->where, ": \"", section.path->value, "\" is the module \"", name, "\", expected \"",
                       section.name, "\": name the table [modules.", name, "], or correct the path"));
     }
-    add(name, *section.path);
+    add(name, section.path->value);
   }
 
-  void add_found(const std::string& path, const std::set<std::string>& named) {
-    const std::string name = name_of(path);
+  void add_found(const std::string& path, const std::string& where, const std::set<std::string>& named) {
+    const std::string name = name_of(path, where);
     const ModuleSection* const section = section_of(name);
     if (named.count(name) != 0 || (section != nullptr && !section->load)) return;
     add(name, path);
@@ -168,6 +176,19 @@ class Planner {
   const ConfigFile& file_;
   std::vector<PlannedModule> modules_;
 };
+
+std::vector<std::string> allowed_dirs(const ConfigFile& file) {
+  std::vector<std::string> out;
+  for (const Placed& dir : file.allowed_dirs) {
+    std::error_code error;
+    if (!fs::is_directory(dir.value, error)) {
+      throw usage(cat(dir.where, ": allowed_dirs: found \"", dir.value, "\", which is no directory",
+                      error ? cat(" (", error.message(), ")") : "", "; expected one that modules may be loaded from"));
+    }
+    out.push_back(dir.value);
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -183,7 +204,7 @@ RunPlan make_plan(const Args& args) {
   plan.data_dir = choose_data_dir(args, file);
   plan.log_level = choose_log_level(args, file);
   plan.workers = file.workers.value_or(0);
-  plan.allowed_dirs = file.allowed_dirs;
+  plan.allowed_dirs = allowed_dirs(file);
   plan.modules = Planner(args, file).run();
   return plan;
 }

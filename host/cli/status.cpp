@@ -21,8 +21,8 @@ std::string words(const Value& report) {
       {"pid", report["pid"].text()},
       {"uptime", duration(report["uptime_ms"].number())},
       {"modules", report["modules"].text()},
-      {"workers", cat(workers["threads"].text(), " threads, ", workers["running"].text(), " running, ",
-                      workers["queued"].text(), " queued")},
+      {"workers", cat(workers["threads"].text(), workers["threads"].number() == 1 ? " thread, " : " threads, ",
+                      workers["running"].text(), " running, ", workers["queued"].text(), " queued")},
   });
   std::vector<std::vector<std::string>> rows = {{"CONTEXT", "STATE", "QUEUED", "RUNNING", "ACCEPTED", "REPLIED",
                                                  "ERRORS", "REFUSED", "LISTENERS", "EVENTS", "TOKENS OPEN"}};

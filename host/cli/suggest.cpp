@@ -43,8 +43,8 @@ std::string nearest(std::string_view given, const std::vector<std::string>& know
 
 std::string did_you_mean(std::string_view given, const std::vector<std::string>& known) {
   std::string best = nearest(given, known);
-  if (!best.empty()) best.insert(0, "did you mean ").append("?");
-  return best;
+  if (best.empty() || best == given) return {};
+  return best.insert(0, "did you mean ").append("?");
 }
 
 }  // namespace backplane::cli

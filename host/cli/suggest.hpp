@@ -11,7 +11,7 @@ namespace backplane::cli {
 /// letters inserted, left out, changed or swapped with the next: a third of them, at most.
 std::string nearest(std::string_view given, const std::vector<std::string>& known);
 
-/// "did you mean X?", or empty.
+/// "did you mean X?", or empty; also empty if `given` is one of them.
 std::string did_you_mean(std::string_view given, const std::vector<std::string>& known);
 
 }  // namespace backplane::cli

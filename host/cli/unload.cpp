@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "cli/client.hpp"
 #include "cli/command.hpp"
 #include "cli/failure.hpp"
@@ -20,13 +22,35 @@ std::string unload_words(const Value& report) {
 
 namespace {
 
+// Reasons that last as long as the host's process.
+bool lasting(const Value& reason) {
+  const std::string& kind = reason["kind"].text();
+  return kind == "unload_never" || kind == "unique_symbols" || kind == "no_delete";
+}
+
+CommandFailure pinned(const Args& args, const Result& result) {
+  const Value report = Value::read(result.detail());
+  const std::vector<Value>& reasons = report["reasons"].items();
+  const bool stays = std::any_of(reasons.begin(), reasons.end(), lasting);
+  std::string message = result.message(BP_PINNED);
+  if (!args.json) {  // the report has just been shown
+    message =
+        cat("the names of \"", args.name, "\" are withdrawn, but its object is still mapped; the reasons stand above");
+  }
+  return {exit_error,
+          BP_PINNED,
+          message,
+          {},
+          stays ? "its object stays until the host ends" : "backplane unload tries again"};
+}
+
 int run_unload(const Args& args) {
   const Client client(args);
   Result result;
   const bp_status status = bp_module_unload(client.context(), str(args.name), timeout_ms(args), result.out());
   if (status == BP_PINNED) {
     show(args, result.detail(), unload_words);
-    throw CommandFailure{exit_error, status, result.message(status), {}, "backplane unload tries again"};
+    throw pinned(args, result);
   }
   if (status == BP_NOT_LOADED) {
     throw CommandFailure{
@@ -43,7 +67,7 @@ const Command unload_command = {
     "unload",
     "take a module out of the running host",
     R"(Its names go first, calls that run end, then the object is unmapped and that is proved: "gone". If something
-keeps it ("pinned"), the reasons are told, the names are gone all the same, and unloading again tries again.
+keeps it ("pinned"), the reasons are told, and the names are gone all the same; where the reason can pass, unloading again tries again.
 
 Examples:
   backplane unload kv

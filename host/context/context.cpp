@@ -206,8 +206,9 @@ void Context::tell_liveness(const Liveness& liveness) {
   const auto payload = liveness_event(name, liveness);
   log::warn("watchdog", std::string("the ") + liveness.thread + " thread of context " + std::to_string(id_) +
                             (liveness.responding ? " responds again" : " does not respond") +
-                            (liveness.method == nullptr ? "" : ", in " + liveness.method->name) + ", for " +
-                            std::to_string(liveness.for_ms) + " ms");
+                            (liveness.method == nullptr ? "" : ", in " + liveness.method->name) +
+                            (liveness.responding ? ", after about " : ", for ") + std::to_string(liveness.for_ms) +
+                            " ms");
   bus_.deliver_now(name, bytes(payload), BP_EVENT_TYPED);
 }
 

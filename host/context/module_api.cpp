@@ -36,7 +36,7 @@ bp_status refuse_name(Generation& generation, bp_status status, std::string_view
   return status;
 }
 
-constexpr std::string_view no_wire_name = "which is no wire name; expected module.verb of [a-z0-9_]";
+constexpr std::string_view no_wire_name = "which is no wire name; expected module.verb, each of [a-z0-9_]+";
 constexpr std::string_view registered_twice = "which it has registered already; register each name once";
 
 bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexcept try {

@@ -33,8 +33,8 @@ void set_once(std::string& field, std::string_view key, std::string_view value) 
 void add_name(std::vector<std::string>& names, std::string_view key, std::string_view value) {
   if (!is_wire_name(value)) {
     refuse("its manifest says " + std::string(key) + "=" + quoted(value) +
-           ", which is no wire name; expected module.verb of [a-z0-9_], at most " + std::to_string(BP_WIRE_NAME_MAX) +
-           " bytes");
+           ", which is no wire name; expected module.verb, each of [a-z0-9_]+, at most " +
+           std::to_string(BP_WIRE_NAME_MAX) + " bytes");
   }
   if (std::find(names.begin(), names.end(), value) != names.end()) {
     refuse("its manifest has " + std::string(key) + "=" + quoted(value) + " twice; keep one");
@@ -67,7 +67,7 @@ void check(const Manifest& manifest) {
   if (manifest.abi.empty()) refuse("its manifest has no abi= entry; write BP_MANIFEST_ABI once");
   if (manifest.name.empty()) refuse("its manifest has no name= entry; write BP_MANIFEST(\"name=…\") once");
   if (!is_module_name(manifest.name)) {
-    refuse("its manifest says name=" + quoted(manifest.name) + "; expected [a-z0-9_], at most " +
+    refuse("its manifest says name=" + quoted(manifest.name) + "; expected [a-z0-9_]+, at most " +
            std::to_string(BP_MODULE_NAME_MAX) + " bytes");
   }
   if (manifest.version.empty()) refuse("its manifest has no version= entry; write BP_MANIFEST(\"version=…\") once");

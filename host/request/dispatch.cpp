@@ -40,7 +40,7 @@ void RequestLoop::handle(Request& request) {
     }
     const bool gone = module.current.load(std::memory_order_relaxed) == nullptr;
     return refuse(request, gone ? BP_MODULE_GONE : BP_UNKNOWN_NAME,
-                  gone ? "the module \"" + module.name + "\", which has \"" + request.method->name +
+                  gone ? "the module \"" + module.name + "\", which had \"" + request.method->name +
                              "\", is not loaded any more; load it again"
                        : "the running generation of \"" + module.name + "\" has no \"" + request.method->name + "\"");
   }

@@ -55,18 +55,82 @@ long listening_process(const std::string& path) {
        "remove the file if it is yours, or choose another path with --socket");
 }
 
-long pid_in(int file) {
-  char text[32] = {};
-  if (::pread(file, text, sizeof text - 1, 0) <= 0) return 0;
-  return std::strtol(text, nullptr, 10);
+constexpr const char* stopping = " stopping\n";
+
+/// Who holds the lock, as the file says.
+[[noreturn]] void fail_locked(const std::string& path, int file) {
+  char text[64] = {};
+  char* rest = text;
+  const long pid = ::pread(file, text, sizeof text - 1, 0) > 0 ? std::strtol(text, &rest, 10) : 0;
+  if (pid <= 0 || std::strcmp(rest, stopping) != 0) fail_taken(path, pid);
+  throw Failure{BP_IO, "process " + std::to_string(pid) + ", which served the socket \"" + path +
+                           "\", is stopping; wait for it, or choose another path with --socket"};
 }
 
 }  // namespace
 
-ListeningSocket::ListeningSocket(std::string path) : path_(std::move(path)), lock_path_(path_ + ".lock") {
-  prepare_socket_dir(path_);
+SocketLock::SocketLock(const std::string& socket_path) : path_(socket_path + ".lock") {
+  prepare_socket_dir(socket_path);
+  while (!try_lock(socket_path)) {
+  }
   try {
-    lock();
+    write(std::to_string(::getpid()) + "\n");
+  } catch (...) {
+    remove();
+    throw;
+  }
+}
+
+SocketLock::~SocketLock() { remove(); }
+
+void SocketLock::say_stopping() noexcept {
+  try {
+    write(std::to_string(::getpid()) + stopping);
+  } catch (...) {  // then they are told that it serves
+  }
+}
+
+void SocketLock::write(const std::string& text) {
+  if (::ftruncate(file_, 0) != 0 || ::pwrite(file_, text.data(), text.size(), 0) < 0) {
+    fail("cannot write to \"" + path_ + "\"", errno, "make room there, or choose another path with --socket");
+  }
+}
+
+/// False if the file was removed by its last owner between open and lock: then it locks nothing.
+bool SocketLock::try_lock(const std::string& socket_path) {
+  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file_ < 0) {
+    fail("cannot open the lock file \"" + path_ + "\" of the socket", errno,
+         "expected a folder that this user may write to; correct it, or choose another path with --socket");
+  }
+  try {
+    if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) fail_locked(socket_path, file_);
+      fail("cannot lock \"" + path_ + "\"", errno, "choose a path on another file system with --socket");
+    }
+  } catch (...) {
+    ::close(std::exchange(file_, -1));
+    throw;
+  }
+  struct stat held {};
+  struct stat there {};
+  if (::fstat(file_, &held) == 0 && ::lstat(path_.c_str(), &there) == 0 && held.st_ino == there.st_ino &&
+      held.st_dev == there.st_dev) {
+    return true;
+  }
+  ::close(std::exchange(file_, -1));
+  return false;
+}
+
+void SocketLock::remove() noexcept {
+  if (file_ < 0) return;
+  ::unlink(path_.c_str());  // while it is held: who opened it in the meantime sees that it is gone
+  ::close(std::exchange(file_, -1));
+}
+
+ListeningSocket::ListeningSocket(std::string path, std::shared_ptr<SocketLock> lock)
+    : path_(std::move(path)), lock_(lock ? std::move(lock) : std::make_shared<SocketLock>(path_)) {
+  try {
     clear_path();
     bind_and_listen();
   } catch (...) {
@@ -78,39 +142,6 @@ ListeningSocket::ListeningSocket(std::string path) : path_(std::move(path)), loc
 ListeningSocket::~ListeningSocket() { remove(); }
 
 int ListeningSocket::take_descriptor() noexcept { return std::exchange(socket_, -1); }
-
-void ListeningSocket::lock() {
-  while (!try_lock()) {
-  }
-  const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, pid.data(), pid.size(), 0) < 0) {
-    fail("cannot write to \"" + lock_path_ + "\"", errno, "make room there, or choose another path with --socket");
-  }
-}
-
-/// False if the file was removed by its last owner between open and lock: then it locks nothing.
-bool ListeningSocket::try_lock() {
-  lock_ = ::open(lock_path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (lock_ < 0) {
-    fail("cannot open the lock file \"" + lock_path_ + "\" of the socket", errno,
-         "expected a folder that this user may write to; correct it, or choose another path with --socket");
-  }
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-    const int error = errno;
-    const long pid = pid_in(lock_);
-    ::close(std::exchange(lock_, -1));
-    if (error == EWOULDBLOCK) fail_taken(path_, pid);
-    fail("cannot lock \"" + lock_path_ + "\"", error, "choose a path on another file system with --socket");
-  }
-  struct stat held {};
-  struct stat there {};
-  if (::fstat(lock_, &held) == 0 && ::lstat(lock_path_.c_str(), &there) == 0 && held.st_ino == there.st_ino &&
-      held.st_dev == there.st_dev) {
-    return true;
-  }
-  ::close(std::exchange(lock_, -1));
-  return false;
-}
 
 /// With the lock held: a socket that nobody listens on is left from a host that died.
 void ListeningSocket::clear_path() const {
@@ -157,9 +188,6 @@ void ListeningSocket::remove() noexcept {
     ::unlink(path_.c_str());
   }
   inode_ = 0;
-  if (lock_ < 0) return;
-  ::unlink(lock_path_.c_str());  // while it is held: who opened it in the meantime sees that it is gone
-  ::close(std::exchange(lock_, -1));
 }
 
 }  // namespace backplane

@@ -1,36 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <string>
-
 #include <sys/types.h>
+
+#include <memory>
+#include <string>
 
 namespace backplane {
 
-/// The socket file of one host, and the lock beside it that makes the host its only owner. The lock
-/// is what two hosts that start at once compete for; who holds it may replace a stale socket.
+/// The lock file beside a socket, with the process id of the host whose place this is. It is what two
+/// hosts that start at once compete for; who holds it may replace a stale socket. It outlasts the socket
+/// while a host drains, so that the next one does not start beside it.
+class SocketLock {
+ public:
+  /// Makes the folder and takes the lock for the socket of this path. Throws Failure, which tells who has it.
+  explicit SocketLock(const std::string& socket_path);
+  SocketLock(const SocketLock&) = delete;
+  SocketLock& operator=(const SocketLock&) = delete;
+  /// Removes the file.
+  ~SocketLock();
+
+  /// From now on others are told that the process is stopping.
+  void say_stopping() noexcept;
+
+ private:
+  void write(const std::string& text);
+  bool try_lock(const std::string& socket_path);
+  void remove() noexcept;
+
+  const std::string path_;
+  int file_ = -1;
+};
+
+/// The socket file of one host.
 class ListeningSocket {
  public:
-  /// Takes the lock, binds with mode 0600 and listens. Throws Failure.
-  explicit ListeningSocket(std::string path);
+  /// Binds with mode 0600 and listens; takes the lock first, if none is given. Throws Failure.
+  explicit ListeningSocket(std::string path, std::shared_ptr<SocketLock> lock = nullptr);
   ListeningSocket(const ListeningSocket&) = delete;
   ListeningSocket& operator=(const ListeningSocket&) = delete;
-  /// Removes the socket, if the file is still the one that was bound here, and gives up the lock.
+  /// Removes the socket, if the file is still the one that was bound here, and gives up its share of the lock.
   ~ListeningSocket();
 
   /// The listening descriptor, which is the caller's from now on.
   int take_descriptor() noexcept;
 
  private:
-  void lock();
-  bool try_lock();
   void clear_path() const;
   void bind_and_listen();
   void remove() noexcept;
 
   std::string path_;
-  std::string lock_path_;
-  int lock_ = -1;
+  std::shared_ptr<SocketLock> lock_;
   int socket_ = -1;
   dev_t device_ = 0;
   ino_t inode_ = 0;

@@ -40,8 +40,18 @@ class Server::Impl {
     if (core_->options.socket_path.empty()) core_->options.socket_path = default_socket_path();
   }
 
+  void reserve() {
+    reserved_ = true;
+    take_lock();
+  }
+
+  void take_lock() {
+    if (!lock_) lock_ = std::make_shared<SocketLock>(core_->options.socket_path);
+  }
+
   void start() {
-    listening_.emplace(core_->options.socket_path);
+    take_lock();
+    listening_.emplace(core_->options.socket_path, lock_);
     acceptor_.assign(Protocol(), listening_->take_descriptor());
     accept();
     work_.emplace(core_->io.get_executor());
@@ -51,6 +61,7 @@ class Server::Impl {
   void shutdown(std::chrono::milliseconds drain) {
     if (!thread_.joinable()) return;
     const auto until = Clock::now() + drain;
+    lock_->say_stopping();
     on_io([this] {
       core_->draining = true;
       boost::system::error_code ignored;
@@ -70,6 +81,7 @@ class Server::Impl {
     });
     work_.reset();
     thread_.join();
+    if (!reserved_) lock_.reset();
   }
 
   const std::string& socket_path() const noexcept { return core_->options.socket_path; }
@@ -141,6 +153,8 @@ class Server::Impl {
   const std::shared_ptr<ServerCore> core_;
   Protocol::acceptor acceptor_;
   asio::steady_timer pause_;
+  std::shared_ptr<SocketLock> lock_;
+  bool reserved_ = false;
   std::optional<ListeningSocket> listening_;
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
   std::thread thread_;
@@ -150,6 +164,8 @@ Server::Server(bp_context context, ServerOptions options, std::function<void()> 
     : impl_(std::make_unique<Impl>(context, std::move(options), std::move(on_stop_requested))) {}
 
 Server::~Server() { shutdown(std::chrono::milliseconds(0)); }
+
+void Server::reserve() { impl_->reserve(); }
 
 void Server::start() { impl_->start(); }
 

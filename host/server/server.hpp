@@ -32,8 +32,8 @@ struct ServerOptions {
   std::function<void(int level, const std::string& line)> log;
 };
 
-/// Lets other processes of the same user, and root, use `context`. The context must outlive the
-/// server, and is neither closed nor destroyed by it.
+/// Lets other processes of the same user, and root, use `context`. The context must live
+/// until shutdown() has returned, and is neither closed nor destroyed by it.
 class Server {
  public:
   /// `on_stop_requested` is called each time a peer asks for the process to end, on a thread of the
@@ -44,6 +44,10 @@ class Server {
   /// shutdown(0) unless that has happened.
   ~Server();
 
+  /// Takes the place of the socket, without making it, until the server is destroyed: for those who, before
+  /// and after they serve, do what two hosts must not do at once. Throws Failure, as start() does.
+  void reserve();
+
   /// Binds the socket and begins to serve; peers can connect when it returns. Once only. Throws
   /// Failure: BP_IO with a message that says what is in the way (another live host and its pid, a file
   /// that is no socket, the directory, the length of the path) and what to do about it.
@@ -51,8 +55,9 @@ class Server {
 
   /// Takes no more connections and calls, lets the open calls be answered for at most `drain`, cancels
   /// the rest, sends what is to be sent, closes, and removes the socket. Returns when no thread of the
-  /// server runs any more; an unload that is under way is waited for. Once only; any thread but the
-  /// server's own.
+  /// server runs any more; an unload that is under way is waited for. Another
+  /// host that would take its place meanwhile is told that this process is stopping. Once only; any thread but
+  /// the server's own.
   void shutdown(std::chrono::milliseconds drain);
 
   /// Where it listens, or will.

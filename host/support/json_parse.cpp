@@ -227,6 +227,7 @@ class Handler {
       return simple_form(item, ec);
     } else {
       return refuse(ec, "an object with the only key " + json_quote(frame.key) + "; expected " + std::string(forms) +
+                            (payload_ ? ", or \"$raw\" for the whole payload" : "") +
                             R"(; if the map has just this key, write {"$map": [[)" + json_quote(frame.key) + ", …]]}");
     }
     return scalar();

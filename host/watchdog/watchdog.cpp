@@ -141,14 +141,20 @@ bool Watchdog::judge(Watched& watched, Nanos elapsed, Nanos time, Liveness& live
   const std::uint64_t beats = watched.heartbeat->beats();
   const bool moved = beats != watched.seen_beats || !watched.heartbeat->is_busy();
   watched.seen_beats = beats;
-  if (!moved) watched.still_for += elapsed;
+  // It stood still for part of the time before the look that saw it move again, too: how much of it,
+  // nobody knows.
+  if (!moved || watched.silent) watched.still_for += elapsed;
   liveness = {moved, watched.thread, watched.heartbeat->method(), watched.heartbeat->generation(),
               watched.still_for / nanos_per_ms};
   if (moved) {
     watched.still_for = 0;
+    liveness.method = watched.culprit;  // what ran then, not what happens to run now
+    liveness.generation = watched.culprit_generation;
     return std::exchange(watched.silent, false);
   }
   if (watched.silent || watched.still_for < options_.threshold || time < watched.judged_from) return false;
+  watched.culprit = liveness.method;
+  watched.culprit_generation = liveness.generation;
   watched.silent = true;
   return true;
 }

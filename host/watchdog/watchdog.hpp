@@ -36,6 +36,8 @@ struct Watched {
   std::uint64_t seen_beats = 0;
   Nanos still_for = 0;
   bool silent = false;
+  const Method* culprit = nullptr;  // what ran when it fell silent
+  std::uint64_t culprit_generation = 0;
 };
 
 struct WatchdogOptions {

@@ -65,7 +65,7 @@ void hello_reply(bp_token call, bp_str greeting, bp_str name) {
   size_t length = greeting.size + 2 + name.size + 1;
   bp_buffer* buffer = hello_host->buffer_new(CBOR_HEAD_MAX + length);
   if (buffer == NULL) {
-    hello_refuse(call, BP_OUT_OF_MEMORY, TEXT("no memory for the greeting"));
+    hello_refuse(call, BP_OUT_OF_MEMORY, BP_STR("no memory for the greeting"));
     return;
   }
   uint8_t* p = buffer->data;
@@ -106,7 +106,7 @@ static bp_handled greet(const bp_call* call) {
     return BP_DONE;
   }
   self->greeted++;
-  hello_reply(call->token, TEXT("Hello"), name);
+  hello_reply(call->token, BP_STR("Hello"), name);
   return BP_DONE;
 }
 
@@ -134,7 +134,7 @@ static bp_status instance_create(void* module_data, bp_instance* handle, void** 
   if (self != NULL) self->later = later_new();
   if (self == NULL || self->later == NULL) {
     free(self);
-    hello_host->fail(module_data, TEXT("no memory for the instance"));
+    hello_host->fail(module_data, BP_STR("no memory for the instance"));
     return BP_OUT_OF_MEMORY;
   }
   *state = self;
@@ -151,9 +151,9 @@ static void instance_destroy(void* state) {
 
 static bp_status init(const bp_host_api* host, bp_module* module, void** module_data) {
   const bp_handler_desc handlers[] = {
-      {sizeof(bp_handler_desc), 0, TEXT("hello_c.greet"), greet, NULL},
-      {sizeof(bp_handler_desc), 0, TEXT("hello_c.later"), greet_later, NULL},
-      {sizeof(bp_handler_desc), 0, TEXT("hello_c.count"), count, NULL},
+      {sizeof(bp_handler_desc), 0, BP_STR("hello_c.greet"), greet, NULL},
+      {sizeof(bp_handler_desc), 0, BP_STR("hello_c.later"), greet_later, NULL},
+      {sizeof(bp_handler_desc), 0, BP_STR("hello_c.count"), count, NULL},
   };
   hello_host = host;
   *module_data = module; /* instance_create needs it to say why it fails */

@@ -7,9 +7,6 @@
 
 #include "backplane/plugin.h"
 
-/* A string literal as a view. */
-#define TEXT(literal) ((bp_str){literal, sizeof(literal) - 1})
-
 /* Longest name that is greeted, in bytes. */
 #define NAME_MAX_BYTES 200
 /* Longest delay of hello_c.later, in milliseconds. */

@@ -38,7 +38,7 @@ static bool earlier(const struct timespec* a, const struct timespec* b) {
 static void answer(const job* done) {
   char text[32];
   int size = snprintf(text, sizeof text, "%u ms later", (unsigned)done->delay_ms);
-  hello_reply(done->token, TEXT("Hello"), (bp_str){text, (size_t)size});
+  hello_reply(done->token, BP_STR("Hello"), (bp_str){text, (size_t)size});
 }
 
 static void* run(void* argument) {
@@ -123,7 +123,7 @@ bp_handled later_handle(later* self, const bp_call* call) {
   job* added = calloc(1, sizeof *added);
   if (added == NULL || !start(self)) {
     free(added);
-    hello_refuse(call->token, BP_OUT_OF_MEMORY, TEXT("no memory or no thread for a later answer"));
+    hello_refuse(call->token, BP_OUT_OF_MEMORY, BP_STR("no memory or no thread for a later answer"));
     return BP_DONE;
   }
   added->token = call->token;

@@ -3,7 +3,7 @@
 // session: logs users in with the help of whoever knows them.
 //
 //   session.login {user_id} → {user_id, profile}
-//       Asks the host function profile.fetch {user_id} and answers with what that said, whatever its shape;
+//       Asks the host function profile.fetch, which gets {user_id} and answers any CBOR item: the profile;
 //       emits session.logged_in {user_id}. Without profile.fetch the answer is no_host_function; an error of
 //       profile.fetch is passed on.
 //

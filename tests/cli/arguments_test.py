@@ -29,6 +29,12 @@ class Arguments(Case):
     def test_the_version_names_library_and_abi(self):
         self.assertRegex(self.bp("--version")[0], r"^backplane \d+\.\d+\.\d+ \(ABI 1\.0\)\n$")
 
+    def test_the_version_is_json_when_json_is_asked_for(self):
+        report = self.bp_json("--version")
+        self.assertEqual(report["abi"], "1.0")
+        self.assertIn(f"backplane {report['version']} ", self.bp("--version")[0])
+        self.assertEqual(json.loads(self.bp("--json", "--version")[0]), report)
+
     def test_an_unknown_command_is_usage_and_the_nearest_is_named(self):
         self.assertIn("did you mean unload?", self.refused(2, "unlod"))
         self.assertIn("there is no command", self.refused(2, "frobnicate"))
@@ -41,7 +47,10 @@ class Arguments(Case):
         self.assertIn("--help", self.refused(2, "call"))
         self.assertIn("--help", self.refused(2, "load"))
         self.refused(2, "--frob", "ls")
-        self.refused(2, "--socket")
+        self.assertIn("--socket needs a PATH, then a command", self.refused(2, "--socket"))
+        self.assertIn("no command behind", self.refused(2, "--socket", "x"))
+        self.assertIn("--timeout needs its value: --timeout MS", self.refused(2, "call", "a.b", "--timeout"))
+        self.assertIn("--socket needs its value: --socket PATH", self.refused(2, "ls", "--socket"))
 
     def test_json_that_does_not_parse_is_usage_and_shows_the_place(self):
         err = self.refused(2, "call", "echo.shout", '{"text": }')
@@ -64,6 +73,10 @@ class Arguments(Case):
             err = self.refused(3, *arguments)
             self.assertIn(self.socket, err)
             self.assertIn("backplane run", err)
+
+    def test_a_file_where_a_socket_should_be_is_named_as_such(self):
+        err = self.refused(3, "ls", "--socket", self.write("plain", ""))
+        self.assertIn("is no socket: found a file, expected the socket of a host", err)
 
     def test_an_empty_socket_is_usage_and_not_the_default_one(self):
         for command in (["ls"], ["stop"], ["unload", "desk"], ["call", "desk.version"], ["run"]):
@@ -134,7 +147,7 @@ class CheckConfig(Case):
             ("socket = \n", ["host.toml:1:"]),
             ("sockt = 'x'\n", ["host.toml:1:1: unknown key \"sockt\"", "did you mean socket?", "known: socket, data_dir"]),
             ("\n  socket = 5\n", ["host.toml:2:", "socket: found an integer, expected a string"]),
-            ("workers = 0\n", ["host.toml:1:", "from 1 to 256"]),
+            ("workers = 0\n", ["host.toml:1:11: workers: found 0, expected an integer from 1 to 256"]),
             ("module_dirs = 'x'\n", ["found a string, expected an array"]),
             ("modules = []\n", ["modules: found an array, expected a table"]),
             (f"[modules.desk]\npth = '{DESK}'\n", ['host.toml:2:1: unknown key "pth" in modules.desk', "path, load, config"]),
@@ -142,13 +155,30 @@ class CheckConfig(Case):
             (f"[modules.desk]\npath = '{DESK}'\nconfig = 1\n", ["modules.desk.config: found an integer, expected a table"]),
             (f"[modules.chair]\npath = '{DESK}'\n", ['is the module "desk", expected "chair"']),
             ("[modules.chair]\n", ['there is no file of the module "chair"']),
-            ("[modules.desk]\npath = 'nowhere.so'\n", ["nowhere.so"]),
-            ("module_dirs = ['nowhere']\n", ["cannot read the module directory", "nowhere"]),
-            ("log_level = 'loud'\n", ['found "loud", expected trace, debug']),
+            ("module_dirs = ['nowhere']\n", ["host.toml:1:16: cannot read the module directory", "nowhere"]),
+            ("log_level = 'loud'\n", ['host.toml:1:13: log_level: found "loud", expected trace, debug']),
+            ("allowed_dirs = ['.', 'nowhere']\n", ["host.toml:1:22: allowed_dirs: found ", "/nowhere", "no directory"]),
         ]:
             err = self.check(text)
             for part in parts:
                 self.assertIn(part, err, text)
+
+    def test_a_module_that_cannot_be_loaded_is_5_with_the_place_of_its_path(self):
+        text = "[modules.desk]\npath = 'nowhere.so'\n"
+        err = self.check(text, code=5)
+        self.assertIn("host.toml:2:8: ", err)
+        self.assertIn("nowhere.so", err)
+        self.assertIn("host.toml:2:8: ", self.refused(5, "run", "--config", self.path("host.toml")))
+
+    def test_a_sound_configuration_is_json_when_json_is_asked_for(self):
+        report = self.bp_json("run", "--check-config", "--module", DESK, "--data-dir", "data")
+        self.assertEqual(report, {"modules": [{"name": "desk", "path": DESK}], "socket": self.socket,
+                                  "data_dir": self.path("data")})
+
+    def test_a_directory_without_modules_is_told(self):
+        os.mkdir(self.path("empty"))
+        err = self.bp("run", "--check-config", "--module-dir", "empty")[1]
+        self.assertIn(f'warning: the module directory "{self.path("empty")}" has no modules', err)
 
     def test_a_configuration_file_that_is_not_there_is_usage(self):
         self.assertIn("cannot open", self.refused(2, "run", "--config", self.path("nowhere.toml")))

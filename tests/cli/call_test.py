@@ -54,7 +54,7 @@ class Call(Case):
 
     def test_an_error_of_the_plugin_is_told_with_its_detail_and_cannot_steer_the_terminal(self):
         err = self.refused(1, "call", "desk.refuse")
-        self.assertEqual(err, 'backplane: module: the desk is \\x1b[31mclosed\n  detail: {"at":9}\n')
+        self.assertEqual(err, 'backplane: module (1007): the desk is \\x1b[31mclosed\n  detail: {"at":9}\n')
         out, err = self.bp("call", "desk.refuse", "--json", code=1)
         self.assertEqual((out, json.loads(err)), ("", {"error": {
             "exit": 1, "code": "module", "status": 1007, "message": "the desk is \x1b[31mclosed", "detail": {"at": 9}}}))
@@ -66,12 +66,28 @@ class Call(Case):
         self.assertIn("nobody.home", self.refused(1, "call", "nobody.home"))
         self.refused(1, "call", "No Name")
 
+    def test_a_module_that_is_gone_is_to_be_loaded_and_its_own_name_is_no_suggestion(self):
+        self.bp("unload", "desk")
+        err = self.refused(1, "call", "desk.version")
+        self.assertIn("module_gone", err)
+        self.assertIn("hint: backplane load FILE loads it", err)
+        self.assertNotIn("did you mean", err)
+
+    def test_text_without_its_quotes_is_told_how_to_write_them(self):
+        err = self.refused(2, "call", "desk.back", "Ada")
+        self.assertIn("""hint: text needs its quotes: '"Ada"'""", err)
+        self.assertEqual(self.bp("call", "desk.back", '"Ada"')[0], '"Ada"\n')
+        self.assertNotIn("quotes", self.refused(2, "call", "desk.back", "{"))
+
+    def test_an_unknown_dollar_form_is_told_all_that_there_are(self):
+        self.assertIn('"$raw" for the whole payload', self.refused(2, "call", "desk.back", '{"$byte": "x"}'))
+
     def test_a_deadline_ends_a_call_with_4(self):
         self.assertIn("deadline", self.refused(4, "call", "desk.wait", "--timeout", "50"))
         self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
 
     def test_a_deadline_also_bounds_the_wait_for_a_host_that_stands_still(self):
-        self.host_process.signal(signal.SIGSTOP)
+        self.host_process.freeze()
         began = time.monotonic()
         self.assertIn("did not answer within 50 ms", self.refused(4, "call", "desk.version", "--timeout", "50"))
         self.assertLess(time.monotonic() - began, 4)

@@ -55,6 +55,22 @@ class Process:
     def signal(self, number):
         self.popen.send_signal(number)
 
+    def freeze(self):
+        """Stops it with SIGSTOP; returns when none of its threads runs any more."""
+        self.signal(signal.SIGSTOP)
+        deadline = time.monotonic() + LIMIT
+        while not all(self.stands_still(task) for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir()):
+            if time.monotonic() > deadline:
+                raise AssertionError("it runs on after SIGSTOP")
+            time.sleep(0.001)
+
+    @staticmethod
+    def stands_still(task):
+        try:
+            return (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+        except (FileNotFoundError, ProcessLookupError):  # that thread has ended
+            return True
+
     def end(self):
         """Waits for its end; returns (exit code, stdout, stderr)."""
         out, err = self.popen.communicate(timeout=LIMIT)

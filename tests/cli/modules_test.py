@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import signal
 import threading
 import unittest
 
@@ -35,6 +36,22 @@ class Modules(Case):
         self.assertEqual((report["module"], report["generation"], report["outcome"]), ("desk", 2, "gone"))
         self.refused(1, "call", "desk.version")
         self.assertEqual(self.bp_json("ls")["modules"], [])
+
+    def test_what_keeps_a_module_stands_above_and_its_names_are_shown_as_withdrawn(self):
+        self.load()
+        events = self.spawn("events", "desk.said")
+        events.wait_err("listening to")
+        self.spawn("call", "desk.wait")
+        events.wait_out("desk.said")
+        out, err = self.bp("unload", "desk", "--timeout", "20", code=1)
+        self.assertIn("1 requests: ", out)
+        self.assertIn("the reasons stand above", err)
+        self.assertIn("hint: backplane unload tries again", err)
+        self.assertRegex(self.bp("ls", "desk")[0], r"(?m)^desk\.version  call +withdrawn$")
+        self.load()
+        self.assertRegex(self.bp("ls", "desk")[0], r"(?m)^desk\.version  call +running$")
+        self.host_process.signal(signal.SIGTERM)
+        self.host_process.signal(signal.SIGTERM)
 
     def test_people_get_tables_and_sentences(self):
         self.assertIn("loaded desk 1.0, generation 1: ", self.bp("load", DESK)[0])

@@ -184,6 +184,21 @@ class End(Case):
         host.signal(signal.SIGTERM)
         self.assert_ends(host, 0)
 
+    def test_while_a_host_drains_no_other_takes_its_place(self):
+        host = self.host()
+        events = self.spawn("events", "desk.said")
+        events.wait_err("listening to")
+        self.spawn("call", "desk.wait")
+        events.wait_out("desk.said")
+        host.signal(signal.SIGTERM)
+        self.eventually("the socket goes", lambda: not os.path.exists(self.socket))
+        err = self.refused(2, "run", "--data-dir", self.path("data"), "--module", DESK)
+        self.assertIn(f"process {host.pid}, which served", err)
+        self.assertIn("is stopping; wait for it", err)
+        host.signal(signal.SIGTERM)
+        self.assert_ends(host, 130)
+        self.host()
+
     def test_a_second_signal_does_not_wait_for_open_calls(self):
         host = self.host()
         events = self.spawn("events", "desk.said")

@@ -62,3 +62,18 @@ TEST_CASE("a blocking handler's question to a host function is answered from any
   }
   CHECK(context.call("asks.blocking", "app.absent") == "no_host_function");
 }
+
+TEST_CASE("blocking handlers that wait for blocking handlers do not use up the workers") {
+  const Context context;
+  const Loaded blocking(context, "blocking");
+  Replies nested[16];  // more than there are workers
+  for (Replies& each : nested) REQUIRE(context.submit("blocking.nest", each, "1", 10'000) == BP_OK);
+  for (Replies& each : nested) CHECK(each.wait() == Seen{"ok:nested"});
+}
+
+TEST_CASE("a blocking handler that waits for one of its own instance, which waits for it, is told") {
+  const Context context;
+  const Loaded blocking(context, "blocking");
+  CHECK(context.call("blocking.nest_alone", "1") == "reentrant");
+  CHECK(context.call("blocking.one_by_one", "1") == "ok:1");
+}

@@ -2,7 +2,9 @@
  *
  * Runs on the worker pool. Both names take N, stay inside for N ms, and answer how many calls were at most
  * inside together so far: blocking.one_by_one must always say 1, blocking.together may say more.
- * blocking.await N awaits N ms on the worker.
+ * blocking.await N awaits N ms on the worker. blocking.nest N calls blocking.together N and waits for it;
+ * blocking.nest_alone, which is not declared concurrent, calls blocking.one_by_one, which can never be its
+ * turn then.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <stdatomic.h>
@@ -17,6 +19,8 @@ BP_MANIFEST("requires=" BP_EXT_AWAIT);
 TM_PROVIDES("blocking.one_by_one");
 TM_PROVIDES("blocking.together");
 TM_PROVIDES("blocking.await");
+TM_PROVIDES("blocking.nest");
+TM_PROVIDES("blocking.nest_alone");
 
 typedef struct crowd {
   atomic_uint inside;
@@ -53,6 +57,21 @@ static bp_handled await_on_worker(const bp_call* call) {
   return BP_DONE;
 }
 
+static bp_handled call_and_wait(const bp_call* call, bp_str name) {
+  bp_result result = {.struct_size = sizeof result};
+  const bp_status status = await->call(call->token, name, call->payload, 0, &result);
+  if (status == BP_OK) {
+    tm_ok(call->token, "nested");
+  } else {
+    tm_error(call->token, status, "the nested call failed");
+  }
+  tm_host->result_free(&result);
+  return BP_DONE;
+}
+
+static bp_handled nest(const bp_call* call) { return call_and_wait(call, BP_STR("blocking.together")); }
+static bp_handled nest_alone(const bp_call* call) { return call_and_wait(call, BP_STR("blocking.one_by_one")); }
+
 static bp_status init(const bp_host_api* host, bp_module* module, void** module_data) {
   (void)module_data;
   tm_begin(host);
@@ -61,6 +80,8 @@ static bp_status init(const bp_host_api* host, bp_module* module, void** module_
   bp_status status = tm_register_as(module, "blocking.one_by_one", one_by_one, BP_HANDLER_BLOCKING);
   if (status == BP_OK) status = tm_register_as(module, "blocking.together", all_together, many);
   if (status == BP_OK) status = tm_register_as(module, "blocking.await", await_on_worker, BP_HANDLER_BLOCKING);
+  if (status == BP_OK) status = tm_register_as(module, "blocking.nest", nest, many);
+  if (status == BP_OK) status = tm_register_as(module, "blocking.nest_alone", nest_alone, BP_HANDLER_BLOCKING);
   return status;
 }
 TM_ENTRY(init);

@@ -10,11 +10,11 @@ static int failed(const char* what, bp_result* why) {
 
 int main(int argc, char** argv) {
   bp_context ctx;
-  bp_result result = {sizeof result};
+  bp_result result = {.struct_size = sizeof result};
   if (argc != 2) return fprintf(stderr, "usage: first_application MODULE.so\n"), 2;
   if (bp_context_create(NULL, &ctx, &result) != BP_OK) return failed("create", &result);
 
-  bp_load_options load = {sizeof load, 0, argv[1], {NULL, 0}};
+  bp_load_options load = {.struct_size = sizeof load, .path = argv[1]};
   if (bp_module_load(ctx, &load, &result) != BP_OK) return failed("load", &result);
   bp_result_free(&result);
 

@@ -3,7 +3,7 @@
 
 struct Order {
   std::string dish;
-  std::uint32_t count = 1;
+  std::uint32_t count;
 };
 BOOST_DESCRIBE_STRUCT(Order, (), (dish, count))
 

@@ -47,7 +47,7 @@ TEST_CASE("a thread that is busy and does not move is told of once an episode, a
   watched.watchdog.look(600 * ms);
   REQUIRE(watched.told.size() == 2);
   CHECK(watched.told[1].responding);
-  CHECK(watched.told[1].for_ms == 7'200);
+  CHECK(watched.told[1].for_ms == 7'800);  // the last 600 in part, nobody knows which
   watched.heartbeat.beat();
   watched.watchdog.look(600 * ms);
   CHECK(watched.told.size() == 2);
@@ -103,6 +103,12 @@ TEST_CASE("a stall says which wire name of which generation runs") {
   REQUIRE(watched.told.size() == 1);
   CHECK(watched.told[0].method == &method);
   CHECK(watched.told[0].generation == 7);
+  watched.heartbeat.running(nullptr, 0);
+  watched.heartbeat.beat();
+  watched.watchdog.look(2'000 * ms);
+  REQUIRE(watched.told.size() == 2);
+  CHECK(watched.told[1].method == &method);
+  CHECK(watched.told[1].generation == 7);
 }
 
 TEST_CASE("a new thread is not judged during its start grace") {

@@ -32,6 +32,13 @@ class Scripts(unittest.TestCase):
             self.assertIn("nonsense", done.stderr)
             self.assertIn("expected", done.stderr)
 
+    def test_test_refuses_what_ctest_would_pass_over(self):
+        done = run("test", "codec")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("-R codec", done.stderr)
+        for wrong in (("--output-on-failur",), ("-R", "x", "--tests-regx=y"), ("--preset", "debug", "-R", "x", "y")):
+            self.assertEqual(run("test", *wrong).returncode, 2, wrong)
+
     def test_setup_is_satisfied_where_the_tests_run(self):
         done = run("setup", "--check")
         self.assertEqual((done.returncode, done.stdout), (0, ""))

@@ -5,7 +5,7 @@
  * Link with libbackplane.so. In short:
  *
  *   bp_context ctx;
- *   bp_result why = {sizeof why};
+ *   bp_result why = {.struct_size = sizeof why};
  *   if (bp_context_create(NULL, &ctx, &why) != BP_OK) …       an embedded host, or
  *   if (bp_context_connect(NULL, &ctx, &why) != BP_OK) …      the one that `backplane run` started
  *   bp_module_load(ctx, &load, &why);
@@ -238,9 +238,10 @@ typedef struct bp_event {
 
 /* Gets one event. `event` is valid until it returns. It may add and remove listeners, itself too.
  * The host's own events, typed, with a CBOR map as payload: `backplane.not_responding` and
- * `backplane.responding` {thread, module, generation, name, for_ms}; on a connected context also
- * `backplane.disconnected` {reason}, the last event there is.
- * [thread: event, watchdog] [state: listener alive] [suspend: no] */
+ * `backplane.responding` {thread, module, generation, name, for_ms}: which thread, what runs on it (empty
+ * if no handler does), and for how long it has stood still, give or take the watchdog's period; on a connected context
+ * also `backplane.disconnected` {reason}, the last event there is. [thread: event, watchdog] [state: listener alive]
+ * [suspend: no] */
 typedef void (*bp_event_fn)(void* user, const bp_event* event);
 
 /* Subscribes to one event name, or to every name with a prefix ("kv.*", "*"). BP_OK;

@@ -21,6 +21,7 @@ template <class R, class... A>
 struct Function<R (*)(A...)> {
   using Return = R;
   using Arguments = Types<A...>;
+  using Owner = void;  // of a member function, its class
   static constexpr bool throws = true;
 };
 template <class R, class... A>
@@ -28,13 +29,21 @@ struct Function<R (*)(A...) noexcept> : Function<R (*)(A...)> {
   static constexpr bool throws = false;
 };
 template <class C, class R, class... A>
-struct Function<R (C::*)(A...)> : Function<R (*)(A...)> {};
+struct Function<R (C::*)(A...)> : Function<R (*)(A...)> {
+  using Owner = C;
+};
 template <class C, class R, class... A>
-struct Function<R (C::*)(A...) const> : Function<R (*)(A...)> {};
+struct Function<R (C::*)(A...) const> : Function<R (*)(A...)> {
+  using Owner = C;
+};
 template <class C, class R, class... A>
-struct Function<R (C::*)(A...) noexcept> : Function<R (*)(A...) noexcept> {};
+struct Function<R (C::*)(A...) noexcept> : Function<R (*)(A...) noexcept> {
+  using Owner = C;
+};
 template <class C, class R, class... A>
-struct Function<R (C::*)(A...) const noexcept> : Function<R (*)(A...) noexcept> {};
+struct Function<R (C::*)(A...) const noexcept> : Function<R (*)(A...) noexcept> {
+  using Owner = C;
+};
 
 template <class A>
 struct PartOf {
@@ -124,6 +133,8 @@ struct Shape {
   static constexpr bool answers_later = is_later<LaterType>;
   static constexpr bool is_member = std::is_member_function_pointer_v<decltype(fn)>;
   using Part = typename PartOf<CallType>::type;
+  static_assert(!is_member || std::is_base_of_v<typename Function<decltype(fn)>::Owner, Class>,
+                "a member handler belongs to the class that BACKPLANE_MODULE names");
   static_assert(!takes_call || Function<decltype(fn)>::throws,
                 "a handler that waits must not be noexcept: a cancellation is thrown through it");
   static_assert(!answers_later || std::is_void_v<Return>, "a handler that takes a Later returns void");
