@@ -54,10 +54,10 @@ struct bp_instance {
   void* state = nullptr;
   std::string failure;  ///< if not empty, it could not start, and its names answer this
 
-  std::atomic<std::uint64_t> in_flight{0};  ///< requests whose handler runs or has yet to answer
-  std::atomic<std::uint64_t> tokens{0};     ///< host function calls that it has yet to answer
-  bool retiring = false;
-  bool ending = false;  ///< its end is on its way
+  std::atomic<std::uint64_t> in_flight{0};            ///< requests whose handler runs or has yet to answer
+  std::atomic<std::uint64_t> tokens{0};               ///< host function calls that it has yet to answer
+  std::shared_ptr<backplane::Retirement> retirement;  ///< if set, it ends as soon as it has no work
+  bool ending = false;                                ///< its end is on its way
 
   bool worker_busy = false;                     ///< a serial blocking handler runs
   backplane::Fifo<backplane::Request> waiting;  ///< blocking requests for it

@@ -63,7 +63,7 @@ void RequestLoop::retire_instance(Generation& generation) {
   post([this, retirement = generation.retirement, &generation] {
     bp_instance* const instance = generation.slot < instances_.size() ? instances_[generation.slot].get() : nullptr;
     if (instance == nullptr) return retirement->context_done();
-    instance->retiring = true;
+    instance->retirement = retirement;
     end_if_idle(*instance);
   });
 }
@@ -71,7 +71,7 @@ void RequestLoop::retire_instance(Generation& generation) {
 // By mail, because the caller may stand on a fiber, or in the midst of a list that this would change. If
 // the context stops meanwhile, end_instances() may be faster, and the instance is no more.
 void RequestLoop::end_if_idle(bp_instance& instance) {
-  if (!instance.retiring || instance.ending || instance.has_work()) return;
+  if (instance.retirement == nullptr || instance.ending || instance.has_work()) return;
   instance.ending = true;
   post([this, slot = instance.generation->slot, &instance] {
     if (instances_[slot].get() == &instance) destroy_instance(instance);
@@ -80,14 +80,13 @@ void RequestLoop::end_if_idle(bp_instance& instance) {
 
 void RequestLoop::destroy_instance(bp_instance& instance) {
   Generation& generation = *instance.generation;
-  const auto retirement = generation.retirement;
-  const bool retiring = instance.retiring;
+  const auto retirement = instance.retirement;  // the generation's own is the control thread's
   instance.handles.release_all();
   if (instance.failure.empty() && generation.entry.instance_destroy != nullptr) {
     generation.entry.instance_destroy(instance.state);
   }
   instances_[generation.slot].reset();
-  if (retiring) retirement->context_done();  // the generation may be gone from here on
+  if (retirement != nullptr) retirement->context_done();  // the generation may be gone from here on
 }
 
 void RequestLoop::count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) {
