@@ -246,3 +246,21 @@ TEST_CASE("a context may be destroyed by two threads at once, and one of them is
     CHECK(invalid == 1);
   }
 }
+
+TEST_CASE("a module stays mapped as long as an instance of it ends in a context that was given up") {
+  const Context context;
+  const std::string path = module_path("slow_end");
+  const bp_load_options load = load_options(path);
+  Result loaded;
+  REQUIRE(bp_module_load(context.native, &load, &loaded) == BP_OK);
+  bp_context_options options = no_options();
+  options.stop_timeout_ms = 10;
+  Context hasty(options);
+  CHECK(hasty.call("slow_end.echo", "x") == "ok:x");
+  CHECK(hasty.destroy() == BP_TIMEOUT);
+  // The instance is still on its way out there, in code of the module's.
+  Result early;
+  CHECK(bp_module_unload(context.native, BP_STR("slow_end"), 10, &early) == BP_PINNED);
+  Result gone;
+  CHECK(bp_module_unload(context.native, BP_STR("slow_end"), 0, &gone) == BP_OK);
+}

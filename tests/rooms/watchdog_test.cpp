@@ -3,6 +3,7 @@
 // Time is moved by look(); the watchdog's own thread looks once an hour here.
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <future>
 #include <string>
 #include <thread>
 #include <vector>
@@ -216,4 +217,25 @@ TEST_CASE("jobs run in order on the watchdog thread, and flush waits for them") 
   CHECK(ran == std::vector<int>{0, 1, 2, 3, 4});
   CHECK(on_thread);
   CHECK_FALSE(watchdog.on_thread());
+}
+
+TEST_CASE("to unwatch one thread does not wait for what is told of another") {
+  Watchdog watchdog(by_hand);
+  Heartbeat stuck;
+  Heartbeat idle;
+  std::promise<void> told;
+  std::promise<void> go_on;
+  const auto of_stuck = watchdog.watch(stuck, "request", [&](const Liveness&) {
+    told.set_value();
+    go_on.get_future().wait();
+  });
+  const auto of_idle = watchdog.watch(idle, "request", [](const Liveness&) {});
+  stuck.busy();
+  std::thread looker([&] { watchdog.look(5'000 * ms); });
+  told.get_future().wait();
+  CHECK(watchdog.unwatch(of_idle, std::chrono::seconds(20)));
+  CHECK_FALSE(watchdog.unwatch(of_stuck, std::chrono::milliseconds(5)));
+  go_on.set_value();
+  CHECK(watchdog.unwatch(of_stuck, std::chrono::seconds(20)));
+  looker.join();
 }
