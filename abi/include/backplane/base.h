@@ -72,7 +72,7 @@ extern "C" {
   X(UNKNOWN_NAME, 18, "no loaded module has this wire name")                                     \
   X(NO_HOST_FUNCTION, 19, "no host function of this name is registered")                         \
   X(BAD_PAYLOAD, 20, "the payload does not fit the interface of the wire name")                  \
-  X(OVERLOADED, 21, "the context's request queue is full")                                       \
+  X(OVERLOADED, 21, "the context's request queue is full; call again when some have ended")      \
   X(EVENT_QUEUE_STUCK, 22, "the context's event queue is full; requests are refused until half") \
   X(REENTRANT, 23, "a blocking call on the thread that would have to answer it")                 \
   X(DEADLINE, 24, "the call's deadline has passed")                                              \
