@@ -8,20 +8,11 @@
 #include <string>
 
 #include "context/context.hpp"
+#include "support/report.hpp"
 #include "support/version.hpp"
 
 namespace backplane {
 namespace {
-
-void field(cbor::Writer& out, std::string_view key, std::uint64_t value) {
-  out.text(key);
-  out.uint(value);
-}
-
-void field(cbor::Writer& out, std::string_view key, std::string_view value) {
-  out.text(key);
-  out.text(value);
-}
 
 void write(cbor::Writer& out, Context& context) {
   const LoopCounts& counts = context.loop().counts();

@@ -12,6 +12,7 @@
 #include "modules/elf.hpp"
 #include "modules/lint.hpp"
 #include "support/names.hpp"
+#include "support/report.hpp"
 #include "support/result.hpp"
 
 namespace backplane {
@@ -79,17 +80,6 @@ void check(const Manifest& manifest) {
   }
 }
 
-void write(cbor::Writer& out, std::string_view key, const std::vector<std::string>& values) {
-  out.text(key);
-  out.array(values.size());
-  for (const std::string& value : values) out.text(value);
-}
-
-void write(cbor::Writer& out, std::string_view key, std::string_view value) {
-  out.text(key);
-  out.text(value);
-}
-
 }  // namespace
 
 Manifest read_manifest(std::span<const std::uint8_t> file) {
@@ -141,20 +131,20 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
   out.map(14);
-  write(out, "path", path);
-  write(out, "name", manifest.name);
-  write(out, "version", manifest.version);
-  write(out, "abi", manifest.abi);
-  write(out, "unload", manifest.unload_never ? "never" : "drain");
-  write(out, "summary", manifest.summary);
-  write(out, "provides", manifest.provides);
-  write(out, "offers", manifest.offers);
-  write(out, "emits", manifest.emits);
-  write(out, "requires", manifest.needs);
-  write(out, "calls", manifest.calls);
-  write(out, "cddl", manifest.cddl);
-  write(out, "warnings", manifest.warnings);
-  write(out, "problem", problem);
+  field(out, "path", path);
+  field(out, "name", manifest.name);
+  field(out, "version", manifest.version);
+  field(out, "abi", manifest.abi);
+  field(out, "unload", manifest.unload_never ? "never" : "drain");
+  field(out, "summary", manifest.summary);
+  field(out, "provides", manifest.provides);
+  field(out, "offers", manifest.offers);
+  field(out, "emits", manifest.emits);
+  field(out, "requires", manifest.needs);
+  field(out, "calls", manifest.calls);
+  field(out, "cddl", manifest.cddl);
+  field(out, "warnings", manifest.warnings);
+  field(out, "problem", problem);
   return bytes;
 }
 

@@ -5,27 +5,12 @@
 #include <backplane/cbor/writer.hpp>
 
 #include "modules/generation.hpp"
+#include "support/report.hpp"
 
 namespace backplane {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
-
-void field(cbor::Writer& out, std::string_view key, std::string_view value) {
-  out.text(key);
-  out.text(value);
-}
-
-void field(cbor::Writer& out, std::string_view key, std::uint64_t value) {
-  out.text(key);
-  out.uint(value);
-}
-
-void field(cbor::Writer& out, std::string_view key, const std::vector<std::string>& values) {
-  out.text(key);
-  out.array(values.size());
-  for (const std::string& value : values) out.text(value);
-}
 
 const char* name(Generation::State state) {
   switch (state) {

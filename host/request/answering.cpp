@@ -145,9 +145,9 @@ void RequestLoop::free_pending(Pending& pending) {
   bp_instance* const provider = pending.provider;
   pending.answer.clear();
   Pending::slab().free(&pending);
-  counts_.tokens_open.store(counts_.tokens_open.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  LoopCounts::drop(counts_.tokens_open);
   if (provider == nullptr) return;
-  provider->tokens.store(provider->tokens.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  LoopCounts::drop(provider->tokens);
   end_if_idle(*provider);
 }
 

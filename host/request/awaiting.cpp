@@ -215,8 +215,7 @@ bool RequestLoop::invoke(Waiter& waiter, Pending& pending, std::string_view name
   }
   const Function* const offered = registry_.find_function(name);
   if (offered == nullptr) return false;
-  const std::size_t slot = offered->generation->slot;
-  bp_instance* const provider = slot < instances_.size() ? instances_[slot].get() : nullptr;
+  bp_instance* const provider = instance_of(*offered->generation);
   if (provider == nullptr || !provider->failure.empty()) {
     fail_wait(waiter, BP_INSTANCE_FAILED,
               "the module \"" + offered->generation->manifest.name + "\", which offers \"" + std::string(name) +

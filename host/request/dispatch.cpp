@@ -13,24 +13,16 @@ namespace backplane {
 void RequestLoop::admit(Request& request) {
   link_open(open_, request);
   LoopCounts::add(counts_.open);
-  if (request.deadline != 0) {
-    request.timer.fire = on_request_timer;
-    request.timer.owner = &request;
-    timers_.set(request.timer, request.deadline);
-  }
+  if (request.deadline != 0) set_timer(request);
   queue_.push(&request);
 }
 
 void RequestLoop::handle(Request& request) {
   heartbeat_.beat();
-  if (!request.open()) {  // canceled while it waited; that reply is on its way or delivered
-    request.ended = true;
-    return release_if_done(request);
-  }
-  if (request.method == nullptr) {  // an unknown name: the answer says so already
-    request.ended = true;
+  if (!request.open()) return end(request);  // canceled while it waited; that reply is on its way or delivered
+  if (request.method == nullptr) {           // an unknown name: the answer says so already
     if (request.claim(request.token())) answered(request);
-    return release_if_done(request);
+    return end(request);
   }
   const Handler* const handler = Registry::handler(*request.method);
   if (handler == nullptr) {
@@ -44,7 +36,7 @@ void RequestLoop::handle(Request& request) {
                              "\", is not loaded any more; load it again"
                        : "the running generation of \"" + module.name + "\" has no \"" + request.method->name + "\"");
   }
-  bp_instance* const instance = instance_for(*handler);
+  bp_instance* const instance = instance_of(*handler->generation);
   if (instance == nullptr || !instance->failure.empty()) {
     return refuse(request, BP_INSTANCE_FAILED,
                   "the module \"" + handler->generation->manifest.name + "\" could not start in this context: " +
@@ -61,17 +53,11 @@ void RequestLoop::handle(Request& request) {
 }
 
 void RequestLoop::refuse(Request& request, bp_status status, std::string_view message) {
-  request.ended = true;
   if (request.claim(request.token())) {
     request.answer.fail(status, message);
     answered(request);
   }
-  release_if_done(request);
-}
-
-bp_instance* RequestLoop::instance_for(const Handler& handler) const noexcept {
-  const std::size_t slot = handler.generation->slot;
-  return slot < instances_.size() ? instances_[slot].get() : nullptr;
+  end(request);
 }
 
 void RequestLoop::run_here(Request& request) {
@@ -89,7 +75,6 @@ bp_handled RequestLoop::call_handler(Request& request) {
 }
 
 void RequestLoop::handler_ended(Request& request, bp_handled handled) {
-  request.ended = true;
   if (handled == BP_LATER) {
     if (request.open()) watch_time(request);
   } else if (request.claim(request.token())) {
@@ -97,7 +82,7 @@ void RequestLoop::handler_ended(Request& request, bp_handled handled) {
                                          "\" returned without a terminal reply; it must reply, or return BP_LATER");
     answered(request);
   }
-  release_if_done(request);
+  end(request);
 }
 
 void RequestLoop::run_on_worker(Request& request) {
@@ -163,11 +148,16 @@ void RequestLoop::worker_returned(Request& request) {
     if (next == nullptr) return;
     if (next->open()) {
       start_worker(*next);
-    } else {  // canceled while it waited
-      next->ended = true;
-      release_if_done(*next);
+    } else {
+      end(*next);  // canceled while it waited
     }
   }
+}
+
+// No handler runs for the request, or will.
+void RequestLoop::end(Request& request) {
+  request.ended = true;
+  release_if_done(request);
 }
 
 void RequestLoop::release_if_done(Request& request) {
@@ -178,9 +168,9 @@ void RequestLoop::release_if_done(Request& request) {
   request.payload.clear();
   request.answer.clear();
   Request::slab().free(&request);
-  counts_.open.store(counts_.open.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  LoopCounts::drop(counts_.open);
   if (instance == nullptr) return;
-  instance->in_flight.store(instance->in_flight.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  LoopCounts::drop(instance->in_flight);
   end_if_idle(*instance);
 }
 
@@ -190,10 +180,16 @@ void RequestLoop::watch_time(Request& request) {
   if (!request.wants_stale || request.began != 0) return;
   request.began = now();
   request.next_stale = request.began + options_.stale_interval;
+  set_timer(request);
+}
+
+// For the deadline or the next stale warning, whichever is earlier; 0 stands for none.
+void RequestLoop::set_timer(Request& request) {
+  const Nanos deadline = request.deadline;
+  const Nanos stale = request.next_stale;
   request.timer.fire = on_request_timer;
   request.timer.owner = &request;
-  timers_.set(request.timer,
-              request.deadline == 0 ? request.next_stale : std::min(request.deadline, request.next_stale));
+  timers_.set(request.timer, deadline == 0 || stale == 0 ? deadline + stale : std::min(deadline, stale));
 }
 
 void RequestLoop::on_request_timer(Timer& timer) {
@@ -212,7 +208,7 @@ void RequestLoop::on_request_timer(Timer& timer) {
     request.on_reply(request.user, &answer);
     request.next_stale = time + loop.options_.stale_interval;
   }
-  loop.timers_.set(timer, request.deadline == 0 ? request.next_stale : std::min(request.deadline, request.next_stale));
+  loop.set_timer(request);
 }
 
 }  // namespace backplane

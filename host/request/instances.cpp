@@ -59,9 +59,14 @@ std::string RequestLoop::make_instance(Generation& generation, bool keep_failed)
   return failure;
 }
 
+// nullptr if there is none.
+bp_instance* RequestLoop::instance_of(const Generation& generation) const noexcept {
+  return generation.slot < instances_.size() ? instances_[generation.slot].get() : nullptr;
+}
+
 void RequestLoop::retire_instance(Generation& generation) {
   post([this, retirement = generation.retirement, &generation] {
-    bp_instance* const instance = generation.slot < instances_.size() ? instances_[generation.slot].get() : nullptr;
+    bp_instance* const instance = instance_of(generation);
     if (instance == nullptr) return retirement->context_done();
     instance->retirement = retirement;
     end_if_idle(*instance);

@@ -45,6 +45,9 @@ struct LoopCounts {
   static void add(std::atomic<std::uint64_t>& count, std::uint64_t n = 1) noexcept {
     count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
+  static void drop(std::atomic<std::uint64_t>& count) noexcept {
+    count.store(count.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  }
 };
 
 /// The request thread of one context: takes requests, runs handlers on fibers, delivers replies.
@@ -158,7 +161,7 @@ class RequestLoop {
   void admit(Request& request);
   void handle(Request& request);
   void refuse(Request& request, bp_status status, std::string_view message);
-  bp_instance* instance_for(const Handler& handler) const noexcept;
+  bp_instance* instance_of(const Generation& generation) const noexcept;
   void run_here(Request& request);
   void run_on_worker(Request& request);
   static bool caller_holds(const Request& request) noexcept;
@@ -168,6 +171,8 @@ class RequestLoop {
   void handler_ended(Request& request, bp_handled handled);
   void release_if_done(Request& request);
   void watch_time(Request& request);
+  void set_timer(Request& request);
+  void end(Request& request);
   static void on_request_timer(Timer& timer);
 
   // answering.cpp

@@ -24,7 +24,7 @@ void set_up(Request& request, RequestLoop& loop) {
   request.cause.store(BP_OK, std::memory_order_relaxed);
   request.ended = request.delivered = false;
   request.partials.store(0, std::memory_order_relaxed);
-  request.began = 0;
+  request.began = request.next_stale = 0;
 }
 
 }  // namespace

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The fields of the reports that docs/protocol.md describes.
+#pragma once
+
+#include <backplane/cbor/writer.hpp>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace backplane {
+
+inline void field(cbor::Writer& out, std::string_view key, std::string_view value) {
+  out.text(key);
+  out.text(value);
+}
+
+inline void field(cbor::Writer& out, std::string_view key, std::uint64_t value) {
+  out.text(key);
+  out.uint(value);
+}
+
+inline void field(cbor::Writer& out, std::string_view key, const std::vector<std::string>& values) {
+  out.text(key);
+  out.array(values.size());
+  for (const std::string& value : values) out.text(value);
+}
+
+}  // namespace backplane
