@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "scratch.hpp"
+#include "temp_dir.hpp"
 #include "store.hpp"
 
 extern char** environ;
@@ -80,7 +80,7 @@ std::uint64_t found(backplane::kv::Store& store, const Writer& writer) {
 }  // namespace
 
 TEST_CASE("a put that was acknowledged is there after kill -9") {
-  const ScratchDir dir;
+  const TempDir dir;
   const auto file = dir / "kv.sqlite3";
   const auto seed = std::random_device{}();
   CAPTURE(seed);
@@ -106,7 +106,7 @@ TEST_CASE("a put that was acknowledged is there after kill -9") {
 }
 
 TEST_CASE("writers in several processes lose nothing to each other, also when one of them is killed") {
-  const ScratchDir dir;
+  const TempDir dir;
   const auto file = dir / "kv.sqlite3";
   Writer one(file, "one-");
   Writer two(file, "two-");

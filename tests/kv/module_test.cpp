@@ -11,7 +11,7 @@
 #include <map>
 #include <mutex>
 
-#include "scratch.hpp"
+#include "temp_dir.hpp"
 
 using backplane::Cbor;
 using Catch::Matchers::Contains;
@@ -23,7 +23,7 @@ constexpr const char* kv_file = BP_TEST_BUILD_DIR "/plugins/kv.so";
 
 /// This process's host keeps its files here.
 const std::filesystem::path& data_dir() {
-  static const ScratchDir dir;
+  static const TempDir dir;
   static const bool configured = [] {
     const std::string path = dir.path().string();
     bp_host_options options{};

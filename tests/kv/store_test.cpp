@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "scratch.hpp"
+#include "temp_dir.hpp"
 
 using backplane::kv::Store;
 using backplane::kv::StoreError;
@@ -57,7 +57,7 @@ using Strings = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("a store gives back what was put, and only that") {
-  const ScratchDir dir;
+  const TempDir dir;
   Store store(dir / "kv.sqlite3");
   CHECK_FALSE(store.get("a"));
   store.put("a", bytes("one"));
@@ -71,7 +71,7 @@ TEST_CASE("a store gives back what was put, and only that") {
 }
 
 TEST_CASE("keys and values may be any bytes, and an empty value is not a missing one") {
-  const ScratchDir dir;
+  const TempDir dir;
   Store store(dir / "kv.sqlite3");
   const std::string odd("a\0b\xff", 4);
   store.put(odd, bytes(odd));
@@ -82,7 +82,7 @@ TEST_CASE("keys and values may be any bytes, and an empty value is not a missing
 }
 
 TEST_CASE("a store that is opened again has everything, and keeps a write-ahead log") {
-  const ScratchDir dir;
+  const TempDir dir;
   const auto file = dir / "kv.sqlite3";
   {
     Store store(file);
@@ -94,7 +94,7 @@ TEST_CASE("a store that is opened again has everything, and keeps a write-ahead 
 }
 
 TEST_CASE("scans go through the keys in byte order, by prefix, page by page") {
-  const ScratchDir dir;
+  const TempDir dir;
   Store store(dir / "kv.sqlite3");
   for (const char* key : {"b/2", "a", "b/1", "b", "c", "b/\xc3\xa4", "b/10"}) store.put(key, bytes(key));
 
@@ -118,7 +118,7 @@ TEST_CASE("scans go through the keys in byte order, by prefix, page by page") {
 }
 
 TEST_CASE("the last page says that there is no next one, also if it is full") {
-  const ScratchDir dir;
+  const TempDir dir;
   Store store(dir / "kv.sqlite3");
   store.put("a", bytes("1"));
   store.put("b", bytes("2"));
@@ -128,7 +128,7 @@ TEST_CASE("the last page says that there is no next one, also if it is full") {
 }
 
 TEST_CASE("prefixes of the highest bytes have an end too") {
-  const ScratchDir dir;
+  const TempDir dir;
   Store store(dir / "kv.sqlite3");
   const std::string top(backplane::kv::key_max, '\xff');
   store.put(top, bytes("last"));
@@ -140,7 +140,7 @@ TEST_CASE("prefixes of the highest bytes have an end too") {
 }
 
 TEST_CASE("a scan stops before it gathers more than its share of memory, and still gets on") {
-  const ScratchDir dir;
+  const TempDir dir;
   Store store(dir / "kv.sqlite3");
   const std::string big(backplane::kv::scan_bytes_max / 2 + 1, 'x');
   for (const char* key : {"a", "b", "c"}) store.put(key, bytes(big));
@@ -151,7 +151,7 @@ TEST_CASE("a scan stops before it gathers more than its share of memory, and sti
 }
 
 TEST_CASE("keys, values and limits outside their bounds are refused with what was found and expected") {
-  const ScratchDir dir;
+  const TempDir dir;
   Store store(dir / "kv.sqlite3");
   using Catch::Matchers::Contains;
   const auto input = StoreError::Kind::input;
@@ -170,7 +170,7 @@ TEST_CASE("a place where no file can be made is an error that names it") {
   using Catch::Matchers::Contains;
   const auto kind = StoreError::Kind::file;
   CHECK_THAT(error_of(kind, [] { Store("/proc/kv.sqlite3"); }), Contains("/proc/kv.sqlite3") && Contains("expected"));
-  const ScratchDir dir;
+  const TempDir dir;
   CHECK_THAT(error_of(kind, [&] { Store(dir.path()); }), Contains(dir.path().string()));
   if (geteuid() != 0) {  // nothing is read-only to root
     std::filesystem::permissions(dir.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
@@ -182,7 +182,7 @@ TEST_CASE("a place where no file can be made is an error that names it") {
 TEST_CASE("a file of something else is refused and left as it was") {
   using Catch::Matchers::Contains;
   const auto kind = StoreError::Kind::file;
-  const ScratchDir dir;
+  const TempDir dir;
 
   const auto text = dir / "text";
   std::ofstream(text) << std::string(4096, '#');
@@ -201,7 +201,7 @@ TEST_CASE("a file of something else is refused and left as it was") {
 }
 
 TEST_CASE("many stores open and write one new file at once") {
-  const ScratchDir dir;
+  const TempDir dir;
   const auto file = dir / "kv.sqlite3";
   std::vector<std::string> errors(4);
   std::vector<std::thread> threads;
@@ -222,7 +222,7 @@ TEST_CASE("many stores open and write one new file at once") {
 }
 
 TEST_CASE("a writer that waits in vain for another is told so, and can try again") {
-  const ScratchDir dir;
+  const TempDir dir;
   const auto file = dir / "kv.sqlite3";
   Store store(file, std::chrono::milliseconds(30));
   sqlite3* other = nullptr;

@@ -9,7 +9,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "scratch.hpp"
+#include "temp_dir.hpp"
 #include "store.hpp"
 
 namespace {
@@ -28,7 +28,7 @@ __attribute__((visibility("default"))) int fdatasync(int fd) {
 }
 
 TEST_CASE("each put and each delete is synced to the disk before it returns") {
-  const ScratchDir dir;
+  const TempDir dir;
   backplane::kv::Store store(dir / "kv.sqlite3");
   const std::uint8_t value[] = {1};
   for (int i = 0; i < 5; ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What this process has: mapped objects, descriptors, threads. And directories for a test's files.
+// What this process has: mapped objects, descriptors, threads. And files for a test.
 #pragma once
 
 #include <link.h>
@@ -13,6 +13,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "temp_dir.hpp"
 
 /// The mapped objects whose path contains `part`; private copies of modules lie in directories called
 /// backplane-modules-….
@@ -44,27 +46,6 @@ inline std::ptrdiff_t entries(const std::string& directory) {
 }
 inline std::ptrdiff_t descriptors() { return entries("/proc/self/fd"); }
 inline std::ptrdiff_t threads() { return entries("/proc/self/task"); }
-
-/// A fresh directory that goes with the object.
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "bp-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory");
-    path_ = name;
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline std::string read_all(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
