@@ -13,8 +13,8 @@
 #include <thread>
 #include <vector>
 
-#include "temp_dir.hpp"
 #include "store.hpp"
+#include "temp_dir.hpp"
 
 extern char** environ;
 

@@ -9,8 +9,8 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "temp_dir.hpp"
 #include "store.hpp"
+#include "temp_dir.hpp"
 
 namespace {
 std::atomic<int> syncs{0};
