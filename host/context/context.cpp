@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "context/context.hpp"
 
+#include <algorithm>
+#include <thread>
+#include <utility>
+
 #include <backplane/cbor/writer.hpp>
 
 #include "context/host.hpp"
@@ -13,23 +17,14 @@
 namespace backplane {
 namespace {
 
-constexpr std::uint32_t default_stop_timeout_ms = 1'500;
-constexpr std::uint32_t default_event_queue_depth = 1'024;
-
-LoopOptions loop_options(const bp_context_options& options) {
-  LoopOptions chosen;
-  if (options.queue_depth != 0) chosen.queue_depth = options.queue_depth;
-  if (options.stale_interval_ms != 0) chosen.stale_interval = options.stale_interval_ms * nanos_per_ms;
-  if (options.fiber_stack_size != 0) chosen.fiber_stack_size = options.fiber_stack_size;
-  if (options.spin_us != 0) chosen.spin = options.spin_us < 0 ? 0 : static_cast<Nanos>(options.spin_us) * 1'000;
-  // With one core, whoever is waited for cannot run meanwhile.
-  if (std::thread::hardware_concurrency() == 1) chosen.spin = 0;
-  return chosen;
-}
-
 std::uint64_t next_id() noexcept {
   static std::atomic<std::uint64_t> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+std::chrono::milliseconds left_of(std::chrono::steady_clock::time_point until) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::max(until - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration::zero()));
 }
 
 std::vector<std::uint8_t> liveness_event(const char* name, const Liveness& liveness) {
@@ -52,13 +47,25 @@ std::vector<std::uint8_t> liveness_event(const char* name, const Liveness& liven
 
 }  // namespace
 
-Context::Context(Host& host, const bp_context_options& options)
+ContextConfig config_of(const bp_context_options& options) {
+  ContextConfig config;
+  if (options.queue_depth != 0) config.loop.queue_depth = options.queue_depth;
+  if (options.stale_interval_ms != 0) config.loop.stale_interval = options.stale_interval_ms * nanos_per_ms;
+  if (options.fiber_stack_size != 0) config.loop.fiber_stack_size = options.fiber_stack_size;
+  if (options.spin_us != 0) config.loop.spin = options.spin_us < 0 ? 0 : static_cast<Nanos>(options.spin_us) * 1'000;
+  // With one core, whoever is waited for cannot run meanwhile.
+  if (std::thread::hardware_concurrency() == 1) config.loop.spin = 0;
+  if (options.event_queue_depth != 0) config.event_queue_depth = options.event_queue_depth;
+  if (options.stop_timeout_ms != 0) config.stop_timeout_ms = options.stop_timeout_ms;
+  return config;
+}
+
+Context::Context(Host& host, const ContextConfig& config)
     : host_(host),
+      config_(config),
       id_(next_id()),
-      stop_timeout_ms_(options.stop_timeout_ms != 0 ? options.stop_timeout_ms : default_stop_timeout_ms),
-      bus_(options.event_queue_depth != 0 ? options.event_queue_depth : default_event_queue_depth, host.watchdog(),
-           [this](bool stuck) { events_stuck(stuck); }),
-      loop_(loop_options(options), host.registry(), host.workers(), host.watchdog(), *this) {}
+      bus_(config.event_queue_depth, host.watchdog(), [this](bool stuck) { events_stuck(stuck); }),
+      loop_(config.loop, host.registry(), host.workers(), host.watchdog(), *this) {}
 
 Context::~Context() = default;
 
@@ -68,32 +75,56 @@ void Context::set_handle(bp_context handle) {
 }
 
 void Context::start() {
-  event_thread_ = std::thread([this, done = events_done_] {
-    name_thread("bp-event");
-    bus_.run();
-    done->open();
-  });
   try {
-    request_thread_ = std::thread([this, done = requests_done_] {
+    event_thread_.start([this] {
+      name_thread("bp-event");
+      bus_.run();
+    });
+    request_thread_.start([this] {
       name_thread("bp-request");
       loop_.run();
-      done->open();
     });
-  } catch (...) {
-    bus_.close();
-    event_thread_.join();
-    stage_ = Stage::stopped;
-    throw;
-  }
-  const auto tell = [this](const Liveness& liveness) { tell_liveness(liveness); };
-  request_watch_ = host_.watchdog().watch(loop_.heartbeat(), "request", tell);
-  event_watch_ = host_.watchdog().watch(bus_.heartbeat(), "event", tell);
-  try {
+    const auto tell = [this](const Liveness& liveness) { tell_liveness(liveness); };
+    request_watch_ = host_.watchdog().watch(loop_.heartbeat(), "request", tell);
+    event_watch_ = host_.watchdog().watch(bus_.heartbeat(), "event", tell);
     host_.attach(*this);
   } catch (...) {
-    stop(0);
+    abandon_start();
     throw;
   }
+}
+
+// The host does not know of it. What runs is brought to its end, however long a module's instance takes.
+void Context::abandon_start() noexcept {
+  constexpr std::chrono::hours as_long_as_it_takes{24};
+  const std::lock_guard lock(stop_mutex_);
+  loop_.close();
+  const bool begun = !request_thread_.wait(std::chrono::milliseconds(0));
+  while (begun && !loop_.end_instances(as_long_as_it_takes)) {
+  }
+  while (!end_threads(as_long_as_it_takes)) {
+  }
+  stage_ = Stage::stopped;
+}
+
+void Context::rest() noexcept {
+  loop_.rest();
+  bus_.rest();
+}
+
+void Context::renew() noexcept {
+  id_ = next_id();
+  loop_.renew();
+  bus_.renew();
+  const std::lock_guard lock(stop_mutex_);
+  stage_ = Stage::running;
+  leaving_ = false;
+  left_.close();
+}
+
+void Context::dispose(std::unique_ptr<Endpoint> self) noexcept {
+  self.release();
+  host_.keep(std::unique_ptr<Context>(this));
 }
 
 bool Context::on_own_thread() const noexcept {
@@ -109,15 +140,12 @@ bp_status Context::close() {
 // the next call goes on where this one stopped.
 bp_status Context::stop(std::uint32_t timeout_ms) {
   if (on_own_thread()) return BP_REENTRANT;
-  const std::chrono::milliseconds timeout(timeout_ms == 0 ? stop_timeout_ms_ : timeout_ms);
+  const std::chrono::milliseconds timeout(timeout_ms == 0 ? config_.stop_timeout_ms : timeout_ms);
   const std::lock_guard lock(stop_mutex_);
   loop_.close();
   if (stage_ == Stage::running && loop_.wait_until_idle(timeout)) stage_ = Stage::drained;
   const auto until = std::chrono::steady_clock::now() + timeout;
-  const auto left = [until] {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::max(until - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration::zero()));
-  };
+  const auto left = [until] { return left_of(until); };
   if (stage_ == Stage::running) {
     loop_.cancel_all();
     if (!loop_.wait_until_idle(left())) return BP_TIMEOUT;
@@ -129,21 +157,33 @@ bp_status Context::stop(std::uint32_t timeout_ms) {
   }
   // Only now: as long as the host knows of this context, it waits for it before it unmaps a module.
   if (stage_ == Stage::instances_gone) {
-    if (!host_.detach(*this, left())) return BP_TIMEOUT;
-    loop_.finish();
-    bus_.close();
+    if (!leave_host(left())) return BP_TIMEOUT;
     stage_ = Stage::detached;
   }
   if (stage_ == Stage::detached) {
-    if (!requests_done_->wait(left()) || !events_done_->wait(left())) return BP_TIMEOUT;
-    if (request_thread_.joinable()) request_thread_.join();
-    if (event_thread_.joinable()) event_thread_.join();
-    if (!host_.watchdog().unwatch(request_watch_, left()) || !host_.watchdog().unwatch(event_watch_, left())) {
-      return BP_TIMEOUT;
-    }
+    if (!end_threads(left())) return BP_TIMEOUT;
     stage_ = Stage::stopped;
   }
   return BP_OK;
+}
+
+bool Context::leave_host(std::chrono::milliseconds timeout) {
+  if (!std::exchange(leaving_, true)) host_.control().post(leave_);
+  return left_.wait(timeout);
+}
+
+void Context::Leave::run() {
+  context.host_.detach(context);
+  context.left_.open();
+}
+
+bool Context::end_threads(std::chrono::milliseconds timeout) {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  loop_.finish();
+  bus_.close();
+  Watchdog& watchdog = host_.watchdog();
+  return request_thread_.wait(left_of(until)) && event_thread_.wait(left_of(until)) &&
+         watchdog.unwatch(request_watch_, left_of(until)) && watchdog.unwatch(event_watch_, left_of(until));
 }
 
 bp_status Context::submit(const bp_submission& submission, bp_request* request) {

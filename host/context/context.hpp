@@ -4,27 +4,43 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 
+#include "context/control.hpp"
 #include "event/bus.hpp"
 #include "request/latch.hpp"
 #include "request/loop.hpp"
 #include "support/endpoint.hpp"
+#include "support/job_thread.hpp"
 
 namespace backplane {
 
 class Host;
 
+/// What a context is made with, defaults filled in.
+struct ContextConfig {
+  LoopOptions loop;
+  std::uint32_t event_queue_depth = 1'024;
+  std::uint32_t stop_timeout_ms = 1'500;
+  bool operator==(const ContextConfig&) const = default;
+};
+ContextConfig config_of(const bp_context_options& options);
+
 /// A context of this process: a request thread, an event thread, and an instance of every module.
 class Context final : public Endpoint, public InstanceSite {
  public:
-  /// Makes everything, and starts nothing. Throws std::system_error or std::bad_alloc.
-  Context(Host& host, const bp_context_options& options);
+  /// Makes everything, and starts nothing. Throws std::bad_alloc.
+  Context(Host& host, const ContextConfig& config);
   /// Stopped, or never started.
   ~Context() override;
 
-  /// Starts the threads and the instances. Throws std::system_error, and leaves nothing running then.
+  /// Starts the threads and the instances. Throws std::system_error or std::bad_alloc, and leaves nothing
+  /// running then.
   void start();
+
+  // Threads and buffers are used again: stopped → rest() → renew() → start().
+  void rest() noexcept;
+  void renew() noexcept;
+  const ContextConfig& config() const noexcept { return config_; }
 
   /// Counts the contexts of the process, for people.
   std::uint64_t id() const noexcept { return id_; }
@@ -33,6 +49,7 @@ class Context final : public Endpoint, public InstanceSite {
 
   // Endpoint
   void set_handle(bp_context handle) override;
+  void dispose(std::unique_ptr<Endpoint> self) noexcept override;
   bool on_own_thread() const noexcept override;
   bp_status close() override;
   bp_status stop(std::uint32_t timeout_ms) override;
@@ -71,9 +88,20 @@ class Context final : public Endpoint, public InstanceSite {
   void tell_liveness(const Liveness& liveness);
   void events_stuck(bool stuck);
 
+  /// Leaving the host, as a job of the control thread's.
+  struct Leave final : Control::Job {
+    explicit Leave(Context& of) : context(of) {}
+    void run() override;
+    Context& context;
+  };
+
+  bool leave_host(std::chrono::milliseconds timeout);
+  bool end_threads(std::chrono::milliseconds timeout);
+  void abandon_start() noexcept;
+
   Host& host_;
-  const std::uint64_t id_;
-  const std::uint32_t stop_timeout_ms_;
+  const ContextConfig config_;
+  std::uint64_t id_ = 0;
   bp_context handle_{};
   EventBus bus_;
   RequestLoop loop_;
@@ -81,10 +109,11 @@ class Context final : public Endpoint, public InstanceSite {
   Watchdog::Id event_watch_ = 0;
   std::mutex stop_mutex_;
   Stage stage_ = Stage::running;  // guarded by stop_mutex_
-  std::shared_ptr<Latch> events_done_ = std::make_shared<Latch>();
-  std::shared_ptr<Latch> requests_done_ = std::make_shared<Latch>();
-  std::thread event_thread_;
-  std::thread request_thread_;
+  Leave leave_{*this};
+  bool leaving_ = false;  // guarded by stop_mutex_: `leave_` is posted
+  Latch left_;
+  JobThread event_thread_;
+  JobThread request_thread_;
 };
 
 }  // namespace backplane

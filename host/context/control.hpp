@@ -2,16 +2,15 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <functional>
-#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
+#include "support/mpsc.hpp"
 #include "support/thread_name.hpp"
 
 namespace backplane {
@@ -19,6 +18,18 @@ namespace backplane {
 /// The control thread: loads, unloads and reloads, one operation at a time.
 class Control {
  public:
+  /// Something to run on the control thread. Whoever owns one has it ready before it is needed, so that
+  /// posting it cannot fail.
+  struct Job {
+    Job() = default;
+    Job(const Job&) = delete;
+    Job& operator=(const Job&) = delete;
+    virtual ~Job() = default;
+    /// Called once for each post; may delete the job.
+    virtual void run() = 0;
+    Job* next = nullptr;
+  };
+
   Control() : thread_([this] { run(); }) {}
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
@@ -33,30 +44,62 @@ class Control {
   }
 
   /// Runs `job` after what was posted before. Any thread, the control thread too.
-  void post(std::function<void()> job) {
+  void post(Job& job) noexcept {
     const std::lock_guard lock(mutex_);
-    jobs_.push_back(std::move(job));
+    jobs_.push(&job);
     changed_.notify_one();
+  }
+
+  /// A function to be called once at most, by any thread, that has `job` run on the control thread, and
+  /// cannot fail.
+  std::function<void()> prepare(std::function<void()> job) {
+    struct Prepared final : Job {
+      explicit Prepared(std::function<void()> f) : body(std::move(f)) {}
+      void run() override {
+        const std::shared_ptr<Prepared> last = std::move(self);
+        body();
+      }
+      std::function<void()> body;
+      std::shared_ptr<Prepared> self;  // from the post until it has run
+    };
+    return [this, job = std::make_shared<Prepared>(std::move(job))] {
+      job->self = job;
+      post(*job);
+    };
   }
 
   /// Runs `job`, which gives a value, on the control thread and waits for it; throws what it throws. Not from
   /// the control thread.
   template <class F>
   auto run_now(F job) -> decltype(job()) {
-    std::optional<decltype(job())> value;
-    // Not the task's own: the control thread would let go of the exception when the caller has it already.
-    std::exception_ptr error;
-    const auto task = std::make_shared<std::packaged_task<void()>>([&] {
-      try {
-        value = job();
-      } catch (...) {
-        error = std::current_exception();
+    struct Now final : Job {
+      explicit Now(F& f) : body(f) {}
+      void run() override {
+        try {
+          value = body();
+        } catch (...) {
+          error = std::current_exception();
+        }
+        // Under the lock to the end: the caller goes on, and this with it, as soon as it sees `done`.
+        const std::lock_guard lock(mutex);
+        done = true;
+        changed.notify_all();
       }
-    });
-    post([task] { (*task)(); });  // shared, because the caller goes on a moment before the task has returned
-    task->get_future().wait();
-    if (error != nullptr) std::rethrow_exception(std::move(error));
-    return std::move(*value);
+      F& body;
+      std::optional<decltype(job())> value;
+      std::exception_ptr error;
+      std::mutex mutex;
+      std::condition_variable changed;
+      bool done = false;  // guarded by mutex
+    };
+    Now now(job);
+    post(now);
+    {
+      std::unique_lock lock(now.mutex);
+      now.changed.wait(lock, [&now] { return now.done; });
+    }
+    if (now.error != nullptr) std::rethrow_exception(std::move(now.error));
+    return std::move(*now.value);
   }
 
   bool on_thread() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
@@ -67,19 +110,18 @@ class Control {
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
-      if (jobs_.empty()) return;
-      const std::function<void()> job = std::move(jobs_.front());
-      jobs_.pop_front();
+      Job* const job = jobs_.pop();
+      if (job == nullptr) return;
       lock.unlock();
-      job();
+      job->run();
       lock.lock();
     }
   }
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::function<void()>> jobs_;  // guarded by mutex_
-  bool stop_ = false;                       // guarded by mutex_
+  Fifo<Job> jobs_;     // guarded by mutex_
+  bool stop_ = false;  // guarded by mutex_
   std::thread thread_;
 };
 

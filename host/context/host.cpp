@@ -4,10 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <backplane/cbor/reader.hpp>
 #include <cerrno>
 #include <cstdlib>
-#include <future>
+#include <iterator>
 #include <system_error>
 
 #include "context/context.hpp"
@@ -26,6 +27,9 @@ namespace fs = std::filesystem;
 
 constexpr std::uint32_t default_unload_timeout_ms = 5'000;
 constexpr std::size_t max_workers = 256;
+
+// Destroyed contexts that rest with their threads and buffers for the next to be made.
+constexpr std::size_t most_resting = 32;
 
 std::mutex the_mutex;
 Host* the_host = nullptr;  // guarded by the_mutex; never deleted, because its threads may outlive main()
@@ -119,31 +123,48 @@ Host::Host(HostOptions options)
       watchdog_(options_.watchdog),
       loader_(
           registry_, module_api(), [this] { return sites(); },
-          [this](std::function<void()> job) { control_.post(std::move(job)); },
+          [this](std::function<void()> job) { return control_.prepare(std::move(job)); },
           [](const fs::path& made) {
             const std::lock_guard lock(the_mutex);
             temporary_dirs.paths.push_back(made);
           }) {
   loader_.allow(options_.module_dirs);
+  resting_.reserve(most_resting);
 }
 
 std::vector<InstanceSite*> Host::sites() const { return {contexts_.begin(), contexts_.end()}; }
 
 void Host::attach(Context& context) {
   control_.run_now([&] {
+    contexts_.reserve(contexts_.size() + 1);  // so that nothing fails once there are instances
     loader_.populate(context);
     contexts_.push_back(&context);
     return true;
   });
 }
 
-bool Host::detach(Context& context, std::chrono::milliseconds timeout) {
-  const auto done = std::make_shared<Latch>();
-  control_.post([this, done, leaving = &context] {
-    std::erase(contexts_, leaving);
-    done->open();
-  });
-  return done->wait(timeout);
+void Host::detach(Context& context) noexcept { std::erase(contexts_, &context); }
+
+std::unique_ptr<Context> Host::resting(const ContextConfig& config) {
+  const std::lock_guard lock(resting_mutex_);
+  const auto found = std::find_if(resting_.rbegin(), resting_.rend(),
+                                  [&](const auto& context) { return context->config() == config; });
+  if (found == resting_.rend()) return nullptr;
+  std::unique_ptr<Context> context = std::move(*found);
+  resting_.erase(std::next(found).base());
+  return context;
+}
+
+void Host::keep(std::unique_ptr<Context> context) noexcept {
+  context->rest();
+  const std::lock_guard lock(resting_mutex_);
+  // The oldest goes, so that contexts of other options do not take all the places for ever.
+  if (resting_.size() == most_resting) {
+    context.swap(resting_.front());
+    std::rotate(resting_.begin(), resting_.begin() + 1, resting_.end());
+  } else {
+    resting_.push_back(std::move(context));
+  }
 }
 
 // What a refusal leaves to end is waited for, on the caller's thread, so that nothing is left behind.
@@ -155,6 +176,19 @@ auto Host::run_load(F load) -> decltype(load()) {
     refusal.ending.retirement->wait(std::chrono::milliseconds(default_unload_timeout_ms));
     throw;
   }
+}
+
+std::size_t Host::resting_count() {
+  const std::lock_guard lock(resting_mutex_);
+  return resting_.size();
+}
+
+bool Host::forget_resting() {
+  std::vector<std::unique_ptr<Context>> forgotten;
+  forgotten.reserve(most_resting);
+  const std::lock_guard lock(resting_mutex_);
+  resting_.swap(forgotten);
+  return !forgotten.empty();
 }
 
 bp_status Host::load(const bp_load_options& options, bp_result& result) {
@@ -170,9 +204,14 @@ bp_status Host::load(const bp_load_options& options, bp_result& result) {
 
 bp_status Host::unload(std::string_view name, std::uint32_t timeout_ms, bp_result& result) {
   return guarded(result, [&] {
-    const Loader::Ending ending = control_.run_now([&] { return loader_.begin_unload(name); });
+    Loader::Ending ending = control_.run_now([&] { return loader_.begin_unload(name); });
     std::vector<std::uint8_t> report;
     if (report_ending(ending, timeout_ms, report)) return give(&result, BP_OK, report);
+    // A thread that rests may have touched a thread_local of the module's, which keeps the object.
+    if (ending.retirement->finished() && forget_resting()) {
+      ending = control_.run_now([&] { return loader_.begin_unload(name); });
+      if (report_ending(ending, timeout_ms, report)) return give(&result, BP_OK, report);
+    }
     return give(&result, BP_PINNED, {},
                 "the names of module \"" + ending.module +
                     "\" are withdrawn, but its object is still mapped; the reasons are in the detail",
@@ -239,7 +278,7 @@ bp_status Host::status(bp_result& result) {
     return give(&result, BP_OK, control_.run_now([&] {
       const HostStatus status{
           static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()),
-          loader_.running_count(), workers_.load()};
+          loader_.running_count(), workers_.load(), resting_count()};
       return status_report(status, contexts_);
     }));
   });

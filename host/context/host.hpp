@@ -21,6 +21,7 @@
 namespace backplane {
 
 class Context;
+struct ContextConfig;
 
 struct HostOptions {
   std::size_t worker_threads = 4;
@@ -45,9 +46,16 @@ class Host {
 
   /// From now on the context has an instance of every module. Not from a thread of the host.
   void attach(Context& context);
-  /// The context is left out of what happens from now on; false if the control thread has not come round
-  /// to it by then: call again.
-  bool detach(Context& context, std::chrono::milliseconds timeout);
+  Control& control() noexcept { return control_; }
+  /// The context is left out of what happens from now on. Control thread.
+  void detach(Context& context) noexcept;
+
+  /// A context that rests, to be renewed; null if there is none of that configuration. Any thread.
+  std::unique_ptr<Context> resting(const ContextConfig& config);
+  /// Lets a stopped context rest. Any thread.
+  void keep(std::unique_ptr<Context> context) noexcept;
+  /// Frees those that rest; whether there were any. Any thread.
+  bool forget_resting();
 
   // Module operations, as Endpoint has them. Not from a thread of the host.
   bp_status load(const bp_load_options& options, bp_result& result);
@@ -66,6 +74,7 @@ class Host {
   template <class F>
   auto run_load(F load) -> decltype(load());
   std::vector<InstanceSite*> sites() const;
+  std::size_t resting_count();
 
   const HostOptions options_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
@@ -75,6 +84,8 @@ class Host {
   Workers workers_;
   Watchdog watchdog_;
   std::vector<Context*> contexts_;  // the control thread's
+  std::mutex resting_mutex_;
+  std::vector<std::unique_ptr<Context>> resting_;  // guarded by resting_mutex_; the longest resting first
   Control control_;
   Loader loader_;
 };

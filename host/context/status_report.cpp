@@ -47,7 +47,7 @@ void write(cbor::Writer& out, Context& context) {
 std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vector<Context*>& contexts) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(7);
+  out.map(8);
   field(out, "version", version);
   field(out, "abi", std::to_string(BP_ABI_MAJOR) + "." + std::to_string(BP_ABI_MINOR));
   field(out, "pid", static_cast<std::uint64_t>(::getpid()));
@@ -58,6 +58,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   field(out, "threads", host.workers.threads);
   field(out, "queued", host.workers.queued);
   field(out, "running", host.workers.running);
+  field(out, "resting", host.resting);
   out.text("contexts");
   out.array(contexts.size());
   for (Context* const context : contexts) write(out, *context);

@@ -14,6 +14,7 @@ struct HostStatus {
   std::uint64_t uptime_ms;
   std::uint64_t modules;
   Workers::Load workers;
+  std::size_t resting;  ///< destroyed contexts whose threads and buffers wait for the next
 };
 
 /// The status-report of docs/protocol.md.

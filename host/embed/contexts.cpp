@@ -48,7 +48,7 @@ bp_status add(bp_context* out, bp_result* why, Make make, Start start) noexcept 
     }
     endpoint->set_handle(handle);
     start(*endpoint);
-    slots().publish(handle, std::move(endpoint));
+    slots().publish(handle, std::move(endpoint));  // cannot fail
     *out = handle;
     return give(why, BP_OK, std::string_view());
   } catch (const Failure& failure) {
@@ -89,7 +89,12 @@ bp_status bp_context_create(const bp_context_options* options, bp_context* out, 
     if (std::string wrong = wrong_option(chosen); !wrong.empty()) throw Failure{BP_INVALID_ARGUMENT, std::move(wrong)};
     Host& host = Host::get();
     if (host.on_own_thread()) throw Failure{BP_REENTRANT, "a context cannot be made on a thread of the host's"};
-    return std::make_unique<Context>(host, chosen);
+    const ContextConfig config = config_of(chosen);
+    if (auto context = host.resting(config)) {
+      context->renew();
+      return context;
+    }
+    return std::make_unique<Context>(host, config);
   };
   return add(out, why, make, [](Context& context) { context.start(); });
 }

@@ -58,7 +58,9 @@ void Slots::reap(bp_context handle) {
   };
   // Those inside are about to leave: the endpoint is stopped, and its calls return.
   while (pinned()) std::this_thread::sleep_for(std::chrono::microseconds(50));
-  const std::unique_ptr<Endpoint> freed = std::move(slot.owned);
+  std::unique_ptr<Endpoint> stopped = std::move(slot.owned);
+  Endpoint& endpoint = *stopped;
+  endpoint.dispose(std::move(stopped));
   const std::lock_guard lock(mutex_);
   free_.push_back(&slot);
 }

@@ -52,6 +52,12 @@ void EventBus::deliver_now(std::string_view name, bp_bytes payload, std::uint32_
   listeners_.call({sizeof(bp_event), flags, str(name), payload, {}});
 }
 
+void EventBus::renew() noexcept {
+  for (auto* const count : {&counts_.emitted, &counts_.delivered, &counts_.refused}) count->store(0);
+  stuck_.store(false);
+  queue_.open();
+}
+
 void EventBus::run() {
   current_bus = this;
   for (;;) {

@@ -34,6 +34,10 @@ class EventBus {
   /// The body of the event thread; returns after close(), when all that was queued is delivered.
   void run();
   void close() { queue_.close(); }
+  /// After run() has returned, and with no call inside: lets go of what listened.
+  void rest() noexcept { listeners_.clear(); }
+  /// After rest(): as new, for another run().
+  void renew() noexcept;
   /// Whether the calling thread is the event thread of any context.
   static bool on_any_thread() noexcept;
 

@@ -40,6 +40,13 @@ bool Listeners::remove(std::uint64_t id) {
   return true;
 }
 
+void Listeners::clear() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (!list_->empty()) list_ = none_;
+  last_id_ = 0;
+  count_.store(0, std::memory_order_relaxed);
+}
+
 bool Listeners::begin(Listener& listener) {
   const std::lock_guard lock(mutex_);
   if (listener.removed) return false;

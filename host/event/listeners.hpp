@@ -30,6 +30,9 @@ class Listeners {
   /// called from it, the running call is the last.
   bool remove(std::uint64_t id);
 
+  /// Takes all of them away, and counts ids from 1 again. None may be running, nor anybody inside.
+  void clear() noexcept;
+
   /// Hands `event` to every listener whose pattern fits, one after another, on the calling thread.
   void call(bp_event event);
 
@@ -52,8 +55,9 @@ class Listeners {
 
   std::mutex mutex_;
   std::condition_variable ended_;
-  std::shared_ptr<const List> list_ = std::make_shared<List>();  // guarded by mutex_; replaced, never changed
-  std::uint64_t last_id_ = 0;                                    // guarded by mutex_
+  const std::shared_ptr<const List> none_ = std::make_shared<List>();
+  std::shared_ptr<const List> list_ = none_;  // guarded by mutex_; replaced, never changed
+  std::uint64_t last_id_ = 0;                 // guarded by mutex_
   std::atomic<std::size_t> count_{0};
 };
 

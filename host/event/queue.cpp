@@ -100,6 +100,11 @@ void EventQueue::close() {
   changed_.notify_all();
 }
 
+void EventQueue::open() noexcept {
+  const std::lock_guard lock(mutex_);
+  closed_ = false;
+}
+
 std::uint32_t EventQueue::size() {
   const std::lock_guard lock(mutex_);
   return count_;

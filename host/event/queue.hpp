@@ -44,6 +44,9 @@ class EventQueue {
   /// Refuses new events. What has been queued can still be taken.
   void close();
 
+  /// Takes events again.
+  void open() noexcept;
+
   std::uint32_t size();
   std::uint32_t capacity() const noexcept { return capacity_; }
 

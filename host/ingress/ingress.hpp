@@ -64,6 +64,11 @@ class Ingress {
     for (Shard& shard : shards_) shard.queue.close();
   }
 
+  /// Takes requests again. Nobody may be pushing.
+  void open() noexcept {
+    for (Shard& shard : shards_) shard.queue.open();
+  }
+
   /// How many wait, give or take those being pushed this moment.
   std::uint64_t waiting() const noexcept {
     std::uint64_t sum = 0;

@@ -58,6 +58,7 @@ struct bp_instance {
   std::atomic<std::uint64_t> tokens{0};               ///< host function calls that it has yet to answer
   std::shared_ptr<backplane::Retirement> retirement;  ///< if set, it ends as soon as it has no work
   bool ending = false;                                ///< its end is on its way
+  bp_instance* next = nullptr;                        ///< among those whose end is
 
   bool worker_busy = false;                     ///< a serial blocking handler runs
   backplane::Fifo<backplane::Request> waiting;  ///< blocking requests for it

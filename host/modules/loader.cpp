@@ -24,12 +24,12 @@ constexpr std::chrono::milliseconds closed_instance_timeout{100};
 }  // namespace
 
 Loader::Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceSite*>()> sites,
-               std::function<void(std::function<void()>)> later,
+               std::function<std::function<void()>(std::function<void()>)> prepare,
                std::function<void(const std::filesystem::path&)> made_directory)
     : registry_(registry),
       api_(api),
       sites_(std::move(sites)),
-      later_(std::move(later)),
+      prepare_(std::move(prepare)),
       copies_(std::move(made_directory)) {}
 
 Loader::~Loader() = default;
@@ -205,7 +205,7 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
 }
 
 std::shared_ptr<Retirement> Loader::new_retirement(Generation& generation) {
-  return std::make_shared<Retirement>([this, &generation] { later_([this, &generation] { finish(generation); }); });
+  return std::make_shared<Retirement>(prepare_([this, &generation] { finish(generation); }));
 }
 
 Loader::Ending Loader::retire(Generation& generation) {

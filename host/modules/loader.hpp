@@ -30,10 +30,11 @@ struct LoadRequest {
 /// named and nothing left behind.
 class Loader {
  public:
-  /// `api` is what modules get. `sites` gives the contexts of this moment. `later` runs a function on
-  /// the control thread afterwards, from any thread. `made_directory`: see CopyStore.
+  /// `api` is what modules get. `sites` gives the contexts of this moment. `prepare` makes what
+  /// runs a function on the control thread afterwards, called from any thread; it may throw, what it makes
+  /// does not. `made_directory`: see CopyStore.
   Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceSite*>()> sites,
-         std::function<void(std::function<void()>)> later,
+         std::function<std::function<void()>(std::function<void()>)> prepare,
          std::function<void(const std::filesystem::path&)> made_directory);
   /// What is loaded stays mapped: the process is about to end.
   ~Loader();
@@ -92,7 +93,7 @@ class Loader {
   Registry& registry_;
   const bp_host_api& api_;
   std::function<std::vector<InstanceSite*>()> sites_;
-  std::function<void(std::function<void()>)> later_;
+  std::function<std::function<void()>(std::function<void()>)> prepare_;
   std::vector<std::filesystem::path> allowed_;
   CopyStore copies_;
   std::vector<std::unique_ptr<Generation>> generations_;  // all that are running, draining or pinned

@@ -48,7 +48,7 @@ bp_status RequestLoop::answer_request(bp_token token, const bp_answer& answer) {
 
 // Locked, the request cannot end before the part is on its way; afterwards the part holds it.
 bp_status RequestLoop::partial(Request& request, bp_token token, const bp_answer& answer) {
-  auto* const part = new (std::nothrow) PartialMail;
+  auto* const part = new (std::nothrow) Part;
   if (part == nullptr) return BP_OUT_OF_MEMORY;
   if (!request.lock(token)) {
     delete part;
@@ -59,10 +59,11 @@ bp_status RequestLoop::partial(Request& request, bp_token token, const bp_answer
   const std::uint32_t before = request.partials.fetch_add(1, std::memory_order_relaxed);
   request.unlock(token);
   part->request = &request;
+  part->is_part = true;
   part->answer.assign(answer);
   part->apply = [](Mail& mail) {
-    auto& self = static_cast<PartialMail&>(mail);
-    self.request->loop.load(std::memory_order_relaxed)->deliveries_.push_back({self.request, &self});
+    auto& self = static_cast<Part&>(mail);
+    self.request->loop.load(std::memory_order_relaxed)->deliveries_.push(&self);
   };
   if (loop.on_thread() && before == 0) {
     part->apply(*part);
@@ -76,13 +77,13 @@ bp_status RequestLoop::partial(Request& request, bp_token token, const bp_answer
 // the way of the mailbox, as they may have: an answer must not overtake them.
 void RequestLoop::answered(Request& request) {
   if (on_thread() && request.partials.load(std::memory_order_acquire) == 0) {
-    deliveries_.push_back({&request, nullptr});
+    deliveries_.push(&request.delivery);
     return;
   }
   request.answered.owner = &request;
   request.answered.apply = [](Mail& mail) {
     Request& done = *static_cast<MailFrom<Request>&>(mail).owner;
-    done.loop.load(std::memory_order_relaxed)->deliveries_.push_back({&done, nullptr});
+    done.loop.load(std::memory_order_relaxed)->deliveries_.push(&done.delivery);
   };
   send(request.answered);
 }
@@ -151,15 +152,7 @@ void RequestLoop::free_pending(Pending& pending) {
   end_if_idle(*provider);
 }
 
-void RequestLoop::deliver(Delivery& delivery) {
-  if (delivery.partial != nullptr) {
-    deliver_partial(*delivery.partial);
-  } else {
-    deliver_terminal(*delivery.request);
-  }
-}
-
-void RequestLoop::deliver_partial(PartialMail& part) {
+void RequestLoop::deliver_part(Part& part) {
   Request& request = *part.request;
   if (!request.delivered && request.on_reply != nullptr) {
     const bp_answer answer = part.answer.view();

@@ -131,7 +131,8 @@ void RequestLoop::drop_operations(Waiter& waiter) {
   if (waiter.stop_wait != nullptr) std::exchange(waiter.stop_wait, nullptr)(waiter);
 }
 
-void RequestLoop::set_timer(Waiter& waiter, std::uint64_t ms, bp_status meaning) {
+// False if it cannot, and the wait is over then.
+bool RequestLoop::set_timer(Waiter& waiter, std::uint64_t ms, bp_status meaning) {
   waiter.on_timer = meaning;
   waiter.timer.owner = &waiter;
   waiter.timer.fire = [](Timer& timer) {
@@ -142,7 +143,9 @@ void RequestLoop::set_timer(Waiter& waiter, std::uint64_t ms, bp_status meaning)
       due.loop->fail_wait(due, due.on_timer, "no answer within the timeout");
     }
   };
-  timers_.set(waiter.timer, after_ms(ms));
+  if (timers_.set(waiter.timer, after_ms(ms))) return true;
+  fail_wait(waiter, BP_OUT_OF_MEMORY, "no memory for the timer");
+  return false;
 }
 
 bp_status RequestLoop::await_sleep(bp_token token, std::uint64_t ms) {
@@ -195,8 +198,8 @@ void RequestLoop::start_host_call(Waiter& waiter, std::string_view name, bp_byte
   link_open(open_pending_, *pending);
   LoopCounts::add(counts_.tokens_open);
   waiter.pending = pending;
-  if (timeout_ms != 0) set_timer(waiter, timeout_ms, BP_DEADLINE);
   pending->arm();
+  if (timeout_ms != 0 && !set_timer(waiter, timeout_ms, BP_DEADLINE)) return;
   if (!invoke(waiter, *pending, name, payload)) {
     fail_wait(waiter, BP_NO_HOST_FUNCTION,
               "no host function \"" + std::string(name) +

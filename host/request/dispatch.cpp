@@ -13,7 +13,10 @@ namespace backplane {
 void RequestLoop::admit(Request& request) {
   link_open(open_, request);
   LoopCounts::add(counts_.open);
-  if (request.deadline != 0) set_timer(request);
+  if (request.deadline != 0 && !set_timer(request) && request.claim(request.token())) {
+    request.answer.fail(BP_OUT_OF_MEMORY, "no memory for the timer of its deadline");
+    answered(request);
+  }
   queue_.push(&request);
 }
 
@@ -180,16 +183,16 @@ void RequestLoop::watch_time(Request& request) {
   if (!request.wants_stale || request.began != 0) return;
   request.began = now();
   request.next_stale = request.began + options_.stale_interval;
-  set_timer(request);
+  set_timer(request);  // without memory for it there are no warnings; the deadline's is set already
 }
 
 // For the deadline or the next stale warning, whichever is earlier; 0 stands for none.
-void RequestLoop::set_timer(Request& request) {
+bool RequestLoop::set_timer(Request& request) noexcept {
   const Nanos deadline = request.deadline;
   const Nanos stale = request.next_stale;
   request.timer.fire = on_request_timer;
   request.timer.owner = &request;
-  timers_.set(request.timer, deadline == 0 || stale == 0 ? deadline + stale : std::min(deadline, stale));
+  return timers_.set(request.timer, deadline == 0 || stale == 0 ? deadline + stale : std::min(deadline, stale));
 }
 
 void RequestLoop::on_request_timer(Timer& timer) {

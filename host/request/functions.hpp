@@ -42,6 +42,12 @@ class Functions {
     return BP_OK;
   }
 
+  /// Takes them all away. None is being called.
+  void clear() noexcept {
+    const std::lock_guard lock(mutex_);
+    functions_.clear();
+  }
+
   /// Finds a function and marks it as being called; its `call` is null if there is none. Request thread;
   /// end() follows.
   Function begin(std::string_view name) {

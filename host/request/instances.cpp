@@ -2,6 +2,7 @@
 //
 // The instances of modules in this context: made, and ended, on the request thread.
 #include <memory>
+#include <thread>
 
 #include "request/latch.hpp"
 #include "request/loop.hpp"
@@ -21,7 +22,7 @@ struct Start {
 
 std::string RequestLoop::start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) {
   const auto start = std::make_shared<Start>();
-  post([this, start, &generation, keep_failed] {
+  const bool posted = post([this, start, &generation, keep_failed] {
     {
       const std::lock_guard lock(start->mutex);
       if (start->abandoned) return;
@@ -29,6 +30,7 @@ std::string RequestLoop::start_instance(Generation& generation, std::chrono::mil
     start->failure = make_instance(generation, keep_failed);
     start->done.open();
   });
+  if (!posted) return "no memory to begin with";
   if (start->done.wait(timeout)) return start->failure;
   // It may be running all the same. Whoever gives the generation up retires it here, by mail that
   // comes after this one.
@@ -37,8 +39,9 @@ std::string RequestLoop::start_instance(Generation& generation, std::chrono::mil
   return "the request thread of a context did not come round to it in " + std::to_string(timeout.count()) + " ms";
 }
 
-std::string RequestLoop::make_instance(Generation& generation, bool keep_failed) {
+std::string RequestLoop::make_instance(Generation& generation, bool keep_failed) try {
   if (instances_ended_) return {};  // the context is about to be detached, and takes no requests
+  if (instances_.size() <= generation.slot) instances_.resize(generation.slot + 1);
   auto instance = std::make_unique<bp_instance>();
   instance->generation = &generation;
   instance->site = &site_;
@@ -54,9 +57,10 @@ std::string RequestLoop::make_instance(Generation& generation, bool keep_failed)
     if (!keep_failed) return failure;
     instance->failure = failure;
   }
-  if (instances_.size() <= generation.slot) instances_.resize(generation.slot + 1);
   instances_[generation.slot] = std::move(instance);
   return failure;
+} catch (const std::bad_alloc&) {
+  return "no memory";
 }
 
 // nullptr if there is none.
@@ -65,22 +69,30 @@ bp_instance* RequestLoop::instance_of(const Generation& generation) const noexce
 }
 
 void RequestLoop::retire_instance(Generation& generation) {
-  post([this, retirement = generation.retirement, &generation] {
+  const auto retire = [this, retirement = generation.retirement, &generation] {
     bp_instance* const instance = instance_of(generation);
     if (instance == nullptr) return retirement->context_done();
     instance->retirement = retirement;
     end_if_idle(*instance);
-  });
+  };
+  // The names are withdrawn, and other contexts told: this cannot be given up half-way.
+  while (!post(retire)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
-// By mail, because the caller may stand on a fiber, or in the midst of a list that this would change. If
-// the context stops meanwhile, end_instances() may be faster, and the instance is no more.
-void RequestLoop::end_if_idle(bp_instance& instance) {
+// Later, because the caller may stand on a fiber, or in the midst of a list that this would change.
+void RequestLoop::end_if_idle(bp_instance& instance) noexcept {
   if (instance.retirement == nullptr || instance.ending || instance.has_work()) return;
   instance.ending = true;
-  post([this, slot = instance.generation->slot, &instance] {
-    if (instances_[slot].get() == &instance) destroy_instance(instance);
-  });
+  idle_instances_.push(&instance);
+}
+
+bool RequestLoop::end_idle_instances() {
+  bool any = false;
+  while (bp_instance* const instance = idle_instances_.pop()) {
+    destroy_instance(*instance);
+    any = true;
+  }
+  return any;
 }
 
 void RequestLoop::destroy_instance(bp_instance& instance) {
@@ -101,7 +113,7 @@ void RequestLoop::count_work(const Generation& generation, std::uint64_t& reques
     std::uint64_t tokens = 0;
   };
   const auto counts = std::make_shared<Counts>();
-  post([this, counts, slot = generation.slot, wanted = &generation] {
+  const bool posted = post([this, counts, slot = generation.slot, wanted = &generation] {
     const bp_instance* const instance = slot < instances_.size() ? instances_[slot].get() : nullptr;
     if (instance != nullptr && instance->generation == wanted) {
       counts->requests = instance->in_flight.load(std::memory_order_relaxed);
@@ -110,7 +122,7 @@ void RequestLoop::count_work(const Generation& generation, std::uint64_t& reques
     counts->done.open();
   });
   // A request thread that does not answer is wedged in a handler: the caller says so.
-  if (!counts->done.wait(std::chrono::milliseconds(200))) return;
+  if (!posted || !counts->done.wait(std::chrono::milliseconds(200))) return;
   requests += counts->requests;
   tokens += counts->tokens;
 }

@@ -16,6 +16,11 @@ class Latch {
     open_ = true;
     changed_.notify_all();
   }
+  /// To be opened again. Nobody may wait.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    open_ = false;
+  }
   /// Whether it was opened in time.
   bool wait(std::chrono::milliseconds timeout) {
     std::unique_lock lock(mutex_);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a request thread comes to its end.
+// How a request thread comes to its end, and begins again. None of it needs memory that might not be had.
 #include <thread>
 
-#include "request/latch.hpp"
 #include "request/loop.hpp"
 
 namespace backplane {
@@ -11,12 +10,38 @@ namespace {
 
 constexpr const char* stopping_text = "the context is stopping";
 
+// What a context that rests keeps of its fibers.
+constexpr std::size_t resting_fibers = 4;
+
 }  // namespace
 
+// Another thread's order to the request thread. One that is on its way already will do.
+void RequestLoop::send(Errand& errand) noexcept {
+  if (errand.on_its_way.exchange(true, std::memory_order_acq_rel)) return;
+  errand.loop = this;
+  errand.apply = [](Mail& mail) {
+    auto& self = static_cast<Errand&>(mail);
+    RequestLoop& loop = *self.loop;
+    self.on_its_way.store(false, std::memory_order_release);
+    (loop.*self.run)();
+  };
+  send(static_cast<Mail&>(errand));
+}
+
+bool RequestLoop::wait_for(const bool& reached, std::chrono::milliseconds timeout) {
+  std::unique_lock lock(life_mutex_);
+  return life_changed_.wait_for(lock, timeout, [&reached] { return reached; });
+}
+
+void RequestLoop::tell(bool& reached) {
+  const std::lock_guard lock(life_mutex_);
+  reached = true;
+  life_changed_.notify_all();
+}
+
 bool RequestLoop::wait_until_idle(std::chrono::milliseconds timeout) {
-  post([this] { idle_wanted_ = true; });
-  std::unique_lock lock(idle_mutex_);
-  return idle_changed_.wait_for(lock, timeout, [this] { return idle_; });
+  send(idle_errand_);
+  return wait_for(idle_, timeout);
 }
 
 // Nothing is open and, the ingress being closed, nothing will be.
@@ -24,49 +49,69 @@ void RequestLoop::tell_if_idle() {
   // A token that somebody has claimed comes back by mail, and may be of an instance here.
   if (counts_.open.load(std::memory_order_relaxed) != 0 || open_pending_ != nullptr || !ingress_.empty()) return;
   idle_wanted_ = false;
-  const std::lock_guard lock(idle_mutex_);
-  idle_ = true;
-  idle_changed_.notify_all();
+  tell(idle_);
 }
 
-void RequestLoop::cancel_all() {
-  post([this] {
-    take_ingress();  // what was submitted before the close is to be canceled too
-    // Tokens first, so that no handler can wait for an answer that never comes. One without a waiter has
-    // been answered, or given up, and what remains of it is in the mailbox.
-    for (Pending* pending = open_pending_; pending != nullptr;) {
-      Pending* const next = pending->open_next;
-      if (pending->waiter != nullptr) fail_wait(*pending->waiter, BP_CANCELED, stopping_text);
-      pending = next;
-    }
-    // A handler may have replied and go on awaiting: that has to end too.
-    for (Request* request = open_; request != nullptr; request = request->open_next) {
-      end_unwanted(*request, request->token(), BP_CANCELED);
-      bp_status none = BP_OK;
-      request->cause.compare_exchange_strong(none, BP_CANCELED, std::memory_order_release);
-      if (request->awaiting != nullptr) fail_wait(*request->awaiting, BP_CANCELED, stopping_text);
-    }
-  });
+void RequestLoop::cancel_all() noexcept { send(cancel_errand_); }
+
+void RequestLoop::cancel_open() {
+  take_ingress();  // what was submitted before the close is to be canceled too
+  // Tokens first, so that no handler can wait for an answer that never comes. One without a waiter has
+  // been answered, or given up, and what remains of it is in the mailbox.
+  for (Pending* pending = open_pending_; pending != nullptr;) {
+    Pending* const next = pending->open_next;
+    if (pending->waiter != nullptr) fail_wait(*pending->waiter, BP_CANCELED, stopping_text);
+    pending = next;
+  }
+  // A handler may have replied and go on awaiting: that has to end too.
+  for (Request* request = open_; request != nullptr; request = request->open_next) {
+    end_unwanted(*request, request->token(), BP_CANCELED);
+    bp_status none = BP_OK;
+    request->cause.compare_exchange_strong(none, BP_CANCELED, std::memory_order_release);
+    if (request->awaiting != nullptr) fail_wait(*request->awaiting, BP_CANCELED, stopping_text);
+  }
 }
 
 bool RequestLoop::end_instances(std::chrono::milliseconds timeout) {
-  const auto done = std::make_shared<Latch>();
-  post([this, done] {
-    for (auto& instance : instances_) {
-      if (instance != nullptr) destroy_instance(*instance);
-    }
-    instances_ended_ = true;
-    done->open();
-  });
-  return done->wait(timeout);
+  send(end_errand_);
+  return wait_for(instances_gone_, timeout);
 }
 
-void RequestLoop::finish() {
-  post([this] { finished_ = true; });
+void RequestLoop::end_all_instances() {
+  while (bp_instance* const instance = idle_instances_.pop()) instance->ending = false;
+  for (auto& instance : instances_) {
+    if (instance != nullptr) destroy_instance(*instance);
+  }
+  instances_ended_ = true;
+  tell(instances_gone_);
 }
+
+void RequestLoop::finish() noexcept { send(finish_errand_); }
 
 void RequestLoop::wait_for_senders() const noexcept {
   while (senders_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+}
+
+void RequestLoop::rest() noexcept {
+  while (parked_count_ > resting_fibers) {
+    delete std::exchange(parked_, parked_->next);
+    --parked_count_;
+  }
+  functions_.clear();
+  instances_.clear();
+}
+
+void RequestLoop::renew() noexcept {
+  counts_.reset();
+  spin_now_ = options_.spin;
+  finished_ = instances_ended_ = idle_wanted_ = false;
+  {
+    const std::lock_guard lock(life_mutex_);
+    idle_ = instances_gone_ = false;
+  }
+  events_stuck_.store(false, std::memory_order_relaxed);
+  closed_.store(false, std::memory_order_release);
+  ingress_.open();
 }
 
 }  // namespace backplane

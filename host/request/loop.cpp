@@ -47,7 +47,7 @@ RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, W
       watchdog_(watchdog),
       site_(site),
       ingress_(options.queue_depth),
-      reactor_(waker_.fd()),
+      reactor_(waker_),
       spin_now_(options.spin) {}
 
 RequestLoop::~RequestLoop() {
@@ -63,6 +63,9 @@ void RequestLoop::run() {
   while (!finished_) {
     if (!turn()) wait();
   }
+  wait_for_senders();  // of those that were still on their way out
+  while (take_mail()) {
+  }
   heartbeat_.idle();
   current_loop = nullptr;
 }
@@ -75,6 +78,7 @@ bool RequestLoop::turn() {
   worked |= run_fibers();
   worked |= deliver_replies();
   if (reactor_.waits_for_fds()) worked |= reactor_.poll();
+  worked |= end_idle_instances();
   if (idle_wanted_) tell_if_idle();
   return worked;
 }
@@ -122,28 +126,33 @@ bool RequestLoop::run_fibers() {
 
 bool RequestLoop::deliver_replies() {
   if (deliveries_.empty()) return false;
-  // By index: a callback may cancel another request and so add to the list.
-  for (std::size_t i = 0; i < deliveries_.size(); ++i) {
-    Delivery delivery = deliveries_[i];
-    deliver(delivery);
+  // A callback may cancel another request, and so add to the list.
+  while (Delivery* const delivery = deliveries_.pop()) {
+    if (delivery->is_part) {
+      deliver_part(static_cast<Part&>(*delivery));
+    } else {
+      deliver_terminal(*delivery->request);
+    }
     heartbeat_.beat();
   }
-  deliveries_.clear();
   return true;
 }
 
 void RequestLoop::wait() {
   heartbeat_.idle();
   if (!spin()) {
-    waker_.about_to_sleep();
-    if (nothing_waits()) {
-      const Nanos asleep_since = now();
-      reactor_.wait(timers_.next());
-      // Traffic that comes at such short intervals is worth waiting for awake.
-      if (now() - asleep_since < options_.spin) spin_now_ = options_.spin;
+    const Nanos asleep_since = now();
+    if (reactor_.waits_for_fds()) {
+      waker_.about_to_poll();
+      if (nothing_waits()) reactor_.wait(timers_.next());
+      waker_.drain();
+    } else {
+      waker_.about_to_sleep();
+      if (nothing_waits()) waker_.sleep(timers_.next());
     }
     waker_.awake();
-    waker_.drain();
+    // Traffic that comes at such short intervals is worth waiting for awake.
+    if (now() - asleep_since < options_.spin) spin_now_ = options_.spin;
   }
   heartbeat_.busy();
   watchdog_.active();

@@ -28,6 +28,7 @@ struct LoopOptions {
   Nanos stale_interval = 5'000 * nanos_per_ms;
   std::size_t fiber_stack_size = 256 * 1024;
   Nanos spin = 50'000;
+  bool operator==(const LoopOptions&) const = default;
 };
 
 /// Counts of one context, read by anybody. The request thread alone writes them, but for what is refused.
@@ -47,6 +48,12 @@ struct LoopCounts {
   }
   static void drop(std::atomic<std::uint64_t>& count) noexcept {
     count.store(count.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  }
+  void reset() noexcept {
+    for (auto* const count : {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered,
+                              &tokens_failed, &tokens_refused}) {
+      count->store(0, std::memory_order_relaxed);
+    }
   }
 };
 
@@ -121,11 +128,15 @@ class RequestLoop {
   /// After close(): waits until nothing is open; false at the timeout.
   bool wait_until_idle(std::chrono::milliseconds timeout);
   /// After close(): fails every token, then ends every request with BP_CANCELED.
-  void cancel_all();
+  void cancel_all() noexcept;
   /// Ends every instance; false if that has not come to an end by then. Nothing may be open.
   bool end_instances(std::chrono::milliseconds timeout);
   /// Lets run() return.
-  void finish();
+  void finish() noexcept;
+  /// After run() has returned, and with no call inside: gives back what the next use need not find.
+  void rest() noexcept;
+  /// After rest(): as new, for another run().
+  void renew() noexcept;
 
   // ---- The control thread: instances.cpp ----
   std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed);
@@ -133,8 +144,15 @@ class RequestLoop {
   void count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens);
 
  private:
-  struct Delivery;
-  struct PartialMail;
+  struct Part;
+
+  // What the owner has the request thread do, as often as it likes, without memory.
+  struct Errand : Mail {
+    explicit Errand(void (RequestLoop::*what)()) : run(what) {}
+    void (RequestLoop::*run)();
+    RequestLoop* loop = nullptr;
+    std::atomic<bool> on_its_way{false};
+  };
 
   // submit.cpp
   static std::string unknown_name_text(std::string_view name);
@@ -171,7 +189,7 @@ class RequestLoop {
   void handler_ended(Request& request, bp_handled handled);
   void release_if_done(Request& request);
   void watch_time(Request& request);
-  void set_timer(Request& request);
+  bool set_timer(Request& request) noexcept;
   void end(Request& request);
   static void on_request_timer(Timer& timer);
 
@@ -183,9 +201,8 @@ class RequestLoop {
   void pending_answered(Pending& pending);
   void free_pending(Pending& pending);
   void end_unwanted(Request& request, bp_token token, bp_status cause);
-  void deliver(Delivery& delivery);
   void deliver_terminal(Request& request);
-  void deliver_partial(PartialMail& partial);
+  void deliver_part(Part& part);
 
   // awaiting.cpp
   static Request* current(bp_token call) noexcept;
@@ -198,16 +215,24 @@ class RequestLoop {
   void drop_operations(Waiter& waiter);
   void start_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms);
   void start_host_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms);
-  void set_timer(Waiter& waiter, std::uint64_t ms, bp_status meaning);
+  bool set_timer(Waiter& waiter, std::uint64_t ms, bp_status meaning);
   bool invoke(Waiter& waiter, Pending& pending, std::string_view name, bp_bytes payload);
 
   // life.cpp
+  void send(Errand& errand) noexcept;
+  bool wait_for(const bool& reached, std::chrono::milliseconds timeout);
+  void tell(bool& reached);
+  void want_idle() { idle_wanted_ = true; }
   void tell_if_idle();
+  void cancel_open();
+  void end_all_instances();
+  void let_return() { finished_ = true; }
   void wait_for_senders() const noexcept;
 
   // instances.cpp
   std::string make_instance(Generation& generation, bool keep_failed);
-  void end_if_idle(bp_instance& instance);
+  void end_if_idle(bp_instance& instance) noexcept;
+  bool end_idle_instances();
   void destroy_instance(bp_instance& instance);
 
   // Held by a thread that is neither the request thread nor kept from outliving the loop by its caller,
@@ -256,29 +281,29 @@ class RequestLoop {
   std::size_t parked_count_ = 0;
   Fiber* running_fiber_ = nullptr;
   int budget_ = 0;  // requests that this turn may still begin
-  std::vector<Delivery> deliveries_;
+  Fifo<Delivery> deliveries_;
   Request* open_ = nullptr;  // every admitted request that is not freed
   Pending* open_pending_ = nullptr;
   std::vector<std::unique_ptr<bp_instance>> instances_;  // by Generation::slot
+  Fifo<bp_instance> idle_instances_;                     // to be ended when nothing is in the midst of them
   Nanos spin_now_ = 0;
   bool idle_wanted_ = false;
   bool instances_ended_ = false;  // and none is made any more
   bool finished_ = false;
 
-  std::mutex idle_mutex_;
-  std::condition_variable idle_changed_;
-  bool idle_ = false;  // guarded by idle_mutex_
+  Errand idle_errand_{&RequestLoop::want_idle};
+  Errand cancel_errand_{&RequestLoop::cancel_open};
+  Errand end_errand_{&RequestLoop::end_all_instances};
+  Errand finish_errand_{&RequestLoop::let_return};
+  std::mutex life_mutex_;
+  std::condition_variable life_changed_;
+  bool idle_ = false;            // guarded by life_mutex_
+  bool instances_gone_ = false;  // guarded by life_mutex_
 };
 
-struct RequestLoop::PartialMail : Mail {
-  Request* request;
+/// A partial reply on its way.
+struct RequestLoop::Part : Mail, Delivery {
   Answer answer;
-};
-
-/// One reply to hand out: a terminal one, or (partial not null) a part.
-struct RequestLoop::Delivery {
-  Request* request;
-  PartialMail* partial;
 };
 
 }  // namespace backplane

@@ -42,7 +42,7 @@ struct Reactor::State {
   bool awaits_wake = false;
 };
 
-Reactor::Reactor(int wake_fd) : state_(std::make_unique<State>(wake_fd)) {}
+Reactor::Reactor(Waker& waker) noexcept : waker_(waker) {}
 
 Reactor::~Reactor() = default;
 
@@ -68,7 +68,11 @@ bool Reactor::poll() {
   return state_->fd_ready;
 }
 
-Reactor::FdWait* Reactor::wait_fd(int fd, std::uint32_t events, void (*ready)(void*), void* data) {
+Reactor::FdWait* Reactor::wait_fd(int fd, std::uint32_t events, void (*ready)(void*), void* data) try {
+  if (state_ == nullptr) {
+    if (waker_.fd() < 0) return nullptr;
+    state_ = std::make_unique<State>(waker_.fd());
+  }
   State& state = *state_;
   // A duplicate, because the same descriptor may be waited for twice, and epoll has each only once.
   const int own = ::dup(fd);
@@ -90,10 +94,17 @@ Reactor::FdWait* Reactor::wait_fd(int fd, std::uint32_t events, void (*ready)(vo
     wait->descriptor.close(ignored);
     call(wait->data);
   };
-  if ((events & BP_FD_READABLE) != 0) wait->descriptor.async_wait(descriptor_base::wait_read, on_ready);
-  if ((events & BP_FD_WRITABLE) != 0) wait->descriptor.async_wait(descriptor_base::wait_write, on_ready);
   ++state.fd_waits;
+  try {
+    if ((events & BP_FD_READABLE) != 0) wait->descriptor.async_wait(descriptor_base::wait_read, on_ready);
+    if ((events & BP_FD_WRITABLE) != 0) wait->descriptor.async_wait(descriptor_base::wait_write, on_ready);
+  } catch (const std::bad_alloc&) {
+    cancel(wait.get());
+    return nullptr;
+  }
   return wait.get();
+} catch (const std::exception&) {
+  return nullptr;  // no memory, or no descriptors for Asio
 }
 
 void Reactor::cancel(FdWait* wait) noexcept {
@@ -103,6 +114,6 @@ void Reactor::cancel(FdWait* wait) noexcept {
   wait->descriptor.close(ignored);
 }
 
-bool Reactor::waits_for_fds() const noexcept { return state_->fd_waits != 0; }
+bool Reactor::waits_for_fds() const noexcept { return state_ != nullptr && state_->fd_waits != 0; }
 
 }  // namespace backplane

@@ -4,24 +4,27 @@
 #include <cstdint>
 #include <memory>
 
+#include "ingress/waker.hpp"
 #include "support/clock.hpp"
 
 namespace backplane {
 
-/// Boost.Asio, behind the few things that the request thread wants of it. One thread.
+/// Boost.Asio, behind the few things that the request thread wants of it. One thread. It is set up when
+/// first a descriptor is waited for: until then it has no descriptors of its own.
 class Reactor {
  public:
-  /// `wake_fd` ends wait() when it becomes readable; it must outlive the reactor. Throws
-  /// std::system_error.
-  explicit Reactor(int wake_fd);
+  /// `waker` ends wait(); it must outlive the reactor.
+  explicit Reactor(Waker& waker) noexcept;
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
   ~Reactor();
 
-  /// Sleeps until the wake descriptor is readable, a descriptor wait is over, or `until` (0: no bound).
+  /// Sleeps until the waker rings, a descriptor wait is over, or `until` (0: no bound). Only while
+  /// waits_for_fds().
   void wait(Nanos until);
 
-  /// Ends descriptor waits that are over, without sleeping; whether there were any.
+  /// Ends descriptor waits that are over, without sleeping; whether there were any. Only while
+  /// waits_for_fds().
   bool poll();
 
   /// Calls `ready(data)` from wait() or poll() once `fd` is ready for `events` (BP_FD_…). Returns what
@@ -35,6 +38,7 @@ class Reactor {
 
  private:
   struct State;
+  Waker& waker_;
   std::unique_ptr<State> state_;
 };
 

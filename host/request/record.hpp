@@ -18,11 +18,19 @@ namespace backplane {
 
 class Fiber;
 class RequestLoop;
+struct Request;
 struct Waiter;
 
 /// Kinds of tokens; see support/slab.hpp.
 inline constexpr unsigned request_kind = 1;
 inline constexpr unsigned pending_kind = 2;
+
+/// One reply to hand out. Part of what it is about, so that delivering needs no memory.
+struct Delivery {
+  Delivery* next = nullptr;
+  Request* request = nullptr;
+  bool is_part = false;  ///< a partial reply; else the terminal one, which lies in the request
+};
 
 /// One accepted call, from submit until both its terminal reply is delivered and its handler has
 /// ended. Its token may be claimed once, by whoever answers it first: the handler, a cancel, the
@@ -45,6 +53,7 @@ struct Request : Record {
   // The claimer's, then the request thread's.
   Answer answer;
   MailFrom<Request> answered;  ///< tells the request thread of an answer from elsewhere
+  Delivery delivery;
 
   // The request thread's.
   const Handler* handler = nullptr;

@@ -11,6 +11,7 @@ constexpr std::uint32_t known_flags = BP_SUBMIT_NO_STALE;
 // Puts a fresh record into the state that the request thread expects.
 void set_up(Request& request, RequestLoop& loop) {
   request.loop.store(&loop, std::memory_order_relaxed);
+  request.delivery.request = &request;
   request.method = nullptr;
   request.on_reply = nullptr;
   request.user = nullptr;

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request/timers.hpp"
 
+#include <new>
+
 namespace backplane {
 
-void Timers::set(Timer& timer, Nanos when) {
+bool Timers::set(Timer& timer, Nanos when) noexcept {
   cancel(timer);
-  heap_.push_back(&timer);
+  try {
+    heap_.push_back(&timer);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
   timer.when = when;
   put(heap_.size() - 1, &timer);
   sift_up(timer.place);
+  return true;
 }
 
 void Timers::cancel(Timer& timer) noexcept {

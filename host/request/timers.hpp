@@ -22,8 +22,9 @@ struct Timer {
 /// The timers of one request thread: a binary heap, earliest first.
 class Timers {
  public:
-  /// Sets `timer`, or moves it. Throws std::bad_alloc.
-  void set(Timer& timer, Nanos when);
+  /// Sets `timer`, or moves it. False, and it is not set, if memory cannot be had; one that was set before
+  /// can always be set again.
+  bool set(Timer& timer, Nanos when) noexcept;
   void cancel(Timer& timer) noexcept;
 
   /// When the next one is due; 0 if none is set.

@@ -3,6 +3,8 @@
 
 #include <backplane/backplane.h>
 
+#include <memory>
+
 namespace backplane {
 
 /// What a bp_context handle leads to: a context of this process, or a connection to one of another.
@@ -20,6 +22,9 @@ class Endpoint {
 
   /// Whether the calling thread is one of the endpoint's own, on which nothing may wait for it.
   virtual bool on_own_thread() const noexcept = 0;
+
+  /// Stopped, and nobody is inside: `self`, which is this, is not needed any more.
+  virtual void dispose(std::unique_ptr<Endpoint> self) noexcept { self.reset(); }
 
   virtual bp_status close() = 0;
   /// `timeout_ms` 0: the endpoint's default.

@@ -46,6 +46,7 @@ class MpscQueue {
   bool empty() const noexcept { return (head_.load(std::memory_order_seq_cst) & ~closed_bit) == 0; }
 
   void close() noexcept { head_.fetch_or(closed_bit, std::memory_order_seq_cst); }
+  void open() noexcept { head_.fetch_and(~closed_bit, std::memory_order_seq_cst); }
 
  private:
   static constexpr std::uintptr_t closed_bit = 1;

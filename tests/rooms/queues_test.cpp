@@ -192,24 +192,40 @@ TEST_CASE("each producer's items leave the ingress in its order while others pus
   CHECK(ingress->waiting() == 0);
 }
 
-TEST_CASE("a waker rings for a sleeper only") {
+TEST_CASE("a waker rings for a poll only, and once") {
   Waker waker;
   waker.wake();
   CHECK_FALSE(readable(waker.fd()));
   waker.about_to_sleep();
+  waker.wake();
+  CHECK_FALSE(readable(waker.fd()));
+  waker.about_to_poll();
   waker.wake();
   CHECK(readable(waker.fd()));
   waker.drain();
   CHECK_FALSE(readable(waker.fd()));
   waker.wake();  // the first ring has taken the announcement away
   CHECK_FALSE(readable(waker.fd()));
-  waker.about_to_sleep();
+  waker.about_to_poll();
   waker.awake();
   waker.wake();
   CHECK_FALSE(readable(waker.fd()));
 }
 
+TEST_CASE("a sleep ends at once if the ring came before it, and else at its time") {
+  Waker waker;
+  waker.about_to_sleep();
+  waker.wake();
+  waker.sleep(0);  // would never end
+  const Nanos begin = now();
+  waker.about_to_sleep();
+  while (now() < begin + 2 * nanos_per_ms) waker.sleep(begin + 2 * nanos_per_ms);  // it may end for no reason
+  waker.awake();
+  CHECK(now() >= begin + 2 * nanos_per_ms);
+}
+
 TEST_CASE("a consumer never sleeps on while an item waits") {
+  const bool polls = GENERATE(false, true);
   MpscQueue<Item> queue;
   Waker waker;
   constexpr int producers = 3;
@@ -232,14 +248,25 @@ TEST_CASE("a consumer never sleeps on while an item waits") {
   while (seen < producers * each && !lost) {
     for (Item* item = queue.take_all(); item != nullptr; item = item->next) ++seen;
     if (seen == producers * each) break;
-    waker.about_to_sleep();
-    if (queue.empty()) {
+    // A lost wake-up shows as a sleep without end.
+    if (polls) {
       pollfd poll{waker.fd(), POLLIN, 0};
-      ++sleeps;
-      lost = ::poll(&poll, 1, 10'000) == 0;  // a lost wake-up shows as a sleep without end
+      waker.about_to_poll();
+      if (queue.empty()) {
+        ++sleeps;
+        lost = ::poll(&poll, 1, 10'000) == 0;
+      }
+      waker.drain();
+    } else {
+      waker.about_to_sleep();
+      if (queue.empty()) {
+        ++sleeps;
+        const Nanos limit = now() + 10'000 * nanos_per_ms;
+        waker.sleep(limit);
+        lost = now() >= limit;
+      }
     }
     waker.awake();
-    waker.drain();
   }
   for (auto& thread : threads) thread.join();
   CHECK_FALSE(lost);
