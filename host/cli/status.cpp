@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "cli/client.hpp"
 #include "cli/command.hpp"
 #include "cli/failure.hpp"
@@ -12,6 +14,36 @@ std::string duration(std::uint64_t ms) {
   if (s < 60) return cat(std::to_string(s), ".", std::to_string(ms % 1000 / 100), " s");
   if (s < 3600) return cat(std::to_string(s / 60), " min ", std::to_string(s % 60), " s");
   return cat(std::to_string(s / 3600), " h ", std::to_string(s / 60 % 60), " min");
+}
+
+std::string span(const Value& ns) {
+  const std::uint64_t n = ns.number();
+  const auto one_digit = [n](std::uint64_t unit) {
+    return cat(std::to_string(n / unit), ".", std::to_string(n % unit * 10 / unit));
+  };
+  if (n < 1'000) return cat(std::to_string(n), " ns");
+  if (n < 1'000'000) return cat(one_digit(1'000), " us");
+  if (n < 1'000'000'000) return cat(one_digit(1'000'000), " ms");
+  return cat(one_digit(1'000'000'000), " s");
+}
+
+// What became of the calls of each wire name, those first that have held their threads longest.
+std::string blame(const Value& report) {
+  std::vector<const Value*> names;
+  for (const Value& name : report["names"].items()) names.push_back(&name);
+  std::stable_sort(names.begin(), names.end(), [](const Value* a, const Value* b) {
+    return (*a)["run_ns"]["total"].number() > (*b)["run_ns"]["total"].number();
+  });
+  std::vector<std::vector<std::string>> rows = {{"NAME", "CALLS", "ERRORS", "IN FLIGHT", "REFUSED", "WAIT P50", "P99",
+                                                 "RUN P50", "P99", "MAX", "TOTAL", "BYTES IN", "OUT"}};
+  for (const Value* const each : names) {
+    const Value& name = *each;
+    rows.push_back({name["name"].text(), name["calls"].text(), name["errors"].text(), name["in_flight"].text(),
+                    name["refused"].text(), span(name["wait_ns"]["p50"]), span(name["wait_ns"]["p99"]),
+                    span(name["run_ns"]["p50"]), span(name["run_ns"]["p99"]), span(name["run_ns"]["max"]),
+                    span(name["run_ns"]["total"]), name["bytes_in"].text(), name["bytes_out"].text()});
+  }
+  return rows.size() == 1 ? std::string() : table(rows);
 }
 
 std::string words(const Value& report) {
@@ -32,7 +64,9 @@ std::string words(const Value& report) {
                     context["refused"].text(), context["listeners"].text(), context["events"]["emitted"].text(),
                     context["tokens"]["open"].text()});
   }
-  return rows.size() == 1 ? out : cat(out, "\n", table(rows));
+  if (rows.size() > 1) out = cat(out, "\n", table(rows));
+  const std::string names = blame(report);
+  return names.empty() ? out : cat(out, "\n", names);
 }
 
 int run_status(const Args& args) {
@@ -46,12 +80,19 @@ int run_status(const Args& args) {
 }  // namespace
 
 const Command status_command = {
-    "status",     "show how the host is doing: version, uptime, calls so far",
-    R"(Examples:
+    "status",
+    "show how the host is doing: uptime, contexts, and who takes the time",
+    R"(For each wire name that was called: calls, errors, calls in flight, requests refused before a handler
+began; how long they waited for their turn, and for how long the handler held its thread (good to 3 %);
+payload bytes. Those that took most time come first.
+
+Examples:
   backplane status
   backplane status --json | jq .contexts[0].errors
+  backplane status --json | jq '.names | max_by(.run_ns.p99)'
 
-Exit codes: 0 ok; 2 usage; 3 no host answers.)", {socket_option, json_option},
+Exit codes: 0 ok; 2 usage; 3 no host answers.)",
+    {socket_option, json_option},
     run_status,
 };
 

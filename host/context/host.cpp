@@ -279,7 +279,7 @@ bp_status Host::status(bp_result& result) {
       const HostStatus status{
           static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()),
           loader_.running_count(), workers_.load(), resting_count()};
-      return status_report(status, contexts_);
+      return status_report(status, contexts_, registry_);
     }));
   });
 }

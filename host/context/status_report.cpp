@@ -8,6 +8,7 @@
 #include <string>
 
 #include "context/context.hpp"
+#include "context/tally_report.hpp"
 #include "support/report.hpp"
 #include "support/version.hpp"
 
@@ -44,10 +45,11 @@ void write(cbor::Writer& out, Context& context) {
 
 }  // namespace
 
-std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vector<Context*>& contexts) {
+std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vector<Context*>& contexts,
+                                        const Registry& registry) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(8);
+  out.map(10);
   field(out, "version", version);
   field(out, "abi", std::to_string(BP_ABI_MAJOR) + "." + std::to_string(BP_ABI_MINOR));
   field(out, "pid", static_cast<std::uint64_t>(::getpid()));
@@ -62,6 +64,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   out.text("contexts");
   out.array(contexts.size());
   for (Context* const context : contexts) write(out, *context);
+  tally_fields(out, registry);
   return bytes;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "modules/registry.hpp"
 #include "request/workers.hpp"
 
 namespace backplane {
@@ -17,7 +18,8 @@ struct HostStatus {
   std::size_t resting;  ///< destroyed contexts whose threads and buffers wait for the next
 };
 
-/// The status-report of docs/protocol.md.
-std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vector<Context*>& contexts);
+/// The status-report of docs/protocol.md. Control thread.
+std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vector<Context*>& contexts,
+                                        const Registry& registry);
 
 }  // namespace backplane

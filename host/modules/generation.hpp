@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "modules/manifest.hpp"
+#include "modules/tally.hpp"
 
 namespace backplane {
 
@@ -31,6 +32,9 @@ struct Method {
   // tell everybody else.
   std::atomic<bool> answers{false};   ///< the running generation has it
   std::atomic<bool> answered{false};  ///< some generation that ran had it
+  // What became of the calls of this name, in all contexts.
+  mutable Tallies tallies;
+  mutable std::atomic<std::uint64_t> refused{0};  ///< that no handler was begun for
 };
 
 /// What one generation does for one wire name.

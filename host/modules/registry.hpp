@@ -48,6 +48,7 @@ class Registry {
   /// The module of that name, made if there is none yet.
   Module& module(std::string_view name);
   const std::vector<std::unique_ptr<Module>>& modules() const noexcept { return modules_; }
+  const std::deque<Method>& methods() const noexcept { return method_store_; }
 
   /// Fills in generation.handlers; new names get their methods.
   void bind(Generation& generation);

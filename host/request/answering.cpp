@@ -156,6 +156,7 @@ void RequestLoop::deliver_part(Part& part) {
   Request& request = *part.request;
   if (!request.delivered && request.on_reply != nullptr) {
     const bp_answer answer = part.answer.view();
+    if (request.tally != nullptr) Tally::add(request.tally->bytes_out, answer.payload.size);
     request.on_reply(request.user, &answer);
   }
   delete &part;
@@ -166,6 +167,10 @@ void RequestLoop::deliver_part(Part& part) {
 void RequestLoop::deliver_terminal(Request& request) {
   request.delivered = true;
   timers_.cancel(request.timer);
+  if (request.tally != nullptr) {
+    Tally::add(request.tally->bytes_out, request.answer.payload().view().size);
+    if (request.answer.status != BP_OK) Tally::add(request.tally->errors);
+  }
   if (request.from_outside) {
     LoopCounts::add(counts_.replied);
     if (request.answer.status != BP_OK) LoopCounts::add(counts_.errors);

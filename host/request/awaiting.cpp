@@ -65,7 +65,9 @@ void RequestLoop::await(Waiter& waiter, Start start) {
     begin();
     if (waiter.done) return;
     watch_time(request);
-    waiter.fiber->suspend();
+    tick_ = ticks();
+    request.ran += span(request.slice, tick_);
+    waiter.fiber->suspend();  // resume() begins the next slice
     return;
   }
   // The worker goes on only when `start` has returned: until then, what it shows to a host function that
@@ -80,12 +82,14 @@ void RequestLoop::await(Waiter& waiter, Start start) {
     waiter.answer.fail(BP_OUT_OF_MEMORY, "no memory to begin the wait");
     return;
   }
+  request.ran += span(request.slice, ticks());
   workers_.begin_wait();
   {
     std::unique_lock lock(waiter.mutex);
     waiter.changed.wait(lock, [&waiter] { return waiter.done; });
   }
   workers_.end_wait();
+  request.slice = ticks();
 }
 
 // The answer is in place: the handler may go on.

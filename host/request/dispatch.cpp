@@ -22,8 +22,11 @@ void RequestLoop::admit(Request& request) {
 
 void RequestLoop::handle(Request& request) {
   heartbeat_.beat();
-  if (!request.open()) return end(request);  // canceled while it waited; that reply is on its way or delivered
-  if (request.method == nullptr) {           // an unknown name: the answer says so already
+  if (!request.open()) {  // canceled while it waited; that reply is on its way or delivered
+    if (request.method != nullptr) request.method->refused.fetch_add(1, std::memory_order_relaxed);
+    return end(request);
+  }
+  if (request.method == nullptr) {  // an unknown name: the answer says so already
     if (request.claim(request.token())) answered(request);
     return end(request);
   }
@@ -48,6 +51,11 @@ void RequestLoop::handle(Request& request) {
   request.handler = handler;
   request.instance = instance;
   LoopCounts::add(instance->in_flight);
+  request.tally = tally_of(*request.method);
+  if (request.tally != nullptr) {
+    Tally::add(request.tally->calls);
+    Tally::add(request.tally->bytes_in, request.payload.view().size);
+  }
   if ((handler->flags & BP_HANDLER_BLOCKING) != 0) {
     run_on_worker(request);
   } else {
@@ -56,6 +64,8 @@ void RequestLoop::handle(Request& request) {
 }
 
 void RequestLoop::refuse(Request& request, bp_status status, std::string_view message) {
+  const bool counted = request.tally != nullptr;  // as a call that failed
+  if (request.method != nullptr && !counted) request.method->refused.fetch_add(1, std::memory_order_relaxed);
   if (request.claim(request.token())) {
     request.answer.fail(status, message);
     answered(request);
@@ -65,7 +75,10 @@ void RequestLoop::refuse(Request& request, bp_status status, std::string_view me
 
 void RequestLoop::run_here(Request& request) {
   heartbeat_.running(request.method, request.handler->generation->number);
+  request.began_to_run = request.slice = tick_;
   const bp_handled handled = call_handler(request);
+  tick_ = ticks();
+  request.ran += span(request.slice, tick_);
   handler_ended(request, handled);
 }
 
@@ -78,6 +91,10 @@ bp_handled RequestLoop::call_handler(Request& request) {
 }
 
 void RequestLoop::handler_ended(Request& request, bp_handled handled) {
+  if (request.tally != nullptr) {
+    request.tally->wait.record(span(request.submitted, request.began_to_run));
+    request.tally->run.record(request.ran);
+  }
   if (handled == BP_LATER) {
     if (request.open()) watch_time(request);
   } else if (request.claim(request.token())) {
@@ -127,8 +144,10 @@ void RequestLoop::start_worker(Request& request) {
   try {
     workers_.run([this, &request] {
       current_worker_request = &request;
+      request.began_to_run = request.slice = ticks();
       // Canceled while it waited for a thread: nobody would hear it.
       request.handled = request.open() ? call_handler(request) : BP_DONE;
+      request.ran += span(request.slice, ticks());
       current_worker_request = nullptr;
       send(request.worker_done);
       senders_.fetch_sub(1, std::memory_order_release);
@@ -168,6 +187,7 @@ void RequestLoop::release_if_done(Request& request) {
   timers_.cancel(request.timer);
   unlink_open(request);
   bp_instance* const instance = request.instance;
+  if (request.tally != nullptr) Tally::add(request.tally->ended);
   request.payload.clear();
   request.answer.clear();
   Request::slab().free(&request);
@@ -175,6 +195,27 @@ void RequestLoop::release_if_done(Request& request) {
   if (instance == nullptr) return;
   LoopCounts::drop(instance->in_flight);
   end_if_idle(*instance);
+}
+
+// Null if memory cannot be had: then the call is not counted.
+Tally* RequestLoop::tally_of(const Method& method) noexcept {
+  if (method.index >= tallies_.size()) {
+    try {
+      tallies_.resize(method.index + 1);
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
+  }
+  Tally*& tally = tallies_[method.index];
+  if (tally == nullptr) tally = method.tallies.take();
+  return tally;
+}
+
+void RequestLoop::release_tallies() noexcept {
+  for (Tally* const tally : tallies_) {
+    if (tally != nullptr) Tallies::release(*tally);
+  }
+  tallies_.clear();
 }
 
 // From now on the request may take long: stale warnings begin to be due. Not called for a handler that

@@ -93,12 +93,16 @@ void RequestLoop::wait_for_senders() const noexcept {
 }
 
 void RequestLoop::rest() noexcept {
+  // Orders that were given once more when the loop had ended already.
+  while (take_mail()) {
+  }
   while (parked_count_ > resting_fibers) {
     delete std::exchange(parked_, parked_->next);
     --parked_count_;
   }
   functions_.clear();
   instances_.clear();
+  release_tallies();
 }
 
 void RequestLoop::renew() noexcept {

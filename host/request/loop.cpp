@@ -52,6 +52,7 @@ RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, W
 
 RequestLoop::~RequestLoop() {
   wait_for_senders();
+  release_tallies();
   while (parked_ != nullptr) delete std::exchange(parked_, parked_->next);
 }
 
@@ -112,6 +113,7 @@ bool RequestLoop::fire_timers() { return timers_.next() != 0 && timers_.fire_due
 bool RequestLoop::run_fibers() {
   if (ready_.empty() && queue_.empty()) return false;
   budget_ = requests_per_turn;
+  tick_ = ticks();
   while (!ready_.empty() || (budget_ > 0 && !queue_.empty())) {
     if (Fiber* const fiber = ready_.pop()) {
       resume(*fiber);
@@ -198,7 +200,8 @@ Fiber* RequestLoop::idle_fiber() {
 void RequestLoop::resume(Fiber& fiber) {
   running_fiber_ = &fiber;
   if (fiber.user != nullptr) {
-    const auto& request = *static_cast<Request*>(fiber.user);
+    auto& request = *static_cast<Request*>(fiber.user);
+    request.slice = tick_;
     heartbeat_.running(request.handler->method, request.handler->generation->number);
   }
   fiber.resume();

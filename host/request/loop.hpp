@@ -187,6 +187,8 @@ class RequestLoop {
   void worker_returned(Request& request);
   bp_handled call_handler(Request& request);
   void handler_ended(Request& request, bp_handled handled);
+  Tally* tally_of(const Method& method) noexcept;
+  void release_tallies() noexcept;
   void release_if_done(Request& request);
   void watch_time(Request& request);
   bool set_timer(Request& request) noexcept;
@@ -280,7 +282,9 @@ class RequestLoop {
   Fiber* parked_ = nullptr;  // fibers with nothing to do
   std::size_t parked_count_ = 0;
   Fiber* running_fiber_ = nullptr;
-  int budget_ = 0;  // requests that this turn may still begin
+  int budget_ = 0;               // requests that this turn may still begin
+  Ticks tick_ = 0;               // the last reading, no older than what runs now
+  std::vector<Tally*> tallies_;  // by Method::index; what this thread counts on
   Fifo<Delivery> deliveries_;
   Request* open_ = nullptr;  // every admitted request that is not freed
   Pending* open_pending_ = nullptr;

@@ -13,6 +13,7 @@
 #include "reply/answer.hpp"
 #include "request/timers.hpp"
 #include "support/slab.hpp"
+#include "support/ticks.hpp"
 
 namespace backplane {
 
@@ -44,6 +45,7 @@ struct Request : Record {
   void* user = nullptr;
   Waiter* waiter = nullptr;  ///< a handler's await, cleared by the request thread when it gives up
   Nanos deadline = 0;
+  Ticks submitted = 0;
   bool wants_stale = false;
   std::uint32_t shard = 0;  ///< of the ingress; of no meaning for requests from inside
   bool from_outside = false;
@@ -58,6 +60,7 @@ struct Request : Record {
   // The request thread's.
   const Handler* handler = nullptr;
   bp_instance* instance = nullptr;
+  Tally* tally = nullptr;                  ///< where it is counted; null if it is not
   Waiter* awaiting = nullptr;              ///< what the handler waits for
   std::atomic<bp_status> cause{BP_OK};     ///< BP_CANCELED or BP_DEADLINE once it is no longer wanted
   bool ended = false;                      ///< no handler runs or will run
@@ -65,7 +68,14 @@ struct Request : Record {
   std::atomic<std::uint32_t> partials{0};  ///< partial replies on their way
   MailFrom<Request> worker_done;           ///< a blocking handler has returned
   bp_handled handled = BP_DONE;            ///< what it returned
-  Nanos began = 0;                         ///< when it was first seen to take long
+
+  // Of whichever thread runs the handler.
+  Ticks began_to_run = 0;  ///< when it first got its thread
+  Ticks slice = 0;         ///< when it last did
+  Ticks ran = 0;           ///< how long it had it before that
+
+  // The request thread's.
+  Nanos began = 0;  ///< when it was first seen to take long
   Nanos next_stale = 0;
   Timer timer;                   ///< the deadline or the next stale warning, whichever is earlier
   Request* open_next = nullptr;  ///< the list of open requests

@@ -17,10 +17,13 @@ void set_up(Request& request, RequestLoop& loop) {
   request.user = nullptr;
   request.waiter = nullptr;
   request.deadline = 0;
+  request.submitted = ticks();
   request.wants_stale = false;
   request.from_outside = false;
   request.handler = nullptr;
   request.instance = nullptr;
+  request.tally = nullptr;
+  request.ran = 0;
   request.awaiting = nullptr;
   request.cause.store(BP_OK, std::memory_order_relaxed);
   request.ended = request.delivered = false;
@@ -31,14 +34,15 @@ void set_up(Request& request, RequestLoop& loop) {
 }  // namespace
 
 bp_status RequestLoop::submit(const bp_submission& submission, bp_request* out) {
-  const auto refused = [this](bp_status status) {
+  const Method* method = nullptr;
+  const auto refused = [this, &method](bp_status status) {
     counts_.refused.fetch_add(1, std::memory_order_relaxed);
+    if (method != nullptr) method->refused.fetch_add(1, std::memory_order_relaxed);
     return status;
   };
   if (submission.on_reply == nullptr) return refused(BP_MISSING_CALLBACK);
   if ((submission.flags & ~known_flags) != 0) return refused(BP_INVALID_ARGUMENT);
   const std::string_view name = view(submission.name);
-  const Method* method = nullptr;
   if (submission.method.id != 0) {
     method = registry_.method_at(submission.method.id);
     if (method == nullptr) return refused(BP_INVALID_HANDLE);

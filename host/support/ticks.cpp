@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/ticks.hpp"
+
+namespace backplane {
+namespace {
+
+struct Reading {
+  Nanos time = now();
+  Ticks count = ticks();
+};
+const Reading first;
+
+}  // namespace
+
+double nanos_per_tick() noexcept {
+  constexpr Nanos long_enough = nanos_per_ms;  // for an error below a thousandth
+  Reading second;
+  while (second.time - first.time < long_enough) second = Reading{};
+  return static_cast<double>(second.time - first.time) / static_cast<double>(second.count - first.count);
+}
+
+}  // namespace backplane
