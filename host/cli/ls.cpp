@@ -16,7 +16,9 @@ void add_rows(Rows& rows, const Value& module) {
                     module["state"].text()});
   };
   for (const Value& name : module["names"].items()) {
-    row(name["name"].text(), name["blocking"].truth() ? "call, blocking" : "call");
+    row(name["name"].text(), name["blocking"].truth() ? "call, blocking"
+                             : name["static"].truth() ? "call, static"
+                                                      : "call");
   }
   for (const Value& name : module["functions"].items()) row(name.text(), "host function");
   for (const Value& name : module["events"].items()) row(name.text(), "event");

@@ -192,7 +192,7 @@ bp_status Context::submit(const bp_submission& submission, bp_request* request) 
 
 bp_status Context::cancel(bp_request request) { return loop_.cancel(request); }
 
-bp_status Context::find_method(bp_str name, bp_method& out) { return loop_.find_method(view(name), out); }
+bp_status Context::find_method(bp_str name, bp_method& out) { return host_.registry().resolve(view(name), out); }
 
 bp_status Context::listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) {
   if (!is_event_pattern(view(pattern))) return BP_INVALID_ARGUMENT;

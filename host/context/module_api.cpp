@@ -27,7 +27,7 @@ namespace {
 
 // ---- The core ----
 
-constexpr std::uint32_t known_handler_flags = BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT;
+constexpr std::uint32_t known_handler_flags = BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT | BP_HANDLER_STATIC;
 
 // The reason that the operator is told if init fails for this and says nothing better itself.
 bp_status refuse_name(Generation& generation, bp_status status, std::string_view name, std::string_view why) {
@@ -54,6 +54,10 @@ bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexc
     return refuse_name(
         generation, BP_NOT_SUPPORTED, name,
         "with the flags " + std::to_string(unknown) + ", which this host does not know; use a newer host");
+  }
+  if ((desc->flags & BP_HANDLER_STATIC) != 0 && desc->flags != BP_HANDLER_STATIC) {
+    return refuse_name(generation, BP_INVALID_ARGUMENT, name,
+                       "as static and as blocking; a static handler runs on its caller's thread: choose one");
   }
   const auto same = [name](const auto& handler) { return handler->name == name; };
   if (std::any_of(generation.registered.begin(), generation.registered.end(), same)) {

@@ -4,12 +4,14 @@
 #include <backplane/backplane.h>
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <system_error>
 #include <thread>
 
 #include "context/context.hpp"
 #include "context/host.hpp"
+#include "context/host_endpoint.hpp"
 #include "embed/guard.hpp"
 #include "embed/slots.hpp"
 #include "remote/connect.hpp"
@@ -80,6 +82,16 @@ void quarantine(bp_context ctx, Endpoint& endpoint) {
 
 extern "C" {
 
+bp_context bp_host_context(void) {
+  static std::mutex mutex;
+  static bp_context handle{0};  // guarded by mutex
+  const std::lock_guard lock(mutex);
+  if (handle.id != 0) return handle;
+  add(
+      &handle, nullptr, [] { return std::make_unique<HostEndpoint>(Host::get()); }, [](Endpoint&) {});
+  return handle;
+}
+
 bp_status bp_context_create(const bp_context_options* options, bp_context* out, bp_result* why) {
   if (out == nullptr) return give(why, BP_INVALID_ARGUMENT, "out is null");
   *out = {0};
@@ -124,7 +136,7 @@ bp_status bp_context_stop(bp_context ctx, uint32_t timeout_ms) {
 
 bp_status bp_context_destroy(bp_context ctx) {
   const bp_status stopped = bp_context_stop(ctx, 0);
-  if (stopped == BP_INVALID_HANDLE || stopped == BP_REENTRANT) return stopped;
+  if (stopped == BP_INVALID_HANDLE || stopped == BP_REENTRANT || stopped == BP_NOT_SUPPORTED) return stopped;
   Endpoint* const endpoint = slots().retire(ctx);
   if (endpoint == nullptr) return BP_INVALID_HANDLE;  // another thread was faster
   if (stopped == BP_OK) {

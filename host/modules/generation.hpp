@@ -149,6 +149,8 @@ struct Generation {
   bool in_init = false;
   bool deinited = false;
 
+  std::uint64_t static_calls = 0;          ///< that run without a context; guarded by Module::static_mutex
+  bool static_calls_awaited = false;       ///< the retirement counts them as a context; same guard
   std::shared_ptr<Retirement> retirement;  ///< once draining
   bool told_pinned = false;                ///< an unload has been answered "pinned" while it drained
   bool refused = false;                    ///< an instance could not be made: it never ran
@@ -161,6 +163,7 @@ struct Generation {
 struct Module {
   std::string name;
   std::atomic<Generation*> current{nullptr};  ///< the swap that a reload is
+  std::mutex static_mutex;
   std::uint64_t last_generation = 0;
   std::uint64_t gone_untold = 0;  ///< a generation that was told to be pinned, and has gone since; 0: none
   std::vector<Method*> methods;   ///< by number; grows only

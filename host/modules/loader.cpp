@@ -8,6 +8,7 @@
 #include "modules/file.hpp"
 #include "modules/object.hpp"
 #include "modules/reports.hpp"
+#include "modules/static_calls.hpp"
 #include "support/log.hpp"
 #include "support/result.hpp"
 
@@ -218,6 +219,7 @@ Loader::Ending Loader::retire(Generation& generation) {
     ending.retirement->add_context();
     site->retire_instance(generation);
   }
+  retire_static_calls(generation);
   ending.retirement->context_done();
   return ending;
 }
@@ -254,7 +256,7 @@ bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& repo
       if (generation->retirement != ending.retirement) continue;
       // A reload's caller has another generation to ask for; an unload's asks again.
       generation->told_pinned = generation->module->current.load() == nullptr;
-      std::uint64_t requests = 0;
+      std::uint64_t requests = static_calls_of(*generation);
       std::uint64_t tokens = 0;
       for (InstanceSite* const site : sites_()) site->count_work(*generation, requests, tokens);
       if (requests != 0) reasons.push_back({"requests", requests, "its handlers have not ended or not answered"});

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "support/names.hpp"
 #include "support/result.hpp"
 
 namespace backplane {
@@ -12,6 +13,15 @@ Method* Registry::method_at(std::uint64_t id) const noexcept {
   if (index >= chunks_.size() * chunk_size) return nullptr;
   const Chunk* const chunk = chunks_[index / chunk_size].load(std::memory_order_acquire);
   return chunk == nullptr ? nullptr : (*chunk)[index % chunk_size].load(std::memory_order_acquire);
+}
+
+bp_status Registry::resolve(std::string_view name, bp_method& out) const noexcept {
+  out.id = 0;
+  if (!is_wire_name(name)) return BP_INVALID_ARGUMENT;
+  const Method* const method = find_method(name);
+  if (method == nullptr || !method->answers.load(std::memory_order_acquire)) return BP_UNKNOWN_NAME;
+  out.id = id_of(*method);
+  return BP_OK;
 }
 
 Module* Registry::find_module(std::string_view name) const noexcept {

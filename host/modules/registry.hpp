@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <backplane/backplane.h>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -40,6 +42,8 @@ class Registry {
   /// The method that bp_method.id names; nullptr if there is none.
   Method* method_at(std::uint64_t id) const noexcept;
   static std::uint64_t id_of(const Method& method) noexcept { return id_mark | method.index; }
+  /// Behind bp_method_find. Any thread.
+  bp_status resolve(std::string_view name, bp_method& out) const noexcept;
 
   // ---- Control thread ----
 

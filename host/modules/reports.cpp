@@ -39,10 +39,12 @@ void write(cbor::Writer& out, const Generation& generation) {
   out.text("names");
   out.array(generation.registered.size());
   for (const auto& handler : generation.registered) {
-    out.map(2);
+    out.map(3);
     field(out, "name", handler->name);
     out.text("blocking");
     out.boolean((handler->flags & BP_HANDLER_BLOCKING) != 0);
+    out.text("static");
+    out.boolean((handler->flags & BP_HANDLER_STATIC) != 0);
   }
   field(out, "functions", manifest.offers);
   field(out, "events", manifest.emits);

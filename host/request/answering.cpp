@@ -38,11 +38,16 @@ bp_status RequestLoop::answer_request(bp_token token, const bp_answer& answer) {
   if (request == nullptr) return BP_STALE_TOKEN;
   if (answer.status == BP_PARTIAL) return partial(*request, token, answer);
   if (!request->lock(token)) return BP_STALE_TOKEN;
-  RequestLoop& loop = *request->loop.load(std::memory_order_relaxed);
-  const Sender sender(loop);
+  RequestLoop* const loop = request->loop.load(std::memory_order_relaxed);
+  if (loop == nullptr) {  // a static call: its thread has the answer as soon as it sees the claim
+    request->answer.assign(answer);
+    request->claim_locked();
+    return BP_OK;
+  }
+  const Sender sender(*loop);
   request->claim_locked();
   request->answer.assign(answer);
-  loop.answered(*request);
+  loop->answered(*request);
   return BP_OK;
 }
 
@@ -53,6 +58,11 @@ bp_status RequestLoop::partial(Request& request, bp_token token, const bp_answer
   if (!request.lock(token)) {
     delete part;
     return BP_STALE_TOKEN;
+  }
+  if (request.loop.load(std::memory_order_relaxed) == nullptr) {  // a static call
+    request.unlock(token);
+    delete part;
+    return BP_NOT_SUPPORTED;
   }
   RequestLoop& loop = *request.loop.load(std::memory_order_relaxed);
   const Sender sender(loop);

@@ -26,7 +26,8 @@ Request* RequestLoop::current(bp_token call) noexcept {
   if (request == nullptr && current_loop != nullptr && current_loop->running_fiber_ != nullptr) {
     request = static_cast<Request*>(current_loop->running_fiber_->user);
   }
-  return request != nullptr && request->token() == call ? request : nullptr;
+  if (request == nullptr || request->token() != call) return nullptr;
+  return (request->handler->flags & BP_HANDLER_STATIC) == 0 ? request : nullptr;
 }
 
 bp_status RequestLoop::check(bp_token call, std::uint64_t* remaining_ms) {

@@ -5,9 +5,30 @@
 #include <string>
 
 #include "request/loop.hpp"
+#include "request/submission.hpp"
 #include "support/views.hpp"
 
 namespace backplane {
+
+bp_status no_handler(const Method& method, std::string& why) {
+  const Module& module = *method.module;
+  if (!method.answered.load(std::memory_order_acquire)) {  // its module has been refused
+    why = unknown_name_text(method.name);
+    return BP_UNKNOWN_NAME;
+  }
+  if (module.current.load(std::memory_order_relaxed) != nullptr) {
+    why = "the running generation of \"" + module.name + "\" has no \"" + method.name + "\"";
+    return BP_UNKNOWN_NAME;
+  }
+  why = "the module \"" + module.name + "\", which had \"" + method.name + "\", is not loaded any more; load it again";
+  return BP_MODULE_GONE;
+}
+
+std::string no_reply_text(const Request& request) {
+  const bool is_static = (request.handler->flags & BP_HANDLER_STATIC) != 0;
+  return "the handler of \"" + request.method->name + "\" returned without a terminal reply; " +
+         (is_static ? "a static one must reply before it returns" : "it must reply, or return BP_LATER");
+}
 
 // Takes responsibility for a request: from here on it is counted and can be found.
 void RequestLoop::admit(Request& request) {
@@ -32,18 +53,13 @@ void RequestLoop::handle(Request& request) {
   }
   const Handler* const handler = Registry::handler(*request.method);
   if (handler == nullptr) {
-    const Module& module = *request.method->module;
-    if (!request.method->answered.load(std::memory_order_acquire)) {  // its module has been refused
-      return refuse(request, BP_UNKNOWN_NAME, unknown_name_text(request.method->name));
-    }
-    const bool gone = module.current.load(std::memory_order_relaxed) == nullptr;
-    return refuse(request, gone ? BP_MODULE_GONE : BP_UNKNOWN_NAME,
-                  gone ? "the module \"" + module.name + "\", which had \"" + request.method->name +
-                             "\", is not loaded any more; load it again"
-                       : "the running generation of \"" + module.name + "\" has no \"" + request.method->name + "\"");
+    std::string why;
+    const bp_status status = no_handler(*request.method, why);
+    return refuse(request, status, why);
   }
   bp_instance* const instance = instance_of(*handler->generation);
-  if (instance == nullptr || !instance->failure.empty()) {
+  const bool is_static = (handler->flags & BP_HANDLER_STATIC) != 0;
+  if (instance == nullptr || (!instance->failure.empty() && !is_static)) {
     return refuse(request, BP_INSTANCE_FAILED,
                   "the module \"" + handler->generation->manifest.name + "\" could not start in this context: " +
                       (instance == nullptr ? "it has no instance here" : instance->failure));
@@ -82,11 +98,13 @@ void RequestLoop::run_here(Request& request) {
   handler_ended(request, handled);
 }
 
-bp_handled RequestLoop::call_handler(Request& request) {
-  const bp_call call{sizeof(bp_call),           0,
-                     request.token(),           request.payload.view(),
-                     str(request.method->name), request.instance,
-                     request.instance->state,   request.handler->data};
+bp_handled call_handler(Request& request) {
+  bp_call call{sizeof(bp_call),           0,       request.token(), request.payload.view(),
+               str(request.method->name), nullptr, nullptr,         request.handler->data};
+  if ((request.handler->flags & BP_HANDLER_STATIC) == 0) {
+    call.instance = request.instance;
+    call.state = request.instance->state;
+  }
   return request.handler->function(&call);
 }
 
@@ -95,11 +113,11 @@ void RequestLoop::handler_ended(Request& request, bp_handled handled) {
     request.tally->wait.record(span(request.submitted, request.began_to_run));
     request.tally->run.record(request.ran);
   }
-  if (handled == BP_LATER) {
+  const bool is_static = (request.handler->flags & BP_HANDLER_STATIC) != 0;
+  if (handled == BP_LATER && !is_static) {
     if (request.open()) watch_time(request);
   } else if (request.claim(request.token())) {
-    request.answer.fail(BP_NO_REPLY, "the handler of \"" + request.method->name +
-                                         "\" returned without a terminal reply; it must reply, or return BP_LATER");
+    request.answer.fail(BP_NO_REPLY, no_reply_text(request));
     answered(request);
   }
   end(request);

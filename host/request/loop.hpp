@@ -84,7 +84,6 @@ class RequestLoop {
 
   // ---- Any thread: submit.cpp ----
   bp_status submit(const bp_submission& submission, bp_request* request);
-  bp_status find_method(std::string_view name, bp_method& out) const;
   void close() noexcept {
     ingress_.close();
     closed_.store(true, std::memory_order_release);
@@ -155,7 +154,6 @@ class RequestLoop {
   };
 
   // submit.cpp
-  static std::string unknown_name_text(std::string_view name);
   Request* request_from_inside(std::string_view name, bp_bytes payload, Nanos deadline, Waiter& waiter);
 
   // loop.cpp
@@ -185,7 +183,6 @@ class RequestLoop {
   static bool caller_holds(const Request& request) noexcept;
   void start_worker(Request& request);
   void worker_returned(Request& request);
-  bp_handled call_handler(Request& request);
   void handler_ended(Request& request, bp_handled handled);
   Tally* tally_of(const Method& method) noexcept;
   void release_tallies() noexcept;

@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request/loop.hpp"
+#include "request/submission.hpp"
 #include "support/names.hpp"
 #include "support/views.hpp"
 
 namespace backplane {
-namespace {
 
-constexpr std::uint32_t known_flags = BP_SUBMIT_NO_STALE;
+bp_status resolve(const Registry& registry, const bp_submission& submission, const Method*& method) {
+  constexpr std::uint32_t known_flags = BP_SUBMIT_NO_STALE;
+  if (submission.on_reply == nullptr) return BP_MISSING_CALLBACK;
+  if ((submission.flags & ~known_flags) != 0) return BP_INVALID_ARGUMENT;
+  if (submission.method.id != 0) {
+    method = registry.method_at(submission.method.id);
+    return method == nullptr ? BP_INVALID_HANDLE : BP_OK;
+  }
+  const std::string_view name = view(submission.name);
+  if (name.empty() || name.size() > BP_WIRE_NAME_MAX) return BP_INVALID_ARGUMENT;
+  method = registry.find_method(name);
+  return BP_OK;
+}
 
-// Puts a fresh record into the state that the request thread expects.
-void set_up(Request& request, RequestLoop& loop) {
-  request.loop.store(&loop, std::memory_order_relaxed);
+void set_up(Request& request, RequestLoop* loop) {
+  request.loop.store(loop, std::memory_order_relaxed);
   request.delivery.request = &request;
   request.method = nullptr;
   request.on_reply = nullptr;
@@ -31,8 +42,6 @@ void set_up(Request& request, RequestLoop& loop) {
   request.began = request.next_stale = 0;
 }
 
-}  // namespace
-
 bp_status RequestLoop::submit(const bp_submission& submission, bp_request* out) {
   const Method* method = nullptr;
   const auto refused = [this, &method](bp_status status) {
@@ -40,28 +49,18 @@ bp_status RequestLoop::submit(const bp_submission& submission, bp_request* out) 
     if (method != nullptr) method->refused.fetch_add(1, std::memory_order_relaxed);
     return status;
   };
-  if (submission.on_reply == nullptr) return refused(BP_MISSING_CALLBACK);
-  if ((submission.flags & ~known_flags) != 0) return refused(BP_INVALID_ARGUMENT);
-  const std::string_view name = view(submission.name);
-  if (submission.method.id != 0) {
-    method = registry_.method_at(submission.method.id);
-    if (method == nullptr) return refused(BP_INVALID_HANDLE);
-  } else if (name.empty() || name.size() > BP_WIRE_NAME_MAX) {
-    return refused(BP_INVALID_ARGUMENT);
-  } else {
-    method = registry_.find_method(name);
-  }
+  if (const bp_status status = resolve(registry_, submission, method); status != BP_OK) return refused(status);
   if (events_stuck_.load(std::memory_order_relaxed)) return refused(BP_EVENT_QUEUE_STUCK);
   Request* const request = Request::slab().allocate();
   if (request == nullptr) return refused(BP_OUT_OF_MEMORY);
-  set_up(*request, *this);
+  set_up(*request, this);
   request->method = method;
   request->on_reply = submission.on_reply;
   request->user = submission.user;
   request->from_outside = true;
   request->wants_stale = (submission.flags & BP_SUBMIT_NO_STALE) == 0;
   if (submission.timeout_ms != 0) request->deadline = after_ms(submission.timeout_ms);
-  if (method == nullptr) request->answer.fail(BP_UNKNOWN_NAME, unknown_name_text(name));
+  if (method == nullptr) request->answer.fail(BP_UNKNOWN_NAME, unknown_name_text(view(submission.name)));
   if (submission.buffer != nullptr) {
     request->payload.adopt(submission.buffer);
   } else if (!request->payload.copy(submission.payload)) {
@@ -87,7 +86,7 @@ bp_status RequestLoop::submit(const bp_submission& submission, bp_request* out) 
   return refused(pushed == Ingress<Request>::Push::closed ? BP_CLOSED : BP_OVERLOADED);
 }
 
-std::string RequestLoop::unknown_name_text(std::string_view name) {
+std::string unknown_name_text(std::string_view name) {
   return "no loaded module has the wire name \"" + std::string(name) +
          "\"; list the names there are, or load the module that has it";
 }
@@ -95,7 +94,7 @@ std::string RequestLoop::unknown_name_text(std::string_view name) {
 Request* RequestLoop::request_from_inside(std::string_view name, bp_bytes payload, Nanos deadline, Waiter& waiter) {
   Request* const request = Request::slab().allocate();
   if (request == nullptr) return nullptr;
-  set_up(*request, *this);
+  set_up(*request, this);
   request->method = registry_.find_method(name);
   request->waiter = &waiter;
   request->deadline = deadline;
@@ -107,15 +106,6 @@ Request* RequestLoop::request_from_inside(std::string_view name, bp_bytes payloa
   }
   request->arm();
   return request;
-}
-
-bp_status RequestLoop::find_method(std::string_view name, bp_method& out) const {
-  out.id = 0;
-  if (!is_wire_name(name)) return BP_INVALID_ARGUMENT;
-  const Method* const method = registry_.find_method(name);
-  if (method == nullptr || !method->answers.load(std::memory_order_acquire)) return BP_UNKNOWN_NAME;
-  out.id = Registry::id_of(*method);
-  return BP_OK;
 }
 
 }  // namespace backplane

@@ -3,7 +3,7 @@
 // echo: the smallest useful module, for trying a host out.
 //
 //   echo.shout {text} → {shouted, prefix}   the text in capitals (ASCII letters), behind the prefix
-//   echo.version → {version}                this module's version
+//   echo.version → {version}                this module's version; needs no context
 //   echo.raw                                the payload back, byte for byte, no CBOR looked at
 //
 // Configuration: prefix (text, default "").
@@ -46,16 +46,16 @@ class Echo {
     return {shouted, config_.prefix};
   }
 
-  Version version() const { return {ECHO_VERSION}; }
-
   backplane::View raw(backplane::View payload) const { return payload; }
 
  private:
   const Config config_;
 };
 
+Version version() { return {ECHO_VERSION}; }
+
 }  // namespace
 
 BACKPLANE_MODULE(Echo, "echo", ECHO_VERSION, backplane::summary<"shouts, and gives bytes back">,
                  backplane::configuration<Config>, backplane::handler<"echo.shout", &Echo::shout>,
-                 backplane::handler<"echo.version", &Echo::version>, backplane::raw<"echo.raw", &Echo::raw>);
+                 backplane::static_handler<"echo.version", version>, backplane::raw<"echo.raw", &Echo::raw>);

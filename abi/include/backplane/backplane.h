@@ -104,6 +104,14 @@ typedef struct bp_host_options {
  * [thread: caller] [state: before the first context] [suspend: no] */
 BP_EXPORT bp_status bp_host_configure(const bp_host_options* options, bp_result* why);
 
+/* The handle that stands for the host of this process where no context is needed: for bp_module_… and
+ * bp_host_status, and for calls of names that are declared static (BP_HANDLER_STATIC). Such a call runs on
+ * the calling thread: bp_submit has called on_reply when it returns, gives no request handle, and looks at
+ * no deadline; a name that is not static answers BP_NOT_SUPPORTED. All other functions give BP_NOT_SUPPORTED
+ * for it. It is never stale, and needs no destroy. Zero if memory cannot be had.
+ * [thread: any] [state: any] [suspend: no] */
+BP_EXPORT bp_context bp_host_context(void);
+
 /* ---- Contexts: create or connect → close → stop → destroy ----------------------------------- */
 
 /* Zero in a field: the default. */

@@ -97,14 +97,19 @@ typedef int32_t bp_handled;
 
 /* Runs one request. It owes the caller exactly one terminal reply: host->reply(call->token, …)
  * before it returns, or afterwards if it returns BP_LATER.
- * [thread: request, or worker if BP_HANDLER_BLOCKING] [state: instance alive] [suspend: yes] */
+ * [thread: request, or worker if BP_HANDLER_BLOCKING, or any if BP_HANDLER_STATIC] [state: instance alive]
+ * [suspend: yes] */
 typedef bp_handled (*bp_handler_fn)(const bp_call* call);
 
 enum {
   /* Runs on the worker pool and may block; one at a time for each instance. */
   BP_HANDLER_BLOCKING = 1,
   /* With BP_HANDLER_BLOCKING: several at once for one instance; the module locks. */
-  BP_HANDLER_CONCURRENT = 2
+  BP_HANDLER_CONCURRENT = 2,
+  /* Needs no context, and may be called without one (bp_host_context). bp_call's instance and state are
+   * always NULL. It replies, once and in full, before it returns, does not suspend, and may run on several
+   * threads at once, any of them; not with the other two. */
+  BP_HANDLER_STATIC = 4
 };
 
 typedef struct bp_handler_desc {

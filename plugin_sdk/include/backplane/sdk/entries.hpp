@@ -65,6 +65,25 @@ struct HandlerEntry : FunctionEntry<text, fn, raw> {
   }
 };
 
+template <FixedText text, auto fn>
+struct StaticEntry : HandlerEntry<text, fn, false, BP_HANDLER_STATIC> {
+  template <class Class>
+  static bp_status add(const bp_host_api* api, bp_module* module, std::string_view* name) {
+    using S = Shape<Class, fn>;
+    static_assert(!S::is_member && !S::takes_call && !S::answers_later,
+                  "a static handler has no instance and may not wait: it is a free function of its request alone");
+    static_assert(std::is_invocable_v<decltype(fn)> || std::is_invocable_v<decltype(fn), const typename S::Request&>,
+                  "a static handler takes its request, by value or as const&, or nothing");
+    *name = text.view();
+    bp_handler_desc desc{};
+    desc.struct_size = sizeof desc;
+    desc.flags = BP_HANDLER_STATIC;
+    desc.name = str(text.view());
+    desc.handler = handle_static<Class, fn>;
+    return api->register_handler(module, &desc);
+  }
+};
+
 template <FixedText text, auto fn, bool raw>
 struct OfferEntry : FunctionEntry<text, fn, raw> {
   template <class Class>
@@ -101,6 +120,12 @@ inline constexpr detail::HandlerEntry<name, fn, false, BP_HANDLER_BLOCKING> bloc
 /// Like `blocking`, but several run at once for one instance: the author locks.
 template <FixedText name, auto fn>
 inline constexpr detail::HandlerEntry<name, fn, false, BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT> concurrent{};
+
+/// A wire name that needs no context, and can be called without one. `fn` is a free function that takes the
+/// request, by value or const&, or nothing, and returns the reply, or void. It may run on several threads at
+/// once.
+template <FixedText name, auto fn>
+inline constexpr detail::StaticEntry<name, fn> static_handler{};
 
 /// A wire name whose payload and answer are bytes that nobody looks at: `fn` takes a View of the payload
 /// and returns Bytes, a View (into the payload, or what lives as long as the instance) or void. `flags`

@@ -137,6 +137,31 @@ bp_handled handle(const bp_call* native) noexcept {
   }
 }
 
+/// Runs a handler that has no instance.
+template <class Class, auto fn>
+bp_handled handle_static(const bp_call* native) noexcept {
+  using S = Shape<Class, fn>;
+  try {
+    const auto request = read_request<typename S::Request>(view(native->payload));
+    const auto answer = [&]() -> decltype(auto) {
+      if constexpr (std::is_invocable_v<decltype(fn)>) {
+        return fn();
+      } else {
+        return fn(request);
+      }
+    };
+    if constexpr (std::is_void_v<typename S::Return>) {
+      answer();
+      reply_bytes(native->token, BP_OK, View(null_item));
+    } else {
+      reply_value(native->token, BP_OK, answer());
+    }
+  } catch (...) {
+    reply_exception(native->token);
+  }
+  return BP_DONE;
+}
+
 template <class Class, auto fn, bool raw>
 void offer(const bp_call* native) noexcept {
   handle<Class, fn, raw>(native);

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "support/endpoint.hpp"
+
+namespace backplane {
+
+class Host;
+
+/// What bp_host_context() leads to: modules, the status and static calls, without a context.
+class HostEndpoint final : public Endpoint {
+ public:
+  explicit HostEndpoint(Host& host) noexcept : host_(host) {}
+
+  void set_handle(bp_context) override {}
+  bool on_own_thread() const noexcept override;
+  bp_status close() override { return BP_NOT_SUPPORTED; }
+  bp_status stop(std::uint32_t) override { return BP_NOT_SUPPORTED; }
+  bp_status submit(const bp_submission& submission, bp_request* request) override;
+  bp_status cancel(bp_request) override { return BP_NOT_SUPPORTED; }
+  bp_status find_method(bp_str name, bp_method& out) override;
+  bp_status listen(bp_str, bp_event_fn, void*, bp_listener&) override { return BP_NOT_SUPPORTED; }
+  bp_status unlisten(bp_listener) override { return BP_NOT_SUPPORTED; }
+  bp_status set_function(bp_str, bp_function_cb, void*) override { return BP_NOT_SUPPORTED; }
+  bp_status complete(bp_token, const bp_answer&) override { return BP_NOT_SUPPORTED; }
+  bp_status load(const bp_load_options& options, bp_result& result) override;
+  bp_status unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) override;
+  bp_status reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result) override;
+  bp_status list(bp_result& result) override;
+  bp_status status(bp_result& result) override;
+  bp_status stop_host() override { return BP_NOT_SUPPORTED; }
+
+ private:
+  Host& host_;
+};
+
+}  // namespace backplane

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "modules/generation.hpp"
+
+namespace backplane {
+
+/// Keeps the generation that answers to a name from going while its handler runs on a thread that has no
+/// context. Between contexts, requests are counted by request threads that the end of a generation asks one
+/// by one; these calls have none, so a mutex of the module's orders them against it: whoever finds the
+/// generation current has counted before retire_static_calls() looks.
+class StaticCall {
+ public:
+  explicit StaticCall(const Method& method) : module_(*method.module) {
+    const std::lock_guard lock(module_.static_mutex);
+    Generation* const current = module_.current.load(std::memory_order_acquire);
+    if (current == nullptr || method.number >= current->handlers.size()) return;
+    handler_ = current->handlers[method.number];
+    if (handler_ != nullptr) ++current->static_calls;
+  }
+  StaticCall(const StaticCall&) = delete;
+  StaticCall& operator=(const StaticCall&) = delete;
+  ~StaticCall() {
+    if (handler_ == nullptr) return;
+    Generation& generation = *handler_->generation;
+    std::shared_ptr<Retirement> awaited;
+    {
+      const std::lock_guard lock(module_.static_mutex);
+      if (--generation.static_calls == 0 && generation.static_calls_awaited) awaited = generation.retirement;
+    }
+    if (awaited != nullptr) awaited->context_done();  // the generation may be gone from here on
+  }
+
+  /// Null if the name has no handler now.
+  const Handler* handler() const noexcept { return handler_; }
+
+ private:
+  Module& module_;
+  const Handler* handler_ = nullptr;
+};
+
+/// Control thread, once the generation is not current any more and has its retirement: that waits for the
+/// static calls too.
+inline void retire_static_calls(Generation& generation) {
+  const std::lock_guard lock(generation.module->static_mutex);
+  if (generation.static_calls == 0) return;
+  generation.static_calls_awaited = true;
+  generation.retirement->add_context();
+}
+
+inline std::uint64_t static_calls_of(Generation& generation) {
+  const std::lock_guard lock(generation.module->static_mutex);
+  return generation.static_calls;
+}
+
+}  // namespace backplane

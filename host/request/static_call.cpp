@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Calls of names that need no context: the handler runs on the thread that calls.
+#include "modules/static_calls.hpp"
+#include "request/submission.hpp"
+#include "support/views.hpp"
+
+namespace backplane {
+namespace {
+
+// The record of one call: its token is what the handler replies to, and stale ever after.
+class OwnRequest {
+ public:
+  OwnRequest() : request_(Request::slab().allocate()) {
+    if (request_ != nullptr) set_up(*request_, nullptr);
+  }
+  OwnRequest(const OwnRequest&) = delete;
+  OwnRequest& operator=(const OwnRequest&) = delete;
+  ~OwnRequest() {
+    if (request_ == nullptr) return;
+    request_->payload.clear();
+    request_->answer.clear();
+    Request::slab().free(request_);
+  }
+  explicit operator bool() const noexcept { return request_ != nullptr; }
+  Request& operator*() const noexcept { return *request_; }
+  Request* operator->() const noexcept { return request_; }
+
+ private:
+  Request* const request_;
+};
+
+void count(Request& request) noexcept {
+  Tally* const tally = request.method->tallies.take();
+  if (tally == nullptr) return;
+  Tally::add(tally->calls);
+  Tally::add(tally->ended);
+  if (request.answer.status != BP_OK) Tally::add(tally->errors);
+  Tally::add(tally->bytes_in, request.payload.view().size);
+  Tally::add(tally->bytes_out, request.answer.payload().view().size);
+  tally->wait.record(0);
+  tally->run.record(request.ran);
+  Tallies::release(*tally);
+}
+
+void run(Request& request, const Handler& handler) {
+  request.handler = &handler;
+  request.arm();
+  const Ticks begin = ticks();
+  call_handler(request);
+  request.ran = span(begin, ticks());
+  // Unsuccessful if there was a reply; then this sees all of it.
+  if (request.claim(request.token())) request.answer.fail(BP_NO_REPLY, no_reply_text(request));
+  count(request);
+}
+
+void refuse(Request& request, bp_status status, std::string_view why) {
+  request.answer.fail(status, why);
+  if (request.method != nullptr) request.method->refused.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+bp_status submit_without_context(const Registry& registry, const bp_submission& submission) {
+  const Method* method = nullptr;
+  if (const bp_status status = resolve(registry, submission, method); status != BP_OK) return status;
+  const OwnRequest request;
+  if (!request) return BP_OUT_OF_MEMORY;
+  request->method = method;
+  if (submission.buffer != nullptr) {
+    request->payload.adopt(submission.buffer);
+  } else if (!request->payload.copy(submission.payload)) {
+    return BP_OUT_OF_MEMORY;
+  }
+  if (method == nullptr) {
+    refuse(*request, BP_UNKNOWN_NAME, unknown_name_text(view(submission.name)));
+  } else {
+    const StaticCall call(*method);
+    std::string why;
+    if (call.handler() == nullptr) {
+      const bp_status status = no_handler(*method, why);
+      refuse(*request, status, why);
+    } else if ((call.handler()->flags & BP_HANDLER_STATIC) == 0) {
+      refuse(*request, BP_NOT_SUPPORTED,
+             "\"" + method->name + "\" is not declared static; create a context, or connect one, and call it there");
+    } else {
+      run(*request, *call.handler());
+    }
+  }
+  // The generation may go: what it answered has been copied.
+  const bp_answer answer = request->answer.view();
+  submission.on_reply(submission.user, &answer);
+  return BP_OK;
+}
+
+}  // namespace backplane

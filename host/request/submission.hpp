@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What calls in a context and calls without one have in common.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "modules/registry.hpp"
+#include "request/record.hpp"
+
+namespace backplane {
+
+/// Checks what a submission must have, and finds its method; null with BP_OK: nobody ever had the name.
+bp_status resolve(const Registry& registry, const bp_submission& submission, const Method*& method);
+
+/// Puts a fresh record into the state that `loop` expects; null for a call without a context.
+void set_up(Request& request, RequestLoop* loop);
+
+/// Why a name has no handler: the status, and the words.
+bp_status no_handler(const Method& method, std::string& why);
+std::string unknown_name_text(std::string_view name);
+
+/// Calls the handler, on whatever thread and stack it is to run.
+bp_handled call_handler(Request& request);
+/// What a caller is told whose handler did not answer.
+std::string no_reply_text(const Request& request);
+
+/// A call of a static name, all of it on the calling thread: on_reply has been called when it returns BP_OK.
+bp_status submit_without_context(const Registry& registry, const bp_submission& submission);
+
+}  // namespace backplane
