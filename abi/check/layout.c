@@ -182,7 +182,7 @@ OFFSET(bp_load_options, config, 16);
 
 /* ---- ext/await.h ---- */
 
-SIZE(bp_await, 48, 8);
+SIZE(bp_await, 56, 8);
 OFFSET(bp_await, struct_size, 0);
 OFFSET(bp_await, reserved, 4);
 OFFSET(bp_await, sleep, 8);
@@ -190,6 +190,7 @@ OFFSET(bp_await, call, 16);
 OFFSET(bp_await, host_call, 24);
 OFFSET(bp_await, fd, 32);
 OFFSET(bp_await, check, 40);
+OFFSET(bp_await, start_host_call, 48);
 
 /* ---- ext/config.h ---- */
 

@@ -121,9 +121,15 @@ bp_status await_host_call(bp_token call, bp_str name, bp_bytes payload, uint64_t
   return RequestLoop::await_host_call(call, view(name), payload, timeout_ms, out);
 }
 
-constexpr bp_await await_api{
-    sizeof(bp_await),  0, RequestLoop::await_sleep, await_call, await_host_call, RequestLoop::await_fd,
-    RequestLoop::check};
+bp_status start_host_call(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms,
+                          bp_host_answer_fn on_answer, void* user) noexcept {
+  return RequestLoop::start_host_call(call, view(name), payload, timeout_ms, on_answer, user);
+}
+
+constexpr bp_await await_api{sizeof(bp_await),         0,
+                             RequestLoop::await_sleep, await_call,
+                             await_host_call,          RequestLoop::await_fd,
+                             RequestLoop::check,       start_host_call};
 
 // ---- bp.event/1 ----
 

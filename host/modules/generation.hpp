@@ -155,6 +155,10 @@ struct Generation {
   bool told_pinned = false;                ///< an unload has been answered "pinned" while it drained
   bool refused = false;                    ///< an instance could not be made: it never ran
 
+  /// nullptr if it has none for that name.
+  const Handler* handler(const Method& method) const noexcept {
+    return method.number < handlers.size() ? handlers[method.number] : nullptr;
+  }
   std::string label() const;  ///< "echo (generation 2)"
   std::string take_failure();
 };

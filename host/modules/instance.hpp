@@ -56,6 +56,7 @@ struct bp_instance {
 
   std::atomic<std::uint64_t> in_flight{0};            ///< requests whose handler runs or has yet to answer
   std::atomic<std::uint64_t> tokens{0};               ///< host function calls that it has yet to answer
+  std::atomic<std::uint64_t> calls_out{0};            ///< host function calls of which it awaits a callback
   std::shared_ptr<backplane::Retirement> retirement;  ///< if set, it ends as soon as it has no work
   bool ending = false;                                ///< its end is on its way
   bp_instance* next = nullptr;                        ///< among those whose end is
@@ -65,6 +66,9 @@ struct bp_instance {
   backplane::Handles handles;
 
   bool has_work() const noexcept {
-    return in_flight.load(std::memory_order_relaxed) != 0 || tokens.load(std::memory_order_relaxed) != 0;
+    for (const auto* const count : {&in_flight, &tokens, &calls_out}) {
+      if (count->load(std::memory_order_relaxed) != 0) return true;
+    }
+    return false;
   }
 };

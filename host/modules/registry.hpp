@@ -24,16 +24,13 @@ class Registry {
   /// nullptr if no module ever had the name.
   Method* find_method(std::string_view name) const noexcept { return methods_.find(name); }
 
-  /// The handler that answers to `method` now; nullptr if its module is gone or has it no longer. For
-  /// request threads alone: valid until that thread has gone back to its loop with no request of that
-  /// generation open.
-  static const Handler* handler(const Method& method) noexcept {
-    const Generation* const generation = method.module->current.load(std::memory_order_acquire);
-    if (generation == nullptr || method.number >= generation->handlers.size()) return nullptr;
-    return generation->handlers[method.number];
+  /// The running generation of the method's module; nullptr if that is gone. For request threads alone:
+  /// valid until that thread has gone back to its loop with no request of that generation open.
+  static const Generation* running(const Method& method) noexcept {
+    return method.module->current.load(std::memory_order_acquire);
   }
 
-  /// The host function that a module offers; validity as for handler().
+  /// The host function that a module offers; validity as for running().
   const Function* find_function(std::string_view name) const noexcept {
     const Offer* const offer = offers_.find(name);
     return offer == nullptr ? nullptr : offer->function.load(std::memory_order_acquire);

@@ -13,10 +13,10 @@ class StaticCall {
  public:
   explicit StaticCall(const Method& method) : module_(*method.module) {
     const std::lock_guard lock(module_.static_mutex);
-    Generation* const current = module_.current.load(std::memory_order_acquire);
-    if (current == nullptr || method.number >= current->handlers.size()) return;
-    handler_ = current->handlers[method.number];
-    if (handler_ != nullptr) ++current->static_calls;
+    Generation* const running = module_.current.load(std::memory_order_acquire);
+    module_runs_ = running != nullptr;
+    if (module_runs_) handler_ = running->handler(method);
+    if (handler_ != nullptr) ++running->static_calls;
   }
   StaticCall(const StaticCall&) = delete;
   StaticCall& operator=(const StaticCall&) = delete;
@@ -31,12 +31,14 @@ class StaticCall {
     if (awaited != nullptr) awaited->context_done();  // the generation may be gone from here on
   }
 
-  /// Null if the name has no handler now.
+  /// Null if the name had no handler then.
   const Handler* handler() const noexcept { return handler_; }
+  bool module_runs() const noexcept { return module_runs_; }
 
  private:
   Module& module_;
   const Handler* handler_ = nullptr;
+  bool module_runs_ = false;
 };
 
 /// Control thread, once the generation is not current any more and has its retirement: that waits for the

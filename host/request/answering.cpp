@@ -127,23 +127,42 @@ bp_status RequestLoop::answer_pending(bp_token token, const bp_answer& answer, R
   const Sender sender(loop);
   pending->claim_locked();
   pending->answer.assign(answer);
-  if (loop.on_thread()) {
+  // A callback comes when the function that it is for has returned, at the earliest.
+  if (loop.on_thread() && pending->on_answer == nullptr) {
     loop.pending_answered(*pending);
-    return BP_OK;
+  } else {
+    loop.send_pending(*pending);
   }
-  pending->answered.owner = pending;
-  pending->answered.apply = [](Mail& mail) {
+  return BP_OK;
+}
+
+void RequestLoop::send_pending(Pending& pending) noexcept {
+  pending.answered.owner = &pending;
+  pending.answered.apply = [](Mail& mail) {
     Pending& done = *static_cast<MailFrom<Pending>&>(mail).owner;
     done.loop.load(std::memory_order_relaxed)->pending_answered(done);
   };
-  loop.send(pending->answered);
-  return BP_OK;
+  send(pending.answered);
+}
+
+// The request thread's own end of a call with a callback, if nobody was faster.
+void RequestLoop::fail_callback(Pending& pending, bp_status status, std::string_view message) {
+  if (!pending.claim(pending.token())) return;
+  pending.failed = true;
+  pending.answer.fail(status, message);
+  send_pending(pending);
 }
 
 void RequestLoop::pending_answered(Pending& pending) {
   Waiter* const waiter = pending.waiter;
-  LoopCounts::add(counts_.tokens_answered);
-  if (waiter != nullptr) {
+  LoopCounts::add(pending.failed ? counts_.tokens_failed : counts_.tokens_answered);
+  if (pending.on_answer != nullptr) {
+    timers_.cancel(pending.timer);
+    const bp_answer answer = pending.answer.view();
+    heartbeat_.running(pending.caller->method, pending.caller->generation->number);
+    pending.on_answer(pending.user, &answer);
+    heartbeat_.running(nullptr, 0);
+  } else if (waiter != nullptr) {
     waiter->pending = nullptr;
     waiter->answer = std::move(pending.answer);
   }
@@ -154,12 +173,18 @@ void RequestLoop::pending_answered(Pending& pending) {
 void RequestLoop::free_pending(Pending& pending) {
   unlink_open(pending);
   bp_instance* const provider = pending.provider;
+  bp_instance* const calling = pending.calling;
   pending.answer.clear();
   Pending::slab().free(&pending);
   LoopCounts::drop(counts_.tokens_open);
-  if (provider == nullptr) return;
-  LoopCounts::drop(provider->tokens);
-  end_if_idle(*provider);
+  if (provider != nullptr) {
+    LoopCounts::drop(provider->tokens);
+    end_if_idle(*provider);
+  }
+  if (calling != nullptr) {
+    LoopCounts::drop(calling->calls_out);
+    end_if_idle(*calling);
+  }
 }
 
 void RequestLoop::deliver_part(Part& part) {

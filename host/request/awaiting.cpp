@@ -172,13 +172,15 @@ bp_status RequestLoop::await_call(bp_token token, std::string_view name, bp_byte
   return waiter.answer.give(out);
 }
 
+// When a call that `request` makes has to be over; 0 if it need not.
+Nanos RequestLoop::deadline_of(const Request& request, std::uint64_t timeout_ms) noexcept {
+  if (timeout_ms == 0) return request.deadline;
+  const Nanos own = after_ms(timeout_ms);
+  return request.deadline == 0 ? own : std::min(request.deadline, own);
+}
+
 void RequestLoop::start_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms) {
-  Nanos deadline = waiter.request.deadline;
-  if (timeout_ms != 0) {
-    const Nanos own = after_ms(timeout_ms);
-    deadline = deadline == 0 ? own : std::min(deadline, own);
-  }
-  Request* const call = request_from_inside(name, payload, deadline, waiter);
+  Request* const call = request_from_inside(name, payload, deadline_of(waiter.request, timeout_ms), waiter);
   if (call == nullptr) return fail_wait(waiter, BP_OUT_OF_MEMORY, "no memory for the call");
   waiter.call = call;
   admit(*call);
@@ -194,47 +196,91 @@ bp_status RequestLoop::await_host_call(bp_token token, std::string_view name, bp
   return waiter.answer.give(out);
 }
 
-void RequestLoop::start_host_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms) {
+Pending* RequestLoop::new_pending() noexcept {
   Pending* const pending = Pending::slab().allocate();
-  if (pending == nullptr) return fail_wait(waiter, BP_OUT_OF_MEMORY, "no memory for the call");
+  if (pending == nullptr) return nullptr;
   pending->loop.store(this, std::memory_order_relaxed);
-  pending->waiter = &waiter;
-  pending->provider = nullptr;
+  pending->waiter = nullptr;
+  pending->on_answer = nullptr;
+  pending->provider = pending->calling = nullptr;
+  pending->failed = false;
   link_open(open_pending_, *pending);
   LoopCounts::add(counts_.tokens_open);
+  return pending;
+}
+
+void RequestLoop::start_host_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms) {
+  Pending* const pending = new_pending();
+  if (pending == nullptr) return fail_wait(waiter, BP_OUT_OF_MEMORY, "no memory for the call");
+  pending->waiter = &waiter;
   waiter.pending = pending;
   pending->arm();
   if (timeout_ms != 0 && !set_timer(waiter, timeout_ms, BP_DEADLINE)) return;
-  if (!invoke(waiter, *pending, name, payload)) {
-    fail_wait(waiter, BP_NO_HOST_FUNCTION,
-              "no host function \"" + std::string(name) +
-                  "\" is registered: the application provides none, and no loaded module offers it");
-  }
+  std::string why;
+  const bp_status status = invoke(*pending, name, payload, why);
+  if (status != BP_OK) fail_wait(waiter, status, why);
 }
 
-// Calls the application's function of that name, else a module's; false if there is neither. The
-// function may answer at once, and the wait is then over when it returns.
-bool RequestLoop::invoke(Waiter& waiter, Pending& pending, std::string_view name, bp_bytes payload) {
+bp_status RequestLoop::start_host_call(bp_token token, std::string_view name, bp_bytes payload,
+                                       std::uint64_t timeout_ms, bp_host_answer_fn on_answer, void* user) {
+  Request* const request = current_worker_request == nullptr ? current(token) : nullptr;
+  if (request == nullptr || on_answer == nullptr) return BP_NOT_SUPPORTED;
+  if (const bp_status cause = wanted(*request); cause != BP_OK) return cause;
+  RequestLoop& loop = *request->loop.load(std::memory_order_relaxed);
+  Pending* const pending = loop.new_pending();
+  if (pending == nullptr) return BP_OUT_OF_MEMORY;
+  pending->on_answer = on_answer;
+  pending->user = user;
+  pending->caller = request->handler;
+  pending->calling = request->instance;
+  LoopCounts::add(request->instance->calls_out);
+  pending->arm();
+  const auto give_up = [&](bp_status status) {
+    pending->claim(pending->token());
+    loop.timers_.cancel(pending->timer);
+    LoopCounts::add(loop.counts_.tokens_failed);
+    loop.free_pending(*pending);
+    return status;
+  };
+  if (const Nanos deadline = deadline_of(*request, timeout_ms); deadline != 0) {
+    pending->timer.owner = pending;
+    pending->timer.fire = [](Timer& timer) {
+      auto& due = *static_cast<Pending*>(timer.owner);
+      due.loop.load(std::memory_order_relaxed)->fail_callback(due, BP_DEADLINE, "no answer within the timeout");
+    };
+    if (!loop.timers_.set(pending->timer, deadline)) return give_up(BP_OUT_OF_MEMORY);
+  }
+  std::string why;
+  const bp_status status = loop.invoke(*pending, name, payload, why);
+  return status == BP_OK ? BP_OK : give_up(status);
+}
+
+// Calls the application's function of that name, else a module's; not BP_OK if there is neither. The
+// function may answer at once.
+bp_status RequestLoop::invoke(Pending& pending, std::string_view name, bp_bytes payload, std::string& why) {
   const bp_token token = pending.token();
   if (const Functions::Function function = functions_.begin(name); function.call != nullptr) {
     function.call(function.user, context_, token, str(name), payload);
     functions_.end();
-    return true;
+    return BP_OK;
   }
   const Function* const offered = registry_.find_function(name);
-  if (offered == nullptr) return false;
+  if (offered == nullptr) {
+    why = "no host function \"" + std::string(name) +
+          "\" is registered: the application provides none, and no loaded module offers it";
+    return BP_NO_HOST_FUNCTION;
+  }
   bp_instance* const provider = instance_of(*offered->generation);
   if (provider == nullptr || !provider->failure.empty()) {
-    fail_wait(waiter, BP_INSTANCE_FAILED,
-              "the module \"" + offered->generation->manifest.name + "\", which offers \"" + std::string(name) +
-                  "\", could not start in this context");
-    return true;
+    why = "the module \"" + offered->generation->manifest.name + "\", which offers \"" + std::string(name) +
+          "\", could not start in this context";
+    return BP_INSTANCE_FAILED;
   }
   pending.provider = provider;
   LoopCounts::add(provider->tokens);
   const bp_call call{sizeof(bp_call), 0, token, payload, str(offered->name), provider, provider->state, offered->data};
   offered->function(&call);
-  return true;
+  return BP_OK;
 }
 
 bp_status RequestLoop::await_fd(bp_token token, int fd, std::uint32_t events, std::uint64_t timeout_ms) {

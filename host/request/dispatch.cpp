@@ -10,13 +10,13 @@
 
 namespace backplane {
 
-bp_status no_handler(const Method& method, std::string& why) {
+bp_status no_handler(const Method& method, bool module_runs, std::string& why) {
   const Module& module = *method.module;
   if (!method.answered.load(std::memory_order_acquire)) {  // its module has been refused
     why = unknown_name_text(method.name);
     return BP_UNKNOWN_NAME;
   }
-  if (module.current.load(std::memory_order_relaxed) != nullptr) {
+  if (module_runs) {
     why = "the running generation of \"" + module.name + "\" has no \"" + method.name + "\"";
     return BP_UNKNOWN_NAME;
   }
@@ -51,10 +51,11 @@ void RequestLoop::handle(Request& request) {
     if (request.claim(request.token())) answered(request);
     return end(request);
   }
-  const Handler* const handler = Registry::handler(*request.method);
+  const Generation* const running = Registry::running(*request.method);
+  const Handler* const handler = running == nullptr ? nullptr : running->handler(*request.method);
   if (handler == nullptr) {
     std::string why;
-    const bp_status status = no_handler(*request.method, why);
+    const bp_status status = no_handler(*request.method, running != nullptr, why);
     return refuse(request, status, why);
   }
   bp_instance* const instance = instance_of(*handler->generation);

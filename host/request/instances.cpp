@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The instances of modules in this context: made, and ended, on the request thread.
+#include <algorithm>
 #include <memory>
 #include <thread>
 
@@ -116,7 +117,8 @@ void RequestLoop::count_work(const Generation& generation, std::uint64_t& reques
   const bool posted = post([this, counts, slot = generation.slot, wanted = &generation] {
     const bp_instance* const instance = slot < instances_.size() ? instances_[slot].get() : nullptr;
     if (instance != nullptr && instance->generation == wanted) {
-      counts->requests = instance->in_flight.load(std::memory_order_relaxed);
+      counts->requests = std::max(instance->in_flight.load(std::memory_order_relaxed),
+                                  instance->calls_out.load(std::memory_order_relaxed));
       counts->tokens = instance->tokens.load(std::memory_order_relaxed);
     }
     counts->done.open();

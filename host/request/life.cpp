@@ -61,6 +61,7 @@ void RequestLoop::cancel_open() {
   for (Pending* pending = open_pending_; pending != nullptr;) {
     Pending* const next = pending->open_next;
     if (pending->waiter != nullptr) fail_wait(*pending->waiter, BP_CANCELED, stopping_text);
+    if (pending->on_answer != nullptr) fail_callback(*pending, BP_CANCELED, stopping_text);
     pending = next;
   }
   // A handler may have replied and go on awaiting: that has to end too.

@@ -106,6 +106,8 @@ class RequestLoop {
                                    bp_result* out);
   static bp_status await_fd(bp_token call, int fd, std::uint32_t events, std::uint64_t timeout_ms);
   static bp_status check(bp_token call, std::uint64_t* remaining_ms);
+  static bp_status start_host_call(bp_token call, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms,
+                                   bp_host_answer_fn on_answer, void* user);
 
   // ---- Any thread ----
   bool on_thread() const noexcept;
@@ -198,6 +200,8 @@ class RequestLoop {
   static bp_status partial(Request& request, bp_token token, const bp_answer& answer);
   void answered(Request& request);
   void pending_answered(Pending& pending);
+  void send_pending(Pending& pending) noexcept;
+  void fail_callback(Pending& pending, bp_status status, std::string_view message);
   void free_pending(Pending& pending);
   void end_unwanted(Request& request, bp_token token, bp_status cause);
   void deliver_terminal(Request& request);
@@ -215,7 +219,9 @@ class RequestLoop {
   void start_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms);
   void start_host_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms);
   bool set_timer(Waiter& waiter, std::uint64_t ms, bp_status meaning);
-  bool invoke(Waiter& waiter, Pending& pending, std::string_view name, bp_bytes payload);
+  Pending* new_pending() noexcept;
+  bp_status invoke(Pending& pending, std::string_view name, bp_bytes payload, std::string& why);
+  static Nanos deadline_of(const Request& request, std::uint64_t timeout_ms) noexcept;
 
   // life.cpp
   void send(Errand& errand) noexcept;

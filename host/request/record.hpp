@@ -2,6 +2,7 @@
 #pragma once
 
 #include <backplane/backplane.h>
+#include <backplane/ext/await.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -84,14 +85,20 @@ struct Request : Record {
   static Slab<Request, request_kind>& slab() noexcept;
 };
 
-/// One call of a host function that awaits its completion.
+/// One call of a host function that awaits its completion: for a waiter, or for a callback.
 struct Pending : Record {
   std::atomic<RequestLoop*> loop{nullptr};
   Answer answer;
   MailFrom<Pending> answered;
-  Waiter* waiter = nullptr;         ///< cleared by the request thread when it gives up
-  bp_instance* provider = nullptr;  ///< null: the application's function
-  Pending* open_next = nullptr;     ///< the list of open tokens
+  Waiter* waiter = nullptr;               ///< cleared by the request thread when it gives up
+  bp_host_answer_fn on_answer = nullptr;  ///< constant while the token is open
+  void* user = nullptr;                   ///< for on_answer
+  const Handler* caller = nullptr;        ///< whose on_answer it is
+  bp_instance* calling = nullptr;         ///< of the caller
+  Timer timer;                            ///< the bound of a call with a callback
+  bool failed = false;                    ///< the host has answered it, for want of an answer
+  bp_instance* provider = nullptr;        ///< null: the application's function
+  Pending* open_next = nullptr;           ///< the list of open tokens
   Pending** open_link = nullptr;
 
   static Slab<Pending, pending_kind>& slab() noexcept;

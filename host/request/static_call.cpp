@@ -78,7 +78,7 @@ bp_status submit_without_context(const Registry& registry, const bp_submission& 
     const StaticCall call(*method);
     std::string why;
     if (call.handler() == nullptr) {
-      const bp_status status = no_handler(*method, why);
+      const bp_status status = no_handler(*method, call.module_runs(), why);
       refuse(*request, status, why);
     } else if ((call.handler()->flags & BP_HANDLER_STATIC) == 0) {
       refuse(*request, BP_NOT_SUPPORTED,

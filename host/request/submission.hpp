@@ -17,8 +17,9 @@ bp_status resolve(const Registry& registry, const bp_submission& submission, con
 /// Puts a fresh record into the state that `loop` expects; null for a call without a context.
 void set_up(Request& request, RequestLoop* loop);
 
-/// Why a name has no handler: the status, and the words.
-bp_status no_handler(const Method& method, std::string& why);
+/// Why a name was found to have no handler: the status, and the words. `module_runs` is what was seen at that
+/// same moment: another look might find the next generation.
+bp_status no_handler(const Method& method, bool module_runs, std::string& why);
 std::string unknown_name_text(std::string_view name);
 
 /// Calls the handler, on whatever thread and stack it is to run.

@@ -28,6 +28,11 @@ extern "C" {
 
 enum { BP_FD_READABLE = 1, BP_FD_WRITABLE = 2 };
 
+/* Gets the answer of a host function that was called with `start_host_call`. It runs outside of any handler:
+ * it may reply to the call it serves, and must not await. `answer` is valid until it returns.
+ * [thread: request] [state: instance alive] [suspend: no] */
+typedef void (*bp_host_answer_fn)(void* user, const bp_answer* answer);
+
 typedef struct bp_await {
   uint32_t struct_size;
   uint32_t reserved;
@@ -58,6 +63,16 @@ typedef struct bp_await {
    * `*remaining_ms`, if not NULL, gets the milliseconds left, or UINT64_MAX if there is no deadline.
    * [thread: request, worker] [state: in a handler] [suspend: no] */
   bp_status (*check)(bp_token call, uint64_t* remaining_ms);
+
+  /* Calls a host function as `host_call` does, and does not wait: for handlers that return BP_LATER and have
+   * many calls out at a time, since a call that waits for none keeps no stack. BP_OK: `on_answer` is called
+   * exactly once, after this has returned, with the answer, with BP_DEADLINE after `timeout_ms` (0: none) or
+   * the caller's own deadline, or with BP_CANCELED when the context stops; a cancel of `call` does not reach
+   * it. Anything else: never; BP_NO_HOST_FUNCTION, BP_INSTANCE_FAILED, BP_NOT_SUPPORTED (not in a handler on
+   * the request thread), BP_CANCELED or BP_DEADLINE (of `call`), BP_OUT_OF_MEMORY.
+   * [thread: request] [state: in a handler] [suspend: no] */
+  bp_status (*start_host_call)(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms,
+                               bp_host_answer_fn on_answer, void* user);
 } bp_await;
 
 #ifdef __cplusplus
