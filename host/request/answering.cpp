@@ -163,6 +163,7 @@ void RequestLoop::deliver_partial(PartialMail& part) {
   Request& request = *part.request;
   if (!request.delivered && request.on_reply != nullptr) {
     const bp_answer answer = part.answer.view();
+    heartbeat_.replying(request.method);
     request.on_reply(request.user, &answer);
   }
   delete &part;
@@ -183,6 +184,7 @@ void RequestLoop::deliver_terminal(Request& request) {
     complete_wait(*waiter);
   } else if (request.on_reply != nullptr) {
     const bp_answer answer = request.answer.view();
+    heartbeat_.replying(request.method);
     request.on_reply(request.user, &answer);
   }
   if (!request.ended && request.awaiting != nullptr) {

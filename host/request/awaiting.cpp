@@ -209,6 +209,7 @@ void RequestLoop::start_host_call(Waiter& waiter, std::string_view name, bp_byte
 bool RequestLoop::invoke(Waiter& waiter, Pending& pending, std::string_view name, bp_bytes payload) {
   const bp_token token = pending.token();
   if (const Functions::Function function = functions_.begin(name); function.call != nullptr) {
+    const Heartbeat::Hold hold(heartbeat_, Holder::function, waiter.request.method, nullptr);
     function.call(function.user, context_, token, str(name), payload);
     functions_.end();
     return true;
@@ -225,6 +226,7 @@ bool RequestLoop::invoke(Waiter& waiter, Pending& pending, std::string_view name
   pending.provider = provider;
   LoopCounts::add(provider->tokens);
   const bp_call call{sizeof(bp_call), 0, token, payload, str(offered->name), provider, provider->state, offered->data};
+  const Heartbeat::Hold hold(heartbeat_, Holder::function, waiter.request.method, offered->generation);
   offered->function(&call);
   return true;
 }
