@@ -73,11 +73,10 @@ std::vector<std::uint8_t> liveness_event(const char* name, const Liveness& liven
   return bytes;
 }
 
-// For the log: ", in a handler of slow (generation 1), for slow.spin".
+// For the log: ", in the handler of slow (generation 1), for slow.spin".
 std::string words_of(const Culprit& culprit) {
-  std::string words;
-  if (culprit.in != Holder::none) words = ", in a" + std::string(culprit.in == Holder::instance ? "n " : " ");
-  words += text_of(culprit.in);
+  if (culprit.in == Holder::none) return {};
+  std::string words = ", in the " + std::string(text_of(culprit.in));
   if (culprit.module != nullptr) {
     words += " of " + culprit.module->name + " (generation " + std::to_string(culprit.generation) + ")";
   }

@@ -184,11 +184,9 @@ TEST_CASE("two thousand threads are watched, and looked at, at little cost") {
     CHECK(judge.look(time).empty());
   }
   const Nanos end = now();
-  // Quadratic, this would be billions of steps. Measured: some 10 ms and 5 ms.
+  // Measured: 2 ms and 1 ms. Would each addition or look search all others, it were billions of steps.
   CHECK((looks - start) / ms < 5'000);
   CHECK((end - looks) / ms < 5'000);
-  WARN("watched and unwatched 20000 in " << (looks - start) / 1'000 << " us, 100 looks in " << (end - looks) / 1'000
-                                         << " us");
 }
 
 // ---- What /proc says ----
