@@ -41,11 +41,6 @@ bool Watchdog::unwatch(Id id, std::chrono::milliseconds timeout) {
   return returned_.wait_for(lock, timeout, [this, id] { return running_ != id; });
 }
 
-bool Watchdog::watches(Id id) {
-  const std::lock_guard lock(judge_mutex_);
-  return judge_.has(id);
-}
-
 void Watchdog::post(Id owner, std::function<void()> job) {
   const std::lock_guard lock(mutex_);
   jobs_.push_back({owner, std::move(job)});
@@ -127,15 +122,16 @@ void Watchdog::look() {
   }
 }
 
-// Runs what may be the application's code, with no lock held, unless its owner is not watched any more.
-// First `running_`, then the question: unwatch(), which does it the other way round, either is seen here,
-// or sees what runs.
+// Runs what may be the application's code, with no lock held, unless its owner is not watched any more. That is
+// asked and noted in running_ at once: unwatch() either has been before, or sees what runs.
 void Watchdog::run_for(Id owner, const std::function<void()>& job) {
   {
+    const std::lock_guard judging(judge_mutex_);
+    if (owner != 0 && !judge_.has(owner)) return;
     const std::lock_guard lock(mutex_);
     running_ = owner;
   }
-  if (owner == 0 || watches(owner)) job();
+  job();
   const std::lock_guard lock(mutex_);
   running_ = 0;
   returned_.notify_all();

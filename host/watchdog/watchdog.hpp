@@ -58,10 +58,9 @@ class Watchdog {
   void run_jobs();
   void look();
   void run_for(Id owner, const std::function<void()>& job);
-  bool watches(Id id);
   void wake() noexcept;
 
-  // Its own, so that whoever posts, or wakes the thread, does not wait for a look. Taken with no other held.
+  // Its own, so that whoever posts, or wakes the thread, does not wait for a look. Taken before mutex_.
   std::mutex judge_mutex_;
   Judge judge_;  // guarded by judge_mutex_
 
