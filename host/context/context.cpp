@@ -27,22 +27,57 @@ std::chrono::milliseconds left_of(std::chrono::steady_clock::time_point until) {
       std::max(until - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration::zero()));
 }
 
+std::string_view text_of(Holder holder) noexcept {
+  switch (holder) {
+    case Holder::handler:
+      return "handler";
+    case Holder::function:
+      return "function";
+    case Holder::reply:
+      return "reply";
+    case Holder::instance:
+      return "instance";
+    case Holder::listener:
+      return "listener";
+    case Holder::none:
+      break;
+  }
+  return "";
+}
+
 std::vector<std::uint8_t> liveness_event(const char* name, const Liveness& liveness) {
+  const Culprit& culprit = liveness.culprit;
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
   begin_typed_event(out, name);
-  out.map(5);
+  out.map(7);
   out.text("thread");
   out.text(liveness.thread);
+  out.text("in");
+  out.text(text_of(culprit.in));
   out.text("module");
-  out.text(liveness.method == nullptr ? "" : std::string_view(liveness.method->module->name));
+  out.text(culprit.module == nullptr ? "" : std::string_view(culprit.module->name));
   out.text("generation");
-  out.uint(liveness.generation);
+  out.uint(culprit.generation);
   out.text("name");
-  out.text(liveness.method == nullptr ? "" : std::string_view(liveness.method->name));
+  out.text(culprit.name);
+  out.text("listener");
+  out.uint(culprit.listener);
   out.text("for_ms");
   out.uint(liveness.for_ms);
   return bytes;
+}
+
+// For the log: ", in the handler of slow (generation 1), for slow.spin".
+std::string words_of(const Culprit& culprit) {
+  if (culprit.in == Holder::none) return {};
+  std::string words = ", in the " + std::string(text_of(culprit.in));
+  if (culprit.module != nullptr) {
+    words += " of " + culprit.module->name + " (generation " + std::to_string(culprit.generation) + ")";
+  }
+  if (culprit.listener != 0) words += " " + std::to_string(culprit.listener);
+  if (!culprit.name.empty()) words += ", for " + culprit.name;
+  return words;
 }
 
 }  // namespace
@@ -86,7 +121,7 @@ void Context::start() {
     });
     const auto tell = [this](const Liveness& liveness) { tell_liveness(liveness); };
     request_watch_ = host_.watchdog().watch(loop_.heartbeat(), "request", tell);
-    event_watch_ = host_.watchdog().watch(bus_.heartbeat(), "event", tell);
+    event_watch_ = host_.watchdog().watch(bus_.heartbeat(), "event", tell, [this] { return bus_.culprit(); });
     host_.attach(*this);
   } catch (...) {
     abandon_start();
@@ -246,15 +281,15 @@ void Context::tell_liveness(const Liveness& liveness) {
   const auto payload = liveness_event(name, liveness);
   log::warn("watchdog", std::string("the ") + liveness.thread + " thread of context " + std::to_string(id_) +
                             (liveness.responding ? " responds again" : " does not respond") +
-                            (liveness.method == nullptr ? "" : ", in " + liveness.method->name) +
-                            (liveness.responding ? ", after about " : ", for ") + std::to_string(liveness.for_ms) +
-                            " ms");
+                            words_of(liveness.culprit) + (liveness.responding ? ", after about " : ", for ") +
+                            std::to_string(liveness.for_ms) + " ms");
   bus_.deliver_now(name, bytes(payload), BP_EVENT_TYPED);
 }
 
 void Context::events_stuck(bool stuck) {
   loop_.refuse_for_events(stuck);
-  host_.watchdog().post(event_watch_, [this, stuck] { tell_liveness({!stuck, "event", nullptr, 0, 0}); });
+  const Liveness liveness{!stuck, "event", bus_.stuck_culprit(), 0};
+  host_.watchdog().post(event_watch_, [this, liveness] { tell_liveness(liveness); });
 }
 
 }  // namespace backplane

@@ -19,25 +19,16 @@ bool EventBus::on_any_thread() noexcept { return current_bus != nullptr; }
 bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t flags) {
   if (!is_wire_name(name) || (flags & ~std::uint32_t{BP_EVENT_TYPED}) != 0) return BP_INVALID_ARGUMENT;
   if ((flags & BP_EVENT_TYPED) != 0 && payload.size == 0) return BP_INVALID_ARGUMENT;  // no item
+  counts_.emitted.fetch_add(1, std::memory_order_relaxed);
   if (listeners_.count() == 0) {
-    counts_.emitted.fetch_add(1, std::memory_order_relaxed);
     counts_.delivered.fetch_add(1, std::memory_order_relaxed);
     return BP_OK;
   }
-  switch (queue_.put(name, payload, flags)) {
-    case EventQueue::Put::ok:
-      counts_.emitted.fetch_add(1, std::memory_order_relaxed);
-      return BP_OK;
-    case EventQueue::Put::closed:
-      counts_.refused.fetch_add(1, std::memory_order_relaxed);
-      return BP_CLOSED;
-    case EventQueue::Put::no_memory:
-      counts_.refused.fetch_add(1, std::memory_order_relaxed);
-      return BP_OUT_OF_MEMORY;
-    case EventQueue::Put::full:
-      break;
-  }
+  const EventQueue::Put put = queue_.put(name, payload, flags);
+  if (put == EventQueue::Put::ok) return BP_OK;
   counts_.refused.fetch_add(1, std::memory_order_relaxed);
+  if (put == EventQueue::Put::closed) return BP_CLOSED;
+  if (put == EventQueue::Put::no_memory) return BP_OUT_OF_MEMORY;
   set_stuck(true);
   if (queue_.size() <= queue_.capacity() / 2) set_stuck(false);  // it drained in between, and saw nothing to clear
   return BP_OVERFLOW;
@@ -45,7 +36,9 @@ bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t 
 
 void EventBus::set_stuck(bool stuck) {
   const std::lock_guard lock(stuck_mutex_);
-  if (stuck_.exchange(stuck) != stuck) tell_stuck_(stuck);
+  if (stuck_.exchange(stuck) == stuck) return;
+  if (stuck) stuck_culprit_ = culprit();
+  tell_stuck_(stuck);
 }
 
 void EventBus::deliver_now(std::string_view name, bp_bytes payload, std::uint32_t flags) {
@@ -60,13 +53,15 @@ void EventBus::renew() noexcept {
 
 void EventBus::run() {
   current_bus = this;
+  thread_ = std::this_thread::get_id();
+  heartbeat_.begin_here();
   for (;;) {
     const auto event = queue_.take();
     if (!event) break;
     heartbeat_.beat();
     heartbeat_.busy();
     watchdog_.active();
-    deliver_now(event->name, event->payload, event->flags);
+    listeners_.call({sizeof(bp_event), event->flags, str(event->name), event->payload, {}}, &heartbeat_);
     counts_.delivered.fetch_add(1, std::memory_order_relaxed);
     const std::uint32_t waiting = queue_.release();
     heartbeat_.beat();

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <string_view>
+#include <thread>
 
 #include "event/listeners.hpp"
 #include "event/queue.hpp"
@@ -12,10 +14,12 @@
 
 namespace backplane {
 
+/// Of the events of one context. At any quiet moment emitted = delivered + refused + those in the queue.
+/// What passes the queue by (deliver_now) is not counted.
 struct EventCounts {
-  std::atomic<std::uint64_t> emitted{0};
-  std::atomic<std::uint64_t> delivered{0};
-  std::atomic<std::uint64_t> refused{0};
+  std::atomic<std::uint64_t> emitted{0};    ///< emits with valid arguments, whatever became of them
+  std::atomic<std::uint64_t> delivered{0};  ///< handed to the listeners, or nobody listens
+  std::atomic<std::uint64_t> refused{0};    ///< to the emitter: overflow, closed, no memory
 };
 
 /// The events of one context: emitted anywhere, delivered in order on the event thread.
@@ -45,6 +49,10 @@ class EventBus {
   const EventCounts& counts() const noexcept { return counts_; }
   std::uint32_t queued() { return queue_.size(); }
   Heartbeat& heartbeat() noexcept { return heartbeat_; }
+  /// Who holds the event thread now. Any thread.
+  Culprit culprit() { return listeners_.running_on(thread_.load()); }
+  /// Who held it when the queue overflowed last. Within `stuck` only.
+  const Culprit& stuck_culprit() const noexcept { return stuck_culprit_; }
 
  private:
   Watchdog& watchdog_;
@@ -53,10 +61,12 @@ class EventBus {
   Listeners listeners_;
   EventCounts counts_;
   Heartbeat heartbeat_;
+  std::atomic<std::thread::id> thread_{};
   void set_stuck(bool stuck);
 
   std::mutex stuck_mutex_;  // orders what is told; nothing outside the host is called under it
   std::atomic<bool> stuck_{false};
+  Culprit stuck_culprit_;  // guarded by stuck_mutex_
 };
 
 }  // namespace backplane

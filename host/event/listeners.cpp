@@ -8,6 +8,26 @@
 
 namespace backplane {
 
+// A thread in remove() that waits until the callback of `listener` runs on no thread but its own.
+struct Listeners::Wait {
+  std::thread::id thread;
+  Listeners* of;
+  const Listener* listener;
+};
+
+namespace {
+
+// Guards waits(). Taken before a mutex_, and only where there is somebody to wait for.
+std::mutex waits_mutex;
+
+}  // namespace
+
+// Those of all contexts, because a ring may go through several.
+std::vector<const Listeners::Wait*>& Listeners::waits() {
+  static auto& waits = *new std::vector<const Wait*>;  // callbacks may run while the process exits
+  return waits;
+}
+
 std::uint64_t Listeners::add(std::string_view pattern, bp_event_fn on_event, void* user) {
   const std::lock_guard lock(mutex_);
   auto listener = std::make_shared<Listener>();
@@ -23,20 +43,26 @@ std::uint64_t Listeners::add(std::string_view pattern, bp_event_fn on_event, voi
 }
 
 bool Listeners::remove(std::uint64_t id) {
-  std::unique_lock lock(mutex_);
-  const auto found = std::find_if(list_->begin(), list_->end(), [id](const auto& each) { return each->id == id; });
-  if (found == list_->end()) return false;
-  const std::shared_ptr<Listener> listener = *found;
-  auto list = std::make_shared<List>(*list_);
-  std::erase(*list, listener);
-  list_ = std::move(list);
-  count_.store(list_->size(), std::memory_order_relaxed);
-  listener->removed = true;
-  const auto runs_elsewhere = [&listener] {
-    return std::any_of(listener->running_on.begin(), listener->running_on.end(),
-                       [](std::thread::id thread) { return thread != std::this_thread::get_id(); });
-  };
-  ended_.wait(lock, [&] { return !runs_elsewhere(); });
+  std::shared_ptr<Listener> listener;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(list_->begin(), list_->end(), [id](const auto& each) { return each->id == id; });
+    if (found == list_->end()) return false;
+    listener = *found;
+    auto list = std::make_shared<List>(*list_);
+    std::erase(*list, listener);
+    list_ = std::move(list);
+    count_.store(list_->size(), std::memory_order_relaxed);
+    listener->removed = true;
+    if (!runs_elsewhere(*listener)) return true;
+  }
+  const Wait wait{std::this_thread::get_id(), this, listener.get()};
+  if (!enter(wait)) return true;
+  {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [&] { return !runs_elsewhere(*listener); });
+  }
+  leave(wait);
   return true;
 }
 
@@ -47,32 +73,88 @@ void Listeners::clear() noexcept {
   count_.store(0, std::memory_order_relaxed);
 }
 
-bool Listeners::begin(Listener& listener) {
+// False, and nothing is entered, if it would wait for ever. With waits_mutex held nobody in waits() can return
+// from its remove(), hence not from its callback: what closes_ring() sees piece by piece holds as a whole.
+bool Listeners::enter(const Wait& wait) {
+  const std::lock_guard lock(waits_mutex);
+  if (closes_ring(wait)) return false;
+  waits().push_back(&wait);
+  return true;
+}
+
+void Listeners::leave(const Wait& wait) {
+  const std::lock_guard lock(waits_mutex);
+  std::erase(waits(), &wait);
+}
+
+// Whether `last`, through the waits of those it waits for, waits for its own thread.
+bool Listeners::closes_ring(const Wait& last) {
+  std::vector<const Wait*> reached{&last};
+  for (std::size_t i = 0; i < reached.size(); ++i) {
+    for (const std::thread::id thread : reached[i]->of->waited_for(*reached[i])) {
+      if (thread == last.thread) return true;
+      const auto found =
+          std::find_if(waits().begin(), waits().end(), [thread](const Wait* each) { return each->thread == thread; });
+      if (found != waits().end() && std::find(reached.begin(), reached.end(), *found) == reached.end()) {
+        reached.push_back(*found);
+      }
+    }
+  }
+  return false;
+}
+
+std::vector<std::thread::id> Listeners::waited_for(const Wait& wait) {
+  std::vector<std::thread::id> threads;
+  const std::lock_guard lock(mutex_);
+  for (const Run& run : running_) {
+    if (run.listener == wait.listener && run.thread != wait.thread) threads.push_back(run.thread);
+  }
+  return threads;
+}
+
+bool Listeners::runs_elsewhere(const Listener& listener) const {
+  return std::any_of(running_.begin(), running_.end(), [&listener](const Run& run) {
+    return run.listener == &listener && run.thread != std::this_thread::get_id();
+  });
+}
+
+bool Listeners::begin(Listener& listener, std::string_view event) {
   const std::lock_guard lock(mutex_);
   if (listener.removed) return false;
-  listener.running_on.push_back(std::this_thread::get_id());
+  running_.push_back({&listener, std::this_thread::get_id(), event});
   return true;
 }
 
 void Listeners::end(Listener& listener) {
   const std::lock_guard lock(mutex_);
-  listener.running_on.erase(
-      std::find(listener.running_on.begin(), listener.running_on.end(), std::this_thread::get_id()));
+  running_.erase(std::find_if(running_.begin(), running_.end(), [&listener](const Run& run) {
+    return run.listener == &listener && run.thread == std::this_thread::get_id();
+  }));
   if (listener.removed) ended_.notify_all();
 }
 
-void Listeners::call(bp_event event) {
+void Listeners::call(bp_event event, Heartbeat* heartbeat) {
   std::shared_ptr<const List> list;
   {
     const std::lock_guard lock(mutex_);
     list = list_;
   }
+  const std::string_view name = view(event.name);
   for (const auto& listener : *list) {
-    if (!fits_pattern(listener->pattern, view(event.name)) || !begin(*listener)) continue;
+    if (!fits_pattern(listener->pattern, name) || !begin(*listener, name)) continue;
+    if (heartbeat != nullptr) heartbeat->beat();  // many listeners that are quick are no stall
     event.listener.id = listener->id;
     listener->on_event(listener->user, &event);
     end(*listener);
   }
+}
+
+Culprit Listeners::running_on(std::thread::id thread) {
+  const std::lock_guard lock(mutex_);
+  const auto run =
+      std::find_if(running_.begin(), running_.end(), [thread](const Run& r) { return r.thread == thread; });
+  if (run == running_.end()) return {};
+  return {Holder::listener, nullptr, 0, std::string(run->event), run->listener->id};
 }
 
 }  // namespace backplane

@@ -13,10 +13,12 @@
 #include <thread>
 #include <vector>
 
+#include "watchdog/heartbeat.hpp"
+
 namespace backplane {
 
 /// The subscriptions of one context. Callbacks run with no lock held; removing one waits until its
-/// callback has returned, except within that very callback.
+/// callback has returned, except within that very callback, and where the wait would never end.
 class Listeners {
  public:
   Listeners() = default;
@@ -27,14 +29,20 @@ class Listeners {
   std::uint64_t add(std::string_view pattern, bp_event_fn on_event, void* user);
 
   /// False if there is none of that id. When it returns, the callback neither runs nor will run again;
-  /// called from it, the running call is the last.
+  /// called from it, the running call is the last. So is one that runs on another thread and, itself or
+  /// through others, waits in remove() for the callback that calls this: of callbacks that remove each
+  /// other in a ring, of whatever contexts, the last one to come does not wait.
   bool remove(std::uint64_t id);
 
   /// Takes all of them away, and counts ids from 1 again. None may be running, nor anybody inside.
   void clear() noexcept;
 
-  /// Hands `event` to every listener whose pattern fits, one after another, on the calling thread.
-  void call(bp_event event);
+  /// Hands `event` to every listener whose pattern fits, one after another, on the calling thread; beats
+  /// `heartbeat`, if there is one, for each.
+  void call(bp_event event, Heartbeat* heartbeat = nullptr);
+
+  /// The listener whose callback runs on `thread`, and its event.
+  Culprit running_on(std::thread::id thread);
 
   /// How many there are; a look without a lock.
   std::size_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
@@ -45,18 +53,33 @@ class Listeners {
     std::string pattern;
     bp_event_fn on_event;
     void* user;
-    bool removed = false;                     // guarded by mutex_
-    std::vector<std::thread::id> running_on;  // guarded by mutex_: at most the event and the watchdog thread
+    bool removed = false;  // guarded by mutex_
   };
   using List = std::vector<std::shared_ptr<Listener>>;
 
-  bool begin(Listener& listener);
+  // One callback that runs.
+  struct Run {
+    const Listener* listener;
+    std::thread::id thread;
+    std::string_view event;  // valid as long as this is in running_
+  };
+
+  struct Wait;
+  static std::vector<const Wait*>& waits();
+  static bool closes_ring(const Wait& last);
+  static bool enter(const Wait& wait);
+  static void leave(const Wait& wait);
+
+  bool begin(Listener& listener, std::string_view event);
   void end(Listener& listener);
+  bool runs_elsewhere(const Listener& listener) const;
+  std::vector<std::thread::id> waited_for(const Wait& wait);
 
   std::mutex mutex_;
   std::condition_variable ended_;
   const std::shared_ptr<const List> none_ = std::make_shared<List>();
   std::shared_ptr<const List> list_ = none_;  // guarded by mutex_; replaced, never changed
+  std::vector<Run> running_;                  // guarded by mutex_: on the event and the watchdog thread, so two at most
   std::uint64_t last_id_ = 0;                 // guarded by mutex_
   std::atomic<std::size_t> count_{0};
 };

@@ -161,7 +161,7 @@ void RequestLoop::pending_answered(Pending& pending) {
     const bp_answer answer = pending.answer.view();
     heartbeat_.running(pending.caller->method, pending.caller->generation->number);
     pending.on_answer(pending.user, &answer);
-    heartbeat_.running(nullptr, 0);
+    heartbeat_.running_nothing();
   } else if (waiter != nullptr) {
     waiter->pending = nullptr;
     waiter->answer = std::move(pending.answer);
@@ -192,6 +192,7 @@ void RequestLoop::deliver_part(Part& part) {
   if (!request.delivered && request.on_reply != nullptr) {
     const bp_answer answer = part.answer.view();
     if (request.tally != nullptr) Tally::add(request.tally->bytes_out, answer.payload.size);
+    heartbeat_.replying(request.method);
     request.on_reply(request.user, &answer);
   }
   delete &part;
@@ -216,6 +217,7 @@ void RequestLoop::deliver_terminal(Request& request) {
     complete_wait(*waiter);
   } else if (request.on_reply != nullptr) {
     const bp_answer answer = request.answer.view();
+    heartbeat_.replying(request.method);
     request.on_reply(request.user, &answer);
   }
   if (!request.ended && request.awaiting != nullptr) {

@@ -217,7 +217,7 @@ void RequestLoop::start_host_call(Waiter& waiter, std::string_view name, bp_byte
   pending->arm();
   if (timeout_ms != 0 && !set_timer(waiter, timeout_ms, BP_DEADLINE)) return;
   std::string why;
-  const bp_status status = invoke(*pending, name, payload, why);
+  const bp_status status = invoke(*pending, waiter.request.method, name, payload, why);
   if (status != BP_OK) fail_wait(waiter, status, why);
 }
 
@@ -251,15 +251,17 @@ bp_status RequestLoop::start_host_call(bp_token token, std::string_view name, bp
     if (!loop.timers_.set(pending->timer, deadline)) return give_up(BP_OUT_OF_MEMORY);
   }
   std::string why;
-  const bp_status status = loop.invoke(*pending, name, payload, why);
+  const bp_status status = loop.invoke(*pending, request->method, name, payload, why);
   return status == BP_OK ? BP_OK : give_up(status);
 }
 
 // Calls the application's function of that name, else a module's; not BP_OK if there is neither. The
 // function may answer at once.
-bp_status RequestLoop::invoke(Pending& pending, std::string_view name, bp_bytes payload, std::string& why) {
+bp_status RequestLoop::invoke(Pending& pending, const Method* caller, std::string_view name, bp_bytes payload,
+                              std::string& why) {
   const bp_token token = pending.token();
   if (const Functions::Function function = functions_.begin(name); function.call != nullptr) {
+    const Heartbeat::Hold hold(heartbeat_, Holder::function, caller, nullptr);
     function.call(function.user, context_, token, str(name), payload);
     functions_.end();
     return BP_OK;
@@ -279,6 +281,7 @@ bp_status RequestLoop::invoke(Pending& pending, std::string_view name, bp_bytes 
   pending.provider = provider;
   LoopCounts::add(provider->tokens);
   const bp_call call{sizeof(bp_call), 0, token, payload, str(offered->name), provider, provider->state, offered->data};
+  const Heartbeat::Hold hold(heartbeat_, Holder::function, caller, offered->generation);
   offered->function(&call);
   return BP_OK;
 }

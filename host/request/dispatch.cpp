@@ -268,7 +268,10 @@ void RequestLoop::on_request_timer(Timer& timer) {
     const bp_answer answer{
         sizeof(bp_answer), BP_STALE,     {reinterpret_cast<const std::uint8_t*>(elapsed.data()), elapsed.size()},
         {"", 0},           {nullptr, 0}, nullptr};
+    loop.heartbeat_.beat();
+    loop.heartbeat_.replying(request.method);
     request.on_reply(request.user, &answer);
+    loop.heartbeat_.running_nothing();
     request.next_stale = time + loop.options_.stale_interval;
   }
   loop.set_timer(request);

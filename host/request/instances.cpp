@@ -47,6 +47,7 @@ std::string RequestLoop::make_instance(Generation& generation, bool keep_failed)
   instance->generation = &generation;
   instance->site = &site_;
   generation.take_failure();
+  const Heartbeat::Hold hold(heartbeat_, Holder::instance, nullptr, &generation);
   bp_status status = BP_OK;
   if (generation.entry.instance_create != nullptr) {
     status = generation.entry.instance_create(generation.data, instance.get(), &instance->state);
@@ -99,6 +100,8 @@ bool RequestLoop::end_idle_instances() {
 void RequestLoop::destroy_instance(bp_instance& instance) {
   Generation& generation = *instance.generation;
   const auto retirement = instance.retirement;  // the generation's own is the control thread's
+  const Heartbeat::Hold hold(heartbeat_, Holder::instance, nullptr, &generation);
+  heartbeat_.beat();
   instance.handles.release_all();
   if (instance.failure.empty() && generation.entry.instance_destroy != nullptr) {
     generation.entry.instance_destroy(instance.state);

@@ -60,6 +60,7 @@ bool RequestLoop::on_thread() const noexcept { return current_loop == this; }
 
 void RequestLoop::run() {
   current_loop = this;
+  heartbeat_.begin_here();
   heartbeat_.busy();
   while (!finished_) {
     if (!turn()) wait();
@@ -90,6 +91,7 @@ bool RequestLoop::take_mail() {
   while (mail != nullptr) {
     Mail* const next = mail->next;  // apply() may free the mail
     mail->apply(*mail);
+    heartbeat_.beat();
     mail = next;
   }
   return true;
@@ -137,6 +139,7 @@ bool RequestLoop::deliver_replies() {
     }
     heartbeat_.beat();
   }
+  heartbeat_.running_nothing();
   return true;
 }
 
@@ -205,7 +208,8 @@ void RequestLoop::resume(Fiber& fiber) {
     heartbeat_.running(request.handler->method, request.handler->generation->number);
   }
   fiber.resume();
-  heartbeat_.running(nullptr, 0);
+  heartbeat_.running_nothing();
+  heartbeat_.beat();  // many that go on one after another are no stall either
   running_fiber_ = nullptr;
   if (fiber.user != nullptr) return;  // suspended in a handler
   if (parked_count_ >= parked_fibers_kept) {

@@ -220,7 +220,7 @@ class RequestLoop {
   void start_host_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms);
   bool set_timer(Waiter& waiter, std::uint64_t ms, bp_status meaning);
   Pending* new_pending() noexcept;
-  bp_status invoke(Pending& pending, std::string_view name, bp_bytes payload, std::string& why);
+  bp_status invoke(Pending& pending, const Method* caller, std::string_view name, bp_bytes payload, std::string& why);
   static Nanos deadline_of(const Request& request, std::uint64_t timeout_ms) noexcept;
 
   // life.cpp

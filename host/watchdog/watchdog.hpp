@@ -5,58 +5,28 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <thread>
-#include <vector>
 
-#include "support/clock.hpp"
-#include "watchdog/heartbeat.hpp"
+#include "watchdog/judge.hpp"
 
 namespace backplane {
 
-/// What a liveness event says.
-struct Liveness {
-  bool responding = false;
-  const char* thread = "";         ///< "request" or "event"
-  const Method* method = nullptr;  ///< what runs, if known
-  std::uint64_t generation = 0;
-  std::uint64_t for_ms = 0;
-};
-
-/// One watched thread.
-struct Watched {
-  Heartbeat* heartbeat = nullptr;
-  const char* thread = "";
-  std::function<void(const Liveness&)> tell;  ///< called on the watchdog thread, with no lock held
-  Nanos judged_from = 0;                      ///< the start grace ends then
-
-  // The watchdog's own.
-  std::uint64_t seen_beats = 0;
-  Nanos still_for = 0;
-  bool silent = false;
-  const Method* culprit = nullptr;  // what ran when it fell silent
-  std::uint64_t culprit_generation = 0;
-};
-
-struct WatchdogOptions {
-  Nanos period = 1'000 * nanos_per_ms;
-  Nanos threshold = 1'000 * nanos_per_ms;
-  Nanos start_grace = 10'000 * nanos_per_ms;
-};
-
-/// Compares heartbeats. A thread that is busy and has not moved for the threshold does not respond: that
-/// is told once, and once that it is back. While nothing is busy the watchdog sleeps without a timeout.
+/// The thread that looks at heartbeats when the judge asks for it, and tells what the judge finds. While
+/// nothing moves it sleeps without a timeout.
 class Watchdog {
  public:
-  explicit Watchdog(const WatchdogOptions& options);
+  explicit Watchdog(const WatchdogOptions& options, Judge::Probe probe = scheduling_of);
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
   ~Watchdog();
 
-  using Id = std::uint64_t;
-  Id watch(Heartbeat& heartbeat, const char* thread, std::function<void(const Liveness&)> tell);
+  using Id = Judge::Id;
+  /// `tell` is called on the watchdog thread, with no lock held; `culprit`, see Watched.
+  Id watch(Heartbeat& heartbeat, const char* thread, std::function<void(const Liveness&)> tell,
+           std::function<Culprit()> culprit = nullptr);
   /// Ends it. True: `tell` and the jobs posted for it neither run nor will run. False: one of them has not
   /// returned within `timeout`; call again. Not from one of them.
   bool unwatch(Id id, std::chrono::milliseconds timeout = std::chrono::hours(24));
@@ -77,37 +47,30 @@ class Watchdog {
 
   bool on_thread() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
 
-  /// One look at everything watched, `elapsed` after the one before. For the thread, and for tests,
-  /// which move time by it.
-  void look(Nanos elapsed);
-
  private:
-  struct Entry {
-    Id id;
-    std::shared_ptr<Watched> watched;
-  };
   struct Job {
     Id owner;
     std::function<void()> run;
   };
 
   void run();
+  void wait();
+  void run_jobs();
+  void look();
+  void run_for(Id owner, const std::function<void()>& job);
   void wake() noexcept;
-  bool anything_moves();
-  /// Whether there is something to tell.
-  bool judge(Watched& watched, Nanos elapsed, Nanos time, Liveness& liveness) const;
-  void run_unlocked(const std::function<void()>& job);
 
-  const WatchdogOptions options_;
+  // Its own, so that whoever posts, or wakes the thread, does not wait for a look. Taken before mutex_.
+  std::mutex judge_mutex_;
+  Judge judge_;  // guarded by judge_mutex_
+
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<Entry> entries_;        // guarded by mutex_
-  std::vector<Job> jobs_;             // guarded by mutex_
+  std::condition_variable returned_;  // running_ has changed
+  std::deque<Job> jobs_;              // guarded by mutex_
   Id running_ = 0;                    // guarded by mutex_; whose `tell` or job runs
-  Id last_id_ = 0;                    // guarded by mutex_
   bool stop_ = false;                 // guarded by mutex_
   bool woken_ = false;                // guarded by mutex_
-  std::condition_variable returned_;  // with mutex_: running_ has changed
   std::atomic<bool> asleep_{false};
   std::thread thread_;
 };

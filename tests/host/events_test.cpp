@@ -153,6 +153,67 @@ TEST_CASE("what was emitted before the stop is delivered") {
   CHECK(ear.payloads.size() == 50);
 }
 
+TEST_CASE("what instances emit when the context stops is delivered, however full the queue is by then") {
+  Context context;
+  const Context keeper;
+  const Loaded emitter(keeper, "emitter");
+  const Loaded last_words(keeper, "last_words");
+  Ear ear;
+  listen(context, "*", ear);
+  ear.set_closed(true);
+  CHECK(context.call("emitter.raw", "500 1") == "ok:500 0");
+  REQUIRE(ear.wait_inside());
+  std::thread opener([&] {
+    // Not before the instances have ended: what they emitted waits behind the others.
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ear.set_closed(false);
+  });
+  CHECK(context.destroy() == BP_OK);
+  opener.join();
+  REQUIRE(ear.payloads.size() == 510);
+  for (std::size_t i = 0; i < 10; ++i) {
+    CHECK(ear.names[500 + i] == "last_words.said");
+    CHECK(ear.payloads[500 + i] == std::to_string(i));
+  }
+}
+
+TEST_CASE("the counts of events add up when a context comes to rest") {
+  bp_context_options options = no_options();
+  options.event_queue_depth = 4;
+  const Context context(options);
+  const Loaded emitter(context, "emitter");
+  CHECK(context.call("emitter.raw", "5 1") == "ok:5 0");  // nobody listens
+  Ear ear;
+  listen(context, "emitter.*", ear);
+  ear.set_closed(true);
+  CHECK(context.call("emitter.raw", "1 1") == "ok:1 0");
+  REQUIRE(ear.wait_inside());
+  CHECK(context.call("emitter.raw", "10 1") == "ok:3 7");
+  const auto counts = [&context] {
+    Result status;
+    REQUIRE(bp_host_status(context.native, &status) == BP_OK);
+    const std::string text = status.text();
+    const std::size_t at = text.find("events");
+    REQUIRE(at != std::string::npos);
+    std::vector<int> values;  // queued, emitted, delivered, refused: all small enough for one byte
+    for (const char* key : {"\x66queued",
+                            "\x67"
+                            "emitted",
+                            "\x69"
+                            "delivered",
+                            "\x67refused"}) {
+      const std::size_t found = text.find(key, at);
+      REQUIRE(found != std::string::npos);
+      values.push_back(static_cast<unsigned char>(text.at(found + std::string_view(key).size())));
+    }
+    return values;
+  };
+  CHECK(counts() == std::vector<int>{4, 16, 5, 7});
+  ear.set_closed(false);
+  CHECK(ear.wait(4).size() == 4);
+  CHECK(eventually([&] { return counts() == std::vector<int>{0, 16, 9, 7}; }));
+}
+
 TEST_CASE("a removed listener hears nothing more, although events go on") {
   const Context context;
   const Loaded emitter(context, "emitter");

@@ -2,6 +2,8 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <condition_variable>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -152,8 +154,9 @@ TEST_CASE("however emitters and the event thread race, overflow is never left st
     const auto told = bus.told_so_far();
     REQUIRE((told.empty() || !told.back()));
     for (std::size_t i = 0; i < told.size(); ++i) REQUIRE(told[i] == (i % 2 == 0));
-    REQUIRE(bus.bus.counts().emitted + bus.bus.counts().refused == 400);
-    REQUIRE(bus.got.size() == bus.bus.counts().emitted);
+    REQUIRE(bus.bus.counts().emitted == 400);
+    REQUIRE(bus.bus.counts().delivered + bus.bus.counts().refused == 400);
+    REQUIRE(bus.got.size() == bus.bus.counts().delivered);
   }
 }
 
@@ -166,4 +169,110 @@ TEST_CASE("what was emitted before the close is delivered, what comes after is r
   CHECK(bus.emit("2") == BP_CLOSED);
   bus.end();
   CHECK(bus.got == std::vector<std::string>{"0", "1"});
+}
+
+TEST_CASE("each event that is one is counted as emitted, and then as delivered, refused, or queued") {
+  Bus bus(2);
+  const auto& counts = bus.bus.counts();
+  const auto adds_up = [&] { return counts.emitted == counts.delivered + counts.refused + bus.bus.queued(); };
+  CHECK(bus.bus.emit("no_event", {nullptr, 0}, 0) == BP_INVALID_ARGUMENT);
+  CHECK(counts.emitted == 0);
+  CHECK(bus.emit("nobody listens") == BP_OK);
+  CHECK(counts.emitted == 1);
+  CHECK(counts.delivered == 1);
+  bus.listen();
+  CHECK(bus.emit("inside") == BP_OK);
+  bus.wait_begun(1);
+  CHECK(bus.emit("waits") == BP_OK);
+  CHECK(bus.emit("too much") == BP_OVERFLOW);
+  CHECK(counts.emitted == 4);
+  CHECK(counts.refused == 1);
+  CHECK(adds_up());
+  bus.bus.close();
+  CHECK(bus.emit("too late") == BP_CLOSED);
+  CHECK(counts.refused == 2);
+  CHECK(adds_up());
+  bus.end();
+  CHECK(counts.emitted == 5);
+  CHECK(counts.delivered == 3);
+  CHECK(adds_up());
+}
+
+TEST_CASE("who held the event thread when the queue overflowed is known when it is told, and when it is over") {
+  Watchdog watchdog{rarely};
+  std::vector<Culprit> told;
+  EventBus* the_bus = nullptr;
+  EventBus bus(1, watchdog, [&](bool) { told.push_back(the_bus->stuck_culprit()); });
+  the_bus = &bus;
+  std::promise<void> inside;
+  std::promise<void> go_on;
+  struct Ear {
+    std::promise<void>& inside;
+    std::promise<void>& go_on;
+  } ear{inside, go_on};
+  const auto id = bus.listeners().add(
+      "a.*",
+      [](void* user, const bp_event*) {
+        static_cast<Ear*>(user)->inside.set_value();
+        static_cast<Ear*>(user)->go_on.get_future().wait();
+      },
+      &ear);
+  std::thread thread([&] { bus.run(); });
+  CHECK(bus.emit("a.held", {nullptr, 0}, 0) == BP_OK);
+  inside.get_future().wait();
+  CHECK(bus.culprit().name == "a.held");
+  CHECK(bus.emit("a.lost", {nullptr, 0}, 0) == BP_OVERFLOW);
+  go_on.set_value();
+  bus.close();
+  thread.join();
+  REQUIRE(told.size() == 2);
+  for (const Culprit& culprit : told) {
+    CHECK(culprit.in == Holder::listener);
+    CHECK(culprit.listener == id);
+    CHECK(culprit.name == "a.held");
+  }
+  CHECK(bus.culprit().in == Holder::none);
+}
+
+TEST_CASE(
+    "listeners that come and go under a stream of events hear it while they are there, and nothing is lost to others") {
+  Bus bus(64);
+  bus.allow(100'000'000);
+  bus.listen();
+  std::atomic<bool> stop{false};
+  std::atomic<int> emitted{0};
+  std::thread emitter([&] {
+    while (!stop) emitted += bus.emit("x") == BP_OK ? 1 : 0;
+  });
+  struct Ear {
+    std::atomic<int> heard{0};
+    std::atomic<bool> gone{false};
+    std::atomic<bool> late{false};
+  };
+  bool all_heard = true;
+  bool late = false;
+  for (int i = 0; i < 300; ++i) {
+    const auto ear = std::make_unique<Ear>();
+    const auto id = bus.bus.listeners().add(
+        "a.*",
+        [](void* user, const bp_event*) {
+          auto& own = *static_cast<Ear*>(user);
+          own.late = own.late || own.gone;
+          ++own.heard;
+        },
+        ear.get());
+    const int before = emitted;
+    const Nanos limit = after_ms(20'000);
+    while ((emitted < before + 2 || ear->heard == 0) && now() < limit) std::this_thread::yield();
+    all_heard = all_heard && ear->heard > 0;
+    bus.bus.listeners().remove(id);
+    ear->gone = true;
+    late = late || ear->late;
+  }
+  stop = true;
+  emitter.join();
+  bus.end();
+  CHECK(all_heard);
+  CHECK_FALSE(late);
+  CHECK(bus.got.size() == static_cast<std::size_t>(emitted));
 }

@@ -93,8 +93,9 @@ typedef struct bp_host_options {
   const char* const* module_dirs;   /* modules are loaded from these directories (and below) only;
                                        NULL-terminated; default: from anywhere */
   uint32_t watchdog_period_ms;      /* default 1000 */
-  uint32_t watchdog_threshold_ms;   /* a thread that has not moved for so long does not respond;
-                                       default 1000 */
+  uint32_t watchdog_threshold_ms;   /* a thread that has not moved for so long does not respond, counted from
+                                       the first look that found it so; time for which it waited for a core
+                                       does not count; default 1000 */
   uint32_t watchdog_start_grace_ms; /* a new context is not judged for so long; default 10000 */
 } bp_host_options;
 
@@ -246,8 +247,11 @@ typedef struct bp_event {
 
 /* Gets one event. `event` is valid until it returns. It may add and remove listeners, itself too.
  * The host's own events, typed, with a CBOR map as payload: `backplane.not_responding` and
- * `backplane.responding` {thread, module, generation, name, for_ms}: which thread, what runs on it (empty
- * if no handler does), and for how long it has stood still, give or take the watchdog's period; on a connected context
+ * `backplane.responding` {thread, in, module, generation, name, listener, for_ms}: which thread; what held it when it
+ * fell silent: "handler" (of the wire name `name`), "function" (a host function that the handler of `name` called),
+ * "reply" (the reply callback of a call of `name`), "instance" (instance_create or instance_destroy), "listener" (the
+ * callback of `listener`, with the event `name`), or "" if none of these; whose code that is, empty and 0 for the
+ * application's; and for how long it has stood still, give or take the watchdog's period; on a connected context
  * also `backplane.disconnected` {reason}, the last event there is. [thread: event, watchdog] [state: listener alive]
  * [suspend: no] */
 typedef void (*bp_event_fn)(void* user, const bp_event* event);
@@ -258,7 +262,9 @@ typedef void (*bp_event_fn)(void* user, const bp_event* event);
 BP_EXPORT bp_status bp_listen(bp_context ctx, bp_str pattern, bp_event_fn on_event, void* user, bp_listener* out);
 
 /* Ends a subscription. When it returns, the callback neither runs nor will run again, so `user` may
- * be freed; called from that callback itself, it returns at once and the running call is the last.
+ * be freed; called from that callback itself, it returns at once and the running call is the last. Where callbacks
+ * on several threads remove each other in a ring, the last call of these does not wait for what it removes: that
+ * callback may still run until the one that called this has returned.
  * BP_INVALID_HANDLE if there is none.
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_unlisten(bp_context ctx, bp_listener listener);
