@@ -19,7 +19,9 @@ void RequestLoop::admit(Request& request) {
 
 void RequestLoop::handle(Request& request) {
   heartbeat_.beat();
-  if (!request.open()) return end(request);  // canceled while it waited; that reply is on its way or delivered
+  // Its timer has had no chance to fire if the deadline passed while a handler before it ran.
+  if (request.deadline != 0 && request.deadline <= now()) end_unwanted(request, request.token(), BP_DEADLINE);
+  if (!request.open()) return end(request);  // nobody waits for it any more; that reply is on its way or delivered
   if (request.method == nullptr) {           // an unknown name: the answer says so already
     if (request.claim(request.token())) answered(request);
     return end(request);
