@@ -140,7 +140,7 @@ class Bench : public matrix_bench {
   }
 
   /// For the next round; nothing of the last one may be going on.
-  void begin(Handler handler, bool inner_answers) {
+  void begin(Handler handler, bool inner_answers = true) {
     const std::lock_guard lock(mutex_);
     handler_ = handler;
     inner_answers_ = inner_answers;
@@ -197,7 +197,7 @@ class Bench : public matrix_bench {
   }
   /// A terminal answer, the first that this handler gives.
   bp_handled reply(const bp_host_api& host, bp_token token, bp_status status, std::string_view payload) {
-    bp_answer answer = answer_of(status, payload);
+    bp_answer answer = answer_of(status, status == BP_OK ? payload : std::string_view());
     if (status != BP_OK) answer.message = BP_STR("from the handler");
     const bp_status taken = host.reply(token, &answer);
     accepted += taken == BP_OK;
@@ -286,5 +286,30 @@ class Bench : public matrix_bench {
   std::deque<std::function<void()>> jobs_;
   std::thread desk_;
 };
+
+inline void load(bp_context context, const std::string& name, const std::string& config) {
+  const std::string path = module_path(name);
+  bp_load_options options = load_options(path);
+  options.config = bytes_of(config);
+  Result result;
+  const bp_status status = bp_module_load(context, &options, &result);
+  INFO(result.words());
+  REQUIRE(status == BP_OK);
+}
+
+inline bp_status unload(bp_context context, std::string_view name, Result& result) {
+  return bp_module_unload(context, str(name), 1, &result);
+}
+
+/// Whether all work of the module has ended; a sanitizer may keep its object mapped.
+inline bool unloaded(bp_context context, std::string_view name) {
+  return eventually([&] {
+    Result result;
+    const bp_status status = unload(context, name, result);
+    return status == BP_OK || status == BP_NOT_LOADED ||
+           (status == BP_PINNED && !result.says("requests") && !result.says("tokens") && !result.says("instances") &&
+            !result.says("on its way"));
+  });
+}
 
 }  // namespace host_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The watchdog of a real host, with short times; a process of its own, because a host is set up once.
-#include "fixture.hpp"
+#include "blocking_functions.hpp"
 
 using namespace host_test;
 
@@ -107,4 +107,27 @@ TEST_CASE("a long backlog of short handlers, a long wait in a handler and idlene
   CHECK(watched.context.call("blocking.one_by_one", "120") == "ok:1");
   std::this_thread::sleep_for(std::chrono::milliseconds(120));
   CHECK(watched.liveness.count() == 0);
+}
+
+TEST_CASE("blocking functions are refused in a listener on the watchdog's thread, and the host goes on") {
+  const Watched watched;
+  const Loaded slow(watched.context, "slow");
+  struct Heard {
+    bp_context context;
+    std::vector<bp_status> got;
+    std::atomic<bool> done{false};
+  } heard{watched.context.native, {}, {}};
+  const bp_event_fn on_event = [](void* user, const bp_event*) {
+    auto& self = *static_cast<Heard*>(user);
+    if (self.done) return;
+    self.got = blocking_functions(self.context);
+    self.done = true;
+  };
+  bp_listener listener{};
+  REQUIRE(bp_listen(watched.context.native, BP_STR("backplane.not_responding"), on_event, &heard, &listener) == BP_OK);
+  CHECK(watched.context.call("slow.sleep", "150") == "ok:150");
+  REQUIRE(eventually([&] { return heard.done.load(); }));
+  CHECK(heard.got == all_refused);
+  CHECK(bp_unlisten(watched.context.native, listener) == BP_OK);
+  CHECK(watched.context.call("slow.sleep", "0") == "ok:0");
 }

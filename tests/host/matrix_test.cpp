@@ -2,9 +2,7 @@
 //
 // Exactly one terminal reply for each accepted call: each way of answering times each thing that may happen to
 // the call meanwhile. The table in matrix_rows.hpp says what each may end with.
-#include <backplane/cbor/reader.hpp>
-#include <map>
-
+#include "books.hpp"
 #include "matrix_rows.hpp"
 
 using namespace host_test;
@@ -12,67 +10,6 @@ using namespace host_test;
 namespace {
 
 constexpr std::uint64_t deadline_ms = 5;
-
-// ---- Contexts and modules ----
-
-/// What bp_host_status says of all contexts together.
-struct Books {
-  std::size_t contexts = 0;
-  std::map<std::string, std::uint64_t> sums;  // "running", "tokens.open", "workers.queued", …
-
-  explicit Books(bp_context context) {
-    Result report;
-    REQUIRE(bp_host_status(context, &report) == BP_OK);
-    backplane::cbor::Reader in({report.payload.data, report.payload.size});
-    read(in, "");
-  }
-  void read(backplane::cbor::Reader& in, const std::string& path) {
-    using backplane::cbor::Type;
-    const auto item = in.next();
-    if (item.type == Type::uint) {
-      sums[path] += item.value;
-    } else if (item.type == Type::array) {
-      contexts = item.value;
-      for (std::uint64_t i = 0; i < item.value; ++i) read(in, "");
-    } else if (item.type == Type::map) {
-      for (std::uint64_t i = 0; i < item.value; ++i) {
-        const std::string key(in.next().text());
-        read(in, key == "contexts" || path.empty() ? key : path + "." + key);
-      }
-    }
-  }
-  bool nothing_open() {
-    for (const char* key : {"queued", "running", "tokens.open", "workers.queued", "workers.running"}) {
-      if (sums.at(key) != 0) return false;
-    }
-    return sums.at("accepted") == sums.at("replied");
-  }
-};
-
-void load(bp_context context, const std::string& name, const std::string& config) {
-  const std::string path = module_path(name);
-  bp_load_options options = load_options(path);
-  options.config = bytes_of(config);
-  Result result;
-  const bp_status status = bp_module_load(context, &options, &result);
-  INFO(result.words());
-  REQUIRE(status == BP_OK);
-}
-
-bp_status unload(bp_context context, std::string_view name, Result& result) {
-  return bp_module_unload(context, str(name), 1, &result);
-}
-
-/// Whether all work of the module has ended; a sanitizer may keep its object mapped.
-bool unloaded(bp_context context, std::string_view name) {
-  return eventually([&] {
-    Result result;
-    const bp_status status = unload(context, name, result);
-    return status == BP_OK || status == BP_NOT_LOADED ||
-           (status == BP_PINNED && !result.says("requests") && !result.says("tokens") && !result.says("instances") &&
-            !result.says("on its way"));
-  });
-}
 
 /// A host with the modules in it, for all combinations of one ending.
 struct Stage {

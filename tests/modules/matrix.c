@@ -38,6 +38,7 @@ static bp_status init(const bp_host_api* host, bp_module* module, void** module_
   await = host->extension(BP_EXT_AWAIT);
   bench = read_config(((const bp_config_api*)host->extension(BP_EXT_CONFIG))->get(module));
   if (bench == NULL) return BP_CONFIG;
+  if (bench->init != NULL) bench->init(bench);
   bp_status status = tm_register(module, MATRIX_NAME ".run", handle);
   if (status == BP_OK) status = tm_register(module, MATRIX_NAME ".echo", handle);
   if (status == BP_OK) {

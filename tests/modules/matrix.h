@@ -16,6 +16,7 @@ extern "C" {
 typedef struct matrix_bench {
   bp_handled (*handle)(struct matrix_bench* self, const bp_host_api* host, const bp_await* await, const bp_call* call);
   void (*function)(struct matrix_bench* self, const bp_host_api* host, const bp_call* call);
+  void (*init)(struct matrix_bench* self); /* or NULL; called by init */
 } matrix_bench;
 
 #ifdef __cplusplus
