@@ -150,30 +150,32 @@ TEST_CASE("whoever finds a published name, by its text or by its handle, finds i
 }
 
 TEST_CASE("of contexts that are done with a generation at once the last one, and it alone, says so") {
-  for (int round = 0; round < 200; ++round) {
-    std::atomic<int> said{0};
-    std::atomic<int> done{0};
-    std::atomic<int> done_when_said{0};
-    Retirement retirement([&] {
-      ++said;
-      done_when_said = done.load();
-    });
-    constexpr int contexts = 3;
-    retirement.add_context();  // the teller's own
-    std::vector<std::thread> threads;
-    for (int i = 0; i < contexts; ++i) {
-      retirement.add_context();
-      threads.emplace_back([&] {
-        ++done;
-        retirement.context_done();
-      });
-    }
-    ++done;
-    retirement.context_done();
-    for (auto& thread : threads) thread.join();
-    REQUIRE(said == 1);
-    REQUIRE(done_when_said == contexts + 1);
+  constexpr int rounds = 4'000;
+  constexpr unsigned contexts = 2;  // and the teller
+  std::atomic<int> said{0};
+  std::deque<Retirement> all;
+  for (int round = 0; round < rounds; ++round) {
+    all.emplace_back([&] { ++said; });
+    for (unsigned i = 0; i < contexts + 1; ++i) all.back().add_context();
   }
+  // Each waits until the others have come to the same round, so that all three go at once.
+  std::atomic<unsigned> arrived{0};
+  std::atomic<int> wrong{0};
+  const auto be_done = [&] {
+    for (int round = 0; round < rounds; ++round) {
+      const unsigned all_here = static_cast<unsigned>(round + 1) * (contexts + 1);
+      ++arrived;
+      while (arrived < all_here) std::this_thread::yield();
+      if (said > round + 1) ++wrong;
+      all[static_cast<std::size_t>(round)].context_done();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < contexts; ++i) threads.emplace_back(be_done);
+  be_done();
+  for (auto& thread : threads) thread.join();
+  CHECK(wrong == 0);
+  CHECK(said == rounds);
 }
 
 TEST_CASE("what a job of the control thread gives or throws is its caller's alone, as soon as it has it") {
