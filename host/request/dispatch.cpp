@@ -43,7 +43,9 @@ void RequestLoop::admit(Request& request) {
 
 void RequestLoop::handle(Request& request) {
   heartbeat_.beat();
-  if (!request.open()) {  // canceled while it waited; that reply is on its way or delivered
+  // Its timer has had no chance to fire if the deadline passed while a handler before it ran.
+  if (request.deadline != 0 && request.deadline <= now()) end_unwanted(request, request.token(), BP_DEADLINE);
+  if (!request.open()) {  // nobody waits for it any more; that reply is on its way or delivered
     if (request.method != nullptr) request.method->refused.fetch_add(1, std::memory_order_relaxed);
     return end(request);
   }

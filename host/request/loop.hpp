@@ -111,8 +111,8 @@ class RequestLoop {
 
   // ---- Any thread ----
   bool on_thread() const noexcept;
-  /// Whether the calling thread is the request thread of any context.
-  static bool on_any_thread() noexcept { return current_loop != nullptr; }
+  /// Whether the calling thread runs a context's handlers: a request thread, or a worker in one of them.
+  static bool on_any_thread() noexcept { return current_loop != nullptr || current_worker_request != nullptr; }
   Functions& functions() noexcept { return functions_; }
   /// Runs `task` on the request thread. False if memory cannot be had.
   template <class F>

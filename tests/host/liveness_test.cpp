@@ -9,6 +9,7 @@
 #include <future>
 #include <map>
 
+#include "blocking_functions.hpp"
 #include "fixture.hpp"
 
 using namespace host_test;
@@ -336,4 +337,29 @@ TEST_CASE("a request thread that many others keep from its core does not stall")
   for (auto& other : others) other.join();
   CHECK(watched.context.call("wedge.hold", "x") == "ok:x");
   CHECK(watched.liveness.count() == 0);
+}
+
+TEST_CASE("blocking functions are refused in a listener on the watchdog's thread, and the host goes on") {
+  const Watched watched;
+  const Loaded slow(watched.context, "slow");
+  struct Heard {
+    bp_context context;
+    std::vector<bp_status> got;
+    std::atomic<bool> done{false};
+  } heard{watched.context.native, {}, {}};
+  const bp_event_fn on_event = [](void* user, const bp_event*) {
+    auto& self = *static_cast<Heard*>(user);
+    if (self.done) return;
+    self.got = blocking_functions(self.context);
+    self.done = true;
+  };
+  bp_listener listener{};
+  REQUIRE(bp_listen(watched.context.native, BP_STR("backplane.not_responding"), on_event, &heard, &listener) == BP_OK);
+  Replies wedging([&](const bp_answer&) { eventually([&] { return heard.done.load(); }); });
+  REQUIRE(watched.context.submit("slow.sleep", wedging, "0") == BP_OK);
+  CHECK(wedging.wait() == Seen{"ok:0"});
+  REQUIRE(heard.done);
+  CHECK(heard.got == all_refused);
+  CHECK(bp_unlisten(watched.context.native, listener) == BP_OK);
+  CHECK(watched.context.call("slow.sleep", "0") == "ok:0");
 }

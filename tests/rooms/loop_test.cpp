@@ -225,3 +225,28 @@ TEST_CASE("a canceled request's record is not used again before its handler has 
   CHECK(intact);
   CHECK(replies.terminal() == 1);
 }
+
+TEST_CASE("a request whose deadline has passed behind a handler that computes never begins") {
+  LoopRig rig;
+  std::atomic<int> begun{0};
+  rig.handler("t.computes", [](const bp_call& call) -> bp_handled {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    reply(call.token, BP_OK, "");
+    return BP_DONE;
+  });
+  rig.handler("t.short", [&](const bp_call& call) -> bp_handled {
+    ++begun;
+    reply(call.token, BP_OK, "");
+    return BP_DONE;
+  });
+  rig.start();
+  Replies first;
+  Replies second;
+  rig.on_thread([&] {  // so that one turn takes both
+    rig.call("t.computes", first);
+    rig.call("t.short", second, "", 1);
+  });
+  CHECK(first.wait() == std::vector<std::string>{"0:"});
+  CHECK(second.wait() == std::vector<std::string>{std::to_string(BP_DEADLINE) + ":"});
+  CHECK(begun == 0);
+}
