@@ -49,7 +49,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
                                         const Registry& registry) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(10);
+  out.map(11);
   field(out, "version", version);
   field(out, "abi", std::to_string(BP_ABI_MAJOR) + "." + std::to_string(BP_ABI_MINOR));
   field(out, "pid", static_cast<std::uint64_t>(::getpid()));
@@ -61,6 +61,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   field(out, "queued", host.workers.queued);
   field(out, "running", host.workers.running);
   field(out, "resting", host.resting);
+  field(out, "stale_answers", RequestLoop::stale_answers());
   out.text("contexts");
   out.array(contexts.size());
   for (Context* const context : contexts) write(out, *context);

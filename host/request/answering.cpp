@@ -16,14 +16,11 @@ bp_status checked(const bp_answer& answer, bool may_be_partial) noexcept {
 }  // namespace
 
 bp_status RequestLoop::answer(bp_token token, const bp_answer& answer) {
-  switch (token::kind(token)) {
-    case request_kind:
-      return answer_request(token, answer);
-    case pending_kind:
-      return answer_pending(token, answer, nullptr);
-    default:
-      return BP_STALE_TOKEN;
-  }
+  bp_status status = BP_STALE_TOKEN;
+  if (token::kind(token) == request_kind) status = answer_request(token, answer);
+  if (token::kind(token) == pending_kind) status = answer_pending(token, answer, nullptr);
+  if (status == BP_STALE_TOKEN) stale_answers_.fetch_add(1, std::memory_order_relaxed);
+  return status;
 }
 
 bp_status RequestLoop::complete(bp_token token, const bp_answer& answer) {

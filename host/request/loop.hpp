@@ -95,6 +95,8 @@ class RequestLoop {
   // ---- Any thread: answering.cpp ----
   /// Behind bp_host_api.reply: both kinds of token.
   static bp_status answer(bp_token token, const bp_answer& answer);
+  /// How many of those were refused as stale, in this process: whose they were is not known any more.
+  static std::uint64_t stale_answers() noexcept { return stale_answers_.load(std::memory_order_relaxed); }
   bp_status complete(bp_token token, const bp_answer& answer);
   bp_status cancel(bp_request request);
 
@@ -255,6 +257,7 @@ class RequestLoop {
     RequestLoop& loop_;
   };
 
+  static inline std::atomic<std::uint64_t> stale_answers_{0};
   static thread_local RequestLoop* current_loop;
   static thread_local Request* current_worker_request;
 

@@ -103,7 +103,7 @@ void Watchdog::wait() {
 }
 
 void Watchdog::run_jobs() {
-  std::deque<Job> jobs;
+  std::vector<Job> jobs;
   {
     const std::lock_guard lock(mutex_);
     jobs.swap(jobs_);

@@ -5,10 +5,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "watchdog/judge.hpp"
 
@@ -67,7 +67,7 @@ class Watchdog {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::condition_variable returned_;  // running_ has changed
-  std::deque<Job> jobs_;              // guarded by mutex_
+  std::vector<Job> jobs_;             // guarded by mutex_
   Id running_ = 0;                    // guarded by mutex_; whose `tell` or job runs
   bool stop_ = false;                 // guarded by mutex_
   bool woken_ = false;                // guarded by mutex_
