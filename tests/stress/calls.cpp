@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls: what is sent, what may come back, and what is wrong once no more can come.
+// Calls: what is sent, and what comes back.
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -8,105 +8,13 @@
 #include <thread>
 #include <vector>
 
-#include "life.hpp"
+#include "verb.hpp"
 
 namespace stress {
 
 using Draws = std::array<std::uint64_t, 6>;
 
-/// A wire name without its module, and what a call of it may end with besides BP_CANCELED.
-struct Verb {
-  const char* name;
-  unsigned weight;  ///< in 1000
-  bool order;       ///< takes one; the others may also come without
-  bool must_time;   ///< nobody would answer it
-  bool good;        ///< BP_OK, with the payload again
-  bool nested;      ///< passes on what a nested call or a host function ended with
-  bp_status other;  ///< what else it may end with; BP_OK for nothing
-};
-
 namespace {
-
-constexpr bp_status module_error = BP_STATUS_MODULE_FIRST + 7;  // as in the module
-constexpr bp_status app_error = BP_STATUS_MODULE_FIRST + 8;     // as in functions.cpp
-
-constexpr Verb verbs[] = {
-    {"echo", 440, false, false, true, false, BP_OK},
-    {"later", 100, true, false, true, false, BP_OK},
-    {"twice", 70, true, false, true, false, BP_OK},
-    {"forget", 20, true, false, false, false, BP_NO_REPLY},
-    {"never", 20, true, true, false, false, BP_OK},
-    {"parts", 50, true, false, true, false, BP_OK},
-    {"sleep", 50, true, false, true, false, BP_OK},
-    {"call", 60, true, false, true, true, BP_NO_REPLY},
-    {"ask", 80, true, false, true, true, BP_NO_HOST_FUNCTION},
-    {"fd", 15, true, false, true, false, module_error},
-    {"block", 10, true, false, true, true, BP_REENTRANT},
-    {"block_many", 15, true, false, true, true, BP_REENTRANT},
-    {"emit", 30, true, false, true, false, BP_OK},
-    {"handles", 20, true, false, true, false, BP_OK},
-    {"wedge", 1, true, false, true, false, BP_OK},
-    {"fail", 19, true, false, false, false, module_error},
-};
-constexpr Verb unknown_verb{"nobody", 0, false, false, false, false, BP_UNKNOWN_NAME};
-
-constexpr unsigned sum_of_weights() {
-  unsigned sum = 0;
-  for (const Verb& verb : verbs) sum += verb.weight;
-  return sum;
-}
-static_assert(sum_of_weights() == 1'000);
-
-const Verb& verb_at(std::uint64_t draw) {
-  std::uint64_t place = draw % 1'016;
-  for (const Verb& verb : verbs) {
-    if (place < verb.weight) return verb;
-    place -= verb.weight;
-  }
-  return unknown_verb;
-}
-
-// 0, small ones that travel inside the request record, and copied ones up to 256 KiB.
-std::uint32_t size_at(std::uint64_t draw) {
-  const std::uint64_t much = draw >> 8;
-  switch (draw % 64) {
-    case 0:
-      return static_cast<std::uint32_t>(much % (256 * 1024 + 1));
-    case 1:
-    case 2:
-      return 0;
-    case 3:
-    case 4:
-    case 5:
-    case 6:
-      return static_cast<std::uint32_t>(much % 4'096);
-    default:
-      return static_cast<std::uint32_t>(much % 97);
-  }
-}
-
-// A quarter of the calls has a deadline, half of those a short one. Those that nobody answers have no long one,
-// which a context that ends in peace would have to wait for.
-std::uint64_t timeout_at(std::uint64_t draw, bool must) {
-  if (must) return 1 + (draw >> 8) % 40;
-  if (draw % 8 == 0) return 1 + (draw >> 8) % 5;
-  if (draw % 8 == 1) return 500 + (draw >> 8) % 1'000;
-  return 0;
-}
-
-Order order_for(Call& call, const Verb& verb, std::uint64_t draw) {
-  Order order;
-  order.tally = &call.life->tally;
-  order.mark = &call;
-  order.delay = static_cast<std::uint32_t>((draw >> 4) % 4'000);
-  if (std::string_view(verb.name) == "sleep") order.delay = static_cast<std::uint32_t>((draw >> 4) % 20'000);
-  if (std::string_view(verb.name) == "wedge") order.delay = static_cast<std::uint32_t>(5'000 + (draw >> 4) % 55'000);
-  order.pick = static_cast<std::uint32_t>(draw >> 20);
-  order.count = static_cast<std::uint32_t>((draw >> 52) % 8);
-  if (std::string_view(verb.name) == "emit" && draw % 128 == 0) order.count *= 60;  // a burst that may overflow
-  order.limit = static_cast<std::uint32_t>(2 + (draw >> 56) % 40);
-  return order;
-}
 
 void write_payload(const Call& call, std::uint8_t* at) {
   if (call.has_order) {
@@ -274,11 +182,7 @@ void submit(Life& life, const Draws& draws, bool from_reply) {
   life.recent[draws[5] >> 32 & (Life::recent_count - 1)] = &call;
 }
 
-void submit_wedge(Life& life, std::uint64_t draw) {
-  std::uint64_t place = 0;
-  for (const Verb* verb = verbs; std::string_view(verb->name) != "wedge"; ++verb) place += verb->weight;
-  submit(life, {place, 1, 0, draw, 2, 0}, true);
-}
+void submit_wedge(Life& life, std::uint64_t draw) { submit(life, {draw_of("wedge"), 1, 0, draw, 2, 0}, true); }
 
 void call_sync(Life& life, const Draws& draws) {
   hold_back(life);
@@ -375,85 +279,6 @@ void find_method(Life& life, const Draws& draws) {
   if (status == BP_OK ? method.id == 0 : method.id != 0) life.problem("bp_method_find: status and handle disagree");
   if (status != BP_OK && !gone && (steady || status != BP_UNKNOWN_NAME))
     life.problem(std::string("bp_method_find returned ") + bp_status_name(status));
-}
-
-// ---- The reckoning ----
-
-namespace {
-
-// What the host answers in the stead of the module, and when it may.
-bool may_end_with(const Call& call, bp_status status) {
-  const Verb& verb = *call.verb;
-  const bool unknown = &verb == &unknown_verb;
-  switch (status) {
-    case BP_OK:
-      return verb.good;
-    case BP_CANCELED:
-      return call.cancels != 0 || call.life->forced;
-    case BP_DEADLINE:
-      return call.timed || verb.nested;
-    case BP_MODULE_GONE:
-      return !unknown && (!call.steady || verb.nested);
-    case BP_UNKNOWN_NAME:
-      return unknown || !call.steady || verb.nested;
-    case BP_INSTANCE_FAILED:
-      return call.life->closing;
-    case BP_NO_REPLY:
-    case BP_REENTRANT:
-    case BP_NO_HOST_FUNCTION:
-      return verb.nested || status == verb.other;
-    case app_error:
-      return verb.nested;
-    default:
-      return status == verb.other || (status == module_error && verb.nested);
-  }
-}
-
-void check_mark(const Call& call, const std::string& name) {
-  if (!call.has_order) return;
-  const std::uint32_t said = call.said;
-  const bp_status status = call.status;
-  if (said > 1) call.life->problem(name + ": the host took two terminal answers for one call");
-  if (said == 1 && status != call.said_status)
-    call.life->problem(name + ": the host took the module's answer, and then delivered another one");
-  if (said == 0 && (status == BP_OK || status >= BP_STATUS_MODULE_FIRST))
-    call.life->problem(name + ": an answer of the module's that it did not give");
-  if (call.partial > call.parts) call.life->problem(name + ": more parts than were given");
-  if (said == 1 && !call.sync && call.partial != call.parts)
-    call.life->problem(name + ": a part that was taken is lost");
-}
-
-}  // namespace
-
-void settle(Call& call) {
-  Totals& totals = call.life->world.totals;
-  const std::string name = call.verb->name;
-  const std::uint32_t terminal = call.terminal;
-  if (!call.accepted) {
-    ++totals.refused;
-    if (terminal != 0 || call.partial != 0) call.life->problem(name + ": a reply to a call that was refused");
-    return;
-  }
-  ++totals.accepted;
-  totals.terminal += terminal;
-  totals.partial_replies += call.partial;
-  if (terminal == 0) {
-    ++totals.lost;
-    return call.life->problem(name + ": lost, no terminal reply");
-  }
-  if (terminal > 1) {
-    ++totals.twice;
-    call.life->problem(name + ": more than one terminal reply");
-  }
-  if (call.after != 0) call.life->problem(name + ": a reply after the terminal one");
-  const bp_status status = call.status;
-  ++totals.ended_with[status < 63 && status >= 0 ? static_cast<std::size_t>(status) : 63];
-  if (!may_end_with(call, status))
-    call.life->problem(name + ": ended with " + bp_status_name(status) + ", which nothing here can cause");
-  if (call.cancels > 1) call.life->problem(name + ": canceled twice");
-  if (call.cancels == 1 && status != BP_CANCELED)
-    call.life->problem(name + ": canceled, and ended with something else");
-  check_mark(call, name);
 }
 
 }  // namespace stress

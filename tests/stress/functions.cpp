@@ -5,14 +5,13 @@
 #include <string>
 
 #include "desk.hpp"
+#include "verb.hpp"
 
 namespace stress {
 
 using Draws = std::array<std::uint64_t, 6>;
 
 namespace {
-
-constexpr bp_status app_error = BP_STATUS_MODULE_FIRST + 8;  // calls.cpp expects it
 
 // The last one is offered by a module too: the application's wins.
 constexpr std::string_view names[Life::function_places] = {"app.f0", "app.f1", "app.f2", "app.f3",

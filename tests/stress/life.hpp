@@ -156,7 +156,10 @@ void call_sync(Life& life, const std::array<std::uint64_t, 6>& draws);
 void submit_wrongly(Life& life, const std::array<std::uint64_t, 6>& draws);
 void cancel(Life& life, const std::array<std::uint64_t, 6>& draws);
 void find_method(Life& life, const std::array<std::uint64_t, 6>& draws);
-/// What is wrong with a call whose context is no more; adds it to the totals.
+
+// ---- settle.cpp ----
+
+/// Reports what is wrong with a call whose context is no more, and adds the call to the totals.
 void settle(Call& call);
 
 // ---- functions.cpp ----
