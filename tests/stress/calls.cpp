@@ -112,7 +112,7 @@ void on_reply(void* user, const bp_answer* answer) {
 constexpr std::uint64_t crowd = 400;
 
 void hold_back(const Life& life) {
-  for (int i = 0; i < 100 && life.own.accepted - life.own.terminal > crowd; ++i)
+  for (int i = 0; i < 10 && life.own.accepted - life.own.terminal > crowd; ++i)
     std::this_thread::sleep_for(std::chrono::microseconds(100));
 }
 
@@ -138,6 +138,7 @@ bool is_refusal(bp_status status) {
 
 // BP_INVALID_HANDLE: the context has been destroyed; that is refused before it could count it.
 void count_refusal(Life& life, bp_status status) {
+  if (status >= 0 && status < 64) ++life.world.totals.refused_with[static_cast<std::size_t>(status)];
   if (is_refusal(status)) {
     ++life.own.refused;
   } else if (status != BP_INVALID_HANDLE || !life.forced) {

@@ -55,6 +55,7 @@ struct Totals {
   Count lost{0};
   Count twice{0};
   Count refused{0};
+  std::array<Count, 64> refused_with{};  ///< by status
   Count stale_replies{0};
   Count partial_replies{0};
   Count cancels{0};
