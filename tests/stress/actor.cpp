@@ -191,9 +191,13 @@ void unload_modules(World& world) {
   unload_for_good(world, BP_STR("stress_steady"));
 }
 
-void act(World& world, const ModuleFiles& files, Operations& operations, std::uint64_t limit,
-         const std::atomic<bool>& stop) {
-  while (!stop && (limit == 0 || operations.drawn() < limit)) do_one(world, files, operations.next());
+void act(World& world, const ModuleFiles& files, Actor& actor, std::uint64_t limit, const std::atomic<bool>& stop) {
+  while (!stop && (limit == 0 || actor.operations.drawn() < limit)) {
+    const Operation operation = actor.operations.next();
+    actor.doing = operation.kind;
+    do_one(world, files, operation);
+  }
+  actor.doing = Kind::count;
 }
 
 }  // namespace stress

@@ -21,8 +21,14 @@ void load_modules(World& world, const ModuleFiles& files);
 /// Unloads both, waits until they are gone, and says so if they are not.
 void unload_modules(World& world);
 
+/// One thread that does operations.
+struct Actor {
+  explicit Actor(Operations of) : operations(of) {}
+  Operations operations;
+  std::atomic<Kind> doing{Kind::count};  ///< count: nothing any more
+};
+
 /// Does operations until `stop`, or until `limit` of them (if not 0) are done.
-void act(World& world, const ModuleFiles& files, Operations& operations, std::uint64_t limit,
-         const std::atomic<bool>& stop);
+void act(World& world, const ModuleFiles& files, Actor& actor, std::uint64_t limit, const std::atomic<bool>& stop);
 
 }  // namespace stress

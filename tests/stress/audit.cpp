@@ -23,10 +23,6 @@
 namespace stress {
 namespace {
 
-// Far beyond what anything here takes: the longest is a call's limit of 1.5 s, many times over where a
-// sanitizer slows it down.
-constexpr auto patience = std::chrono::seconds(60);
-
 struct Equation {
   std::string text;
   std::uint64_t left;
@@ -94,7 +90,7 @@ void add_up(const Life& life, const Numbers& host) {
 // The counts are written one by one while they are read, and a reload elsewhere may end an instance here, which
 // emits: so a look counts if nothing has moved meanwhile, and the equations must come to hold.
 void audit(Life& life) {
-  const auto until = std::chrono::steady_clock::now() + patience;
+  const auto until = std::chrono::steady_clock::now() + life.world.patience();
   for (auto wait = std::chrono::milliseconds(1);; wait = std::min(wait * 2, std::chrono::milliseconds(20))) {
     const auto before = own_counts(life);
     const StatusReport report = read_status(life.world.keeper);
@@ -103,6 +99,7 @@ void audit(Life& life) {
     const bool still = before == own_counts(life);
     if (host != nullptr && still && hold(all)) return add_up(life, *host);
     if (std::chrono::steady_clock::now() > until) {
+      life.world.in_vain = true;
       if (host == nullptr) life.problem("a context that is not in the status report");
       for (const Equation& each : all) {
         if (each.left != each.right)

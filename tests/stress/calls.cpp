@@ -192,12 +192,15 @@ void call_sync(Life& life, const Draws& draws) {
   call.sync = call.no_stale = true;
   std::vector<std::uint8_t> bytes(payload_size(call));
   write_payload(call, bytes.data());
+  call.accepted = true;  // if it never returns, it is lost
   Result result;
   const bp_status status =
       bp_call_sync(life.native, str(made.name), {bytes.data(), bytes.size()}, made.timeout_ms, &result);
   if (status != result.status) life.problem("bp_call_sync returned another status than the result has");
-  if (is_refusal(status) || status == BP_INVALID_HANDLE) return count_refusal(life, status);
-  call.accepted = true;
+  if (is_refusal(status) || status == BP_INVALID_HANDLE) {
+    call.accepted = false;
+    return count_refusal(life, status);
+  }
   ++life.own.accepted;
   bp_answer answer{};
   answer.status = status;

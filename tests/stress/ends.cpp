@@ -93,7 +93,7 @@ bool all_ended(Life& life) {
 
 // Those that were set aside end by themselves as soon as what held them up returns.
 void settle_quarantined(World& world) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  const auto until = std::chrono::steady_clock::now() + world.patience();
   for (const auto& life : world.quarantined) {
     while (!all_ended(*life) && std::chrono::steady_clock::now() < until)
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -189,6 +189,16 @@ void bury(World& world, bool last) {
     world.settled.erase(world.settled.begin());
   }
   if (last) settle_quarantined(world);
+}
+
+void settle_everything(World& world) {
+  for (Slot& slot : world.slots) {
+    const std::lock_guard lock(slot.mutex);
+    if (slot.life != nullptr) settle(*slot.life);
+  }
+  const std::lock_guard lock(world.graves_mutex);
+  for (const auto& life : world.graves) settle(*life);
+  for (const auto& life : world.quarantined) settle(*life);
 }
 
 }  // namespace stress

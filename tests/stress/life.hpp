@@ -183,6 +183,8 @@ void begin_life(World& world, Slot& slot, const std::array<std::uint64_t, 6>& dr
 void end_life(World& world, Slot& slot, const std::array<std::uint64_t, 6>& draws);
 /// Settles what has ended and is not used any more; at the last, everything.
 void bury(World& world, bool last);
+/// Settles all there are, whoever still uses them: for a run that cannot come to its end.
+void settle_everything(World& world);
 
 // ---- audit.cpp ----
 

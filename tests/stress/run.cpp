@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <deque>
 #include <functional>
 #include <string>
 #include <thread>
@@ -15,8 +17,6 @@
 namespace stress {
 namespace {
 
-constexpr auto patience = std::chrono::seconds(60);
-
 // The CBOR map {"board": uint}: how the modules find what they count into.
 std::vector<std::uint8_t> config_for(const Board& board) {
   std::vector<std::uint8_t> bytes = {0xa1, 0x65, 'b', 'o', 'a', 'r', 'd', 0x1b};
@@ -25,10 +25,13 @@ std::vector<std::uint8_t> config_for(const Board& board) {
   return bytes;
 }
 
-bool eventually(const std::function<bool()>& condition) {
-  const auto until = Clock::now() + patience;
+bool eventually(World& world, const std::function<bool()>& condition) {
+  const auto until = Clock::now() + world.patience();
   while (!condition()) {
-    if (Clock::now() > until) return false;
+    if (Clock::now() > until) {
+      world.in_vain = true;
+      return false;
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   return true;
@@ -78,51 +81,81 @@ void progress(World& world, Clock::time_point began) {
                static_cast<unsigned long long>(world.problems.count()));
 }
 
-// Prints each second; returns when the time is over, every actor has done its operations, or Ctrl-C came.
+std::uint64_t operations_begun(const World& world) {
+  std::uint64_t sum = 0;
+  for (const Count& count : world.totals.operations) sum += count;
+  return sum;
+}
+
+// Prints each second; returns when the time is over, every actor has done its operations, none has begun one for
+// long, or Ctrl-C came.
 void oversee(World& world, const Options& options, const std::atomic<unsigned>& at_work,
              const std::atomic<bool>& interrupted) {
   const auto began = Clock::now();
   const auto limit =
       began + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.seconds));
   auto next = began + std::chrono::seconds(1);
+  auto moved = began;
+  std::uint64_t begun = 0;
   while (at_work != 0 && !interrupted && (options.operations != 0 || Clock::now() < limit)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
     if (Clock::now() < next) continue;
+    if (const std::uint64_t now = operations_begun(world); now != begun) {
+      begun = now;
+      moved = Clock::now();
+    } else if (Clock::now() - moved > world.patience()) {
+      return;
+    }
     progress(world, began);
     next += std::chrono::seconds(1);
   }
+}
+
+// Threads that do not come back still use everything: the counts as they are, and the end of the process.
+[[noreturn]] void give_up(World& world, const Options& options, Outcome& outcome, const std::deque<Actor>& actors) {
+  for (const Actor& actor : actors) {
+    if (actor.doing != Kind::count)
+      world.problems.add(std::string("a thread does not return from ") + name(actor.doing));
+  }
+  settle_everything(world);
+  outcome.hashes.resize(options.threads);
+  report(world, options, outcome);
+  std::_Exit(1);
 }
 
 Outcome hammer(World& world, const ModuleFiles& files, const Options& options, const std::atomic<bool>& interrupted) {
   Outcome outcome;
   constexpr std::uint64_t hashed_of_a_time = 1'000;
   outcome.hashed = options.operations != 0 ? options.operations : hashed_of_a_time;
-  std::vector<Operations> sequences;
-  for (unsigned i = 0; i < options.threads; ++i) sequences.emplace_back(options.seed, i).hash_first(outcome.hashed);
+  std::deque<Actor> actors;
   std::atomic<bool> stop{false};
   std::atomic<bool> stop_status{false};
   std::atomic<unsigned> at_work{options.threads};
   const auto began = Clock::now();
   std::thread status([&] { watch_status(world, stop_status); });
-  std::vector<std::thread> actors;
-  for (Operations& sequence : sequences) {
-    actors.emplace_back([&] {
-      act(world, files, sequence, options.operations, stop);
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < options.threads; ++i) {
+    Actor& actor = actors.emplace_back(Operations(options.seed, i));
+    actor.operations.hash_first(outcome.hashed);
+    threads.emplace_back([&] {
+      act(world, files, actor, options.operations, stop);
       --at_work;
     });
   }
   oversee(world, options, at_work, interrupted);
   stop = true;
-  for (std::thread& actor : actors) actor.join();
+  const bool back = eventually(world, [&] { return at_work == 0; });
   outcome.seconds = std::chrono::duration<double>(Clock::now() - began).count();
+  if (!back) give_up(world, options, outcome, actors);
+  for (std::thread& thread : threads) thread.join();
   stop_status = true;
   status.join();
-  for (const Operations& sequence : sequences) outcome.hashes.push_back(sequence.hash(outcome.hashed));
+  for (const Actor& actor : actors) outcome.hashes.push_back(actor.operations.hash(outcome.hashed));
   return outcome;
 }
 
 void must_be_equal(World& world, const char* what, const Count& left, const Count& right) {
-  if (eventually([&] { return left == right; })) return;
+  if (eventually(world, [&] { return left == right; })) return;
   world.problems.add(std::string("does not hold: ") + what + ": " + std::to_string(left) + " and " +
                      std::to_string(right));
 }
@@ -150,14 +183,14 @@ void wind_down(World& world) {
     const std::lock_guard lock(slot.changing);
     end_life(world, slot, {7, 0, 0, 0, 0, 0});
   }
-  const bool buried = eventually([&world] {
+  const bool buried = eventually(world, [&world] {
     bury(world, false);
     const std::lock_guard lock(world.graves_mutex);
     return world.graves.empty();
   });
   if (!buried) world.problems.add("somebody still uses a context that has ended");
   bury(world, true);
-  const bool alone = eventually([&world] {
+  const bool alone = eventually(world, [&world] {
     const StatusReport report = read_status(world.keeper);
     return report.contexts.size() == 1 && report.host["workers.queued"] == 0 && report.host["workers.running"] == 0;
   });

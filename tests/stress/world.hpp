@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -110,6 +111,12 @@ struct World {
   std::counting_semaphore<> ends{2};  ///< contexts that may end at once: the others are to be hammered meanwhile
   std::mutex creating;                ///< so that the newest id in a status report is that of who has just created
   std::uint64_t newest_report = 0;    ///< guarded by creating
+
+  /// How long to wait for what must come to hold. Far beyond what anything here takes: the longest is a call's
+  /// limit of 1.5 s, many times over where a sanitizer slows it down. Shorter once it has been in vain: the run
+  /// has failed, and only has to come to its end.
+  std::chrono::milliseconds patience() const { return std::chrono::milliseconds(in_vain ? 300 : 60'000); }
+  std::atomic<bool> in_vain{false};
 
   std::mutex graves_mutex;
   std::vector<std::shared_ptr<Life>> graves;       ///< guarded: ended, to be settled once nobody uses them
