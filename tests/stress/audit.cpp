@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Holds the host's counts of a context against the program's and the module's. What the host's mean
+// (docs/protocol.md, host/context/status_report.cpp):
+//
+//   accepted          submits that returned BP_OK, taken by the request thread
+//   replied, errors   their terminal replies delivered; those that were not BP_OK
+//   refused           submits the context refused, whatever for; not those with an invalid context handle
+//   events.emitted    emits that returned BP_OK, also those that nobody listened to
+//   events.delivered  those of them that all listeners have seen; so it comes to equal `emitted`
+//   events.refused    emits with arguments in order that did not return BP_OK
+//   tokens.answered   tokens whose first answer was taken, the application's or a module's
+//   tokens.failed     the others: canceled, past their limit, or there was no function to call
+//   tokens.refused    bp_complete calls on this context that returned BP_STALE_TOKEN
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "life.hpp"
+#include "status.hpp"
+
+namespace stress {
+namespace {
+
+struct Equation {
+  std::string text;
+  std::uint64_t left;
+  std::uint64_t right;
+};
+
+std::vector<std::uint64_t> own_counts(const Life& life) {
+  const OwnCounts& own = life.own;
+  const Tally& tally = life.tally;
+  return {own.accepted,     own.terminal,       own.errors,        own.refused,           own.handed,
+          own.completed,    own.events_seen,    own.listeners,     own.stale_completions, tally.emit_tried,
+          tally.emit_taken, tally.emit_refused, tally.no_function, tally.offered,         tally.offered_answered};
+}
+
+std::vector<Equation> equations(const Life& life, const Numbers& host) {
+  const OwnCounts& own = life.own;
+  const Tally& tally = life.tally;
+  return {
+      {"requests queued", host["queued"], 0},
+      {"requests running", host["running"], 0},
+      {"tokens open", host["tokens.open"], 0},
+      {"events queued", host["events.queued"], 0},
+      {"submits accepted = calls the host accepted", own.accepted, host["accepted"]},
+      {"submits accepted = terminal replies", own.accepted, own.terminal},
+      {"calls the host accepted = replied", host["accepted"], host["replied"]},
+      {"error replies = errors the host counts", own.errors, host["errors"]},
+      {"submits refused = refusals the host counts", own.refused, host["refused"]},
+      {"emits tried = emitted + refused", tally.emit_tried, host["events.emitted"] + host["events.refused"]},
+      {"emits taken = emitted", tally.emit_taken, host["events.emitted"]},
+      {"emits refused = refused", tally.emit_refused, host["events.refused"]},
+      {"emits tried = delivered + refused", tally.emit_tried, host["events.delivered"] + host["events.refused"]},
+      {"events delivered = events seen", host["events.delivered"], own.events_seen},
+      {"tokens handed out = answered + failed", own.handed + tally.offered + tally.no_function,
+       host["tokens.answered"] + host["tokens.failed"]},
+      {"completions taken = tokens answered", own.completed + tally.offered_answered, host["tokens.answered"]},
+      {"completions refused = refused", own.stale_completions, host["tokens.refused"]},
+      {"listeners", own.listeners, host["listeners"]},
+  };
+}
+
+bool hold(const std::vector<Equation>& all) {
+  for (const Equation& each : all) {
+    if (each.left != each.right) return false;
+  }
+  return true;
+}
+
+void add_up(const Life& life, const Numbers& host) {
+  Totals& totals = life.world.totals;
+  ++totals.audited;
+  totals.host_accepted += host["accepted"];
+  totals.host_replied += host["replied"];
+  totals.host_refused += host["refused"];
+  totals.emitted += host["events.emitted"];
+  totals.delivered += host["events.delivered"];
+  totals.events_refused += host["events.refused"];
+  totals.tokens_handed += life.own.handed + life.tally.offered + life.tally.no_function;
+  totals.tokens_answered += host["tokens.answered"];
+  totals.tokens_failed += host["tokens.failed"];
+  totals.completions_refused += host["tokens.refused"];
+}
+
+}  // namespace
+
+// The counts are written one by one while they are read, and a reload elsewhere may end an instance here, which
+// emits: so a look counts if nothing has moved meanwhile, and the equations must come to hold.
+void audit(Life& life) {
+  const auto until = std::chrono::steady_clock::now() + life.world.patience();
+  for (auto wait = std::chrono::milliseconds(1);; wait = std::min(wait * 2, std::chrono::milliseconds(20))) {
+    const auto before = own_counts(life);
+    const StatusReport report = read_status(life.world.keeper);
+    const Numbers* const host = report.context(life.report_id);
+    const std::vector<Equation> all = host == nullptr ? std::vector<Equation>{} : equations(life, *host);
+    const bool still = before == own_counts(life);
+    if (host != nullptr && still && hold(all)) return add_up(life, *host);
+    if (std::chrono::steady_clock::now() > until) {
+      life.world.in_vain = true;
+      if (host == nullptr) life.problem("a context that is not in the status report");
+      for (const Equation& each : all) {
+        if (each.left != each.right)
+          life.problem("does not hold: " + each.text + ": " + std::to_string(each.left) + " and " +
+                       std::to_string(each.right));
+      }
+      if (hold(all)) life.problem("a context does not come to rest");
+      return;
+    }
+    std::this_thread::sleep_for(wait);
+  }
+}
+
+}  // namespace stress
