@@ -6,9 +6,9 @@
 //   accepted          submits that returned BP_OK, taken by the request thread
 //   replied, errors   their terminal replies delivered; those that were not BP_OK
 //   refused           submits the context refused, whatever for; not those with an invalid context handle
-//   events.emitted    emits that returned BP_OK, also those that nobody listened to
-//   events.delivered  those of them that all listeners have seen; so it comes to equal `emitted`
-//   events.refused    emits with arguments in order that did not return BP_OK
+//   events.emitted    emits with arguments in order, whatever became of them
+//   events.delivered  those that all listeners have seen, or that nobody listened to
+//   events.refused    those that did not return BP_OK
 //   tokens.answered   tokens whose first answer was taken, the application's or a module's
 //   tokens.failed     the others: canceled, past their limit, or there was no function to call
 //   tokens.refused    bp_complete calls on this context that returned BP_STALE_TOKEN
@@ -50,8 +50,8 @@ std::vector<Equation> equations(const Life& life, const Numbers& host) {
       {"calls the host accepted = replied", host["accepted"], host["replied"]},
       {"error replies = errors the host counts", own.errors, host["errors"]},
       {"submits refused = refusals the host counts", own.refused, host["refused"]},
-      {"emits tried = emitted + refused", tally.emit_tried, host["events.emitted"] + host["events.refused"]},
-      {"emits taken = emitted", tally.emit_taken, host["events.emitted"]},
+      {"emits tried = emitted", tally.emit_tried, host["events.emitted"]},
+      {"emits taken = delivered", tally.emit_taken, host["events.delivered"]},
       {"emits refused = refused", tally.emit_refused, host["events.refused"]},
       {"emits tried = delivered + refused", tally.emit_tried, host["events.delivered"] + host["events.refused"]},
       {"events delivered = events seen", host["events.delivered"], own.events_seen},
