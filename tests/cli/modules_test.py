@@ -67,6 +67,24 @@ class Modules(Case):
         self.assertIn("unloaded desk, generation 2: gone", self.bp("unload", "desk")[0])
         self.assertIn("no module is loaded", self.bp("ls")[1])
         self.assertIn("pid", self.bp("status")[0])
+        self.assertNotIn("WAIT P50", self.bp("status")[0])  # nothing has been called
+
+    def test_the_status_says_of_each_wire_name_who_takes_the_time(self):
+        self.load()
+        for _ in range(3):
+            self.bp("call", "desk.version")
+        names = self.bp_json("status")["names"]
+        self.assertEqual([name["name"] for name in names], ["desk.version"])
+        self.assertEqual((names[0]["module"], names[0]["calls"], names[0]["errors"], names[0]["refused"]),
+                         ("desk", 3, 0, 0))
+        self.assertEqual(set(names[0]["run_ns"]), {"mean", "p50", "p90", "p99", "p999", "max", "total"})
+        self.assertLessEqual(names[0]["run_ns"]["p50"], names[0]["run_ns"]["max"])
+        self.assertEqual(self.bp_json("status")["by_module"][0]["calls"], 3)
+        lines = self.bp("status")[0].splitlines()
+        head = next(line for line in lines if line.startswith("NAME "))
+        row = next(line for line in lines if line.startswith("desk.version "))
+        self.assertEqual(row.split()[1], "3")
+        self.assertEqual(row.index(row.split()[1], 12), head.index("CALLS"))
 
     def test_a_configuration_reaches_the_module_as_cbor_and_stays_across_reloads(self):
         self.load("--config", '{"legs": 4, "top": {"$bytes": "AQI="}}')
