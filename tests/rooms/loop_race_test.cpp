@@ -84,6 +84,32 @@ TEST_CASE("a loop may end while the thread that gave the last answer is still on
   }
 }
 
+TEST_CASE("a request thread that does not spin never sleeps on while a call, an answer or a cancel waits") {
+  LoopOptions options;
+  options.spin = 0;
+  LoopRig rig(options);
+  rig.handler("t.plain", answers);
+  rig.handler("t.later", keeps);
+  rig.start();
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 2; ++t) {
+    callers.emplace_back([&rig, t] {
+      for (int i = 0; i < 400; ++i) {
+        Replies replies;
+        if (t == 0) {
+          rig.call("t.plain", replies);
+        } else {
+          const bp_request request = rig.call("t.later", replies);
+          rig.expect((i % 2 == 0 ? rig.loop.cancel(request) : reply(request.id, BP_OK, "")) == BP_OK);
+        }
+        rig.expect(replies.wait().size() == 1);  // or not in 20 s
+        if (replies.terminal() != 1) return;
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+}
+
 TEST_CASE("tokens of calls that have ended are refused, at any moment of the next use of their records") {
   LoopRig rig;
   rig.handler("t.plain", answers);
