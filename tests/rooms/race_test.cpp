@@ -229,9 +229,9 @@ TEST_CASE("however a thread becomes busy while the watchdog falls asleep, its st
   std::atomic<int> told{0};
   const auto id = watchdog.watch(heartbeat, "request", [&told](const Liveness&) { ++told; });
   bool found = true;
-  for (int episode = 1; episode <= 150 && found; ++episode) {
+  for (int episode = 1; episode <= 200 && found; ++episode) {
     // Idle for a time that is different each time, so that the end of it meets each step of the way to sleep.
-    const Nanos until = now() + static_cast<Nanos>(episode % 30) * 20 * us;
+    const Nanos until = now() + static_cast<Nanos>(episode % 100) * 2 * us;
     while (now() < until) std::this_thread::yield();
     const int before = told;
     heartbeat.beat();
