@@ -148,10 +148,12 @@ TEST_CASE("the timeout of a call that a handler makes ends that call alone, and 
       Replies replies;
       REQUIRE(nested.context.submit(wire, replies, "matrix.run", own) == BP_OK);
       CHECK(replies.wait() == Seen{"deadline"});  // the handler passes on what it was told
-      CHECK(eventually([&] { return seen.count() == 2; }));
-      std::sort(seen.checks.begin(), seen.checks.end());
-      CHECK(seen.statuses == std::vector<bp_status>(2, BP_DEADLINE));
-      CHECK(seen.checks == std::vector<bp_status>{BP_OK, BP_DEADLINE});  // the outer one is wanted still
+      CHECK(eventually([&] { return Books(nested.context.native).nothing_open(); }));
+      const std::size_t count = seen.count();  // on a slow machine the inner one has not begun in time
+      REQUIRE((count == 1 || count == 2));
+      CHECK(seen.statuses == std::vector<bp_status>(count, BP_DEADLINE));
+      CHECK(std::count(seen.checks.begin(), seen.checks.end(), BP_OK) == 1);  // the outer one is wanted still
+      CHECK(std::count(seen.checks.begin(), seen.checks.end(), BP_DEADLINE) == static_cast<int>(count) - 1);
       const std::uint64_t left = *std::max_element(seen.remaining.begin(), seen.remaining.end());
       CHECK((own == 0 ? left == UINT64_MAX : left > 0 && left <= own));
     }
