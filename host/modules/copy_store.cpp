@@ -64,10 +64,12 @@ void CopyStore::make_directory() {
                                system_text() + "; set TMPDIR to one that this host may write"};
     }
     UniqueFd directory = open_directory(pattern);
+    // Another host that sweeps may have removed the directory before it could be opened,
+    if (!directory && errno == ENOENT) continue;
     if (directory) {
       while (::flock(directory.get(), LOCK_EX) != 0 && errno == EINTR) {
       }
-      // Another host that sweeps may have had the lock first, and removed the directory.
+      // or may have had the lock first.
       if (!is_same(pattern, directory.get())) continue;
     }
     lock_ = std::move(directory);

@@ -118,7 +118,9 @@ TEST_CASE("a host function that never answers is given up at the stop") {
   REQUIRE(context.submit("asks.host", replies, "app.desk") == BP_OK);
   REQUIRE(context.submit("asks.blocking", on_worker, "app.desk") == BP_OK);
   const bp_token token = desk.wait(2);
-  CHECK(bp_context_stop(context.native, 20) == BP_OK);
+  const bp_status stopped = bp_context_stop(context.native, 20);
+  CHECK((stopped == BP_OK || stopped == BP_TIMEOUT));  // the latter on a slow machine
+  CHECK(bp_context_stop(context.native, 20'000) == BP_OK);
   CHECK(replies.wait() == Seen{"canceled"});
   CHECK(on_worker.wait() == Seen{"canceled"});
   CHECK(complete(context, token) == BP_STALE_TOKEN);

@@ -95,7 +95,8 @@ inline bp_handled blocks(Bench& bench, const Here& here) {
 
 // The application's host functions.
 inline void answer_now(void*, bp_context ctx, bp_token token, bp_str, bp_bytes payload) {
-  const bp_answer answer = answer_of(BP_OK, text_of(payload));
+  bp_answer answer = answer_of(BP_OK);
+  answer.payload = payload;
   bp_complete(ctx, token, &answer);
 }
 inline void answer_later(void* user, bp_context ctx, bp_token token, bp_str, bp_bytes payload) {

@@ -116,6 +116,7 @@ TEST_CASE("a cancel of the outermost call reaches every handler below it, and ea
 
 TEST_CASE("a deadline of the outermost call is that of every handler below it") {
   Nest nested;
+  std::size_t heard = 0;
   for (const std::string& path : nests) {
     for (const char* const at_last : innermosts) {
       CAPTURE(path, at_last == nullptr ? "sleep" : at_last);
@@ -126,7 +127,7 @@ TEST_CASE("a deadline of the outermost call is that of every handler below it") 
       CHECK(replies.wait() == Seen{"deadline"});
       CHECK(Clock::now() - begin >= std::chrono::milliseconds(20));
       CHECK(eventually([&] { return Books(nested.context.native).nothing_open(); }));
-      CHECK(seen.count() > 0);
+      heard += seen.count();
       // On a machine so slow that not all began in time the innermost ones are missing.
       for (const bp_status status : seen.statuses) CHECK((status == BP_DEADLINE || status == BP_CANCELED));
       for (const bp_status status : seen.checks) CHECK((status == BP_DEADLINE || status == BP_CANCELED));
@@ -135,6 +136,7 @@ TEST_CASE("a deadline of the outermost call is that of every handler below it") 
       CHECK(replies.terminal() == 1);
     }
   }
+  CHECK(heard > 0);
 }
 
 TEST_CASE("the timeout of a call that a handler makes ends that call alone, and the handler goes on") {
@@ -146,10 +148,12 @@ TEST_CASE("the timeout of a call that a handler makes ends that call alone, and 
       Replies replies;
       REQUIRE(nested.context.submit(wire, replies, "matrix.run", own) == BP_OK);
       CHECK(replies.wait() == Seen{"deadline"});  // the handler passes on what it was told
-      CHECK(eventually([&] { return seen.count() == 2; }));
-      std::sort(seen.checks.begin(), seen.checks.end());
-      CHECK(seen.statuses == std::vector<bp_status>(2, BP_DEADLINE));
-      CHECK(seen.checks == std::vector<bp_status>{BP_OK, BP_DEADLINE});  // the outer one is wanted still
+      CHECK(eventually([&] { return Books(nested.context.native).nothing_open(); }));
+      const std::size_t count = seen.count();  // on a slow machine the inner one has not begun in time
+      REQUIRE((count == 1 || count == 2));
+      CHECK(seen.statuses == std::vector<bp_status>(count, BP_DEADLINE));
+      CHECK(std::count(seen.checks.begin(), seen.checks.end(), BP_OK) == 1);  // the outer one is wanted still
+      CHECK(std::count(seen.checks.begin(), seen.checks.end(), BP_DEADLINE) == static_cast<int>(count) - 1);
       const std::uint64_t left = *std::max_element(seen.remaining.begin(), seen.remaining.end());
       CHECK((own == 0 ? left == UINT64_MAX : left > 0 && left <= own));
     }
@@ -158,6 +162,7 @@ TEST_CASE("the timeout of a call that a handler makes ends that call alone, and 
 
 TEST_CASE("of a handler's own deadline and its call's timeout the earlier one holds") {
   Nest nested;
+  std::size_t heard = 0;
   for (const char* const wire : {"matrix.run", "matrix.block"}) {
     CAPTURE(wire);
     Told& seen = nested.begin(nullptr, 3'600'000);
@@ -165,7 +170,8 @@ TEST_CASE("of a handler's own deadline and its call's timeout the earlier one ho
     REQUIRE(nested.context.submit(wire, replies, "matrix.run matrix.run", 20) == BP_OK);
     CHECK(replies.wait() == Seen{"deadline"});
     CHECK(eventually([&] { return Books(nested.context.native).nothing_open(); }));
-    CHECK(seen.count() > 0);
+    heard += seen.count();
     for (const std::uint64_t ms : seen.remaining) CHECK(ms == 0);
   }
+  CHECK(heard > 0);
 }

@@ -68,13 +68,16 @@ TEST_CASE("a handler that has answered and then waits is woken when everything i
 TEST_CASE("a handler that never stops awaiting is told each time that it is canceled, until it gives up") {
   LoopRig rig;
   std::atomic<int> told{0};
+  std::promise<void> begun;
   rig.handler("t.stubborn", [&](const bp_call& call) -> bp_handled {
+    begun.set_value();
     for (int i = 0; i < 5; ++i) told += RequestLoop::await_sleep(call.token, an_hour) == BP_CANCELED;
     return BP_DONE;
   });
   rig.start();
   Replies replies;
   rig.call("t.stubborn", replies);
+  begun.get_future().wait();
   REQUIRE(ends_soon(rig));
   CHECK(told == 5);
   CHECK(replies.now() == std::vector<std::string>{"25:"});

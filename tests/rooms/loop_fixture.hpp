@@ -10,6 +10,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -100,7 +101,7 @@ class LoopRig : public InstanceSite {
     submission.on_reply = Replies::on_reply;
     submission.user = &replies;
     bp_request request{};
-    REQUIRE(loop.submit(submission, &request) == BP_OK);
+    if (loop.submit(submission, &request) != BP_OK) throw std::runtime_error("the call was refused");
     return request;
   }
   /// CHECK for threads other than the test's own, on which Catch cannot be used.

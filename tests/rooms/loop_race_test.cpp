@@ -84,6 +84,44 @@ TEST_CASE("a loop may end while the thread that gave the last answer is still on
   }
 }
 
+TEST_CASE("a request thread that does not spin never sleeps on while a call, an answer or a cancel waits") {
+  LoopOptions options;
+  options.spin = 0;
+  LoopRig rig(options);
+  rig.handler("t.plain", answers);
+  rig.handler("t.later", keeps);
+  rig.start();
+  struct Call {
+    std::atomic<bool> ended{false};
+    static void on_reply(void* user, const bp_answer*) { static_cast<Call*>(user)->ended = true; }
+  };
+  // One call at a time, each a little later after the one before, so that it meets each step of the way to sleep.
+  for (int i = 0; i < 3'000; ++i) {
+    Call call;
+    bp_submission submission{};
+    submission.struct_size = sizeof submission;
+    submission.name = i % 3 == 0 ? BP_STR("t.plain") : BP_STR("t.later");
+    submission.on_reply = Call::on_reply;
+    submission.user = &call;
+    bp_request request{};
+    REQUIRE(rig.loop.submit(submission, &request) == BP_OK);
+    const auto pause = [i] {
+      const Nanos until = now() + static_cast<Nanos>(i % 100) * 200;
+      while (now() < until) {
+      }
+    };
+    pause();
+    if (i % 3 == 1) REQUIRE(rig.loop.cancel(request) == BP_OK);
+    if (i % 3 == 2) REQUIRE(reply(request.id, BP_OK, "") == BP_OK);
+    const Nanos limit = after_ms(10'000);
+    while (!call.ended && now() < limit) std::this_thread::yield();
+    const bool ended = call.ended;
+    if (!ended) rig.on_thread([] {});  // wakes it, so that the call is not there for ever
+    REQUIRE(ended);
+    pause();
+  }
+}
+
 TEST_CASE("tokens of calls that have ended are refused, at any moment of the next use of their records") {
   LoopRig rig;
   rig.handler("t.plain", answers);

@@ -11,9 +11,12 @@
 #include <vector>
 
 #include "context/control.hpp"
+#include "modules/copy_store.hpp"
 #include "modules/registry.hpp"
 #include "request/functions.hpp"
+#include "support/result.hpp"
 #include "support/slab.hpp"
+#include "temp_dir.hpp"
 #include "watchdog/watchdog.hpp"
 
 using namespace backplane;
@@ -230,9 +233,9 @@ TEST_CASE("however a thread becomes busy while the watchdog falls asleep, its st
   std::atomic<int> told{0};
   const auto id = watchdog.watch(heartbeat, "request", [&told](const Liveness&) { ++told; });
   bool found = true;
-  for (int episode = 1; episode <= 150 && found; ++episode) {
+  for (int episode = 1; episode <= 200 && found; ++episode) {
     // Idle for a time that is different each time, so that the end of it meets each step of the way to sleep.
-    const Nanos until = now() + static_cast<Nanos>(episode % 30) * 20 * us;
+    const Nanos until = now() + static_cast<Nanos>(episode % 100) * 2 * us;
     while (now() < until) std::this_thread::yield();
     const int before = told;
     heartbeat.beat();
@@ -271,4 +274,29 @@ TEST_CASE("a thread that is unwatched while another's stall is told is not told 
   go_on.set_value();
   CHECK(watchdog.unwatch(first_id));
   CHECK(told_of_second == 0);
+}
+
+TEST_CASE("hosts that start at once and sweep up after dead ones leave each other's copies alone") {
+  const TempDir temporary;
+  ::setenv("TMPDIR", temporary.path().c_str(), 1);
+  const std::vector<std::uint8_t> bytes(100, 7);
+  std::atomic<int> lost{0};
+  std::vector<std::thread> hosts;
+  for (int t = 0; t < 8; ++t) {
+    hosts.emplace_back([&] {
+      for (int i = 0; i < 100; ++i) {
+        CopyStore store([](const std::filesystem::path&) {});
+        try {
+          for (std::uint64_t number = 1; number <= 2; ++number) {
+            if (!std::filesystem::exists(store.add("m", number, bytes))) ++lost;
+          }
+        } catch (const Failure&) {
+          ++lost;
+        }
+      }
+    });
+  }
+  for (auto& host : hosts) host.join();
+  ::unsetenv("TMPDIR");
+  CHECK(lost == 0);
 }
