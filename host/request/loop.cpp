@@ -62,6 +62,7 @@ void RequestLoop::run() {
   current_loop = this;
   heartbeat_.begin_here();
   heartbeat_.busy();
+  watchdog_.active();  // it may have looked before this thread began, and the first turn may be one without end
   while (!finished_) {
     if (!turn()) wait();
   }

@@ -16,7 +16,7 @@ using namespace host_test;
 
 namespace {
 
-constexpr std::uint32_t threshold_ms = 150;
+constexpr std::uint32_t threshold_ms = 200;
 
 /// The events of the watchdog: their names, and what they say as text.
 struct Liveness {

@@ -138,3 +138,30 @@ TEST_CASE("a handler that calls functions which answer at once does not beat by 
   CHECK(afterwards.module == rig.generation.module);
   CHECK(afterwards.generation == 1);
 }
+
+TEST_CASE("a request thread that is stuck in the first thing it does is found, although the watchdog slept by then") {
+  LoopRig site;
+  Workers workers(1);
+  Watchdog watchdog({5 * nanos_per_ms, 50 * nanos_per_ms, 0});
+  RequestLoop loop({}, site.registry, workers, watchdog, site);
+  std::promise<void> told;
+  std::promise<void> go_on;
+  std::atomic<::pid_t> tid{0};
+  const auto id = watchdog.watch(loop.heartbeat(), "request", [&](const Liveness& liveness) {
+    if (!liveness.responding) told.set_value();
+  });
+  watchdog.post(0, [&tid] { tid = ::gettid(); });
+  watchdog.flush();
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  for (Nanos limit = after_ms(20'000); now() < limit && scheduling_of(tid)->state != 'S';) std::this_thread::yield();
+  loop.post([&] { go_on.get_future().wait(); });
+  std::thread thread([&] { loop.run(); });
+  CHECK(told.get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready);
+  go_on.set_value();
+  loop.close();
+  CHECK(loop.wait_until_idle(std::chrono::seconds(20)));
+  CHECK(loop.end_instances(std::chrono::seconds(20)));
+  loop.finish();
+  thread.join();
+  watchdog.unwatch(id);
+}

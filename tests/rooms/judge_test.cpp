@@ -122,6 +122,16 @@ TEST_CASE("a look that comes late says nothing of any one thread") {
   CHECK(court.told[0].for_ms == 2'000);
 }
 
+TEST_CASE("looks that are each late by less than a quarter of the threshold count, however often they should come") {
+  Court court({10 * ms, 1'000 * ms, 0});
+  Busy thread;
+  court.watch(thread);
+  court.look_after(10 * ms);
+  for (int i = 0; i < 3; ++i) REQUIRE(court.look_after(260 * ms) == 0);
+  REQUIRE(court.look_after(261 * ms) == 0);  // late
+  CHECK(court.look_after(260 * ms) == 1);
+}
+
 TEST_CASE("a process that is stopped and goes on is no stall, whenever in the interval between two looks it is") {
   for (Nanos stopped_at = 0; stopped_at <= 1'000; stopped_at += 50) {
     for (const Nanos stop : {300, 900, 950, 1'500, 2'500, 60'000}) {
