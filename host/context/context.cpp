@@ -162,9 +162,7 @@ void Context::dispose(std::unique_ptr<Endpoint> self) noexcept {
   host_.keep(std::unique_ptr<Context>(this));
 }
 
-bool Context::on_own_thread() const noexcept {
-  return RequestLoop::on_any_thread() || EventBus::on_any_thread() || host_.on_own_thread();
-}
+bool Context::on_own_thread() const noexcept { return host_.on_own_thread(); }
 
 bp_status Context::close() {
   loop_.close();

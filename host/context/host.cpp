@@ -132,6 +132,10 @@ Host::Host(HostOptions options)
   resting_.reserve(most_resting);
 }
 
+bool Host::on_own_thread() const noexcept {
+  return RequestLoop::on_any_thread() || EventBus::on_any_thread() || watchdog_.on_thread() || control_.on_thread();
+}
+
 std::vector<InstanceSite*> Host::sites() const { return {contexts_.begin(), contexts_.end()}; }
 
 void Host::attach(Context& context) {

@@ -42,7 +42,8 @@ class Host {
   Registry& registry() noexcept { return registry_; }
   Workers& workers() noexcept { return workers_; }
   Watchdog& watchdog() noexcept { return watchdog_; }
-  bool on_own_thread() const noexcept { return watchdog_.on_thread() || control_.on_thread(); }
+  /// Whether the calling thread is any of the host's, or of a context's: nothing may wait for them there.
+  bool on_own_thread() const noexcept;
 
   /// From now on the context has an instance of every module. Not from a thread of the host.
   void attach(Context& context);

@@ -2,16 +2,12 @@
 #include "context/host_endpoint.hpp"
 
 #include "context/host.hpp"
-#include "event/bus.hpp"
-#include "request/loop.hpp"
 #include "request/submission.hpp"
 #include "support/views.hpp"
 
 namespace backplane {
 
-bool HostEndpoint::on_own_thread() const noexcept {
-  return RequestLoop::on_any_thread() || EventBus::on_any_thread() || host_.on_own_thread();
-}
+bool HostEndpoint::on_own_thread() const noexcept { return host_.on_own_thread(); }
 
 bp_status HostEndpoint::submit(const bp_submission& submission, bp_request*) {
   return submit_without_context(host_.registry(), submission);

@@ -20,11 +20,15 @@ inline std::vector<bp_status> blocking_functions(bp_context context) {
   with([&](bp_result* out) { return bp_module_reload(context, BP_STR("sleeper"), nullptr, 0, out); });
   with([&](bp_result* out) { return bp_module_list(context, out); });
   with([&](bp_result* out) { return bp_host_status(context, out); });
+  with([&](bp_result* out) {
+    bp_context made{};
+    return bp_context_create(nullptr, &made, out);
+  });
   got.push_back(bp_context_stop(context, 0));
   got.push_back(bp_context_destroy(context));
   return got;
 }
 
-inline const std::vector<bp_status> all_refused(8, BP_REENTRANT);
+inline const std::vector<bp_status> all_refused(9, BP_REENTRANT);
 
 }  // namespace host_test

@@ -131,7 +131,8 @@ typedef struct bp_context_options {
 
 /* Makes a context in this process, and its instance of every loaded module. `options` may be NULL.
  * BP_OK: `*out` is the context. Otherwise nothing is left behind, `*out` is zero, and `why`, if not
- * NULL, has the message: BP_INVALID_ARGUMENT, BP_OUT_OF_MEMORY, BP_IO (threads or descriptors).
+ * NULL, has the message: BP_INVALID_ARGUMENT, BP_OUT_OF_MEMORY, BP_IO (threads or descriptors),
+ * BP_REENTRANT from a thread of the host's.
  * [thread: caller] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_context_create(const bp_context_options* options, bp_context* out, bp_result* why);
 
