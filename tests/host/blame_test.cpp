@@ -99,13 +99,13 @@ TEST_CASE("who holds the thread is told from who waits") {
 TEST_CASE("requests that no handler was begun for are counted as refused, whatever the reason") {
   bp_context_options options = no_options();
   options.queue_depth = 2;
+  std::deque<Replies> replies;  // outlives the context, which still answers at its end
   const Context context(options);
   {
     const Loaded slow(context, "slow");
     const Loaded gone(context, "sleeper");
     CHECK(context.call("slow.sleep", "0") == "ok:0");
     const Value before = name(context, "slow.sleep");
-    std::deque<Replies> replies;
     REQUIRE(context.submit("slow.sleep", replies.emplace_back(), "20") == BP_OK);
     std::uint64_t overloaded = 0;
     bp_request queued{};

@@ -142,12 +142,12 @@ TEST_CASE("contexts of other options are not taken for one another") {
   }
   CHECK(status_of(keeper.native)["resting"].number <= 32);
   {
+    std::deque<Replies> replies;  // outlive the context, which still answers at its end
     Context wide;
-    std::deque<Replies> replies;
     for (int i = 0; i < 10; ++i) REQUIRE(wide.submit("slow.sleep", replies.emplace_back(), "1") == BP_OK);
   }
-  Context context(narrow);
   std::deque<Replies> replies;
+  Context context(narrow);
   Seen refused;
   for (int i = 0; i < 10; ++i)
     refused.push_back(bp_status_name(context.submit("slow.sleep", replies.emplace_back(), "5")));
