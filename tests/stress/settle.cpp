@@ -21,7 +21,7 @@ bool may_end_with(const Call& call, bp_status status) {
       return call.timed || verb.nested;
     case BP_MODULE_GONE:
       return !unknown && (!call.steady || verb.nested);
-    case BP_UNKNOWN_NAME:
+    case BP_UNKNOWN_NAME:  // also if a module comes back between the two looks at it that tell gone from unknown
       return unknown || !call.steady || verb.nested;
     case BP_INSTANCE_FAILED:
       return call.life->closing;
