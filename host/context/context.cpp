@@ -9,6 +9,7 @@
 
 #include "context/host.hpp"
 #include "support/log.hpp"
+#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/thread_name.hpp"
 #include "support/typed_event.hpp"
@@ -132,7 +133,7 @@ void Context::start() {
 // The host does not know of it. What runs is brought to its end, however long a module's instance takes.
 void Context::abandon_start() noexcept {
   constexpr std::chrono::hours as_long_as_it_takes{24};
-  const std::lock_guard lock(stop_mutex_);
+  const MutexLock lock(stop_mutex_);
   loop_.close();
   const bool begun = !request_thread_.wait(std::chrono::milliseconds(0));
   while (begun && !loop_.end_instances(as_long_as_it_takes)) {
@@ -151,7 +152,7 @@ void Context::renew() noexcept {
   id_ = next_id();
   loop_.renew();
   bus_.renew();
-  const std::lock_guard lock(stop_mutex_);
+  const MutexLock lock(stop_mutex_);
   stage_ = Stage::running;
   leaving_ = false;
   left_.close();
@@ -174,7 +175,7 @@ bp_status Context::close() {
 bp_status Context::stop(std::uint32_t timeout_ms) {
   if (on_own_thread()) return BP_REENTRANT;
   const std::chrono::milliseconds timeout(timeout_ms == 0 ? config_.stop_timeout_ms : timeout_ms);
-  const std::lock_guard lock(stop_mutex_);
+  const MutexLock lock(stop_mutex_);
   loop_.close();
   if (stage_ == Stage::running && loop_.wait_until_idle(timeout)) stage_ = Stage::drained;
   const auto until = std::chrono::steady_clock::now() + timeout;

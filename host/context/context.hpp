@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "context/control.hpp"
@@ -11,6 +10,7 @@
 #include "request/loop.hpp"
 #include "support/endpoint.hpp"
 #include "support/job_thread.hpp"
+#include "support/mutex.hpp"
 
 namespace backplane {
 
@@ -95,7 +95,7 @@ class Context final : public Endpoint, public InstanceSite {
     Context& context;
   };
 
-  bool leave_host(std::chrono::milliseconds timeout);
+  bool leave_host(std::chrono::milliseconds timeout) BP_REQUIRES(stop_mutex_);
   bool end_threads(std::chrono::milliseconds timeout);
   void abandon_start() noexcept;
 
@@ -107,10 +107,10 @@ class Context final : public Endpoint, public InstanceSite {
   RequestLoop loop_;
   Watchdog::Id request_watch_ = 0;
   Watchdog::Id event_watch_ = 0;
-  std::mutex stop_mutex_;
-  Stage stage_ = Stage::running;  // guarded by stop_mutex_
+  Mutex stop_mutex_;
+  Stage stage_ BP_GUARDED_BY(stop_mutex_) = Stage::running;
   Leave leave_{*this};
-  bool leaving_ = false;  // guarded by stop_mutex_: `leave_` is posted
+  bool leaving_ BP_GUARDED_BY(stop_mutex_) = false;  // `leave_` is posted
   Latch left_;
   JobThread event_thread_;
   JobThread request_thread_;

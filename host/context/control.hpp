@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <condition_variable>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "support/mpsc.hpp"
+#include "support/mutex.hpp"
 #include "support/thread_name.hpp"
 
 namespace backplane {
@@ -36,7 +35,7 @@ class Control {
   /// What has been posted still runs.
   ~Control() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       stop_ = true;
       changed_.notify_all();
     }
@@ -45,7 +44,7 @@ class Control {
 
   /// Runs `job` after what was posted before. Any thread, the control thread too.
   void post(Job& job) noexcept {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     jobs_.push(&job);
     changed_.notify_one();
   }
@@ -81,22 +80,22 @@ class Control {
           error = std::current_exception();
         }
         // Under the lock to the end: the caller goes on, and this with it, as soon as it sees `done`.
-        const std::lock_guard lock(mutex);
+        const MutexLock lock(mutex);
         done = true;
         changed.notify_all();
       }
       F& body;
       std::optional<decltype(job())> value;
       std::exception_ptr error;
-      std::mutex mutex;
-      std::condition_variable changed;
-      bool done = false;  // guarded by mutex
+      Mutex mutex;
+      Condition changed;
+      bool done BP_GUARDED_BY(mutex) = false;
     };
     Now now(job);
     post(now);
     {
-      std::unique_lock lock(now.mutex);
-      now.changed.wait(lock, [&now] { return now.done; });
+      MutexLock lock(now.mutex);
+      now.changed.wait(lock, [&now]() BP_REQUIRES(now.mutex) { return now.done; });
     }
     if (now.error != nullptr) std::rethrow_exception(std::move(now.error));
     return std::move(*now.value);
@@ -107,9 +106,9 @@ class Control {
  private:
   void run() {
     name_thread("bp-control");
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
+      changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return stop_ || !jobs_.empty(); });
       Job* const job = jobs_.pop();
       if (job == nullptr) return;
       lock.unlock();
@@ -118,10 +117,10 @@ class Control {
     }
   }
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  Fifo<Job> jobs_;     // guarded by mutex_
-  bool stop_ = false;  // guarded by mutex_
+  Mutex mutex_;
+  Condition changed_;
+  Fifo<Job> jobs_ BP_GUARDED_BY(mutex_);
+  bool stop_ BP_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

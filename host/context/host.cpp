@@ -16,6 +16,7 @@
 #include "context/status_report.hpp"
 #include "modules/reports.hpp"
 #include "support/log.hpp"
+#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
@@ -31,9 +32,9 @@ constexpr std::size_t max_workers = 256;
 // Destroyed contexts that rest with their threads and buffers for the next to be made.
 constexpr std::size_t most_resting = 32;
 
-std::mutex the_mutex;
-Host* the_host = nullptr;  // guarded by the_mutex; never deleted, because its threads may outlive main()
-HostOptions the_options;   // guarded by the_mutex, until the host is there
+Mutex the_mutex;
+Host* the_host BP_GUARDED_BY(the_mutex) = nullptr;  // never deleted, because its threads may outlive main()
+HostOptions the_options BP_GUARDED_BY(the_mutex);   // until the host is there
 
 // Directories of this process that go with it. A forked child must not take them along.
 struct TemporaryDirs {
@@ -43,7 +44,7 @@ struct TemporaryDirs {
     for (const fs::path& path : paths) fs::remove_all(path, ignored);
   }
   const pid_t owner = ::getpid();
-  std::vector<fs::path> paths;  // guarded by the_mutex
+  std::vector<fs::path> paths BP_GUARDED_BY(the_mutex);
 };
 TemporaryDirs temporary_dirs;
 
@@ -76,13 +77,13 @@ bp_status guarded(bp_result& result, F operation) noexcept {
 }  // namespace
 
 Host& Host::get() {
-  const std::lock_guard lock(the_mutex);
+  const MutexLock lock(the_mutex);
   if (the_host == nullptr) the_host = new Host(the_options);
   return *the_host;
 }
 
 bp_status Host::configure(const bp_host_options& options, std::string& why) {
-  const std::lock_guard lock(the_mutex);
+  const MutexLock lock(the_mutex);
   if (the_host != nullptr) {
     why = "the host of this process runs already; configure it before the first context is made";
     return BP_NOT_SUPPORTED;
@@ -125,7 +126,7 @@ Host::Host(HostOptions options)
           registry_, module_api(), [this] { return sites(); },
           [this](std::function<void()> job) { return control_.prepare(std::move(job)); },
           [](const fs::path& made) {
-            const std::lock_guard lock(the_mutex);
+            const MutexLock lock(the_mutex);
             temporary_dirs.paths.push_back(made);
           }) {
   loader_.allow(options_.module_dirs);
@@ -150,7 +151,7 @@ void Host::attach(Context& context) {
 void Host::detach(Context& context) noexcept { std::erase(contexts_, &context); }
 
 std::unique_ptr<Context> Host::resting(const ContextConfig& config) {
-  const std::lock_guard lock(resting_mutex_);
+  const MutexLock lock(resting_mutex_);
   const auto found = std::find_if(resting_.rbegin(), resting_.rend(),
                                   [&](const auto& context) { return context->config() == config; });
   if (found == resting_.rend()) return nullptr;
@@ -161,7 +162,7 @@ std::unique_ptr<Context> Host::resting(const ContextConfig& config) {
 
 void Host::keep(std::unique_ptr<Context> context) noexcept {
   context->rest();
-  const std::lock_guard lock(resting_mutex_);
+  const MutexLock lock(resting_mutex_);
   // The oldest goes, so that contexts of other options do not take all the places for ever.
   if (resting_.size() == most_resting) {
     context.swap(resting_.front());
@@ -183,14 +184,14 @@ auto Host::run_load(F load) -> decltype(load()) {
 }
 
 std::size_t Host::resting_count() {
-  const std::lock_guard lock(resting_mutex_);
+  const MutexLock lock(resting_mutex_);
   return resting_.size();
 }
 
 bool Host::forget_resting() {
   std::vector<std::unique_ptr<Context>> forgotten;
   forgotten.reserve(most_resting);
-  const std::lock_guard lock(resting_mutex_);
+  const MutexLock lock(resting_mutex_);
   resting_.swap(forgotten);
   return !forgotten.empty();
 }
@@ -252,7 +253,7 @@ bp_status Host::list(bp_result& result) {
 }
 
 std::string Host::module_data_dir(const std::string& module) {
-  const std::lock_guard lock(data_dir_mutex_);
+  const MutexLock lock(data_dir_mutex_);
   const auto refuse = [](const fs::path& path, const std::string& why) {
     throw Failure{BP_IO, "the data directory " + path.string() + " cannot be used: " + why +
                              "; give the host one it may write (data_dir, --data-dir)"};
@@ -264,7 +265,7 @@ std::string Host::module_data_dir(const std::string& module) {
     std::string pattern = (temporary / "backplane-data-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) refuse(pattern, std::generic_category().message(errno));
     data_dir_ = pattern;
-    const std::lock_guard dirs_lock(the_mutex);
+    const MutexLock dirs_lock(the_mutex);
     temporary_dirs.paths.push_back(data_dir_);
   }
   const fs::path path = data_dir_ / module;

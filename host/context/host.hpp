@@ -6,7 +6,6 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +15,7 @@
 #include "context/control.hpp"
 #include "modules/loader.hpp"
 #include "request/workers.hpp"
+#include "support/mutex.hpp"
 #include "watchdog/watchdog.hpp"
 
 namespace backplane {
@@ -79,14 +79,14 @@ class Host {
 
   const HostOptions options_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-  std::mutex data_dir_mutex_;
-  std::filesystem::path data_dir_;  // guarded by data_dir_mutex_
+  Mutex data_dir_mutex_;
+  std::filesystem::path data_dir_ BP_GUARDED_BY(data_dir_mutex_);
   Registry registry_;
   Workers workers_;
   Watchdog watchdog_;
   std::vector<Context*> contexts_;  // the control thread's
-  std::mutex resting_mutex_;
-  std::vector<std::unique_ptr<Context>> resting_;  // guarded by resting_mutex_; the longest resting first
+  Mutex resting_mutex_;
+  std::vector<std::unique_ptr<Context>> resting_ BP_GUARDED_BY(resting_mutex_);  // the longest resting first
   Control control_;
   Loader loader_;
 };

@@ -15,6 +15,7 @@
 #include "reply/buffer.hpp"
 #include "request/loop.hpp"
 #include "support/log.hpp"
+#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
 #include "support/sized.hpp"
@@ -31,7 +32,7 @@ constexpr std::uint32_t known_handler_flags = BP_HANDLER_BLOCKING | BP_HANDLER_C
 
 // The reason that the operator is told if init fails for this and says nothing better itself.
 bp_status refuse_name(Generation& generation, bp_status status, std::string_view name, std::string_view why) {
-  const std::lock_guard lock(generation.failure_mutex);
+  const MutexLock lock(generation.failure_mutex);
   generation.failure = "it registers \"" + std::string(name) + "\", " + std::string(why);
   return status;
 }
@@ -105,7 +106,7 @@ bp_status reply(bp_token token, const bp_answer* answer) noexcept {
 void fail(bp_module* module, bp_str message) noexcept try {
   if (module == nullptr) return;
   Generation& generation = *module->generation;
-  const std::lock_guard lock(generation.failure_mutex);
+  const MutexLock lock(generation.failure_mutex);
   generation.failure = view(message);
 } catch (const std::bad_alloc&) {
   // The failure itself is told all the same.
@@ -162,7 +163,7 @@ bp_status config_data_dir(bp_module* module, bp_str* path, bp_str* message) noex
   if (module == nullptr || path == nullptr) return BP_INVALID_ARGUMENT;
   Generation& generation = *module->generation;
   *path = {"", 0};
-  const std::lock_guard lock(generation.data_dir_mutex);
+  const MutexLock lock(generation.data_dir_mutex);
   try {
     if (generation.data_dir.empty()) generation.data_dir = Host::get().module_data_dir(generation.manifest.name);
     *path = str(generation.data_dir);

@@ -3,11 +3,9 @@
 // Calls, events, host functions.
 #include <backplane/backplane.h>
 
-#include <condition_variable>
-#include <mutex>
-
 #include "embed/guard.hpp"
 #include "reply/answer.hpp"
+#include "support/mutex.hpp"
 #include "support/sized.hpp"
 #include "support/views.hpp"
 
@@ -17,16 +15,16 @@ namespace {
 
 // The caller of bp_call_sync, waiting. It is gone as soon as it has seen `done` under the mutex.
 struct SyncCall {
-  bp_result* out;
-  bp_status status = BP_OK;
-  bool done = false;
-  std::mutex mutex;
-  std::condition_variable changed;
+  bp_result* out = nullptr;
+  Mutex mutex;
+  bp_status status BP_GUARDED_BY(mutex) = BP_OK;
+  bool done BP_GUARDED_BY(mutex) = false;
+  Condition changed;
 
   static void on_reply(void* user, const bp_answer* answer) {
     if (answer->status == BP_STALE || answer->status == BP_PARTIAL) return;
     auto& self = *static_cast<SyncCall*>(user);
-    const std::lock_guard lock(self.mutex);
+    const MutexLock lock(self.mutex);
     self.status = give(self.out, answer->status, view(answer->payload), view(answer->message), view(answer->detail));
     self.done = true;
     self.changed.notify_one();
@@ -46,7 +44,8 @@ bp_status bp_submit(bp_context ctx, const bp_submission* submission, bp_request*
 }
 
 bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out) {
-  SyncCall call{out};
+  SyncCall call;
+  call.out = out;
   bp_submission submission{};
   submission.struct_size = sizeof submission;
   submission.flags = BP_SUBMIT_NO_STALE;
@@ -62,8 +61,8 @@ bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, uint64_t t
   });
   if (submitted != BP_OK) return submitted;
   // Outside the border: a destroy of the context must not wait for this call, but the other way round.
-  std::unique_lock lock(call.mutex);
-  call.changed.wait(lock, [&call] { return call.done; });
+  MutexLock lock(call.mutex);
+  call.changed.wait(lock, [&call]() BP_REQUIRES(call.mutex) { return call.done; });
   return call.status;
 }
 

@@ -4,7 +4,6 @@
 #include <backplane/backplane.h>
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -16,6 +15,7 @@
 #include "embed/slots.hpp"
 #include "remote/connect.hpp"
 #include "support/log.hpp"
+#include "support/mutex.hpp"
 #include "support/sized.hpp"
 
 using namespace backplane;
@@ -83,9 +83,9 @@ void quarantine(bp_context ctx, Endpoint& endpoint) {
 extern "C" {
 
 bp_context bp_host_context(void) {
-  static std::mutex mutex;
-  static bp_context handle{0};  // guarded by mutex
-  const std::lock_guard lock(mutex);
+  static Mutex mutex;
+  static bp_context handle BP_GUARDED_BY(mutex){0};
+  const MutexLock lock(mutex);
   if (handle.id != 0) return handle;
   add(
       &handle, nullptr, [] { return std::make_unique<HostEndpoint>(Host::get()); }, [](Endpoint&) {});

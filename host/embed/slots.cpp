@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include "support/mutex.hpp"
+
 namespace backplane {
 
 Slots& slots() noexcept {
@@ -13,7 +15,7 @@ Slots& slots() noexcept {
 }
 
 bp_context Slots::reserve() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Slot* slot = nullptr;
   if (!free_.empty()) {
     slot = free_.front();
@@ -31,14 +33,14 @@ bp_context Slots::reserve() {
 
 void Slots::publish(bp_context handle, std::unique_ptr<Endpoint> endpoint) {
   Slot& slot = *slot_of(handle);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   slot.endpoint.store(endpoint.get(), std::memory_order_relaxed);
   slot.owned = std::move(endpoint);
   slot.handle.store(handle.id, std::memory_order_seq_cst);
 }
 
 void Slots::release(bp_context handle) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   free_.push_back(slot_of(handle));
 }
 
@@ -61,7 +63,7 @@ void Slots::reap(bp_context handle) {
   std::unique_ptr<Endpoint> stopped = std::move(slot.owned);
   Endpoint& endpoint = *stopped;
   endpoint.dispose(std::move(stopped));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   free_.push_back(&slot);
 }
 

@@ -8,9 +8,9 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 
 #include "support/endpoint.hpp"
+#include "support/mutex.hpp"
 #include "support/thread_shard.hpp"
 
 namespace backplane {
@@ -63,8 +63,8 @@ class Slots {
   struct Slot {
     std::atomic<std::uint64_t> handle{0};  // the one that leads here now, else 0
     std::atomic<Endpoint*> endpoint{nullptr};
-    std::unique_ptr<Endpoint> owned;  // guarded by mutex_; once retired, the retirer's
-    std::uint32_t generation = 0;     // guarded by mutex_
+    std::unique_ptr<Endpoint> owned;  // guarded by Slots::mutex_; once retired, the retirer's
+    std::uint32_t generation = 0;     // guarded by Slots::mutex_
     std::uint32_t index = 0;
     std::array<Count, shard_count> counts;
   };
@@ -72,10 +72,10 @@ class Slots {
   static constexpr std::uint64_t mark = std::uint64_t{0x6378} << 48;
   Slot* slot_of(bp_context handle) const noexcept;
 
-  std::mutex mutex_;
-  std::deque<Slot*> free_;                            // guarded by mutex_; oldest first, so that generations last
+  Mutex mutex_;
+  std::deque<Slot*> free_ BP_GUARDED_BY(mutex_);      // oldest first, so that generations last
   std::array<std::atomic<Slot*>, capacity> slots_{};  // never freed
-  std::size_t used_ = 0;                              // guarded by mutex_
+  std::size_t used_ BP_GUARDED_BY(mutex_) = 0;
 };
 
 /// The process's.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/bus.hpp"
 
+#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/views.hpp"
 
@@ -35,7 +36,7 @@ bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t 
 }
 
 void EventBus::set_stuck(bool stuck) {
-  const std::lock_guard lock(stuck_mutex_);
+  const MutexLock lock(stuck_mutex_);
   if (stuck_.exchange(stuck) == stuck) return;
   if (stuck) stuck_culprit_ = culprit();
   tell_stuck_(stuck);

@@ -4,12 +4,12 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string_view>
 #include <thread>
 
 #include "event/listeners.hpp"
 #include "event/queue.hpp"
+#include "support/mutex.hpp"
 #include "watchdog/watchdog.hpp"
 
 namespace backplane {
@@ -64,9 +64,9 @@ class EventBus {
   std::atomic<std::thread::id> thread_{};
   void set_stuck(bool stuck);
 
-  std::mutex stuck_mutex_;  // orders what is told; nothing outside the host is called under it
+  Mutex stuck_mutex_;  // orders what is told; nothing outside the host is called under it
   std::atomic<bool> stuck_{false};
-  Culprit stuck_culprit_;  // guarded by stuck_mutex_
+  Culprit stuck_culprit_ BP_GUARDED_BY(stuck_mutex_);
 };
 
 }  // namespace backplane

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/views.hpp"
 
@@ -18,7 +19,7 @@ struct Listeners::Wait {
 namespace {
 
 // Guards waits(). Taken before a mutex_, and only where there is somebody to wait for.
-std::mutex waits_mutex;
+Mutex waits_mutex;
 
 }  // namespace
 
@@ -29,7 +30,7 @@ std::vector<const Listeners::Wait*>& Listeners::waits() {
 }
 
 std::uint64_t Listeners::add(std::string_view pattern, bp_event_fn on_event, void* user) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto listener = std::make_shared<Listener>();
   listener->id = ++last_id_;
   listener->pattern = pattern;
@@ -45,7 +46,7 @@ std::uint64_t Listeners::add(std::string_view pattern, bp_event_fn on_event, voi
 bool Listeners::remove(std::uint64_t id) {
   std::shared_ptr<Listener> listener;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = std::find_if(list_->begin(), list_->end(), [id](const auto& each) { return each->id == id; });
     if (found == list_->end()) return false;
     listener = *found;
@@ -59,15 +60,15 @@ bool Listeners::remove(std::uint64_t id) {
   const Wait wait{std::this_thread::get_id(), this, listener.get()};
   if (!enter(wait)) return true;
   {
-    std::unique_lock lock(mutex_);
-    ended_.wait(lock, [&] { return !runs_elsewhere(*listener); });
+    MutexLock lock(mutex_);
+    ended_.wait(lock, [&]() BP_REQUIRES(mutex_) { return !runs_elsewhere(*listener); });
   }
   leave(wait);
   return true;
 }
 
 void Listeners::clear() noexcept {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!list_->empty()) list_ = none_;
   last_id_ = 0;
   count_.store(0, std::memory_order_relaxed);
@@ -76,14 +77,14 @@ void Listeners::clear() noexcept {
 // False, and nothing is entered, if it would wait for ever. With waits_mutex held nobody in waits() can return
 // from its remove(), hence not from its callback: what closes_ring() sees piece by piece holds as a whole.
 bool Listeners::enter(const Wait& wait) {
-  const std::lock_guard lock(waits_mutex);
+  const MutexLock lock(waits_mutex);
   if (closes_ring(wait)) return false;
   waits().push_back(&wait);
   return true;
 }
 
 void Listeners::leave(const Wait& wait) {
-  const std::lock_guard lock(waits_mutex);
+  const MutexLock lock(waits_mutex);
   std::erase(waits(), &wait);
 }
 
@@ -105,7 +106,7 @@ bool Listeners::closes_ring(const Wait& last) {
 
 std::vector<std::thread::id> Listeners::waited_for(const Wait& wait) {
   std::vector<std::thread::id> threads;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const Run& run : running_) {
     if (run.listener == wait.listener && run.thread != wait.thread) threads.push_back(run.thread);
   }
@@ -119,14 +120,14 @@ bool Listeners::runs_elsewhere(const Listener& listener) const {
 }
 
 bool Listeners::begin(Listener& listener, std::string_view event) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (listener.removed) return false;
   running_.push_back({&listener, std::this_thread::get_id(), event});
   return true;
 }
 
 void Listeners::end(Listener& listener) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   running_.erase(std::find_if(running_.begin(), running_.end(), [&listener](const Run& run) {
     return run.listener == &listener && run.thread == std::this_thread::get_id();
   }));
@@ -136,7 +137,7 @@ void Listeners::end(Listener& listener) {
 void Listeners::call(bp_event event, Heartbeat* heartbeat) {
   std::shared_ptr<const List> list;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     list = list_;
   }
   const std::string_view name = view(event.name);
@@ -150,7 +151,7 @@ void Listeners::call(bp_event event, Heartbeat* heartbeat) {
 }
 
 Culprit Listeners::running_on(std::thread::id thread) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto run =
       std::find_if(running_.begin(), running_.end(), [thread](const Run& r) { return r.thread == thread; });
   if (run == running_.end()) return {};

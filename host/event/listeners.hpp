@@ -4,15 +4,14 @@
 #include <backplane/backplane.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
+#include "support/mutex.hpp"
 #include "watchdog/heartbeat.hpp"
 
 namespace backplane {
@@ -53,7 +52,7 @@ class Listeners {
     std::string pattern;
     bp_event_fn on_event;
     void* user;
-    bool removed = false;  // guarded by mutex_
+    bool removed = false;  // guarded by Listeners::mutex_
   };
   using List = std::vector<std::shared_ptr<Listener>>;
 
@@ -72,15 +71,15 @@ class Listeners {
 
   bool begin(Listener& listener, std::string_view event);
   void end(Listener& listener);
-  bool runs_elsewhere(const Listener& listener) const;
+  bool runs_elsewhere(const Listener& listener) const BP_REQUIRES(mutex_);
   std::vector<std::thread::id> waited_for(const Wait& wait);
 
-  std::mutex mutex_;
-  std::condition_variable ended_;
+  Mutex mutex_;
+  Condition ended_;
   const std::shared_ptr<const List> none_ = std::make_shared<List>();
-  std::shared_ptr<const List> list_ = none_;  // guarded by mutex_; replaced, never changed
-  std::vector<Run> running_;                  // guarded by mutex_: on the event and the watchdog thread, so two at most
-  std::uint64_t last_id_ = 0;                 // guarded by mutex_
+  std::shared_ptr<const List> list_ BP_GUARDED_BY(mutex_) = none_;  // replaced, never changed
+  std::vector<Run> running_ BP_GUARDED_BY(mutex_);  // on the event and the watchdog thread, so two at most
+  std::uint64_t last_id_ BP_GUARDED_BY(mutex_) = 0;
   std::atomic<std::size_t> count_{0};
 };
 

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "support/mutex.hpp"
+
 namespace backplane {
 namespace {
 
@@ -46,7 +48,7 @@ EventQueue::~EventQueue() {
 }
 
 EventQueue::Put EventQueue::put(std::string_view name, bp_bytes payload, std::uint32_t flags) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (closed_) return Put::closed;
   if (count_ == capacity_) return Put::full;
   if (!fill(slots_[(first_ + count_) % capacity_], name, payload, flags)) return Put::no_memory;
@@ -77,8 +79,8 @@ bool EventQueue::fill(Slot& slot, std::string_view name, bp_bytes payload, std::
 }
 
 std::optional<EventQueue::View> EventQueue::take() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return count_ != 0 || closed_; });
+  MutexLock lock(mutex_);
+  changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return count_ != 0 || closed_; });
   if (count_ == 0) return std::nullopt;
   const Slot& slot = slots_[first_];
   const bool on_heap = slot.heap != nullptr;
@@ -88,25 +90,25 @@ std::optional<EventQueue::View> EventQueue::take() {
 }
 
 std::uint32_t EventQueue::release() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::free(slots_[first_].heap);
   first_ = (first_ + 1) % capacity_;
   return --count_;
 }
 
 void EventQueue::close() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   closed_ = true;
   changed_.notify_all();
 }
 
 void EventQueue::open() noexcept {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   closed_ = false;
 }
 
 std::uint32_t EventQueue::size() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return count_;
 }
 

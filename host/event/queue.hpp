@@ -3,12 +3,12 @@
 
 #include <backplane/base.h>
 
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string_view>
+
+#include "support/mutex.hpp"
 
 namespace backplane {
 
@@ -63,12 +63,12 @@ class EventQueue {
   static bool fill(Slot& slot, std::string_view name, bp_bytes payload, std::uint32_t flags);
 
   const std::uint32_t capacity_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::unique_ptr<Slot[]> slots_;  // guarded by mutex_, but for the slot that take() gave out
-  std::uint32_t first_ = 0;        // guarded by mutex_
-  std::uint32_t count_ = 0;        // guarded by mutex_
-  bool closed_ = false;            // guarded by mutex_
+  Mutex mutex_;
+  Condition changed_;
+  std::unique_ptr<Slot[]> slots_ BP_GUARDED_BY(mutex_);  // but for the slot that take() gave out
+  std::uint32_t first_ BP_GUARDED_BY(mutex_) = 0;
+  std::uint32_t count_ BP_GUARDED_BY(mutex_) = 0;
+  bool closed_ BP_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace backplane

@@ -3,12 +3,14 @@
 
 #include <utility>
 
+#include "support/mutex.hpp"
+
 namespace backplane {
 
 std::string Generation::label() const { return manifest.name + " (generation " + std::to_string(number) + ")"; }
 
 std::string Generation::take_failure() {
-  const std::lock_guard lock(failure_mutex);
+  const MutexLock lock(failure_mutex);
   return std::exchange(failure, {});
 }
 

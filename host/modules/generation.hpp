@@ -6,16 +6,15 @@
 #include <atomic>
 #include <boost/dll/shared_library.hpp>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "modules/manifest.hpp"
 #include "modules/tally.hpp"
+#include "support/mutex.hpp"
 
 namespace backplane {
 
@@ -76,33 +75,33 @@ class Retirement {
 
   /// The object is unmapped, or kept for reasons.
   void finish(std::vector<PinReason> kept_because) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     finished_ = true;
     kept_because_ = std::move(kept_because);
     changed_.notify_all();
   }
   /// Whether it is over by then.
   bool wait(std::chrono::milliseconds timeout) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, timeout, [this] { return finished_; });
+    MutexLock lock(mutex_);
+    return changed_.wait_for(lock, timeout, [this]() BP_REQUIRES(mutex_) { return finished_; });
   }
   bool finished() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return finished_;
   }
   /// Empty if the object is gone. Only once it is over.
   std::vector<PinReason> kept_because() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return kept_because_;
   }
 
  private:
   const std::function<void()> on_last_;
   std::atomic<unsigned> contexts_{0};
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool finished_ = false;
-  std::vector<PinReason> kept_because_;
+  Mutex mutex_;
+  Condition changed_;
+  bool finished_ BP_GUARDED_BY(mutex_) = false;
+  std::vector<PinReason> kept_because_ BP_GUARDED_BY(mutex_);
 };
 
 }  // namespace backplane
@@ -132,9 +131,9 @@ struct Generation {
   std::string path;       ///< as the operator gave it
   std::string copy_path;  ///< what is mapped
   std::vector<std::uint8_t> config;
-  std::string data_dir;          ///< made on first use; guarded by data_dir_mutex
-  std::string data_dir_failure;  ///< why it could not be; guarded by data_dir_mutex
-  std::mutex data_dir_mutex;
+  std::string data_dir BP_GUARDED_BY(data_dir_mutex);          ///< made on first use
+  std::string data_dir_failure BP_GUARDED_BY(data_dir_mutex);  ///< why it could not be
+  Mutex data_dir_mutex;
 
   boost::dll::shared_library object;
   bp_module_entry entry{};  ///< a copy, its tail zero where the module's header had none
@@ -144,8 +143,8 @@ struct Generation {
   std::vector<std::unique_ptr<Handler>> registered;  ///< in order of registration
   std::vector<const Handler*> handlers;              ///< by Method::number; null where it has none
   std::vector<std::unique_ptr<Function>> functions;
-  std::string failure;  ///< what bp_host_api.fail said last; guarded by failure_mutex
-  std::mutex failure_mutex;
+  std::string failure BP_GUARDED_BY(failure_mutex);  ///< what bp_host_api.fail said last
+  Mutex failure_mutex;
   bool in_init = false;
   bool deinited = false;
 
@@ -167,7 +166,7 @@ struct Generation {
 struct Module {
   std::string name;
   std::atomic<Generation*> current{nullptr};  ///< the swap that a reload is
-  std::mutex static_mutex;
+  Mutex static_mutex;
   std::uint64_t last_generation = 0;
   std::uint64_t gone_untold = 0;  ///< a generation that was told to be pinned, and has gone since; 0: none
   std::vector<Method*> methods;   ///< by number; grows only

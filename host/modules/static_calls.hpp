@@ -2,6 +2,7 @@
 #pragma once
 
 #include "modules/generation.hpp"
+#include "support/mutex.hpp"
 
 namespace backplane {
 
@@ -12,7 +13,7 @@ namespace backplane {
 class StaticCall {
  public:
   explicit StaticCall(const Method& method) : module_(*method.module) {
-    const std::lock_guard lock(module_.static_mutex);
+    const MutexLock lock(module_.static_mutex);
     Generation* const running = module_.current.load(std::memory_order_acquire);
     module_runs_ = running != nullptr;
     if (module_runs_) handler_ = running->handler(method);
@@ -25,7 +26,7 @@ class StaticCall {
     Generation& generation = *handler_->generation;
     std::shared_ptr<Retirement> awaited;
     {
-      const std::lock_guard lock(module_.static_mutex);
+      const MutexLock lock(module_.static_mutex);
       if (--generation.static_calls == 0 && generation.static_calls_awaited) awaited = generation.retirement;
     }
     if (awaited != nullptr) awaited->context_done();  // the generation may be gone from here on
@@ -44,14 +45,14 @@ class StaticCall {
 /// Control thread, once the generation is not current any more and has its retirement: that waits for the
 /// static calls too.
 inline void retire_static_calls(Generation& generation) {
-  const std::lock_guard lock(generation.module->static_mutex);
+  const MutexLock lock(generation.module->static_mutex);
   if (generation.static_calls == 0) return;
   generation.static_calls_awaited = true;
   generation.retirement->add_context();
 }
 
 inline std::uint64_t static_calls_of(Generation& generation) {
-  const std::lock_guard lock(generation.module->static_mutex);
+  const MutexLock lock(generation.module->static_mutex);
   return generation.static_calls;
 }
 

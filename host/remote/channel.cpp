@@ -13,6 +13,7 @@
 #include <cstring>
 #include <functional>
 
+#include "support/mutex.hpp"
 #include "support/result.hpp"
 
 namespace backplane {
@@ -53,7 +54,7 @@ void Channel::start() {
 
 template <class Frame>
 bp_status Channel::open(Frame frame, std::size_t size, const Open& call, Use use, std::uint64_t* set_id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const bp_status refused = check(size, use);
   if (refused != BP_OK) return refused;
   frame.id = last_id_ + 1;
@@ -100,7 +101,8 @@ void Channel::add_deadline(std::uint64_t id, std::uint64_t timeout_ms) {
 }
 
 void Channel::drop_dead_deadlines() {
-  std::erase_if(deadlines_, [this](const Deadline& deadline) { return calls_.find(deadline.id) == nullptr; });
+  std::erase_if(deadlines_,
+                [this](const Deadline& deadline) BP_REQUIRES(mutex_) { return calls_.find(deadline.id) == nullptr; });
   std::make_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
 }
 
@@ -128,7 +130,7 @@ void Channel::wake() {
 }
 
 bp_status Channel::cancel(std::uint64_t id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (calls_.find(id) == nullptr) return BP_INVALID_HANDLE;
   if (state_ == State::broken) return BP_OK;  // its terminal reply is on the way
   try {
@@ -142,42 +144,44 @@ bp_status Channel::cancel(std::uint64_t id) {
 
 bool Channel::forget(std::uint64_t id) {
   Open gone;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const bool found = calls_.take(id, gone);
   if (calls_.size() == 0) changed_.notify_all();
   return found;
 }
 
 void Channel::close() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (state_ == State::open) state_ = State::closed;
 }
 
 bool Channel::wait_answered(Clock::time_point until) {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_until(lock, until, [this] { return calls_.size() == 0 || state_ == State::broken; });
+  MutexLock lock(mutex_);
+  return changed_.wait_until(lock, until,
+                             [this]() BP_REQUIRES(mutex_) { return calls_.size() == 0 || state_ == State::broken; });
 }
 
 void Channel::cancel_all() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (state_ == State::broken) return;
-  calls_.for_each([this](const auto& entry) { wire::encode(out_, wire::Cancel{entry.id}); });
+  wire::Bytes* const out = &out_;
+  calls_.for_each([out](const auto& entry) { wire::encode(*out, wire::Cancel{entry.id}); });
   send(false);
 }
 
 bool Channel::finish(Clock::time_point until) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   finishing_ = true;
   asleep_ = true;  // whatever it does: it must look once more
   wake();
-  return changed_.wait_until(lock, until, [this] { return ended_; });
+  return changed_.wait_until(lock, until, [this]() BP_REQUIRES(mutex_) { return ended_; });
 }
 
 void Channel::join_or_detach() {
   if (!thread_.joinable()) return;
   bool ended = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ended = ended_;
   }
   if (ended && !is_this_thread()) {

@@ -5,10 +5,8 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -18,6 +16,7 @@
 #include "remote/event_thread.hpp"
 #include "support/frame_buffer.hpp"
 #include "support/id_table.hpp"
+#include "support/mutex.hpp"
 
 namespace backplane {
 
@@ -82,13 +81,13 @@ class Channel : public std::enable_shared_from_this<Channel> {
     broken,  ///< nothing is sent or read any more
   };
 
-  // Any thread, with the lock
-  bp_status check(std::size_t size, Use use) const;
-  void add_deadline(std::uint64_t id, std::uint64_t timeout_ms);
-  void drop_dead_deadlines();
-  void send(bool at_once);
-  void send_now();
-  void wake();
+  // Any thread
+  bp_status check(std::size_t size, Use use) const BP_REQUIRES(mutex_);
+  void add_deadline(std::uint64_t id, std::uint64_t timeout_ms) BP_REQUIRES(mutex_);
+  void drop_dead_deadlines() BP_REQUIRES(mutex_);
+  void send(bool at_once) BP_REQUIRES(mutex_);
+  void send_now() BP_REQUIRES(mutex_);
+  void wake() BP_REQUIRES(mutex_);
 
   // Reader thread
   void loop();
@@ -114,18 +113,19 @@ class Channel : public std::enable_shared_from_this<Channel> {
   std::size_t sent_ = 0;  ///< of sending_
   std::string why_;       ///< the connection has ended
 
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable changed_;
-  State state_ = State::open;
-  bool finishing_ = false;
-  bool ended_ = false;
-  bool asleep_ = false;
-  bool sends_itself_ = false;  ///< the reader thread is sending or waits for room; it alone changes this
-  Clock::time_point wakes_at_ = Clock::time_point::max();
-  std::uint64_t last_id_ = 0;
-  IdTable<Open> calls_;
-  std::vector<Deadline> deadlines_;  ///< a heap; calls that have ended are dropped now and then
-  wire::Bytes out_;
+  Mutex mutex_;
+  Condition changed_;
+  State state_ BP_GUARDED_BY(mutex_) = State::open;
+  bool finishing_ BP_GUARDED_BY(mutex_) = false;
+  bool ended_ BP_GUARDED_BY(mutex_) = false;
+  bool asleep_ BP_GUARDED_BY(mutex_) = false;
+  bool sends_itself_ = false;  ///< the reader thread is sending or waits for room; it alone changes this, with the
+                               ///< lock, and reads it without; all others read it with
+  Clock::time_point wakes_at_ BP_GUARDED_BY(mutex_) = Clock::time_point::max();
+  std::uint64_t last_id_ BP_GUARDED_BY(mutex_) = 0;
+  IdTable<Open> calls_ BP_GUARDED_BY(mutex_);
+  std::vector<Deadline> deadlines_ BP_GUARDED_BY(mutex_);  ///< a heap; calls that have ended are dropped now and then
+  wire::Bytes out_ BP_GUARDED_BY(mutex_);
 };
 
 extern template bp_status Channel::open(wire::Call, std::size_t, const Open&, Use, std::uint64_t*);

@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "remote/channel.hpp"
+#include "support/mutex.hpp"
 #include "support/typed_event.hpp"
 #include "support/views.hpp"
 
@@ -34,7 +35,7 @@ void Channel::loop() {
   }
   bool finishing = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     state_ = State::broken;
     finishing = finishing_;
     give_back(out_);
@@ -52,7 +53,7 @@ void Channel::loop() {
   } else {
     end_all(BP_CANCELED, "the connection is being ended by this application");
   }
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ended_ = true;
   changed_.notify_all();
 }
@@ -70,7 +71,7 @@ bool Channel::turn() {
     return false;
   }
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     asleep_ = false;
     wakes_at_ = Clock::time_point::min();
     if (finishing_) return false;
@@ -84,7 +85,7 @@ bool Channel::turn() {
 
 /// How long poll() may wait, in its own unit; the least int if the thread is to end.
 int Channel::sleep_time() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (finishing_) return std::numeric_limits<int>::min();
   if (!out_.empty() && !sends_itself_) return 0;
   asleep_ = true;
@@ -101,7 +102,7 @@ int Channel::sleep_time() {
 bool Channel::send_gathered() {
   for (;;) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (sent_ == sending_.size()) {
         give_back(sending_);
         sent_ = 0;
@@ -120,7 +121,7 @@ bool Channel::send_gathered() {
       return true;
     } else if (errno == EPIPE || errno == ECONNRESET) {
       // The host's last words may wait to be read; the end of the stream comes after them.
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       give_back(sending_);
       sent_ = 0;
       give_back(out_);
@@ -175,7 +176,7 @@ void Channel::take(const wire::Frame& frame) {
 void Channel::reply(const wire::Reply& reply) {
   Open call;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (wire::is_terminal(reply.status)) {
       if (!calls_.take(reply.id, call)) return;  // it had its deadline on this side, or was forgotten
       if (calls_.size() == 0) changed_.notify_all();
@@ -199,7 +200,7 @@ void Channel::expire() {
   for (;;) {
     Open call;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (deadlines_.empty() || deadlines_.front().at > Clock::now()) return;
       const std::uint64_t id = deadlines_.front().id;
       std::pop_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
@@ -226,7 +227,7 @@ void Channel::end_all(bp_status status, const std::string& why) {
   for (;;) {
     std::vector<Open> open;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       std::vector<std::uint64_t> ids;
       ids.reserve(calls_.size());
       calls_.for_each([&ids](const auto& entry) { ids.push_back(entry.id); });

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/views.hpp"
 
@@ -20,28 +21,28 @@ void EventThread::start() {
 }
 
 std::uint64_t EventThread::add(std::string pattern, bp_event_fn on_event, void* user) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   listeners_.emplace(last_id_ + 1, Listener{std::move(pattern), on_event, user});
   return ++last_id_;
 }
 
 bool EventThread::remove(std::uint64_t id) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (listeners_.erase(id) == 0) return false;
   // Ids are not used twice: if it runs now, that is its last run.
-  if (!is_this_thread()) changed_.wait(lock, [&] { return running_ != id; });
+  if (!is_this_thread()) changed_.wait(lock, [&]() BP_REQUIRES(mutex_) { return running_ != id; });
   return true;
 }
 
 bool EventThread::push(const wire::Event& event) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (queue_.size() > max_waiting) return false;
   append(event);
   return true;
 }
 
 void EventThread::push_to_all(std::string_view name, wire::View payload) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const auto& [id, listener] : listeners_) {
     if (fits_pattern(listener.pattern, name)) append({id, BP_EVENT_TYPED, name, payload});
   }
@@ -60,17 +61,17 @@ void EventThread::append(const wire::Event& event) {
 }
 
 bool EventThread::finish(Clock::time_point until) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   finishing_ = true;
   wake_.notify_one();
-  return changed_.wait_until(lock, until, [this] { return ended_; });
+  return changed_.wait_until(lock, until, [this]() BP_REQUIRES(mutex_) { return ended_; });
 }
 
 void EventThread::join_or_detach() {
   if (!thread_.joinable()) return;
   bool ended = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ended = ended_;
     finishing_ = true;
     wake_.notify_one();
@@ -85,9 +86,9 @@ void EventThread::join_or_detach() {
 void EventThread::loop() {
   thread_id_ = std::this_thread::get_id();
   wire::Bytes batch;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return finishing_ || !queue_.empty(); });
+    wake_.wait(lock, [this]() BP_REQUIRES(mutex_) { return finishing_ || !queue_.empty(); });
     if (queue_.empty()) break;
     batch.swap(queue_);
     lock.unlock();
@@ -112,7 +113,7 @@ void EventThread::deliver_all(const wire::Bytes& batch) {
 void EventThread::deliver(const Head& head, const std::uint8_t* body) {
   Listener listener;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto at = listeners_.find(head.listener);
     if (at == listeners_.end()) return;
     listener.on_event = at->second.on_event;
@@ -126,7 +127,7 @@ void EventThread::deliver(const Head& head, const std::uint8_t* body) {
   event.payload = {body + head.name_size, static_cast<std::size_t>(head.payload_size)};
   event.listener.id = head.listener;
   listener.on_event(listener.user, &event);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   running_ = 0;
   changed_.notify_all();
 }

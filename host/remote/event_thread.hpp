@@ -5,15 +5,14 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "support/frame.hpp"
+#include "support/mutex.hpp"
 
 namespace backplane {
 
@@ -61,20 +60,20 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
   void loop();
   void deliver_all(const wire::Bytes& batch);
   void deliver(const Head& head, const std::uint8_t* body);
-  void append(const wire::Event& event);  // with mutex_
+  void append(const wire::Event& event) BP_REQUIRES(mutex_);
 
   std::atomic<std::thread::id> thread_id_{};
   std::thread thread_;
 
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable wake_;
-  std::condition_variable changed_;  ///< a callback has returned, or the thread has ended
-  std::map<std::uint64_t, Listener> listeners_;
-  std::uint64_t last_id_ = 0;
-  std::uint64_t running_ = 0;  ///< the listener whose callback runs
-  wire::Bytes queue_;          ///< heads, each followed by name and payload
-  bool finishing_ = false;
-  bool ended_ = false;
+  Mutex mutex_;
+  Condition wake_;
+  Condition changed_;  ///< a callback has returned, or the thread has ended
+  std::map<std::uint64_t, Listener> listeners_ BP_GUARDED_BY(mutex_);
+  std::uint64_t last_id_ BP_GUARDED_BY(mutex_) = 0;
+  std::uint64_t running_ BP_GUARDED_BY(mutex_) = 0;  ///< the listener whose callback runs
+  wire::Bytes queue_ BP_GUARDED_BY(mutex_);          ///< heads, each followed by name and payload
+  bool finishing_ BP_GUARDED_BY(mutex_) = false;
+  bool ended_ BP_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace backplane

@@ -3,14 +3,13 @@
 
 #include <algorithm>
 #include <backplane/cbor/reader.hpp>
-#include <condition_variable>
 #include <exception>
 #include <filesystem>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "remote/connect.hpp"
+#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
 #include "support/socket_path.hpp"
@@ -37,25 +36,25 @@ class Waiter {
   static void on_reply(void* user, const bp_answer* answer) {
     auto& self = *static_cast<Waiter*>(user);
     if (!wire::is_terminal(answer->status)) return;
-    const std::lock_guard lock(self.mutex_);  // held to the end: the waiter goes away once it sees done_
+    const MutexLock lock(self.mutex_);  // held to the end: the waiter goes away once it sees done_
     give(&self.result_, answer->status, view(answer->payload), view(answer->message), view(answer->detail));
     self.done_ = true;
     self.answered_.notify_one();
   }
   void wait() {
-    std::unique_lock lock(mutex_);
-    answered_.wait(lock, [this] { return done_; });
+    MutexLock lock(mutex_);
+    answered_.wait(lock, [this]() BP_REQUIRES(mutex_) { return done_; });
   }
   bool wait_for(milliseconds bound) {
-    std::unique_lock lock(mutex_);
-    return answered_.wait_for(lock, bound, [this] { return done_; });
+    MutexLock lock(mutex_);
+    return answered_.wait_for(lock, bound, [this]() BP_REQUIRES(mutex_) { return done_; });
   }
 
  private:
   bp_result& result_;
-  std::mutex mutex_;
-  std::condition_variable answered_;
-  bool done_ = false;
+  Mutex mutex_;
+  Condition answered_;
+  bool done_ BP_GUARDED_BY(mutex_) = false;
 };
 
 void ignore_reply(void*, const bp_answer*) {}

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "request/loop.hpp"
+#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
@@ -86,7 +87,7 @@ void RequestLoop::await(Waiter& waiter, Start start) {
   request.ran += span(request.slice, ticks());
   workers_.begin_wait();
   {
-    std::unique_lock lock(waiter.mutex);
+    MutexLock lock(waiter.mutex);
     waiter.changed.wait(lock, [&waiter] { return waiter.done; });
   }
   workers_.end_wait();
@@ -109,7 +110,7 @@ void RequestLoop::complete_wait(Waiter& waiter) {
 
 void RequestLoop::wake_worker(Waiter& waiter) {
   // Under the lock to the end: as soon as the worker sees `done`, the waiter is no more.
-  const std::lock_guard lock(waiter.mutex);
+  const MutexLock lock(waiter.mutex);
   waiter.done = true;
   waiter.changed.notify_all();
 }

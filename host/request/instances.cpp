@@ -7,6 +7,7 @@
 
 #include "request/latch.hpp"
 #include "request/loop.hpp"
+#include "support/mutex.hpp"
 
 namespace backplane {
 namespace {
@@ -14,9 +15,9 @@ namespace {
 // What the control thread and the request thread share of one start.
 struct Start {
   Latch done;
-  std::mutex mutex;
-  bool abandoned = false;  // guarded by mutex: nobody waits any more
-  std::string failure;     // written before `done` opens
+  Mutex mutex;
+  bool abandoned BP_GUARDED_BY(mutex) = false;  // nobody waits any more
+  std::string failure;                          // written before `done` opens
 };
 
 }  // namespace
@@ -25,7 +26,7 @@ std::string RequestLoop::start_instance(Generation& generation, std::chrono::mil
   const auto start = std::make_shared<Start>();
   const bool posted = post([this, start, &generation, keep_failed] {
     {
-      const std::lock_guard lock(start->mutex);
+      const MutexLock lock(start->mutex);
       if (start->abandoned) return;
     }
     start->failure = make_instance(generation, keep_failed);
@@ -35,7 +36,7 @@ std::string RequestLoop::start_instance(Generation& generation, std::chrono::mil
   if (start->done.wait(timeout)) return start->failure;
   // It may be running all the same. Whoever gives the generation up retires it here, by mail that
   // comes after this one.
-  const std::lock_guard lock(start->mutex);
+  const MutexLock lock(start->mutex);
   start->abandoned = true;
   return "the request thread of a context did not come round to it in " + std::to_string(timeout.count()) + " ms";
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
+
+#include "support/mutex.hpp"
 
 namespace backplane {
 
@@ -12,25 +12,25 @@ namespace backplane {
 class Latch {
  public:
   void open() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     open_ = true;
     changed_.notify_all();
   }
   /// To be opened again. Nobody may wait.
   void close() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     open_ = false;
   }
   /// Whether it was opened in time.
   bool wait(std::chrono::milliseconds timeout) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, timeout, [this] { return open_; });
+    MutexLock lock(mutex_);
+    return changed_.wait_for(lock, timeout, [this]() BP_REQUIRES(mutex_) { return open_; });
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = false;
+  Mutex mutex_;
+  Condition changed_;
+  bool open_ BP_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace backplane

@@ -3,6 +3,8 @@
 // How a request thread comes to its end, and begins again. None of it needs memory that might not be had.
 #include <thread>
 
+#include "support/mutex.hpp"
+
 #include "request/loop.hpp"
 
 namespace backplane {
@@ -28,20 +30,20 @@ void RequestLoop::send(Errand& errand) noexcept {
   send(static_cast<Mail&>(errand));
 }
 
-bool RequestLoop::wait_for(const bool& reached, std::chrono::milliseconds timeout) {
-  std::unique_lock lock(life_mutex_);
-  return life_changed_.wait_for(lock, timeout, [&reached] { return reached; });
+bool RequestLoop::wait_for(bool RequestLoop::*reached, std::chrono::milliseconds timeout) {
+  MutexLock lock(life_mutex_);
+  return life_changed_.wait_for(lock, timeout, [this, reached] { return this->*reached; });
 }
 
-void RequestLoop::tell(bool& reached) {
-  const std::lock_guard lock(life_mutex_);
-  reached = true;
+void RequestLoop::tell(bool RequestLoop::*reached) {
+  const MutexLock lock(life_mutex_);
+  this->*reached = true;
   life_changed_.notify_all();
 }
 
 bool RequestLoop::wait_until_idle(std::chrono::milliseconds timeout) {
   send(idle_errand_);
-  return wait_for(idle_, timeout);
+  return wait_for(&RequestLoop::idle_, timeout);
 }
 
 // Nothing is open and, the ingress being closed, nothing will be.
@@ -49,7 +51,7 @@ void RequestLoop::tell_if_idle() {
   // A token that somebody has claimed comes back by mail, and may be of an instance here.
   if (counts_.open.load(std::memory_order_relaxed) != 0 || open_pending_ != nullptr || !ingress_.empty()) return;
   idle_wanted_ = false;
-  tell(idle_);
+  tell(&RequestLoop::idle_);
 }
 
 void RequestLoop::cancel_all() noexcept { send(cancel_errand_); }
@@ -75,7 +77,7 @@ void RequestLoop::cancel_open() {
 
 bool RequestLoop::end_instances(std::chrono::milliseconds timeout) {
   send(end_errand_);
-  return wait_for(instances_gone_, timeout);
+  return wait_for(&RequestLoop::instances_gone_, timeout);
 }
 
 void RequestLoop::end_all_instances() {
@@ -84,7 +86,7 @@ void RequestLoop::end_all_instances() {
     if (instance != nullptr) destroy_instance(*instance);
   }
   instances_ended_ = true;
-  tell(instances_gone_);
+  tell(&RequestLoop::instances_gone_);
 }
 
 void RequestLoop::finish() noexcept { send(finish_errand_); }
@@ -111,7 +113,7 @@ void RequestLoop::renew() noexcept {
   spin_now_ = options_.spin;
   finished_ = instances_ended_ = idle_wanted_ = false;
   {
-    const std::lock_guard lock(life_mutex_);
+    const MutexLock lock(life_mutex_);
     idle_ = instances_gone_ = false;
   }
   events_stuck_.store(false, std::memory_order_relaxed);

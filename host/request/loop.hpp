@@ -2,10 +2,8 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -19,6 +17,7 @@
 #include "request/record.hpp"
 #include "request/timers.hpp"
 #include "request/workers.hpp"
+#include "support/mutex.hpp"
 #include "watchdog/watchdog.hpp"
 
 namespace backplane {
@@ -227,8 +226,8 @@ class RequestLoop {
 
   // life.cpp
   void send(Errand& errand) noexcept;
-  bool wait_for(const bool& reached, std::chrono::milliseconds timeout);
-  void tell(bool& reached);
+  bool wait_for(bool RequestLoop::*reached, std::chrono::milliseconds timeout);
+  void tell(bool RequestLoop::*reached);
   void want_idle() { idle_wanted_ = true; }
   void tell_if_idle();
   void cancel_open();
@@ -305,10 +304,10 @@ class RequestLoop {
   Errand cancel_errand_{&RequestLoop::cancel_open};
   Errand end_errand_{&RequestLoop::end_all_instances};
   Errand finish_errand_{&RequestLoop::let_return};
-  std::mutex life_mutex_;
-  std::condition_variable life_changed_;
-  bool idle_ = false;            // guarded by life_mutex_
-  bool instances_gone_ = false;  // guarded by life_mutex_
+  Mutex life_mutex_;
+  Condition life_changed_;
+  bool idle_ BP_GUARDED_BY(life_mutex_) = false;
+  bool instances_gone_ BP_GUARDED_BY(life_mutex_) = false;
 };
 
 /// A partial reply on its way.

@@ -5,14 +5,13 @@
 #include <backplane/ext/await.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
 
 #include "ingress/mailbox.hpp"
 #include "modules/instance.hpp"
 #include "reply/answer.hpp"
 #include "request/timers.hpp"
+#include "support/mutex.hpp"
 #include "support/slab.hpp"
 #include "support/ticks.hpp"
 
@@ -127,8 +126,8 @@ struct Waiter {
   // For a worker thread alone.
   bool starting = false;  ///< what it waits for is being set going; request thread
   bool over = false;      ///< the answer is in place; request thread
-  std::mutex mutex;
-  std::condition_variable changed;
+  Mutex mutex;
+  Condition changed;
 };
 
 /// Intrusive lists in which an element takes itself out.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request/workers.hpp"
 
+#include "support/mutex.hpp"
 #include "support/thread_name.hpp"
 
 namespace backplane {
@@ -13,7 +14,7 @@ constexpr std::size_t most_threads = 1'024;
 
 Workers::~Workers() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stop_ = true;
     changed_.notify_all();
   }
@@ -21,7 +22,7 @@ Workers::~Workers() {
 }
 
 void Workers::run(std::function<void()> job) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   jobs_.push(std::move(job));
   try {
     grow();
@@ -42,7 +43,7 @@ void Workers::grow() {
 }
 
 void Workers::begin_wait() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++waiting_;
   try {
     grow();
@@ -52,20 +53,20 @@ void Workers::begin_wait() {
 }
 
 void Workers::end_wait() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   --waiting_;
 }
 
 Workers::Load Workers::load() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return {threads_.size(), jobs_.size(), running_};
 }
 
 void Workers::work() {
   name_thread("bp-worker");
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
+    changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return stop_ || !jobs_.empty(); });
     if (stop_) return;
     const std::function<void()> job = std::move(jobs_.front());
     jobs_.pop();

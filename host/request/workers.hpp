@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
-#include <mutex>
 #include <queue>
 #include <thread>
 #include <vector>
+
+#include "support/mutex.hpp"
 
 namespace backplane {
 
@@ -37,16 +37,16 @@ class Workers {
 
  private:
   void work();
-  void grow();
+  void grow() BP_REQUIRES(mutex_);
 
   const std::size_t limit_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::queue<std::function<void()>> jobs_;  // guarded by mutex_
-  std::vector<std::thread> threads_;        // guarded by mutex_
-  std::size_t running_ = 0;                 // guarded by mutex_
-  std::size_t waiting_ = 0;                 // guarded by mutex_; of those that run
-  bool stop_ = false;                       // guarded by mutex_
+  Mutex mutex_;
+  Condition changed_;
+  std::queue<std::function<void()>> jobs_ BP_GUARDED_BY(mutex_);
+  std::vector<std::thread> threads_ BP_GUARDED_BY(mutex_);
+  std::size_t running_ BP_GUARDED_BY(mutex_) = 0;
+  std::size_t waiting_ BP_GUARDED_BY(mutex_) = 0;  // of those that run
+  bool stop_ BP_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace backplane

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/mutex.hpp"
 #include "support/views.hpp"
 
 namespace backplane {
@@ -66,7 +67,7 @@ void Connection::take_frames() {
     return close("memory for its requests could not be had");
   }
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (closed_) return;
     // What is being worked on counts as well: its answers may be as large.
     paused_ = waiting() + open_size_ > core_->options.max_output;
@@ -94,7 +95,7 @@ void Connection::on_frame(const wire::Hello& hello) {
   greeted_ = true;
   hello_timer_.cancel();
   in_.set_max_frame(core_->options.max_frame);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   max_frame_out_ = std::max<std::uint64_t>(std::min<std::uint64_t>(hello.max_frame, core_->options.max_frame), 4096);
   wire::Hello mine;
   mine.version = bp_version();
@@ -105,7 +106,7 @@ void Connection::on_frame(const wire::Hello& hello) {
 }
 
 Connection::Calls::Entry* Connection::open_call(std::uint64_t id, std::size_t size) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (calls_.size() >= core_->options.max_calls) return nullptr;
   Calls::Entry* const entry = calls_.insert(id);
   if (entry == nullptr) throw wire::ProtocolError("a call whose id " + std::to_string(id) + " is in use");
@@ -141,7 +142,7 @@ void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
   if (status == BP_OK) return;
   OpenCall gone;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     take_call(call.id, gone);
   }
   reply(call.id, status, bp_status_text(status));
@@ -150,7 +151,7 @@ void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
 void Connection::on_frame(const wire::Cancel& cancel) {
   bp_request request{};
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const Calls::Entry* const entry = calls_.find(cancel.id);
     if (entry == nullptr) return;  // answered in the meantime
     request = entry->value.request;
@@ -238,7 +239,7 @@ void Connection::on_frame(const wire::Error& error) {
 void Connection::control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> operation) {
   bool accepted = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     accepted = controls_ < max_controls;
     if (accepted) ++controls_;
   }
@@ -251,20 +252,20 @@ void Connection::control(std::uint64_t id, std::function<bp_status(bp_context, b
     const std::string_view message = run ? view(result.message) : "the host is about to end";
     self->reply({id, status, view(result.payload), message, view(result.detail)});
     bp_result_free(&result);
-    const std::lock_guard lock(self->mutex_);
+    const MutexLock lock(self->mutex_);
     --self->controls_;
   });
 }
 
 bool Connection::is_closed() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return closed_;
 }
 
 void Connection::cancel_calls() {
   std::vector<bp_request> open;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     canceled_ = true;
     open.reserve(calls_.size());
     calls_.for_each([&open](const Calls::Entry& entry) { open.push_back(entry.value.request); });
@@ -274,7 +275,7 @@ void Connection::cancel_calls() {
 
 void Connection::fail(bp_status status, const std::string& message) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (closed_) return;
     wire::encode(out_, wire::Error{status, message});
     send_last_words();
@@ -286,7 +287,7 @@ void Connection::fail(bp_status status, const std::string& message) {
 void Connection::close(const std::string& reason) {
   const auto self = shared_from_this();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (closed_) return;
     closed_ = true;
     boost::system::error_code ignored;
@@ -303,7 +304,7 @@ void Connection::close(const std::string& reason) {
   } else if (!reason.empty()) {
     core_->log(BP_LOG_DEBUG, "process " + std::to_string(peer_) + " is gone: " + reason);
   }
-  const std::lock_guard lock(core_->mutex);
+  const MutexLock lock(core_->mutex);
   core_->connections.erase(self);
 }
 

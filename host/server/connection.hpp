@@ -8,11 +8,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -23,6 +21,7 @@
 #include "support/frame.hpp"
 #include "support/frame_buffer.hpp"
 #include "support/id_table.hpp"
+#include "support/mutex.hpp"
 
 namespace backplane {
 
@@ -39,9 +38,9 @@ struct ServerCore {
   const std::function<void()> on_stop_requested;
   boost::asio::io_context io{1};
   ControlThread control;
-  bool draining = false;                              // io thread: calls are answered BP_CLOSED
-  std::mutex mutex;                                   // guards what follows
-  std::set<std::shared_ptr<Connection>> connections;  // changed on the io thread only
+  bool draining = false;  // io thread: calls are answered BP_CLOSED
+  Mutex mutex;
+  std::set<std::shared_ptr<Connection>> connections BP_GUARDED_BY(mutex);  // changed on the io thread only
 
   void log(int level, const std::string& line) const {
     if (options.log) options.log(level, line);
@@ -118,12 +117,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void reply(const wire::Reply& reply);
   void reply(std::uint64_t id, bp_status status, const std::string& message = {});
   void send_event(const Listener& listener, const bp_event& event);
-  std::size_t waiting() const;                       // with mutex_
-  bool take_call(std::uint64_t id, OpenCall& gone);  // with mutex_
-  void send_last_words();                            // with mutex_; io thread
-  void send_soon();                                  // with mutex_
-  void send_at_once();                               // with mutex_
-  void close_soon(std::string reason);               // with mutex_
+  std::size_t waiting() const BP_REQUIRES(mutex_);
+  bool take_call(std::uint64_t id, OpenCall& gone) BP_REQUIRES(mutex_);
+  void send_last_words() BP_REQUIRES(mutex_);  // io thread
+  void send_soon() BP_REQUIRES(mutex_);
+  void send_at_once() BP_REQUIRES(mutex_);
+  void close_soon(std::string reason) BP_REQUIRES(mutex_);
   void give_up() noexcept;
   wire::Reply fitting(const wire::Reply& reply, std::string& message) const;
   // io thread
@@ -141,19 +140,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool reading_ = false;
   std::unordered_map<std::uint64_t, std::unique_ptr<Listener>> listeners_;
 
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable idle_;
-  bool closed_ = false;
-  std::string reason_;  ///< it has been shut down for this; close() follows
-  bool flushing_ = false;
-  bool draining_ = false;  ///< somebody waits on idle_
-  bool canceled_ = false;  ///< what the peer has open, by this side
-  bool paused_ = false;    ///< nothing is read until flush() has sent everything
-  Calls calls_;
-  std::size_t open_size_ = 0;  ///< of what the open calls were called with
-  std::size_t controls_ = 0;   ///< operations that await the control thread
-  wire::Bytes out_;            ///< encoded, not yet being sent
-  wire::Bytes sending_;        ///< being sent, from sent_ on; while flushing_, the io thread's alone
+  Mutex mutex_;
+  Condition idle_;
+  bool closed_ BP_GUARDED_BY(mutex_) = false;
+  std::string reason_;  ///< it has been shut down for this; close() follows; with mutex_, until it has
+  bool flushing_ BP_GUARDED_BY(mutex_) = false;
+  bool draining_ BP_GUARDED_BY(mutex_) = false;  ///< somebody waits on idle_
+  bool canceled_ BP_GUARDED_BY(mutex_) = false;  ///< what the peer has open, by this side
+  bool paused_ BP_GUARDED_BY(mutex_) = false;    ///< nothing is read until flush() has sent everything
+  Calls calls_ BP_GUARDED_BY(mutex_);
+  std::size_t open_size_ BP_GUARDED_BY(mutex_) = 0;  ///< of what the open calls were called with
+  std::size_t controls_ BP_GUARDED_BY(mutex_) = 0;   ///< operations that await the control thread
+  wire::Bytes out_ BP_GUARDED_BY(mutex_);            ///< encoded, not yet being sent
+  wire::Bytes sending_;  ///< being sent, from sent_ on; while flushing_, the io thread's alone
   std::size_t sent_ = 0;
   std::uint64_t max_frame_out_ = wire::default_max_frame;
 };

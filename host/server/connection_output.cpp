@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "server/connection.hpp"
+#include "support/mutex.hpp"
 #include "support/views.hpp"
 
 namespace backplane {
@@ -56,7 +57,7 @@ void Connection::reply_to_call(std::uint64_t id, const bp_answer& answer) {
   OpenCall gone;  // let go when the lock has been released
   bp_request too_large{};
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     Calls::Entry* const entry = calls_.find(id);
     const bool answered = entry->value.answered;
     if (canceled_ && whole.status == BP_CANCELED) whole.message = "the host ended before the call did";
@@ -99,7 +100,7 @@ wire::Reply Connection::fitting(const wire::Reply& reply, std::string& message) 
 
 void Connection::reply(const wire::Reply& reply) {
   std::string message;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (closed_) return;
   wire::encode(out_, fitting(reply, message));
   if (!flushing_) send_soon();
@@ -121,7 +122,7 @@ void Connection::on_event(void* user, const bp_event* event) {
 void Connection::send_event(const Listener& listener, const bp_event& event) {
   const std::size_t size = event.name.size + event.payload.size + wire::frame_overhead;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (closed_) return;
     if (waiting() > core_->options.max_output) {
       return close_soon("it does not take its events: " + std::to_string(waiting()) + " bytes wait");
@@ -179,14 +180,14 @@ void Connection::close_soon(std::string reason) {
 
 /// Memory for an answer or an event could not be had: a peer that misses one must know it.
 void Connection::give_up() noexcept {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!closed_) ::shutdown(socket_.native_handle(), SHUT_RDWR);
 }
 
 void Connection::flush() {
   for (;;) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (closed_) return;
       if (sent_ == sending_.size()) {
         clear(sending_);
@@ -209,7 +210,7 @@ bool Connection::send_some() {
   const ssize_t size =
       ::send(socket_.native_handle(), sending_.data() + sent_, sending_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (size >= 0) {
-    const std::lock_guard lock(mutex_);  // waiting() reads it on other threads
+    const MutexLock lock(mutex_);  // waiting() reads it on other threads
     sent_ += static_cast<std::size_t>(size);
     return true;
   }
@@ -226,7 +227,7 @@ bool Connection::send_some() {
 
 void Connection::resume_reading() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!paused_ || reading_) return;
     paused_ = false;
   }
@@ -234,10 +235,11 @@ void Connection::resume_reading() {
 }
 
 bool Connection::wait_idle(Clock::time_point until) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   draining_ = true;
-  return idle_.wait_until(lock, until,
-                          [this] { return closed_ || (calls_.size() == 0 && out_.empty() && !flushing_); });
+  return idle_.wait_until(lock, until, [this]() BP_REQUIRES(mutex_) {
+    return closed_ || (calls_.size() == 0 && out_.empty() && !flushing_);
+  });
 }
 
 }  // namespace backplane

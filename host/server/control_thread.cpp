@@ -3,11 +3,13 @@
 
 #include <utility>
 
+#include "support/mutex.hpp"
+
 namespace backplane {
 
 void ControlThread::push(Job job) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!stopping_) {
       jobs_.push_back(std::move(job));
       wake_.notify_one();
@@ -19,7 +21,7 @@ void ControlThread::push(Job job) {
 
 void ControlThread::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     wake_.notify_one();
   }
@@ -27,9 +29,9 @@ void ControlThread::stop() {
 }
 
 void ControlThread::loop() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    wake_.wait(lock, [this]() BP_REQUIRES(mutex_) { return stopping_ || !jobs_.empty(); });
     if (jobs_.empty()) return;
     const Job job = std::move(jobs_.front());
     jobs_.pop_front();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
+
+#include "support/mutex.hpp"
 
 namespace backplane {
 
@@ -26,11 +26,11 @@ class ControlThread {
  private:
   void loop();
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Job> jobs_;   // guarded by mutex_
-  bool stopping_ = false;  // guarded by mutex_
-  std::thread thread_;     // last: it uses all of the above
+  Mutex mutex_;
+  Condition wake_;
+  std::deque<Job> jobs_ BP_GUARDED_BY(mutex_);
+  bool stopping_ BP_GUARDED_BY(mutex_) = false;
+  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace backplane

@@ -14,6 +14,7 @@
 
 #include "server/connection.hpp"
 #include "server/listening_socket.hpp"
+#include "support/mutex.hpp"
 #include "support/result.hpp"
 #include "support/socket_path.hpp"
 
@@ -99,7 +100,7 @@ class Server::Impl {
   }
 
   std::vector<std::shared_ptr<Connection>> connections() {
-    const std::lock_guard lock(core_->mutex);
+    const MutexLock lock(core_->mutex);
     return {core_->connections.begin(), core_->connections.end()};
   }
 
@@ -135,7 +136,7 @@ class Server::Impl {
     const auto connection = std::make_shared<Connection>(core_, std::move(socket), known ? peer.pid : 0);
     std::size_t count = 0;
     {
-      const std::lock_guard lock(core_->mutex);
+      const MutexLock lock(core_->mutex);
       core_->connections.insert(connection);
       count = core_->connections.size();
     }

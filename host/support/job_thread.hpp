@@ -2,11 +2,11 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <utility>
+
+#include "support/mutex.hpp"
 
 namespace backplane {
 
@@ -21,7 +21,7 @@ class JobThread {
   ~JobThread() {
     if (!thread_.joinable()) return;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       stop_ = true;
       changed_.notify_all();
     }
@@ -31,43 +31,49 @@ class JobThread {
   /// Begins `job`; none may be running. Throws std::system_error if a thread cannot be had.
   void start(std::function<void()> job) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       job_ = std::move(job);
+      busy_ = true;
       changed_.notify_all();
     }
     if (thread_.joinable()) return;
     try {
       thread_ = std::thread([this] { work(); });
     } catch (...) {
+      const MutexLock lock(mutex_);
       job_ = nullptr;
+      busy_ = false;
       throw;
     }
   }
 
   /// Whether no job runs, or none did any more by then.
   bool wait(std::chrono::milliseconds timeout) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, timeout, [this] { return job_ == nullptr; });
+    MutexLock lock(mutex_);
+    return changed_.wait_for(lock, timeout, [this]() BP_REQUIRES(mutex_) { return !busy_; });
   }
 
  private:
   void work() {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [this] { return stop_ || job_ != nullptr; });
-      if (job_ == nullptr) return;
+      changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return stop_ || busy_; });
+      if (!busy_) return;
+      std::function<void()> job = std::move(job_);
       lock.unlock();
-      job_();
+      job();
+      job = nullptr;
       lock.lock();
-      job_ = nullptr;
+      busy_ = false;
       changed_.notify_all();
     }
   }
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::function<void()> job_;  // guarded by mutex_; not changed while it runs
-  bool stop_ = false;          // guarded by mutex_
+  Mutex mutex_;
+  Condition changed_;
+  std::function<void()> job_ BP_GUARDED_BY(mutex_);
+  bool busy_ BP_GUARDED_BY(mutex_) = false;  // from the start of a job to its end
+  bool stop_ BP_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -7,9 +7,9 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <new>
 
+#include "support/mutex.hpp"
 #include "support/thread_shard.hpp"
 
 namespace backplane {
@@ -89,7 +89,7 @@ class Slab {
     Shard& shard = shards_[home];
     Record* record = nullptr;
     {
-      const std::lock_guard lock(shard.mutex);
+      const MutexLock lock(shard.mutex);
       if (shard.free == nullptr) shard.free = shard.returned.exchange(nullptr, std::memory_order_acquire);
       if (shard.free == nullptr) shard.free = grow();
       if (shard.free == nullptr) return nullptr;
@@ -128,8 +128,8 @@ class Slab {
   static constexpr std::size_t chunk_count = (std::size_t{1} << token::index_bits) / chunk_size;
 
   struct alignas(64) Shard {
-    std::mutex mutex;
-    Record* free = nullptr;  // guarded by mutex
+    Mutex mutex;
+    Record* free BP_GUARDED_BY(mutex) = nullptr;
     std::atomic<Record*> returned{nullptr};
   };
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "support/mutex.hpp"
 #include "support/thread_name.hpp"
 
 namespace backplane {
@@ -14,7 +15,7 @@ Watchdog::Watchdog(const WatchdogOptions& options, Judge::Probe probe)
 
 Watchdog::~Watchdog() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stop_ = true;
     changed_.notify_all();
   }
@@ -25,7 +26,7 @@ Watchdog::Id Watchdog::watch(Heartbeat& heartbeat, const char* thread, std::func
                              std::function<Culprit()> culprit) {
   Id id = 0;
   {
-    const std::lock_guard lock(judge_mutex_);
+    const MutexLock lock(judge_mutex_);
     id = judge_.add({&heartbeat, thread, std::move(tell), std::move(culprit)}, now());
   }
   active();  // it may be busy already, and in what it will not come out of
@@ -34,15 +35,15 @@ Watchdog::Id Watchdog::watch(Heartbeat& heartbeat, const char* thread, std::func
 
 bool Watchdog::unwatch(Id id, std::chrono::milliseconds timeout) {
   {
-    const std::lock_guard lock(judge_mutex_);
+    const MutexLock lock(judge_mutex_);
     judge_.remove(id);
   }
-  std::unique_lock lock(mutex_);
-  return returned_.wait_for(lock, timeout, [this, id] { return running_ != id; });
+  MutexLock lock(mutex_);
+  return returned_.wait_for(lock, timeout, [this, id]() BP_REQUIRES(mutex_) { return running_ != id; });
 }
 
 void Watchdog::post(Id owner, std::function<void()> job) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   jobs_.push_back({owner, std::move(job)});
   woken_ = true;
   changed_.notify_all();
@@ -55,7 +56,7 @@ void Watchdog::flush() {
 }
 
 void Watchdog::wake() noexcept {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   woken_ = true;
   changed_.notify_all();
 }
@@ -63,13 +64,13 @@ void Watchdog::wake() noexcept {
 void Watchdog::run() {
   name_thread("bp-watchdog");
   {
-    const std::lock_guard lock(judge_mutex_);
+    const MutexLock lock(judge_mutex_);
     judge_.slept(now());
   }
   for (;;) {
     wait();
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (stop_) return;
     }
     run_jobs();
@@ -83,29 +84,30 @@ void Watchdog::wait() {
   asleep_.store(true, std::memory_order_seq_cst);
   std::optional<Nanos> interval;
   {
-    const std::lock_guard lock(judge_mutex_);
+    const MutexLock lock(judge_mutex_);
     if (judge_.anything_moves()) interval = judge_.interval();
   }
   if (interval) asleep_.store(false, std::memory_order_seq_cst);
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     if (interval) {
-      changed_.wait_for(lock, std::chrono::nanoseconds(*interval), [this] { return stop_ || !jobs_.empty(); });
+      changed_.wait_for(lock, std::chrono::nanoseconds(*interval),
+                        [this]() BP_REQUIRES(mutex_) { return stop_ || !jobs_.empty(); });
     } else {
-      changed_.wait(lock, [this] { return stop_ || woken_ || !jobs_.empty(); });
+      changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return stop_ || woken_ || !jobs_.empty(); });
     }
     asleep_.store(false, std::memory_order_seq_cst);
     woken_ = false;
   }
   if (interval) return;
-  const std::lock_guard lock(judge_mutex_);
+  const MutexLock lock(judge_mutex_);
   judge_.slept(now());  // what happened meanwhile is nobody's stall
 }
 
 void Watchdog::run_jobs() {
   std::vector<Job> jobs;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     jobs.swap(jobs_);
   }
   for (const Job& job : jobs) run_for(job.owner, job.run);
@@ -114,7 +116,7 @@ void Watchdog::run_jobs() {
 void Watchdog::look() {
   std::vector<Judge::Finding> findings;
   {
-    const std::lock_guard lock(judge_mutex_);
+    const MutexLock lock(judge_mutex_);
     findings = judge_.look(now());
   }
   for (const Judge::Finding& finding : findings) {
@@ -126,13 +128,13 @@ void Watchdog::look() {
 // asked and noted in running_ at once: unwatch() either has been before, or sees what runs.
 void Watchdog::run_for(Id owner, const std::function<void()>& job) {
   {
-    const std::lock_guard judging(judge_mutex_);
+    const MutexLock judging(judge_mutex_);
     if (owner != 0 && !judge_.has(owner)) return;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     running_ = owner;
   }
   job();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   running_ = 0;
   returned_.notify_all();
 }

@@ -3,13 +3,12 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "support/mutex.hpp"
 #include "watchdog/judge.hpp"
 
 namespace backplane {
@@ -61,16 +60,16 @@ class Watchdog {
   void wake() noexcept;
 
   // Its own, so that whoever posts, or wakes the thread, does not wait for a look. Taken before mutex_.
-  std::mutex judge_mutex_;
-  Judge judge_;  // guarded by judge_mutex_
+  Mutex judge_mutex_;
+  Judge judge_ BP_GUARDED_BY(judge_mutex_);
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::condition_variable returned_;  // running_ has changed
-  std::vector<Job> jobs_;             // guarded by mutex_
-  Id running_ = 0;                    // guarded by mutex_; whose `tell` or job runs
-  bool stop_ = false;                 // guarded by mutex_
-  bool woken_ = false;                // guarded by mutex_
+  Mutex mutex_;
+  Condition changed_;
+  Condition returned_;  // running_ has changed
+  std::vector<Job> jobs_ BP_GUARDED_BY(mutex_);
+  Id running_ BP_GUARDED_BY(mutex_) = 0;  // whose `tell` or job runs
+  bool stop_ BP_GUARDED_BY(mutex_) = false;
+  bool woken_ BP_GUARDED_BY(mutex_) = false;
   std::atomic<bool> asleep_{false};
   std::thread thread_;
 };

@@ -49,7 +49,7 @@ class CheckCase(unittest.TestCase):
 
 class EveryCheck(CheckCase):
     def test_a_check_that_finds_nothing_to_look_at_does_not_pass(self):
-        for name in ("format", "thread_tags", "includes", "exports", "length", "hygiene"):
+        for name in ("format", "thread_tags", "includes", "exports", "length", "hygiene", "parity", "thread_safety"):
             code, out = self.run_check(name)
             self.assertEqual(code, 2, name)
             self.assertIn("found no", out)
@@ -113,6 +113,51 @@ class Hygiene(CheckCase):
     def test_a_script_without_interpreter_fails(self):
         self.write("scripts/go", "# SPDX-License-Identifier: Apache-2.0\n", 0o755)
         self.fails("hygiene", "scripts/go:1: a script without #!")
+
+
+class ThreadSafety(CheckCase):
+    GUARDED = SPDX + '''#include "support/mutex.hpp"
+struct Count {
+  int next() {
+    %s
+    return ++value;
+  }
+  backplane::Mutex mutex;
+  int value BP_GUARDED_BY(mutex) = 0;
+};
+int main() { return Count().next(); }
+'''
+
+    def setUp(self):
+        super().setUp()
+        with open(os.path.join(ROOT, "host", "support", "mutex.hpp"), encoding="utf-8") as file:
+            self.write("host/support/mutex.hpp", file.read())
+
+    def test_what_is_touched_with_its_lock_passes(self):
+        self.write("host/request/count.cpp", self.GUARDED % "const backplane::MutexLock lock(mutex);")
+        self.passes("thread_safety")
+
+    def test_what_is_touched_without_its_lock_fails(self):
+        self.write("host/request/count.cpp", self.GUARDED % "")
+        self.fails("thread_safety", "host/request/count.cpp:6: writing variable 'value' requires holding mutex 'mutex'",
+                   "take it, or say BP_REQUIRES")
+
+    def test_a_source_that_does_not_compile_is_not_passed_over(self):
+        self.write("host/request/count.cpp", SPDX + '#include "support/nothing.hpp"\n')
+        self.fails("thread_safety", "'support/nothing.hpp' file not found")
+
+
+class Parity(CheckCase):
+    def test_a_row_whose_file_and_case_are_there_passes(self):
+        self.write("tests/rooms/a_test.cpp", 'TEST_CASE("it works") {}')
+        self.write("docs/parity.md", '| a thing | `tests/rooms/a_test.cpp`: "it works" |\n')
+        self.passes("parity")
+
+    def test_a_file_or_case_that_is_not_there_fails(self):
+        self.write("tests/rooms/a_test.cpp", 'TEST_CASE("it works") {}')
+        self.write("docs/parity.md", '| a | `tests/rooms/b_test.cpp` |\n| b | `tests/rooms/a_test.cpp`: "it flies" |\n| c | - |\n')
+        self.fails("parity", "docs/parity.md:1: names tests/rooms/b_test.cpp", 'docs/parity.md:2: tests/rooms/a_test.cpp has no "it flies"',
+                   "docs/parity.md:3: a row that names no file")
 
 
 class ThreadTags(CheckCase):
