@@ -44,7 +44,8 @@ class Host {
   Watchdog& watchdog() noexcept { return watchdog_; }
   bool on_own_thread() const noexcept { return watchdog_.on_thread() || control_.on_thread(); }
 
-  /// From now on the context has an instance of every module. Not from a thread of the host.
+  /// From now on the context has an instance of every module. Throws std::bad_alloc; some instances may be
+  /// there then, and it is to end them and to leave, as otherwise. Not from a thread of the host.
   void attach(Context& context);
   Control& control() noexcept { return control_; }
   /// The context is left out of what happens from now on. Control thread.

@@ -16,7 +16,9 @@ struct Start {
   Latch done;
   std::mutex mutex;
   bool abandoned = false;  // guarded by mutex: nobody waits any more
-  std::string failure;     // written before `done` opens
+  // Written before `done` opens:
+  std::string failure;
+  bool no_memory = false;
 };
 
 }  // namespace
@@ -28,11 +30,18 @@ std::string RequestLoop::start_instance(Generation& generation, std::chrono::mil
       const std::lock_guard lock(start->mutex);
       if (start->abandoned) return;
     }
-    start->failure = make_instance(generation, keep_failed);
+    try {
+      start->failure = make_instance(generation, keep_failed);
+    } catch (const std::bad_alloc&) {
+      start->no_memory = true;
+    }
     start->done.open();
   });
-  if (!posted) return "no memory to begin with";
-  if (start->done.wait(timeout)) return start->failure;
+  if (!posted) throw std::bad_alloc();
+  if (start->done.wait(timeout)) {
+    if (start->no_memory) throw std::bad_alloc();
+    return start->failure;
+  }
   // It may be running all the same. Whoever gives the generation up retires it here, by mail that
   // comes after this one.
   const std::lock_guard lock(start->mutex);
@@ -40,7 +49,7 @@ std::string RequestLoop::start_instance(Generation& generation, std::chrono::mil
   return "the request thread of a context did not come round to it in " + std::to_string(timeout.count()) + " ms";
 }
 
-std::string RequestLoop::make_instance(Generation& generation, bool keep_failed) try {
+std::string RequestLoop::make_instance(Generation& generation, bool keep_failed) {
   if (instances_ended_) return {};  // the context is about to be detached, and takes no requests
   if (instances_.size() <= generation.slot) instances_.resize(generation.slot + 1);
   auto instance = std::make_unique<bp_instance>();
@@ -61,8 +70,6 @@ std::string RequestLoop::make_instance(Generation& generation, bool keep_failed)
   }
   instances_[generation.slot] = std::move(instance);
   return failure;
-} catch (const std::bad_alloc&) {
-  return "no memory";
 }
 
 // nullptr if there is none.

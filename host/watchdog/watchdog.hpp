@@ -28,7 +28,7 @@ class Watchdog {
   Id watch(Heartbeat& heartbeat, const char* thread, std::function<void(const Liveness&)> tell,
            std::function<Culprit()> culprit = nullptr);
   /// Ends it. True: `tell` and the jobs posted for it neither run nor will run. False: one of them has not
-  /// returned within `timeout`; call again. Not from one of them.
+  /// returned within `timeout`; call again. Not from one of them. An `id` of 0 is nobody's.
   bool unwatch(Id id, std::chrono::milliseconds timeout = std::chrono::hours(24));
 
   /// A watched thread has become busy: call after Heartbeat::busy(). Costs a load while the watchdog is
