@@ -130,13 +130,15 @@ void Context::start() {
   }
 }
 
-// The host does not know of it. What runs is brought to its end, however long a module's instance takes.
+// What runs is brought to its end, however long a module's instance takes.
 void Context::abandon_start() noexcept {
   constexpr std::chrono::hours as_long_as_it_takes{24};
   const MutexLock lock(stop_mutex_);
   loop_.close();
   const bool begun = !request_thread_.wait(std::chrono::milliseconds(0));
   while (begun && !loop_.end_instances(as_long_as_it_takes)) {
+  }
+  while (!leave_host(as_long_as_it_takes)) {
   }
   while (!end_threads(as_long_as_it_takes)) {
   }
@@ -285,10 +287,12 @@ void Context::tell_liveness(const Liveness& liveness) {
   bus_.deliver_now(name, bytes(payload), BP_EVENT_TYPED);
 }
 
-void Context::events_stuck(bool stuck) {
+void Context::events_stuck(bool stuck) try {
   loop_.refuse_for_events(stuck);
   const Liveness liveness{!stuck, "event", bus_.stuck_culprit(), 0};
   host_.watchdog().post(event_watch_, [this, liveness] { tell_liveness(liveness); });
+} catch (const std::bad_alloc&) {
+  // Requests are refused or taken as it says; only the event goes untold.
 }
 
 }  // namespace backplane

@@ -43,7 +43,12 @@ struct TemporaryDirs {
     std::error_code ignored;
     for (const fs::path& path : paths) fs::remove_all(path, ignored);
   }
-  const pid_t owner = ::getpid();
+  void add(const fs::path& path) {
+    const MutexLock lock(the_mutex);
+    owner = ::getpid();  // which may be a child that was forked before it had a host
+    paths.push_back(path);
+  }
+  pid_t owner BP_GUARDED_BY(the_mutex) = 0;
   std::vector<fs::path> paths BP_GUARDED_BY(the_mutex);
 };
 TemporaryDirs temporary_dirs;
@@ -125,10 +130,7 @@ Host::Host(HostOptions options)
       loader_(
           registry_, module_api(), [this] { return sites(); },
           [this](std::function<void()> job) { return control_.prepare(std::move(job)); },
-          [](const fs::path& made) {
-            const MutexLock lock(the_mutex);
-            temporary_dirs.paths.push_back(made);
-          }) {
+          [](const fs::path& made) { temporary_dirs.add(made); }) {
   loader_.allow(options_.module_dirs);
   resting_.reserve(most_resting);
 }
@@ -141,9 +143,8 @@ std::vector<InstanceSite*> Host::sites() const { return {contexts_.begin(), cont
 
 void Host::attach(Context& context) {
   control_.run_now([&] {
-    contexts_.reserve(contexts_.size() + 1);  // so that nothing fails once there are instances
+    contexts_.push_back(&context);  // first: while there are instances in it, no module may go without asking it
     loader_.populate(context);
-    contexts_.push_back(&context);
     return true;
   });
 }
@@ -265,8 +266,7 @@ std::string Host::module_data_dir(const std::string& module) {
     std::string pattern = (temporary / "backplane-data-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) refuse(pattern, std::generic_category().message(errno));
     data_dir_ = pattern;
-    const MutexLock dirs_lock(the_mutex);
-    temporary_dirs.paths.push_back(data_dir_);
+    temporary_dirs.add(data_dir_);
   }
   const fs::path path = data_dir_ / module;
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) refuse(path, std::generic_category().message(errno));

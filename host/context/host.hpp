@@ -45,7 +45,8 @@ class Host {
   /// Whether the calling thread is any of the host's, or of a context's: nothing may wait for them there.
   bool on_own_thread() const noexcept;
 
-  /// From now on the context has an instance of every module. Not from a thread of the host.
+  /// From now on the context has an instance of every module. Throws std::bad_alloc; some instances may be
+  /// there then, and it is to end them and to leave, as otherwise. Not from a thread of the host.
   void attach(Context& context);
   Control& control() noexcept { return control_; }
   /// The context is left out of what happens from now on. Control thread.

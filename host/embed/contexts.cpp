@@ -7,10 +7,12 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "context/context.hpp"
 #include "context/host.hpp"
 #include "context/host_endpoint.hpp"
+#include "embed/fork.hpp"
 #include "embed/guard.hpp"
 #include "embed/slots.hpp"
 #include "remote/connect.hpp"
@@ -37,33 +39,79 @@ std::string wrong_option(const bp_context_options& options) {
   return {};
 }
 
-// Runs `make`, which gives an endpoint that is not started, or says why not; then `start`.
-template <class Make, class Start>
-bp_status add(bp_context* out, bp_result* why, Make make, Start start) noexcept {
-  bp_context handle{0};
+// A handle that leads nowhere, until it is published.
+class Reserved {
+ public:
+  Reserved() : handle_(slots().reserve()) {
+    if (handle_.id != 0) return;
+    throw Failure{BP_OUT_OF_MEMORY,
+                  "the process has " + std::to_string(Slots::capacity) + " contexts, which is the limit"};
+  }
+  Reserved(const Reserved&) = delete;
+  Reserved& operator=(const Reserved&) = delete;
+  ~Reserved() {
+    if (handle_.id != 0) slots().release(handle_);
+  }
+  bp_context handle() const noexcept { return handle_; }
+  bp_context publish(std::unique_ptr<Endpoint> endpoint) noexcept {
+    slots().publish(handle_, std::move(endpoint));
+    return std::exchange(handle_, {0});
+  }
+
+ private:
+  bp_context handle_;
+};
+
+bp_status give_io(bp_result* why, const char* what) noexcept try {
+  return give(why, BP_IO, std::string("a context cannot be made: ") + what);
+} catch (const std::bad_alloc&) {
+  return give(why, BP_IO, "a context cannot be made: a thread or a descriptor cannot be had");
+}
+
+// Runs `make`, which gives an endpoint for the handle, ready to be called, or says why not. What it needs
+// comes before what it starts: nothing is undone that has not been begun.
+template <class Make>
+bp_status add(bp_context* out, bp_result* why, Make make) noexcept {
+  Use use;
+  if (!use) return give(why, BP_NOT_SUPPORTED, forked_text);
   try {
-    auto endpoint = make();
-    handle = slots().reserve();
-    if (handle.id == 0) {
-      return give(why, BP_OUT_OF_MEMORY,
-                  "the process has " + std::to_string(Slots::capacity) + " contexts, which is the limit");
-    }
-    endpoint->set_handle(handle);
-    start(*endpoint);
-    slots().publish(handle, std::move(endpoint));  // cannot fail
-    *out = handle;
+    Reserved place;
+    std::unique_ptr<Endpoint> endpoint = make(place.handle(), use);
+    *out = place.publish(std::move(endpoint));
+    use.keep();
     return give(why, BP_OK, std::string_view());
   } catch (const Failure& failure) {
-    give(why, failure);
-    if (handle.id != 0) slots().release(handle);
-    return failure.status;
+    return give(why, failure);
   } catch (const std::bad_alloc&) {
-    if (handle.id != 0) slots().release(handle);
     return give(why, BP_OUT_OF_MEMORY, "no memory for a context");
   } catch (const std::exception& error) {
-    if (handle.id != 0) slots().release(handle);
-    return give(why, BP_IO, std::string("a context cannot be made: ") + error.what());
+    return give_io(why, error.what());
   }
+}
+
+Host& host_of(Use& use) {
+  Host& host = Host::get();
+  use.keep();
+  return host;
+}
+
+// One that rests, if its configuration is the same; else a new one.
+std::unique_ptr<Endpoint> started_context(Host& host, const ContextConfig& config, bp_context handle) {
+  std::unique_ptr<Context> context = host.resting(config);
+  const bool rested = context != nullptr;
+  if (rested) {
+    context->renew();
+  } else {
+    context = std::make_unique<Context>(host, config);
+  }
+  context->set_handle(handle);
+  try {
+    context->start();
+  } catch (...) {
+    if (rested) host.keep(std::move(context));
+    throw;
+  }
+  return context;
 }
 
 // A handler or a listener does not return: the endpoint is freed when it does.
@@ -83,12 +131,13 @@ void quarantine(bp_context ctx, Endpoint& endpoint) {
 extern "C" {
 
 bp_context bp_host_context(void) {
-  static Mutex mutex;
-  static bp_context handle BP_GUARDED_BY(mutex){0};
+  static constinit Mutex mutex;
+  static constinit bp_context handle BP_GUARDED_BY(mutex){0};
+  const Use during;  // before the mutex
+  if (!during) return {0};
   const MutexLock lock(mutex);
   if (handle.id != 0) return handle;
-  add(
-      &handle, nullptr, [] { return std::make_unique<HostEndpoint>(Host::get()); }, [](Endpoint&) {});
+  add(&handle, nullptr, [](bp_context, Use& use) { return std::make_unique<HostEndpoint>(host_of(use)); });
   return handle;
 }
 
@@ -97,18 +146,13 @@ bp_status bp_context_create(const bp_context_options* options, bp_context* out, 
   *out = {0};
   if (options != nullptr && options->struct_size == 0) return give(why, BP_INVALID_ARGUMENT, wrong_size);
   const bp_context_options chosen = options == nullptr ? bp_context_options{} : sized(*options);
-  const auto make = [&] {
+  const auto make = [&](bp_context handle, Use& use) {
     if (std::string wrong = wrong_option(chosen); !wrong.empty()) throw Failure{BP_INVALID_ARGUMENT, std::move(wrong)};
-    Host& host = Host::get();
+    Host& host = host_of(use);
     if (host.on_own_thread()) throw Failure{BP_REENTRANT, "a context cannot be made on a thread of the host's"};
-    const ContextConfig config = config_of(chosen);
-    if (auto context = host.resting(config)) {
-      context->renew();
-      return context;
-    }
-    return std::make_unique<Context>(host, config);
+    return started_context(host, config_of(chosen), handle);
   };
-  return add(out, why, make, [](Context& context) { context.start(); });
+  return add(out, why, make);
 }
 
 bp_status bp_context_connect(const bp_connect_options* options, bp_context* out, bp_result* why) {
@@ -116,13 +160,14 @@ bp_status bp_context_connect(const bp_connect_options* options, bp_context* out,
   *out = {0};
   if (options != nullptr && options->struct_size == 0) return give(why, BP_INVALID_ARGUMENT, wrong_size);
   const bp_connect_options chosen = options == nullptr ? bp_connect_options{} : sized(*options);
-  const auto make = [&] {
+  const auto make = [&](bp_context handle, Use&) {
     std::unique_ptr<Endpoint> endpoint;
     Failure failure;
     if (connect(chosen, endpoint, failure) != BP_OK) throw failure;
+    endpoint->set_handle(handle);
     return endpoint;
   };
-  return add(out, why, make, [](Endpoint&) {});
+  return add(out, why, make);
 }
 
 bp_status bp_context_close(bp_context ctx) {

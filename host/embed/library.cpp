@@ -7,6 +7,7 @@
 
 #include "context/host.hpp"
 #include "context/module_api.hpp"
+#include "embed/fork.hpp"
 #include "modules/file.hpp"
 #include "modules/manifest.hpp"
 #include "reply/buffer.hpp"
@@ -69,10 +70,14 @@ void bp_log_level(int32_t level) { log::set_level(level); }
 bp_status bp_host_configure(const bp_host_options* options, bp_result* why) {
   if (options == nullptr || options->struct_size == 0)
     return give(why, BP_INVALID_ARGUMENT, "options is null, or its struct_size is 0");
+  const Use during;
+  if (!during) return give(why, BP_NOT_SUPPORTED, forked_text);
   try {
     std::string message;
     const bp_status status = Host::configure(sized(*options), message);
     return give(why, status, message);
+  } catch (const std::bad_alloc&) {
+    return give(why, BP_OUT_OF_MEMORY, "no memory for the options");
   } catch (const std::exception& error) {
     return give(why, BP_IO, error.what());
   }

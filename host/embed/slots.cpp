@@ -3,23 +3,28 @@
 
 #include <chrono>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 #include "support/mutex.hpp"
 
 namespace backplane {
 
-Slots& slots() noexcept {
-  static auto& all = *new Slots;  // handles may be used while the process exits
-  return all;
-}
+namespace {
+
+// There before any code runs, without memory that might not be had, and still there while the process exits.
+constinit Slots all;
+static_assert(std::is_trivially_destructible_v<Slots>);
+
+}  // namespace
+
+Slots& slots() noexcept { return all; }
 
 bp_context Slots::reserve() {
   const MutexLock lock(mutex_);
   Slot* slot = nullptr;
-  if (!free_.empty()) {
-    slot = free_.front();
-    free_.pop_front();
+  if (first_free_ != nullptr) {
+    slot = std::exchange(first_free_, first_free_->next_free);
   } else if (used_ < capacity) {
     slot = new Slot;
     slot->index = static_cast<std::uint32_t>(used_);
@@ -31,7 +36,7 @@ bp_context Slots::reserve() {
   return {mark | std::uint64_t{slot->generation} << 16 | slot->index};
 }
 
-void Slots::publish(bp_context handle, std::unique_ptr<Endpoint> endpoint) {
+void Slots::publish(bp_context handle, std::unique_ptr<Endpoint> endpoint) noexcept {
   Slot& slot = *slot_of(handle);
   const MutexLock lock(mutex_);
   slot.endpoint.store(endpoint.get(), std::memory_order_relaxed);
@@ -39,9 +44,15 @@ void Slots::publish(bp_context handle, std::unique_ptr<Endpoint> endpoint) {
   slot.handle.store(handle.id, std::memory_order_seq_cst);
 }
 
-void Slots::release(bp_context handle) {
+void Slots::release(bp_context handle) noexcept {
   const MutexLock lock(mutex_);
-  free_.push_back(slot_of(handle));
+  give_back(*slot_of(handle));
+}
+
+void Slots::give_back(Slot& slot) noexcept {
+  slot.next_free = nullptr;
+  (first_free_ == nullptr ? first_free_ : last_free_->next_free) = &slot;
+  last_free_ = &slot;
 }
 
 Endpoint* Slots::retire(bp_context handle) {
@@ -51,7 +62,7 @@ Endpoint* Slots::retire(bp_context handle) {
   return slot->endpoint.load(std::memory_order_relaxed);
 }
 
-void Slots::reap(bp_context handle) {
+void Slots::reap(bp_context handle) noexcept {
   Slot& slot = *slot_of(handle);
   const auto pinned = [&slot] {
     std::int64_t sum = 0;
@@ -64,7 +75,16 @@ void Slots::reap(bp_context handle) {
   Endpoint& endpoint = *stopped;
   endpoint.dispose(std::move(stopped));
   const MutexLock lock(mutex_);
-  free_.push_back(&slot);
+  give_back(slot);
+}
+
+// Slots are not looked for under the mutex: the thread that held it has not come along.
+void Slots::forget_all() noexcept {
+  for (const std::atomic<Slot*>& each : slots_) {
+    Slot* const slot = each.load(std::memory_order_acquire);
+    if (slot == nullptr) return;
+    slot->handle.store(0, std::memory_order_relaxed);
+  }
 }
 
 Slots::Slot* Slots::slot_of(bp_context handle) const noexcept {

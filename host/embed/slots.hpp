@@ -6,7 +6,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 
 #include "support/endpoint.hpp"
@@ -29,14 +28,16 @@ class Slots {
   /// A handle that leads nowhere yet; zero if there are too many contexts. Throws std::bad_alloc.
   bp_context reserve();
   /// From now on the handle leads to `endpoint`, which the slot owns.
-  void publish(bp_context handle, std::unique_ptr<Endpoint> endpoint);
+  void publish(bp_context handle, std::unique_ptr<Endpoint> endpoint) noexcept;
   /// Gives back a handle that was reserved only.
-  void release(bp_context handle);
+  void release(bp_context handle) noexcept;
   /// Makes the handle stale; its endpoint, which now is the caller's to stop and to reap(). Null if it
   /// is stale already.
   Endpoint* retire(bp_context handle);
   /// Waits until no call is in the endpoint of a retired handle, and frees it. Not from within a call.
-  void reap(bp_context handle);
+  void reap(bp_context handle) noexcept;
+  /// In a forked child: makes every handle stale. Waits for nobody, and leaves the endpoints as they are.
+  void forget_all() noexcept;
 
   /// Keeps the endpoint of a handle alive.
   class Pin {
@@ -66,15 +67,19 @@ class Slots {
     std::unique_ptr<Endpoint> owned;  // guarded by Slots::mutex_; once retired, the retirer's
     std::uint32_t generation = 0;     // guarded by Slots::mutex_
     std::uint32_t index = 0;
+    Slot* next_free = nullptr;  // guarded by Slots::mutex_
     std::array<Count, shard_count> counts;
   };
 
   static constexpr std::uint64_t mark = std::uint64_t{0x6378} << 48;
   Slot* slot_of(bp_context handle) const noexcept;
+  void give_back(Slot& slot) noexcept BP_REQUIRES(mutex_);
 
   Mutex mutex_;
-  std::deque<Slot*> free_ BP_GUARDED_BY(mutex_);      // oldest first, so that generations last
-  std::array<std::atomic<Slot*>, capacity> slots_{};  // never freed
+  // Oldest first, so that generations last. Linked through the slots, so that giving one back cannot fail.
+  Slot* first_free_ BP_GUARDED_BY(mutex_) = nullptr;
+  Slot* last_free_ BP_GUARDED_BY(mutex_) = nullptr;
+  std::array<std::atomic<Slot*>, capacity> slots_{};  // filled from the front; never freed
   std::size_t used_ BP_GUARDED_BY(mutex_) = 0;
 };
 

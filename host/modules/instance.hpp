@@ -26,7 +26,7 @@ class InstanceSite {
 
   /// Makes the generation's instance here and waits for it, for `timeout` at most. Empty, or why it
   /// failed. After a failure there is no instance here, or, if `keep_failed`, one that answers so.
-  /// Control thread.
+  /// Throws std::bad_alloc if the host has no memory for it; there may be an instance then. Control thread.
   virtual std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) = 0;
 
   /// Whether it takes no new calls, so that a new generation may do without an instance here. Any thread.

@@ -84,6 +84,8 @@ std::unique_ptr<Generation> Loader::prepare(const LoadRequest& request, std::str
     start_instances(*generation);
   } catch (const Failure& failure) {
     throw Refusal{failure, give_up(std::move(generation))};
+  } catch (const std::bad_alloc&) {
+    throw Refusal{{BP_OUT_OF_MEMORY, "no memory for its instances"}, give_up(std::move(generation))};
   }
   return generation;
 } catch (Failure& failure) {

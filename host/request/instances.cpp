@@ -17,7 +17,9 @@ struct Start {
   Latch done;
   Mutex mutex;
   bool abandoned BP_GUARDED_BY(mutex) = false;  // nobody waits any more
-  std::string failure;                          // written before `done` opens
+  // Written before `done` opens:
+  std::string failure;
+  bool no_memory = false;
 };
 
 }  // namespace
@@ -29,11 +31,18 @@ std::string RequestLoop::start_instance(Generation& generation, std::chrono::mil
       const MutexLock lock(start->mutex);
       if (start->abandoned) return;
     }
-    start->failure = make_instance(generation, keep_failed);
+    try {
+      start->failure = make_instance(generation, keep_failed);
+    } catch (const std::bad_alloc&) {
+      start->no_memory = true;
+    }
     start->done.open();
   });
-  if (!posted) return "no memory to begin with";
-  if (start->done.wait(timeout)) return start->failure;
+  if (!posted) throw std::bad_alloc();
+  if (start->done.wait(timeout)) {
+    if (start->no_memory) throw std::bad_alloc();
+    return start->failure;
+  }
   // It may be running all the same. Whoever gives the generation up retires it here, by mail that
   // comes after this one.
   const MutexLock lock(start->mutex);
@@ -41,7 +50,7 @@ std::string RequestLoop::start_instance(Generation& generation, std::chrono::mil
   return "the request thread of a context did not come round to it in " + std::to_string(timeout.count()) + " ms";
 }
 
-std::string RequestLoop::make_instance(Generation& generation, bool keep_failed) try {
+std::string RequestLoop::make_instance(Generation& generation, bool keep_failed) {
   if (instances_ended_) return {};  // the context is about to be detached, and takes no requests
   if (instances_.size() <= generation.slot) instances_.resize(generation.slot + 1);
   auto instance = std::make_unique<bp_instance>();
@@ -62,8 +71,6 @@ std::string RequestLoop::make_instance(Generation& generation, bool keep_failed)
   }
   instances_[generation.slot] = std::move(instance);
   return failure;
-} catch (const std::bad_alloc&) {
-  return "no memory";
 }
 
 // nullptr if there is none.

@@ -34,6 +34,7 @@ Watchdog::Id Watchdog::watch(Heartbeat& heartbeat, const char* thread, std::func
 }
 
 bool Watchdog::unwatch(Id id, std::chrono::milliseconds timeout) {
+  if (id == 0) return true;
   {
     const MutexLock lock(judge_mutex_);
     judge_.remove(id);
@@ -105,15 +106,20 @@ void Watchdog::wait() {
 }
 
 void Watchdog::run_jobs() {
-  std::vector<Job> jobs;
-  {
-    const MutexLock lock(mutex_);
-    jobs.swap(jobs_);
+  for (;;) {
+    Job job{};
+    {
+      const MutexLock lock(mutex_);
+      if (jobs_.empty()) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    run_for(job.owner, job.run);
   }
-  for (const Job& job : jobs) run_for(job.owner, job.run);
 }
 
-void Watchdog::look() {
+// Without memory, what it would have found goes untold.
+void Watchdog::look() try {
   std::vector<Judge::Finding> findings;
   {
     const MutexLock lock(judge_mutex_);
@@ -122,6 +128,7 @@ void Watchdog::look() {
   for (const Judge::Finding& finding : findings) {
     run_for(finding.id, [&finding] { finding.watched->tell(finding.liveness); });
   }
+} catch (const std::bad_alloc&) {
 }
 
 // Runs what may be the application's code, with no lock held, unless its owner is not watched any more. That is
@@ -133,7 +140,11 @@ void Watchdog::run_for(Id owner, const std::function<void()>& job) {
     const MutexLock lock(mutex_);
     running_ = owner;
   }
-  job();
+  try {
+    job();
+  } catch (const std::bad_alloc&) {
+    // What it would have told goes untold.
+  }
   const MutexLock lock(mutex_);
   running_ = 0;
   returned_.notify_all();

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <thread>
 #include <vector>
@@ -27,7 +28,7 @@ class Watchdog {
   Id watch(Heartbeat& heartbeat, const char* thread, std::function<void(const Liveness&)> tell,
            std::function<Culprit()> culprit = nullptr);
   /// Ends it. True: `tell` and the jobs posted for it neither run nor will run. False: one of them has not
-  /// returned within `timeout`; call again. Not from one of them.
+  /// returned within `timeout`; call again. Not from one of them. An `id` of 0 is nobody's.
   bool unwatch(Id id, std::chrono::milliseconds timeout = std::chrono::hours(24));
 
   /// A watched thread has become busy: call after Heartbeat::busy(). Costs a load while the watchdog is
@@ -66,7 +67,7 @@ class Watchdog {
   Mutex mutex_;
   Condition changed_;
   Condition returned_;  // running_ has changed
-  std::vector<Job> jobs_ BP_GUARDED_BY(mutex_);
+  std::deque<Job> jobs_ BP_GUARDED_BY(mutex_);
   Id running_ BP_GUARDED_BY(mutex_) = 0;  // whose `tell` or job runs
   bool stop_ BP_GUARDED_BY(mutex_) = false;
   bool woken_ BP_GUARDED_BY(mutex_) = false;

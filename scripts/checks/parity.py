@@ -25,7 +25,7 @@ def look(root, line, number, findings):
         case = found.group(2)
         if path is None:
             findings.add(PAGE, number, f'"{case}" stands behind no file; name the test file before it')
-        elif f'"{case}"' not in (common.read(root, path) or ""):
+        elif os.path.exists(os.path.join(root, path)) and f'"{case}"' not in (common.read(root, path) or ""):
             findings.add(PAGE, number, f'{path} has no "{case}"; name the case that shows it now')
     return count
 
@@ -33,7 +33,7 @@ def look(root, line, number, findings):
 def main():
     options = common.arguments(__doc__)
     findings = common.Findings()
-    text = common.read(options.root, PAGE)
+    text = common.read(options.root, PAGE) if os.path.exists(os.path.join(options.root, PAGE)) else None
     names = [PAGE] if text is not None else []
     for number, line in enumerate((text or "").splitlines(), 1):
         if line.startswith("| ") and look(options.root, line, number, findings) == 0 and "here | shown by" not in line \
