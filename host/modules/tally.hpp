@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "support/histogram.hpp"
+#include "support/ticks.hpp"
 
 namespace backplane {
 
@@ -21,15 +22,38 @@ struct Tally {
   Count errors{0};  ///< of these, those whose terminal reply was not BP_OK
   Count bytes_in{0};
   Count bytes_out{0};
-  Histogram wait;  ///< ticks from the submit to the handler's begin
+  Histogram wait;  ///< ticks from the submit to the handler's begin; of one request in `sample`
   Histogram run;   ///< ticks that a handler held its thread
+
+  /// Two readings of the clock cost more than all the counting, so of handlers that are short one run in so
+  /// many is timed, and stands for that many. While there are long ones, and of the first, all are.
+  static constexpr std::uint64_t sample = 8;
+
+  /// Whether to time the run that is about to begin: for how many it stands, 0 for not at all.
+  std::uint32_t weight_of_next() noexcept {
+    if (time_all_ != 0) {
+      --time_all_;
+      return 1;
+    }
+    return calls.load(std::memory_order_relaxed) % sample == 0 ? sample : 0;
+  }
+  void ran(Ticks time, std::uint32_t weight) noexcept {
+    run.record(time, weight);
+    if (time >= long_run) time_all_ = time_all_for;
+  }
+  /// A new holder begins.
+  void time_the_first() noexcept { time_all_ = time_all_for; }
 
   static void add(Count& count, std::uint64_t n = 1) noexcept {
     count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
 
  private:
+  static constexpr Ticks long_run = 3'000;  // about a microsecond: a hundredth of it is what timing costs
+  static constexpr std::uint32_t time_all_for = 64;
+
   friend class Tallies;
+  std::uint32_t time_all_ = time_all_for;  // the holder's
   std::atomic<bool> held_{true};
   Tally* next_ = nullptr;
 };

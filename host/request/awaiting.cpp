@@ -67,8 +67,7 @@ void RequestLoop::await(Waiter& waiter, Start start) {
     begin();
     if (waiter.done) return;
     watch_time(request);
-    tick_ = ticks();
-    request.ran += span(request.slice, tick_);
+    if (request.run_weight != 0) request.ran += span(request.slice, ticks());
     waiter.fiber->suspend();  // resume() begins the next slice
     return;
   }

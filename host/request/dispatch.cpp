@@ -72,6 +72,7 @@ void RequestLoop::handle(Request& request) {
   LoopCounts::add(instance->in_flight);
   request.tally = tally_of(*request.method);
   if (request.tally != nullptr) {
+    request.run_weight = request.tally->weight_of_next();
     Tally::add(request.tally->calls);
     Tally::add(request.tally->bytes_in, request.payload.view().size);
   }
@@ -94,10 +95,10 @@ void RequestLoop::refuse(Request& request, bp_status status, std::string_view me
 
 void RequestLoop::run_here(Request& request) {
   heartbeat_.running(request.method, request.handler->generation->number);
-  request.began_to_run = request.slice = tick_;
+  const bool measured = request.run_weight != 0 || request.submitted != 0;
+  if (measured) request.began_to_run = request.slice = ticks();
   const bp_handled handled = call_handler(request);
-  tick_ = ticks();
-  request.ran += span(request.slice, tick_);
+  if (request.run_weight != 0) request.ran += span(request.slice, ticks());
   handler_ended(request, handled);
 }
 
@@ -113,8 +114,10 @@ bp_handled call_handler(Request& request) {
 
 void RequestLoop::handler_ended(Request& request, bp_handled handled) {
   if (request.tally != nullptr) {
-    request.tally->wait.record(span(request.submitted, request.began_to_run));
-    request.tally->run.record(request.ran);
+    if (request.submitted != 0) {
+      request.tally->wait.record(span(request.submitted, request.began_to_run), Tally::sample);
+    }
+    if (request.run_weight != 0) request.tally->ran(request.ran, request.run_weight);
   }
   const bool is_static = (request.handler->flags & BP_HANDLER_STATIC) != 0;
   if (handled == BP_LATER && !is_static) {
@@ -127,6 +130,7 @@ void RequestLoop::handler_ended(Request& request, bp_handled handled) {
 }
 
 void RequestLoop::run_on_worker(Request& request) {
+  request.run_weight = 1;  // a change of threads costs more than all clocks
   watch_time(request);
   const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
   if (serial && request.instance->worker_busy) {
@@ -228,7 +232,10 @@ Tally* RequestLoop::tally_of(const Method& method) noexcept {
     }
   }
   Tally*& tally = tallies_[method.index];
-  if (tally == nullptr) tally = method.tallies.take();
+  if (tally == nullptr) {
+    tally = method.tallies.take();
+    if (tally != nullptr) tally->time_the_first();
+  }
   return tally;
 }
 

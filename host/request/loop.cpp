@@ -116,7 +116,6 @@ bool RequestLoop::fire_timers() { return timers_.next() != 0 && timers_.fire_due
 bool RequestLoop::run_fibers() {
   if (ready_.empty() && queue_.empty()) return false;
   budget_ = requests_per_turn;
-  tick_ = ticks();
   while (!ready_.empty() || (budget_ > 0 && !queue_.empty())) {
     if (Fiber* const fiber = ready_.pop()) {
       resume(*fiber);
@@ -205,7 +204,7 @@ void RequestLoop::resume(Fiber& fiber) {
   running_fiber_ = &fiber;
   if (fiber.user != nullptr) {
     auto& request = *static_cast<Request*>(fiber.user);
-    request.slice = tick_;
+    if (request.run_weight != 0) request.slice = ticks();
     heartbeat_.running(request.handler->method, request.handler->generation->number);
   }
   fiber.resume();

@@ -288,7 +288,6 @@ class RequestLoop {
   std::size_t parked_count_ = 0;
   Fiber* running_fiber_ = nullptr;
   int budget_ = 0;               // requests that this turn may still begin
-  Ticks tick_ = 0;               // the last reading, no older than what runs now
   std::vector<Tally*> tallies_;  // by Method::index; what this thread counts on
   Fifo<Delivery> deliveries_;
   Request* open_ = nullptr;  // every admitted request that is not freed

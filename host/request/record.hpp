@@ -45,7 +45,7 @@ struct Request : Record {
   void* user = nullptr;
   Waiter* waiter = nullptr;  ///< a handler's await, cleared by the request thread when it gives up
   Nanos deadline = 0;
-  Ticks submitted = 0;
+  Ticks submitted = 0;  ///< 0: not measured
   bool wants_stale = false;
   std::uint32_t shard = 0;  ///< of the ingress; of no meaning for requests from inside
   bool from_outside = false;
@@ -70,9 +70,10 @@ struct Request : Record {
   bp_handled handled = BP_DONE;            ///< what it returned
 
   // Of whichever thread runs the handler.
-  Ticks began_to_run = 0;  ///< when it first got its thread
-  Ticks slice = 0;         ///< when it last did
-  Ticks ran = 0;           ///< how long it had it before that
+  Ticks began_to_run = 0;        ///< when it first got its thread
+  Ticks slice = 0;               ///< when it last did
+  Ticks ran = 0;                 ///< how long it had it before that
+  std::uint32_t run_weight = 0;  ///< see Tally::weight_of_next()
 
   // The request thread's.
   Nanos began = 0;  ///< when it was first seen to take long

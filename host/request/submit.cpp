@@ -20,6 +20,16 @@ bp_status resolve(const Registry& registry, const bp_submission& submission, con
   return BP_OK;
 }
 
+namespace {
+
+// Whether this request's wait for its turn is measured. Each use of a record is another generation, so that of
+// one record's uses one in so many is, and of the records in one use as well.
+constexpr bool sampled(bp_token token) noexcept {
+  return ((token >> (token::index_bits + token::kind_bits)) + token::index(token)) % Tally::sample == 0;
+}
+
+}  // namespace
+
 void set_up(Request& request, RequestLoop* loop) {
   request.loop.store(loop, std::memory_order_relaxed);
   request.delivery.request = &request;
@@ -28,13 +38,14 @@ void set_up(Request& request, RequestLoop* loop) {
   request.user = nullptr;
   request.waiter = nullptr;
   request.deadline = 0;
-  request.submitted = ticks();
+  request.submitted = sampled(request.token()) ? ticks() : 0;
   request.wants_stale = false;
   request.from_outside = false;
   request.handler = nullptr;
   request.instance = nullptr;
   request.tally = nullptr;
   request.ran = 0;
+  request.run_weight = 0;
   request.awaiting = nullptr;
   request.cause.store(BP_OK, std::memory_order_relaxed);
   request.ended = request.delivered = false;

@@ -68,8 +68,9 @@ class Histogram {
     for (auto& octave : octaves_) delete octave.load(std::memory_order_relaxed);
   }
 
-  void record(std::uint64_t value) noexcept {
-    add(total_, value);
+  /// `weight`: for how many values this one stands.
+  void record(std::uint64_t value, std::uint64_t weight = 1) noexcept {
+    add(total_, value * weight);
     if (value > max_.load(std::memory_order_relaxed)) max_.store(value, std::memory_order_relaxed);
     const std::size_t index = histogram::bucket(value);
     auto& place = octaves_[index / histogram::per_octave];
@@ -79,7 +80,7 @@ class Histogram {
       if (octave == nullptr) return;  // not in the quantiles, then
       place.store(octave, std::memory_order_release);
     }
-    add(octave->counts[index % histogram::per_octave], 1);
+    add(octave->counts[index % histogram::per_octave], weight);
   }
 
   void add_to(Distribution& sum) const noexcept {

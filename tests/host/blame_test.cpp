@@ -79,9 +79,9 @@ TEST_CASE("who holds the thread is told from who waits") {
   const Value quick_before = (context.call("sleeper.sleep", "0"), name(context, "sleeper.sleep"));
   std::deque<Replies> replies;
   REQUIRE(context.submit("slow.sleep", replies.emplace_back(), "30") == BP_OK);
-  REQUIRE(context.submit("sleeper.sleep", replies.emplace_back(), "20") == BP_OK);
-  REQUIRE(context.submit("blocking.one_by_one", replies.emplace_back(), "15") == BP_OK);
-  REQUIRE(context.submit("blocking.one_by_one", replies.emplace_back(), "15") == BP_OK);
+  // Of waits one in eight is measured: so many that it is certain to have been.
+  for (int i = 0; i < 40; ++i) REQUIRE(context.submit("sleeper.sleep", replies.emplace_back(), "20") == BP_OK);
+  for (int i = 0; i < 40; ++i) REQUIRE(context.submit("blocking.one_by_one", replies.emplace_back(), "3") == BP_OK);
   for (Replies& each : replies) CHECK(each.wait().size() == 1);
   CHECK(eventually([&] { return name(context, "blocking.one_by_one")["in_flight"].number == 0; }));
 
@@ -92,8 +92,8 @@ TEST_CASE("who holds the thread is told from who waits") {
   CHECK(behind["run_ns"]["total"].number - quick_before["run_ns"]["total"].number < 15 * ms);
   // On a worker the run is what the worker did, and the wait includes the wait for the instance.
   const Value worker = name(context, "blocking.one_by_one");
-  CHECK(worker["run_ns"]["p50"].number >= 14 * ms);
-  CHECK(worker["wait_ns"]["max"].number >= 14 * ms);
+  CHECK(worker["run_ns"]["p50"].number >= 2 * ms);
+  CHECK(worker["wait_ns"]["max"].number >= 30 * ms);
 }
 
 TEST_CASE("requests that no handler was begun for are counted as refused, whatever the reason") {

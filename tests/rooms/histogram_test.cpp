@@ -86,14 +86,48 @@ TEST_CASE("a tally that was released goes on where its holder left it, and no tw
   CHECK(sum == 5 + 3 * rounds);
 }
 
+TEST_CASE("of short runs one in eight is timed and stands for eight; a long one has all timed that follow") {
+  Tallies tallies;
+  Tally& tally = *tallies.take();
+  const auto call = [&](Ticks time) {
+    const std::uint32_t weight = tally.weight_of_next();
+    Tally::add(tally.calls);
+    if (weight != 0) tally.ran(time, weight);
+    return weight != 0;
+  };
+  int timed = 0;
+  for (int i = 0; i < 64; ++i) timed += call(100);
+  CHECK(timed == 64);  // the first
+  timed = 0;
+  for (int i = 0; i < 800; ++i) timed += call(100);
+  CHECK(timed == 100);
+  Distribution sum;
+  tally.run.add_to(sum);
+  CHECK(sum.count == 864);
+  CHECK(sum.mean() == 100);
+  while (!call(1'000'000)) {
+  }
+  timed = 0;
+  for (int i = 0; i < 64; ++i) timed += call(100);
+  CHECK(timed == 64);
+}
+
 TEST_CASE("ticks agree with the steady clock, and a span never is negative") {
   const double unit = nanos_per_tick();
-  const Nanos time = now();
-  const Ticks begin = ticks();
-  while (now() < time + 20 * nanos_per_ms) {
-  }
-  const Ticks end = ticks();
-  const Nanos passed = now() - time;
-  CHECK(static_cast<double>(span(begin, end)) * unit == Approx(static_cast<double>(passed)).epsilon(0.05));
+  Ticks begin = 0;
+  Ticks end = 0;
+  // Between two readings that belong together the thread may lose its core: then once more.
+  const auto agree = [&] {
+    const Nanos time = now();
+    begin = ticks();
+    while (now() < time + 2 * nanos_per_ms) {
+    }
+    end = ticks();
+    const Nanos passed = now() - time;
+    return static_cast<double>(span(begin, end)) * unit == Approx(static_cast<double>(passed)).epsilon(0.02);
+  };
+  bool agreed = false;
+  for (int i = 0; i < 200 && !agreed; ++i) agreed = agree();
+  CHECK(agreed);
   CHECK(span(end, begin) == 0);
 }
