@@ -133,7 +133,7 @@ extern "C" {
 bp_context bp_host_context(void) {
   static constinit std::mutex mutex;
   static constinit bp_context handle{0};  // guarded by mutex
-  const Use during;  // before the mutex
+  const Use during;                       // before the mutex
   if (!during) return {0};
   const std::lock_guard lock(mutex);
   if (handle.id != 0) return handle;

@@ -16,13 +16,13 @@ using namespace host_test;
 namespace {
 
 // Where a child's expectation failed, as its exit status.
-#define EXPECT_IN_CHILD(condition)                                                   \
-  do {                                                                               \
-    if (!(condition)) {                                                              \
-      const char text[] = "in the child, expected: " #condition "\n";                \
-      [[maybe_unused]] const ssize_t told = ::write(2, text, sizeof text - 1);       \
-      return false;                                                                  \
-    }                                                                                \
+#define EXPECT_IN_CHILD(condition)                                             \
+  do {                                                                         \
+    if (!(condition)) {                                                        \
+      const char text[] = "in the child, expected: " #condition "\n";          \
+      [[maybe_unused]] const ssize_t told = ::write(2, text, sizeof text - 1); \
+      return false;                                                            \
+    }                                                                          \
   } while (false)
 
 bool nothing_can_be_made() {

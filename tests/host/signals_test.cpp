@@ -53,7 +53,8 @@ bp_handled await_descriptor(Bench& bench, const Here& here) {
 bool slept(const Context& context, int ms) {
   const auto begin = Clock::now();
   const std::string number = std::to_string(ms);
-  return context.call("sleeper.sleep", number) == "ok:" + number && Clock::now() - begin >= std::chrono::milliseconds(ms);
+  return context.call("sleeper.sleep", number) == "ok:" + number &&
+         Clock::now() - begin >= std::chrono::milliseconds(ms);
 }
 
 void load_matrix(const Context& context, const Bench& bench) {
