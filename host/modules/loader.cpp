@@ -36,10 +36,9 @@ Loader::Loader(Registry& registry, const bp_host_api& api, std::function<std::ve
 Loader::~Loader() = default;
 
 std::vector<std::uint8_t> Loader::load(const LoadRequest& request) {
-  auto generation = prepare(request, {});
-  auto report = load_report(*generation);
-  publish(std::move(generation));
-  return report;
+  Ready ready = prepare(request, {});
+  publish(std::move(ready.generation));
+  return std::move(ready.report);
 }
 
 Loader::Swap Loader::reload(std::string_view name, const std::optional<std::string>& path,
@@ -49,18 +48,19 @@ Loader::Swap Loader::reload(std::string_view name, const std::optional<std::stri
   if (old == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded; load it first");
   LoadRequest request{path.value_or(old->path), {config.begin(), config.end()}};
   if (request.config.empty()) request.config = old->config;
-  auto generation = prepare(request, name);
-  Swap swap;
-  swap.report = load_report(*generation);
-  publish(std::move(generation));
-  swap.old = retire(*old);
-  return swap;
+  Ending ending = new_ending(*old);
+  Ready ready = prepare(request, name);
+  publish(std::move(ready.generation));
+  retire(*old, ending, ready.sites);
+  return {std::move(ready.report), std::move(ending)};
 }
 
 // Everything up to the point where the generation could take requests.
-std::unique_ptr<Generation> Loader::prepare(const LoadRequest& request, std::string_view expected_name) try {
+Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expected_name) try {
   const auto bytes = read_module_file(request.path, allowed_);
-  auto generation = std::make_unique<Generation>();
+  Ready ready;
+  ready.generation = std::make_unique<Generation>();
+  Generation* const generation = ready.generation.get();
   generation->path = request.path;
   generation->config = request.config;
   if (generation->config.empty()) generation->config = {0xa0};  // the empty map
@@ -79,30 +79,36 @@ std::unique_ptr<Generation> Loader::prepare(const LoadRequest& request, std::str
   }
   generation->number = generation->module->last_generation + 1;
   generation->slot = free_slot();
-  open_object(*generation, bytes);
+  open_object(ready, bytes);
   try {
-    start_instances(*generation);
-  } catch (const Failure& failure) {
-    throw Refusal{failure, give_up(std::move(generation))};
+    start_instances(ready);
+  } catch (Failure& failure) {
+    throw Refusal{std::move(failure), give_up(ready)};
   } catch (const std::bad_alloc&) {
-    throw Refusal{{BP_OUT_OF_MEMORY, "no memory for its instances"}, give_up(std::move(generation))};
+    throw Refusal{{BP_OUT_OF_MEMORY, "no memory"}, give_up(ready)};  // short: that text needs none itself
   }
-  return generation;
+  return ready;
 } catch (Failure& failure) {
-  failure.message = request.path + ": " + failure.message;
+  try {
+    failure.message = request.path + ": " + failure.message;
+  } catch (const std::bad_alloc&) {
+    // Without the path, then.
+  }
   throw;
 }
 
 // Instances that have been made end on their own threads; the object goes after the last of them.
-Loader::Ending Loader::give_up(std::unique_ptr<Generation> generation) {
-  Generation& refused = *generation;
+Loader::Ending Loader::give_up(Ready& ready) {
+  Generation& refused = *ready.generation;
   refused.module->last_generation = refused.number;
   refused.refused = true;
-  generations_.push_back(std::move(generation));
-  return retire(refused);
+  generations_.push_back(std::move(ready.generation));
+  retire(refused, ready.ending, ready.sites);
+  return std::move(ready.ending);
 }
 
-void Loader::open_object(Generation& generation, std::span<const std::uint8_t> bytes) {
+void Loader::open_object(Ready& ready, std::span<const std::uint8_t> bytes) {
+  Generation& generation = *ready.generation;
   generation.copy_path = copies_.add(generation.manifest.name, generation.number, bytes).string();
   for (const std::string& warning : generation.manifest.warnings) log::warn(generation.label(), warning);
   bool initialised = false;
@@ -113,6 +119,10 @@ void Loader::open_object(Generation& generation, std::span<const std::uint8_t> b
     initialised = true;
     check_registered(generation);
     registry_.bind(generation);
+    ready.report = load_report(generation);
+    ready.sites = sites_();
+    ready.ending = new_ending(generation);
+    generations_.reserve(generations_.size() + 1);
   } catch (...) {
     if (initialised && generation.entry.deinit != nullptr) generation.entry.deinit(generation.data);
     const auto kept = unmap_object(generation);
@@ -161,8 +171,9 @@ void Loader::check_registered(const Generation& generation) const {
   }
 }
 
-void Loader::start_instances(Generation& generation) {
-  for (InstanceSite* const site : sites_()) {
+void Loader::start_instances(Ready& ready) {
+  Generation& generation = *ready.generation;
+  for (InstanceSite* const site : ready.sites) {
     if (site->closed()) {
       site->start_instance(generation, closed_instance_timeout, true);
       continue;
@@ -179,21 +190,28 @@ void Loader::publish(std::unique_ptr<Generation> generation) {
   next.module->gone_untold = 0;
   next.state = Generation::State::running;
   registry_.publish(*next.module, &next);
-  log::info("modules", next.label() + " loaded from " + next.path);
+  try {
+    log::info("modules", next.label() + " loaded from " + next.path);
+  } catch (const std::bad_alloc&) {
+    // It runs all the same.
+  }
 }
 
 Loader::Ending Loader::begin_unload(std::string_view name) {
   Module* const module = registry_.find_module(name);
   if (module == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
   if (Generation* const current = module->current.load()) {
+    Ending ending = new_ending(*current);
+    const std::vector<InstanceSite*> sites = sites_();
     registry_.publish(*module, nullptr);
-    return retire(*current);
+    retire(*current, ending, sites);
+    return ending;
   }
   for (const auto& generation : generations_) {
     if (generation->module != module) continue;
     if (generation->state == Generation::State::pinned) {
+      generation->retirement = new_ending(*generation).retirement;
       generation->state = Generation::State::draining;  // whoever comes meanwhile joins this attempt
-      generation->retirement = new_retirement(*generation);
       generation->retirement->add_context();
       generation->retirement->context_done();
     }
@@ -207,23 +225,23 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
   refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
 }
 
-std::shared_ptr<Retirement> Loader::new_retirement(Generation& generation) {
-  return std::make_shared<Retirement>(prepare_([this, &generation] { finish(generation); }));
+Loader::Ending Loader::new_ending(Generation& generation) {
+  return {generation.module->name, generation.number,
+          std::make_shared<Retirement>(prepare_([this, &generation] { finish(generation); }))};
 }
 
-Loader::Ending Loader::retire(Generation& generation) {
+// Needs no memory but for mail to the contexts, for which it waits.
+void Loader::retire(Generation& generation, const Ending& ending, const std::vector<InstanceSite*>& sites) {
   generation.state = Generation::State::draining;
-  generation.retirement = new_retirement(generation);
-  Ending ending{generation.module->name, generation.number, generation.retirement};
+  generation.retirement = ending.retirement;
   // One count of our own, so that the last context is not taken for the last before all have been told.
   ending.retirement->add_context();
-  for (InstanceSite* const site : sites_()) {
+  for (InstanceSite* const site : sites) {
     ending.retirement->add_context();
     site->retire_instance(generation);
   }
   retire_static_calls(generation);
   ending.retirement->context_done();
-  return ending;
 }
 
 void Loader::finish(Generation& generation) {

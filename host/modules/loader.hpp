@@ -78,15 +78,23 @@ class Loader {
   void populate(InstanceSite& site);
 
  private:
-  std::unique_ptr<Generation> prepare(const LoadRequest& request, std::string_view expected_name);
-  void open_object(Generation& generation, std::span<const std::uint8_t> bytes);
+  /// A generation with its instances, and all that needs memory from there on: what follows cannot fail.
+  struct Ready {
+    std::unique_ptr<Generation> generation;
+    std::vector<std::uint8_t> report;  ///< a load-report
+    std::vector<InstanceSite*> sites;
+    Ending ending;  ///< for a generation that is given up
+  };
+
+  Ready prepare(const LoadRequest& request, std::string_view expected_name);
+  void open_object(Ready& ready, std::span<const std::uint8_t> bytes);
   void run_init(Generation& generation);
   void check_registered(const Generation& generation) const;
-  void start_instances(Generation& generation);
-  Ending give_up(std::unique_ptr<Generation> generation);
+  void start_instances(Ready& ready);
+  Ending give_up(Ready& ready);
   void publish(std::unique_ptr<Generation> generation);
-  std::shared_ptr<Retirement> new_retirement(Generation& generation);
-  Ending retire(Generation& generation);
+  Ending new_ending(Generation& generation);
+  void retire(Generation& generation, const Ending& ending, const std::vector<InstanceSite*>& sites);
   void finish(Generation& generation);
   std::size_t free_slot() const;
 

@@ -49,6 +49,8 @@ void map_object(Generation& generation) {
   try {
     // The throwing form: the error_code one loses the loader's text.
     generation.object.load(generation.copy_path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& error) {
     refuse("the dynamic loader refused it: " + loader_text(error.what()) +
            "; link into it what it needs, and nothing of the host's");

@@ -33,8 +33,9 @@ Module* Registry::find_module(std::string_view name) const noexcept {
 
 Module& Registry::module(std::string_view name) {
   if (Module* const known = find_module(name)) return *known;
-  modules_.push_back(std::make_unique<Module>());
-  modules_.back()->name = name;
+  auto made = std::make_unique<Module>();
+  made->name = name;
+  modules_.push_back(std::move(made));
   return *modules_.back();
 }
 
@@ -67,6 +68,13 @@ void Registry::bind(Generation& generation) {
     if (generation.handlers.size() <= method->number) generation.handlers.resize(method->number + 1);
     generation.handlers[method->number] = handler.get();
   }
+  // So that publishing it cannot fail.
+  for (const auto& function : generation.functions) {
+    if (offers_.find(function->name) != nullptr) continue;
+    Offer& offer = offer_store_.emplace_back();
+    offer.name = function->name;
+    offers_.add(&offer);
+  }
 }
 
 const Generation* Registry::offered_by_other(std::string_view name, const Module& module) const noexcept {
@@ -78,13 +86,7 @@ void Registry::publish(Module& module, Generation* next) {
   const Generation* const before = module.current.load(std::memory_order_relaxed);
   if (next != nullptr) {
     for (const auto& function : next->functions) {
-      Offer* offer = offers_.find(function->name);
-      if (offer == nullptr) {
-        offer = &offer_store_.emplace_back();
-        offer->name = function->name;
-        offers_.add(offer);
-      }
-      offer->function.store(function.get(), std::memory_order_release);
+      offers_.find(function->name)->function.store(function.get(), std::memory_order_release);
     }
   }
   module.current.store(next, std::memory_order_release);

@@ -160,3 +160,58 @@ TEST_CASE("a context that cannot be made leaves nothing behind, whichever step o
   }
   CHECK(nth > (renewed ? 5 : 10));
 }
+
+namespace {
+
+// Loads lifecycle while something fails; false if nothing had to any more.
+bool load_survives(const Context& first, const Context& second, long nth, const Notes& notes) {
+  const std::string path = module_path("lifecycle");
+  const bp_load_options options = load_options(path);
+  const int instances = notes.alive();
+  const std::size_t tasks = threads();
+  const std::size_t fds = descriptors();
+  failing::Steps steps;
+  {
+    Result result;
+    failing::arm(nth, Which::one);
+    const bp_status status = bp_module_load(first.native, &options, &result);
+    steps = failing::disarm();
+    CAPTURE(bp_status_name(status), result.words());
+    if (status != BP_OK) {
+      // Its init may have been what had no memory: it says so with BP_OUT_OF_MEMORY, which is 40.
+      CHECK((status == BP_OUT_OF_MEMORY || status == BP_IO || result.says("its init failed with status 40")));
+      CHECK(result.words() != "");
+      CHECK(notes.alive() == instances);
+      CHECK(first.call("lifecycle.call", "word") == "module_gone");
+    }
+    CHECK(threads() == tasks);
+    CHECK(descriptors() == fds);
+    if (status != BP_OK) {
+      Result again;
+      REQUIRE(bp_module_load(first.native, &options, &again) == BP_OK);
+    }
+  }
+  CHECK(first.call("lifecycle.call", "word") == "ok:word");
+  CHECK(second.call("lifecycle.call", "word") == "ok:word");
+  CHECK(notes.alive() == instances + 2);
+  Result result;
+  const bp_status status = bp_module_unload(first.native, BP_STR("lifecycle"), 0, &result);
+  CHECK((status == BP_OK || status == BP_PINNED));
+  return steps.failed;
+}
+
+}  // namespace
+
+TEST_CASE("a module that cannot be loaded for want of memory leaves nothing behind") {
+  const Notes notes;
+  const Context first;
+  const Context second;
+  { const Loaded before(first, "lifecycle"); }  // what is made at the first time and stays
+  long nth = 1;
+  while (load_survives(first, second, nth, notes)) {
+    CAPTURE(nth);
+    REQUIRE(nth < more_than_enough);
+    ++nth;
+  }
+  CHECK(nth > 30);
+}

@@ -27,7 +27,15 @@
  *
  * HANDLES are checked: one that is zero, stale or foreign gives BP_INVALID_HANDLE, never a crash.
  *
- * FORK. A child process has none of the host's threads. In it only exec and _exit are safe.
+ * FORK. A child process has none of the host's threads. A process may fork before its first context (and before
+ * bp_host_context), and each child may then have a host of its own. In a child that fork() made later, all functions
+ * return at once: every handle is stale (BP_INVALID_HANDLE); bp_context_create, bp_context_connect and
+ * bp_host_configure give BP_NOT_SUPPORTED, bp_host_context gives zero; what needs no host, as bp_module_inspect and
+ * the functions on buffers, results and statuses, works. In the parent all goes on. The child may call exec and
+ * _exit at any time; and exit, unless another thread of the parent was in bp_module_load, bp_module_unload or
+ * bp_module_reload when it forked: a lock of the C library's may be held then, for which exit waits for ever. A
+ * child that was forked in a callback or in a module must not return from there. All this is so after fork() only,
+ * not after vfork(), _Fork() or a bare clone().
  */
 #ifndef BACKPLANE_BACKPLANE_H
 #define BACKPLANE_BACKPLANE_H
@@ -100,8 +108,8 @@ typedef struct bp_host_options {
 } bp_host_options;
 
 /* Sets up this process's host; optional, once, before the first context. BP_OK;
- * BP_INVALID_ARGUMENT; BP_IO if the data directory cannot be had; BP_NOT_SUPPORTED if the host already
- * runs. `why`, if not NULL, gets the message.
+ * BP_INVALID_ARGUMENT; BP_IO if the data directory cannot be had; BP_OUT_OF_MEMORY; BP_NOT_SUPPORTED if the
+ * host already runs, or in a forked child. `why`, if not NULL, gets the message.
  * [thread: caller] [state: before the first context] [suspend: no] */
 BP_EXPORT bp_status bp_host_configure(const bp_host_options* options, bp_result* why);
 
@@ -109,7 +117,7 @@ BP_EXPORT bp_status bp_host_configure(const bp_host_options* options, bp_result*
  * bp_host_status, and for calls of names that are declared static (BP_HANDLER_STATIC). Such a call runs on
  * the calling thread: bp_submit has called on_reply when it returns, gives no request handle, and looks at
  * no deadline; a name that is not static answers BP_NOT_SUPPORTED. All other functions give BP_NOT_SUPPORTED
- * for it. It is never stale, and needs no destroy. Zero if memory cannot be had.
+ * for it. It is never stale, and needs no destroy. Zero if memory or a thread cannot be had, and in a forked child.
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT bp_context bp_host_context(void);
 
@@ -131,8 +139,10 @@ typedef struct bp_context_options {
 
 /* Makes a context in this process, and its instance of every loaded module. `options` may be NULL.
  * BP_OK: `*out` is the context. Otherwise nothing is left behind, `*out` is zero, and `why`, if not
- * NULL, has the message: BP_INVALID_ARGUMENT, BP_OUT_OF_MEMORY, BP_IO (threads or descriptors),
- * BP_REENTRANT from a thread of the host's.
+ * NULL, has the message: BP_INVALID_ARGUMENT, BP_OUT_OF_MEMORY, BP_IO (threads or descriptors), BP_REENTRANT
+ * on a thread of the host's, BP_NOT_SUPPORTED in a forked child (see FORK).
+ * A module whose own instance_create fails does not keep the context from being made: its names then answer
+ * BP_INSTANCE_FAILED in it.
  * [thread: caller] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_context_create(const bp_context_options* options, bp_context* out, bp_result* why);
 
@@ -146,7 +156,7 @@ typedef struct bp_connect_options {
 /* Makes a context that stands for the one a running host serves on a Unix socket. When the connection
  * breaks, every open call ends with BP_UNREACHABLE, and so does each later one.
  * BP_UNREACHABLE: nobody listens there; BP_PROTOCOL: who listens is no Backplane host, or one whose
- * protocol is too new; BP_TIMEOUT.
+ * protocol is too new; BP_TIMEOUT; BP_NOT_SUPPORTED in a forked child.
  * [thread: caller] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_context_connect(const bp_connect_options* options, bp_context* out, bp_result* why);
 
