@@ -16,8 +16,9 @@ std::string duration(std::uint64_t ms) {
   return cat(std::to_string(s / 3600), " h ", std::to_string(s / 60 % 60), " min");
 }
 
-std::string span(const Value& ns) {
-  const std::uint64_t n = ns.number();
+std::string span(const Value& spans, const char* which) {
+  if (spans["measured"].number() == 0) return "-";
+  const std::uint64_t n = spans[which].number();
   const auto one_digit = [n](std::uint64_t unit) {
     return cat(std::to_string(n / unit), ".", std::to_string(n % unit * 10 / unit));
   };
@@ -39,9 +40,9 @@ std::string blame(const Value& report) {
   for (const Value* const each : names) {
     const Value& name = *each;
     rows.push_back({name["name"].text(), name["calls"].text(), name["errors"].text(), name["in_flight"].text(),
-                    name["refused"].text(), span(name["wait_ns"]["p50"]), span(name["wait_ns"]["p99"]),
-                    span(name["run_ns"]["p50"]), span(name["run_ns"]["p99"]), span(name["run_ns"]["max"]),
-                    span(name["run_ns"]["total"]), name["bytes_in"].text(), name["bytes_out"].text()});
+                    name["refused"].text(), span(name["wait_ns"], "p50"), span(name["wait_ns"], "p99"),
+                    span(name["run_ns"], "p50"), span(name["run_ns"], "p99"), span(name["run_ns"], "max"),
+                    span(name["run_ns"], "total"), name["bytes_in"].text(), name["bytes_out"].text()});
   }
   return rows.size() == 1 ? std::string() : table(rows);
 }
@@ -83,7 +84,8 @@ const Command status_command = {
     "status",
     "show how the host is doing: uptime, contexts, and who takes the time",
     R"(For each wire name that was called: calls, errors, calls in flight, requests refused before a handler
-began; how long they waited for their turn, and for how long the handler held its thread (good to 3 %);
+began; how long they waited for their turn (one in eight is measured; -: none was), and for how long the handler
+held its thread (good to 3 %);
 payload bytes. Those that took most time come first.
 
 Examples:

@@ -39,7 +39,8 @@ struct Sum {
 void spans(cbor::Writer& out, std::string_view key, const Distribution& seen, double unit) {
   const auto nanos = [unit](double value) { return static_cast<std::uint64_t>(std::llround(value * unit)); };
   out.text(key);
-  out.map(7);
+  out.map(8);
+  field(out, "measured", seen.count);
   field(out, "mean", nanos(seen.mean()));
   field(out, "p50", nanos(seen.quantile(0.5)));
   field(out, "p90", nanos(seen.quantile(0.9)));
