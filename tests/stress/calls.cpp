@@ -274,6 +274,20 @@ void cancel(Life& life, const Draws& draws) {
   }
 }
 
+// Without a context; it answers its payload on the calling thread.
+void call_static(Life& life, bool steady, std::uint64_t draw) {
+  const bp_bytes payload{reinterpret_cast<const std::uint8_t*>(&draw), sizeof draw};
+  bp_result result{};
+  result.struct_size = sizeof result;
+  const bp_status status = bp_call_sync(
+      bp_host_context(), steady ? BP_STR("stress_steady.fixed") : BP_STR("stress_coming.fixed"), payload, 0, &result);
+  const bool echoed = result.payload.size == sizeof draw && std::memcmp(result.payload.data, &draw, sizeof draw) == 0;
+  if (status == BP_OK && !echoed) life.problem("a static call answered something else than its payload");
+  if (status != BP_OK && (steady || (status != BP_MODULE_GONE && status != BP_UNKNOWN_NAME)))
+    life.problem(std::string("a static call ended with ") + bp_status_name(status));
+  bp_result_free(&result);
+}
+
 void find_method(Life& life, const Draws& draws) {
   const bool steady = draws[0] % 2 != 0;
   bp_method method{};
@@ -283,6 +297,7 @@ void find_method(Life& life, const Draws& draws) {
   if (status == BP_OK ? method.id == 0 : method.id != 0) life.problem("bp_method_find: status and handle disagree");
   if (status != BP_OK && !gone && (steady || status != BP_UNKNOWN_NAME))
     life.problem(std::string("bp_method_find returned ") + bp_status_name(status));
+  call_static(life, steady, draws[1]);
 }
 
 }  // namespace stress

@@ -9,7 +9,7 @@ namespace stress {
 namespace {
 
 constexpr Verb verbs[] = {
-    {"echo", 440, false, false, true, false, BP_OK},
+    {"echo", 410, false, false, true, false, BP_OK},
     {"later", 100, true, false, true, false, BP_OK},
     {"twice", 70, true, false, true, false, BP_OK},
     {"forget", 20, true, false, false, false, BP_NO_REPLY},
@@ -18,6 +18,7 @@ constexpr Verb verbs[] = {
     {"sleep", 50, true, false, true, false, BP_OK},
     {"call", 60, true, false, true, true, BP_NO_REPLY},
     {"ask", 80, true, false, true, true, BP_NO_HOST_FUNCTION},
+    {"ask_later", 30, true, false, true, true, BP_NO_HOST_FUNCTION},
     {"fd", 15, true, false, true, false, module_error},
     {"block", 10, true, false, true, true, BP_REENTRANT},
     {"block_many", 15, true, false, true, true, BP_REENTRANT},

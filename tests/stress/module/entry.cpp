@@ -26,6 +26,8 @@ BP_MANIFEST("provides=" STRESS_NAME ".parts");
 BP_MANIFEST("provides=" STRESS_NAME ".sleep");
 BP_MANIFEST("provides=" STRESS_NAME ".call");
 BP_MANIFEST("provides=" STRESS_NAME ".ask");
+BP_MANIFEST("provides=" STRESS_NAME ".ask_later");
+BP_MANIFEST("provides=" STRESS_NAME ".fixed");
 BP_MANIFEST("provides=" STRESS_NAME ".fd");
 BP_MANIFEST("provides=" STRESS_NAME ".block");
 BP_MANIFEST("provides=" STRESS_NAME ".block_many");
@@ -68,6 +70,8 @@ bp_status register_all(bp_module* module) {
       {BP_STR(STRESS_NAME ".sleep"), sleep, 0},
       {BP_STR(STRESS_NAME ".call"), call_other, 0},
       {BP_STR(STRESS_NAME ".ask"), ask, 0},
+      {BP_STR(STRESS_NAME ".ask_later"), ask_later, 0},
+      {BP_STR(STRESS_NAME ".fixed"), fixed, BP_HANDLER_STATIC},
       {BP_STR(STRESS_NAME ".fd"), wait_fd, 0},
       {BP_STR(STRESS_NAME ".block"), block, BP_HANDLER_BLOCKING},
       {BP_STR(STRESS_NAME ".block_many"), block, many},

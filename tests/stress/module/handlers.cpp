@@ -127,4 +127,13 @@ void offer(const bp_call* call) {
   if (say(shared, call->token, nullptr, BP_OK, call->payload, false) == BP_OK) ++run.order.tally->offered_answered;
 }
 
+bp_handled fixed(const bp_call* call) {
+  if (call->instance != nullptr || call->state != nullptr) ++shared.board->corrupt;
+  bp_answer answer{};
+  answer.struct_size = sizeof answer;
+  answer.payload = call->payload;
+  shared.host->reply(call->token, &answer);
+  return BP_DONE;
+}
+
 }  // namespace stress

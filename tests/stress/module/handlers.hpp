@@ -83,6 +83,8 @@ bp_handled emit_some(const bp_call* call);
 bp_handled use_handles(const bp_call* call);
 bp_handled wedge(const bp_call* call);
 bp_handled fail(const bp_call* call);
+/// Static: it has no instance, and counts nothing.
+bp_handled fixed(const bp_call* call);
 /// The host function that this module offers to the others.
 void offer(const bp_call* call);
 
@@ -90,6 +92,8 @@ void offer(const bp_call* call);
 bp_handled sleep(const bp_call* call);
 bp_handled call_other(const bp_call* call);
 bp_handled ask(const bp_call* call);
+/// Like ask, with a callback in the stead of a wait.
+bp_handled ask_later(const bp_call* call);
 bp_handled wait_fd(const bp_call* call);
 bp_handled block(const bp_call* call);
 

@@ -30,13 +30,14 @@ std::vector<std::uint8_t> inner_payload(const Run& run) {
   return bytes;
 }
 
+constexpr const char* functions[] = {
+    "app.f0", "app.f1", "app.f2", "app.f3", STRESS_NAME ".offer", STRESS_OTHER ".offer", "app.nobody"};
+
 bp_status inner(const Run& run, bool function) {
   static constexpr const char* calls[] = {STRESS_NAME ".echo",       STRESS_NAME ".later",  STRESS_NAME ".sleep",
                                           STRESS_NAME ".block_many", STRESS_NAME ".block",  STRESS_NAME ".forget",
                                           STRESS_OTHER ".echo",      STRESS_OTHER ".later", STRESS_OTHER ".parts",
                                           STRESS_NAME ".nobody"};
-  static constexpr const char* functions[] = {
-      "app.f0", "app.f1", "app.f2", "app.f3", STRESS_NAME ".offer", STRESS_OTHER ".offer", "app.nobody"};
   if (run.order.tally == nullptr) return module_error;
   const char* const name =
       function ? functions[run.order.pick % std::size(functions)] : calls[run.order.pick % std::size(calls)];
@@ -78,6 +79,36 @@ bp_handled call_other(const bp_call* call) {
 bp_handled ask(const bp_call* call) {
   const Run run(*call);
   return run.answer(inner(run, true));
+}
+
+bp_handled ask_later(const bp_call* call) {
+  struct Asked {
+    bp_token token;
+    decltype(Order::mark) mark;
+    std::vector<std::uint8_t> payload;
+    static void answered(void* user, const bp_answer* answer) {
+      const std::unique_ptr<Asked> self(static_cast<Asked*>(user));
+      const bool ok = answer->status == BP_OK;
+      const bp_bytes payload{self->payload.data(), ok ? self->payload.size() : 0};
+      say(shared, self->token, self->mark, answer->status, payload, false);
+    }
+  };
+  const Run run(*call);
+  if (run.order.tally == nullptr) return run.answer(module_error);
+  const std::vector<std::uint8_t> payload = inner_payload(run);
+  const char* const name = functions[run.order.pick % std::size(functions)];
+  auto asked = std::make_unique<Asked>(
+      Asked{call->token, run.order.mark, {call->payload.data, call->payload.data + call->payload.size}});
+  // A cancel of the call does not reach what it has asked, so that has a bound in any case.
+  const std::uint64_t limit = run.order.limit == 0 ? 50 : run.order.limit;
+  const bp_status status = waits->start_host_call(
+      call->token, {name, std::strlen(name)}, {payload.data(), payload.size()}, limit, Asked::answered, asked.get());
+  if (status == BP_OK) {
+    (void)asked.release();  // the callback's, which comes once
+    return BP_LATER;
+  }
+  if (status == BP_NO_HOST_FUNCTION || status == BP_INSTANCE_FAILED) ++run.order.tally->no_function;
+  return run.answer(status);
 }
 
 bp_handled wait_fd(const bp_call* call) {
