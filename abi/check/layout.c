@@ -11,6 +11,7 @@
 #include "backplane/ext/await.h"
 #include "backplane/ext/config.h"
 #include "backplane/ext/event.h"
+#include "backplane/ext/fiber.h"
 #include "backplane/ext/handle.h"
 #include "backplane/ext/log.h"
 #include "backplane/plugin.h"
@@ -141,7 +142,7 @@ OFFSET(bp_host_options, watchdog_period_ms, 24);
 OFFSET(bp_host_options, watchdog_threshold_ms, 28);
 OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
 
-SIZE(bp_context_options, 32, 4);
+SIZE(bp_context_options, 36, 4);
 OFFSET(bp_context_options, struct_size, 0);
 OFFSET(bp_context_options, queue_depth, 4);
 OFFSET(bp_context_options, event_queue_depth, 8);
@@ -150,6 +151,7 @@ OFFSET(bp_context_options, stop_timeout_ms, 16);
 OFFSET(bp_context_options, fiber_stack_size, 20);
 OFFSET(bp_context_options, spin_us, 24);
 OFFSET(bp_context_options, reserved, 28);
+OFFSET(bp_context_options, fiber_limit, 32);
 
 SIZE(bp_connect_options, 16, 8);
 OFFSET(bp_connect_options, struct_size, 0);
@@ -206,6 +208,27 @@ SIZE(bp_event_api, 16, 8);
 OFFSET(bp_event_api, struct_size, 0);
 OFFSET(bp_event_api, reserved, 4);
 OFFSET(bp_event_api, emit, 8);
+
+/* ---- ext/fiber.h ---- */
+
+SIZE(bp_fiber_desc, 40, 8);
+OFFSET(bp_fiber_desc, struct_size, 0);
+OFFSET(bp_fiber_desc, reserved, 4);
+OFFSET(bp_fiber_desc, entry, 8);
+OFFSET(bp_fiber_desc, arg, 16);
+OFFSET(bp_fiber_desc, release, 24);
+OFFSET(bp_fiber_desc, stack_size, 32);
+
+SIZE(bp_fiber, 64, 8);
+OFFSET(bp_fiber, struct_size, 0);
+OFFSET(bp_fiber, reserved, 4);
+OFFSET(bp_fiber, open, 8);
+OFFSET(bp_fiber, close, 16);
+OFFSET(bp_fiber, create, 24);
+OFFSET(bp_fiber, switch_to, 32);
+OFFSET(bp_fiber, destroy, 40);
+OFFSET(bp_fiber, active, 48);
+OFFSET(bp_fiber, ended, 56);
 
 /* ---- ext/handle.h ---- */
 
