@@ -54,7 +54,8 @@ Model::Result Model::perform(const Op& op) {
     case Do::close:
       return close();
     case Do::mistake:
-      return BP_INVALID_ARGUMENT;
+      environment_ = true;  // players open one first
+      return self().doomed ? BP_CANCELED : BP_INVALID_ARGUMENT;
     case Do::reply:
       return reply();
     case Do::active:
@@ -75,7 +76,6 @@ Model::Result Model::create() {
 // One jump; the caller's switch comes back when somebody switches to it.
 Model::Result Model::switch_to(std::size_t id) {
   if (self().doomed) return BP_CANCELED;
-  environment_ = true;
   if (id == active_) return BP_OK;
   if (!exists(id)) return BP_NOT_FOUND;
   self().is = Is::suspended;
@@ -111,10 +111,10 @@ bp_status Model::ended() {
 
 // The whole environment waits and goes on in the fiber that awaits; nothing of it is seen but the result.
 bp_status Model::wait(const Op& op) {
-  if (op.what != Do::check && self().doomed) return BP_CANCELED;
-  if (canceled_) return BP_CANCELED;
+  if (self().doomed || canceled_) return BP_CANCELED;
   if (op.what >= Do::ask && op.what <= Do::cancel_desk) tell(active_, "is heard");
-  if (op.what != Do::cancel && op.what != Do::cancel_desk) return BP_OK;
+  const bool cancels = op.what == Do::cancel || op.what == Do::cancel_desk;
+  if (!cancels || replied_) return BP_OK;  // a call that has its answer is not canceled any more
   canceled_ = true;
   return BP_CANCELED;
 }

@@ -28,8 +28,8 @@ enum class Do : std::uint8_t {
   call,         ///< awaits another wire name
   ask,          ///< awaits a host function that answers inline
   ask_desk,     ///< awaits one that another thread answers
-  cancel,       ///< awaits one that cancels the run's call inline, and then answers
-  cancel_desk,  ///< awaits one of which another thread cancels the call, and then answers
+  cancel,       ///< awaits one that cancels the run's call inline, and does not answer
+  cancel_desk,  ///< awaits one that has another thread do so
   frame,        ///< enters a C++ frame with a destructor; what follows up to `end` runs in it
   handle,       ///< throws and catches; what follows up to `end` runs in the catch block
   unwind,       ///< throws; what follows up to `end` runs in a destructor of a frame that is unwound
