@@ -120,7 +120,7 @@ TEST_CASE("fibers of an environment switch to each other directly, and end with 
 
 TEST_CASE("stacks that nobody has wanted for a while are given back, after a look at how deep they were used") {
   Stacks stacks;
-  constexpr std::size_t size = 128 * 1024;  // which no other test here uses
+  constexpr std::size_t size = 512 * 1024;  // which no other test here uses
   StackPool& pool = *stacks.of(size);
   const auto use = [] {
     for (const StackUse& one : stack_use()) {
