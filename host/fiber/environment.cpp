@@ -60,7 +60,7 @@ bp_status Environment::create(const bp_fiber_desc& desc, std::uint64_t& id) noex
   member.older = newest_;
   if (newest_ != nullptr) newest_->newer = &member;
   newest_ = &member;
-  members_.put(member.id, member);
+  members_.put(member);
   add(counts_.created, 1);
   add(counts_.alive, 1);
   id = member.id;
@@ -248,7 +248,7 @@ void Environment::reap() noexcept {
 
 // It is no more.
 void Environment::retire(Member& member) noexcept {
-  members_.erase(member.id);
+  members_.erase(member);
   (member.newer == nullptr ? newest_ : member.newer->older) = member.older;
   if (member.older != nullptr) member.older->newer = member.newer;
   member.stack = nullptr;

@@ -93,6 +93,7 @@ class Environment {
     std::uint64_t id = BP_FIBER_MAIN;
     bool destroys = false;  ///< it is suspended in destroy()
     Handled handled;
+    Member* same_hash = nullptr;
     Environment* environment = nullptr;
     StackPool* stacks = nullptr;
     bp_fiber_entry entry = nullptr;
