@@ -88,6 +88,7 @@ ContextConfig config_of(const bp_context_options& options) {
   if (options.queue_depth != 0) config.loop.queue_depth = options.queue_depth;
   if (options.stale_interval_ms != 0) config.loop.stale_interval = options.stale_interval_ms * nanos_per_ms;
   if (options.fiber_stack_size != 0) config.loop.fiber_stack_size = options.fiber_stack_size;
+  if (options.fiber_limit != 0) config.loop.fiber_limit = static_cast<std::uint64_t>(std::max(options.fiber_limit, 0));
   if (options.spin_us != 0) config.loop.spin = options.spin_us < 0 ? 0 : static_cast<Nanos>(options.spin_us) * 1'000;
   // With one core, whoever is waited for cannot run meanwhile.
   if (std::thread::hardware_concurrency() == 1) config.loop.spin = 0;

@@ -4,6 +4,7 @@
 #include <backplane/ext/await.h>
 #include <backplane/ext/config.h>
 #include <backplane/ext/event.h>
+#include <backplane/ext/fiber.h>
 #include <backplane/ext/handle.h>
 #include <backplane/ext/log.h>
 
@@ -132,6 +133,14 @@ constexpr bp_await await_api{sizeof(bp_await),         0,
                              await_host_call,          RequestLoop::await_fd,
                              RequestLoop::check,       start_host_call};
 
+// ---- bp.fiber/1 ----
+
+constexpr bp_fiber fiber_api{sizeof(bp_fiber),           0,
+                             RequestLoop::fiber_open,    RequestLoop::fiber_close,
+                             RequestLoop::fiber_create,  RequestLoop::fiber_switch,
+                             RequestLoop::fiber_destroy, RequestLoop::fiber_active,
+                             RequestLoop::fiber_ended};
+
 // ---- bp.event/1 ----
 
 bp_status emit(bp_instance* instance, bp_str name, bp_bytes payload, uint32_t flags) noexcept {
@@ -213,7 +222,7 @@ const void* extension(const char* id) noexcept {
     const void* table;
   } all[] = {
       {BP_EXT_AWAIT, &await_api},   {BP_EXT_EVENT, &event_api},   {BP_EXT_LOG, &log_api},
-      {BP_EXT_CONFIG, &config_api}, {BP_EXT_HANDLE, &handle_api},
+      {BP_EXT_CONFIG, &config_api}, {BP_EXT_HANDLE, &handle_api}, {BP_EXT_FIBER, &fiber_api},
   };
   for (const auto& known : all) {
     if (std::strcmp(known.id, id) == 0) return known.table;

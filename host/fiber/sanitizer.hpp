@@ -31,61 +31,67 @@
 
 namespace backplane {
 
+/// One stack, as the sanitizers know it. The stack that is left calls leave_to() right before the jump;
+/// the one that is arrived at calls arrive() right after.
+///
+/// A stack that is left for good, with leave_for_good(), may begin() again; its end() is called on another
+/// stack, since ThreadSanitizer keeps something for it as long as it runs.
+class StackMark {
+ public:
+  StackMark() = default;  ///< a thread's own stack, told by the first arrival that came from it
+  StackMark(const StackMark&) = delete;
+  StackMark& operator=(const StackMark&) = delete;
+
 #if defined(BP_ASAN)
-
-class FiberSanitizer {
- public:
-  FiberSanitizer(const void* bottom, std::size_t size) : bottom_(bottom), size_(size) {}
-  FiberSanitizer(const FiberSanitizer&) = delete;
-  FiberSanitizer& operator=(const FiberSanitizer&) = delete;
-  // The frames of a body that never returns are still marked; whatever is mapped here next must not inherit that.
-  ~FiberSanitizer() { __asan_unpoison_memory_region(bottom_, size_); }
-  void leave_root() noexcept { __sanitizer_start_switch_fiber(&root_fake_, bottom_, size_); }
-  void arrive_root() noexcept { __sanitizer_finish_switch_fiber(root_fake_, nullptr, nullptr); }
-  void leave_fiber() noexcept { __sanitizer_start_switch_fiber(&fiber_fake_, root_bottom_, root_size_); }
-  void arrive_fiber() noexcept { __sanitizer_finish_switch_fiber(fiber_fake_, &root_bottom_, &root_size_); }
-
- private:
-  const void* bottom_;
-  std::size_t size_;
-  const void* root_bottom_ = nullptr;
-  std::size_t root_size_ = 0;
-  void* root_fake_ = nullptr;
-  void* fiber_fake_ = nullptr;
-};
-
-#elif defined(BP_TSAN)
-
-class FiberSanitizer {
- public:
-  FiberSanitizer(const void*, std::size_t) : fiber_(__tsan_create_fiber(0)) {}
-  FiberSanitizer(const FiberSanitizer&) = delete;
-  FiberSanitizer& operator=(const FiberSanitizer&) = delete;
-  ~FiberSanitizer() { __tsan_destroy_fiber(fiber_); }
-  void leave_root() noexcept {
-    root_ = __tsan_get_current_fiber();
-    __tsan_switch_to_fiber(fiber_, 0);
+  ~StackMark() = default;
+  void begin(const void* bottom, std::size_t size) noexcept {
+    bottom_ = bottom;
+    size_ = size;
+    fake_ = nullptr;
+    forget(bottom, size);
   }
-  void arrive_root() noexcept {}
-  void leave_fiber() noexcept { __tsan_switch_to_fiber(root_, 0); }
-  void arrive_fiber() noexcept {}
+  void end() noexcept {}
+  void leave_to(StackMark& to) noexcept { __sanitizer_start_switch_fiber(&fake_, to.bottom_, to.size_); }
+  void leave_for_good(StackMark& to) noexcept { __sanitizer_start_switch_fiber(nullptr, to.bottom_, to.size_); }
+  void arrive() noexcept { __sanitizer_finish_switch_fiber(fake_, nullptr, nullptr); }
+  void arrive_from_thread(StackMark& thread) noexcept {
+    __sanitizer_finish_switch_fiber(fake_, &thread.bottom_, &thread.size_);
+  }
+  /// Frames that were left for good are still marked; what is put there next must not inherit that.
+  static void forget(const void* bottom, std::size_t size) noexcept { __asan_unpoison_memory_region(bottom, size); }
 
  private:
-  void* fiber_;
-  void* root_ = nullptr;
-};
+  const void* bottom_ = nullptr;
+  std::size_t size_ = 0;
+  void* fake_ = nullptr;
+#elif defined(BP_TSAN)
+  ~StackMark() = default;
+  void begin(const void*, std::size_t) noexcept { fiber_ = __tsan_create_fiber(0); }
+  void end() noexcept {
+    __tsan_destroy_fiber(fiber_);
+    fiber_ = nullptr;
+  }
+  void leave_to(StackMark& to) noexcept {
+    fiber_ = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(to.fiber_, 0);
+  }
+  void leave_for_good(StackMark& to) noexcept { leave_to(to); }
+  void arrive() noexcept {}
+  void arrive_from_thread(StackMark&) noexcept {}
+  static void forget(const void*, std::size_t) noexcept {}
 
+ private:
+  void* fiber_ = nullptr;
 #else
-
-class FiberSanitizer {
- public:
-  FiberSanitizer(const void*, std::size_t) {}
-  void leave_root() noexcept {}
-  void arrive_root() noexcept {}
-  void leave_fiber() noexcept {}
-  void arrive_fiber() noexcept {}
-};
-
+  ~StackMark() = default;
+  void begin(const void*, std::size_t) noexcept {}
+  void end() noexcept {}
+  void leave_to(StackMark&) noexcept {}
+  void leave_for_good(StackMark&) noexcept {}
+  void arrive() noexcept {}
+  void arrive_from_thread(StackMark&) noexcept {}
+  static void forget(const void*, std::size_t) noexcept {}
 #endif
+};
 
 }  // namespace backplane

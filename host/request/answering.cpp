@@ -13,6 +13,12 @@ bp_status checked(const bp_answer& answer, bool may_be_partial) noexcept {
   return is_terminal(answer.status) ? BP_OK : BP_INVALID_ARGUMENT;
 }
 
+std::string returned_text(const Request& request) {
+  return "the entry of fiber " + std::to_string(request.returned_fiber) + " of \"" + request.method->name +
+         "\" returned, and nobody asked which it was; a fiber switches to another before it ends, or its handler "
+         "asks with `ended`";
+}
+
 }  // namespace
 
 bp_status RequestLoop::answer(bp_token token, const bp_answer& answer) {
@@ -107,7 +113,14 @@ bp_status RequestLoop::cancel(bp_request handle) {
 
 // The request thread's own way to end a request that nobody waits for any more.
 void RequestLoop::end_unwanted(Request& request, bp_token token, bp_status cause) {
-  if (!request.claim(token)) return;
+  if (!request.claim(token)) {
+    if (request.held) {  // it has an answer, and waits no longer for the handler's end
+      request.held = false;
+      request.cause.store(cause, std::memory_order_release);
+      deliveries_.push(&request.delivery);
+    }
+    return;
+  }
   request.cause.store(cause, std::memory_order_release);
   request.answer.fail(cause, cause == BP_DEADLINE ? "no answer within the call's timeout" : "the call was canceled");
   answered(request);
@@ -198,6 +211,14 @@ void RequestLoop::deliver_part(Part& part) {
 }
 
 void RequestLoop::deliver_terminal(Request& request) {
+  const bool unwanted = request.cause.load(std::memory_order_relaxed) != BP_OK;
+  if (request.environment != nullptr && !unwanted) {  // end_environment() brings it here again
+    request.held = true;
+    return;
+  }
+  if (request.returned_fiber != 0 && !unwanted) {
+    request.answer.fail(BP_ENTRY_RETURNED, returned_text(request));
+  }
   request.delivered = true;
   timers_.cancel(request.timer);
   if (request.tally != nullptr) {

@@ -113,6 +113,7 @@ bp_handled call_handler(Request& request) {
 }
 
 void RequestLoop::handler_ended(Request& request, bp_handled handled) {
+  if (request.environment != nullptr) end_environment(request);
   if (request.tally != nullptr) {
     if (request.submitted != 0) {
       request.tally->wait.record(span(request.submitted, request.began_to_run), Tally::sample);
@@ -120,7 +121,7 @@ void RequestLoop::handler_ended(Request& request, bp_handled handled) {
     if (request.run_weight != 0) request.tally->ran(request.ran, request.run_weight);
   }
   const bool is_static = (request.handler->flags & BP_HANDLER_STATIC) != 0;
-  if (handled == BP_LATER && !is_static) {
+  if (handled == BP_LATER && !is_static && request.returned_fiber == 0) {
     if (request.open()) watch_time(request);
   } else if (request.claim(request.token())) {
     request.answer.fail(BP_NO_REPLY, no_reply_text(request));

@@ -103,6 +103,7 @@ void RequestLoop::rest() noexcept {
     delete std::exchange(parked_, parked_->next);
     --parked_count_;
   }
+  stacks_.trim_all();
   functions_.clear();
   instances_.clear();
   release_tallies();

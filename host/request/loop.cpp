@@ -16,7 +16,13 @@ constexpr int requests_per_turn = 64;
 // Parked fibers kept for the next burst; the stacks of more are given back.
 constexpr std::size_t parked_fibers_kept = 64;
 
+// Environments kept for the next runs, with what they have grown to.
+constexpr std::size_t environments_kept = 16;
+
 constexpr Nanos shortest_spin = 1'000;
+
+// Of two times, of which 0 means never.
+Nanos earlier(Nanos a, Nanos b) noexcept { return a == 0 || b == 0 ? a + b : std::min(a, b); }
 
 void pause_briefly() noexcept {
 #if defined(__x86_64__)
@@ -48,7 +54,9 @@ RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, W
       site_(site),
       ingress_(options.queue_depth),
       reactor_(waker_),
-      spin_now_(options.spin) {}
+      spin_now_(options.spin) {
+  environments_.reserve(environments_kept);  // so that the end of a run needs no memory
+}
 
 RequestLoop::~RequestLoop() {
   wait_for_senders();
@@ -60,6 +68,7 @@ bool RequestLoop::on_thread() const noexcept { return current_loop == this; }
 
 void RequestLoop::run() {
   current_loop = this;
+  const OverflowWatch overflows(find_overflow);
   heartbeat_.begin_here();
   heartbeat_.busy();
   watchdog_.active();  // it may have looked before this thread began, and the first turn may be one without end
@@ -147,13 +156,14 @@ void RequestLoop::wait() {
   heartbeat_.idle();
   if (!spin()) {
     const Nanos asleep_since = now();
+    const Nanos until = earlier(timers_.next(), stacks_.trim(asleep_since));
     if (reactor_.waits_for_fds()) {
       waker_.about_to_poll();
-      if (nothing_waits()) reactor_.wait(timers_.next());
+      if (nothing_waits()) reactor_.wait(until);
       waker_.drain();
     } else {
       waker_.about_to_sleep();
-      if (nothing_waits()) waker_.sleep(timers_.next());
+      if (nothing_waits()) waker_.sleep(until);
     }
     waker_.awake();
     // Traffic that comes at such short intervals is worth waiting for awake.
@@ -194,7 +204,8 @@ Fiber* RequestLoop::idle_fiber() {
     return std::exchange(parked_, parked_->next);
   }
   try {
-    return new Fiber(options_.fiber_stack_size, fiber_body, this);
+    StackPool* const stacks = stacks_.of(options_.fiber_stack_size);
+    return stacks == nullptr ? nullptr : new Fiber(*stacks, fiber_body, this);
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
@@ -206,8 +217,10 @@ void RequestLoop::resume(Fiber& fiber) {
     auto& request = *static_cast<Request*>(fiber.user);
     if (request.run_weight != 0) request.slice = ticks();
     heartbeat_.running(request.handler->method, request.handler->generation->number);
+    enter_environment(request);
   }
   fiber.resume();
+  leave_environment();
   heartbeat_.running_nothing();
   heartbeat_.beat();  // many that go on one after another are no stall either
   running_fiber_ = nullptr;
@@ -227,6 +240,7 @@ void RequestLoop::fiber_body(Fiber& self, void* argument) noexcept {
   for (;;) {
     while (Request* const request = loop.next_request()) {
       self.user = request;
+      self.stack().label = request->method == nullptr ? nullptr : request->method->name.c_str();
       loop.handle(*request);
       self.user = nullptr;
     }

@@ -7,7 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "fiber/environment.hpp"
 #include "fiber/fiber.hpp"
+#include "fiber/overflow.hpp"
+#include "fiber/stack_pool.hpp"
 #include "ingress/ingress.hpp"
 #include "ingress/mailbox.hpp"
 #include "ingress/waker.hpp"
@@ -26,6 +29,7 @@ struct LoopOptions {
   std::uint32_t queue_depth = 1u << 20;
   Nanos stale_interval = 5'000 * nanos_per_ms;
   std::size_t fiber_stack_size = 256 * 1024;
+  std::uint64_t fiber_limit = 1'000'000;  ///< of one environment; 0: there are none
   Nanos spin = 50'000;
   bool operator==(const LoopOptions&) const = default;
 };
@@ -42,6 +46,8 @@ struct LoopCounts {
   std::atomic<std::uint64_t> tokens_failed{0};
   std::atomic<std::uint64_t> tokens_refused{0};
 
+  FiberCounts fibers;
+
   static void add(std::atomic<std::uint64_t>& count, std::uint64_t n = 1) noexcept {
     count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
@@ -50,7 +56,7 @@ struct LoopCounts {
   }
   void reset() noexcept {
     for (auto* const count : {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered,
-                              &tokens_failed, &tokens_refused}) {
+                              &tokens_failed, &tokens_refused, &fibers.created, &fibers.alive, &fibers.swallowed}) {
       count->store(0, std::memory_order_relaxed);
     }
   }
@@ -109,6 +115,15 @@ class RequestLoop {
   static bp_status check(bp_token call, std::uint64_t* remaining_ms);
   static bp_status start_host_call(bp_token call, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms,
                                    bp_host_answer_fn on_answer, void* user);
+
+  // ---- Handlers: fibers.cpp, behind bp.fiber/1 ----
+  static bp_status fiber_open(bp_token call) noexcept;
+  static bp_status fiber_close(bp_token call) noexcept;
+  static bp_status fiber_create(bp_token call, const bp_fiber_desc* desc, std::uint64_t* id) noexcept;
+  static bp_status fiber_switch(bp_token call, std::uint64_t id) noexcept;
+  static bp_status fiber_destroy(bp_token call, std::uint64_t id) noexcept;
+  static bp_status fiber_active(bp_token call, std::uint64_t* id) noexcept;
+  static bp_status fiber_ended(bp_token call, std::uint64_t* id, bp_status* status) noexcept;
 
   // ---- Any thread ----
   bool on_thread() const noexcept;
@@ -224,6 +239,14 @@ class RequestLoop {
   bp_status invoke(Pending& pending, const Method* caller, std::string_view name, bp_bytes payload, std::string& why);
   static Nanos deadline_of(const Request& request, std::uint64_t timeout_ms) noexcept;
 
+  // fibers.cpp
+  static bp_status find_environment(bp_token call, Environment*& found) noexcept;
+  static bp_status make_environment(bp_token call, Environment*& made) noexcept;
+  void end_environment(Request& request) noexcept;
+  void enter_environment(const Request& request) noexcept;
+  void leave_environment() noexcept;
+  static bool find_overflow(const void* address, Overflow& found) noexcept;
+
   // life.cpp
   void send(Errand& errand) noexcept;
   bool wait_for(bool RequestLoop::*reached, std::chrono::milliseconds timeout);
@@ -280,6 +303,8 @@ class RequestLoop {
   std::atomic<std::uint32_t> senders_{0};  // see Sender
 
   // The request thread's.
+  Stacks stacks_;
+  std::vector<std::unique_ptr<Environment>> environments_;  // in no run
   Reactor reactor_;
   Timers timers_;
   Fifo<Request> queue_;      // admitted, to be handled

@@ -17,6 +17,7 @@
 
 namespace backplane {
 
+class Environment;
 class Fiber;
 class RequestLoop;
 struct Request;
@@ -63,6 +64,9 @@ struct Request : Record {
   Tally* tally = nullptr;                  ///< where it is counted; null if it is not
   Waiter* awaiting = nullptr;              ///< what the handler waits for
   std::atomic<bp_status> cause{BP_OK};     ///< BP_CANCELED or BP_DEADLINE once it is no longer wanted
+  Environment* environment = nullptr;      ///< the run has fibers
+  std::uint64_t returned_fiber = 0;        ///< whose entry returned, which nobody asked about: the answer says so
+  bool held = false;                       ///< the terminal reply waits for the end of the environment
   bool ended = false;                      ///< no handler runs or will run
   bool delivered = false;                  ///< the terminal reply has been
   std::atomic<std::uint32_t> partials{0};  ///< partial replies on their way

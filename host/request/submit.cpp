@@ -48,7 +48,9 @@ void set_up(Request& request, RequestLoop* loop) {
   request.run_weight = 0;
   request.awaiting = nullptr;
   request.cause.store(BP_OK, std::memory_order_relaxed);
-  request.ended = request.delivered = false;
+  request.environment = nullptr;
+  request.returned_fiber = 0;
+  request.held = request.ended = request.delivered = false;
   request.partials.store(0, std::memory_order_relaxed);
   request.began = request.next_stale = 0;
 }

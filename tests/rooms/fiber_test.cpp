@@ -22,7 +22,12 @@ namespace {
 class Routine {
  public:
   explicit Routine(std::function<void(Fiber&)> run, std::size_t stack = 64 * 1024)
-      : run_(std::move(run)), fiber_(stack, body, this) {}
+      : run_(std::move(run)), fiber_(*stacks().of(stack), body, this) {}
+  /// Of the thread that runs the tests.
+  static Stacks& stacks() {
+    static Stacks all;
+    return all;
+  }
   void resume() { fiber_.resume(); }
   bool done() const { return done_; }
 
@@ -158,10 +163,12 @@ TEST_CASE("a fiber has the stack that it was promised") {
   Routine routine([&](Fiber&) { depth = descend(1'500, nullptr); }, size);
   routine.resume();
   CHECK(depth >= 1'500);
-  const Stack stack(10'000);
-  CHECK(stack.size() >= 10'000);
+  StackPool& pool = *Routine::stacks().of(100'000);
+  Stack& stack = *pool.take();
+  CHECK(stack.size() >= 100'000);
   CHECK(stack.size() % static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) == 0);
-  std::memset(stack.bottom(), 1, stack.size());  // all of it
+  std::memset(stack.bottom, 1, stack.size());  // all of it
+  pool.give_back(stack);
 }
 
 TEST_CASE("thousands of fibers may be suspended at once") {
@@ -188,10 +195,10 @@ TEST_CASE("a fiber that overruns its stack faults at the page below it") {
   REQUIRE(child >= 0);
   if (child == 0) {
     ::signal(SIGSEGV, SIG_DFL);
-    const Stack stack(16'384);
-    *(static_cast<volatile char*>(stack.bottom())) = 1;  // the last byte that is its own
+    volatile char* const bottom = Routine::stacks().of(16'384)->take()->bottom;
+    *bottom = 1;  // the last byte that is its own
     if (::alarm(10) != 0) ::_exit(2);
-    *(static_cast<volatile char*>(stack.bottom()) - 1) = 1;
+    *(bottom - 1) = 1;
     ::_exit(0);
   }
   int status = 0;
@@ -202,5 +209,6 @@ TEST_CASE("a fiber that overruns its stack faults at the page below it") {
 #endif
 
 TEST_CASE("a stack larger than the address space is refused") {
-  CHECK_THROWS_AS(Stack(std::size_t{1} << 60), std::bad_alloc);
+  StackPool pool(std::size_t{1} << 60);
+  CHECK(pool.take() == nullptr);
 }

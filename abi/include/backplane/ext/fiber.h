@@ -33,8 +33,9 @@
  *
  * END OF MAIN
  *   When the handler returns, or main calls `close`, what is suspended is destroyed, the newest first;
- *   what never ran is dropped. The answer of a run that has an environment is delivered after that: also
- *   one that it gave long before, unless the caller cancels or its deadline passes.
+ *   what never ran is dropped. A handler's locals are gone when it has returned: one whose fibers refer to
+ *   them calls `close` first. The answer of a run that has an environment is delivered after that: also
+ *   one that it gave long before, unless its deadline passes meanwhile.
  *
  * C++ EXCEPTIONS
  *   Each fiber has exceptions of its own, as a thread has: it may switch inside a catch block, or in a

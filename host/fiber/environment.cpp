@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fiber/environment.hpp"
+
+#include <exception>
+#include <new>
+#include <utility>
+
+namespace backplane {
+namespace {
+
+namespace ctx = boost::context::detail;
+
+constexpr std::size_t default_stack = 64 * 1024;
+constexpr std::size_t members_in_block = 64;
+
+// The thread alone writes.
+void add(std::atomic<std::uint64_t>& count, std::uint64_t n) noexcept {
+  count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+void Environment::begin(std::uint64_t run, Stack& stack, std::uint64_t limit) noexcept {
+  run_ = run;
+  limit_ = limit;
+  handled_ = &Handled::of_thread();
+  main_.environment = this;
+  main_.stack = &stack;
+  stack.inner = &main_.context;
+  next_id_ = 1;
+  swallowed_ = returned_ = 0;
+  ended_ = swallower_ = {};
+  open_ = true;
+}
+
+void Environment::end() noexcept {
+  main_.stack->inner = nullptr;
+  run_ = 0;
+}
+
+bp_status Environment::create(const bp_fiber_desc& desc, std::uint64_t& id) noexcept {
+  if (canceled()) return BP_CANCELED;
+  if (desc.entry == nullptr) return BP_INVALID_ARGUMENT;
+  if (desc.stack_size != usual_size_ || usual_ == nullptr) {
+    const std::uint64_t size = desc.stack_size == 0 ? default_stack : desc.stack_size;
+    if (size < Stacks::least || size > Stacks::most) return BP_INVALID_ARGUMENT;
+    StackPool* const pool = stacks_.of(size);
+    if (pool == nullptr) return BP_OUT_OF_MEMORY;
+    usual_ = pool;
+    usual_size_ = desc.stack_size;
+  }
+  if (members_.size() >= limit_ || !members_.reserve() || (free_ == nullptr && !grow())) return BP_OUT_OF_MEMORY;
+  Member& member = *std::exchange(free_, free_->older);
+  member.id = next_id_++;
+  member.stacks = usual_;
+  member.entry = desc.entry;
+  member.release = desc.release;
+  member.arg = desc.arg;
+  member.newer = nullptr;
+  member.older = newest_;
+  if (newest_ != nullptr) newest_->newer = &member;
+  newest_ = &member;
+  members_.put(member.id, member);
+  add(counts_.created, 1);
+  add(counts_.alive, 1);
+  id = member.id;
+  return BP_OK;
+}
+
+bp_status Environment::switch_to(std::uint64_t id) noexcept {
+  Member& self = *active_;
+  if (canceled()) return BP_CANCELED;
+  if (id == self.id) return BP_OK;
+  Member* const to = id == BP_FIBER_MAIN ? &main_ : members_.find(id);
+  if (to == nullptr) return BP_NOT_FOUND;
+  if (to->stack == nullptr && !start(*to)) return BP_OUT_OF_MEMORY;
+  self.arrival = BP_OK;
+  jump(self, *to);
+  return self.arrival;
+}
+
+bp_status Environment::destroy(std::uint64_t id) noexcept {
+  Member& self = *active_;
+  if (id == self.id || id == BP_FIBER_MAIN) return BP_INVALID_ARGUMENT;
+  Member* const victim = members_.find(id);
+  if (victim == nullptr) return BP_OK;
+  if (victim->destroys) return BP_INVALID_ARGUMENT;
+  if (victim->stack == nullptr) {
+    const bp_fiber_release release = victim->release;
+    void* const arg = victim->arg;
+    retire(*victim);
+    if (release != nullptr) release(arg);
+    return BP_OK;
+  }
+  victim->destroyer = &self;
+  victim->arrival = BP_CANCELED;
+  self.destroys = true;
+  jump(self, *victim);
+  self.destroys = false;
+  return BP_OK;
+}
+
+bp_status Environment::close() noexcept {
+  if (active_ != &main_) return BP_INVALID_ARGUMENT;
+  while (newest_ != nullptr) destroy(newest_->id);
+  open_ = false;
+  return BP_OK;
+}
+
+bool Environment::start(Member& member) noexcept {
+  Stack* const stack = member.stacks->take();
+  if (stack == nullptr) return false;
+  member.stack = stack;
+  member.context = ctx::make_fcontext(stack->top(), stack->size(), enter);
+  stack->context = &member.context;
+  stack->label = main_.stack->label;
+  stack->id = member.id;
+  return true;
+}
+
+// From the active member to another that is suspended; returns when somebody jumps back.
+inline void Environment::jump(Member& from, Member& to) noexcept {
+  from.handled = std::exchange(*handled_, to.handled);
+  active_ = &to;
+  from.stack->mark.leave_to(to.stack->mark);
+  const ctx::transfer_t came = ctx::jump_fcontext(std::exchange(to.context, nullptr), &from);
+  if (came.data != nullptr) static_cast<Member*>(came.data)->context = came.fctx;
+  from.stack->mark.arrive();
+  reap();
+}
+
+void Environment::enter(ctx::transfer_t from) noexcept {
+  auto& starter = *static_cast<Member*>(from.data);
+  starter.context = from.fctx;
+  Environment& environment = *starter.environment;
+  Member& self = *environment.active_;
+  self.stack->mark.arrive();
+  const bp_status status = self.entry(self.arg);
+  if (self.release != nullptr) self.release(self.arg);
+  environment.finish(self, status);
+}
+
+void Environment::finish(Member& self, bp_status status) noexcept {
+  Member& to = self.destroyer == nullptr ? main_ : *self.destroyer;
+  if (self.destroyer == nullptr) {
+    ended_ = {self.id, status == BP_OK ? static_cast<bp_status>(BP_ENTRY_RETURNED) : status};
+    if (ended_.status == BP_ENTRY_RETURNED) returned_ = self.id;
+    main_.arrival = ended_.status;
+  } else if (status != BP_CANCELED) {
+    ++swallowed_;
+    swallower_ = {self.id, status};
+    add(counts_.swallowed, 1);
+  }
+  *handled_ = to.handled;
+  active_ = &to;
+  Stack& stack = *self.stack;
+  // Nothing runs between here and the jump that could take them.
+  self.stacks->give_back(stack);
+  retire(self);
+#if defined(BP_TSAN)
+  left_ = &stack;
+#endif
+  stack.mark.leave_for_good(to.stack->mark);
+  ctx::jump_fcontext(std::exchange(to.context, nullptr), nullptr);
+  std::terminate();  // nobody can come back
+}
+
+// ThreadSanitizer keeps something for a stack as long as it is run on.
+inline void Environment::reap() noexcept {
+#if defined(BP_TSAN)
+  if (left_ != nullptr) std::exchange(left_, nullptr)->mark.end();
+#endif
+}
+
+// It is no more.
+void Environment::retire(Member& member) noexcept {
+  members_.erase(member.id);
+  (member.newer == nullptr ? newest_ : member.newer->older) = member.older;
+  if (member.older != nullptr) member.older->newer = member.newer;
+  member.stack = nullptr;
+  member.context = nullptr;
+  member.destroyer = nullptr;
+  member.handled = {};
+  member.older = std::exchange(free_, &member);
+  add(counts_.alive, ~std::uint64_t{0});
+}
+
+bool Environment::grow() noexcept {
+  try {
+    blocks_.push_back(std::make_unique<Member[]>(members_in_block));
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  for (std::size_t i = members_in_block; i-- > 0;) {
+    Member& member = blocks_.back()[i];
+    member.environment = this;
+    member.older = std::exchange(free_, &member);
+  }
+  return true;
+}
+
+}  // namespace backplane

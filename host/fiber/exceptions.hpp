@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cxxabi.h>
+
+#include <utility>
+
+namespace backplane {
+
+/// What the C++ runtime keeps per thread of exceptions that are being handled (Itanium C++ ABI,
+/// "Exception Handling", 2.2.2). Boost.Context does not switch it, so who suspends in a catch block
+/// would leave its exceptions to whoever runs next.
+struct Handled {
+  void* caught = nullptr;
+  unsigned int uncaught = 0;
+
+  /// The calling thread's own.
+  static Handled& of_thread() noexcept { return *reinterpret_cast<Handled*>(abi::__cxa_get_globals()); }
+};
+
+}  // namespace backplane

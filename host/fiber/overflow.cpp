@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fiber/overflow.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstring>
+#include <new>
+
+namespace backplane {
+namespace {
+
+// Room for the handler that was there before too, which may be a debugger's or a runtime's.
+constexpr std::size_t signal_stack_size = 64 * 1024;
+
+std::atomic<OverflowWatch::Find> find_overflow{nullptr};
+struct sigaction previous;  // constant from the first watch on
+
+// Text without memory, of which what does not fit is left out.
+class Line {
+ public:
+  Line& operator<<(const char* text) noexcept {
+    const std::size_t size = std::min(std::strlen(text), sizeof text_ - size_);
+    std::memcpy(text_ + size_, text, size);
+    size_ += size;
+    return *this;
+  }
+  Line& operator<<(std::uint64_t number) noexcept {
+    char digits[21] = {};
+    char* at = digits + sizeof digits - 1;
+    do {
+      *--at = static_cast<char>('0' + number % 10);
+      number /= 10;
+    } while (number != 0);
+    return *this << at;
+  }
+  void write() const noexcept {
+    const ssize_t written = ::write(STDERR_FILENO, text_, size_);
+    static_cast<void>(written);  // there is nobody else to tell
+  }
+
+ private:
+  char text_[1024];
+  std::size_t size_ = 0;
+};
+
+void tell(const Overflow& overflow) noexcept {
+  Line line;
+  line << "backplane: stack overflow in ";
+  if (overflow.fiber != 0) line << "fiber " << overflow.fiber << " of ";
+  line << "\"" << overflow.wire_name << "\" of the module \"" << overflow.module << "\": its stack of "
+       << std::uint64_t{overflow.stack_size}
+       << " bytes is used up, and the process ends. Put large objects on the heap, "
+       << "or ask for more with "
+       << (overflow.fiber != 0 ? "bp_fiber_desc.stack_size (C++: StackSize)" : "bp_context_options.fiber_stack_size")
+       << ".\n";
+  line.write();
+}
+
+void pass_on(int signal, siginfo_t* info, void* context) noexcept {
+  if ((previous.sa_flags & SA_SIGINFO) != 0) return previous.sa_sigaction(signal, info, context);
+  if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) return previous.sa_handler(signal);
+  // Where the handler returns to faults once more, and so the core shows it.
+  struct sigaction fatal {};
+  fatal.sa_handler = SIG_DFL;
+  ::sigaction(signal, &fatal, nullptr);
+}
+
+void on_fault(int signal, siginfo_t* info, void* context) noexcept {
+  const OverflowWatch::Find find = find_overflow.load(std::memory_order_acquire);
+  Overflow overflow;
+  if (info->si_code > 0 && find != nullptr && find(info->si_addr, overflow)) tell(overflow);
+  pass_on(signal, info, context);
+}
+
+// The action, as long as the library is there.
+struct Action {
+  Action() noexcept {
+    struct sigaction action {};
+    action.sa_sigaction = on_fault;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    ::sigaction(SIGSEGV, &action, &previous);
+  }
+  Action(const Action&) = delete;
+  Action& operator=(const Action&) = delete;
+  ~Action() {
+    struct sigaction now {};
+    if (::sigaction(SIGSEGV, nullptr, &now) == 0 && now.sa_sigaction == on_fault) {
+      ::sigaction(SIGSEGV, &previous, nullptr);
+    }
+  }
+};
+
+}  // namespace
+
+OverflowWatch::OverflowWatch(Find find) noexcept {
+  find_overflow.store(find, std::memory_order_release);
+  static const Action action;
+  stack_t there{};
+  if (::sigaltstack(nullptr, &there) != 0 || (there.ss_flags & SS_DISABLE) == 0) return;  // a sanitizer's
+  signal_stack_.reset(new (std::nothrow) char[signal_stack_size]);
+  if (signal_stack_ == nullptr) return;
+  stack_t own{};
+  own.ss_sp = signal_stack_.get();
+  own.ss_size = signal_stack_size;
+  ::sigaltstack(&own, nullptr);
+}
+
+OverflowWatch::~OverflowWatch() {
+  if (signal_stack_ == nullptr) return;
+  stack_t none{};
+  none.ss_flags = SS_DISABLE;
+  ::sigaltstack(&none, nullptr);
+}
+
+}  // namespace backplane
