@@ -51,14 +51,17 @@ Bytes create_and_finish(Call& call, View payload) {
   const bench_order order = order_of(payload);
   bench_report report{};
   Fibers fibers(call);
+  std::uint64_t last = 0;
   const std::uint64_t begin = bench_now();
   for (std::uint64_t i = 0; i < order.count; ++i) {
     const Fiber one(fibers, [&report] { ++report.done; });
+    last = one.id();
     // resume() would throw EntryReturned: then it is the exception that is measured.
-    const bp_status status = fibers.try_switch_to(one.id());
+    const bp_status status = fibers.try_switch_to(last);
     if (status != BP_ENTRY_RETURNED) throw backplane::Error(status, "expected a fiber that returns");
   }
   report.nanoseconds = bench_now() - begin;
+  if (fibers.ended() != last) throw backplane::Error(BP_ERROR, "ended() names another fiber than the last");
   return bytes_of(report);
 }
 
