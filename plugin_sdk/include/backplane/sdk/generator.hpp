@@ -42,12 +42,9 @@ struct Asking {
 
   struct Drop {
     void operator()(Asking* self) const noexcept {
+      self->orphan = self->slot != nullptr;
       self->fiber = Fiber();
-      if (self->slot != nullptr) {
-        self->orphan = true;
-      } else {
-        delete self;
-      }
+      if (!self->orphan) delete self;
     }
   };
   struct Waiting {
@@ -111,6 +108,7 @@ class Generator {
     const typename detail::Asking<T>::Waiting waiting{asking};
     asking.fibers.switch_to(asking.fiber);
     if (value.has_value()) return value;
+    if (asking.orphan) throw Error(BP_ERROR, "the generator was destroyed while somebody waited for its next value");
     if (!asking.ended) {
       throw Error(BP_ERROR,
                   "whoever waited for a generator's value was switched to without one; let the body yield it");
