@@ -71,14 +71,29 @@ class Environment {
   const Ended& swallower() const noexcept { return swallower_; }
 
  private:
+  struct Member;
+
+ public:
+  /// A jump that may begin, or (`to` is null) why not.
+  struct Departure {
+    boost::context::detail::fcontext_t to;
+    union {
+      Member* from;
+      bp_status refused;
+    };
+  };
+  static Departure depart(Environment& environment, std::uint64_t id) noexcept;
+
+ private:
   struct Member {
     boost::context::detail::fcontext_t context = nullptr;  ///< null: active, or not started
+    bp_status arrival = BP_OK;                             ///< what its switch returns
     Stack* stack = nullptr;                                ///< null: not started
     Member* destroyer = nullptr;                           ///< who waits for its end; it is being destroyed
     std::uint64_t id = BP_FIBER_MAIN;
-    bp_status arrival = BP_OK;  ///< what its switch returns
-    bool destroys = false;      ///< it is suspended in destroy()
+    bool destroys = false;  ///< it is suspended in destroy()
     Handled handled;
+    Member* same_hash = nullptr;
     Environment* environment = nullptr;
     StackPool* stacks = nullptr;
     bp_fiber_entry entry = nullptr;
@@ -90,6 +105,8 @@ class Environment {
 
   static void enter(boost::context::detail::transfer_t from) noexcept;
   bool start(Member& member) noexcept;
+  void leave(Member& from, Member& to) noexcept;
+  void arrive(Member& self, boost::context::detail::transfer_t came) noexcept;
   void jump(Member& from, Member& to) noexcept;
   [[noreturn]] void finish(Member& self, bp_status status) noexcept;
   void retire(Member& member) noexcept;

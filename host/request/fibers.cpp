@@ -18,13 +18,18 @@ void RequestLoop::enter_environment(const Request& request) noexcept { current_e
 void RequestLoop::leave_environment() noexcept { current_environment = nullptr; }
 
 // BP_OK with null: the run has none.
-bp_status RequestLoop::find_environment(bp_token call, Environment*& found) noexcept {
+inline bp_status RequestLoop::find_environment(bp_token call, Environment*& found) noexcept {
   found = current_environment;
   if (found != nullptr && found->run() == call) [[likely]] {
     if (!found->is_open()) found = nullptr;
     return BP_OK;
   }
   found = nullptr;
+  return no_environment(call);
+}
+
+// BP_OK: the run could have one.
+[[gnu::noinline]] bp_status RequestLoop::no_environment(bp_token call) noexcept {
   const Request* const request = current_worker_request == nullptr ? current(call) : nullptr;
   if (request == nullptr) return BP_NOT_SUPPORTED;
   return request->loop.load(std::memory_order_relaxed)->options_.fiber_limit == 0 ? BP_NOT_SUPPORTED : BP_OK;

@@ -241,6 +241,7 @@ class RequestLoop {
 
   // fibers.cpp
   static bp_status find_environment(bp_token call, Environment*& found) noexcept;
+  static bp_status no_environment(bp_token call) noexcept;
   static bp_status make_environment(bp_token call, Environment*& made) noexcept;
   void end_environment(Request& request) noexcept;
   void enter_environment(const Request& request) noexcept;
@@ -280,8 +281,8 @@ class RequestLoop {
   };
 
   static inline std::atomic<std::uint64_t> stale_answers_{0};
-  static thread_local RequestLoop* current_loop;
-  static thread_local Request* current_worker_request;
+  static constinit thread_local RequestLoop* current_loop;
+  static constinit thread_local Request* current_worker_request;
 
   // Constant.
   const LoopOptions options_;
