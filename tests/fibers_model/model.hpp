@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What fibers do (ext/fiber.h), without stacks: a fiber is the place in its script, and what it waits in. It
-// foretells all that is seen of a run, and is the specification for people who want one that can be run.
+// What fibers do, without stacks: a fiber is a place in its script and what it waits in. The sections of
+// ext/fiber.h are here: SWITCHING in switch_to() and wait(), END OF A FIBER in end(), CANCELLATION in destroy(),
+// doom() and wherever a fiber is `doomed`, END OF MAIN in end_environment(), C++ EXCEPTIONS in say(). Where the
+// header leaves something open it foretells what the host does.
 #pragma once
 
 #include <optional>

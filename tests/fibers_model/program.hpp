@@ -58,7 +58,7 @@ struct Script {
   OnCancel on_cancel = OnCancel::leave;
 };
 
-/// Scripts[0] is the handler's. No script is empty of bounds: a run ends its fibers after `max_steps` operations.
+/// Scripts[0] is main's. After `max_steps` operations of a run each fiber returns where it stands.
 struct Program {
   std::vector<Script> scripts;  ///< four
 };
