@@ -160,11 +160,14 @@ void RequestLoop::end_environment(Request& request) noexcept {
 bool RequestLoop::find_overflow(const void* address, Overflow& found) noexcept {
   if (current_loop == nullptr || current_loop->running_fiber_ == nullptr) return false;
   Fiber& fiber = *current_loop->running_fiber_;
-  const Stack& stack = current_environment == nullptr ? fiber.stack() : current_environment->active_stack();
+  const auto* const request = static_cast<const Request*>(fiber.user);
+  // Not the thread's: a host function that the handler calls is without, and still on the handler's stack.
+  const Environment* const environment = request == nullptr ? nullptr : request->environment;
+  const Stack& stack = environment == nullptr ? fiber.stack() : environment->active_stack();
   if (!stack.guards(address)) return false;
-  found.fiber = current_environment == nullptr ? 0 : current_environment->active();
+  found.fiber = environment == nullptr ? BP_FIBER_MAIN : environment->active();
   found.stack_size = stack.size();
-  if (const auto* const request = static_cast<const Request*>(fiber.user); request != nullptr) {
+  if (request != nullptr) {
     if (request->method != nullptr) found.wire_name = request->method->name.c_str();
     if (request->handler != nullptr) found.module = request->handler->generation->manifest.name.c_str();
   }
