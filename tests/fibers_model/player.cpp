@@ -304,7 +304,9 @@ void Stage::asked(void* user, bp_context context, bp_token token, bp_str name, b
   Run& run = self.runs_[std::stoul(number)];
   run.trace.push_back(std::to_string(run.asking) + " is heard");
   std::uint64_t id = 0;
-  if (run.fiber->active(token, &id) != BP_NOT_SUPPORTED) run.trace.emplace_back("a host function has fibers");
+  for (const bp_token each : {token, run.token}) {
+    if (run.fiber->active(each, &id) != BP_NOT_SUPPORTED) run.trace.emplace_back("a host function has fibers");
+  }
   const std::string what = host_test::text_of(name);
   const auto answer = [context, token, number, cancel = what.starts_with("stage.cancel"), &run] {
     if (cancel && bp_cancel(context, run.request) == BP_OK) {
