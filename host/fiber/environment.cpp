@@ -40,10 +40,8 @@ void Environment::end() noexcept {
 
 bp_status Environment::create(const bp_fiber_desc& desc, std::uint64_t& id) noexcept {
   if (canceled()) return BP_CANCELED;
-  if (desc.entry == nullptr) return BP_INVALID_ARGUMENT;
   if (desc.stack_size != usual_size_ || usual_ == nullptr) {
     const std::uint64_t size = desc.stack_size == 0 ? default_stack : desc.stack_size;
-    if (size < Stacks::least || size > Stacks::most) return BP_INVALID_ARGUMENT;
     StackPool* const pool = stacks_.of(size);
     if (pool == nullptr) return BP_OUT_OF_MEMORY;
     usual_ = pool;
@@ -69,6 +67,7 @@ bp_status Environment::create(const bp_fiber_desc& desc, std::uint64_t& id) noex
 
 // The first half of switch_to().
 Environment::Departure Environment::depart(Environment& environment, std::uint64_t id) noexcept {
+  static_assert(offsetof(Member, context) == 0 && offsetof(Member, arrival) == 8, "as switch_to() has them");
   Member& self = *environment.active_;
   Departure departure{nullptr, {}};
   const auto refuse = [&departure](bp_status status) {
@@ -98,7 +97,6 @@ extern "C" [[gnu::used, gnu::visibility("hidden")]] Environment::Departure backp
 // switch goes back to another call than the last: each `ret` after it would be predicted wrong, which costs as
 // much as the switch itself. So the jump is entered and left without `call` and `ret`.
 [[gnu::naked]] bp_status Environment::switch_to(std::uint64_t) noexcept {
-  static_assert(offsetof(Member, context) == 0 && offsetof(Member, arrival) == 8);
   asm(R"(
     push %rbx
     .cfi_adjust_cfa_offset 8

@@ -45,6 +45,12 @@ class Environment {
   bool is_open() const noexcept { return open_; }
   void open() noexcept { open_ = true; }
 
+  /// Whether there can be such a fiber.
+  static bool possible(const bp_fiber_desc& desc) noexcept {
+    const bool fits = desc.stack_size == 0 || (desc.stack_size >= Stacks::least && desc.stack_size <= Stacks::most);
+    return desc.entry != nullptr && fits;
+  }
+  /// One that is possible().
   bp_status create(const bp_fiber_desc& desc, std::uint64_t& id) noexcept;
   bp_status switch_to(std::uint64_t id) noexcept;
   bp_status destroy(std::uint64_t id) noexcept;

@@ -87,7 +87,7 @@ bp_status RequestLoop::fiber_create(bp_token call, const bp_fiber_desc* desc, st
   bp_status status = find_environment(call, environment);
   if (status != BP_OK) return status;
   if (environment != nullptr && environment->canceled()) return BP_CANCELED;
-  if (!backplane::complete(desc) || desc->entry == nullptr || id == nullptr) return BP_INVALID_ARGUMENT;
+  if (!backplane::complete(desc) || id == nullptr || !Environment::possible(*desc)) return BP_INVALID_ARGUMENT;
   if (environment == nullptr) status = make_environment(call, environment);
   return status == BP_OK ? environment->create(*desc, *id) : status;
 }

@@ -4,7 +4,7 @@
  *
  * ENVIRONMENT
  *   A run of a handler on the request thread has at most one environment. `open` makes it, or the first
- *   `create` or `switch_to`. In it, main (id 0) is the handler itself; fibers have ids from 1 on, which
+ *   `create`. In it, main (id 0) is the handler itself; fibers have ids from 1 on, which
  *   are never used again within the run: an id of another run counts as one that does not exist.
  *   `call` is bp_call.token of the handler that runs, in main and in each of its fibers alike. From
  *   anywhere else (another thread, a blocking or static handler, a host function, after the handler has
@@ -79,8 +79,8 @@ typedef struct bp_fiber {
   uint32_t reserved;
 
   /* Makes the run's environment, so that the first fiber need not, and nobody else can. BP_REENTRANT: it has
-   * one already (an environment inside an environment); also BP_CANCELED, BP_NOT_SUPPORTED,
-   * BP_OUT_OF_MEMORY. After `close` there may be another.
+   * one already (an environment inside an environment); also BP_NOT_SUPPORTED, BP_OUT_OF_MEMORY.
+   * After `close` there may be another.
    * [thread: request] [state: in a handler] [suspend: no] */
   bp_status (*open)(bp_token call);
 
