@@ -71,15 +71,16 @@ class Environment {
   const Ended& swallower() const noexcept { return swallower_; }
 
  private:
+  // The first two where they are for scripts/gdb_fibers.py: it tells by them which stacks are of one run.
   struct Member {
     boost::context::detail::fcontext_t context = nullptr;  ///< null: active, or not started
-    Stack* stack = nullptr;                                ///< null: not started
-    Member* destroyer = nullptr;                           ///< who waits for its end; it is being destroyed
+    Environment* environment = nullptr;
+    Stack* stack = nullptr;       ///< null: not started
+    Member* destroyer = nullptr;  ///< who waits for its end; it is being destroyed
     std::uint64_t id = BP_FIBER_MAIN;
     bp_status arrival = BP_OK;  ///< what its switch returns
     bool destroys = false;      ///< it is suspended in destroy()
     Handled handled;
-    Environment* environment = nullptr;
     StackPool* stacks = nullptr;
     bp_fiber_entry entry = nullptr;
     bp_fiber_release release = nullptr;

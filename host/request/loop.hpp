@@ -280,7 +280,9 @@ class RequestLoop {
   };
 
   static inline std::atomic<std::uint64_t> stale_answers_{0};
-  static thread_local RequestLoop* current_loop;
+  // Of a TLS model, and without an initialiser, that a signal handler may use in any thread: for others the C
+  // library may want memory.
+  [[gnu::tls_model("initial-exec")]] static constinit thread_local RequestLoop* current_loop;
   static thread_local Request* current_worker_request;
 
   // Constant.
