@@ -201,8 +201,30 @@ TEST_CASE("gdb shows the fibers of a core") {
 }
 #endif
 
+TEST_CASE("gdb says of a handler that runs which thread shows it") {
+  int ends[2] = {};
+  REQUIRE(::pipe(ends) == 0);
+  ::setenv("BP_TEST_WEDGE", ("handler " + std::to_string(ends[0])).c_str(), 1);
+  {
+    const Context context;
+    const Loaded wedge(context, "wedge");
+    Replies replies;
+    REQUIRE(context.submit("wedge.hold", replies) == BP_OK);
+    const std::regex row(R"(\n  +-    1 wedge\.hold +handler +262144 +\d+ runs in thread \d+\n)");
+    CHECK(eventually([&] { return std::regex_search(gdb(this_process(), {"info fibers"}), row); }));
+    has(gdb(this_process(), {"fiber 1", "echo end\\n"}), "there is no fiber 1: nothing is suspended");
+    CHECK(::write(ends[1], "", 1) == 1);
+    CHECK(replies.wait() == Seen{"ok"});
+  }
+  ::unsetenv("BP_TEST_WEDGE");
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
 TEST_CASE("gdb is told that there are no fibers, and what is wrong with a command") {
   const Context context;
+  const Loaded sleeper(context, "sleeper");
+  CHECK(context.call("sleeper.sleep", "1") == "ok:1");  // whose stack is kept for the next
   has(gdb(this_process(), {"info fibers"}), "No fibers: no handler is suspended.");
   const Suspended suspended;
   const std::string said = gdb(this_process(), {"info fibers -most", "info fibers no_such", "fiber 8", "fiber x",
