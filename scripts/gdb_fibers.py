@@ -1,9 +1,10 @@
+#!/usr/bin/gdb -x
 # SPDX-License-Identifier: Apache-2.0
 """Suspended fibers for gdb: which there are, where they stand, and a look into each.
 
-    gdb -x scripts/gdb_fibers.py -p PID         a process
-    gdb -x scripts/gdb_fibers.py PROGRAM CORE   a core
-    (gdb) source scripts/gdb_fibers.py          in a session
+    scripts/gdb_fibers.py -p PID          a process, in gdb -x scripts/gdb_fibers.py -p PID
+    scripts/gdb_fibers.py PROGRAM CORE    a core
+    (gdb) source scripts/gdb_fibers.py    in a session
 
     info fibers [-all] [TEXT]    what is suspended, and where
     fiber N                      look into it: bt, frame, up, info locals and print are about it
@@ -28,7 +29,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 from gdb_core import Core  # noqa: E402
 from gdb_stacks import (  # noqa: E402
     SAVED, SAVED_SIZE, read, register, require_process, select, suspended, symbol, word)
-
 
 ROWS = 200  # that info fibers prints, unless told -all: each is unwound for it
 NAMES = 3  # of functions in a row
@@ -167,10 +167,11 @@ A fiber that a thread runs at this moment has no number: it is that thread's bac
         if len(wanted) > 1 or (wanted and wanted[0].startswith("-")):
             raise gdb.GdbError(f"found '{argument}'; expected -all, a part of a wire name, both or nothing")
         require_process()
-        found = [stack for stack in suspended() if not wanted or wanted[0] in stack.label]
+        everybody = suspended()
+        found = [stack for stack in everybody if not wanted or wanted[0] in stack.label]
         if not found:
-            of = f" of a wire name that contains '{wanted[0]}'" if wanted else ""
-            gdb.write(f"No fibers{of}: no handler is suspended.\n")
+            gdb.write("No fibers: no handler is suspended.\n" if not everybody else
+                      f"No fibers of a wire name that contains '{wanted[0]}'; there are {len(everybody)} of others.\n")
             return
         host = gdb.solib_name(symbol())
         wide = max(len(stack.label) for stack in found)

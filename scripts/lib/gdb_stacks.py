@@ -32,7 +32,7 @@ class Stack:
 
     def is_there(self):
         """False in a core that has not got it."""
-        return word(self.context + SAVED["rip"]) != 0
+        return word_or_0(self.context + SAVED["rip"]) != 0
 
 
 def read(address, size):
@@ -47,10 +47,19 @@ def word(address):
     return words(address, 1)[0]
 
 
+def word_or_0(address):
+    """0 where there is no memory: in a process that was stopped in the midst of a change, or a core with holes."""
+    try:
+        return word(address)
+    except gdb.MemoryError:
+        return 0
+
+
 def text(address):
     found = b""
     while b"\0" not in found and len(found) < 256:
-        found += read(address + len(found), 16)  # may be the last of its page
+        at = address + len(found)
+        found += read(at, 16 - at % 16)  # never beyond the page that the text ends in
     return found.split(b"\0")[0].decode(errors="replace")
 
 
@@ -126,7 +135,7 @@ def suspended():
         for place in (stack.context_place, stack.inner_place):
             # While an environment waits, it is the handler's own place that says where its fiber stands: only the
             # address tells who is suspended there.
-            context = word(place) if place else 0
+            context = word_or_0(place) if place else 0
             at = bisect.bisect_right(bottoms, context) - 1
             if context and at >= 0 and context < stacks[at].top:
                 stacks[at].context = context
@@ -136,7 +145,7 @@ def suspended():
     runs = {}
     for stack in found:
         member = stack.context_place if stack.fiber else stack.inner_place
-        stack.environment = word(member + 8) if member else stack.bottom
+        stack.environment = word_or_0(member + 8) if member else stack.bottom
         runs.setdefault(stack.environment, []).append(stack)
     names = {}
     ordered = []
@@ -144,7 +153,10 @@ def suspended():
         for stack in sorted(members, key=lambda each: each.fiber):
             stack.run = run
             if stack.label not in names:
-                names[stack.label] = text(stack.label)
+                try:
+                    names[stack.label] = text(stack.label)
+                except gdb.MemoryError:
+                    names[stack.label] = "?"
             stack.label = names[stack.label]
             ordered.append(stack)
     for number, stack in enumerate((s for s in ordered if s.thread is None), 1):
