@@ -179,7 +179,7 @@ TEST_CASE("gdb looks into one fiber, and back at the thread") {
   // The thread's own frames are as they were, and the fiber's others are not among them.
   const std::string before = part(said, "before\n", "fiber\n");
   CHECK(before.find("#0 ") == 0);
-  CHECK(before.find("main ()") != std::string::npos);
+  CHECK(before.find(" main (") != std::string::npos);
   CHECK(part(said, "off\n", "end\n") == before);
   has(part(said, "end\n", ""), "No fiber is selected.");
 }

@@ -165,7 +165,7 @@ TEST_CASE("an overflow ends the process at once while other threads are in the m
   CHECK(end.by(SIGSEGV));
 }
 
-TEST_CASE("a null pointer in a fiber is told of by nobody, and is fatal as ever") {
+TEST_CASE("a wild pointer in a fiber is told of by nobody, and is fatal as ever") {
   const End end = in_child([] { call("overflows.null"); });
   INFO(end.said);
   CHECK(end.lines() == Seen{});
