@@ -14,7 +14,7 @@
     fiber gcore FILE             gcore, and what that leaves out of the fibers' stacks
 
 It needs no debug information of the host. It changes nothing in the process, and calls nothing there. It reads the
-structs of host/fiber/stack_chunk.hpp and, of host/fiber/environment.hpp, the first two members of a fiber.
+structs of host/fiber/stack_chunk.hpp and, of host/fiber/environment.hpp, two members of a fiber.
 """
 
 import itertools

@@ -47,6 +47,19 @@ std::string blame(const Value& report) {
   return rows.size() == 1 ? std::string() : table(rows);
 }
 
+std::string kib(const Value& bytes) { return cat(std::to_string(bytes.number() / 1024), " KiB"); }
+
+// The memory that handlers and fibers run on, and how near the deepest of them came to the end of its stack.
+std::string stack_table(const Value& report) {
+  std::vector<std::vector<std::string>> rows = {{"STACKS OF", "IN USE", "MAPPED", "RESIDENT", "DEEPEST USE", ""}};
+  for (const Value& stacks : report["stacks"].items()) {
+    const std::uint64_t percent = stacks["high_water"].number() * 100 / stacks["size"].number();
+    rows.push_back({kib(stacks["size"]), stacks["used"].text(), stacks["mapped"].text(), kib(stacks["resident"]),
+                    kib(stacks["high_water"]), cat(std::to_string(percent), " %")});
+  }
+  return rows.size() == 1 ? std::string() : table(rows);
+}
+
 std::string words(const Value& report) {
   const Value& workers = report["workers"];
   std::string out = table({
@@ -58,14 +71,16 @@ std::string words(const Value& report) {
                       workers["running"].text(), " running, ", workers["queued"].text(), " queued")},
   });
   std::vector<std::vector<std::string>> rows = {{"CONTEXT", "STATE", "QUEUED", "RUNNING", "ACCEPTED", "REPLIED",
-                                                 "ERRORS", "REFUSED", "LISTENERS", "EVENTS", "TOKENS OPEN"}};
+                                                 "ERRORS", "REFUSED", "LISTENERS", "EVENTS", "TOKENS OPEN", "FIBERS"}};
   for (const Value& context : report["contexts"].items()) {
     rows.push_back({context["id"].text(), context["state"].text(), context["queued"].text(), context["running"].text(),
                     context["accepted"].text(), context["replied"].text(), context["errors"].text(),
                     context["refused"].text(), context["listeners"].text(), context["events"]["emitted"].text(),
-                    context["tokens"]["open"].text()});
+                    context["tokens"]["open"].text(), context["fibers"]["alive"].text()});
   }
   if (rows.size() > 1) out = cat(out, "\n", table(rows));
+  const std::string stacks = stack_table(report);
+  if (!stacks.empty()) out = cat(out, "\n", stacks);
   const std::string names = blame(report);
   return names.empty() ? out : cat(out, "\n", names);
 }
@@ -87,6 +102,9 @@ const Command status_command = {
 began; how long they waited for their turn (one in eight is measured; -: none was), and for how long the handler
 held its thread (good to 3 %);
 payload bytes. Those that took most time come first.
+Handlers and fibers run on stacks of fixed sizes: how many are in use, the memory that they cost, and how much of
+its stack the deepest use since the start has taken. Near 100 %, give more (bp_context_options.fiber_stack_size,
+bp_fiber_desc.stack_size): an overflow ends the process.
 
 Examples:
   backplane status

@@ -9,6 +9,7 @@
 
 #include "context/context.hpp"
 #include "context/tally_report.hpp"
+#include "fiber/stack_chunk.hpp"
 #include "support/report.hpp"
 #include "support/version.hpp"
 
@@ -19,7 +20,7 @@ void write(cbor::Writer& out, Context& context) {
   const LoopCounts& counts = context.loop().counts();
   const EventCounts& events = context.events().counts();
   const auto read = [](const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); };
-  out.map(11);
+  out.map(12);
   field(out, "id", context.id());
   field(out, "state", context.loop().closed() ? "closed" : "open");
   field(out, "queued", context.loop().waiting());
@@ -41,6 +42,20 @@ void write(cbor::Writer& out, Context& context) {
   field(out, "answered", read(counts.tokens_answered));
   field(out, "failed", read(counts.tokens_failed));
   field(out, "refused", read(counts.tokens_refused));
+  out.text("fibers");
+  out.map(3);
+  field(out, "created", read(counts.fibers.created));
+  field(out, "alive", read(counts.fibers.alive));
+  field(out, "swallowed", read(counts.fibers.swallowed));
+}
+
+void write(cbor::Writer& out, const StackUse& stacks) {
+  out.map(5);
+  field(out, "size", stacks.size);
+  field(out, "mapped", stacks.mapped);
+  field(out, "used", stacks.used);
+  field(out, "resident", stacks.resident);
+  field(out, "high_water", stacks.high_water);
 }
 
 }  // namespace
@@ -49,7 +64,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
                                         const Registry& registry) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(11);
+  out.map(12);
   field(out, "version", version);
   field(out, "abi", std::to_string(BP_ABI_MAJOR) + "." + std::to_string(BP_ABI_MINOR));
   field(out, "pid", static_cast<std::uint64_t>(::getpid()));
@@ -62,6 +77,10 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   field(out, "running", host.workers.running);
   field(out, "resting", host.resting);
   field(out, "stale_answers", RequestLoop::stale_answers());
+  out.text("stacks");
+  const std::vector<StackUse> stacks = stack_use();
+  out.array(stacks.size());
+  for (const StackUse& size : stacks) write(out, size);
   out.text("contexts");
   out.array(contexts.size());
   for (Context* const context : contexts) write(out, *context);

@@ -38,6 +38,8 @@ class Environment {
   void begin(std::uint64_t run, Stack& stack, std::uint64_t limit) noexcept;
   /// After close(): the run is over, and another may begin.
   void end() noexcept;
+  /// Whether it has not grown so much that it had better go.
+  bool worth_keeping() const noexcept { return blocks_.size() <= 32; }
 
   std::uint64_t run() const noexcept { return run_; }
   bool is_open() const noexcept { return open_; }
@@ -71,16 +73,31 @@ class Environment {
   const Ended& swallower() const noexcept { return swallower_; }
 
  private:
-  // The first two where they are for scripts/gdb_fibers.py: it tells by them which stacks are of one run.
+  struct Member;
+
+ public:
+  /// A jump that may begin, or (`to` is null) why not.
+  struct Departure {
+    boost::context::detail::fcontext_t to;
+    union {
+      Member* from;
+      bp_status refused;
+    };
+  };
+  static Departure depart(Environment& environment, std::uint64_t id) noexcept;
+
+ private:
+  // `context` and `environment` are where scripts/gdb_fibers.py expects them.
   struct Member {
     boost::context::detail::fcontext_t context = nullptr;  ///< null: active, or not started
+    bp_status arrival = BP_OK;                             ///< what its switch returns
+    bool destroys = false;                                 ///< it is suspended in destroy()
     Environment* environment = nullptr;
     Stack* stack = nullptr;       ///< null: not started
     Member* destroyer = nullptr;  ///< who waits for its end; it is being destroyed
     std::uint64_t id = BP_FIBER_MAIN;
-    bp_status arrival = BP_OK;  ///< what its switch returns
-    bool destroys = false;      ///< it is suspended in destroy()
     Handled handled;
+    Member* same_hash = nullptr;
     StackPool* stacks = nullptr;
     bp_fiber_entry entry = nullptr;
     bp_fiber_release release = nullptr;
@@ -91,6 +108,8 @@ class Environment {
 
   static void enter(boost::context::detail::transfer_t from) noexcept;
   bool start(Member& member) noexcept;
+  void leave(Member& from, Member& to) noexcept;
+  void arrive(Member& self, boost::context::detail::transfer_t came) noexcept;
   void jump(Member& from, Member& to) noexcept;
   [[noreturn]] void finish(Member& self, bp_status status) noexcept;
   void retire(Member& member) noexcept;

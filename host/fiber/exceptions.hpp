@@ -14,6 +14,13 @@ struct Handled {
   void* caught = nullptr;
   unsigned int uncaught = 0;
 
+  /// Puts `with` in place of this, and gives what was there. By its parts: a copy of the whole would read in one
+  /// what was written in two, and wait for both to reach memory.
+  void exchange(const Handled& with, Handled& before) noexcept {
+    before.caught = std::exchange(caught, with.caught);
+    before.uncaught = std::exchange(uncaught, with.uncaught);
+  }
+
   /// The calling thread's own.
   static Handled& of_thread() noexcept { return *reinterpret_cast<Handled*>(abi::__cxa_get_globals()); }
 };

@@ -150,11 +150,12 @@ void cool(Stack& stack) noexcept {
 std::vector<StackUse> stack_use() {
   const MutexLock lock(mutex);
   std::map<std::size_t, StackUse> uses;
-  for (const auto& [size, deepest] : high_water()) uses[size] = {size, 0, 0, deepest};
+  for (const auto& [size, deepest] : high_water()) uses[size] = {size, 0, 0, 0, deepest};
   for (const StackChunk* chunk = backplane_stack_chunks; chunk != nullptr; chunk = chunk->next) {
     StackUse& use = uses[chunk->stack_size];
     use.size = chunk->stack_size;
     use.mapped += chunk->count;
+    use.used += chunk->used.load(std::memory_order_relaxed);
     for (std::size_t i = 0; i < chunk->count; ++i) {
       const Depth depth = depth_of(chunk->stacks[i]);
       use.resident += depth.resident * page_size();

@@ -43,8 +43,8 @@ struct StackChunk {
   std::size_t count = 0;
   Stack* stacks = nullptr;
   std::size_t sizeof_stack = sizeof(Stack);
-  std::uint32_t used = 0;  ///< stacks that are somebody's; the pool's
-  std::uint32_t warm = 0;  ///< for the pool's own reckoning
+  std::atomic<std::uint32_t> used{0};  ///< stacks that are somebody's; the pool's thread writes it
+  std::uint32_t warm = 0;              ///< for the pool's own reckoning
 
   std::size_t stride() const noexcept { return guard_size + stack_size; }
 
@@ -66,6 +66,7 @@ void cool(Stack& stack) noexcept;
 struct StackUse {
   std::size_t size;
   std::size_t mapped;      ///< stacks there is address space for
+  std::size_t used;        ///< of these, a handler's or fiber's, also one that is parked
   std::size_t resident;    ///< bytes of memory that they cost
   std::size_t high_water;  ///< bytes of the deepest use ever seen, in whole pages
 };

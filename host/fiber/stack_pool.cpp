@@ -67,7 +67,9 @@ void StackPool::cool(std::size_t count) noexcept {
 void StackPool::unmap_idle_chunks() noexcept {
   for (StackChunk* const chunk : chunks_) chunk->warm = 0;
   for (const Stack* stack = warm_; stack != nullptr; stack = stack->next) ++stack->chunk->warm;
-  const auto idle = [](const StackChunk* chunk) { return chunk->used == 0 && chunk->warm == 0; };
+  const auto idle = [](const StackChunk* chunk) {
+    return chunk->used.load(std::memory_order_relaxed) == 0 && chunk->warm == 0;
+  };
   for (Stack** link = &cold_; *link != nullptr;) {
     if (idle((*link)->chunk)) {
       *link = (*link)->next;

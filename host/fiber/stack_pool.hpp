@@ -34,14 +34,14 @@ class StackPool {
       stack = take_cold();
       if (stack == nullptr) return nullptr;
     }
-    ++stack->chunk->used;
+    count(*stack->chunk, 1);
     stack->mark.begin(stack->bottom, size_);
     return stack;
   }
 
   /// May be called while the stack is still run on, if that is left before anything else is done here.
   void give_back(Stack& stack) noexcept {
-    --stack.chunk->used;
+    count(*stack.chunk, ~std::uint32_t{0});
     stack.context = stack.inner = nullptr;
     stack.next = warm_;
     warm_ = &stack;
@@ -61,6 +61,9 @@ class StackPool {
  private:
   static constexpr std::size_t kept = 64;  ///< idle stacks that stay as they are, for the next burst
 
+  static void count(StackChunk& chunk, std::uint32_t n) noexcept {
+    chunk.used.store(chunk.used.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
   Stack* take_cold() noexcept;
   void cool(std::size_t count) noexcept;
   void unmap_idle_chunks() noexcept;

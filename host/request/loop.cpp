@@ -33,7 +33,7 @@ void pause_briefly() noexcept {
 }  // namespace
 
 [[gnu::tls_model("initial-exec")]] constinit thread_local RequestLoop* RequestLoop::current_loop = nullptr;
-thread_local Request* RequestLoop::current_worker_request = nullptr;
+constinit thread_local Request* RequestLoop::current_worker_request = nullptr;
 
 Slab<Request, request_kind>& Request::slab() noexcept {
   static auto& slab = *new Slab<Request, request_kind>;  // tokens may be looked up while the process exits

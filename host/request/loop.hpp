@@ -241,6 +241,7 @@ class RequestLoop {
 
   // fibers.cpp
   static bp_status find_environment(bp_token call, Environment*& found) noexcept;
+  static bp_status no_environment(bp_token call) noexcept;
   static bp_status make_environment(bp_token call, Environment*& made) noexcept;
   void end_environment(Request& request) noexcept;
   void enter_environment(const Request& request) noexcept;
@@ -279,11 +280,24 @@ class RequestLoop {
     RequestLoop& loop_;
   };
 
+  // A host function runs on the stack of the handler that called it, and is not the handler: it cannot await with
+  // the handler's token, nor switch its fibers.
+  class InFunction {
+   public:
+    explicit InFunction(RequestLoop& loop) noexcept;
+    InFunction(const InFunction&) = delete;
+    InFunction& operator=(const InFunction&) = delete;
+    ~InFunction();
+
+   private:
+    RequestLoop& loop_;
+    Environment* const environment_;
+  };
+
   static inline std::atomic<std::uint64_t> stale_answers_{0};
-  // Of a TLS model, and without an initialiser, that a signal handler may use in any thread: for others the C
-  // library may want memory.
+  // Of a TLS model that a signal handler may use in any thread: with others the C library may want memory.
   [[gnu::tls_model("initial-exec")]] static constinit thread_local RequestLoop* current_loop;
-  static thread_local Request* current_worker_request;
+  static constinit thread_local Request* current_worker_request;
 
   // Constant.
   const LoopOptions options_;
@@ -314,8 +328,9 @@ class RequestLoop {
   Fiber* parked_ = nullptr;  // fibers with nothing to do
   std::size_t parked_count_ = 0;
   Fiber* running_fiber_ = nullptr;
-  int budget_ = 0;               // requests that this turn may still begin
-  std::vector<Tally*> tallies_;  // by Method::index; what this thread counts on
+  std::uint32_t in_function_ = 0;  // host functions that the running handler is in
+  int budget_ = 0;                 // requests that this turn may still begin
+  std::vector<Tally*> tallies_;    // by Method::index; what this thread counts on
   Fifo<Delivery> deliveries_;
   Request* open_ = nullptr;  // every admitted request that is not freed
   Pending* open_pending_ = nullptr;

@@ -15,6 +15,8 @@
 #   hidden visibility, the version script, --exclude-libs,ALL
 #                             one exported symbol, backplane_module
 #   -ftls-model=global-dynamic  thread_local must not use up the static TLS a process has only little of
+#   -fstack-clash-protection  handlers run on stacks with one guard page below: an array larger than that must
+#                             run into it, and not jump over it into the stack of another
 #   -z defs                   an undefined symbol is found by the linker, not by the host at load
 #   -z now                    all symbols are bound at load, so that a load fails and not a call
 
@@ -78,6 +80,7 @@ function(backplane_add_plugin name)
     LINK_DEPENDS ${map})
   target_compile_options(${name} PRIVATE
     -ftls-model=global-dynamic
+    -fstack-clash-protection
     $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>
     # g++ 12 at -O3 sees an overlap in `"text" + std::string` where there is none.
     $<$<AND:$<COMPILE_LANG_AND_ID:CXX,GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)

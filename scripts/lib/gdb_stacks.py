@@ -10,6 +10,8 @@ import gdb
 SAVED = {"r12": 0x10, "r13": 0x18, "r14": 0x20, "r15": 0x28, "rbx": 0x30, "rbp": 0x38, "rip": 0x40}
 SAVED_SIZE = 0x48  # and there the stack pointer is when it has been resumed
 
+ENVIRONMENT = 16  # of a fiber, from where its context is kept: equal for those of one run
+
 
 class Stack:
     """One stack of a chunk, and who is suspended on it."""
@@ -145,7 +147,7 @@ def suspended():
     runs = {}
     for stack in found:
         member = stack.context_place if stack.fiber else stack.inner_place
-        stack.environment = word_or_0(member + 8) if member else stack.bottom
+        stack.environment = word_or_0(member + ENVIRONMENT) if member else stack.bottom
         runs.setdefault(stack.environment, []).append(stack)
     names = {}
     ordered = []

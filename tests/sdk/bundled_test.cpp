@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bundled modules echo, timer and session.
+// The bundled modules echo, timer and session; what generator says where the host has no fibers.
 #include "../../plugins/timer/types.hpp"
 #include "fake_host.hpp"
 #include "sample.hpp"
@@ -200,4 +200,12 @@ TEST_CASE("session.login passes on that nobody provides profile.fetch") {
   CHECK(answer.status == BP_NO_HOST_FUNCTION);
   CHECK(answer.message == "nobody offers profile.fetch");
   CHECK(session.emitted.empty());
+}
+
+TEST_CASE("a handler that takes fibers answers that an older host has none, after its payload has been read") {
+  Module generator("generator");
+  const Answer answer = generator.ask("generator.primes", encode(std::map<std::string, int>{{"count", 1}}));
+  CHECK(answer.status == BP_NOT_SUPPORTED);
+  CHECK(answer.message == "this host has no extension bp.fiber/1; run a newer host");
+  CHECK(generator.ask("generator.primes", {}).message == "count: missing, expected int");
 }

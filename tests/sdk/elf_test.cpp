@@ -22,7 +22,8 @@ std::string output(const std::string& command) {
 
 const std::vector<std::string>& modules() {
   static const std::vector<std::string> paths = {SDK_MODULES "/sdk_kit.so", BUNDLED_MODULES "/echo.so",
-                                                 BUNDLED_MODULES "/timer.so", BUNDLED_MODULES "/session.so"};
+                                                 BUNDLED_MODULES "/timer.so", BUNDLED_MODULES "/session.so",
+                                                 BUNDLED_MODULES "/generator.so"};
   return paths;
 }
 
@@ -55,6 +56,10 @@ TEST_CASE("the manifest is text that readelf shows") {
     INFO(entry);
     CHECK(shown.find(std::string("  ") + entry + "\n") != std::string::npos);
   }
+  CHECK(shown.find("requires=bp.fiber/1") == std::string::npos);
+  const std::string generator = output("readelf -p .bp.manifest " BUNDLED_MODULES "/generator.so");
+  CHECK(generator.find("requires=bp.await/1\n") != std::string::npos);
+  CHECK(generator.find("requires=bp.fiber/1\n") != std::string::npos);
   const std::string echo = output("readelf -p .bp.manifest " BUNDLED_MODULES "/echo.so");
   CHECK(echo.find("requires=") == std::string::npos);
   CHECK(echo.find("unload=") == std::string::npos);

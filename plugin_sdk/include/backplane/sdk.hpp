@@ -7,6 +7,8 @@
 #include "sdk/cbor.hpp"
 #include "sdk/entries.hpp"
 #include "sdk/error.hpp"
+#include "sdk/fibers.hpp"
+#include "sdk/generator.hpp"
 #include "sdk/host.hpp"
 #include "sdk/instance.hpp"
 #include "sdk/module.hpp"

@@ -46,7 +46,9 @@ template <FixedText text, auto fn, bool raw, std::uint32_t flags>
 struct HandlerEntry : FunctionEntry<text, fn, raw> {
   static constexpr bool in_module_scope = true;
   template <class Class>
-  static constexpr bool suspends_in = Shape<Class, fn>::takes_call;
+  static constexpr bool suspends_in = Shape<Class, fn>::waits;
+  template <class Class>
+  static constexpr bool fibers_in = Shape<Class, fn>::takes_fibers;
 
   template <class Class>
   static constexpr void manifest(TextSink& out) {
@@ -55,6 +57,8 @@ struct HandlerEntry : FunctionEntry<text, fn, raw> {
 
   template <class Class>
   static bp_status add(const bp_host_api* api, bp_module* module, std::string_view* name) {
+    static_assert(!Shape<Class, fn>::takes_fibers || (flags & BP_HANDLER_BLOCKING) == 0,
+                  "a blocking handler has no fibers: they belong to the request thread; declare it with handler<>");
     *name = text.view();
     bp_handler_desc desc{};
     desc.struct_size = sizeof desc;
@@ -70,7 +74,7 @@ struct StaticEntry : HandlerEntry<text, fn, false, BP_HANDLER_STATIC> {
   template <class Class>
   static bp_status add(const bp_host_api* api, bp_module* module, std::string_view* name) {
     using S = Shape<Class, fn>;
-    static_assert(!S::is_member && !S::takes_call && !S::answers_later,
+    static_assert(!S::is_member && !S::waits && !S::answers_later,
                   "a static handler has no instance and may not wait: it is a free function of its request alone");
     static_assert(std::is_invocable_v<decltype(fn)> || std::is_invocable_v<decltype(fn), const typename S::Request&>,
                   "a static handler takes its request, by value or as const&, or nothing");
@@ -88,8 +92,9 @@ template <FixedText text, auto fn, bool raw>
 struct OfferEntry : FunctionEntry<text, fn, raw> {
   template <class Class>
   static constexpr void manifest(TextSink& out) {
-    static_assert(!Shape<Class, fn>::takes_call,
-                  "a host function may not wait, so it takes no Call&; take a Later<Reply>&& to answer later");
+    static_assert(
+        !Shape<Class, fn>::waits,
+        "a host function may not wait, so it takes no Call& and no Fibers&; take a Later<Reply>&& to answer later");
     manifest_line(out, "offers", text.view());
   }
 
@@ -109,7 +114,7 @@ struct OfferEntry : FunctionEntry<text, fn, raw> {
 /// A wire name, run by `fn` on the request thread. `fn` is a member function of the module's class or a
 /// free function, and takes, in any order and all optional: `Call&` or `Stream<Part>&` to wait and to
 /// answer in parts; the request, by value or const&; the module's class (free functions);
-/// `Later<Reply>&&` to answer after it has returned. It returns the reply, or void.
+/// `Fibers&` to make fibers; `Later<Reply>&&` to answer after it has returned. It returns the reply, or void.
 template <FixedText name, auto fn>
 inline constexpr detail::HandlerEntry<name, fn, false, 0> handler{};
 

@@ -6,6 +6,7 @@
 #include <backplane/ext/await.h>
 #include <backplane/ext/config.h>
 #include <backplane/ext/event.h>
+#include <backplane/ext/fiber.h>
 #include <backplane/ext/handle.h>
 #include <backplane/ext/log.h>
 #include <backplane/plugin.h>
@@ -37,6 +38,7 @@ struct Host {
   const bp_log_api* log = nullptr;
   const bp_config_api* config = nullptr;
   const bp_handle_api* handle = nullptr;
+  const bp_fiber* fiber = nullptr;
 
   void attach(const bp_host_api* host, bp_module* self) {
     api = host;
@@ -46,6 +48,7 @@ struct Host {
     log = static_cast<const bp_log_api*>(host->extension(BP_EXT_LOG));
     config = static_cast<const bp_config_api*>(host->extension(BP_EXT_CONFIG));
     handle = static_cast<const bp_handle_api*>(host->extension(BP_EXT_HANDLE));
+    fiber = static_cast<const bp_fiber*>(host->extension(BP_EXT_FIBER));
   }
 };
 

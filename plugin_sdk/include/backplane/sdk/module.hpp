@@ -38,6 +38,15 @@ constexpr bool entry_suspends() {
   }
 }
 
+template <class Class, class Entry>
+constexpr bool entry_has_fibers() {
+  if constexpr (requires { Entry::template fibers_in<Class>; }) {
+    return Entry::template fibers_in<Class>;
+  } else {
+    return false;
+  }
+}
+
 template <class Entry>
 constexpr bool entry_in_scope(std::string_view module) {
   return !Entry::in_module_scope || belongs_to(Entry::name.view(), module);
@@ -76,6 +85,7 @@ struct ModuleOf {
       (Entries::template manifest<Class>(out), ...);
       if ((Entries::is_event || ...)) manifest_line(out, "requires", BP_EXT_EVENT);
       if ((entry_suspends<Class, Entries>() || ...)) manifest_line(out, "requires", BP_EXT_AWAIT);
+      if ((entry_has_fibers<Class, Entries>() || ...)) manifest_line(out, "requires", BP_EXT_FIBER);
     }
   };
 

@@ -96,6 +96,19 @@ struct Summary : detail::EntryBase {
 template <FixedText text>
 inline constexpr Summary<text> summary{};
 
+/// An extension of the host's that the module cannot work without: requires_extension<BP_EXT_FIBER>. Those that
+/// follow from the other entries need not be listed; docs/sdk.md tells which.
+template <FixedText text>
+struct RequiresExtension : detail::EntryBase {
+  static constexpr FixedText<1> name{""};
+  template <class Class>
+  static constexpr void manifest(detail::TextSink& out) {
+    detail::manifest_line(out, "requires", text.view());
+  }
+};
+template <FixedText text>
+inline constexpr RequiresExtension<text> requires_extension{};
+
 /// The object must never be unmapped: it holds what cannot be undone, such as another runtime.
 struct UnloadNever : detail::EntryBase {
   static constexpr FixedText<1> name{""};

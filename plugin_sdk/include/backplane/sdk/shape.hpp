@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "call.hpp"
+#include "fibers.hpp"
 
 namespace backplane::detail {
 
@@ -62,7 +62,7 @@ inline constexpr bool is_later = false;
 template <class Reply>
 inline constexpr bool is_later<Later<Reply>> = true;
 
-enum class Role { module, call, later, request };
+enum class Role { module, call, fibers, later, request };
 
 template <class Class, class Argument>
 constexpr Role role() {
@@ -72,6 +72,9 @@ constexpr Role role() {
   } else if constexpr (std::is_same_v<Plain, Call> || is_stream<Plain>) {
     static_assert(std::is_same_v<Argument, Plain&>, "a handler takes its call as Call& or Stream<Part>&");
     return Role::call;
+  } else if constexpr (std::is_same_v<Plain, Fibers>) {
+    static_assert(std::is_same_v<Argument, Fibers&>, "a handler takes its fibers as Fibers&");
+    return Role::fibers;
   } else if constexpr (is_later<Plain>) {
     static_assert(std::is_rvalue_reference_v<Argument>, "a handler that answers later takes a Later<Reply>&&");
     return Role::later;
@@ -96,7 +99,7 @@ struct Select<Class, wanted, Types<F...>, First, Rest...>
 template <class Found, class Default>
 struct OnlyOne {
   static_assert(!std::is_same_v<Found, Found>,
-                "a handler takes at most one Call&, one request and one Later<Reply>&&, in any order");
+                "a handler takes at most one Call&, one request and one Later<Reply>&&, in any order, and one Fibers&");
 };
 template <class Default>
 struct OnlyOne<Types<>, Default> {
@@ -127,15 +130,18 @@ struct Shape {
   using Return = std::remove_cvref_t<typename Function<decltype(fn)>::Return>;
   using Request = typename Argument<Class, Role::request, Nothing, Arguments>::type;
   using CallType = typename Argument<Class, Role::call, Nothing, Arguments>::type;
+  using FibersType = typename Argument<Class, Role::fibers, Nothing, Arguments>::type;
   using LaterType = typename Argument<Class, Role::later, Nothing, Arguments>::type;
 
   static constexpr bool takes_call = !std::is_same_v<CallType, Nothing>;
+  static constexpr bool takes_fibers = !std::is_same_v<FibersType, Nothing>;
+  static constexpr bool waits = takes_call || takes_fibers;
   static constexpr bool answers_later = is_later<LaterType>;
   static constexpr bool is_member = std::is_member_function_pointer_v<decltype(fn)>;
   using Part = typename PartOf<CallType>::type;
   static_assert(!is_member || std::is_base_of_v<typename Function<decltype(fn)>::Owner, Class>,
                 "a member handler belongs to the class that BACKPLANE_MODULE names");
-  static_assert(!takes_call || Function<decltype(fn)>::throws,
+  static_assert(!waits || Function<decltype(fn)>::throws,
                 "a handler that waits must not be noexcept: a cancellation is thrown through it");
   static_assert(!answers_later || std::is_void_v<Return>, "a handler that takes a Later returns void");
 };

@@ -50,7 +50,7 @@ struct Unasked {
 template <class Class, class S>
 struct Frame {
   Frame(const bp_call* native, State<Class>& in)
-      : state(in), call(native, in.instance), later(native->token), request(read(native)) {}
+      : state(in), call(native, in.instance), later(native->token), request(read(native)), fibers(open()) {}
 
   typename S::Request read(const bp_call* native) {
     try {
@@ -58,6 +58,19 @@ struct Frame {
     } catch (...) {
       give_up();
       throw;
+    }
+  }
+
+  auto open() {
+    if constexpr (S::takes_fibers) {
+      try {
+        return Fibers(call);
+      } catch (...) {
+        give_up();
+        throw;
+      }
+    } else {
+      return Unasked();
     }
   }
 
@@ -77,6 +90,8 @@ struct Frame {
       return static_cast<A&&>(state.object);
     } else if constexpr (r == Role::call) {
       return static_cast<A&&>(call);
+    } else if constexpr (r == Role::fibers) {
+      return static_cast<A&&>(fibers);
     } else if constexpr (r == Role::later) {
       return static_cast<A&&>(later);
     } else {
@@ -94,9 +109,11 @@ struct Frame {
   }
 
   State<Class>& state;
-  std::conditional_t<S::takes_call, typename S::CallType, Unasked> call;
+  using AnyCall = std::conditional_t<S::takes_call, typename S::CallType, Call>;
+  std::conditional_t<S::waits, AnyCall, Unasked> call;
   std::conditional_t<S::answers_later, typename S::LaterType, Unasked> later;
   typename S::Request request;
+  std::conditional_t<S::takes_fibers, Fibers, Unasked> fibers;  // goes first: fibers refer to the others
 };
 
 /// Runs the handler and answers what it returns. `raw`: a handler without result answers no bytes at

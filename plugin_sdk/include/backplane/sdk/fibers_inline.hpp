@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The part of fibers.hpp that runs when a fiber ends, or a switch fails.
+#pragma once
+
+#include "fibers.hpp"
+
+namespace backplane {
+
+inline bp_status detail::FiberBody::enter(void* argument) noexcept {
+  auto& self = *static_cast<FiberBody*>(argument);
+  std::exception_ptr error;
+  bp_status status = BP_OK;
+  try {
+    status = self.run();
+  } catch (const Canceled& e) {
+    status = e.status == BP_OK ? BP_CANCELED : e.status;
+  } catch (const Error& e) {
+    error = std::current_exception();
+    status = e.status();
+  } catch (...) {
+    error = std::current_exception();
+    status = BP_EXCEPTION;
+  }
+  // Here and not in release(): it may hold a Fiber, or whatever else switches once more at its end. So the
+  // error is noted after it.
+  self.over_ = true;
+  self.clear();
+  if (error != nullptr) {
+    self.fibers_.error_ = std::move(error);
+    self.fibers_.thrower_ = self.id;
+  }
+  return status;
+}
+
+inline void detail::FiberBody::release(void* argument) noexcept {
+  auto* const self = static_cast<FiberBody*>(argument);
+  if (self->over_) {
+    delete self;
+  } else {
+    self->next = std::exchange(self->fibers_.unused_, self);
+  }
+}
+
+/// In main: the fiber of whose end a switch told that gave `status`; 0: of none's, the switch itself failed.
+inline std::uint64_t Fibers::take_end(bp_status status) noexcept {
+  std::uint64_t id = BP_FIBER_MAIN;
+  bp_status how = BP_OK;
+  if (api_->ended(token_, &id, &how) != BP_OK || how != status || id == last_end_) return BP_FIBER_MAIN;
+  last_end_ = id;
+  return id;
+}
+
+inline void Fibers::failed_quietly(bp_status status) noexcept {
+  if (status != BP_ENTRY_RETURNED && active() == BP_FIBER_MAIN) take_end(status);
+}
+
+inline void Fibers::failed(bp_status status, std::uint64_t target) {
+  const bool in_main = active() == BP_FIBER_MAIN;
+  if (std::uncaught_exceptions() > (in_main ? uncaught_ : 0)) return failed_unwinding(status, target);
+  if (const std::uint64_t id = in_main ? take_end(status) : 0; id != 0) fiber_ended(status, id);
+  not_switched(status, target);
+}
+
+inline void Fibers::failed_unwinding(bp_status status, std::uint64_t target) noexcept {
+  failed_quietly(status);
+  if (status == BP_CANCELED || status == BP_ENTRY_RETURNED) return;  // the host tells of the latter
+  try {
+    log(Level::warn, "a switch to fiber ", target, " while an exception unwinds the caller: ", status_name(status));
+  } catch (...) {  // no memory for the text
+  }
+}
+
+inline void Fibers::fiber_ended(bp_status status, std::uint64_t id) {
+  if (id == thrower_ && error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
+  if (status == BP_ENTRY_RETURNED) throw EntryReturned(id);
+  if (status == BP_CANCELED || status == BP_DEADLINE) throw Canceled{status};
+  throw Error(status, join("fiber ", id, " ended with ", status_name(status)));
+}
+
+inline void Fibers::not_switched(bp_status status, std::uint64_t target) {
+  if (status == BP_CANCELED) throw Canceled{status};
+  if (status == BP_NOT_FOUND) {
+    throw Error(status, target == BP_FIBER_MAIN
+                            ? std::string("this Fiber holds no fiber; make one, or move one here")
+                            : join("there is no fiber ", target,
+                                   ": it has ended, was destroyed, or belongs to another run; switch to one that is "
+                                   "alive"));
+  }
+  if (status == BP_OUT_OF_MEMORY) {
+    throw Error(status,
+                join("there is no memory for the stack of fiber ", target, "; try again when others have ended"));
+  }
+  throw Error(status, join("the host refused to switch to fiber ", target, ": ", status_name(status),
+                           "; fibers work in the run of the handler that made them, on its thread"));
+}
+
+inline void Fibers::not_created(bp_status status, StackSize stack) {
+  if (status == BP_CANCELED) throw Canceled{status};
+  if (status == BP_INVALID_ARGUMENT) {
+    throw Error(status, join("a fiber's stack has 16384 bytes to 1 GiB, or 0 for the default; got ", stack.bytes));
+  }
+  if (status == BP_OUT_OF_MEMORY) {
+    throw Error(
+        status,
+        "there is no room for one more fiber: out of memory, or as many as the application's fiber_limit allows; "
+        "destroy some");
+  }
+  throw Error(status, join("the host refused a fiber: ", status_name(status)));
+}
+
+inline void Fibers::not_opened(bp_status status) {
+  if (status == BP_CANCELED) throw Canceled{status};
+  if (status == BP_REENTRANT) {
+    throw Error(status, "this run of the handler has its fibers already; hand that Fibers on by reference");
+  }
+  if (status == BP_NOT_SUPPORTED) {
+    throw Error(status,
+                "no fibers can be had here: they need a handler that is not declared blocking, and an application that "
+                "has not switched them off (fiber_limit)");
+  }
+  throw Error(status, join("the host refused to make fibers: ", status_name(status)));
+}
+
+}  // namespace backplane

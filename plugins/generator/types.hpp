@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What goes over the wire to and from the generator module.
+#pragma once
+
+#include <backplane/sdk.hpp>
+
+namespace generator {
+
+struct Config {
+  std::uint32_t max_primes = 100'000;  // most primes of one generator.primes
+  std::uint32_t max_items = 100'000;   // most items of each list of generator.zip
+  std::uint32_t max_stages = 10'000;   // most stages of generator.chain: each is a fiber with a stack
+  std::uint32_t max_values = 10'000;   // most values of generator.chain
+};
+BOOST_DESCRIBE_STRUCT(Config, (), (max_primes, max_items, max_stages, max_values))
+
+struct Primes {
+  std::uint32_t count = 0;
+};
+BOOST_DESCRIBE_STRUCT(Primes, (), (count))
+
+struct Prime {
+  std::uint64_t prime = 0;
+};
+BOOST_DESCRIBE_STRUCT(Prime, (), (prime))
+
+struct Counted {
+  std::uint32_t count = 0;
+  std::uint64_t last = 0;
+};
+BOOST_DESCRIBE_STRUCT(Counted, (), (count, last))
+
+struct Lists {
+  std::vector<backplane::Cbor> left, right;
+};
+BOOST_DESCRIBE_STRUCT(Lists, (), (left, right))
+
+struct Items {
+  std::vector<backplane::Cbor> items;
+};
+BOOST_DESCRIBE_STRUCT(Items, (), (items))
+
+struct Chain {
+  std::uint32_t stages = 0;
+  std::vector<std::int64_t> values;
+};
+BOOST_DESCRIBE_STRUCT(Chain, (), (stages, values))
+
+struct Values {
+  std::vector<std::int64_t> values;
+};
+BOOST_DESCRIBE_STRUCT(Values, (), (values))
+
+}  // namespace generator

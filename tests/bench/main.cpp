@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// backplane-bench: what it costs, against what the machine can do. scripts/bench builds and runs it.
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "report.hpp"
+
+namespace {
+
+constexpr const char* help = R"(Measures Backplane against the floor of the machine it runs on, and prints a table.
+
+usage: backplane-bench [--quick] [--row NAME]... [--json | --list]
+
+  --quick     fewer rounds
+  --row NAME  this row, or all whose name begins with NAME and a dot; may be given several times
+  --json      the rows as an array of objects, and nothing else, to stdout
+  --list      the rows' names and what they measure; runs none
+  --smoke     each row for a moment, to see that it runs; the figures mean nothing
+  -h, --help  this text
+
+A row's floor is measured in the same run, in turns with the row: take the ratio, not the figure. Each row runs in
+a process of its own. The table goes to stdout, all else to stderr.
+
+Exit code: 0 if every row was measured and its answers were right, whether what is to be reached is reached or not;
+1 if one was not; 2 for wrong arguments.
+)";
+
+struct Options {
+  bench::Effort effort = bench::Effort::full;
+  bool json = false;
+  bool list = false;
+  bool help = false;
+  std::vector<std::string> rows;
+};
+
+int refuse(const std::string& why) {
+  std::fprintf(stderr, "backplane-bench: %s\n", why.c_str());
+  return 2;
+}
+
+/// Nothing if the arguments are wrong, which has been said then.
+std::optional<Options> parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--json") {
+      options.json = true;
+    } else if (argument == "--quick") {
+      options.effort = bench::Effort::quick;
+    } else if (argument == "--smoke") {
+      options.effort = bench::Effort::smoke;
+    } else if (argument == "--list") {
+      options.list = true;
+    } else if (argument == "--help" || argument == "-h") {
+      options.help = true;
+    } else if (argument == "--row" && i + 1 < argc) {
+      options.rows.emplace_back(argv[++i]);
+    } else if (argument.starts_with("--row=")) {
+      options.rows.push_back(argument.substr(std::strlen("--row=")));
+    } else {
+      refuse(argument == "--row" ? "--row needs a name; --list shows them"
+                                 : "unknown argument '" + argument + "'; expected what --help lists");
+      return std::nullopt;
+    }
+  }
+  return options;
+}
+
+bool wanted(const bench::Row& row, const std::vector<std::string>& names) {
+  if (names.empty()) return true;
+  for (const std::string& name : names) {
+    if (bench::belongs(row, name)) return true;
+  }
+  return false;
+}
+
+/// The name that no row has, or empty.
+std::string unknown(const std::vector<bench::Row>& rows, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    bool found = false;
+    for (const bench::Row& row : rows) found = found || bench::belongs(row, name);
+    if (!found) return name;
+  }
+  return {};
+}
+
+std::vector<bench::Outcome> run(const std::vector<bench::Row>& rows, const Options& options) {
+  std::vector<bench::Outcome> outcomes;
+  for (const bench::Row& row : rows) {
+    if (!wanted(row, options.rows)) continue;
+    std::fprintf(stderr, "bench: %s\n", row.name);
+    outcomes.push_back(bench::run_apart(row, options.effort));
+    if (!outcomes.back().error.empty()) {
+      std::fprintf(stderr, "bench: %s failed: %s\n", row.name, outcomes.back().error.c_str());
+    }
+  }
+  return outcomes;
+}
+
+/// The exit code.
+int print(const std::vector<bench::Outcome>& outcomes, bool json) {
+  std::size_t failed = 0;
+  std::size_t met = 0;
+  for (const bench::Outcome& each : outcomes) {
+    failed += !each.error.empty();
+    met += each.met();
+  }
+  if (json) {
+    std::fputs(bench::json(outcomes).c_str(), stdout);
+  } else {
+    std::printf("%s\n\n%s", bench::machine().c_str(), bench::markdown(outcomes).c_str());
+  }
+  std::fflush(stdout);
+  std::fprintf(stderr, "bench: %zu rows, %zu reach what they are to reach, %zu failed\n", outcomes.size(), met, failed);
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const auto options = parse(argc, argv);
+  if (!options) return 2;
+  if (options->help) return std::fputs(help, stdout) < 0 ? 1 : 0;
+  const std::vector<bench::Row> rows = bench::all_rows();
+  if (const std::string name = unknown(rows, options->rows); !name.empty()) {
+    return refuse("there is no row '" + name + "', nor a group of that name; expected one that --list shows");
+  }
+  if (options->list) {
+    for (const bench::Row& row : rows) {
+      if (wanted(row, options->rows)) std::printf("%-20s %s\n", row.name, row.what);
+    }
+    return 0;
+  }
+  return print(run(rows, *options), options->json);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "backplane-bench: %s\n", error.what());
+  return 1;
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rows.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <stdexcept>
+
+namespace bench {
+namespace {
+
+// Many times what the slowest row takes on a slow machine.
+constexpr unsigned seconds_allowed = 300;
+
+/// What the child sends: this, and behind it the text of the error.
+struct Report {
+  double value = 0;
+  double floor = 0;
+  bool has_floor = false;
+  bool measured = false;
+};
+
+void send(int fd, const void* data, std::size_t size) {
+  const char* at = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t sent = ::write(fd, at, size);
+    if (sent <= 0) return;
+    at += sent;
+    size -= static_cast<std::size_t>(sent);
+  }
+}
+
+[[noreturn]] void be_the_child(const Row& row, Effort effort, int fd) {
+  ::alarm(seconds_allowed);
+  Report report;
+  std::string error;
+  try {
+    const Figure figure = row.measure(effort);
+    report = {figure.value, figure.floor.value_or(0), figure.floor.has_value(), true};
+  } catch (const std::exception& e) {
+    error = e.what();
+  }
+  send(fd, &report, sizeof report);
+  send(fd, error.data(), error.size());
+  ::_exit(0);
+}
+
+std::string all_of(int fd) {
+  std::string bytes;
+  char part[1024];
+  for (;;) {
+    const ssize_t got = ::read(fd, part, sizeof part);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return bytes;
+    bytes.append(part, static_cast<std::size_t>(got));
+  }
+}
+
+std::string how_it_ended(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+    return "it took longer than " + std::to_string(seconds_allowed) + " s and was ended";
+  }
+  if (WIFSIGNALED(status)) return std::string("its process was ended by a signal: ") + ::strsignal(WTERMSIG(status));
+  return "its process ended without a word, exit code " + std::to_string(WEXITSTATUS(status));
+}
+
+}  // namespace
+
+std::vector<Row> all_rows() {
+  std::vector<Row> rows;
+  for (const auto part : {fiber_switch_rows(), fiber_create_rows(), fiber_many_rows()}) {
+    rows.insert(rows.end(), part.begin(), part.end());
+  }
+  return rows;
+}
+
+bool belongs(const Row& row, std::string_view wanted) {
+  const std::string_view name = row.name;
+  return name == wanted || (name.starts_with(wanted) && name.substr(wanted.size()).starts_with('.'));
+}
+
+std::optional<double> Outcome::ratio() const {
+  if (!figure.floor || *figure.floor == 0) return std::nullopt;
+  return figure.value / *figure.floor;
+}
+
+bool Outcome::met() const {
+  if (!error.empty()) return false;
+  const std::optional<double> judged = row.reach.of == Reach::Of::ratio ? ratio() : figure.value;
+  if (!judged) return false;
+  return row.reach.side == Reach::Side::at_most ? *judged <= row.reach.limit : *judged >= row.reach.limit;
+}
+
+Outcome run_apart(const Row& row, Effort effort) {
+  int ends[2];
+  if (::pipe(ends) != 0) throw std::runtime_error(std::string("no pipe for a row: ") + std::strerror(errno));
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  if (child < 0) throw std::runtime_error(std::string("no process for a row: ") + std::strerror(errno));
+  if (child == 0) {
+    ::close(ends[0]);
+    be_the_child(row, effort, ends[1]);
+  }
+  ::close(ends[1]);
+  const std::string bytes = all_of(ends[0]);
+  ::close(ends[0]);
+  const std::string ended = how_it_ended(child);
+  Outcome outcome{row, {}, {}};
+  Report report;
+  if (bytes.size() < sizeof report) {
+    outcome.error = ended;
+    return outcome;
+  }
+  std::memcpy(&report, bytes.data(), sizeof report);
+  if (!report.measured) {
+    outcome.error = bytes.size() > sizeof report ? bytes.substr(sizeof report) : "it failed without a reason";
+    return outcome;
+  }
+  outcome.figure.value = report.value;
+  if (report.has_floor) outcome.figure.floor = report.floor;
+  return outcome;
+}
+
+}  // namespace bench

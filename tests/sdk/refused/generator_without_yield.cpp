@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <backplane/sdk.hpp>
+
+void ping(backplane::Fibers& fibers) {
+  backplane::Generator<int> numbers(fibers, [](int) {});
+}
+
+BACKPLANE_MODULE(backplane::Stateless, "one", "1.0", backplane::handler<"one.ping", ping>);

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <backplane/sdk.hpp>
+
+void ping(backplane::Fibers& fibers) {
+  int n = 0;
+  backplane::Fiber fiber(
+      fibers, [](int&) {}, n);
+}
+
+BACKPLANE_MODULE(backplane::Stateless, "one", "1.0", backplane::handler<"one.ping", ping>);
