@@ -115,6 +115,7 @@ extern "C" [[gnu::used, gnu::visibility("hidden")]] Environment::Departure backp
     .cfi_adjust_cfa_offset 8
     jmp jump_fcontext@PLT
     .cfi_adjust_cfa_offset -8
+    nop                             # never runs: debuggers look up a return address by the byte before it
 1:  test %rdx, %rdx                 # who came, if it did not end; rax: its context
     je 3f
     mov %rax, (%rdx)
