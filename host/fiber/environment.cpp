@@ -68,6 +68,7 @@ bp_status Environment::create(const bp_fiber_desc& desc, std::uint64_t& id) noex
 // The first half of switch_to().
 Environment::Departure Environment::depart(Environment& environment, std::uint64_t id) noexcept {
   static_assert(offsetof(Member, context) == 0 && offsetof(Member, arrival) == 8, "as switch_to() has them");
+  static_assert(offsetof(Member, environment) == 16, "as scripts/lib/gdb_stacks.py has it");
   Member& self = *environment.active_;
   Departure departure{nullptr, {}};
   const auto refuse = [&departure](bp_status status) {
@@ -112,6 +113,7 @@ extern "C" [[gnu::used, gnu::visibility("hidden")]] Environment::Departure backp
     .cfi_adjust_cfa_offset 8
     jmp jump_fcontext@PLT
     .cfi_adjust_cfa_offset -8
+    nop                             # never runs: debuggers look up a return address by the byte before it
 1:  test %rdx, %rdx                 # who came, if it did not end; rax: its context
     je 3f
     mov %rax, (%rdx)

@@ -93,16 +93,17 @@ class Environment {
   static Departure depart(Environment& environment, std::uint64_t id) noexcept;
 
  private:
+  // `context` and `environment` are where scripts/gdb_fibers.py expects them.
   struct Member {
     boost::context::detail::fcontext_t context = nullptr;  ///< null: active, or not started
     bp_status arrival = BP_OK;                             ///< what its switch returns
-    Stack* stack = nullptr;                                ///< null: not started
-    Member* destroyer = nullptr;                           ///< who waits for its end; it is being destroyed
+    bool destroys = false;                                 ///< it is suspended in destroy()
+    Environment* environment = nullptr;
+    Stack* stack = nullptr;       ///< null: not started
+    Member* destroyer = nullptr;  ///< who waits for its end; it is being destroyed
     std::uint64_t id = BP_FIBER_MAIN;
-    bool destroys = false;  ///< it is suspended in destroy()
     Handled handled;
     Member* same_hash = nullptr;
-    Environment* environment = nullptr;
     StackPool* stacks = nullptr;
     bp_fiber_entry entry = nullptr;
     bp_fiber_release release = nullptr;

@@ -21,6 +21,7 @@ Fiber::Fiber(StackPool& stacks, Body body, void* argument)
     : stacks_(stacks), stack_(stack_of(stacks)), on_(&stack_), body_(body), argument_(argument) {
   self_ = ctx::make_fcontext(stack_.top(), stack_.size(), enter);
   stack_.context = &self_;
+  stack_.label = nullptr;
   stack_.id = 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <new>
@@ -16,7 +17,7 @@ namespace {
 constexpr std::size_t signal_stack_size = 64 * 1024;
 
 std::atomic<OverflowWatch::Find> find_overflow{nullptr};
-struct sigaction previous;  // constant from the first watch on
+struct sigaction previous;  // constant from before the action is set
 
 // Text without memory, of which what does not fit is left out.
 class Line {
@@ -59,29 +60,44 @@ void tell(const Overflow& overflow) noexcept {
   line.write();
 }
 
-void pass_on(int signal, siginfo_t* info, void* context) noexcept {
-  if ((previous.sa_flags & SA_SIGINFO) != 0) return previous.sa_sigaction(signal, info, context);
-  if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) return previous.sa_handler(signal);
-  // Where the handler returns to faults once more, and so the core shows it.
+void set_default(int signal) noexcept {
   struct sigaction fatal {};
   fatal.sa_handler = SIG_DFL;
   ::sigaction(signal, &fatal, nullptr);
 }
 
+// As if the action that was there before had never been replaced.
+void pass_on(int signal, siginfo_t* info, void* context) noexcept {
+  const bool takes_info = (previous.sa_flags & SA_SIGINFO) != 0;
+  if (takes_info || (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN)) {
+    if ((previous.sa_flags & static_cast<int>(SA_RESETHAND)) != 0) set_default(signal);
+    return takes_info ? previous.sa_sigaction(signal, info, context) : previous.sa_handler(signal);
+  }
+  const bool sent = info->si_code <= 0;  // by kill() and its like: nothing that would happen again
+  if (sent && previous.sa_handler == SIG_IGN) return;
+  // Where this returns to faults once more, and so the core shows it.
+  set_default(signal);
+  if (sent) ::raise(signal);  // blocked until this returns
+}
+
 void on_fault(int signal, siginfo_t* info, void* context) noexcept {
+  const int error = errno;
   const OverflowWatch::Find find = find_overflow.load(std::memory_order_acquire);
   Overflow overflow;
   if (info->si_code > 0 && find != nullptr && find(info->si_addr, overflow)) tell(overflow);
+  errno = error;
   pass_on(signal, info, context);
 }
 
 // The action, as long as the library is there.
 struct Action {
   Action() noexcept {
+    ::sigaction(SIGSEGV, nullptr, &previous);  // first: another thread may fault as soon as the action is set
     struct sigaction action {};
     action.sa_sigaction = on_fault;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    ::sigaction(SIGSEGV, &action, &previous);
+    action.sa_mask = previous.sa_mask;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | (previous.sa_flags & SA_NODEFER);
+    ::sigaction(SIGSEGV, &action, nullptr);
   }
   Action(const Action&) = delete;
   Action& operator=(const Action&) = delete;

@@ -20,7 +20,7 @@ struct Stack {
   char* bottom = nullptr;
   void* const* context = nullptr;  ///< where the stack pointer is kept of who runs on it, while suspended
   void* const* inner = nullptr;    ///< the same of a handler whose environment is in one of its fibers
-  const char* label = nullptr;     ///< the wire name, which begins with the module's; of static life
+  const char* label = nullptr;     ///< the wire name, of static life; null: a handler's stack, and no handler on it
   std::uint64_t id = 0;            ///< of the fiber; 0: a handler's own stack
   Stack* next = nullptr;           ///< for the pool
   StackChunk* chunk = nullptr;

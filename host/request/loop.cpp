@@ -32,7 +32,7 @@ void pause_briefly() noexcept {
 
 }  // namespace
 
-constinit thread_local RequestLoop* RequestLoop::current_loop = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local RequestLoop* RequestLoop::current_loop = nullptr;
 constinit thread_local Request* RequestLoop::current_worker_request = nullptr;
 
 Slab<Request, request_kind>& Request::slab() noexcept {
@@ -244,6 +244,7 @@ void RequestLoop::fiber_body(Fiber& self, void* argument) noexcept {
       loop.handle(*request);
       self.user = nullptr;
     }
+    self.stack().label = nullptr;  // nobody's: it rests
     self.suspend();
   }
 }

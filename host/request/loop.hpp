@@ -295,7 +295,8 @@ class RequestLoop {
   };
 
   static inline std::atomic<std::uint64_t> stale_answers_{0};
-  static constinit thread_local RequestLoop* current_loop;
+  // Of a TLS model that a signal handler may use in any thread: with others the C library may want memory.
+  [[gnu::tls_model("initial-exec")]] static constinit thread_local RequestLoop* current_loop;
   static constinit thread_local Request* current_worker_request;
 
   // Constant.

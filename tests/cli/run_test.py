@@ -252,5 +252,18 @@ class End(Case):
             self.assertEqual(json.loads(self.bp("call", "kv.get", json.dumps({"key": f"k{n}"}))[0])["value"], n)
 
 
+class Crash(Case):
+    def test_a_stack_overflow_ends_it_with_a_line_that_names_the_fiber(self):
+        host = self.host(modules=(os.path.join(os.environ["BACKPLANE_BROKEN_MODULES"], "overflows.so"),))
+        err = self.refused(3, "call", "overflows.fiber", "--raw")
+        self.assertIn("connection", err)
+        code, _, err = host.end()
+        lines = [line for line in err.splitlines() if "stack overflow" in line]
+        self.assertEqual(len(lines), 1, err)
+        self.assertRegex(lines[0], r'^backplane: stack overflow in fiber 2 of "overflows.fiber" of the module "overflows": '
+                                   r"its stack of 32768 bytes .*bp_fiber_desc\.stack_size")
+        self.assertNotEqual(code, 0)  # of SIGSEGV, or as a sanitizer has it
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
