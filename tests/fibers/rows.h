@@ -66,10 +66,10 @@
   X(callers_token)
 
 /* What C has no words for. */
-#define FIBER_CPP_ROWS(X)                                                                              \
-  X(switch_in_catch)                                                                                   \
-  X(switch_in_destructor)                                                                              \
-  X(wait_in_catch) X(destroy_in_destructor) X(destructors_in_order) X(nested_exceptions) X(types_kept) \
-      X(closures_freed) X(handles)
+#define FIBER_CPP_ROWS(X) \
+  X(switch_in_catch)      \
+  X(switch_in_destructor) \
+  X(wait_in_catch)        \
+  X(destroy_in_destructor) X(destructors_in_order) X(nested_exceptions) X(types_kept) X(closures_freed) X(handles)
 
 #endif
