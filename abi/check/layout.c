@@ -142,7 +142,7 @@ OFFSET(bp_host_options, watchdog_period_ms, 24);
 OFFSET(bp_host_options, watchdog_threshold_ms, 28);
 OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
 
-SIZE(bp_context_options, 36, 4);
+SIZE(bp_context_options, 32, 4);
 OFFSET(bp_context_options, struct_size, 0);
 OFFSET(bp_context_options, queue_depth, 4);
 OFFSET(bp_context_options, event_queue_depth, 8);
@@ -150,8 +150,7 @@ OFFSET(bp_context_options, stale_interval_ms, 12);
 OFFSET(bp_context_options, stop_timeout_ms, 16);
 OFFSET(bp_context_options, fiber_stack_size, 20);
 OFFSET(bp_context_options, spin_us, 24);
-OFFSET(bp_context_options, reserved, 28);
-OFFSET(bp_context_options, fiber_limit, 32);
+OFFSET(bp_context_options, fiber_limit, 28);
 
 SIZE(bp_connect_options, 16, 8);
 OFFSET(bp_connect_options, struct_size, 0);

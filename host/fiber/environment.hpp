@@ -38,6 +38,8 @@ class Environment {
   void begin(std::uint64_t run, Stack& stack, std::uint64_t limit) noexcept;
   /// After close(): the run is over, and another may begin.
   void end() noexcept;
+  /// Whether it has not grown so much that it had better go.
+  bool worth_keeping() const noexcept { return blocks_.size() <= 32; }
 
   std::uint64_t run() const noexcept { return run_; }
   bool is_open() const noexcept { return open_; }

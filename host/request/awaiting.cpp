@@ -24,7 +24,8 @@ constexpr const char* not_in_handler =
 // The request whose handler runs on the calling thread, if its token is `call`.
 Request* RequestLoop::current(bp_token call) noexcept {
   Request* request = current_worker_request;
-  if (request == nullptr && current_loop != nullptr && current_loop->running_fiber_ != nullptr) {
+  if (request == nullptr && current_loop != nullptr && current_loop->running_fiber_ != nullptr &&
+      current_loop->in_function_ == 0) {
     request = static_cast<Request*>(current_loop->running_fiber_->user);
   }
   if (request == nullptr || request->token() != call) return nullptr;
@@ -262,6 +263,7 @@ bp_status RequestLoop::start_host_call(bp_token token, std::string_view name, bp
 bp_status RequestLoop::invoke(Pending& pending, const Method* caller, std::string_view name, bp_bytes payload,
                               std::string& why) {
   const bp_token token = pending.token();
+  const InFunction in_function(*this);
   if (const Functions::Function function = functions_.begin(name); function.call != nullptr) {
     const Heartbeat::Hold hold(heartbeat_, Holder::function, caller, nullptr);
     function.call(function.user, context_, token, str(name), payload);

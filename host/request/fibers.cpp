@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // bp.fiber/1: which environment a call is about. What happens in it is in fiber/environment.cpp.
+#include <utility>
+
 #include "request/loop.hpp"
 #include "support/log.hpp"
 #include "support/sized.hpp"
@@ -16,6 +18,16 @@ namespace {
 
 void RequestLoop::enter_environment(const Request& request) noexcept { current_environment = request.environment; }
 void RequestLoop::leave_environment() noexcept { current_environment = nullptr; }
+
+RequestLoop::InFunction::InFunction(RequestLoop& loop) noexcept
+    : loop_(loop), environment_(std::exchange(current_environment, nullptr)) {
+  ++loop_.in_function_;
+}
+
+RequestLoop::InFunction::~InFunction() {
+  --loop_.in_function_;
+  current_environment = environment_;
+}
 
 // BP_OK with null: the run has none.
 inline bp_status RequestLoop::find_environment(bp_token call, Environment*& found) noexcept {
@@ -136,7 +148,8 @@ void RequestLoop::end_environment(Request& request) noexcept {
   }
   environment->end();
   current_environment = request.environment = nullptr;
-  if (environments_.size() < environments_.capacity()) environments_.push_back(std::move(environment));
+  if (environments_.size() < environments_.capacity() && environment->worth_keeping())
+    environments_.push_back(std::move(environment));
   if (request.held) {
     request.held = false;
     deliveries_.push(&request.delivery);
@@ -147,11 +160,14 @@ void RequestLoop::end_environment(Request& request) noexcept {
 bool RequestLoop::find_overflow(const void* address, Overflow& found) noexcept {
   if (current_loop == nullptr || current_loop->running_fiber_ == nullptr) return false;
   Fiber& fiber = *current_loop->running_fiber_;
-  const Stack& stack = current_environment == nullptr ? fiber.stack() : current_environment->active_stack();
+  const auto* const request = static_cast<const Request*>(fiber.user);
+  // Not the thread's: a host function that the handler calls is without, and still on the handler's stack.
+  const Environment* const environment = request == nullptr ? nullptr : request->environment;
+  const Stack& stack = environment == nullptr ? fiber.stack() : environment->active_stack();
   if (!stack.guards(address)) return false;
-  found.fiber = current_environment == nullptr ? 0 : current_environment->active();
+  found.fiber = environment == nullptr ? BP_FIBER_MAIN : environment->active();
   found.stack_size = stack.size();
-  if (const auto* const request = static_cast<const Request*>(fiber.user); request != nullptr) {
+  if (request != nullptr) {
     if (request->method != nullptr) found.wire_name = request->method->name.c_str();
     if (request->handler != nullptr) found.module = request->handler->generation->manifest.name.c_str();
   }

@@ -280,6 +280,20 @@ class RequestLoop {
     RequestLoop& loop_;
   };
 
+  // A host function runs on the stack of the handler that called it, and is not the handler: it cannot await with
+  // the handler's token, nor switch its fibers.
+  class InFunction {
+   public:
+    explicit InFunction(RequestLoop& loop) noexcept;
+    InFunction(const InFunction&) = delete;
+    InFunction& operator=(const InFunction&) = delete;
+    ~InFunction();
+
+   private:
+    RequestLoop& loop_;
+    Environment* const environment_;
+  };
+
   static inline std::atomic<std::uint64_t> stale_answers_{0};
   static constinit thread_local RequestLoop* current_loop;
   static constinit thread_local Request* current_worker_request;
@@ -313,8 +327,9 @@ class RequestLoop {
   Fiber* parked_ = nullptr;  // fibers with nothing to do
   std::size_t parked_count_ = 0;
   Fiber* running_fiber_ = nullptr;
-  int budget_ = 0;               // requests that this turn may still begin
-  std::vector<Tally*> tallies_;  // by Method::index; what this thread counts on
+  std::uint32_t in_function_ = 0;  // host functions that the running handler is in
+  int budget_ = 0;                 // requests that this turn may still begin
+  std::vector<Tally*> tallies_;    // by Method::index; what this thread counts on
   Fifo<Delivery> deliveries_;
   Request* open_ = nullptr;  // every admitted request that is not freed
   Pending* open_pending_ = nullptr;

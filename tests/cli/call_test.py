@@ -130,11 +130,14 @@ class Call(Case):
         self.assertEqual(call.popen.wait(60), 0)
 
 
-@unittest.skipUnless((PLUGINS / "echo.so").exists() and (PLUGINS / "timer.so").exists(), "echo and timer are not built")
+BUNDLED = [PLUGINS / f"{name}.so" for name in ("echo", "timer", "generator")]
+
+
+@unittest.skipUnless(all(path.exists() for path in BUNDLED), "echo, timer and generator are not built")
 class Bundled(Case):
     def setUp(self):
         super().setUp()
-        self.host(modules=[PLUGINS / "echo.so", PLUGINS / "timer.so"])
+        self.host(modules=BUNDLED)
 
     def test_a_payload_of_the_wrong_shape_is_the_plugins_answer(self):
         self.assertIn("text", self.refused(1, "call", "echo.shout", "{}"))
@@ -150,6 +153,14 @@ class Bundled(Case):
         self.assertEqual(out.count("\n"), 4)
         for line in out.splitlines():
             json.loads(line)
+
+    def test_generator_answers_in_parts_and_refuses_what_is_out_of_bounds(self):
+        out, _ = self.bp("call", "generator.primes", '{"count": 3}')
+        self.assertEqual([json.loads(line) for line in out.splitlines()],
+                         [{"prime": 2}, {"prime": 3}, {"prime": 5}, {"count": 3, "last": 5}])
+        out, _ = self.bp("call", "generator.zip", '{"left": [1], "right": ["b", null]}')
+        self.assertEqual(json.loads(out), {"items": [1, "b", None]})
+        self.assertIn("expected 1 to 10000, got 0", self.refused(1, "call", "generator.chain", '{"stages":0,"values":[]}'))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the first module of docs/sdk.md as the page says, in a tree of its own: with g++ and with CMake.
+"""Builds the whole modules of docs/sdk.md as the page says: the first with g++ and with CMake, in a tree of its own.
 
 doc_example.py SOURCE_DIR COMPILER CMAKE
 """
@@ -39,6 +39,9 @@ with tempfile.TemporaryDirectory() as folder:
         command = block("sh", "greet.so").replace("g++", compiler, 1)
         subprocess.run(["sh", "-ec", command], cwd=folder, env=environment, check=True)
         check(f"{folder}/greet.so")
+        Path(folder, "fibers.cpp").write_text(block("cpp", "backplane::Yield<int>"), encoding="utf-8")
+        subprocess.run(["sh", "-ec", command.replace("greet", "fibers").rstrip() + " -Wall -Wextra -Werror"], cwd=folder,
+                       env=environment, check=True)
     Path(folder, "CMakeLists.txt").write_text(block("cmake", "project(greet"), encoding="utf-8")
     subprocess.run([cmake, "-S", folder, "-B", f"{folder}/build", f"-DCMAKE_CXX_COMPILER={compiler}"],
                    env=environment, check=True)

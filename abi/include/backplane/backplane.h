@@ -134,9 +134,8 @@ typedef struct bp_context_options {
                                  touched pages alone cost memory */
   int32_t spin_us;            /* how long the request thread spins before it sleeps: default 50,
                                  adapted to the traffic; -1 for not at all, as on one core */
-  uint32_t reserved;
-  int32_t fiber_limit; /* fibers (ext/fiber.h) that one run of a handler may have at once:
-                          default 1000000; -1: none, bp.fiber/1 is BP_NOT_SUPPORTED then */
+  int32_t fiber_limit;        /* fibers (ext/fiber.h) that one run of a handler may have at once:
+                                 default 1000000; -1: none, bp.fiber/1 is BP_NOT_SUPPORTED then */
 } bp_context_options;
 
 /* Makes a context in this process, and its instance of every loaded module. `options` may be NULL.

@@ -102,8 +102,8 @@ class FiberBodyOf final : public FiberBody {
 /// is to begin; try again when others have ended. In main also how a fiber ended: what it threw, of the same
 /// type; EntryReturned; Error, or Canceled, with the status that a fiber made in C gave.
 ///
-/// While an exception unwinds the caller nothing is thrown, since a second one would end the process: the switch
-/// comes back without having switched, or with a fiber that has failed, and all but a cancellation is logged.
+/// While an exception unwinds the caller none of this is thrown, since a second exception would end the process:
+/// the switch comes back, and what it would have thrown, if that is not Canceled, is logged.
 class Fibers {
  public:
   /// Throws Error: BP_REENTRANT, there are fibers in this run already; BP_NOT_SUPPORTED, none can be had: in a

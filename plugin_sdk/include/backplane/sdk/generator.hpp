@@ -51,8 +51,10 @@ struct Asking {
     Asking& self;
     ~Waiting() {
       self.slot = nullptr;
-      if (self.orphan) delete &self;
+      if (self.orphan) free_orphan(&self);
     }
+    // Seldom, and not inlined: g++ would warn of uses by a Generator which it cannot know has gone.
+    [[gnu::noinline, gnu::cold]] static void free_orphan(Asking* orphan) noexcept { delete orphan; }
   };
 };
 
