@@ -37,6 +37,7 @@ struct Row {
 
 // ---- The rows, a file of rows/ each; rows.cpp lists them ----
 
+std::span<const Row> request_echo_rows();
 std::span<const Row> fiber_switch_rows();
 std::span<const Row> fiber_create_rows();
 std::span<const Row> fiber_many_rows();
