@@ -65,12 +65,10 @@ TEST_CASE("a module that is reloaded while fibers of a run are suspended loses n
     Replies replies;
     REQUIRE(bed.context.submit(module + ".waits_for_host", replies) == BP_OK);
     REQUIRE(application.wait_called(1));
-    std::thread reloading([&] {
-      Result result;
-      const bp_status status = bp_module_reload(bed.context.native, host_test::str(module), nullptr, 20'000, &result);
-      INFO(result.words());
-      CHECK((status == BP_OK || status == BP_PINNED));
-    });
+    bp_status reloaded = BP_ERROR;
+    Result result;
+    std::thread reloading(
+        [&] { reloaded = bp_module_reload(bed.context.native, host_test::str(module), nullptr, 20'000, &result); });
     // Runs of the new generation, while the old one has its fibers.
     for (int i = 0; i < 20; ++i) CHECK(bed.context.call(module + ".game_log") == "ok:ok");
     CHECK(replies.terminal() == 0);
@@ -81,6 +79,8 @@ TEST_CASE("a module that is reloaded while fibers of a run are suspended loses n
     application.answer();
     CHECK(replies.wait() == Seen{"ok:ok"});
     reloading.join();
+    CAPTURE(result.words());
+    CHECK((reloaded == BP_OK || reloaded == BP_PINNED));
     CHECK(bed.context.call(module + ".game_log") == "ok:ok");
     CHECK(bed.count("alive") == 0);
   }
