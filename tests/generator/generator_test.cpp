@@ -61,7 +61,9 @@ class Host {
   bp_request submit(const char* name, const Request& request, Replies& replies, std::uint64_t timeout_ms = 0) const {
     const Bytes payload = encode(request);
     bp_request id{};
-    REQUIRE(context.submit(name, replies, text_of(bp_bytes{payload.data(), payload.size()}), timeout_ms, &id) == BP_OK);
+    const std::string text = text_of(bp_bytes{payload.data(), payload.size()});
+    // No REQUIRE: replies submit too, on the context's thread.
+    if (context.submit(name, replies, text, timeout_ms, &id) != BP_OK) throw std::runtime_error("it was not accepted");
     return id;
   }
 
@@ -171,7 +173,12 @@ TEST_CASE("generator.chain adds one for each stage, and keeps the values in orde
   CHECK(host.chain(1, {1, -1, 0}) == std::vector<std::int64_t>{2, 0, 1});
   CHECK(host.chain(100, {5, 4, 3}) == std::vector<std::int64_t>{105, 104, 103});
   CHECK(host.chain(3, {}).empty());
-  CHECK(host.chain(10'000, {0, 1}) == std::vector<std::int64_t>{10'000, 10'001});
+#if defined(__SANITIZE_THREAD__)
+  constexpr std::uint32_t most = 1'000;  // it takes each fiber for a thread, and no more than 8128 of these
+#else
+  constexpr std::uint32_t most = 10'000;
+#endif
+  CHECK(host.chain(most, {0, 1}) == std::vector<std::int64_t>{most, most + 1});
   CHECK(host.chain(2, {INT64_MAX - 2, INT64_MIN}) == std::vector<std::int64_t>{INT64_MAX, INT64_MIN + 2});
 }
 

@@ -92,7 +92,8 @@ void nested_closures(Fibers& fibers) {
 }
 
 void handles(Fibers& fibers) {
-  int alive = 0;
+  static int alive;  // one that is let go of ends when this has returned
+  alive = 0;
   const auto wait = [&fibers](const Counted&) {
     for (;;) fibers.switch_to_main();
   };

@@ -14,7 +14,10 @@ inline bp_status detail::FiberBody::enter(void* argument) noexcept {
   try {
     status = self.run();
   } catch (const Canceled& e) {
-    status = e.status == BP_OK ? BP_CANCELED : e.status;
+    // What began as the deadline of the request may end as the destruction of the fiber, and a switch to itself
+    // tells: the host takes a proper end for nothing else than BP_CANCELED.
+    const bool destroyed = self.fibers_.api_->switch_to(self.fibers_.token_, self.id) == BP_CANCELED;
+    status = destroyed || e.status == BP_OK ? BP_CANCELED : e.status;
   } catch (const Error& e) {
     error = std::current_exception();
     status = e.status();
