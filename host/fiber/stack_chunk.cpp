@@ -21,8 +21,9 @@ extern "C" {
 namespace backplane {
 namespace {
 
-// So wide that code compiled with stack probes or with ordinary frames cannot step over it.
-constexpr std::size_t guard_pages = 4;
+// Code that is compiled with stack probes (-fstack-clash-protection) cannot step over a guard of one page. This is
+// so wide because not all code is: it costs nothing but addresses.
+constexpr std::size_t guard_pages = 16;
 constexpr std::size_t chunk_bytes = std::size_t{8} << 20;
 constexpr std::size_t most_in_chunk = 64;
 

@@ -11,6 +11,24 @@ TEST_CASE("the stacks of fibers that have ended are used again") { Bed().ok("sta
 
 TEST_CASE("a run has ten thousand fibers, all suspended at a time") { Bed().ok("ten_thousand"); }
 
+TEST_CASE("the stacks of a burst are given back to the system, and the status says how deep they were used") {
+  const Bed bed;
+  const auto stacks = [&bed] {
+    const Books books(bed.context.native);
+    for (const auto& stacks_of_size : books.status["stacks"].items) {
+      if (stacks_of_size["size"].number == 64 * 1024) return stacks_of_size;
+    }
+    throw std::runtime_error("the status says nothing of stacks of 64 KiB");
+  };
+  bed.ok("ten_thousand", {}, only_c);
+  const std::uint64_t most_kept = 3 * 64;  // those kept for the next burst lie in so many chunks at most
+  CHECK(eventually([&] { return stacks()["mapped"].number <= most_kept; }));
+  CHECK(stacks()["used"].number == 0);
+  CHECK(stacks()["resident"].number <= most_kept * 64 * 1024);
+  CHECK(stacks()["high_water"].number >= 4'096);
+  CHECK(stacks()["high_water"].number <= 64 * 1024);
+}
+
 TEST_CASE("a run has as many fibers at a time as the application allows") {
   const Bed bed(5);
   bed.ok("limit", "5");

@@ -4,8 +4,9 @@
  *
  * ENVIRONMENT
  *   A run of a handler on the request thread has at most one environment. `open` makes it, or the first
- *   `create`. In it, main (id 0) is the handler itself; fibers have ids from 1 on, which
- *   are never used again within the run: an id of another run counts as one that does not exist.
+ *   `create`. In it, main (id 0) is the handler itself; fibers have ids from 1 on, which are
+ *   never used again within the run, and mean nothing in another: each run counts from 1, so that one that was
+ *   kept from an earlier run is missing, or is another fiber.
  *   `call` is bp_call.token of the handler that runs, in main and in each of its fibers alike. From
  *   anywhere else (another thread, a blocking or static handler, a host function, after the handler has
  *   returned, or where the application has switched fibers off) each function is BP_NOT_SUPPORTED and does
