@@ -23,6 +23,7 @@ struct Stack {
   const char* label = nullptr;     ///< the wire name, of static life; null: a handler's stack, and no handler on it
   std::uint64_t id = 0;            ///< of the fiber; 0: a handler's own stack
   Stack* next = nullptr;           ///< for the pool
+  Stack* previous = nullptr;
   StackChunk* chunk = nullptr;
   StackMark mark;
 
@@ -44,7 +45,8 @@ struct StackChunk {
   Stack* stacks = nullptr;
   std::size_t sizeof_stack = sizeof(Stack);
   std::atomic<std::uint32_t> used{0};  ///< stacks that are somebody's; the pool's thread writes it
-  std::uint32_t warm = 0;              ///< for the pool's own reckoning
+  std::uint32_t cold = 0;              ///< for the pool: stacks that cost no memory
+  std::size_t place = 0;               ///< for the pool: among its chunks
   std::uint32_t readers = 0;           ///< who looks at it, and keeps it mapped; under the mutex of all chunks
 
   std::size_t stride() const noexcept { return guard_size + stack_size; }

@@ -12,47 +12,64 @@ namespace {
 // Idle stacks are given back after one whole interval in which nobody wanted them.
 constexpr Nanos trim_interval = 250 * nanos_per_ms;
 
+// Idle stacks that a pool keeps: so many, and no more than could cost so much memory.
+constexpr std::size_t most_kept = 64;
+constexpr std::size_t most_kept_bytes = std::size_t{16} << 20;
+
 // Given back in one step, so that the thread is never away for long.
 constexpr std::size_t stacks_a_step = 256;
 
 }  // namespace
+
+StackPool::StackPool(std::size_t size, Stacks* all) noexcept
+    : size_(size), kept_(std::clamp<std::size_t>(most_kept_bytes / size, 1, most_kept)), all_(all) {}
 
 StackPool::~StackPool() {
   for (StackChunk* const chunk : chunks_) StackChunk::unmap(chunk);
 }
 
 Stack* StackPool::take_cold() noexcept {
-  if (cold_ == nullptr) {
-    try {
-      chunks_.reserve(chunks_.size() + 1);
-    } catch (const std::bad_alloc&) {
-      return nullptr;
-    }
-    StackChunk* const chunk = StackChunk::map(size_);
-    if (chunk == nullptr) return nullptr;
-    chunks_.push_back(chunk);
-    for (std::size_t i = chunk->count; i-- > 0;) chunk->stacks[i].next = std::exchange(cold_, &chunk->stacks[i]);
+  if (cold_ == nullptr && !grow()) {
+    // What idles may be all that is in the way.
+    if (all_ == nullptr) return nullptr;
+    all_->trim_all();
+    if (!grow()) return nullptr;
   }
-  return std::exchange(cold_, cold_->next);
+  Stack* const stack = cold_;
+  unlink_cold(*stack);
+  return stack;
+}
+
+bool StackPool::grow() noexcept {
+  try {
+    chunks_.reserve(chunks_.size() + 1);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  StackChunk* const chunk = StackChunk::map(size_);
+  if (chunk == nullptr) return false;
+  chunk->place = chunks_.size();
+  chunks_.push_back(chunk);
+  for (std::size_t i = chunk->count; i-- > 0;) link_cold(chunk->stacks[i]);
+  return true;
 }
 
 std::size_t StackPool::trim() noexcept {
   const std::size_t idle = std::min(warm_low_, warm_count_);
-  const std::size_t excess = idle > kept ? idle - kept : 0;
+  const std::size_t excess = idle > kept_ ? idle - kept_ : 0;
   const std::size_t step = std::min(excess, stacks_a_step);
-  cool(kept, step);
+  cool(kept_, step);
   warm_low_ = idle - step;
-  if (step != 0 && step == excess) unmap_idle_chunks();
   return excess - step;
 }
 
 void StackPool::trim_all() noexcept {
   cool(0, warm_count_);
   look_again();
-  unmap_idle_chunks();
 }
 
-// Of the warm ones those after the first so many, which were used last and are to be used next.
+// Of the warm ones those after the first so many, which were used last and are to be used next. A chunk of which
+// all are cold goes back as a whole.
 void StackPool::cool(std::size_t after, std::size_t count) noexcept {
   Stack** link = &warm_;
   for (; after > 0 && *link != nullptr; --after) link = &(*link)->next;
@@ -61,27 +78,30 @@ void StackPool::cool(std::size_t after, std::size_t count) noexcept {
     *link = stack.next;
     --warm_count_;
     backplane::cool(stack);
-    stack.next = std::exchange(cold_, &stack);
+    link_cold(stack);
+    if (stack.chunk->cold == stack.chunk->count) unmap(*stack.chunk);
   }
 }
 
-// Chunks of which no stack is in use, and none is warm.
-void StackPool::unmap_idle_chunks() noexcept {
-  for (StackChunk* const chunk : chunks_) chunk->warm = 0;
-  for (const Stack* stack = warm_; stack != nullptr; stack = stack->next) ++stack->chunk->warm;
-  const auto idle = [](const StackChunk* chunk) {
-    return chunk->used.load(std::memory_order_relaxed) == 0 && chunk->warm == 0;
-  };
-  for (Stack** link = &cold_; *link != nullptr;) {
-    if (idle((*link)->chunk)) {
-      *link = (*link)->next;
-    } else {
-      link = &(*link)->next;
-    }
-  }
-  const auto first_idle = std::partition(chunks_.begin(), chunks_.end(), [&](auto* chunk) { return !idle(chunk); });
-  for (auto chunk = first_idle; chunk != chunks_.end(); ++chunk) StackChunk::unmap(*chunk);
-  chunks_.erase(first_idle, chunks_.end());
+void StackPool::unmap(StackChunk& chunk) noexcept {
+  for (std::size_t i = 0; i < chunk.count; ++i) unlink_cold(chunk.stacks[i]);
+  chunks_[chunk.place] = chunks_.back();
+  chunks_[chunk.place]->place = chunk.place;
+  chunks_.pop_back();
+  StackChunk::unmap(&chunk);
+}
+
+void StackPool::link_cold(Stack& stack) noexcept {
+  stack.previous = nullptr;
+  stack.next = std::exchange(cold_, &stack);
+  if (stack.next != nullptr) stack.next->previous = &stack;
+  ++stack.chunk->cold;
+}
+
+void StackPool::unlink_cold(Stack& stack) noexcept {
+  (stack.previous != nullptr ? stack.previous->next : cold_) = stack.next;
+  if (stack.next != nullptr) stack.next->previous = stack.previous;
+  --stack.chunk->cold;
 }
 
 StackPool* Stacks::of(std::size_t size) noexcept {
@@ -90,7 +110,7 @@ StackPool* Stacks::of(std::size_t size) noexcept {
     if (pool->size() == rounded) return pool.get();
   }
   try {
-    pools_.push_back(std::make_unique<StackPool>(rounded));
+    pools_.push_back(std::make_unique<StackPool>(rounded, this));
     return pools_.back().get();
   } catch (const std::bad_alloc&) {
     return nullptr;

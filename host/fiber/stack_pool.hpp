@@ -11,12 +11,14 @@
 
 namespace backplane {
 
+class Stacks;
+
 /// Stacks of one size, for one thread at a time. Given back, a stack is kept for the next fiber; those that
 /// nobody has wanted for a while go back to the system.
 class StackPool {
  public:
-  /// `size` is a power of two, and whole pages.
-  explicit StackPool(std::size_t size) noexcept : size_(size) {}
+  /// `size` is a power of two, and whole pages. `all` is what the pool is part of, if it is of several.
+  explicit StackPool(std::size_t size, Stacks* all = nullptr) noexcept;
   StackPool(const StackPool&) = delete;
   StackPool& operator=(const StackPool&) = delete;
   /// Every stack has been given back.
@@ -49,7 +51,7 @@ class StackPool {
   }
 
   /// Whether there are more idle stacks than are kept.
-  bool has_excess() const noexcept { return warm_count_ > kept; }
+  bool has_excess() const noexcept { return warm_count_ > kept_; }
   /// From now on it counts which of them nobody wants.
   void look_again() noexcept { warm_low_ = warm_count_; }
   /// Gives some of those back to the system that were idle ever since look_again(). Returns how many more there
@@ -59,16 +61,19 @@ class StackPool {
   void trim_all() noexcept;
 
  private:
-  static constexpr std::size_t kept = 64;  ///< idle stacks that stay as they are, for the next burst
-
   static void count(StackChunk& chunk, std::uint32_t n) noexcept {
     chunk.used.store(chunk.used.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
   Stack* take_cold() noexcept;
   void cool(std::size_t after, std::size_t count) noexcept;
-  void unmap_idle_chunks() noexcept;
+  bool grow() noexcept;
+  void unmap(StackChunk& chunk) noexcept;
+  void link_cold(Stack& stack) noexcept;
+  void unlink_cold(Stack& stack) noexcept;
 
   const std::size_t size_;
+  const std::size_t kept_;  ///< idle stacks that stay as they are, for the next burst
+  Stacks* const all_;
   Stack* warm_ = nullptr;  ///< used before: their pages cost memory
   Stack* cold_ = nullptr;  ///< never used, or given back to the system
   std::size_t warm_count_ = 0;

@@ -3,11 +3,16 @@
 // The parts that an environment is made of. What handlers see of it is tested in tests/fibers.
 #include "fiber/environment.hpp"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <functional>
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fiber/fiber.hpp"
@@ -152,3 +157,42 @@ TEST_CASE("stacks that nobody has wanted for a while are given back, after a loo
   stacks.trim_all();
   CHECK(use().mapped == 0);
 }
+
+TEST_CASE("of large stacks few are kept, since each may have cost much memory") {
+  Stacks stacks;
+  StackPool& pool = *stacks.of(8 << 20);
+  std::vector<Stack*> taken;
+  for (int i = 0; i < 20; ++i) {
+    taken.push_back(pool.take());
+    REQUIRE(taken.back() != nullptr);
+  }
+  for (Stack* const stack : taken) pool.give_back(*stack);
+  Nanos next = stacks.trim(1);
+  for (int i = 0; i < 100 && next != 0; ++i) next = stacks.trim(next);
+  for (const StackUse& use : stack_use()) {
+    if (use.size == 8 << 20) CHECK(use.mapped <= 4);
+  }
+}
+
+#if !defined(BP_ASAN) && !defined(BP_TSAN)  // they need more addresses than this leaves
+TEST_CASE("idle stacks of one size make way for those of another") {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const rlimit limit{std::size_t{1} << 30, std::size_t{1} << 30};
+    if (::setrlimit(RLIMIT_AS, &limit) != 0) ::_exit(2);
+    Stacks stacks;
+    StackPool& small = *stacks.of(16 * 1024);
+    Stack* taken = nullptr;  // those of a pool are linked by `next` only while they are in it
+    while (Stack* const stack = small.take()) stack->next = std::exchange(taken, stack);
+    StackPool& large = *stacks.of(1 << 20);
+    if (large.take() != nullptr) ::_exit(3);  // it is not used up
+    while (taken != nullptr) small.give_back(*std::exchange(taken, taken->next));
+    ::_exit(large.take() != nullptr ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+#endif
