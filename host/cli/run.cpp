@@ -89,9 +89,11 @@ void configure(const RunPlan& plan) {
 /// The embedded context that is served.
 class Host {
  public:
-  Host() {
+  explicit Host(const RunPlan& plan) {
+    const bp_context_options options = {
+        .struct_size = sizeof options, .fiber_stack_size = plan.fiber_stack_size, .fiber_limit = plan.fiber_limit};
     Result why;
-    const bp_status status = bp_context_create(nullptr, &context_, why.out());
+    const bp_status status = bp_context_create(&options, &context_, why.out());
     if (status != BP_OK) throw CommandFailure{exit_error, status, why.message(status)};
   }
   Host(const Host&) = delete;
@@ -191,7 +193,7 @@ int run_run(const Args& args) {
   prepare_socket(plan.socket);
   prepare_data_dir(plan.data_dir);
   configure(plan);
-  Host host;
+  Host host(plan);
   Server server(host.context(), server_options(plan), [&stop] { stop->ask(); });
   reserve(server);
   for (const PlannedModule& module : plan.modules) {
