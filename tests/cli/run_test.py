@@ -269,6 +269,11 @@ class Fibers(Case):
         self.chain(20)
         self.assertEqual([stacks["size"] for stacks in self.bp_json("status")["stacks"]], [65536, 524288])
 
+    def test_large_stacks_are_shown_in_mib(self):
+        self.configured("fiber_stack_size = 16777216\n")
+        self.chain(5)
+        self.assertRegex(self.bp("status")[0], r"(?m)^16\.0 MiB +\d+ +\d+ +\d+ KiB ")
+
     def test_the_file_bounds_the_fibers_of_a_run(self):
         self.configured("fiber_limit = 10\n")
         self.chain(5)
