@@ -214,8 +214,10 @@ const Command run_command = {
     "serve modules in the foreground, until Ctrl-C, SIGTERM or backplane stop",
     R"(With neither --module nor --module-dir nor a configuration that names some, it loads the modules that come with
 Backplane. A module that is refused ends it before it serves. "backplane: ready on …" on stderr says when it does.
-The configuration file is TOML; docs/cli.md has its keys. Flags win over the environment (BACKPLANE_SOCKET,
-BACKPLANE_DATA_DIR, BACKPLANE_LOG_LEVEL, BACKPLANE_CONFIG), and that over the file.
+The configuration file is TOML; docs/cli.md has its keys. Among those that have no flag are workers, fiber_stack_size
+(bytes of stack a handler has) and fiber_limit (fibers that one run of a handler may have).
+Flags win over the environment (BACKPLANE_SOCKET, BACKPLANE_DATA_DIR, BACKPLANE_LOG_LEVEL, BACKPLANE_CONFIG), and that
+over the file.
 
 Examples:
   backplane run
