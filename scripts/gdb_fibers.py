@@ -12,6 +12,7 @@
     fiber apply all COMMAND      the same for each: fiber apply all bt
     fiber off                    back to the thread's own frames
     fiber gcore FILE             gcore, and what that leaves out of the fibers' stacks
+    help info fibers             more about it; help fiber, too
 
 It needs no debug information of the host. It changes nothing in the process, and calls nothing there. It reads the
 structs of host/fiber/stack_chunk.hpp and, of host/fiber/environment.hpp, two members of a fiber.
@@ -27,6 +28,7 @@ from gdb.unwinder import Unwinder, register_unwinder
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from gdb_core import Core  # noqa: E402
+from gdb_names import of_the_sdk, short, without_arguments  # noqa: E402
 from gdb_stacks import (  # noqa: E402
     SAVED, SAVED_SIZE, read, register, require_process, select, suspended, symbol, word)
 
@@ -127,20 +129,27 @@ hide = Hide()
 
 
 def where(stack, host):
-    """The innermost functions that are not the host's, the innermost first."""
+    """The innermost functions that are neither the host's nor the SDK's, the innermost first."""
     if not stack.is_there():
         return "its stack is not in this core: take it with fiber gcore, or have the system write it"
     with Restored():
         view.show(stack)
-        frame, names, first = gdb.newest_frame().older(), [], None
+        frame, names, outer, first = gdb.newest_frame().older(), [], None, None
         while frame is not None and frame.is_valid() and on(stack, frame) and len(names) < NAMES:
-            name = frame.name() or f"{frame.pc():#x} in {gdb.solib_name(frame.pc()) or 'the program'}"
-            first = first or name
+            file = gdb.solib_name(frame.pc())
             # Of libboost_context is what switches.
-            if gdb.solib_name(frame.pc()) != host and "libboost_context" not in (gdb.solib_name(frame.pc()) or ""):
-                names.append(name)
+            if file == host or "libboost_context" in (file or ""):
+                first = first or f"in the host: {frame.name()}"
+            elif not frame.name():
+                names.append(f"{frame.pc():#x} in {file or 'the program'}")
+            elif name := short(frame.name()):
+                # A lambda, and what the SDK has made to call it, have one name; a recursion stands there as it is.
+                if not (names and names[-1] == name and of_the_sdk(frame.name())):
+                    names.append(name)
+            else:
+                outer = f"in the SDK: {without_arguments(frame.name())}"
             frame = frame.older()
-        return " < ".join(names) or f"in the host: {first}"
+        return " < ".join(names) or outer or first
 
 
 class InfoFibers(gdb.Command):
@@ -153,7 +162,7 @@ Num     what `fiber` and `fiber apply` call it, until the process goes on
 Run     those of one number are of one run of a handler
 Fiber   its id in bp.fiber/1; `handler` is the handler itself
 Stack   its size in bytes, and how much of it is in use now
-Where   the innermost functions that are not the host's, the innermost first
+Where   the innermost functions that are neither the host's nor the SDK's, the innermost first; without arguments
 
 A fiber that a thread runs at this moment has no number: it is that thread's backtrace. What rests is not listed."""
 

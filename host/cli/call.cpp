@@ -169,7 +169,7 @@ class Call {
     if (std::find(known.begin(), known.end(), args_.name) != known.end()) return {};
     if (status == BP_MODULE_GONE) return "backplane load FILE loads it";
     const std::string near = did_you_mean(args_.name, known);
-    return near.empty() ? "backplane ls shows the names there are" : near;
+    return near.empty() ? "backplane ls shows the names there are" : cat(near, " backplane ls shows them all");
   }
 
   const Args& args_;

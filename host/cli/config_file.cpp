@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <sstream>
 
 #include "cli/failure.hpp"
@@ -73,13 +74,18 @@ class ConfigReader {
   ConfigFile run() {
     const toml::table root = parse();
     ConfigFile out;
-    known(root, "", {"socket", "data_dir", "log_level", "workers", "module_dirs", "allowed_dirs", "modules"});
+    known(root, "",
+          {"socket", "data_dir", "log_level", "workers", "fiber_stack_size", "fiber_limit", "module_dirs",
+           "allowed_dirs", "modules"});
     if (auto given = path(root, "socket")) out.socket = std::move(given->value);
     if (auto given = path(root, "data_dir")) out.data_dir = std::move(given->value);
     if (const toml::node* node = root.get("log_level")) {
       out.log_level = {string(*node, "log_level"), place(node->source())};
     }
-    if (const toml::node* node = root.get("workers")) out.workers = workers(*node);
+    if (const auto n = integer(root, "workers", workers_least, workers_most, "an integer from 1 to 256")) {
+      out.workers = static_cast<std::uint32_t>(*n);
+    }
+    read_fibers(root, out);
     if (const toml::node* node = root.get("module_dirs")) out.module_dirs = paths(*node, "module_dirs");
     if (const toml::node* node = root.get("allowed_dirs")) out.allowed_dirs = paths(*node, "allowed_dirs");
     if (const toml::node* node = root.get("modules")) {
@@ -91,6 +97,21 @@ class ConfigReader {
   }
 
  private:
+  static constexpr std::int64_t workers_least = 1, workers_most = 256;
+  static constexpr std::int64_t stack_least = 16'384, stack_most = 1 << 30;
+
+  void read_fibers(const toml::table& root, ConfigFile& out) const {
+    if (const auto n =
+            integer(root, "fiber_stack_size", stack_least, stack_most, "bytes, an integer from 16384 to 1073741824")) {
+      out.fiber_stack_size = static_cast<std::uint32_t>(*n);
+    }
+    constexpr const char* limits = "an integer from 1 to 2147483647, or -1 for no fibers";
+    if (const auto n = integer(root, "fiber_limit", -1, std::numeric_limits<std::int32_t>::max(), limits)) {
+      if (*n == 0) wrong(*root.get("fiber_limit"), "fiber_limit", limits, "0");
+      out.fiber_limit = static_cast<std::int32_t>(*n);
+    }
+  }
+
   toml::table parse() const {
     const std::string text = read_file(file_);
     try {
@@ -166,12 +187,14 @@ class ConfigReader {
     return out;
   }
 
-  std::uint32_t workers(const toml::node& node) const {
-    constexpr const char* expected = "an integer from 1 to 256";
-    if (!node.is_integer()) wrong(node, "workers", expected);
-    const std::int64_t given = node.as_integer()->get();
-    if (given < 1 || given > 256) wrong(node, "workers", expected, std::to_string(given));
-    return static_cast<std::uint32_t>(given);
+  std::optional<std::int64_t> integer(const toml::table& section, const char* key, std::int64_t least,
+                                      std::int64_t most, const char* expected) const {
+    const toml::node* const node = section.get(key);
+    if (node == nullptr) return std::nullopt;
+    if (!node->is_integer()) wrong(*node, key, expected);
+    const std::int64_t given = node->as_integer()->get();
+    if (given < least || given > most) wrong(*node, key, expected, std::to_string(given));
+    return given;
   }
 
   const std::string file_;

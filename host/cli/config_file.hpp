@@ -30,7 +30,8 @@ struct ModuleSection {
 struct ConfigFile {
   std::optional<std::string> socket, data_dir;
   std::optional<Placed> log_level;
-  std::optional<std::uint32_t> workers;
+  std::optional<std::uint32_t> workers, fiber_stack_size;
+  std::optional<std::int32_t> fiber_limit;  ///< -1: none
   std::optional<std::vector<Placed>> module_dirs;
   std::vector<Placed> allowed_dirs;
   std::vector<ModuleSection> modules;

@@ -13,7 +13,7 @@ namespace {
 std::string reloaded(const Value& report) {
   note_warnings(report);
   return cat("reloaded ", report["module"].text(), " ", report["version"].text(), ", generation ",
-             report["generation"].text(), ": ", report["names"].joined(), "\n", unload_words(report["old"]));
+             report["generation"].text(), ": ", report["names"].joined(), "\n", replaced_words(report["old"]));
 }
 
 int run_reload(const Args& args) {
@@ -39,14 +39,14 @@ const Command reload_command = {
     "reload",
     "put a new generation in a module's place; no call is lost",
     R"(The new generation takes all new calls from one moment to the next; the old one ends what it has begun and is
-unloaded. If the new one is refused, the old one goes on.
+unloaded: at once, or when calls that have not ended after --timeout do. If the new one is refused, the old one goes on.
 
 Examples:
   backplane reload echo                    the same file, built anew
   backplane reload echo build/echo2.so     another file
   backplane reload echo --config '{"prefix": "# "}'
 
-Exit codes: 0 reloaded; 1 no such module; 2 usage; 3 no host answers; 4 timeout; 5 refused, the old one goes on.)",
+Exit codes: 0 reloaded, also if the old one still has calls; 1 no such module; 2 usage; 3 no host answers; 4 timeout; 5 refused, the old one goes on.)",
     {
         {"MODULE", "", "its name, as backplane ls shows it", &Args::name, true},
         {"FILE", "", "the shared object; default: the path it was loaded from", &Args::file},

@@ -89,9 +89,11 @@ void configure(const RunPlan& plan) {
 /// The embedded context that is served.
 class Host {
  public:
-  Host() {
+  explicit Host(const RunPlan& plan) {
+    const bp_context_options options = {
+        .struct_size = sizeof options, .fiber_stack_size = plan.fiber_stack_size, .fiber_limit = plan.fiber_limit};
     Result why;
-    const bp_status status = bp_context_create(nullptr, &context_, why.out());
+    const bp_status status = bp_context_create(&options, &context_, why.out());
     if (status != BP_OK) throw CommandFailure{exit_error, status, why.message(status)};
   }
   Host(const Host&) = delete;
@@ -191,7 +193,7 @@ int run_run(const Args& args) {
   prepare_socket(plan.socket);
   prepare_data_dir(plan.data_dir);
   configure(plan);
-  Host host;
+  Host host(plan);
   Server server(host.context(), server_options(plan), [&stop] { stop->ask(); });
   reserve(server);
   for (const PlannedModule& module : plan.modules) {
@@ -212,8 +214,10 @@ const Command run_command = {
     "serve modules in the foreground, until Ctrl-C, SIGTERM or backplane stop",
     R"(With neither --module nor --module-dir nor a configuration that names some, it loads the modules that come with
 Backplane. A module that is refused ends it before it serves. "backplane: ready on …" on stderr says when it does.
-The configuration file is TOML; docs/cli.md has its keys. Flags win over the environment (BACKPLANE_SOCKET,
-BACKPLANE_DATA_DIR, BACKPLANE_LOG_LEVEL, BACKPLANE_CONFIG), and that over the file.
+The configuration file is TOML; docs/cli.md has its keys. Among those that have no flag are workers, fiber_stack_size
+(bytes of stack a handler has) and fiber_limit (fibers that one run of a handler may have).
+Flags win over the environment (BACKPLANE_SOCKET, BACKPLANE_DATA_DIR, BACKPLANE_LOG_LEVEL, BACKPLANE_CONFIG), and that
+over the file.
 
 Examples:
   backplane run

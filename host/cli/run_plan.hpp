@@ -21,7 +21,9 @@ struct RunPlan {
   std::string socket;
   std::string data_dir;
   int log_level = 0;
-  std::uint32_t workers = 0;
+  std::uint32_t workers = 0;           // 0: the default; so the next two
+  std::uint32_t fiber_stack_size = 0;  // bytes
+  std::int32_t fiber_limit = 0;        // -1: no fibers
   std::vector<std::string> allowed_dirs;
   std::vector<PlannedModule> modules;  // in the order of loading
 };

@@ -47,17 +47,37 @@ std::string blame(const Value& report) {
   return rows.size() == 1 ? std::string() : table(rows);
 }
 
-std::string kib(const Value& bytes) { return cat(std::to_string(bytes.number() / 1024), " KiB"); }
+std::string size(const Value& bytes) {
+  const std::uint64_t kib = bytes.number() / 1024;
+  const auto one_digit = [kib](std::uint64_t unit) {
+    return cat(std::to_string(kib / unit), ".", std::to_string(kib % unit * 10 / unit));
+  };
+  constexpr std::uint64_t mib = 1024, gib = 1024 * mib;
+  if (kib < 10 * mib) return cat(std::to_string(kib), " KiB");
+  return kib < gib ? cat(one_digit(mib), " MiB") : cat(one_digit(gib), " GiB");
+}
 
 // The memory that handlers and fibers run on, and how near the deepest of them came to the end of its stack.
 std::string stack_table(const Value& report) {
   std::vector<std::vector<std::string>> rows = {{"STACKS OF", "IN USE", "MAPPED", "RESIDENT", "DEEPEST USE", ""}};
   for (const Value& stacks : report["stacks"].items()) {
     const std::uint64_t percent = stacks["high_water"].number() * 100 / stacks["size"].number();
-    rows.push_back({kib(stacks["size"]), stacks["used"].text(), stacks["mapped"].text(), kib(stacks["resident"]),
-                    kib(stacks["high_water"]), cat(std::to_string(percent), " %")});
+    rows.push_back({size(stacks["size"]), stacks["used"].text(), stacks["mapped"].text(), size(stacks["resident"]),
+                    size(stacks["high_water"]), cat(std::to_string(percent), " %")});
   }
   return rows.size() == 1 ? std::string() : table(rows);
+}
+
+// Where a cancellation was swallowed there is a bug in a module; which one stands in the log.
+std::string swallowed_lines(const Value& report) {
+  std::string out;
+  for (const Value& context : report["contexts"].items()) {
+    const Value& count = context["fibers"]["swallowed"];
+    if (count.number() == 0) continue;
+    out += cat("context ", context["id"].text(), ": ", count.text(), count.number() == 1 ? " fiber" : " fibers",
+               " swallowed the cancellation when destroyed; the host's log names the module\n");
+  }
+  return out;
 }
 
 std::string words(const Value& report) {
@@ -78,7 +98,7 @@ std::string words(const Value& report) {
                     context["refused"].text(), context["listeners"].text(), context["events"]["emitted"].text(),
                     context["tokens"]["open"].text(), context["fibers"]["alive"].text()});
   }
-  if (rows.size() > 1) out = cat(out, "\n", table(rows));
+  if (rows.size() > 1) out = cat(out, "\n", table(rows), swallowed_lines(report));
   const std::string stacks = stack_table(report);
   if (!stacks.empty()) out = cat(out, "\n", stacks);
   const std::string names = blame(report);
@@ -102,9 +122,11 @@ const Command status_command = {
 began; how long they waited for their turn (one in eight is measured; -: none was), and for how long the handler
 held its thread (good to 3 %);
 payload bytes. Those that took most time come first.
-Handlers and fibers run on stacks of fixed sizes: how many are in use, the memory that they cost, and how much of
-its stack the deepest use since the start has taken. Near 100 %, give more (bp_context_options.fiber_stack_size,
-bp_fiber_desc.stack_size): an overflow ends the process.
+FIBERS: those that handlers have made by hand and that are alive now.
+Handlers and fibers run on stacks of fixed sizes: how many are in use (also those of handlers that rest between two
+requests), the memory that they cost, and how much of its stack the deepest use since the start has taken. Near 100 %,
+give more: for handlers by fiber_stack_size in the configuration file of backplane run, for fibers in the module
+(bp_fiber_desc.stack_size). An overflow ends the process.
 
 Examples:
   backplane status

@@ -9,24 +9,63 @@
 #include "cli/unload_report.hpp"
 
 namespace backplane::cli {
+namespace {
 
-std::string unload_words(const Value& report) {
-  const std::string which = cat(report["module"].text(), ", generation ", report["generation"].text());
-  if (report["outcome"].text() != "pinned") return cat("unloaded ", which, ": ", report["outcome"].text(), "\n");
-  std::string out = cat("withdrawn ", which, ": its names are gone, its object is pinned by\n");
+// "requests" are one request, too.
+std::string counted_kind(const Value& reason) {
+  std::string kind = reason["kind"].text();
+  if (reason["count"].number() == 1 && (kind == "requests" || kind == "tokens" || kind == "instances")) kind.pop_back();
+  return cat(reason["count"].text(), " ", kind);
+}
+
+std::string reasons_words(const Value& report) {
+  std::string out;
   for (const Value& reason : report["reasons"].items()) {
-    out += cat("  ", reason["count"].text(), " ", reason["kind"].text(), ": ", reason["what"].text(), "\n");
+    out += cat("  ", counted_kind(reason), ": ", reason["what"].text(), "\n");
   }
   return out;
 }
-
-namespace {
 
 // Reasons that last as long as the host's process.
 bool lasting(const Value& reason) {
   const std::string& kind = reason["kind"].text();
   return kind == "unload_never" || kind == "unique_symbols" || kind == "no_delete";
 }
+
+// Reasons that pass by themselves, as soon as what runs has ended.
+bool of_calls(const Value& reason) {
+  const std::string& kind = reason["kind"].text();
+  return kind == "requests" || kind == "tokens";
+}
+
+}  // namespace
+
+std::string unload_words(const Value& report) {
+  const std::string which = cat(report["module"].text(), ", generation ", report["generation"].text());
+  if (report["outcome"].text() != "pinned") return cat("unloaded ", which, ": ", report["outcome"].text(), "\n");
+  return cat("withdrawn ", which, ": its names are gone, its object is pinned by\n", reasons_words(report));
+}
+
+std::string replaced_words(const Value& report) {
+  if (report["outcome"].text() != "pinned") return unload_words(report);
+  const std::string which = cat(report["module"].text(), ", generation ", report["generation"].text(), ": ");
+  const std::vector<Value>& reasons = report["reasons"].items();
+  const bool calls = std::all_of(reasons.begin(), reasons.end(), of_calls);
+  if (!calls) return cat(which, "replaced, but its object is pinned by\n", reasons_words(report));
+  std::string all;
+  std::uint64_t count = 0;
+  for (const Value& reason : reasons) {
+    const std::uint64_t n = reason["count"].number();
+    const bool requests = reason["kind"].text() == "requests";
+    all += cat(all.empty() ? "" : " and ", std::to_string(n), requests ? " request" : " host function call",
+               n == 1 ? "" : "s");
+    count += n;
+  }
+  return cat(which, "still has ", all, " that ", count == 1 ? "has" : "have", " not ended; it goes when ",
+             count == 1 ? "that does" : "those do", "\n");
+}
+
+namespace {
 
 CommandFailure pinned(const Args& args, const Result& result) {
   const Value report = Value::read(result.detail());

@@ -148,6 +148,15 @@ class CheckConfig(Case):
             ("sockt = 'x'\n", ["host.toml:1:1: unknown key \"sockt\"", "did you mean socket?", "known: socket, data_dir"]),
             ("\n  socket = 5\n", ["host.toml:2:", "socket: found an integer, expected a string"]),
             ("workers = 0\n", ["host.toml:1:11: workers: found 0, expected an integer from 1 to 256"]),
+            ("workers = 1.5\n", ["host.toml:1:11: workers: found a float, expected an integer from 1 to 256"]),
+            ("fiber_stack_size = 16383\n", ["host.toml:1:20: fiber_stack_size: found 16383, expected bytes, an integer "
+                                            "from 16384 to 1073741824"]),
+            ("fiber_stack_size = 1073741825\n", ["found 1073741825, expected bytes"]),
+            ("fiber_stack_size = '1 MiB'\n", ["fiber_stack_size: found a string, expected bytes"]),
+            ("fiber_limit = 0\n", ["host.toml:1:15: fiber_limit: found 0, expected an integer from 1 to 2147483647, or "
+                                   "-1 for no fibers"]),
+            ("fiber_limit = -2\n", ["fiber_limit: found -2, expected"]),
+            ("fiber_limit = 2147483648\n", ["fiber_limit: found 2147483648, expected"]),
             ("module_dirs = 'x'\n", ["found a string, expected an array"]),
             ("modules = []\n", ["modules: found an array, expected a table"]),
             (f"[modules.desk]\npth = '{DESK}'\n", ['host.toml:2:1: unknown key "pth" in modules.desk', "path, load, config"]),

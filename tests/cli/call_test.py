@@ -62,7 +62,8 @@ class Call(Case):
     def test_an_unknown_wire_name_is_an_error_and_the_nearest_is_named(self):
         self.assertIn("did you mean desk.version?", self.refused(1, "call", "desk.versoin"))
         self.assertIn("did you mean desk.version?", self.refused(1, "call", "version"))
-        self.assertIn("backplane ls", self.refused(1, "call", "nobody.home"))
+        self.assertIn("? backplane ls shows them all\n", self.refused(1, "call", "version"))
+        self.assertIn("hint: backplane ls shows the names there are\n", self.refused(1, "call", "nobody.home"))
         self.assertIn("nobody.home", self.refused(1, "call", "nobody.home"))
         self.refused(1, "call", "No Name")
 

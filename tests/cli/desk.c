@@ -9,6 +9,7 @@
 #include "backplane/ext/await.h"
 #include "backplane/ext/config.h"
 #include "backplane/ext/event.h"
+#include "backplane/ext/fiber.h"
 #include "backplane/plugin.h"
 
 #ifndef DESK_VERSION
@@ -26,17 +27,20 @@ BP_MANIFEST("provides=desk.refuse");
 BP_MANIFEST("provides=desk.parts");
 BP_MANIFEST("provides=desk.back");
 BP_MANIFEST("provides=desk.say");
+BP_MANIFEST("provides=desk.swallow");
 BP_MANIFEST("emits=desk.said");
 BP_MANIFEST("emits=desk.blurted");
 BP_MANIFEST("requires=" BP_EXT_AWAIT);
 BP_MANIFEST("requires=" BP_EXT_CONFIG);
 BP_MANIFEST("requires=" BP_EXT_EVENT);
+BP_MANIFEST("requires=" BP_EXT_FIBER);
 BP_CDDL("desk.version.request = any\ndesk.version.reply = tstr\n");
 
 static const bp_host_api* host;
 static const bp_await* await;
 static const bp_config_api* config;
 static const bp_event_api* event;
+static const bp_fiber* fiber;
 static bp_module* self;
 
 #ifdef DESK_ABORTS
@@ -97,19 +101,42 @@ static bp_handled say(const bp_call* call) {
   return answer(call, BP_OK, "\xf6", 1);
 }
 
+static bp_status swallow_in_fiber(void* call) {
+  fiber->switch_to(*(const bp_token*)call, BP_FIBER_MAIN);
+  return BP_OK; /* though it was canceled */
+}
+
+/* A fiber that swallows its cancellation. */
+static bp_handled swallow(const bp_call* call) {
+  bp_token token = call->token;
+  const bp_fiber_desc desc = {.struct_size = sizeof desc, .entry = swallow_in_fiber, .arg = &token};
+  uint64_t id = 0;
+  bp_status status = fiber->create(token, &desc, &id);
+  if (status == BP_OK) status = fiber->switch_to(token, id);
+  if (status == BP_OK) status = fiber->destroy(token, id);
+  fiber->close(token);
+  return answer(call, status, "\xf6", status == BP_OK ? 1 : 0);
+}
+
 static bp_status init(const bp_host_api* api, bp_module* module, void** data) {
   static const struct {
     const char* name;
     bp_handler_fn handler;
-  } table[] = {
-      {"desk.version", tell_version}, {"desk.config", tell_config}, {"desk.wait", wait_long}, {"desk.refuse", refuse},
-      {"desk.parts", in_parts},       {"desk.back", back},          {"desk.say", say}};
+  } table[] = {{"desk.version", tell_version},
+               {"desk.config", tell_config},
+               {"desk.wait", wait_long},
+               {"desk.refuse", refuse},
+               {"desk.parts", in_parts},
+               {"desk.back", back},
+               {"desk.say", say},
+               {"desk.swallow", swallow}};
   (void)data;
   host = api;
   self = module;
   await = api->extension(BP_EXT_AWAIT);
   config = api->extension(BP_EXT_CONFIG);
   event = api->extension(BP_EXT_EVENT);
+  fiber = api->extension(BP_EXT_FIBER);
 #ifdef DESK_INIT_FAILS
   const bp_str why = {"the desk has no legs; expected four", 35};
   api->fail(module, why);

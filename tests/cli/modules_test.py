@@ -44,7 +44,7 @@ class Modules(Case):
         self.spawn("call", "desk.wait")
         events.wait_out("desk.said")
         out, err = self.bp("unload", "desk", "--timeout", "20", code=1)
-        self.assertIn("1 requests: ", out)
+        self.assertIn("  1 request: ", out)
         self.assertIn("the reasons stand above", err)
         self.assertIn("hint: backplane unload tries again", err)
         self.assertRegex(self.bp("ls", "desk")[0], r"(?m)^desk\.version  call +withdrawn$")
@@ -52,6 +52,21 @@ class Modules(Case):
         self.assertRegex(self.bp("ls", "desk")[0], r"(?m)^desk\.version  call +running$")
         self.host_process.signal(signal.SIGTERM)
         self.host_process.signal(signal.SIGTERM)
+
+    def test_a_reload_tells_what_the_old_generation_still_has_and_it_goes_with_that(self):
+        self.load()
+        events = self.spawn("events", "desk.said")
+        events.wait_err("listening to")
+        calls = [self.spawn("call", "desk.wait")]
+        events.wait_out("desk.said")
+        out, _ = self.bp("reload", "desk", "--timeout", "20")
+        self.assertIn("reloaded desk 1.0, generation 2: ", out)
+        self.assertTrue(out.endswith("\ndesk, generation 1: still has 1 request that has not ended; it goes when that "
+                                     "does\n"), out)
+        self.assertEqual([module["generation"] for module in self.bp_json("ls")["modules"]], [1, 2])
+        calls[0].signal(signal.SIGINT)
+        self.eventually("the old generation goes",
+                        lambda: [module["generation"] for module in self.bp_json("ls")["modules"]] == [2])
 
     def test_people_get_tables_and_sentences(self):
         self.assertIn("loaded desk 1.0, generation 1: ", self.bp("load", DESK)[0])
@@ -68,6 +83,21 @@ class Modules(Case):
         self.assertIn("no module is loaded", self.bp("ls")[1])
         self.assertIn("pid", self.bp("status")[0])
         self.assertNotIn("WAIT P50", self.bp("status")[0])  # nothing has been called
+
+    def test_the_status_says_when_a_fiber_has_swallowed_its_cancellation(self):
+        self.load()
+        self.assertNotIn("swallowed", self.bp("status")[0])
+        self.bp("call", "desk.swallow")
+        self.assertRegex(self.bp("status")[0], r"(?m)^context \d+: 1 fiber swallowed the cancellation when destroyed; ")
+        self.bp("call", "desk.swallow")
+        self.assertIn(": 2 fibers swallowed ", self.bp("status")[0])
+        self.assertEqual(self.context()["fibers"]["swallowed"], 2)
+
+    def test_the_status_shows_stacks_in_units_that_can_be_read(self):
+        self.load()
+        self.bp("call", "desk.version")
+        _, _, rows = self.bp("status")[0].partition("STACKS OF")
+        self.assertRegex(rows, r"(?m)^256 KiB +\d+ +\d+ +\d+ KiB +\d+ KiB +\d+ %$")
 
     def test_the_status_says_of_each_wire_name_who_takes_the_time(self):
         self.load()

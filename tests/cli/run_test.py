@@ -252,6 +252,38 @@ class End(Case):
             self.assertEqual(json.loads(self.bp("call", "kv.get", json.dumps({"key": f"k{n}"}))[0])["value"], n)
 
 
+class Fibers(Case):
+    def configured(self, text):
+        self.host("--config", self.write("host.toml", text), modules=[PLUGINS / "generator.so"])
+
+    def chain(self, stages, **options):
+        return self.bp("call", "generator.chain", json.dumps({"stages": stages, "values": [1]}), **options)
+
+    def test_without_a_word_handlers_have_256_kib_and_many_fibers(self):
+        self.configured("")
+        self.assertEqual(self.chain(20)[0], '{"values":[21]}\n')
+        self.assertEqual([stacks["size"] for stacks in self.bp_json("status")["stacks"]], [65536, 262144])
+
+    def test_the_file_says_how_much_stack_handlers_have(self):
+        self.configured("fiber_stack_size = 524288\n")
+        self.chain(20)
+        self.assertEqual([stacks["size"] for stacks in self.bp_json("status")["stacks"]], [65536, 524288])
+
+    def test_large_stacks_are_shown_in_mib(self):
+        self.configured("fiber_stack_size = 16777216\n")
+        self.chain(5)
+        self.assertRegex(self.bp("status")[0], r"(?m)^16\.0 MiB +\d+ +\d+ +\d+ KiB ")
+
+    def test_the_file_bounds_the_fibers_of_a_run(self):
+        self.configured("fiber_limit = 10\n")
+        self.chain(5)
+        self.assertIn("fiber_limit", self.chain(20, code=1)[1])
+
+    def test_the_file_switches_fibers_off(self):
+        self.configured("fiber_limit = -1\n")
+        self.assertIn("not_supported", self.chain(5, code=1)[1])
+
+
 class Crash(Case):
     def test_a_stack_overflow_ends_it_with_a_line_that_names_the_fiber(self):
         host = self.host(modules=(os.path.join(os.environ["BACKPLANE_BROKEN_MODULES"], "overflows.so"),))

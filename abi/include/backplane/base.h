@@ -29,7 +29,7 @@
  *        worker    a thread of the worker pool, which runs handlers declared blocking
  *        control   the thread that loads, unloads and reloads, one operation at a time
  *     [state: …]    what must be true of the object it is called on
- *     [suspend: …]  `no`, or `yes` where the calling fiber may be suspended: other requests of
+ *     [suspend: …]  `no`, or `yes` where the calling handler may be suspended: other requests of
  *                   the same context then run before the function returns
  *
  * MEMORY

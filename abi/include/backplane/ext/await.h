@@ -2,7 +2,7 @@
  *
  * bp.await/1: wait inside a handler.
  *
- * Each function suspends the calling handler's fiber: other requests of the context run meanwhile,
+ * Each function suspends the calling handler: other requests of the context run meanwhile,
  * and the handler goes on where it stood, on the same thread. In a blocking handler (worker pool)
  * the worker thread waits instead. `call` is bp_call.token of the handler that runs; from anywhere
  * else, also from a host function that the handler calls, the answer is BP_NOT_SUPPORTED.

@@ -96,7 +96,8 @@ class FiberBodyOf final : public FiberBody {
 
 /// The fibers of one run of a handler. A handler that takes a `Fibers&` is given them; one that takes a `Call&`
 /// can make them, once at a time: `Fibers fibers(call)`. To be used by the handler itself ("main", id 0) and by
-/// the fibers, as long as the handler runs; it must outlive each Fiber made with it.
+/// the fibers, as long as the handler runs; it must outlive each Fiber made with it. So none of them can be a
+/// member of the module's class, or otherwise stay for the next request: keep what has to stay as data.
 ///
 /// **What a switch throws.** Error (BP_NOT_FOUND): there is no such fiber. Canceled: the caller is a fiber that
 /// is being destroyed; clean up, and let it pass. Error (BP_OUT_OF_MEMORY): no stack can be had for a fiber that
@@ -207,6 +208,7 @@ class Fibers {
 };
 
 /// One fiber, as std::thread is one thread: it owns it. Not thread-safe; for main and the fibers of its Fibers.
+/// It ends with the run of the handler at the latest, and must not be kept longer.
 ///
 ///     Fiber pong(fibers, [&] { for (;;) fibers.switch_to_main(); });
 ///     pong.resume();
@@ -261,7 +263,9 @@ class Fiber {
                      "destroys; let another fiber, or main, do it"));
   }
 
-  /// Lets go of it: it is destroyed with its Fibers.
+  /// Lets go of it: it is destroyed with its Fibers. Where those are the handler's argument, that is after the
+  /// handler has returned and its locals are gone. So it must own what it uses (captured by value), or refer to
+  /// nothing but the Call, the request if the handler takes it by reference, and the class's object.
   void detach() noexcept { id_ = 0; }
 
  private:

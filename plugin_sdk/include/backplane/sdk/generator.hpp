@@ -84,7 +84,7 @@ class Yield {
 /// Main and fibers may ask, also in turns; the body of one generator may ask another. The body runs from one
 /// next() to the next. What it throws, the next() in which it ran throws, with its type: so an error goes to the
 /// one who asked, and not to main. It may return: then there are no more values. Destroying the generator
-/// destroys the fiber.
+/// destroys the fiber. As a Fiber it belongs to one run of a handler, and cannot be kept for the next request.
 template <class T>
 class Generator {
  public:
