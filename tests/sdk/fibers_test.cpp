@@ -66,9 +66,11 @@ TEST_CASE("a generator gives the values of its body to main and to fibers, and t
 
 TEST_CASE("what a generator's body throws reaches who asked") { CHECK(Programs().run("generator_errors") == ""); }
 
-TEST_CASE("a generator may be destroyed while a fiber waits for its value") {
+TEST_CASE("a generator may be destroyed while a fiber waits for its value, also by its own body") {
   CHECK(Programs().run("generator_orphans") == "");
 }
+
+TEST_CASE("a generator that is moved to another takes its place") { CHECK(Programs().run("generator_moves") == ""); }
 
 TEST_CASE("a generator's body that swallows its cancellation ends all the same") {
   CHECK(Programs().run("swallows") == "");

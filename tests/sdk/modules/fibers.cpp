@@ -291,5 +291,6 @@ BACKPLANE_MODULE(backplane::Stateless, "fibers", "1", backplane::handler<"fibers
                  backplane::handler<"fibers.generators", generators>,
                  backplane::handler<"fibers.generator_errors", generator_errors>,
                  backplane::handler<"fibers.generator_orphans", generator_orphans>,
+                 backplane::handler<"fibers.generator_moves", generator_moves>,
                  backplane::handler<"fibers.swallows", swallows>, backplane::handler<"fibers.later", later>,
                  backplane::handler<"fibers.unasked", unasked>);
