@@ -316,5 +316,6 @@ VALUE(sizeof(BP_MODULE_SYMBOL), 17);
 VALUE(sizeof(BP_EXT_AWAIT), 11);
 VALUE(sizeof(BP_EXT_CONFIG), 12);
 VALUE(sizeof(BP_EXT_EVENT), 11);
+VALUE(sizeof(BP_EXT_FIBER), 11);
 VALUE(sizeof(BP_EXT_HANDLE), 12);
 VALUE(sizeof(BP_EXT_LOG), 9);

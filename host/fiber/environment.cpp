@@ -39,7 +39,6 @@ void Environment::end() noexcept {
 }
 
 bp_status Environment::create(const bp_fiber_desc& desc, std::uint64_t& id) noexcept {
-  if (canceled()) return BP_CANCELED;
   if (desc.stack_size != usual_size_ || usual_ == nullptr) {
     const std::uint64_t size = desc.stack_size == 0 ? default_stack : desc.stack_size;
     StackPool* const pool = stacks_.of(size);
@@ -87,7 +86,9 @@ Environment::Departure Environment::depart(Environment& environment, std::uint64
   return departure;
 }
 
-#if defined(__x86_64__) && !defined(BP_ASAN) && !defined(BP_TSAN)
+// BACKPLANE_PLAIN_SWITCH is for tests of the other way.
+#if defined(__x86_64__) && !defined(BP_ASAN) && !defined(BP_TSAN) && !defined(BACKPLANE_PLAIN_SWITCH) && \
+    !(defined(__CET__) && (__CET__ & 2) != 0)
 
 extern "C" [[gnu::used, gnu::visibility("hidden")]] Environment::Departure backplane_fiber_depart(
     Environment& environment, std::uint64_t id) noexcept {
@@ -173,6 +174,16 @@ bp_status Environment::close() noexcept {
   return BP_OK;
 }
 
+// Not the active one's alone: a switch has changed that before it is done with the old stack.
+const Stack* Environment::guarding(const void* address, std::uint64_t& id) const noexcept {
+  for (const Member* member = &main_; member != nullptr; member = member == &main_ ? newest_ : member->older) {
+    if (member->stack == nullptr || !member->stack->guards(address)) continue;
+    id = member->id;
+    return member->stack;
+  }
+  return nullptr;
+}
+
 bool Environment::start(Member& member) noexcept {
   Stack* const stack = member.stacks->take();
   if (stack == nullptr) return false;
@@ -220,7 +231,7 @@ void Environment::finish(Member& self, bp_status status) noexcept {
     ended_ = {self.id, status == BP_OK ? static_cast<bp_status>(BP_ENTRY_RETURNED) : status};
     if (ended_.status == BP_ENTRY_RETURNED) returned_ = self.id;
     main_.arrival = ended_.status;
-  } else if (status != BP_CANCELED) {
+  } else if (status != BP_CANCELED && status != BP_DEADLINE) {
     ++swallowed_;
     swallower_ = {self.id, status};
     add(counts_.swallowed, 1);
@@ -246,7 +257,7 @@ void Environment::reap() noexcept {
 #endif
 }
 
-// It is no more.
+// Takes it out of everything, and keeps its memory for the next.
 void Environment::retire(Member& member) noexcept {
   members_.erase(member);
   (member.newer == nullptr ? newest_ : member.newer->older) = member.older;

@@ -38,7 +38,7 @@ class Environment {
   void begin(std::uint64_t run, Stack& stack, std::uint64_t limit) noexcept;
   /// After close(): the run is over, and another may begin.
   void end() noexcept;
-  /// Whether it has not grown so much that it had better go.
+  /// Whether what it keeps for the next run is little memory.
   bool worth_keeping() const noexcept { return blocks_.size() <= 32; }
 
   std::uint64_t run() const noexcept { return run_; }
@@ -50,7 +50,7 @@ class Environment {
     const bool fits = desc.stack_size == 0 || (desc.stack_size >= Stacks::least && desc.stack_size <= Stacks::most);
     return desc.entry != nullptr && fits;
   }
-  /// One that is possible().
+  /// One that is possible(), and not by a fiber that is canceled().
   bp_status create(const bp_fiber_desc& desc, std::uint64_t& id) noexcept;
   bp_status switch_to(std::uint64_t id) noexcept;
   bp_status destroy(std::uint64_t id) noexcept;
@@ -58,6 +58,8 @@ class Environment {
   bp_status close() noexcept;
 
   std::uint64_t active() const noexcept { return active_->id; }
+  /// The stack in whose guard `address` is, and whose that is; nullptr: in none. For signal handlers.
+  const Stack* guarding(const void* address, std::uint64_t& id) const noexcept;
   /// The stack that the active fiber runs on.
   Stack& active_stack() const noexcept { return *active_->stack; }
   /// Whether the active fiber is being destroyed.
@@ -69,9 +71,11 @@ class Environment {
     bp_status status = BP_OK;
   };
   const Ended& ended() const noexcept { return ended_; }
-  /// Main knows.
-  void asked() noexcept { returned_ = 0; }
-  /// The last whose entry returned, if nobody has asked since; else 0.
+  /// Somebody knows which that was.
+  void asked() noexcept {
+    if (ended_.id == returned_) returned_ = 0;
+  }
+  /// The last whose entry returned, unless somebody has asked which it was; else 0.
   std::uint64_t returned() const noexcept { return returned_; }
 
   /// How many of this run swallowed their cancellation, and the last of them.
@@ -126,7 +130,7 @@ class Environment {
   FiberCounts& counts_;
   std::uint64_t run_ = 0;
   Member* active_ = &main_;
-  Handled* handled_ = nullptr;  ///< the thread's
+  Handled* handled_ = nullptr;  ///< Handled::of_thread()
   IdTable<Member> members_;
   Member main_;
   Member* newest_ = nullptr;

@@ -15,6 +15,10 @@ namespace backplane {
 template <class T>
 class IdTable {
  public:
+  IdTable() = default;
+  IdTable(const IdTable&) = delete;
+  IdTable& operator=(const IdTable&) = delete;
+
   T* find(std::uint64_t id) const noexcept {
     T* thing = heads_[id & mask_];
     while (thing != nullptr && thing->id != id) thing = thing->same_hash;

@@ -8,7 +8,7 @@
 #include <array>
 #include <map>
 #include <new>
-#include <utility>
+#include <thread>
 
 #include "support/log.hpp"
 #include "support/mutex.hpp"
@@ -36,6 +36,14 @@ std::size_t page_size() noexcept {
   return size;
 }
 
+// What scripts/lib/gdb_stacks.py reads.
+static_assert(offsetof(Stack, bottom) == 0 && offsetof(Stack, context) == 8 && offsetof(Stack, inner) == 16 &&
+              offsetof(Stack, label) == 24 && offsetof(Stack, id) == 32);
+static_assert(offsetof(StackChunk, next) == 0 && offsetof(StackChunk, base) == 16 &&
+              offsetof(StackChunk, guard_size) == 24 && offsetof(StackChunk, stack_size) == 32 &&
+              offsetof(StackChunk, count) == 40 && offsetof(StackChunk, stacks) == 48 &&
+              offsetof(StackChunk, sizeof_stack) == 56);
+
 Mutex mutex;
 
 // The deepest use of each size, of stacks that are no more too.
@@ -48,7 +56,11 @@ bool set_guard(char* at, std::size_t size) noexcept {
   return ::madvise(at, size, madv_guard_install) == 0 || ::mprotect(at, size, PROT_NONE) == 0;
 }
 
+// Once for each burst of failures.
+std::atomic<bool> refused{false};
+
 void refuse(std::size_t stack_size, const char* why) noexcept {
+  if (refused.exchange(true, std::memory_order_relaxed)) return;
   try {
     log::warn("fibers", "no stack of " + std::to_string(stack_size) + " bytes for a fiber: " + why);
   } catch (const std::bad_alloc&) {
@@ -56,28 +68,57 @@ void refuse(std::size_t stack_size, const char* why) noexcept {
   }
 }
 
-struct Depth {
-  std::size_t resident = 0;
-  std::size_t deepest = 0;
-};
-
-// Of one stack, in pages. Whatever is resident has been touched since it was mapped or cooled.
-Depth depth_of(const Stack& stack) noexcept {
-  std::array<unsigned char, 512> pages;
+// Calls `found(page)` with the number of each page that is in memory, of `size` bytes from `begin` on, until that
+// returns false. Of a stack that is each page that was touched since the stack was mapped or cooled.
+template <class Found>
+void resident_pages(const char* begin, std::size_t size, Found found) {
+  std::array<unsigned char, 2048> pages;
   const std::size_t page = page_size();
-  const std::size_t count = stack.size() / page;
-  Depth depth;
-  for (std::size_t done = 0; done < count;) {
+  const std::size_t count = size / page;
+  for (std::size_t done = 0; done < count; done += pages.size()) {
     const std::size_t here = std::min(count - done, pages.size());
-    if (::mincore(stack.bottom + done * page, here * page, pages.data()) != 0) return depth;
+    if (::mincore(const_cast<char*>(begin) + done * page, here * page, pages.data()) != 0) return;
     for (std::size_t i = 0; i < here; ++i) {
-      if ((pages[i] & 1) == 0) continue;
-      ++depth.resident;
-      depth.deepest = std::max(depth.deepest, count - done - i);
+      if ((pages[i] & 1) != 0 && !found(done + i)) return;
     }
-    done += here;
   }
-  return depth;
+}
+
+void note(std::size_t stack_size, std::size_t deepest) {
+  const MutexLock lock(mutex);
+  std::size_t& before = high_water()[stack_size];
+  before = std::max(before, deepest);
+}
+
+// The next chunk after one that is held (nullptr: the first), which is held in its stead.
+StackChunk* next_held(StackChunk* chunk) noexcept {
+  const MutexLock lock(mutex);
+  StackChunk* const next = chunk == nullptr ? backplane_stack_chunks : chunk->next;
+  if (next != nullptr) ++next->readers;
+  if (chunk != nullptr) --chunk->readers;
+  return next;
+}
+
+// False while somebody looks at it.
+bool unlink(StackChunk& chunk) noexcept {
+  const MutexLock lock(mutex);
+  if (chunk.readers != 0) return false;
+  (chunk.previous != nullptr ? chunk.previous->next : backplane_stack_chunks) = chunk.next;
+  if (chunk.next != nullptr) chunk.next->previous = chunk.previous;
+  return true;
+}
+
+void look_at(const StackChunk& chunk, StackUse& use) {
+  const std::size_t page = page_size();
+  use.mapped += chunk.count;
+  use.used += chunk.used.load(std::memory_order_relaxed);
+  resident_pages(chunk.base, chunk.stride() * chunk.count, [&](std::size_t number) {
+    const std::size_t within = number * page % chunk.stride();
+    if (within < chunk.guard_size) return true;
+    use.resident += page;
+    use.high_water = std::max(use.high_water, chunk.stride() - within);
+    return true;
+  });
 }
 
 }  // namespace
@@ -110,6 +151,7 @@ StackChunk* StackChunk::map(std::size_t stack_size) noexcept {
     stacks[i].bottom = base + i * stride + guard;
     stacks[i].chunk = chunk;
   }
+  refused.store(false, std::memory_order_relaxed);
   chunk->base = base;
   chunk->guard_size = guard;
   chunk->stack_size = stack_size;
@@ -123,11 +165,7 @@ StackChunk* StackChunk::map(std::size_t stack_size) noexcept {
 }
 
 void StackChunk::unmap(StackChunk* chunk) noexcept {
-  {
-    const MutexLock lock(mutex);
-    (chunk->previous != nullptr ? chunk->previous->next : backplane_stack_chunks) = chunk->next;
-    if (chunk->next != nullptr) chunk->next->previous = chunk->previous;
-  }
+  while (!unlink(*chunk)) std::this_thread::yield();
   StackMark::forget(chunk->base, chunk->stride() * chunk->count);
   ::munmap(chunk->base, chunk->stride() * chunk->count);
   delete[] chunk->stacks;
@@ -135,37 +173,33 @@ void StackChunk::unmap(StackChunk* chunk) noexcept {
 }
 
 void cool(Stack& stack) noexcept {
-  const std::size_t deepest = depth_of(stack).deepest * page_size();
-  {
-    const MutexLock lock(mutex);
-    try {
-      std::size_t& before = high_water()[stack.size()];
-      before = std::max(before, deepest);
-    } catch (const std::bad_alloc&) {
-      // A mark less.
-    }
+  std::size_t deepest = 0;
+  resident_pages(stack.bottom, stack.size(), [&](std::size_t page) {
+    deepest = stack.size() - page * page_size();
+    return false;
+  });
+  try {
+    note(stack.size(), deepest);
+  } catch (const std::bad_alloc&) {
+    // A mark less.
   }
   ::madvise(stack.bottom, stack.size(), MADV_DONTNEED);
 }
 
 std::vector<StackUse> stack_use() {
-  const MutexLock lock(mutex);
   std::map<std::size_t, StackUse> uses;
-  for (const auto& [size, deepest] : high_water()) uses[size] = {size, 0, 0, 0, deepest};
-  for (const StackChunk* chunk = backplane_stack_chunks; chunk != nullptr; chunk = chunk->next) {
+  // One chunk is held at a time, since whoever wants to unmap it waits meanwhile.
+  for (StackChunk* chunk = next_held(nullptr); chunk != nullptr; chunk = next_held(chunk)) {
     StackUse& use = uses[chunk->stack_size];
-    use.size = chunk->stack_size;
-    use.mapped += chunk->count;
-    use.used += chunk->used.load(std::memory_order_relaxed);
-    for (std::size_t i = 0; i < chunk->count; ++i) {
-      const Depth depth = depth_of(chunk->stacks[i]);
-      use.resident += depth.resident * page_size();
-      use.high_water = std::max(use.high_water, depth.deepest * page_size());
-    }
+    look_at(*chunk, use);
   }
+  for (const auto& [size, use] : uses) note(size, use.high_water);
+  const MutexLock lock(mutex);
   std::vector<StackUse> all;
-  for (const auto& [size, use] : uses) {
-    high_water()[size] = use.high_water;
+  for (const auto& [size, deepest] : high_water()) {
+    StackUse use = uses[size];
+    use.size = size;
+    use.high_water = deepest;
     all.push_back(use);
   }
   return all;

@@ -45,6 +45,7 @@ struct StackChunk {
   std::size_t sizeof_stack = sizeof(Stack);
   std::atomic<std::uint32_t> used{0};  ///< stacks that are somebody's; the pool's thread writes it
   std::uint32_t warm = 0;              ///< for the pool's own reckoning
+  std::uint32_t readers = 0;           ///< who looks at it, and keeps it mapped; under the mutex of all chunks
 
   std::size_t stride() const noexcept { return guard_size + stack_size; }
 
@@ -64,11 +65,11 @@ void cool(Stack& stack) noexcept;
 
 /// What there is of one size in the whole process.
 struct StackUse {
-  std::size_t size;
-  std::size_t mapped;      ///< stacks there is address space for
-  std::size_t used;        ///< of these, a handler's or fiber's, also one that is parked
-  std::size_t resident;    ///< bytes of memory that they cost
-  std::size_t high_water;  ///< bytes of the deepest use ever seen, in whole pages
+  std::size_t size = 0;
+  std::size_t mapped = 0;      ///< stacks there is address space for
+  std::size_t used = 0;        ///< of these, a handler's or fiber's, also one that is parked
+  std::size_t resident = 0;    ///< bytes of memory that they cost
+  std::size_t high_water = 0;  ///< bytes of the deepest use ever seen, in whole pages
 };
 /// Looks at each stack; any thread. Throws std::bad_alloc.
 std::vector<StackUse> stack_use();

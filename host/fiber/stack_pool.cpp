@@ -40,23 +40,25 @@ std::size_t StackPool::trim() noexcept {
   const std::size_t idle = std::min(warm_low_, warm_count_);
   const std::size_t excess = idle > kept ? idle - kept : 0;
   const std::size_t step = std::min(excess, stacks_a_step);
-  cool(step);
+  cool(kept, step);
   warm_low_ = idle - step;
-  if (step < excess) return excess - step;
-  if (step != 0) unmap_idle_chunks();
-  look_again();
-  return 0;
+  if (step != 0 && step == excess) unmap_idle_chunks();
+  return excess - step;
 }
 
 void StackPool::trim_all() noexcept {
-  cool(warm_count_);
+  cool(0, warm_count_);
   look_again();
   unmap_idle_chunks();
 }
 
-void StackPool::cool(std::size_t count) noexcept {
+// Of the warm ones those after the first so many, which were used last and are to be used next.
+void StackPool::cool(std::size_t after, std::size_t count) noexcept {
+  Stack** link = &warm_;
+  for (; after > 0 && *link != nullptr; --after) link = &(*link)->next;
   for (; count > 0; --count) {
-    Stack& stack = *std::exchange(warm_, warm_->next);
+    Stack& stack = **link;
+    *link = stack.next;
     --warm_count_;
     backplane::cool(stack);
     stack.next = std::exchange(cold_, &stack);
@@ -99,15 +101,16 @@ Nanos Stacks::trim(Nanos time) noexcept {
   bool more = false;
   for (const auto& pool : pools_) more |= pool->has_excess();
   if (!more) return next_look_ = 0;
-  if (next_look_ == 0) {  // a burst has ended: what is idle now may be wanted in a moment
-    next_look_ = time + trim_interval;
-    for (const auto& pool : pools_) pool->look_again();
-  }
+  if (next_look_ == 0) return look_at(time);  // a burst has ended: what is idle now may be wanted in a moment
   if (time < next_look_) return next_look_;
   std::size_t left = 0;
   for (const auto& pool : pools_) left += pool->trim();
-  next_look_ = time + (left != 0 ? 1 : trim_interval);
-  return next_look_;
+  return left == 0 ? look_at(time) : next_look_ = time + 1;
+}
+
+Nanos Stacks::look_at(Nanos time) noexcept {
+  for (const auto& pool : pools_) pool->look_again();
+  return next_look_ = time + trim_interval;
 }
 
 void Stacks::trim_all() noexcept {

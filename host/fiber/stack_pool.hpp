@@ -53,7 +53,7 @@ class StackPool {
   /// From now on it counts which of them nobody wants.
   void look_again() noexcept { warm_low_ = warm_count_; }
   /// Gives some of those back to the system that were idle ever since look_again(). Returns how many more there
-  /// are; if there are none, looks again.
+  /// are.
   std::size_t trim() noexcept;
   /// Gives back all that are idle.
   void trim_all() noexcept;
@@ -65,7 +65,7 @@ class StackPool {
     chunk.used.store(chunk.used.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
   Stack* take_cold() noexcept;
-  void cool(std::size_t count) noexcept;
+  void cool(std::size_t after, std::size_t count) noexcept;
   void unmap_idle_chunks() noexcept;
 
   const std::size_t size_;
@@ -90,6 +90,8 @@ class Stacks {
   void trim_all() noexcept;
 
  private:
+  Nanos look_at(Nanos time) noexcept;
+
   std::vector<std::unique_ptr<StackPool>> pools_;
   Nanos next_look_ = 0;
 };

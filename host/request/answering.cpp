@@ -104,21 +104,37 @@ void RequestLoop::answered(Request& request) {
 bp_status RequestLoop::cancel(bp_request handle) {
   Request* const request = Request::slab().find(handle.id);
   if (request == nullptr || request->loop.load(std::memory_order_relaxed) != this) return BP_INVALID_HANDLE;
-  if (!request->claim(handle.id)) return BP_INVALID_HANDLE;
+  if (!request->claim(handle.id)) return cancel_run(*request, handle.id);
   request->cause.store(BP_CANCELED, std::memory_order_release);
   request->answer.fail(BP_CANCELED, "the caller canceled it");
   answered(*request);
   return BP_OK;
 }
 
+// The call has been answered, but its run may have fibers, and then that answer waits for the run's end. Only the
+// request thread can tell for certain that the record is still that call's.
+bp_status RequestLoop::cancel_run(Request& request, bp_token token) {
+  if (request.token() != token || !request.has_environment.load(std::memory_order_relaxed)) return BP_INVALID_HANDLE;
+  const auto apply = [&request, token, this] {
+    if (request.token() == token && request.environment != nullptr && !request.delivered) {
+      end_unwanted(request, token, BP_CANCELED);
+    }
+  };
+  if (on_thread()) {
+    apply();
+    return BP_OK;
+  }
+  return post(apply) ? BP_OK : BP_OUT_OF_MEMORY;
+}
+
 // The request thread's own way to end a request that nobody waits for any more.
 void RequestLoop::end_unwanted(Request& request, bp_token token, bp_status cause) {
   if (!request.claim(token)) {
-    if (request.held) {  // it has an answer, and waits no longer for the handler's end
-      request.held = false;
-      request.cause.store(cause, std::memory_order_release);
-      deliveries_.push(&request.delivery);
-    }
+    if (request.environment == nullptr || request.delivered) return;
+    // It has an answer, which waits no longer for the end of the run.
+    bp_status none = BP_OK;
+    request.cause.compare_exchange_strong(none, cause, std::memory_order_release);
+    if (std::exchange(request.held, false)) deliveries_.push(&request.delivery);
     return;
   }
   request.cause.store(cause, std::memory_order_release);
@@ -214,6 +230,7 @@ void RequestLoop::deliver_terminal(Request& request) {
   const bool unwanted = request.cause.load(std::memory_order_relaxed) != BP_OK;
   if (request.environment != nullptr && !unwanted) {  // end_environment() brings it here again
     request.held = true;
+    if (request.deadline != 0 || request.next_stale != 0) set_timer(request);
     return;
   }
   if (request.returned_fiber != 0 && !unwanted) {

@@ -272,8 +272,8 @@ void RequestLoop::on_request_timer(Timer& timer) {
   if (request.deadline != 0 && request.deadline <= time) {
     return loop.end_unwanted(request, request.token(), BP_DEADLINE);
   }
-  if (!request.open()) return;
-  if (request.next_stale <= time) {
+  if (!request.open() && !request.held) return;
+  if (request.next_stale != 0 && request.next_stale <= time) {
     const std::string elapsed = std::to_string((time - request.began) / nanos_per_ms);
     const bp_answer answer{
         sizeof(bp_answer), BP_STALE,     {reinterpret_cast<const std::uint8_t*>(elapsed.data()), elapsed.size()},

@@ -66,6 +66,7 @@ bp_status RequestLoop::make_environment(bp_token call, Environment*& made) noexc
   }
   made->begin(call, loop.running_fiber_->stack(), loop.options_.fiber_limit);
   current_environment = request.environment = made;
+  request.has_environment.store(true, std::memory_order_relaxed);
   return BP_OK;
 }
 
@@ -123,8 +124,10 @@ bp_status RequestLoop::fiber_ended(bp_token call, std::uint64_t* id, bp_status* 
   if (found != BP_OK) return found;
   if (environment == nullptr) environment = current_environment;  // closed, but it knows
   if (environment == nullptr || environment->ended().id == 0) return BP_NOT_FOUND;
-  environment->asked();
-  if (id != nullptr) *id = environment->ended().id;
+  if (id != nullptr) {
+    environment->asked();
+    *id = environment->ended().id;
+  }
   if (status != nullptr) *status = environment->ended().status;
   return BP_OK;
 }
@@ -148,6 +151,7 @@ void RequestLoop::end_environment(Request& request) noexcept {
   }
   environment->end();
   current_environment = request.environment = nullptr;
+  request.has_environment.store(false, std::memory_order_relaxed);
   if (environments_.size() < environments_.capacity() && environment->worth_keeping())
     environments_.push_back(std::move(environment));
   if (request.held) {
@@ -163,10 +167,11 @@ bool RequestLoop::find_overflow(const void* address, Overflow& found) noexcept {
   const auto* const request = static_cast<const Request*>(fiber.user);
   // Not the thread's: a host function that the handler calls is without, and still on the handler's stack.
   const Environment* const environment = request == nullptr ? nullptr : request->environment;
-  const Stack& stack = environment == nullptr ? fiber.stack() : environment->active_stack();
-  if (!stack.guards(address)) return false;
-  found.fiber = environment == nullptr ? BP_FIBER_MAIN : environment->active();
-  found.stack_size = stack.size();
+  const Stack* const stack = environment != nullptr          ? environment->guarding(address, found.fiber)
+                             : fiber.stack().guards(address) ? &fiber.stack()
+                                                             : nullptr;
+  if (stack == nullptr) return false;
+  found.stack_size = stack->size();
   if (request != nullptr) {
     if (request->method != nullptr) found.wire_name = request->method->name.c_str();
     if (request->handler != nullptr) found.module = request->handler->generation->manifest.name.c_str();

@@ -167,7 +167,8 @@ void RequestLoop::wait() {
     }
     waker_.awake();
     // Traffic that comes at such short intervals is worth waiting for awake.
-    if (now() - asleep_since < options_.spin) spin_now_ = options_.spin;
+    const bool for_stacks = until != timers_.next() && nothing_waits();
+    if (!for_stacks && now() - asleep_since < options_.spin) spin_now_ = options_.spin;
   }
   heartbeat_.busy();
   watchdog_.active();

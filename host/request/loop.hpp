@@ -104,6 +104,7 @@ class RequestLoop {
   static std::uint64_t stale_answers() noexcept { return stale_answers_.load(std::memory_order_relaxed); }
   bp_status complete(bp_token token, const bp_answer& answer);
   bp_status cancel(bp_request request);
+  bp_status cancel_run(Request& request, bp_token token);
 
   // ---- Handlers: awaiting.cpp, behind bp.await/1 ----
   static bp_status await_sleep(bp_token call, std::uint64_t ms);

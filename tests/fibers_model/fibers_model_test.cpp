@@ -159,7 +159,7 @@ TEST_CASE("random programs of fibers show what the model foretells, whatever run
          "ask_desk ok",
          "ask_desk canceled",
          "cancel canceled",
-         "cancel ok",
+
          "cancel_desk canceled",
          "answer ok",
          "answer module",

@@ -105,7 +105,7 @@ Model::Result Model::close() {
 }
 
 bp_status Model::ended() {
-  unasked_ = nobody;
+  if (last_ended_ == unasked_) unasked_ = nobody;
   return last_ended_ == nobody ? BP_NOT_FOUND : BP_OK;
 }
 
@@ -114,8 +114,9 @@ bp_status Model::wait(const Op& op) {
   if (self().doomed || canceled_) return BP_CANCELED;
   if (op.what >= Do::ask && op.what <= Do::cancel_desk) tell(active_, "is heard");
   const bool cancels = op.what == Do::cancel || op.what == Do::cancel_desk;
-  if (!cancels || replied_) return BP_OK;  // a call that has its answer is not canceled any more
+  if (!cancels) return BP_OK;
   canceled_ = true;
+  if (!replied_) seen_.answer = BP_CANCELED;  // else that answer is delivered now
   return BP_CANCELED;
 }
 
@@ -206,9 +207,7 @@ void Model::end_environment() {
   environment_ = false;
   if (!main_ends_) return came_back(self().doing, BP_OK);
   over_ = true;
-  if (canceled_) {
-    seen_.answer = BP_CANCELED;
-  } else if (unasked_ != nobody) {
+  if (!canceled_ && unasked_ != nobody) {
     seen_.answer = BP_ENTRY_RETURNED;
     seen_.returned = unasked_;
   }

@@ -130,7 +130,8 @@ typedef struct bp_context_options {
   uint32_t event_queue_depth; /* events waiting; one more is BP_OVERFLOW; default 1024 */
   uint32_t stale_interval_ms; /* between BP_STALE replies of a running call; default 5000 */
   uint32_t stop_timeout_ms;   /* bound of the drain in stop and destroy; default 1500 */
-  uint32_t fiber_stack_size;  /* bytes of stack a handler has; default 262144, at least 16384;
+  uint32_t fiber_stack_size;  /* bytes of stack a handler has; default 262144, at least 16384,
+                                 rounded up to a power of two;
                                  touched pages alone cost memory */
   int32_t spin_us;            /* how long the request thread spins before it sleeps: default 50,
                                  adapted to the traffic; -1 for not at all, as on one core */
@@ -221,8 +222,8 @@ BP_EXPORT bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, 
 
 /* Asks for a call to end. It still gets its one terminal reply: BP_CANCELED, unless an answer was
  * faster. The handler learns of it at its next suspension, and is never killed; what it replies
- * afterwards is refused. BP_INVALID_HANDLE if the call has ended.
- * [thread: any] [state: any] [suspend: no] */
+ * afterwards is refused. If its answer only waits for its fibers to end (ext/fiber.h), that answer comes now.
+ * BP_INVALID_HANDLE if the call has ended. [thread: any] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_cancel(bp_context ctx, bp_request request);
 
 /* Resolves a wire name. BP_OK; BP_UNKNOWN_NAME: no loaded module has it; BP_INVALID_ARGUMENT.

@@ -104,7 +104,9 @@ void switch_to_gone(Row* row) {
   EXPECT_EQUAL(row, to(row, destroyed->id), BP_OK); /* untouched */
   EXPECT_EQUAL(row, end(row, destroyed->id), BP_OK);
   EXPECT_EQUAL(row, to(row, finished->id), BP_ENTRY_RETURNED);
-  EXPECT_EQUAL(row, fibers->ended(row->token, NULL, NULL), BP_OK);
+  uint64_t who = 0;
+  EXPECT_EQUAL(row, fibers->ended(row->token, &who, NULL), BP_OK);
+  EXPECT_EQUAL(row, who, finished->id);
   EXPECT_EQUAL(row, to(row, destroyed->id), BP_NOT_FOUND);
   EXPECT_EQUAL(row, to(row, finished->id), BP_NOT_FOUND);
   EXPECT_EQUAL(row, active(row), MAIN);

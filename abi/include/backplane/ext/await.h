@@ -5,11 +5,12 @@
  * Each function suspends the calling handler's fiber: other requests of the context run meanwhile,
  * and the handler goes on where it stood, on the same thread. In a blocking handler (worker pool)
  * the worker thread waits instead. `call` is bp_call.token of the handler that runs; from anywhere
- * else the answer is BP_NOT_SUPPORTED.
+ * else, also from a host function that the handler calls, the answer is BP_NOT_SUPPORTED.
  *
  * A request that is canceled, or whose deadline passes, has its await return BP_CANCELED or
  * BP_DEADLINE at once, and each later one too: clean up and return. `check` tells this from a deadline of
- * the awaited call itself. Each may also fail with BP_OUT_OF_MEMORY.
+ * the awaited call itself. A fiber (fiber.h) that is being destroyed gets BP_CANCELED in the same way. Each may also
+ * fail with BP_OUT_OF_MEMORY.
  *
  * A blocking handler that waits keeps its instance: unless it is declared concurrent, other blocking
  * handlers of that instance wait until it has returned, and one that it calls itself, directly or not, is

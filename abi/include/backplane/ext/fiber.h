@@ -27,16 +27,18 @@
  * CANCELLATION
  *   Destroying a suspended fiber makes its switch return BP_CANCELED there and then; it cleans up, returns
  *   from its entry, and only then `destroy` returns. Until it has returned, each further `create`,
- *   `switch_to` and await of that fiber is BP_CANCELED at once. Its entry returns BP_CANCELED; anything
- *   else is taken for the same, but counted and logged, since it may hide a bug.
+ *   `switch_to` and await of that fiber is BP_CANCELED at once. Its entry returns BP_CANCELED (or
+ *   BP_DEADLINE, if an await gave it that before); anything else is taken for the same, but counted and
+ *   logged, since it may hide a bug.
  *   When a request is canceled while its environment waits, the await returns BP_CANCELED or BP_DEADLINE
  *   in the fiber that awaits; switching goes on to work, so that everybody can clean up.
  *
  * END OF MAIN
  *   When the handler returns, or main calls `close`, what is suspended is destroyed, the newest first;
  *   what never ran is dropped. A handler's locals are gone when it has returned: one whose fibers refer to
- *   them calls `close` first. The answer of a run that has an environment is delivered after that: also
- *   one that it gave long before, unless its deadline passes meanwhile.
+ *   them calls `close` first. The answer of a run that has an environment is delivered after that, also
+ *   one that it gave long before; but at once if the call is canceled, its deadline passes or the context
+ *   stops meanwhile.
  *
  * C++ EXCEPTIONS
  *   Each fiber has exceptions of its own, as a thread has: it may switch inside a catch block, or in a
@@ -71,7 +73,7 @@ typedef struct bp_fiber_desc {
   bp_fiber_entry entry;
   void* arg;                /* for `entry` and `release` */
   bp_fiber_release release; /* or NULL */
-  uint64_t stack_size;      /* bytes, rounded up to whole pages; 0: 65536; at least 16384, at most 1 GiB. Touched
+  uint64_t stack_size;      /* bytes, rounded up to a power of two; 0: 65536; at least 16384, at most 1 GiB. Touched
                                pages alone cost memory. An overflow ends the process */
 } bp_fiber_desc;
 
@@ -116,7 +118,7 @@ typedef struct bp_fiber {
   bp_status (*active)(bp_token call, uint64_t* id);
 
   /* Which fiber was the last that ended by itself, and what main's switch returned because of it. Either pointer
-   * may be NULL. BP_NOT_FOUND: none has yet. BP_OK, BP_NOT_SUPPORTED.
+   * may be NULL; only who wants the id has asked which it was. BP_NOT_FOUND: none has yet. BP_OK, BP_NOT_SUPPORTED.
    * [thread: request] [state: in a handler] [suspend: no] */
   bp_status (*ended)(bp_token call, uint64_t* id, bp_status* status);
 } bp_fiber;
