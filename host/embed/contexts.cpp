@@ -26,12 +26,14 @@ namespace {
 
 constexpr const char* wrong_size = "options->struct_size is 0; set it to the size of the struct";
 constexpr std::uint32_t least_stack = 16'384;
+constexpr std::uint32_t most_stack = 1u << 30;
 constexpr std::uint32_t most_queue = 1u << 23;  // half of the tokens there are, for one context
 
 std::string wrong_option(const bp_context_options& options) {
-  if (options.fiber_stack_size != 0 && options.fiber_stack_size < least_stack) {
-    return "fiber_stack_size is " + std::to_string(options.fiber_stack_size) + ", expected at least " +
-           std::to_string(least_stack);
+  const std::uint32_t stack = options.fiber_stack_size;
+  if (stack != 0 && (stack < least_stack || stack > most_stack)) {
+    return "fiber_stack_size is " + std::to_string(stack) + ", expected " + std::to_string(least_stack) + " to " +
+           std::to_string(most_stack);
   }
   if (options.queue_depth > most_queue) {
     return "queue_depth is " + std::to_string(options.queue_depth) + ", expected at most " + std::to_string(most_queue);

@@ -116,6 +116,24 @@ class Modules(Case):
         self.assertEqual(row.split()[1], "3")
         self.assertEqual(row.index(row.split()[1], 12), head.index("CALLS"))
 
+    def test_the_status_says_how_deep_stacks_were_used(self):
+        self.load()
+        self.bp("call", "desk.version")
+        stacks = self.bp_json("status")["stacks"]
+        self.assertTrue(stacks)
+        for of_size in stacks:
+            self.assertEqual(set(of_size), {"size", "mapped", "used", "resident", "high_water"})
+            self.assertLessEqual(of_size["high_water"], of_size["size"])
+        used = next(of_size for of_size in stacks if of_size["high_water"] > 0)
+        self.assertGreaterEqual(used["mapped"], 1)
+        lines = self.bp("status")[0].splitlines()
+        head = next(line for line in lines if line.startswith("STACKS OF "))
+        row = lines[lines.index(head) + 1 + stacks.index(used)]
+        self.assertTrue(row.startswith(f"{used['size'] // 1024} KiB "), row)
+        deepest = row[head.index("DEEPEST USE"):].split()
+        self.assertGreater(int(deepest[0]), 0)
+        self.assertEqual(deepest, [deepest[0], "KiB", str(int(deepest[0]) * 1024 * 100 // used["size"]), "%"])
+
     def test_a_configuration_reaches_the_module_as_cbor_and_stays_across_reloads(self):
         self.load("--config", '{"legs": 4, "top": {"$bytes": "AQI="}}')
         expected = '{"legs":4,"top":{"$bytes":"AQI="}}\n'

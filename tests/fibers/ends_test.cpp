@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The end of main: what is unwound then, and when and how the run is answered.
+#include <optional>
+
 #include "bed.hpp"
 
 using namespace fiber_test;
@@ -9,11 +11,12 @@ namespace {
 
 /// Runs a row that writes to a pipe; what had been written when the terminal reply came.
 struct Run {
-  Run(const Bed& bed, const std::string& row, std::uint64_t timeout_ms = 0)
+  Run(const Bed& bed, const std::string& row, std::uint64_t timeout_ms = 0) : Run(bed.context, row, timeout_ms) {}
+  Run(const Context& context, const std::string& row, std::uint64_t timeout_ms = 0)
       : replies([this](const bp_answer& answer) {
           if (answer.status != BP_STALE) at_reply = pipe.text();
         }) {
-    REQUIRE(bed.context.submit(row, replies, pipe.number(), timeout_ms, &request) == BP_OK);
+    REQUIRE(context.submit(row, replies, pipe.number(), timeout_ms, &request) == BP_OK);
   }
   bool wrote(const std::string& text) {
     return eventually([&] { return pipe.text().size() >= text.size(); }) && pipe.text() == text;
@@ -79,6 +82,77 @@ TEST_CASE("an answer given early is delivered when main has ended and all is unw
   }
 }
 
+TEST_CASE("an answer given early is delivered at its deadline, and then all is unwound") {
+  const Bed outer;  // holds the modules
+  bp_context_options options = host_test::no_options();
+  options.stale_interval_ms = 5;
+  const Context context(options);
+  for (const std::string& module : both) {
+    CAPTURE(module);
+    // A loaded machine may need longer to come as far as to the wait.
+    for (std::uint64_t ms = 50; ms < 100'000; ms *= 4) {
+      Application application(context);
+      Run run(context, module + ".early_and_waits", ms);
+      const Seen seen = run.replies.wait();
+      REQUIRE(run.replies.terminal() == 1);
+      CHECK(eventually([&] { return Books(context.native).nothing_open(); }));
+      if (application.called() == 0) continue;
+      CHECK(seen.back() == "ok:early");
+      CHECK(run.at_reply.empty());
+      CHECK(run.wrote("d.Aa"));
+      CHECK(run.replies.terminal() == 1);
+      break;
+    }
+  }
+}
+
+TEST_CASE("an answer given early is delivered at a cancel, and then all is unwound") {
+  const Bed bed;
+  for (const std::string& module : both) {
+    CAPTURE(module);
+    Application application(bed.context);
+    Run run(bed, module + ".early_and_waits");
+    REQUIRE(application.wait_called(1));
+    CHECK(run.replies.terminal() == 0);
+    CHECK(bp_cancel(bed.context.native, run.request) == BP_OK);
+    CHECK(run.replies.wait() == Seen{"ok:early"});
+    CHECK(run.at_reply.empty());
+    CHECK(run.wrote("k.Aa"));
+    CHECK(eventually([&] { return Books(bed.context.native).nothing_open(); }));
+    CHECK(run.replies.terminal() == 1);
+  }
+}
+
+TEST_CASE("an answer given early is delivered when the context stops, and then all is unwound") {
+  for (const std::string& module : both) {
+    CAPTURE(module);
+    const Bed outer;  // holds the modules
+    bp_context_options options = host_test::no_options();
+    options.stop_timeout_ms = 20;
+    Context context(options);
+    std::optional<Application> application(std::in_place, context);
+    Run run(context, module + ".early_and_waits");
+    REQUIRE(application->wait_called(1));
+    application.reset();
+    bp_context_stop(context.native, 5);
+    CHECK(run.replies.wait() == Seen{"ok:early"});
+    CHECK(run.at_reply.empty());
+    CHECK(run.wrote("k.Aa"));
+  }
+}
+
+TEST_CASE("an answer given early reaches a handler that waits for it when the timeout of its call passes") {
+  const Bed bed;
+  for (const std::string& module : both) {
+    CAPTURE(module);
+    Application application(bed.context);
+    Run run(bed, module + ".calls_early");
+    CHECK(run.replies.wait() == Seen{"ok:early"});
+    CHECK(run.wrote("d.Aa"));
+    CHECK(eventually([&] { return Books(bed.context.native).nothing_open(); }));
+  }
+}
+
 TEST_CASE("if main does not ask which entry returned the answer is error 129 with its id") {
   const Bed bed;
   for (const std::string& module : both) {
@@ -131,6 +205,24 @@ TEST_CASE("a deadline reaches the fiber that waits as one, and then all is unwou
       CHECK(run.replies.terminal() == 1);
       break;
     }
+  }
+}
+
+TEST_CASE("a fiber that heard of a deadline, and is destroyed later, may end with that") {
+  const Bed bed;
+  for (const std::string& module : both) {
+    CAPTURE(module);
+    // A loaded machine may need longer to begin.
+    for (std::uint64_t ms = 50; ms < 100'000; ms *= 4) {
+      Run run(bed, module + ".deadline_kept", ms);
+      CHECK(run.replies.wait() == Seen{"deadline"});
+      CHECK(eventually([&] { return Books(bed.context.native).nothing_open(); }));
+      if (run.pipe.text().empty()) continue;
+      CHECK(run.pipe.text() == "dxa.");
+      break;
+    }
+    CHECK(bed.count("alive") == 0);
+    CHECK(bed.count("swallowed") == 0);
   }
 }
 

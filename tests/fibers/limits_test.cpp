@@ -11,6 +11,45 @@ TEST_CASE("the stacks of fibers that have ended are used again") { Bed().ok("sta
 
 TEST_CASE("a run has ten thousand fibers, all suspended at a time") { Bed().ok("ten_thousand"); }
 
+namespace {
+
+std::uint64_t stacks_in_use(const Bed& bed) {
+  const Books books(bed.context.native);
+  for (const auto& stacks : books.status["stacks"].items) {
+    if (stacks["size"].number == 64 * 1024) return stacks["used"].number;
+  }
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE("a fiber takes its stack at the first switch to it, not when it is made") {
+  const Bed bed;
+  for (const std::string& module : both) {
+    CAPTURE(module);
+    Application application(bed.context);
+    Replies replies;
+    REQUIRE(bed.context.submit(module + ".takes_stacks", replies) == BP_OK);
+    REQUIRE(application.wait_called(1));
+    CHECK(bed.count("alive") == 10);
+    CHECK(stacks_in_use(bed) == 0);
+    application.answer();
+    REQUIRE(application.wait_called(2));
+    CHECK(stacks_in_use(bed) == 10);
+    application.answer();
+    REQUIRE(application.wait_called(3));
+    CHECK(stacks_in_use(bed) == 0);
+    application.answer();
+    CHECK(replies.wait() == Seen{"ok:ok"});
+  }
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which take address space as they like
+TEST_CASE("a switch to a fiber for which no stack can be had fails, and works when there is memory again") {
+  Bed().ok("no_stack");
+}
+#endif
+
 TEST_CASE("the stacks of a burst are given back to the system, and the status says how deep they were used") {
   const Bed bed;
   const auto stacks = [&bed] {
@@ -64,9 +103,11 @@ TEST_CASE("a static handler has no fibers, with a context and without") {
   CHECK(result.text() == "ok");
 }
 
-TEST_CASE("a host function has no fibers, and disturbs none") { Bed().ok("in_function", {}, only_c); }
+TEST_CASE("a host function has no fibers and may not wait, and disturbs none") { Bed().ok("in_function", {}, only_c); }
 
-TEST_CASE("a host function has no fibers with its caller's token either") { Bed().ok("callers_token", {}, only_c); }
+TEST_CASE("a host function has no fibers with its caller's token either, nor may it wait with that") {
+  Bed().ok("callers_token", {}, only_c);
+}
 
 TEST_CASE("the token of another run, no token and a wrong token give no fibers") {
   Bed().ok("foreign_token", {}, only_c);

@@ -45,6 +45,7 @@
   X(stack_sizes)           \
   X(ten_thousand)          \
   X(stacks_reused)         \
+  X(no_stack)              \
   X(limit)                 \
   X(switched_off)
 
@@ -53,10 +54,14 @@
   X(echo)                         \
   X(main_ends)                    \
   X(early_reply)                  \
+  X(early_and_waits)              \
+  X(calls_early)                  \
   X(entry_returned_unasked)       \
   X(entry_returned_unasked_twice) \
   X(main_fails)                   \
-  X(ended_while_waiting)
+  X(ended_while_waiting)          \
+  X(deadline_kept)                \
+  X(takes_stacks)
 
 /* What only C can ask for: the SDK's types rule it out. */
 #define FIBER_C_ROWS(X) \
@@ -66,10 +71,15 @@
   X(callers_token)
 
 /* What C has no words for. */
-#define FIBER_CPP_ROWS(X) \
-  X(switch_in_catch)      \
-  X(switch_in_destructor) \
-  X(wait_in_catch)        \
-  X(destroy_in_destructor) X(destructors_in_order) X(nested_exceptions) X(types_kept) X(closures_freed) X(handles)
+#define FIBER_CPP_ROWS(X)  \
+  X(switch_in_catch)       \
+  X(switch_in_destructor)  \
+  X(wait_in_catch)         \
+  X(destroy_in_destructor) \
+  X(destructors_in_order)  \
+  X(nested_exceptions)     \
+  X(types_kept)            \
+  X(closures_freed)        \
+  X(handles)
 
 #endif

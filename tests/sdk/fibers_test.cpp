@@ -66,9 +66,11 @@ TEST_CASE("a generator gives the values of its body to main and to fibers, and t
 
 TEST_CASE("what a generator's body throws reaches who asked") { CHECK(Programs().run("generator_errors") == ""); }
 
-TEST_CASE("a generator may be destroyed while a fiber waits for its value") {
+TEST_CASE("a generator may be destroyed while a fiber waits for its value, also by its own body") {
   CHECK(Programs().run("generator_orphans") == "");
 }
+
+TEST_CASE("a generator that is moved to another takes its place") { CHECK(Programs().run("generator_moves") == ""); }
 
 TEST_CASE("a generator's body that swallows its cancellation ends all the same") {
   CHECK(Programs().run("swallows") == "");
@@ -80,5 +82,7 @@ TEST_CASE("a fiber may answer for a handler that answers later") {
 }
 
 TEST_CASE("a switch that throws nothing does not hide that an entry returned") {
-  CHECK(Programs().run("unasked").find("entry_returned") == 0);
+  const Programs programs;
+  CHECK(programs.run("unasked").find("entry_returned") == 0);
+  CHECK(programs.run("unasked_before_another").find("entry_returned") == 0);
 }

@@ -130,7 +130,7 @@ typedef struct bp_context_options {
   uint32_t event_queue_depth; /* events waiting; one more is BP_OVERFLOW; default 1024 */
   uint32_t stale_interval_ms; /* between BP_STALE replies of a running call; default 5000 */
   uint32_t stop_timeout_ms;   /* bound of the drain in stop and destroy; default 1500 */
-  uint32_t fiber_stack_size;  /* bytes of stack a handler has; default 262144, at least 16384,
+  uint32_t fiber_stack_size;  /* bytes of stack a handler has; default 262144, 16384 to 1 GiB,
                                  rounded up to a power of two;
                                  touched pages alone cost memory */
   int32_t spin_us;            /* how long the request thread spins before it sleeps: default 50,

@@ -141,6 +141,31 @@ bp_handled early_reply(const bp_call* call) {
   return BP_DONE;
 }
 
+static char letter_of(bp_status cause) { return cause == BP_CANCELED ? 'k' : cause == BP_DEADLINE ? 'd' : '?'; }
+
+bp_handled early_and_waits(const bp_call* call) {
+  pipe_of_test = (int)payload_number(call);
+  answer_text(call, "early");
+  fibers->switch_to(call->token, make_loose(call, 0, parks_and_tells));
+  tell(pipe_of_test, letter_of(wait_for_application(call->token)));
+  tell(pipe_of_test, '.');
+  return BP_DONE;
+}
+
+/* With a timeout. A loaded machine may need longer to let the other begin. */
+bp_handled calls_early(const bp_call* call) {
+  const bp_str name = BP_STR("fiber_c.early_and_waits");
+  bp_status status = BP_DEADLINE;
+  int early = 0;
+  for (uint64_t ms = 50; status == BP_DEADLINE && ms < 5000; ms *= 4) {
+    bp_result result = {.struct_size = sizeof result};
+    status = waits->call(call->token, name, call->payload, ms, &result);
+    early = status == BP_OK && result.payload.size == 5 && memcmp(result.payload.data, "early", 5) == 0;
+    free_result(&result);
+  }
+  return answer_text(call, early ? "early" : status == BP_DEADLINE ? "deadline" : "something else");
+}
+
 static uint64_t fail_to_return(const bp_call* call, bp_fiber_entry entry) {
   static Actor actor;
   actor.token = call->token;
@@ -156,13 +181,14 @@ bp_handled entry_returned_unasked(const bp_call* call) {
   for (uint64_t id = 1; id < 6; id++) fibers->destroy(call->token, id);
   fail_to_return(call, return_ok); /* the sixth */
   bp_status status = BP_OK;
-  fibers->ended(call->token, NULL, &status); /* does not ask which */
+  fibers->ended(call->token, NULL, &status); /* how, and not who: that asks nothing */
+  fibers->ended(call->token, NULL, NULL);
   return BP_DONE;
 }
 
 bp_handled entry_returned_unasked_twice(const bp_call* call) {
-  fail_to_return(call, return_ok);
   uint64_t id = 0;
+  fail_to_return(call, return_ok);
   fibers->ended(call->token, &id, NULL); /* of the first, which is settled so */
   fail_to_return(call, return_ok);
   return answer_text(call, "fine");
@@ -178,12 +204,8 @@ bp_handled main_fails(const bp_call* call) {
 /* While A waits for the application, nobody wants the run any more: A hears of it, and all can still be switched to. */
 static bp_status waits_until_ended(void* arg) {
   Actor* const self = arg;
-  bp_result result = {.struct_size = sizeof result};
-  const bp_str name = BP_STR("app.wait");
-  const bp_bytes nothing = {NULL, 0};
-  const bp_status status = waits->host_call(self->token, name, nothing, 0, &result);
-  free_result(&result);
-  tell(pipe_of_test, status == BP_CANCELED ? 'k' : status == BP_DEADLINE ? 'd' : '?');
+  const bp_status status = wait_for_application(self->token);
+  tell(pipe_of_test, letter_of(status));
   uint64_t id = 0;
   fibers->active(self->token, &id);
   if (id != self->id) tell(pipe_of_test, '!');
@@ -217,5 +239,23 @@ bp_handled ended_while_waiting(const bp_call* call) {
   }
   const bp_status status = fibers->switch_to(call->token, loose[2].id);
   tell(pipe_of_test, status == BP_CANCELED || status == BP_DEADLINE ? '.' : '!');
+  return answer_text(call, "too late");
+}
+
+/* A fiber hears of the deadline and switches away; destroyed then, it ends with what it heard first. */
+static bp_status ends_with_the_deadline(void* arg) {
+  Actor* const self = arg;
+  const bp_status status = waits->sleep(self->token, 3600000);
+  tell(pipe_of_test, letter_of(status));
+  tell(pipe_of_test, fibers->switch_to(self->token, MAIN) == BP_CANCELED ? 'x' : '!');
+  return status;
+}
+
+bp_handled deadline_kept(const bp_call* call) {
+  pipe_of_test = (int)payload_number(call);
+  const uint64_t id = make_loose(call, 0, ends_with_the_deadline);
+  if (fibers->switch_to(call->token, id) != BP_OK) tell(pipe_of_test, '!');
+  if (fibers->destroy(call->token, id) != BP_OK) tell(pipe_of_test, '!');
+  tell(pipe_of_test, '.');
   return answer_text(call, "too late");
 }

@@ -25,6 +25,26 @@ void expect_nothing_with(Row* row, bp_token token) {
   EXPECT_EQUAL(row, never->count + never->released, 0);
 }
 
+static void never_answered(void* user, const bp_answer* answer) {
+  (void)answer;
+  EXPECT(user, !"an answer of a call that was refused");
+}
+
+/* The same of bp.await/1. */
+static void expect_no_wait_with(Row* row, bp_token token) {
+  bp_result result = {.struct_size = sizeof result};
+  const bp_str handler = BP_STR("fiber_c.echo");
+  const bp_str function = BP_STR("fiber_c_offers.try");
+  const bp_bytes nothing = {NULL, 0};
+  EXPECT_EQUAL(row, waits->sleep(token, 0), BP_NOT_SUPPORTED);
+  EXPECT_EQUAL(row, waits->fd(token, 0, BP_FD_READABLE, 1), BP_NOT_SUPPORTED);
+  EXPECT_EQUAL(row, waits->call(token, handler, nothing, 0, &result), BP_NOT_SUPPORTED);
+  free_result(&result);
+  EXPECT_EQUAL(row, waits->host_call(token, function, nothing, 0, &result), BP_NOT_SUPPORTED);
+  free_result(&result);
+  EXPECT_EQUAL(row, waits->start_host_call(token, function, nothing, 0, never_answered, row), BP_NOT_SUPPORTED);
+}
+
 static Row found; /* by who has no row of its own */
 
 static void begin_found(const bp_call* call) {
@@ -95,7 +115,11 @@ void other_thread(Row* row) {
 void offered(const bp_call* call) {
   begin_found(call);
   expect_nothing_with(&found, call->token);
-  if (outer_token != 0) expect_nothing_with(&found, outer_token);
+  expect_no_wait_with(&found, call->token);
+  if (outer_token != 0) {
+    expect_nothing_with(&found, outer_token);
+    expect_no_wait_with(&found, outer_token);
+  }
   answer_text(call, verdict());
 }
 

@@ -82,6 +82,15 @@ bp_status return_code_seven(void* actor) {
   return CODE_SEVEN;
 }
 
+bp_status wait_for_application(bp_token token) {
+  bp_result result = {.struct_size = sizeof result};
+  const bp_str name = BP_STR("app.wait");
+  const bp_bytes nothing = {NULL, 0};
+  const bp_status status = waits->host_call(token, name, nothing, 0, &result);
+  free_result(&result);
+  return status;
+}
+
 void tell(int fd, char what) {
   if (fd >= 0 && write(fd, &what, 1) != 1) perror("fiber_c: the test's pipe cannot be written");
 }

@@ -74,6 +74,8 @@ void expect_nothing_with(Row* row, bp_token token);
 uint64_t payload_number(const bp_call* call);
 bp_handled answer_text(const bp_call* call, const char* text);
 void free_result(bp_result* result);
+/* app.wait, which answers when the test says so; its status. */
+bp_status wait_for_application(bp_token token);
 /* One character into the descriptor that is the call's payload. */
 void tell(int fd, char what);
 

@@ -2,8 +2,11 @@
  *
  * Stacks, and how many there may be.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "row.h"
 
@@ -103,6 +106,51 @@ void stacks_reused(Row* row) {
   }
   EXPECT(row, stacks >= 1 && stacks <= 4);
   EXPECT_EQUAL(row, actor->released, 300);
+}
+
+static rlim_t address_space_in_use(void) {
+  unsigned long pages = 0;
+  FILE* file = fopen("/proc/self/statm", "re");
+  if (file == NULL || fscanf(file, "%lu", &pages) != 1) pages = 0;
+  if (file != NULL) fclose(file);
+  return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The stack has a size that nobody else asks for here: none that was used before is at hand. */
+void no_stack(Row* row) {
+  Actor* const actor = &row->crowd;
+  EXPECT_EQUAL(row, make_fiber(actor, park, (uint64_t)512 << 20), BP_OK);
+  struct rlimit before;
+  EXPECT_EQUAL(row, getrlimit(RLIMIT_AS, &before), 0);
+  const struct rlimit tight = {address_space_in_use() + ((rlim_t)128 << 20), before.rlim_max};
+  EXPECT_EQUAL(row, setrlimit(RLIMIT_AS, &tight), 0);
+  const bp_status first = to(row, actor->id);
+  const bp_status second = to(row, actor->id);
+  EXPECT_EQUAL(row, setrlimit(RLIMIT_AS, &before), 0);
+  EXPECT_EQUAL(row, first, BP_OUT_OF_MEMORY);
+  EXPECT_EQUAL(row, second, BP_OUT_OF_MEMORY);
+  EXPECT_EQUAL(row, active(row), MAIN);
+  EXPECT_EQUAL(row, actor->count + actor->released, 0);
+  EXPECT_EQUAL(row, fibers->ended(row->token, NULL, NULL), BP_NOT_FOUND);
+  EXPECT_EQUAL(row, to(row, actor->id), BP_OK);
+  EXPECT_EQUAL(row, actor->count, 1);
+}
+
+/* Judged by the test, which looks at the stacks whenever it is asked. */
+bp_handled takes_stacks(const bp_call* call) {
+  static Actor ten[10];
+  memset(ten, 0, sizeof ten);
+  bp_status wrong = BP_OK;
+  for (int i = 0; i < 10; i++) {
+    ten[i].token = call->token;
+    wrong |= make_fiber(&ten[i], park, 0);
+  }
+  wrong |= wait_for_application(call->token);
+  for (int i = 0; i < 10; i++) wrong |= fibers->switch_to(call->token, ten[i].id);
+  wrong |= wait_for_application(call->token);
+  wrong |= fibers->close(call->token);
+  wrong |= wait_for_application(call->token);
+  return answer_text(call, wrong == BP_OK ? "ok" : "something failed");
 }
 
 /* The payload is how many fibers the context allows a run. */

@@ -133,19 +133,51 @@ Bytes main_ends(Call& call, View payload) {
   return bytes_of("ended");
 }
 
+namespace {
+
 // The SDK's way to answer early is Later, which is for CBOR; the test wants plain bytes.
-Bytes early_reply(Call& call, View payload) {
-  const int fd = pipe_of(payload);
+void answer_early(Call& call, int fd) {
   const Bytes early = bytes_of("early");
   bp_answer answer{};
   answer.struct_size = sizeof answer;
   answer.payload = {early.data(), early.size()};
   if (backplane::detail::host.api->reply(call.token(), &answer) != BP_OK) Teller::tell(fd, '!');
+}
+
+void tell_cause(int fd, bp_status cause) {
+  Teller::tell(fd, cause == BP_CANCELED ? 'k' : cause == BP_DEADLINE ? 'd' : '?');
+}
+
+}  // namespace
+
+Bytes early_reply(Call& call, View payload) {
+  const int fd = pipe_of(payload);
+  answer_early(call, fd);
   Fibers fibers(call);
   fibers.switch_to(make_telling(fibers, fd, 'A'));
   call.sleep(Milliseconds(2));  // others, and replies, have their turn
   Teller::tell(fd, '.');
   return bytes_of("late");
+}
+
+Bytes early_and_waits(Call& call, View payload) {
+  const int fd = pipe_of(payload);
+  answer_early(call, fd);
+  Fibers fibers(call);
+  fibers.switch_to(make_telling(fibers, fd, 'A'));
+  tell_cause(fd, status_of([&] { call.host_call_raw("app.wait", View()); }));
+  Teller::tell(fd, '.');
+  return bytes_of("late");
+}
+
+// With a timeout. A loaded machine may need longer to let the other begin.
+Bytes calls_early(Call& call, View payload) {
+  Bytes answer;
+  bp_status status = BP_DEADLINE;
+  for (int ms = 50; status == BP_DEADLINE && ms < 5000; ms *= 4) {
+    status = status_of([&] { answer = call.call_raw("fiber_cpp.early_and_waits", payload, Milliseconds(ms)); });
+  }
+  return status == BP_OK ? answer : bytes_of(backplane::status_name(status));
 }
 
 Bytes entry_returned_unasked(Call& call, View) {
@@ -194,7 +226,7 @@ Bytes ended_while_waiting(Call& call, View payload) {
     try {
       call.host_call_raw("app.wait", View());
     } catch (const Canceled& e) {
-      Teller::tell(fd, e.status == BP_CANCELED ? 'k' : e.status == BP_DEADLINE ? 'd' : '?');
+      tell_cause(fd, e.status);
       odd_unless(fibers.active() == 3);
       odd_unless(status_of([&] { call.yield(); }) == e.status);
       fibers.switch_to(4);
@@ -210,6 +242,25 @@ Bytes ended_while_waiting(Call& call, View payload) {
   for (Fiber* each : {&a, &b, &d}) each->detach();
   const bp_status status = status_of([&] { fibers.switch_to(3); });
   Teller::tell(fd, status == BP_CANCELED || status == BP_DEADLINE ? '.' : '!');
+  return bytes_of("too late");
+}
+
+// A fiber hears of the deadline and switches away; destroyed then, it ends with what it heard first.
+Bytes deadline_kept(Call& call, View payload) {
+  const int fd = pipe_of(payload);
+  Fibers fibers(call);
+  Fiber a(fibers, [&, freed = Teller(fd, 'a')] {
+    try {
+      call.sleep(std::chrono::hours(1));
+    } catch (const Canceled& heard) {
+      tell_cause(fd, heard.status);
+      Teller::tell(fd, status_of([&] { fibers.switch_to_main(); }) == BP_CANCELED ? 'x' : '!');
+      throw;
+    }
+  });
+  a.resume();
+  a.destroy();
+  Teller::tell(fd, '.');
   return bytes_of("too late");
 }
 

@@ -157,10 +157,14 @@ FIBER_CPP_ROWS(ROW_FUNCTION)
 Bytes echo(Call& call, View payload);
 Bytes main_ends(Call& call, View payload);
 Bytes early_reply(Call& call, View payload);
+Bytes early_and_waits(Call& call, View payload);
+Bytes calls_early(Call& call, View payload);
 Bytes entry_returned_unasked(Call& call, View payload);
 Bytes entry_returned_unasked_twice(Call& call, View payload);
 Bytes main_fails(Call& call, View payload);
 Bytes ended_while_waiting(Call& call, View payload);
+Bytes deadline_kept(Call& call, View payload);
+Bytes takes_stacks(Call& call, View payload);
 Bytes nowhere(Call& call, View payload);
 
 }  // namespace fiber_rows

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Stacks, and how many there may be.
+#include <sys/resource.h>
+
+#include <fstream>
 #include <set>
 
 #include "row.hpp"
@@ -89,6 +92,59 @@ void stacks_reused(Row& row) {
     EXPECT_STATUS(row, i % 3 == 0 ? code_seven : BP_OK, fiber.resume());
   }
   EXPECT(row, !stacks.empty() && stacks.size() <= 4);
+}
+
+namespace {
+
+// Lets the process have 128 MiB more of address space than it has, as long as this lives.
+class TightMemory {
+ public:
+  TightMemory() {
+    rlim_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    ::getrlimit(RLIMIT_AS, &before_);
+    const rlimit tight{pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + (rlim_t{128} << 20), before_.rlim_max};
+    ::setrlimit(RLIMIT_AS, &tight);
+  }
+  TightMemory(const TightMemory&) = delete;
+  TightMemory& operator=(const TightMemory&) = delete;
+  ~TightMemory() { ::setrlimit(RLIMIT_AS, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+}  // namespace
+
+// The stack has a size that nobody else asks for here: none that was used before is at hand.
+void no_stack(Row& row) {
+  Fibers fibers(row.call);
+  int turns = 0;
+  Fiber fiber(fibers, backplane::StackSize{256 << 20}, [&] { park(fibers, turns); });
+  {
+    const TightMemory tight;
+    EXPECT_STATUS(row, BP_OUT_OF_MEMORY, fiber.resume());
+    EXPECT_EQUAL(row, fibers.try_switch_to(fiber.id()), BP_OUT_OF_MEMORY);
+  }
+  EXPECT_EQUAL(row, fibers.active(), main_id);
+  EXPECT_EQUAL(row, fibers.ended(), 0);
+  EXPECT_EQUAL(row, turns, 0);
+  fiber.resume();
+  EXPECT_EQUAL(row, turns, 1);
+}
+
+// Judged by the test, which looks at the stacks whenever it is asked.
+Bytes takes_stacks(Call& call, View) {
+  {
+    Fibers fibers(call);
+    std::vector<Fiber> ten;
+    while (ten.size() < 10) ten.emplace_back(fibers, [&] { park(fibers); });
+    call.host_call_raw("app.wait", View());
+    for (Fiber& each : ten) each.resume();
+    call.host_call_raw("app.wait", View());
+  }
+  call.host_call_raw("app.wait", View());
+  return bytes_of("ok");
 }
 
 // The payload is how many fibers the context allows a run.

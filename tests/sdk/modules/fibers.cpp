@@ -277,6 +277,14 @@ void unasked(Fibers& fibers) {
   static_cast<void>(fibers.try_switch_to(fiber.id()));
 }
 
+/// A switch that fails for another reason tells nobody of it.
+void unasked_before_another(Fibers& fibers) {
+  Fiber fiber(fibers, [] {});
+  static_cast<void>(fibers.try_switch_to(fiber.id()));
+  HOLDS(status_of([&] { fibers.switch_to(999); }) == BP_NOT_FOUND);
+  HOLDS(fibers.try_switch_to(999) == BP_NOT_FOUND);
+}
+
 }  // namespace
 }  // namespace programs
 
@@ -291,5 +299,7 @@ BACKPLANE_MODULE(backplane::Stateless, "fibers", "1", backplane::handler<"fibers
                  backplane::handler<"fibers.generators", generators>,
                  backplane::handler<"fibers.generator_errors", generator_errors>,
                  backplane::handler<"fibers.generator_orphans", generator_orphans>,
+                 backplane::handler<"fibers.generator_moves", generator_moves>,
                  backplane::handler<"fibers.swallows", swallows>, backplane::handler<"fibers.later", later>,
-                 backplane::handler<"fibers.unasked", unasked>);
+                 backplane::handler<"fibers.unasked", unasked>,
+                 backplane::handler<"fibers.unasked_before_another", unasked_before_another>);

@@ -98,6 +98,42 @@ void generator_orphans(Fibers& fibers) {
   other.resume();
   source.reset();
   other.destroy();
+  // The body itself destroys it, and gives one value more; its fiber ends with the run.
+  source = std::make_unique<Generator<int>>(fibers, [&](Yield<int>& yield) {
+    source.reset();
+    yield(3);
+  });
+  HOLDS(source->next() == 3 && source == nullptr);
+  // The same, and it ends in another way each.
+  source = std::make_unique<Generator<int>>(fibers, [&](Yield<int>&) { source.reset(); });
+  HOLDS(!source->next());
+  source = std::make_unique<Generator<int>>(fibers, [&](Yield<int>&) {
+    source.reset();
+    throw Special(4);
+  });
+  HOLDS(throws<Special>([&] { source->next(); }));
+}
+
+/// What is moved to another generator goes with that one.
+void generator_moves(Fibers& fibers) {
+  int alive = 0;
+  const auto endless = [&](int first) {
+    return Generator<int>(fibers, [first, c = Counted(alive)](Yield<int>& yield) {
+      for (int i = first;; ++i) yield(i);
+    });
+  };
+  Generator<int> a = endless(1);
+  Generator<int> b = endless(10);
+  HOLDS(a.next() == 1 && b.next() == 10 && alive == 2);
+  a = std::move(b);
+  HOLDS(alive == 1 && a.next() == 11 && !b.next());
+  Generator<int>& same = a;
+  a = std::move(same);
+  HOLDS(alive == 1 && a.next() == 12);
+  a = Generator<int>(std::move(a));
+  HOLDS(alive == 1 && a.next() == 13);
+  { const Generator<int> last(std::move(a)); }
+  HOLDS(alive == 0);
 }
 
 void swallows(Fibers& fibers) {

@@ -67,6 +67,7 @@ struct Special : std::runtime_error {
 void generators(Fibers& fibers);
 void generator_errors(Fibers& fibers);
 void generator_orphans(Fibers& fibers);
+void generator_moves(Fibers& fibers);
 void swallows(Fibers& fibers);
 
 }  // namespace programs

@@ -14,10 +14,7 @@ inline bp_status detail::FiberBody::enter(void* argument) noexcept {
   try {
     status = self.run();
   } catch (const Canceled& e) {
-    // What began as the deadline of the request may end as the destruction of the fiber, and a switch to itself
-    // tells: the host takes a proper end for nothing else than BP_CANCELED.
-    const bool destroyed = self.fibers_.api_->switch_to(self.fibers_.token_, self.id) == BP_CANCELED;
-    status = destroyed || e.status == BP_OK ? BP_CANCELED : e.status;
+    status = e.status == BP_OK ? BP_CANCELED : e.status;
   } catch (const Error& e) {
     error = std::current_exception();
     status = e.status();
@@ -47,9 +44,11 @@ inline void detail::FiberBody::release(void* argument) noexcept {
 
 /// In main: the fiber of whose end a switch told that gave `status`; 0: of none's, the switch itself failed.
 inline std::uint64_t Fibers::take_end(bp_status status) noexcept {
-  std::uint64_t id = BP_FIBER_MAIN;
   bp_status how = BP_OK;
-  if (api_->ended(token_, &id, &how) != BP_OK || how != status || id == last_end_) return BP_FIBER_MAIN;
+  // Not yet who: that would count as having asked, also of an entry that returned before, and of which nobody knows.
+  if (api_->ended(token_, nullptr, &how) != BP_OK || how != status) return BP_FIBER_MAIN;
+  const std::uint64_t id = ended();
+  if (id == last_end_) return BP_FIBER_MAIN;
   last_end_ = id;
   return id;
 }

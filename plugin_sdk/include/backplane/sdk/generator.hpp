@@ -3,14 +3,21 @@
 // A fiber that gives values to whoever asks for the next one.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <iterator>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
 
 #include "fibers.hpp"
 
 namespace backplane {
 namespace detail {
 
-/// What a generator's fiber and those who ask it share.
+/// What a generator, its fiber and those who ask it share: each of them may be the last that is left.
 template <class T>
 struct Asking {
   explicit Asking(Fibers& in) : fibers(in) {}
@@ -21,7 +28,6 @@ struct Asking {
   std::uint64_t asker = 0;
   std::exception_ptr error;
   bool ended = false;
-  bool orphan = false;  // the Generator has gone while somebody waited in next(), who deletes this
 
   void give(T&& value) {
     if (slot == nullptr) throw Error(BP_ERROR, "a generator yields a value that nobody has asked for; use next()");
@@ -37,24 +43,14 @@ struct Asking {
     }
     if (status != BP_OK) error = std::make_exception_ptr(Canceled{status});
     ended = true;
-    return {fibers.try_switch_to(asker)};
+    const bp_status destroyed = fibers.try_switch_to(asker);
+    ended = slot == nullptr;  // else it was being destroyed already, and could not tell the asker
+    return {destroyed};
   }
 
-  struct Drop {
-    void operator()(Asking* self) const noexcept {
-      self->orphan = self->slot != nullptr;
-      self->fiber = Fiber();
-      if (!self->orphan) delete self;
-    }
-  };
   struct Waiting {
     Asking& self;
-    ~Waiting() {
-      self.slot = nullptr;
-      if (self.orphan) free_orphan(&self);
-    }
-    // Seldom, and not inlined: g++ would warn of uses by a Generator which it cannot know has gone.
-    [[gnu::noinline, gnu::cold]] static void free_orphan(Asking* orphan) noexcept { delete orphan; }
+    ~Waiting() { self.slot = nullptr; }
   };
 };
 
@@ -84,15 +80,28 @@ class Yield {
 /// Main and fibers may ask, also in turns; the body of one generator may ask another. The body runs from one
 /// next() to the next. What it throws, the next() in which it ran throws, with its type: so an error goes to the
 /// one who asked, and not to main. It may return: then there are no more values. Destroying the generator
-/// destroys the fiber. As a Fiber it belongs to one run of a handler, and cannot be kept for the next request.
+/// destroys the fiber; if its own body does that, the body runs on until it next waits for somebody to ask. As a
+/// Fiber it belongs to one run of a handler, and cannot be kept for the next request.
 template <class T>
 class Generator {
  public:
   /// Copies or moves the body, which is called with a Yield<T>&. Throws as making a Fiber does.
   template <class Body>
-  explicit Generator(Fibers& fibers, Body&& body, StackSize stack = {}) : asking_(new detail::Asking<T>(fibers)) {
+  explicit Generator(Fibers& fibers, Body&& body, StackSize stack = {})
+      : asking_(std::make_shared<detail::Asking<T>>(fibers)) {
     static_assert(std::is_invocable_v<std::decay_t<Body>, Yield<T>&>, "the body of a Generator<T> takes a Yield<T>&");
-    asking_->fiber = Fiber(fibers, stack, Entry<std::decay_t<Body>>{asking_.get(), std::forward<Body>(body)});
+    asking_->fiber = Fiber(fibers, stack, Entry<std::decay_t<Body>>{asking_, std::forward<Body>(body)});
+  }
+
+  Generator(Generator&&) noexcept = default;
+  /// Destroys what it was.
+  Generator& operator=(Generator&& other) noexcept {
+    Generator taken(std::move(other));
+    asking_.swap(taken.asking_);
+    return *this;
+  }
+  ~Generator() {
+    if (asking_ != nullptr) asking_->fiber = Fiber();
   }
 
   /// The next value; none when the body has ended. Throws what the body threw, and as a switch does; Error
@@ -100,23 +109,21 @@ class Generator {
   /// asker was switched to by another than this generator, which can be asked again.
   std::optional<T> next() {
     std::optional<T> value;
-    if (asking_ == nullptr || asking_->ended) return value;
-    detail::Asking<T>& asking = *asking_;
-    if (asking.slot != nullptr) {
+    const std::shared_ptr<detail::Asking<T>> asking = asking_;  // this may be gone when somebody switches back
+    if (asking == nullptr || asking->ended) return value;
+    if (asking->slot != nullptr) {
       throw Error(BP_REENTRANT, "somebody waits for a value of this generator already; one can ask at a time");
     }
-    asking.asker = asking.fibers.active();
-    asking.slot = &value;
-    const typename detail::Asking<T>::Waiting waiting{asking};
-    asking.fibers.switch_to(asking.fiber);
-    if (value.has_value()) return value;
-    if (asking.orphan) throw Error(BP_ERROR, "the generator was destroyed while somebody waited for its next value");
-    if (!asking.ended) {
-      throw Error(BP_ERROR,
-                  "whoever waited for a generator's value was switched to without one; let the body yield it");
+    asking->asker = asking->fibers.active();
+    asking->slot = &value;
+    {
+      const typename detail::Asking<T>::Waiting waiting{*asking};
+      asking->fibers.switch_to(asking->fiber);
     }
-    asking.fiber = Fiber();  // its stack can serve others
-    if (asking.error != nullptr) std::rethrow_exception(std::exchange(asking.error, nullptr));
+    if (value.has_value()) return value;
+    if (!asking->ended) not_given(*asking);
+    asking->fiber = Fiber();  // its stack can serve others
+    if (asking->error != nullptr) std::rethrow_exception(std::exchange(asking->error, nullptr));
     return value;
   }
 
@@ -144,7 +151,7 @@ class Generator {
  private:
   template <class Body>
   struct Entry {
-    detail::Asking<T>* asking;
+    std::shared_ptr<detail::Asking<T>> asking;
     Body body;
 
     detail::Ended operator()() {
@@ -161,7 +168,14 @@ class Generator {
     }
   };
 
-  std::unique_ptr<detail::Asking<T>, typename detail::Asking<T>::Drop> asking_;
+  [[noreturn, gnu::cold]] static void not_given(const detail::Asking<T>& asking) {
+    if (!asking.fiber) {
+      throw Error(BP_ERROR, "the generator was destroyed while somebody waited for its next value");
+    }
+    throw Error(BP_ERROR, "whoever waited for a generator's value was switched to without one; let the body yield it");
+  }
+
+  std::shared_ptr<detail::Asking<T>> asking_;
 };
 
 }  // namespace backplane
