@@ -55,7 +55,8 @@ void tell(const Overflow& overflow) noexcept {
        << std::uint64_t{overflow.stack_size}
        << " bytes is used up, and the process ends. Put large objects on the heap, "
        << "or ask for more with "
-       << (overflow.fiber != 0 ? "bp_fiber_desc.stack_size (C++: StackSize)" : "bp_context_options.fiber_stack_size")
+       << (overflow.fiber != 0 ? "bp_fiber_desc.stack_size (C++: StackSize)"
+                               : "bp_context_options.fiber_stack_size (backplane run: fiber_stack_size in its file)")
        << ".\n";
   line.write();
 }

@@ -215,6 +215,8 @@ TEST_CASE("options out of range are refused with words, and nothing is left behi
   CHECK(bp_context_create(&options, &made, &why) == BP_INVALID_ARGUMENT);
   CHECK(made.id == 0);
   CHECK_THAT(why.words(), Catch::Contains("1000") && Catch::Contains("16384"));
+  options.fiber_stack_size = 2'000'000'000;
+  CHECK(bp_context_create(&options, &made, &why) == BP_INVALID_ARGUMENT);
 }
 
 TEST_CASE("statuses have names and texts, also those that nobody knows") {

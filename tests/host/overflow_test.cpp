@@ -113,7 +113,9 @@ void set_handler(int flags) {
 }  // namespace
 
 TEST_CASE("a handler that uses up its stack ends the process with a line that names it") {
-  check_tells("overflows.handler", line("\"overflows.handler\"", 131072, "bp_context_options.fiber_stack_size"));
+  check_tells("overflows.handler",
+              line("\"overflows.handler\"", 131072,
+                   "bp_context_options.fiber_stack_size (backplane run: fiber_stack_size in its file)"));
 }
 
 TEST_CASE("a fiber that uses up its stack ends the process with a line that names it") {

@@ -120,7 +120,7 @@ class TightMemory {
 void no_stack(Row& row) {
   Fibers fibers(row.call);
   int turns = 0;
-  Fiber fiber(fibers, backplane::StackSize{256 << 20}, [&] { park(fibers, turns); });
+  Fiber fiber(fibers, backplane::StackSize{1 << 30}, [&] { park(fibers, turns); });
   {
     const TightMemory tight;
     EXPECT_STATUS(row, BP_OUT_OF_MEMORY, fiber.resume());
