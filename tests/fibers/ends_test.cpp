@@ -123,7 +123,7 @@ TEST_CASE("an answer given early is delivered at a cancel, and then all is unwou
   }
 }
 
-TEST_CASE("an answer given early is delivered when the context stops, and then all is unwound") {
+TEST_CASE("an answer given early is delivered when the context stops, and all is unwound") {
   for (const std::string& module : both) {
     CAPTURE(module);
     const Bed outer;  // holds the modules
