@@ -8,12 +8,14 @@
 
 namespace bench {
 
-/// A context in this process with one of the bundled modules, and one of its wire names.
+/// A context in this process with one of the bundled modules, and one of its wire names. `spin_us` as in
+/// bp_context_options.
 class Embedded {
  public:
-  Embedded(const std::string& module, const char* wire_name) {
+  Embedded(const std::string& module, const char* wire_name, std::int32_t spin_us = 0) {
     bp_context_options options{};
     options.struct_size = sizeof options;
+    options.spin_us = spin_us;
     Words why;
     check(bp_context_create(&options, &context_, &why), why);
     const std::string path = std::string(BENCH_PLUGIN_DIR) + "/" + module + ".so";

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// backplane-instructions WHAT COUNT: does one thing so often, for instructions_test.py to count what it takes. One
+// thread works at a time, and none spins, so that each run takes the same instructions.
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <semaphore>
+#include <string>
+
+#include "host.hpp"
+#include "rows/embedded.hpp"
+
+namespace {
+
+/// Calls echo.raw again from each reply.
+class Chain {
+ public:
+  explicit Chain(std::uint64_t count) : left_(count) {
+    submission_.struct_size = sizeof submission_;
+    submission_.flags = BP_SUBMIT_NO_STALE;
+    submission_.method = host_.method();
+    submission_.payload = {payload_, sizeof payload_};
+    submission_.on_reply = on_reply;
+    submission_.user = this;
+  }
+  bool run() {
+    submit();
+    over_.acquire();
+    return !wrong_;
+  }
+
+ private:
+  void submit() {
+    if (bp_submit(host_.context(), &submission_, nullptr) != BP_OK) wrong_ = true, over_.release();
+  }
+  static void on_reply(void* user, const bp_answer* answer) {
+    auto& self = *static_cast<Chain*>(user);
+    self.wrong_ |= answer->status != BP_OK || answer->payload.size != sizeof self.payload_;
+    --self.left_ > 0 ? self.submit() : self.over_.release();
+  }
+
+  const bench::Embedded host_{"echo", "echo.raw", -1};
+  std::uint8_t payload_[64] = {};
+  bp_submission submission_{};
+  std::uint64_t left_;
+  bool wrong_ = false;
+  std::binary_semaphore over_{0};
+};
+
+bool fibers(const char* verb, std::uint64_t count) {
+  bench::Host host("bench_c");
+  host.order(verb, {count, 0, 0});  // throws if it was not done
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string what = argc == 3 ? argv[1] : "";
+  const std::uint64_t count = argc == 3 ? std::strtoull(argv[2], nullptr, 10) : 0;
+  if (count == 0 || (what != "request" && what != "switch" && what != "create")) {
+    std::cerr << "usage: backplane-instructions request|switch|create COUNT\n";
+    return 2;
+  }
+  try {
+    return (what == "request" ? Chain(count).run() : fibers(what.c_str(), count)) ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
+}
