@@ -127,9 +127,7 @@ TEST_CASE("an answer given early is delivered when the context stops, and all is
   for (const std::string& module : both) {
     CAPTURE(module);
     const Bed outer;  // holds the modules
-    bp_context_options options = host_test::no_options();
-    options.stop_timeout_ms = 20;
-    Context context(options);
+    Context context;
     std::optional<Application> application(std::in_place, context);
     Run run(context, module + ".early_and_waits");
     REQUIRE(application->wait_called(1));
@@ -229,9 +227,7 @@ TEST_CASE("a context that is destroyed unwinds the fibers of a run that waits") 
   for (const std::string& module : both) {
     CAPTURE(module);
     const Bed outer;  // holds the modules
-    bp_context_options options = host_test::no_options();
-    options.stop_timeout_ms = 20;
-    Context context(options);
+    Context context;
     Pipe pipe;
     Replies replies;
     {
