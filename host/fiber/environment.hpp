@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "fiber/exceptions.hpp"
-#include "fiber/id_table.hpp"
+#include "fiber/member_table.hpp"
 #include "fiber/stack_pool.hpp"
 
 namespace backplane {
@@ -131,7 +131,7 @@ class Environment {
   std::uint64_t run_ = 0;
   Member* active_ = &main_;
   Handled* handled_ = nullptr;  ///< Handled::of_thread()
-  IdTable<Member> members_;
+  MemberTable<Member> members_;
   Member main_;
   Member* newest_ = nullptr;
   Member* free_ = nullptr;

@@ -66,7 +66,7 @@ TEST_CASE("ids of any age are found in the table, whatever was put in and erased
     std::uint64_t id = 0;
     Thing* same_hash = nullptr;
   };
-  IdTable<Thing> table;
+  MemberTable<Thing> table;
   std::map<std::uint64_t, Thing> model;
   std::mt19937 random(7);
   std::uint64_t next = 1;

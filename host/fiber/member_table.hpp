@@ -12,12 +12,15 @@ namespace backplane {
 /// From ids that count up to the things that have them: a hash table whose hash is the id itself, so that
 /// things made one after another do not meet in it. T has `std::uint64_t id` and `T* same_hash`, the
 /// table's as long as the thing is in it.
+///
+/// Not an IdTable (support/id_table.hpp), which owns its entries and mixes its ids, since peers choose them: each
+/// switch looks an id up, and these need no mixing.
 template <class T>
-class IdTable {
+class MemberTable {
  public:
-  IdTable() = default;
-  IdTable(const IdTable&) = delete;
-  IdTable& operator=(const IdTable&) = delete;
+  MemberTable() = default;
+  MemberTable(const MemberTable&) = delete;
+  MemberTable& operator=(const MemberTable&) = delete;
 
   T* find(std::uint64_t id) const noexcept {
     T* thing = heads_[id & mask_];
