@@ -5,6 +5,8 @@
 #include <new>
 #include <utility>
 
+#include "support/own_count.hpp"
+
 namespace backplane {
 namespace {
 
@@ -12,11 +14,6 @@ namespace ctx = boost::context::detail;
 
 constexpr std::size_t default_stack = 64 * 1024;
 constexpr std::size_t members_in_block = 64;
-
-// The thread alone writes.
-void add(std::atomic<std::uint64_t>& count, std::uint64_t n) noexcept {
-  count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-}
 
 }  // namespace
 
@@ -58,8 +55,8 @@ bp_status Environment::create(const bp_fiber_desc& desc, std::uint64_t& id) noex
   if (newest_ != nullptr) newest_->newer = &member;
   newest_ = &member;
   members_.put(member);
-  add(counts_.created, 1);
-  add(counts_.alive, 1);
+  add_own(counts_.created);
+  add_own(counts_.alive);
   id = member.id;
   return BP_OK;
 }
@@ -234,7 +231,7 @@ void Environment::finish(Member& self, bp_status status) noexcept {
   } else if (status != BP_CANCELED && status != BP_DEADLINE) {
     ++swallowed_;
     swallower_ = {self.id, status};
-    add(counts_.swallowed, 1);
+    add_own(counts_.swallowed);
   }
   *handled_ = to.handled;
   active_ = &to;
@@ -267,7 +264,7 @@ void Environment::retire(Member& member) noexcept {
   member.destroyer = nullptr;
   member.handled = {};
   member.older = std::exchange(free_, &member);
-  add(counts_.alive, ~std::uint64_t{0});
+  drop_own(counts_.alive);
 }
 
 bool Environment::grow() noexcept {

@@ -8,6 +8,7 @@
 
 #include "fiber/stack_chunk.hpp"
 #include "support/clock.hpp"
+#include "support/own_count.hpp"
 
 namespace backplane {
 
@@ -36,14 +37,14 @@ class StackPool {
       stack = take_cold();
       if (stack == nullptr) return nullptr;
     }
-    count(*stack->chunk, 1);
+    add_own(stack->chunk->used);
     stack->mark.begin(stack->bottom, size_);
     return stack;
   }
 
   /// May be called while the stack is still run on, if that is left before anything else is done here.
   void give_back(Stack& stack) noexcept {
-    count(*stack.chunk, ~std::uint32_t{0});
+    drop_own(stack.chunk->used);
     stack.context = stack.inner = nullptr;
     stack.next = warm_;
     warm_ = &stack;
@@ -61,9 +62,6 @@ class StackPool {
   void trim_all() noexcept;
 
  private:
-  static void count(StackChunk& chunk, std::uint32_t n) noexcept {
-    chunk.used.store(chunk.used.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-  }
   Stack* take_cold() noexcept;
   void cool(std::size_t after, std::size_t count) noexcept;
   bool grow() noexcept;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "support/histogram.hpp"
+#include "support/own_count.hpp"
 #include "support/ticks.hpp"
 
 namespace backplane {
@@ -44,9 +45,7 @@ struct Tally {
   /// A new holder begins.
   void time_the_first() noexcept { time_all_ = time_all_for; }
 
-  static void add(Count& count, std::uint64_t n = 1) noexcept {
-    count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-  }
+  static void add(Count& count, std::uint64_t n = 1) noexcept { add_own(count, n); }
 
  private:
   static constexpr Ticks long_run = 3'000;  // about a microsecond: a hundredth of it is what timing costs

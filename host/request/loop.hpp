@@ -21,6 +21,7 @@
 #include "request/timers.hpp"
 #include "request/workers.hpp"
 #include "support/mutex.hpp"
+#include "support/own_count.hpp"
 #include "watchdog/watchdog.hpp"
 
 namespace backplane {
@@ -48,12 +49,8 @@ struct LoopCounts {
 
   FiberCounts fibers;
 
-  static void add(std::atomic<std::uint64_t>& count, std::uint64_t n = 1) noexcept {
-    count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-  }
-  static void drop(std::atomic<std::uint64_t>& count) noexcept {
-    count.store(count.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
-  }
+  static void add(std::atomic<std::uint64_t>& count, std::uint64_t n = 1) noexcept { add_own(count, n); }
+  static void drop(std::atomic<std::uint64_t>& count) noexcept { drop_own(count); }
   void reset() noexcept {
     for (auto* const count : {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered,
                               &tokens_failed, &tokens_refused, &fibers.created, &fibers.alive, &fibers.swallowed}) {

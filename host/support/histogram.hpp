@@ -12,6 +12,8 @@
 #include <new>
 #include <vector>
 
+#include "support/own_count.hpp"
+
 namespace backplane {
 
 namespace histogram {
@@ -102,9 +104,7 @@ class Histogram {
     std::array<std::atomic<std::uint64_t>, histogram::per_octave> counts{};
   };
 
-  static void add(std::atomic<std::uint64_t>& to, std::uint64_t n) noexcept {
-    to.store(to.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-  }
+  static void add(std::atomic<std::uint64_t>& to, std::uint64_t n) noexcept { add_own(to, n); }
 
   std::atomic<std::uint64_t> total_{0};
   std::atomic<std::uint64_t> max_{0};
