@@ -114,9 +114,11 @@ bp_status RequestLoop::cancel(bp_request handle) {
 // The call has been answered, but its run may have fibers, and then that answer waits for the run's end. Only the
 // request thread can tell for certain that the record is still that call's.
 bp_status RequestLoop::cancel_run(Request& request, bp_token token) {
-  if (request.token() != token || !request.has_environment.load(std::memory_order_relaxed)) return BP_INVALID_HANDLE;
+  if (request.token() != token || request.environment.load(std::memory_order_relaxed) == nullptr)
+    return BP_INVALID_HANDLE;
   const auto apply = [&request, token, this] {
-    if (request.token() == token && request.environment != nullptr && !request.delivered) {
+    if (request.token() == token && request.environment.load(std::memory_order_relaxed) != nullptr &&
+        !request.delivered) {
       end_unwanted(request, token, BP_CANCELED);
     }
   };
@@ -130,7 +132,7 @@ bp_status RequestLoop::cancel_run(Request& request, bp_token token) {
 // The request thread's own way to end a request that nobody waits for any more.
 void RequestLoop::end_unwanted(Request& request, bp_token token, bp_status cause) {
   if (!request.claim(token)) {
-    if (request.environment == nullptr || request.delivered) return;
+    if (request.environment.load(std::memory_order_relaxed) == nullptr || request.delivered) return;
     // It has an answer, which waits no longer for the end of the run.
     bp_status none = BP_OK;
     request.cause.compare_exchange_strong(none, cause, std::memory_order_release);
@@ -228,7 +230,8 @@ void RequestLoop::deliver_part(Part& part) {
 
 void RequestLoop::deliver_terminal(Request& request) {
   const bool unwanted = request.cause.load(std::memory_order_relaxed) != BP_OK;
-  if (request.environment != nullptr && !unwanted) {  // end_environment() brings it here again
+  if (request.environment.load(std::memory_order_relaxed) != nullptr &&
+      !unwanted) {  // end_environment() brings it here again
     request.held = true;
     if (request.deadline != 0 || request.next_stale != 0) set_timer(request);
     return;

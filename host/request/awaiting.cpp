@@ -47,7 +47,8 @@ bp_status RequestLoop::check(bp_token call, std::uint64_t* remaining_ms) {
 // BP_OK, or why nobody wants the request, or the fiber of it that asks, any more. The timer that would say so runs on
 // the request thread, which a handler that computes does not let come round, so the clock is asked too.
 bp_status RequestLoop::wanted(const Request& request) noexcept {
-  if (request.environment != nullptr && request.environment->canceled()) return BP_CANCELED;
+  const Environment* const environment = request.environment.load(std::memory_order_relaxed);
+  if (environment != nullptr && environment->canceled()) return BP_CANCELED;
   const bp_status cause = request.cause.load(std::memory_order_acquire);
   if (cause != BP_OK || request.deadline == 0) return cause;
   return now() >= request.deadline ? BP_DEADLINE : BP_OK;
@@ -70,7 +71,7 @@ void RequestLoop::await(Waiter& waiter, Start start) {
     if (waiter.done) return;
     watch_time(request);
     if (request.run_weight != 0) request.ran += span(request.slice, ticks());
-    Environment* const environment = request.environment;
+    const Environment* const environment = request.environment.load(std::memory_order_relaxed);
     waiter.fiber->suspend(environment == nullptr ? waiter.fiber->stack() : environment->active_stack());
     return;  // resume() has begun the next slice
   }

@@ -113,7 +113,7 @@ bp_handled call_handler(Request& request) {
 }
 
 void RequestLoop::handler_ended(Request& request, bp_handled handled) {
-  if (request.environment != nullptr) end_environment(request);
+  if (request.environment.load(std::memory_order_relaxed) != nullptr) end_environment(request);
   if (request.tally != nullptr) {
     if (request.submitted != 0) {
       request.tally->wait.record(span(request.submitted, request.began_to_run), Tally::sample);

@@ -16,7 +16,9 @@ namespace {
 
 }  // namespace
 
-void RequestLoop::enter_environment(const Request& request) noexcept { current_environment = request.environment; }
+void RequestLoop::enter_environment(const Request& request) noexcept {
+  current_environment = request.environment.load(std::memory_order_relaxed);
+}
 void RequestLoop::leave_environment() noexcept { current_environment = nullptr; }
 
 RequestLoop::InFunction::InFunction(RequestLoop& loop) noexcept
@@ -65,8 +67,8 @@ bp_status RequestLoop::make_environment(bp_token call, Environment*& made) noexc
     resting.pop_back();
   }
   made->begin(call, loop.running_fiber_->stack(), loop.options_.fiber_limit);
-  current_environment = request.environment = made;
-  request.has_environment.store(true, std::memory_order_relaxed);
+  current_environment = made;
+  request.environment.store(made, std::memory_order_relaxed);
   return BP_OK;
 }
 
@@ -134,7 +136,7 @@ bp_status RequestLoop::fiber_ended(bp_token call, std::uint64_t* id, bp_status* 
 
 // The handler has returned.
 void RequestLoop::end_environment(Request& request) noexcept {
-  std::unique_ptr<Environment> environment(request.environment);
+  std::unique_ptr<Environment> environment(request.environment.load(std::memory_order_relaxed));
   environment->close();  // fibers that clean up may still use what the request has
   request.returned_fiber = environment->returned();
   if (environment->swallowed() != 0) {
@@ -150,14 +152,11 @@ void RequestLoop::end_environment(Request& request) noexcept {
     }
   }
   environment->end();
-  current_environment = request.environment = nullptr;
-  request.has_environment.store(false, std::memory_order_relaxed);
+  current_environment = nullptr;
+  request.environment.store(nullptr, std::memory_order_relaxed);
   if (environments_.size() < environments_.capacity() && environment->worth_keeping())
     environments_.push_back(std::move(environment));
-  if (request.held) {
-    request.held = false;
-    deliveries_.push(&request.delivery);
-  }
+  if (std::exchange(request.held, false)) deliveries_.push(&request.delivery);
 }
 
 // On the thread's signal stack: who runs here, if `address` is in the guard of its stack.
@@ -166,7 +165,8 @@ bool RequestLoop::find_overflow(const void* address, Overflow& found) noexcept {
   Fiber& fiber = *current_loop->running_fiber_;
   const auto* const request = static_cast<const Request*>(fiber.user);
   // Not the thread's: a host function that the handler calls is without, and still on the handler's stack.
-  const Environment* const environment = request == nullptr ? nullptr : request->environment;
+  const Environment* const environment =
+      request == nullptr ? nullptr : request->environment.load(std::memory_order_relaxed);
   const Stack* const stack = environment != nullptr          ? environment->guarding(address, found.fiber)
                              : fiber.stack().guards(address) ? &fiber.stack()
                                                              : nullptr;

@@ -61,18 +61,19 @@ struct Request : Record {
   // The request thread's.
   const Handler* handler = nullptr;
   bp_instance* instance = nullptr;
-  Tally* tally = nullptr;                    ///< where it is counted; null if it is not
-  Waiter* awaiting = nullptr;                ///< what the handler waits for
-  std::atomic<bp_status> cause{BP_OK};       ///< BP_CANCELED or BP_DEADLINE once it is no longer wanted
-  Environment* environment = nullptr;        ///< owned, from the first fiber to end_environment()
-  std::atomic<bool> has_environment{false};  ///< the same, for other threads; they look it up again with the token
-  std::uint64_t returned_fiber = 0;          ///< whose entry returned, which nobody asked about: the answer says so
-  bool held = false;                         ///< the terminal reply waits for the end of the environment
-  bool ended = false;                        ///< no handler runs or will run
-  bool delivered = false;                    ///< the terminal reply has been
-  std::atomic<std::uint32_t> partials{0};    ///< partial replies on their way
-  MailFrom<Request> worker_done;             ///< a blocking handler has returned
-  bp_handled handled = BP_DONE;              ///< what it returned
+  Tally* tally = nullptr;               ///< where it is counted; null if it is not
+  Waiter* awaiting = nullptr;           ///< what the handler waits for
+  std::atomic<bp_status> cause{BP_OK};  ///< BP_CANCELED or BP_DEADLINE once it is no longer wanted
+  /// Owned, from the first fiber to end_environment(). Atomic for other threads, which may only ask whether there
+  /// is one, and then have the request thread look with the token.
+  std::atomic<Environment*> environment{nullptr};
+  std::uint64_t returned_fiber = 0;        ///< whose entry returned, which nobody asked about: the answer says so
+  bool held = false;                       ///< the terminal reply waits for the end of the environment
+  bool ended = false;                      ///< no handler runs or will run
+  bool delivered = false;                  ///< the terminal reply has been
+  std::atomic<std::uint32_t> partials{0};  ///< partial replies on their way
+  MailFrom<Request> worker_done;           ///< a blocking handler has returned
+  bp_handled handled = BP_DONE;            ///< what it returned
 
   // Of whichever thread runs the handler.
   Ticks began_to_run = 0;        ///< when it first got its thread

@@ -48,8 +48,7 @@ void set_up(Request& request, RequestLoop* loop) {
   request.run_weight = 0;
   request.awaiting = nullptr;
   request.cause.store(BP_OK, std::memory_order_relaxed);
-  request.environment = nullptr;
-  request.has_environment.store(false, std::memory_order_relaxed);
+  request.environment.store(nullptr, std::memory_order_relaxed);
   request.returned_fiber = 0;
   request.held = request.ended = request.delivered = false;
   request.partials.store(0, std::memory_order_relaxed);
