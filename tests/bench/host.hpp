@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "embedded.hpp"
 #include "module/orders.h"
 
 namespace bench {
@@ -16,9 +17,6 @@ class Host {
  public:
   /// `module` is its name, and that of its file in the bench's directory.
   explicit Host(std::string module);
-  Host(const Host&) = delete;
-  Host& operator=(const Host&) = delete;
-  ~Host();
 
   /// Calls `<module>.<verb>` and returns its report, having checked that all that was ordered was done.
   bench_report order(const char* verb, const bench_order& order);
@@ -29,7 +27,7 @@ class Host {
 
  private:
   std::string module_;
-  bp_context context_{};
+  Embedded host_;
 };
 
 }  // namespace bench

@@ -8,8 +8,8 @@
 #include <semaphore>
 #include <string>
 
+#include "embedded.hpp"
 #include "host.hpp"
-#include "rows/embedded.hpp"
 
 namespace {
 
@@ -19,7 +19,7 @@ class Chain {
   explicit Chain(std::uint64_t count) : left_(count) {
     submission_.struct_size = sizeof submission_;
     submission_.flags = BP_SUBMIT_NO_STALE;
-    submission_.method = host_.method();
+    submission_.method = host_.method("echo.raw");
     submission_.payload = {payload_, sizeof payload_};
     submission_.on_reply = on_reply;
     submission_.user = this;
@@ -40,7 +40,7 @@ class Chain {
     --self.left_ > 0 ? self.submit() : self.over_.release();
   }
 
-  const bench::Embedded host_{"echo", "echo.raw", -1};
+  const bench::Embedded host_{BENCH_PLUGIN_DIR "/echo.so", -1};
   std::uint8_t payload_[64] = {};
   bp_submission submission_{};
   std::uint64_t left_;

@@ -8,9 +8,9 @@
 #include <thread>
 #include <vector>
 
+#include "../embedded.hpp"
 #include "../rounds.hpp"
 #include "asio_floor.hpp"
-#include "embedded.hpp"
 #include "in_flight.hpp"
 
 namespace bench {
@@ -22,13 +22,13 @@ constexpr std::size_t payload_size = 64;
 /// One thread's calls, and what came back.
 class Producer {
  public:
-  explicit Producer(const Embedded& host) : host_(host) { payload_.fill(0x5a); }
+  explicit Producer(const Embedded& host) : host_(host), method_(host.method("echo.raw")) { payload_.fill(0x5a); }
 
   void run(std::uint64_t count) {
     bp_submission submission{};
     submission.struct_size = sizeof submission;
     submission.flags = BP_SUBMIT_NO_STALE;
-    submission.method = host_.method();
+    submission.method = method_;
     submission.payload = {payload_.data(), payload_.size()};
     submission.on_reply = on_reply;
     submission.user = this;
@@ -51,6 +51,7 @@ class Producer {
   }
 
   const Embedded& host_;
+  const bp_method method_;
   std::array<std::uint8_t, payload_size> payload_{};
   InFlight in_flight_{window};
   std::atomic<bool> wrong_{false};
@@ -75,7 +76,7 @@ double echo(const Embedded& host, unsigned producers, std::uint64_t count) {
 Figure as_rate(const Figure& each) { return {1e9 / each.value, 1e9 / *each.floor}; }
 
 Figure against_post(Effort effort) {
-  const Embedded host("echo", "echo.raw");
+  const Embedded host(BENCH_PLUGIN_DIR "/echo.so");
   PostFloor floor;
   return as_rate(interleaved(
       Rounds::of(effort, 100'000), [&](std::uint64_t n) { return echo(host, 1, n); },
@@ -84,7 +85,7 @@ Figure against_post(Effort effort) {
 
 template <unsigned producers>
 Figure against_one(Effort effort) {
-  const Embedded host("echo", "echo.raw");
+  const Embedded host(BENCH_PLUGIN_DIR "/echo.so");
   return as_rate(interleaved(
       Rounds::of(effort, 100'000), [&](std::uint64_t n) { return echo(host, producers, n); },
       [&](std::uint64_t n) { return echo(host, 1, n); }));

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "embedded.hpp"
+
+#include <stdexcept>
+
+namespace bench {
+
+void expect_ok(bp_status status, const std::string& what, const bp_result& result) {
+  if (status == BP_OK) return;
+  std::string text = what + ": " + bp_status_name(status);
+  if (result.message.size != 0) text += ": " + std::string(result.message.data, result.message.size);
+  throw std::runtime_error(text);
+}
+
+Embedded::Embedded(const std::string& path, std::int32_t spin_us) {
+  bp_log_level(BP_LOG_ERROR);  // what takes long here is meant to
+  bp_context_options options{};
+  options.struct_size = sizeof options;
+  options.spin_us = spin_us;
+  Result why;
+  expect_ok(bp_context_create(&options, &context_, &why), "bp_context_create", why);
+  bp_load_options load{};
+  load.struct_size = sizeof load;
+  load.path = path.c_str();
+  Result result;
+  const bp_status status = bp_module_load(context_, &load, &result);
+  if (status != BP_OK) bp_context_destroy(context_);
+  expect_ok(status, path, result);
+}
+
+bp_method Embedded::method(const std::string& wire_name) const {
+  bp_method method{};
+  expect_ok(bp_method_find(context_, str(wire_name), &method), wire_name, bp_result{});
+  return method;
+}
+
+}  // namespace bench

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/backplane.h>
+
+#include <string>
+
+namespace bench {
+
+/// An answer that frees itself.
+struct Result : bp_result {
+  Result() : bp_result{} { struct_size = sizeof(bp_result); }
+  Result(const Result&) = delete;
+  Result& operator=(const Result&) = delete;
+  ~Result() { bp_result_free(this); }
+};
+
+inline bp_str str(const std::string& text) { return {text.data(), text.size()}; }
+
+/// Throws std::runtime_error with the answer's words, unless it is BP_OK.
+void expect_ok(bp_status status, const std::string& what, const bp_result& result);
+
+/// A context in this process with one module in it, through the public C functions alone.
+class Embedded {
+ public:
+  /// `path` is the module's file; `spin_us` as in bp_context_options. Throws std::runtime_error.
+  explicit Embedded(const std::string& path, std::int32_t spin_us = 0);
+  Embedded(const Embedded&) = delete;
+  Embedded& operator=(const Embedded&) = delete;
+  ~Embedded() { bp_context_destroy(context_); }
+
+  bp_context context() const { return context_; }
+  /// Throws std::runtime_error if the module has no such name.
+  bp_method method(const std::string& wire_name) const;
+
+ private:
+  bp_context context_{};
+};
+
+}  // namespace bench
