@@ -61,7 +61,8 @@ std::string size(const Value& bytes) {
 std::string stack_table(const Value& report) {
   std::vector<std::vector<std::string>> rows = {{"STACKS OF", "IN USE", "MAPPED", "RESIDENT", "DEEPEST USE", ""}};
   for (const Value& stacks : report["stacks"].items()) {
-    const std::uint64_t percent = stacks["high_water"].number() * 100 / stacks["size"].number();
+    const std::uint64_t whole = std::max<std::uint64_t>(stacks["size"].number(), 1);  // another host may say anything
+    const std::uint64_t percent = stacks["high_water"].number() * 100 / whole;
     rows.push_back({size(stacks["size"]), stacks["used"].text(), stacks["mapped"].text(), size(stacks["resident"]),
                     size(stacks["high_water"]), cat(std::to_string(percent), " %")});
   }
