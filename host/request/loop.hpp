@@ -338,16 +338,18 @@ class RequestLoop {
   InstanceSite& site_;
   bp_context context_{};
 
+  // Looked at by every call, and seldom written: apart from what the request thread writes all the time.
+  alignas(64) std::atomic<bool> events_stuck_{false};
+  std::atomic<bool> closed_{false};
+  std::atomic<bool> begin_none_{false};  // see cancel_all()
+
   // Synchronised by themselves.
   Ingress<Request, Letter> ingress_;
   Mailbox mailbox_;
   Waker waker_;
   Functions functions_;
-  LoopCounts counts_;
+  alignas(64) LoopCounts counts_;
   Heartbeat heartbeat_;
-  std::atomic<bool> closed_{false};
-  std::atomic<bool> events_stuck_{false};
-  std::atomic<bool> begin_none_{false};    // see cancel_all()
   std::atomic<std::uint32_t> senders_{0};  // see Sender
 
   // The request thread's.
