@@ -54,7 +54,7 @@ class Waker {
   static constexpr std::uint32_t polling = 2;
 
   void announce(std::uint32_t state) noexcept {
-    state_.store(state, std::memory_order_relaxed);
+    state_.store(state, std::memory_order_release);
     heavy_fence();
   }
   void ring(std::uint32_t state) noexcept;
