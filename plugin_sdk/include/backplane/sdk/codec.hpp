@@ -127,6 +127,10 @@ struct Codec<std::string> {
   static std::string expected() { return "text"; }
   static void decode(detail::Decoder& in, std::string& out) {
     const cbor::Item head = in.next(cbor::Type::text, "text");
+    if (!head.until_end) {
+      out.assign(head.text());
+      return;
+    }
     out.clear();
     in.chunks(head, [&](const cbor::Item& chunk) { out += chunk.text(); });
   }
@@ -140,6 +144,10 @@ struct Codec<Bytes> {
   static std::string expected() { return "bytes"; }
   static void decode(detail::Decoder& in, Bytes& out) {
     const cbor::Item head = in.next(cbor::Type::bytes, "bytes");
+    if (!head.until_end) {
+      out.assign(head.data, head.data + head.size);
+      return;
+    }
     out.clear();
     in.chunks(head, [&](const cbor::Item& chunk) { out.insert(out.end(), chunk.data, chunk.data + chunk.size); });
   }

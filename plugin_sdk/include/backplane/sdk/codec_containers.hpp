@@ -25,9 +25,13 @@ struct Codec<std::vector<T, Allocator>> {
     // The count is at most the bytes that are left, yet an element may take far more memory than bytes.
     if (!head.until_end) out.reserve(std::min<std::uint64_t>(head.value, 4096 / sizeof(T) + 1));
     in.elements(head, [&](std::size_t) {
-      T element{};
-      Codec<T>::decode(in, element);
-      out.push_back(std::move(element));
+      if constexpr (std::is_same_v<T, bool>) {  // has no elements to refer to
+        bool element = false;
+        Codec<bool>::decode(in, element);
+        out.push_back(element);
+      } else {
+        Codec<T>::decode(in, out.emplace_back());
+      }
     });
   }
 
@@ -101,8 +105,7 @@ struct Codec<std::optional<T>> {
   static std::string expected() { return Codec<T>::expected() + " or null"; }
 
   static void decode(detail::Decoder& in, std::optional<T>& out) {
-    const cbor::Type type = in.peek().type;
-    if (type == cbor::Type::null || type == cbor::Type::undefined) {
+    if (in.null_ahead()) {
       in.next();
       out.reset();
     } else {

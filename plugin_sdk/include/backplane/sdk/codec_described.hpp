@@ -34,7 +34,7 @@ constexpr std::string_view wire_name(const char* identifier) {
   return name;
 }
 
-/// A member's name as CBOR text, ready to be copied.
+/// The name of a member or enumerator as CBOR text, ready to be copied or compared.
 template <class Member>
 struct Key {
   static constexpr std::string_view name = wire_name(Member::name);
@@ -90,9 +90,11 @@ struct Codec<T> {
 
   static void decode(detail::Decoder& in, T& out) {
     const cbor::Item head = in.next(cbor::Type::map, "map");
-    std::bitset<All::count + 1> seen;
-    std::size_t next = 0;
-    in.pairs(head, [&](std::string_view key) {
+    const detail::Decoder::Depth depth(in);
+    Seen seen;
+    const std::uint64_t done = read_in_order(in, head, out, seen);
+    std::size_t next = All::count;
+    in.rest_of_pairs(head, done, [&](std::string_view key) {
       const std::size_t i = All::find(key, next);
       if (i == All::count) in.fail(join("unknown field; known: ", All::known()));
       if (seen[i]) in.fail("given twice");
@@ -148,6 +150,26 @@ struct Codec<T> {
     }
   }
 
+  using Seen = std::bitset<All::count + 1>;
+
+  /// Reads the pairs whose keys come in the order of the members and in their shortest form, as all but a
+  /// stranger's do. How many it read; the rest may be anything.
+  static std::uint64_t read_in_order(detail::Decoder& in, const cbor::Item& head, T& out, Seen& seen) {
+    const std::uint64_t count = head.until_end ? All::count : head.value;
+    std::uint64_t done = 0;
+    std::size_t i = 0;
+    each([&]<class M>(M) {
+      if (done != count && in.take(detail::Key<M>::bytes)) {
+        const detail::Step step(in.here(), detail::Key<M>::name);
+        read_member<M>(in, out);
+        seen.set(i);
+        ++done;
+      }
+      ++i;
+    });
+    return done;
+  }
+
   template <class M>
   static void read_member(detail::Decoder& in, T& out) {
     Codec<typename All::template Type<M>>::decode(in, out.*M::pointer);
@@ -177,7 +199,7 @@ struct Codec<T> {
     in.fail(join("missing, expected ", Codec<Type>::expected()));
   }
 
-  static void check_missing(detail::Decoder& in, const std::bitset<All::count + 1>& seen) {
+  static void check_missing(detail::Decoder& in, const Seen& seen) {
     std::size_t i = 0;
     each([&]<class M>(M) {
       if constexpr (!detail::is_optional<typename All::template Type<M>>) {
@@ -210,17 +232,13 @@ struct Codec<T> {
   }
 
   static void decode(detail::Decoder& in, T& out) {
-    const cbor::Item head = in.next();
-    if (head.type != cbor::Type::text) in.mismatch(expected(), head);
-    std::string scratch;
-    const std::string_view text = in.text(head, scratch);
     bool found = false;
     each([&]<class E>(E) {
-      if (found || detail::wire_name(E::name) != text) return;
+      if (found || !in.take(detail::Key<E>::bytes)) return;
       out = E::value;
       found = true;
     });
-    if (!found) in.fail(join("expected ", expected(), ", got ", detail::quoted(text)));
+    if (!found) decode_any(in, out);
   }
 
   static void encode(detail::Encoder& out, T value) {
@@ -243,6 +261,21 @@ struct Codec<T> {
   }
 
  private:
+  // Tagged, in chunks, with a head longer than needed, or wrong.
+  static void decode_any(detail::Decoder& in, T& out) {
+    const cbor::Item head = in.next();
+    if (head.type != cbor::Type::text) in.mismatch(expected(), head);
+    std::string scratch;
+    const std::string_view text = in.text(head, scratch);
+    bool found = false;
+    each([&]<class E>(E) {
+      if (found || detail::wire_name(E::name) != text) return;
+      out = E::value;
+      found = true;
+    });
+    if (!found) in.fail(join("expected ", expected(), ", got ", detail::quoted(text)));
+  }
+
   template <class Use>
   static constexpr void each(Use use) {
     boost::mp11::mp_for_each<List>(use);
