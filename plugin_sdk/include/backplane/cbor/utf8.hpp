@@ -8,8 +8,26 @@
 
 namespace backplane::cbor {
 
+namespace detail {
+/// Whether less than eight bytes are ASCII: most names and words are. The two loads overlap.
+inline bool short_ascii(std::string_view text) noexcept {
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  if (text.size() >= 4) {
+    std::uint32_t words[2];
+    std::memcpy(&words[0], begin, 4);
+    std::memcpy(&words[1], end - 4, 4);
+    return ((words[0] | words[1]) & 0x80808080u) == 0;
+  }
+  unsigned all = 0;
+  for (const char* p = begin; p != end; ++p) all |= static_cast<unsigned char>(*p);
+  return all < 0x80;
+}
+}  // namespace detail
+
 /// Whether `text` is UTF-8 as RFC 3629 has it: no overlong form, no surrogate, nothing above U+10FFFF.
 inline bool valid_utf8(std::string_view text) noexcept {
+  if (text.size() < 8 && detail::short_ascii(text)) return true;
   const auto* p = reinterpret_cast<const unsigned char*>(text.data());
   const auto* const end = p + text.size();
   while (p != end) {

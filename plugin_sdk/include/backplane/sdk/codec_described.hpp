@@ -26,6 +26,13 @@ inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
 
+/// Types of which every value can be sent, so that no error will ask where it stood.
+template <class T>
+inline constexpr bool always_encodes =
+    Integer<T> || std::is_same_v<T, bool> || std::is_floating_point_v<T> || std::is_same_v<T, Bytes>;
+template <class T>
+inline constexpr bool always_encodes<std::optional<T>> = always_encodes<T>;
+
 /// The wire name of a member or enumerator: a trailing underscore goes, so that `delete_` and `class_`
 /// can stand for what C++ keeps to itself.
 constexpr std::string_view wire_name(const char* identifier) {
@@ -61,6 +68,10 @@ struct Members {
 
   static constexpr std::array<std::string_view, count> names = []<class... M>(boost::mp11::mp_list<M...>) {
     return std::array<std::string_view, count>{Key<M>::name...};
+  }(boost::mp11::mp_rename<List, boost::mp11::mp_list>());
+
+  static constexpr bool any_optional = []<class... M>(boost::mp11::mp_list<M...>) {
+    return (is_optional<Type<M>> || ...);
   }(boost::mp11::mp_rename<List, boost::mp11::mp_list>());
 
   /// The index of the member `key`, or `count`; `guess` is looked at first.
@@ -106,14 +117,17 @@ struct Codec<T> {
   }
 
   static void encode(detail::Encoder& out, const T& value) {
-    std::size_t count = 0;
-    each([&]<class M>(M) { count += present(value.*M::pointer); });
-    out.map(count);
+    encode_head(out, value);
     each([&]<class M>(M) {
       if (!present(value.*M::pointer)) return;
-      const detail::Step step(out.here(), detail::Key<M>::name);
       out.encoded(detail::Key<M>::bytes);
-      Codec<typename All::template Type<M>>::encode(out, value.*M::pointer);
+      using Member = typename All::template Type<M>;
+      if constexpr (detail::always_encodes<Member>) {
+        Codec<Member>::encode(out, value.*M::pointer);
+      } else {
+        const detail::Step step(out.here(), detail::Key<M>::name);
+        Codec<Member>::encode(out, value.*M::pointer);
+      }
     });
   }
 
@@ -139,6 +153,17 @@ struct Codec<T> {
   template <class Use>
   static constexpr void each(Use use) {
     boost::mp11::mp_for_each<typename All::List>(use);
+  }
+
+  static void encode_head(detail::Encoder& out, const T& value) {
+    if constexpr (All::count < 24 && !All::any_optional) {
+      constexpr std::array<std::uint8_t, 1> head = {0xa0 + All::count};  // known before any value is
+      out.encoded(head);
+    } else {
+      std::size_t count = 0;
+      each([&]<class M>(M) { count += present(value.*M::pointer); });
+      out.map(count);
+    }
   }
 
   template <class Member>
