@@ -11,6 +11,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <limits>
 #include <string>
@@ -48,9 +49,19 @@ template <>
 struct Codec<bool> {
   static constexpr bool takes(cbor::Type type) { return type == cbor::Type::boolean; }
   static std::string expected() { return "bool"; }
-  static void decode(detail::Decoder& in, bool& out) { out = in.next(cbor::Type::boolean, "bool").value != 0; }
+  static void decode(detail::Decoder& in, bool& out) {
+    if (in.take(is_true)) {
+      out = true;
+    } else {
+      out = !in.take(is_false) && in.next(cbor::Type::boolean, "bool").value != 0;
+    }
+  }
   static void encode(detail::Encoder& out, bool value) { out.boolean(value); }
   static constexpr void cddl(detail::TextSink& out) { out << "bool"; }
+
+ private:
+  static constexpr std::array<std::uint8_t, 1> is_false = {0xf4};
+  static constexpr std::array<std::uint8_t, 1> is_true = {0xf5};
 };
 
 template <detail::Integer T>
@@ -61,16 +72,12 @@ struct Codec<T> {
   static std::string expected() { return "int"; }
 
   static void decode(detail::Decoder& in, T& out) {
-    const cbor::Item item = in.next();
-    constexpr auto max = static_cast<std::uint64_t>(Limits::max());
-    if (item.type == cbor::Type::uint && item.value <= max) {
-      out = static_cast<T>(item.value);
-    } else if (std::is_signed_v<T> && item.type == cbor::Type::negint && item.value <= max) {
-      out = static_cast<T>(-static_cast<std::int64_t>(item.value) - 1);
-    } else if (takes(item.type)) {
-      in.fail(join("expected ", Limits::min(), "..", Limits::max(), ", got ", detail::integer_text(item)));
+    const cbor::Probe probe = in.probe();
+    if (fits(probe)) [[likely]] {
+      in.pass(probe);
+      out = of(probe);
     } else {
-      in.mismatch(expected(), item);
+      decode_any(in, out);
     }
   }
 
@@ -91,6 +98,29 @@ struct Codec<T> {
       out.number(static_cast<std::uint64_t>(Limits::max()));
     }
   }
+
+ private:
+  // Of Probe and Item alike.
+  static bool fits(const auto& number) {
+    return (number.type == cbor::Type::uint || (std::is_signed_v<T> && number.type == cbor::Type::negint)) &&
+           number.value <= static_cast<std::uint64_t>(Limits::max());
+  }
+  static T of(const auto& number) {
+    if (number.type == cbor::Type::uint) return static_cast<T>(number.value);
+    return static_cast<T>(-static_cast<std::int64_t>(number.value) - 1);
+  }
+
+  // Tagged, or wrong.
+  [[gnu::cold, gnu::noinline]] static void decode_any(detail::Decoder& in, T& out) {
+    const cbor::Item item = in.next();
+    if (fits(item)) {
+      out = of(item);
+    } else if (takes(item.type)) {
+      in.fail(join("expected ", Limits::min(), "..", Limits::max(), ", got ", detail::integer_text(item)));
+    } else {
+      in.mismatch(expected(), item);
+    }
+  }
 };
 
 template <std::floating_point T>
@@ -103,6 +133,19 @@ struct Codec<T> {
   static std::string expected() { return "number"; }
 
   static void decode(detail::Decoder& in, T& out) {
+    const cbor::Probe probe = in.probe();
+    if (sizeof(T) == 8 && probe.type == cbor::Type::real) [[likely]] {
+      in.pass(probe);
+      out = static_cast<T>(probe.real);
+    } else {
+      decode_any(in, out);
+    }
+  }
+  static void encode(detail::Encoder& out, T value) { out.real(value); }
+  static constexpr void cddl(detail::TextSink& out) { out << "number"; }
+
+ private:
+  static void decode_any(detail::Decoder& in, T& out) {
     const cbor::Item item = in.next();
     if (!takes(item.type)) in.mismatch(expected(), item);
     double value = item.real;
@@ -117,8 +160,6 @@ struct Codec<T> {
     }
     out = static_cast<T>(value);
   }
-  static void encode(detail::Encoder& out, T value) { out.real(value); }
-  static constexpr void cddl(detail::TextSink& out) { out << "number"; }
 };
 
 template <>
@@ -126,16 +167,26 @@ struct Codec<std::string> {
   static constexpr bool takes(cbor::Type type) { return type == cbor::Type::text; }
   static std::string expected() { return "text"; }
   static void decode(detail::Decoder& in, std::string& out) {
-    const cbor::Item head = in.next(cbor::Type::text, "text");
-    if (!head.until_end) {
-      out.assign(head.text());
-      return;
+    const cbor::Probe probe = in.probe();
+    if (probe.type == cbor::Type::text) [[likely]] {
+      const std::string_view text(reinterpret_cast<const char*>(probe.string.data()), probe.string.size());
+      if (cbor::valid_utf8(text)) [[likely]] {
+        in.pass(probe);
+        out.assign(text);
+        return;
+      }
     }
-    out.clear();
-    in.chunks(head, [&](const cbor::Item& chunk) { out += chunk.text(); });
+    decode_any(in, out);
   }
   static void encode(detail::Encoder& out, const std::string& value) { out.text(value); }
   static constexpr void cddl(detail::TextSink& out) { out << "tstr"; }
+
+ private:
+  [[gnu::noinline]] static void decode_any(detail::Decoder& in, std::string& out) {
+    const cbor::Item head = in.next(cbor::Type::text, "text");
+    out.clear();
+    in.chunks(head, [&](const cbor::Item& chunk) { out += chunk.text(); });
+  }
 };
 
 template <>
@@ -143,16 +194,23 @@ struct Codec<Bytes> {
   static constexpr bool takes(cbor::Type type) { return type == cbor::Type::bytes; }
   static std::string expected() { return "bytes"; }
   static void decode(detail::Decoder& in, Bytes& out) {
-    const cbor::Item head = in.next(cbor::Type::bytes, "bytes");
-    if (!head.until_end) {
-      out.assign(head.data, head.data + head.size);
-      return;
+    const cbor::Probe probe = in.probe();
+    if (probe.type == cbor::Type::bytes) [[likely]] {
+      in.pass(probe);
+      out.assign(probe.string.begin(), probe.string.end());
+    } else {
+      decode_any(in, out);
     }
-    out.clear();
-    in.chunks(head, [&](const cbor::Item& chunk) { out.insert(out.end(), chunk.data, chunk.data + chunk.size); });
   }
   static void encode(detail::Encoder& out, const Bytes& value) { out.bytes(value); }
   static constexpr void cddl(detail::TextSink& out) { out << "bstr"; }
+
+ private:
+  [[gnu::noinline]] static void decode_any(detail::Decoder& in, Bytes& out) {
+    const cbor::Item head = in.next(cbor::Type::bytes, "bytes");
+    out.clear();
+    in.chunks(head, [&](const cbor::Item& chunk) { out.insert(out.end(), chunk.data, chunk.data + chunk.size); });
+  }
 };
 
 }  // namespace backplane

@@ -100,7 +100,7 @@ struct Codec<T> {
   static std::string expected() { return "map"; }
 
   static void decode(detail::Decoder& in, T& out) {
-    const cbor::Item head = in.next(cbor::Type::map, "map");
+    const cbor::Item head = decode_head(in);
     const detail::Decoder::Depth depth(in);
     Seen seen;
     const std::uint64_t done = read_in_order(in, head, out, seen);
@@ -155,10 +155,24 @@ struct Codec<T> {
     boost::mp11::mp_for_each<typename All::List>(use);
   }
 
+  // Known before any value is, if no member may be absent.
+  static constexpr bool head_is_known = All::count < 24 && !All::any_optional;
+  static constexpr std::array<std::uint8_t, 1> known_head = {0xa0 + All::count % 24};
+
+  static cbor::Item decode_head(detail::Decoder& in) {
+    // A map that the rest of the bytes cannot hold is next()'s to refuse.
+    if (head_is_known && in.rest().size() > 2 * All::count && in.take(known_head)) {
+      cbor::Item head;
+      head.type = cbor::Type::map;
+      head.value = All::count;
+      return head;
+    }
+    return in.next(cbor::Type::map, "map");
+  }
+
   static void encode_head(detail::Encoder& out, const T& value) {
-    if constexpr (All::count < 24 && !All::any_optional) {
-      constexpr std::array<std::uint8_t, 1> head = {0xa0 + All::count};  // known before any value is
-      out.encoded(head);
+    if constexpr (head_is_known) {
+      out.encoded(known_head);
     } else {
       std::size_t count = 0;
       each([&]<class M>(M) { count += present(value.*M::pointer); });

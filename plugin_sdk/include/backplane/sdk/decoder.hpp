@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <backplane/cbor/probe.hpp>
 #include <backplane/cbor/reader.hpp>
 #include <cstring>
 
@@ -52,6 +53,13 @@ class Decoder {
     reader_.pass(size);
     return true;
   }
+
+  /// What lies ahead if it is a plain number or string. For what a type mostly is; take it with pass(), or
+  /// leave it to next(), which tells what is wrong.
+  cbor::Probe probe() const noexcept { return cbor::Probe(reader_.rest()); }
+  void pass(const cbor::Probe& probe) noexcept { reader_.pass(probe.length); }
+
+  View rest() const noexcept { return reader_.rest(); }
 
   /// Whether the next item, tags passed over, is null or undefined.
   bool null_ahead() {
