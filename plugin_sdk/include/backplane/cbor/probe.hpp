@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "reader.hpp"
 #include "writer.hpp"
@@ -15,19 +16,21 @@ namespace backplane::cbor {
 
 /// What lies ahead, as far as the common cases go. Only the members that `type` calls for are set.
 struct Probe {
-  Type type;           ///< uint, negint, real, bytes or text; `end` for whatever else, which a Reader has to tell
-  std::size_t length;  ///< of the item, in bytes
+  Type type = Type::end;  ///< uint, negint, real, bytes or text; `end` for all else, which a Reader has to tell
+  std::size_t length;     ///< of the item, in bytes
   union {
     std::uint64_t value;  ///< uint; negint (meaning -1 - value)
     double real;
-    View string;  ///< bytes; text, which may not be UTF-8
+    const std::uint8_t* data;  ///< bytes; text, which may not be UTF-8
   };
+  std::size_t size;
 
-  explicit Probe(View input) noexcept : type(Type::end), length(0), value(0) {
-    const cbor_decoder_result result = cbor_stream_decode(input.data(), input.size(), &callbacks, this);
-    length = result.read;
-    if (result.status != CBOR_DECODER_FINISHED) type = Type::end;
+  explicit Probe(View input) noexcept {
+    // Calls back if there is such an item and it is whole.
+    length = cbor_stream_decode(input.data(), input.size(), &callbacks, this).read;
   }
+
+  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data), size}; }
 
  private:
   template <Type type, class T>
@@ -43,7 +46,8 @@ struct Probe {
   template <Type type>
   static void whole(void* probe, cbor_data data, std::size_t size) noexcept {
     static_cast<Probe*>(probe)->type = type;
-    static_cast<Probe*>(probe)->string = View(data, size);
+    static_cast<Probe*>(probe)->data = data;
+    static_cast<Probe*>(probe)->size = size;
   }
 
   static constexpr cbor_callbacks callbacks = [] {

@@ -75,7 +75,7 @@ class Reader {
   View rest() const noexcept { return input_.subspan(at_); }
 
   /// The next head. Throws Error where there is none, or no well-formed one.
-  Item next() {
+  [[gnu::noinline]] Item next() {
     if (at_end()) [[unlikely]]
       cut_off();
     Item item;

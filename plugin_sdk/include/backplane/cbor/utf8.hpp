@@ -9,19 +9,17 @@
 namespace backplane::cbor {
 
 namespace detail {
-/// Whether less than eight bytes are ASCII: most names and words are. The two loads overlap.
+/// Whether less than eight bytes are ASCII: most names and words are. What is looked at overlaps.
 inline bool short_ascii(std::string_view text) noexcept {
   const char* const begin = text.data();
-  const char* const end = begin + text.size();
-  if (text.size() >= 4) {
+  const std::size_t size = text.size();
+  if (size >= 4) {
     std::uint32_t words[2];
     std::memcpy(&words[0], begin, 4);
-    std::memcpy(&words[1], end - 4, 4);
+    std::memcpy(&words[1], begin + size - 4, 4);
     return ((words[0] | words[1]) & 0x80808080u) == 0;
   }
-  unsigned all = 0;
-  for (const char* p = begin; p != end; ++p) all |= static_cast<unsigned char>(*p);
-  return all < 0x80;
+  return size == 0 || ((begin[0] | begin[size / 2] | begin[size - 1]) & 0x80) == 0;
 }
 }  // namespace detail
 

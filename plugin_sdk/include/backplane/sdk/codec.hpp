@@ -168,13 +168,10 @@ struct Codec<std::string> {
   static std::string expected() { return "text"; }
   static void decode(detail::Decoder& in, std::string& out) {
     const cbor::Probe probe = in.probe();
-    if (probe.type == cbor::Type::text) [[likely]] {
-      const std::string_view text(reinterpret_cast<const char*>(probe.string.data()), probe.string.size());
-      if (cbor::valid_utf8(text)) [[likely]] {
-        in.pass(probe);
-        out.assign(text);
-        return;
-      }
+    if (probe.type == cbor::Type::text && cbor::valid_utf8(probe.text())) [[likely]] {
+      in.pass(probe);
+      out.assign(probe.text());
+      return;
     }
     decode_any(in, out);
   }
@@ -197,7 +194,7 @@ struct Codec<Bytes> {
     const cbor::Probe probe = in.probe();
     if (probe.type == cbor::Type::bytes) [[likely]] {
       in.pass(probe);
-      out.assign(probe.string.begin(), probe.string.end());
+      out.assign(probe.data, probe.data + probe.size);
     } else {
       decode_any(in, out);
     }

@@ -100,20 +100,12 @@ struct Codec<T> {
   static std::string expected() { return "map"; }
 
   static void decode(detail::Decoder& in, T& out) {
-    const cbor::Item head = decode_head(in);
+    const std::uint64_t count = decode_head(in);
     const detail::Decoder::Depth depth(in);
     Seen seen;
-    const std::uint64_t done = read_in_order(in, head, out, seen);
-    std::size_t next = All::count;
-    in.rest_of_pairs(head, done, [&](std::string_view key) {
-      const std::size_t i = All::find(key, next);
-      if (i == All::count) in.fail(join("unknown field; known: ", All::known()));
-      if (seen[i]) in.fail("given twice");
-      seen.set(i);
-      next = i + 1;
-      read(in, out, i);
-    });
-    if (!in.absent_is_default()) check_missing(in, seen);
+    const std::uint64_t done = read_in_order(in, count, out, seen);
+    if (done == count && done == All::count) return;  // all are there
+    read_rest(in, count == in.to_the_end ? count : count - done, out, seen);
   }
 
   static void encode(detail::Encoder& out, const T& value) {
@@ -159,15 +151,11 @@ struct Codec<T> {
   static constexpr bool head_is_known = All::count < 24 && !All::any_optional;
   static constexpr std::array<std::uint8_t, 1> known_head = {0xa0 + All::count % 24};
 
-  static cbor::Item decode_head(detail::Decoder& in) {
+  static std::uint64_t decode_head(detail::Decoder& in) {
     // A map that the rest of the bytes cannot hold is next()'s to refuse.
-    if (head_is_known && in.rest().size() > 2 * All::count && in.take(known_head)) {
-      cbor::Item head;
-      head.type = cbor::Type::map;
-      head.value = All::count;
-      return head;
-    }
-    return in.next(cbor::Type::map, "map");
+    if (head_is_known && in.rest().size() > 2 * All::count && in.take(known_head)) return All::count;
+    const cbor::Item head = in.next(cbor::Type::map, "map");
+    return head.until_end ? in.to_the_end : head.value;
   }
 
   static void encode_head(detail::Encoder& out, const T& value) {
@@ -191,22 +179,36 @@ struct Codec<T> {
 
   using Seen = std::bitset<All::count + 1>;
 
-  /// Reads the pairs whose keys come in the order of the members and in their shortest form, as all but a
-  /// stranger's do. How many it read; the rest may be anything.
-  static std::uint64_t read_in_order(detail::Decoder& in, const cbor::Item& head, T& out, Seen& seen) {
-    const std::uint64_t count = head.until_end ? All::count : head.value;
+  /// Reads the pairs, of `count` at most, whose keys come in the order of the members and in their shortest form,
+  /// as all but a stranger's do. How many it read; the rest may be anything.
+  static std::uint64_t read_in_order(detail::Decoder& in, std::uint64_t count, T& out, Seen& seen) {
     std::uint64_t done = 0;
     std::size_t i = 0;
+    detail::Step step(in.here());
     each([&]<class M>(M) {
       if (done != count && in.take(detail::Key<M>::bytes)) {
-        const detail::Step step(in.here(), detail::Key<M>::name);
+        step.go_to(detail::Key<M>::name);
         read_member<M>(in, out);
-        seen.set(i);
+        seen[i] = true;
         ++done;
       }
       ++i;
     });
     return done;
+  }
+
+  /// Reads so many pairs more, in any order and form.
+  [[gnu::noinline]] static void read_rest(detail::Decoder& in, std::uint64_t count, T& out, Seen& seen) {
+    std::size_t next = All::count;
+    in.pairs_left(count, [&](std::string_view key) {
+      const std::size_t i = All::find(key, next);
+      if (i == All::count) in.fail(join("unknown field; known: ", All::known()));
+      if (seen[i]) in.fail("given twice");
+      seen.set(i);
+      next = i + 1;
+      read(in, out, i);
+    });
+    if (!in.absent_is_default()) check_missing(in, seen);
   }
 
   template <class M>

@@ -112,14 +112,16 @@ class Decoder {
   template <class Value>
   void pairs(const cbor::Item& head, Value value) {
     const Depth depth(*this);
-    rest_of_pairs(head, 0, value);
+    pairs_left(head.until_end ? to_the_end : head.value, value);
   }
 
-  /// The same, from pair `i` on.
+  static constexpr std::uint64_t to_the_end = UINT64_MAX;  // no map holds so many
+
+  /// Calls `value(key)` for so many pairs, or for all up to the break.
   template <class Value>
-  void rest_of_pairs(const cbor::Item& head, std::uint64_t i, Value value) {
+  void pairs_left(std::uint64_t count, Value value) {
     std::string scratch;
-    for (; head.until_end ? !passed_end() : i < head.value; ++i) {
+    for (std::uint64_t i = 0; count == to_the_end ? !passed_end() : i < count; ++i) {
       const cbor::Item key = next();
       if (key.type != cbor::Type::text) fail(join("expected text as key, got ", cbor::name(key.type)));
       const std::string_view name = text(key, scratch);
