@@ -34,14 +34,22 @@ struct Out {
     at += cbor_encode_bytestring_start(v.size(), at, left());
     copy(v.data(), v.size());
   }
-  /// Of the program's own.
-  void key(std::string_view v) {
-    at += cbor_encode_string_start(v.size(), at, left());
-    copy(v.data(), v.size());
+  /// A short word of the program's own, whose head the compiler knows.
+  template <std::size_t n>
+  void key(const char (&word)[n]) {
+    static_assert(n - 1 < 24);
+    if (left() < n) {
+      fits = false;
+      return;
+    }
+    *at = 0x60 + n - 1;
+    std::memcpy(at + 1, word, n - 1);
+    at += n;
   }
   void text(std::string_view v) {
     if (!backplane::cbor::valid_utf8(v)) fits = false;
-    key(v);
+    at += cbor_encode_string_start(v.size(), at, left());
+    copy(v.data(), v.size());
   }
   std::size_t written(const std::uint8_t* begin) const { return fits ? static_cast<std::size_t>(at - begin) : 0; }
 };
@@ -163,8 +171,18 @@ struct In {
     count = head.number;
     return count <= static_cast<std::size_t>(end - at);
   }
+  /// Whether the next item is this short key, in its shortest form: then it is passed over. Most keys come in their
+  /// order, so that this is cheaper than to have libcbor look.
+  bool passed(std::string_view key) {
+    if (static_cast<std::size_t>(end - at) <= key.size() || *at != 0x60 + key.size() ||
+        std::memcmp(at + 1, key.data(), key.size()) != 0) {
+      return false;
+    }
+    at += 1 + key.size();
+    return true;
+  }
   /// A map with each of the keys once; `member(i)` reads the value of the i-th, `needed` has a bit for each that
-  /// must be there. The keys mostly come in their order.
+  /// must be there.
   template <std::size_t n, class Member>
   bool map(const std::string_view (&keys)[n], unsigned needed, Member member) {
     Head head;
@@ -172,10 +190,10 @@ struct In {
     unsigned seen = 0;
     std::size_t guess = 0;
     for (std::uint64_t pairs = head.number; pairs != 0; --pairs) {
-      std::string_view key;
-      if (!text(key)) return false;
       std::size_t i = guess;
-      if (i == n || keys[i] != key) {
+      if (i == n || !passed(keys[i])) {
+        std::string_view key;
+        if (!text(key)) return false;
         for (i = 0; i < n && keys[i] != key; ++i) {
         }
         if (i == n) return false;
@@ -249,7 +267,7 @@ std::size_t write_by_hand(const Nested& value, std::uint8_t* begin, std::size_t 
   out.key("source");
   out.text(value.source);
   out.key("level");
-  out.key(level_names[level]);
+  level == 0 ? out.key("low") : level == 1 ? out.key("normal") : out.key("high");
   out.key("window");
   out.map(2);
   out.key("from");
