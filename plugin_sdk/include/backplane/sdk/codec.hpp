@@ -8,6 +8,10 @@
 //   static void decode(detail::Decoder&, T&)        reads over whatever the value held; throws DecodeError
 //   static void encode(detail::Encoder&, const T&)
 //   static constexpr void cddl(detail::TextSink&)   one CDDL type
+//
+// and, if it likes, for a value that fails as a whole or not at all:
+//
+//   static bool try_encode(detail::Encoder&, const T&)  false, and nothing written, where encode() would throw
 #pragma once
 
 #include <algorithm>
@@ -36,6 +40,31 @@ namespace detail {
 template <class T>
 concept Integer = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
                   !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
+
+/// Types of which every value can be sent, so that no error will ask where it stood. Described structs add theirs.
+template <class T>
+inline constexpr bool always_encodes =
+    Integer<T> || std::is_same_v<T, bool> || std::is_floating_point_v<T> || std::is_same_v<T, Bytes>;
+
+template <class T, class Where>
+[[gnu::cold, gnu::noinline]] void encode_to_fail(Encoder& out, const Where& where, const T& value) {
+  const Step step(out.here(), where);
+  Codec<T>::encode(out, value);
+}
+
+/// Encodes a part of a larger value. `where` is what its Step is made of: one is only made if an error may ask.
+template <class T, class Where>
+void encode_part(Encoder& out, const Where& where, const T& value) {
+  if constexpr (always_encodes<T>) {
+    Codec<T>::encode(out, value);
+  } else if constexpr (requires { Codec<T>::try_encode(out, value); }) {
+    if (!Codec<T>::try_encode(out, value)) [[unlikely]]
+      encode_to_fail<T>(out, where, value);
+  } else {
+    const Step step(out.here(), where);
+    Codec<T>::encode(out, value);
+  }
+}
 
 inline std::string integer_text(const cbor::Item& item) {
   if (item.type == cbor::Type::uint) return std::to_string(item.value);
@@ -176,6 +205,7 @@ struct Codec<std::string> {
     decode_any(in, out);
   }
   static void encode(detail::Encoder& out, const std::string& value) { out.text(value); }
+  static bool try_encode(detail::Encoder& out, const std::string& value) { return out.try_text(value); }
   static constexpr void cddl(detail::TextSink& out) { out << "tstr"; }
 
  private:

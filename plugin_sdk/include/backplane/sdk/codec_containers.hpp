@@ -38,8 +38,7 @@ struct Codec<std::vector<T, Allocator>> {
   static void encode(detail::Encoder& out, const std::vector<T, Allocator>& value) {
     out.array(value.size());
     for (std::size_t i = 0; i < value.size(); ++i) {
-      const detail::Step step(out.here(), i);
-      Codec<T>::encode(out, value[i]);
+      detail::encode_part<T>(out, i, value[i]);
     }
   }
 
@@ -72,7 +71,7 @@ struct MapCodec {
   static void encode(Encoder& out, const Map& value) {
     out.map(value.size());
     for (const auto& [key, element] : value) {
-      const Step step(out.here(), key);
+      const Step step(out.here(), std::string_view(key));
       out.text(key);
       Codec<T>::encode(out, element);
     }
@@ -94,6 +93,9 @@ struct Codec<std::map<std::string, T, Compare, Allocator>>
 template <class T, class Hash, class Equal, class Allocator>
 struct Codec<std::unordered_map<std::string, T, Hash, Equal, Allocator>>
     : detail::MapCodec<std::unordered_map<std::string, T, Hash, Equal, Allocator>> {};
+
+template <class T>
+inline constexpr bool detail::always_encodes<std::optional<T>> = detail::always_encodes<T>;
 
 /// CBOR null (or undefined) is nullopt; as a member of a struct it may also be absent, and is left out
 /// when written.

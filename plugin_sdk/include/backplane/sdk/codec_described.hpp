@@ -26,13 +26,6 @@ inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
 
-/// Types of which every value can be sent, so that no error will ask where it stood.
-template <class T>
-inline constexpr bool always_encodes =
-    Integer<T> || std::is_same_v<T, bool> || std::is_floating_point_v<T> || std::is_same_v<T, Bytes>;
-template <class T>
-inline constexpr bool always_encodes<std::optional<T>> = always_encodes<T>;
-
 /// The wire name of a member or enumerator: a trailing underscore goes, so that `delete_` and `class_`
 /// can stand for what C++ keeps to itself.
 constexpr std::string_view wire_name(const char* identifier) {
@@ -89,6 +82,11 @@ struct Members {
   }
 };
 
+template <DescribedStruct T>
+inline constexpr bool always_encodes<T> = []<class... M>(boost::mp11::mp_list<M...>) {
+  return (always_encodes<typename Members<T>::template Type<M>> && ...);
+}(boost::mp11::mp_rename<typename Members<T>::List, boost::mp11::mp_list>());
+
 }  // namespace detail
 
 /// A map from member names to values. Each member must be there once, but for optionals; no other may.
@@ -113,13 +111,7 @@ struct Codec<T> {
     each([&]<class M>(M) {
       if (!present(value.*M::pointer)) return;
       out.encoded(detail::Key<M>::bytes);
-      using Member = typename All::template Type<M>;
-      if constexpr (detail::always_encodes<Member>) {
-        Codec<Member>::encode(out, value.*M::pointer);
-      } else {
-        const detail::Step step(out.here(), detail::Key<M>::name);
-        Codec<Member>::encode(out, value.*M::pointer);
-      }
+      detail::encode_part<typename All::template Type<M>>(out, detail::Key<M>::name, value.*M::pointer);
     });
   }
 
@@ -283,14 +275,20 @@ struct Codec<T> {
   }
 
   static void encode(detail::Encoder& out, T value) {
-    std::string_view text;
-    each([&]<class E>(E) {
-      if (E::value == value) text = detail::wire_name(E::name);
-    });
-    if (text.empty()) {
+    if (!try_encode(out, value)) {
       out.fail(join("enum value ", static_cast<std::int64_t>(value), " has no name; names: ", expected()));
     }
-    out.text(text);
+  }
+
+  static bool try_encode(detail::Encoder& out, T value) {
+    bool found = false;
+    // Of several names of one value the last counts.
+    boost::mp11::mp_for_each<boost::mp11::mp_reverse<List>>([&]<class E>(E) {
+      if (found || E::value != value) return;
+      out.encoded(detail::Key<E>::bytes);
+      found = true;
+    });
+    return found;
   }
 
   static constexpr void cddl(detail::TextSink& out) {

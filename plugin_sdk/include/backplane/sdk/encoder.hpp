@@ -136,9 +136,15 @@ class Encoder {
     out_.append(v.data(), v.size());
   }
   void text(std::string_view v) {
-    if (!cbor::valid_utf8(v)) fail("text that is not UTF-8");
+    if (!try_text(v)) fail("text that is not UTF-8");
+  }
+  /// False, and nothing written, if `v` is not UTF-8.
+  bool try_text(std::string_view v) {
+    if (!cbor::valid_utf8(v)) [[unlikely]]
+      return false;
     out_.commit(cbor_encode_string_start(v.size(), out_.room(head), head));
     out_.append(v.data(), v.size());
+    return true;
   }
   /// One item that is encoded already.
   void encoded(View v) { out_.append(v.data(), v.size()); }

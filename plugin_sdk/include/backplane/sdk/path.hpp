@@ -17,11 +17,19 @@ namespace backplane::detail {
 /// root through the stack, so that a path costs nothing until an error needs it.
 class Step {
  public:
+  // The address of a local stays behind only until the destructor; g++ cannot see that everywhere.
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdangling-pointer"
+#endif
   Step(const Step*& current, std::string_view key) : current_(current), up_(current) {
     go_to(key);
     current = this;
   }
   Step(const Step*& current, std::size_t index) : current_(current), up_(current), index_(index) { current = this; }
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#pragma GCC diagnostic pop
+#endif
   /// Before the first go_to().
   explicit Step(const Step*& current) : Step(current, std::size_t{0}) {}
   Step(const Step&) = delete;
