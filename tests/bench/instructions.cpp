@@ -58,16 +58,16 @@ bool fibers(const char* verb, std::uint64_t count) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 3 && bench::is_sdk_path(argv[1])) {  // these need no host
+    return bench::sdk_path(argv[1], std::strtoull(argv[2], nullptr, 10)) ? 0 : 1;
+  }
   const std::string what = argc == 3 ? argv[1] : "";
   const std::uint64_t count = argc == 3 ? std::strtoull(argv[2], nullptr, 10) : 0;
-  const bool of_host = what == "request" || what == "switch" || what == "create";
-  const bool of_sdk = what == "encode" || what == "decode" || what == "typed" || what == "raw";
-  if (count == 0 || !(of_host || of_sdk)) {
-    std::cerr << "usage: backplane-instructions request|switch|create|encode|decode|typed|raw COUNT\n";
+  if (count == 0 || (what != "request" && what != "switch" && what != "create")) {
+    std::cerr << "usage: backplane-instructions request|switch|create COUNT\n";
     return 2;
   }
   try {
-    if (of_sdk) return bench::sdk_path(what, count) ? 0 : 1;
     return (what == "request" ? Chain(count).run() : fibers(what.c_str(), count)) ? 0 : 1;
   } catch (const std::exception& error) {
     std::cerr << error.what() << '\n';
