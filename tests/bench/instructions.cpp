@@ -11,6 +11,7 @@
 
 #include "embedded.hpp"
 #include "host.hpp"
+#include "sdk_paths.hpp"
 
 namespace {
 
@@ -65,6 +66,9 @@ bool fibers(const char* verb, std::uint64_t count) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 3 && bench::is_sdk_path(argv[1])) {  // these need no host
+    return bench::sdk_path(argv[1], std::strtoull(argv[2], nullptr, 10)) ? 0 : 1;
+  }
   const std::string what = argc == 3 ? argv[1] : "";
   const std::uint64_t count = argc == 3 ? std::strtoull(argv[2], nullptr, 10) : 0;
   if (count == 0 || (what != "request" && what != "requests" && what != "switch" && what != "create")) {
