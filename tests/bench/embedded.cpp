@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "embedded.hpp"
 
+#include <cstdio>
+#include <cstdlib>
 #include <stdexcept>
 
 namespace bench {
@@ -10,6 +12,11 @@ void expect_ok(bp_status status, const std::string& what, const bp_result& resul
   std::string text = what + ": " + bp_status_name(status);
   if (result.message.size != 0) text += ": " + std::string(result.message.data, result.message.size);
   throw std::runtime_error(text);
+}
+
+void refused(bp_status status) noexcept {
+  std::fprintf(stderr, "bench: bp_submit refused a call: %s\n", bp_status_text(status));
+  std::abort();
 }
 
 Embedded::Embedded(const std::string& path, std::int32_t spin_us) {
