@@ -54,6 +54,7 @@ constexpr const char* tails[] = {".p99", ".p999"};
 // ---- The rows, a file of rows/ each; rows.cpp lists them ----
 
 std::span<const Row> request_echo_rows();
+std::span<const Row> roundtrip_rows();
 std::span<const Row> fiber_switch_rows();
 std::span<const Row> fiber_create_rows();
 std::span<const Row> fiber_many_rows();
