@@ -39,6 +39,8 @@ class Embedded {
   ~Embedded() { bp_context_destroy(context_); }
 
   bp_context context() const { return context_; }
+  /// A further module. Throws std::runtime_error.
+  void load(const std::string& path);
   /// Throws std::runtime_error if the module has no such name.
   bp_method method(const std::string& wire_name) const;
 

@@ -55,6 +55,10 @@ constexpr const char* tails[] = {".p99", ".p999"};
 
 std::span<const Row> request_echo_rows();
 std::span<const Row> roundtrip_rows();
+std::span<const Row> typed_rows();
+std::span<const Row> payload_rows();
+std::span<const Row> events_rows();
+std::span<const Row> hostfn_rows();
 std::span<const Row> fiber_switch_rows();
 std::span<const Row> fiber_create_rows();
 std::span<const Row> fiber_many_rows();
