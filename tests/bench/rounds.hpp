@@ -76,6 +76,14 @@ Figure interleaved(Rounds rounds, Ours ours, Floor floor) {
   return {median(std::move(values)), median(std::move(floors))};
 }
 
+/// The same of what has no floor.
+template <class Ours>
+Figure repeated(Rounds rounds, Ours ours) {
+  Figure figure = interleaved(rounds, ours, [](std::uint64_t) { return 1.0; });
+  figure.floor.reset();
+  return figure;
+}
+
 /// The sample that so large a part of all lies below.
 inline double quantile(std::vector<double>& samples, double part) {
   const auto at = samples.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(samples.size() - 1) * part);
