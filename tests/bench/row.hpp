@@ -60,6 +60,8 @@ std::span<const Row> payload_rows();
 std::span<const Row> events_rows();
 std::span<const Row> hostfn_rows();
 std::span<const Row> lookup_rows();
+std::span<const Row> lookup_handle_rows();
+std::span<const Row> reload_rows();
 std::span<const Row> fiber_switch_rows();
 std::span<const Row> fiber_create_rows();
 std::span<const Row> fiber_many_rows();
