@@ -22,6 +22,11 @@ std::string returned_text(const Request& request) {
 }  // namespace
 
 bp_status RequestLoop::answer(bp_token token, const bp_answer& answer) {
+  if (current_loop != nullptr && current_loop->running_fiber_ != nullptr && answer.status != BP_PARTIAL) {
+    auto* const running = static_cast<Request*>(current_loop->running_fiber_->user);
+    if (running != nullptr && running->token() == token) [[likely]]
+      return current_loop->answer_running(*running, token, answer);
+  }
   bp_status status = BP_STALE_TOKEN;
   if (token::kind(token) == request_kind) status = answer_request(token, answer);
   if (token::kind(token) == pending_kind) status = answer_pending(token, answer, nullptr);
@@ -33,6 +38,18 @@ bp_status RequestLoop::complete(bp_token token, const bp_answer& answer) {
   const bp_status status = answer_pending(token, answer, this);
   if (status == BP_STALE_TOKEN) counts_.tokens_refused.fetch_add(1, std::memory_order_relaxed);
   return status;
+}
+
+// The handler replies from where it runs, so the loop cannot go away, and the record need not be looked for.
+bp_status RequestLoop::answer_running(Request& request, bp_token token, const bp_answer& answer) noexcept {
+  if (!is_terminal(answer.status)) return BP_INVALID_ARGUMENT;
+  if (!request.claim(token)) {
+    stale_answers_.fetch_add(1, std::memory_order_relaxed);
+    return BP_STALE_TOKEN;
+  }
+  request.answer.assign(answer);
+  answered(request);
+  return BP_OK;
 }
 
 bp_status RequestLoop::answer_request(bp_token token, const bp_answer& answer) {
@@ -89,16 +106,19 @@ bp_status RequestLoop::partial(Request& request, bp_token token, const bp_answer
 // Whoever claimed the request has filled in its answer. Behind parts that are still on their way it takes
 // the way of the mailbox, as they may have: an answer must not overtake them.
 void RequestLoop::answered(Request& request) {
-  if (on_thread() && request.partials.load(std::memory_order_acquire) == 0) {
-    deliveries_.push(&request.delivery);
-    return;
-  }
+  if (on_thread() && request.partials.load(std::memory_order_acquire) == 0) return deliver_soon(request);
   request.answered.owner = &request;
   request.answered.apply = [](Mail& mail) {
     Request& done = *static_cast<MailFrom<Request>&>(mail).owner;
     done.loop.load(std::memory_order_relaxed)->deliveries_.push(&done.delivery);
   };
   send(request.answered);
+}
+
+// In this turn of the loop.
+void RequestLoop::deliver_soon(Request& request) noexcept {
+  request.leaving = true;
+  deliveries_.push(&request.delivery);
 }
 
 bp_status RequestLoop::cancel(bp_request handle) {
@@ -240,7 +260,7 @@ void RequestLoop::deliver_terminal(Request& request) {
     request.answer.fail(BP_ENTRY_RETURNED, returned_text(request));
   }
   request.delivered = true;
-  timers_.cancel(request.timer);
+  if (request.timer.is_set()) timers_.cancel(request.timer);
   if (request.tally != nullptr) {
     Tally::add(request.tally->bytes_out, request.answer.payload().view().size);
     if (request.answer.status != BP_OK) Tally::add(request.tally->errors);

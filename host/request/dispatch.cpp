@@ -34,11 +34,16 @@ std::string no_reply_text(const Request& request) {
 void RequestLoop::admit(Request& request) {
   link_open(open_, request);
   LoopCounts::add(counts_.open);
+  if (request.from_outside) LoopCounts::add(counts_.accepted);
   if (request.deadline != 0 && !set_timer(request) && request.claim(request.token())) {
     request.answer.fail(BP_OUT_OF_MEMORY, "no memory for the timer of its deadline");
     answered(request);
   }
-  queue_.push(&request);
+}
+
+// Before this turn of the loop leaves it open.
+void RequestLoop::link(Request& request) noexcept {
+  if (!is_linked(request)) link_open(open_, request);
 }
 
 void RequestLoop::handle(Request& request) {
@@ -123,7 +128,7 @@ void RequestLoop::handler_ended(Request& request, bp_handled handled) {
   const bool is_static = (request.handler->flags & BP_HANDLER_STATIC) != 0;
   if (handled == BP_LATER && !is_static && request.returned_fiber == 0) {
     if (request.open()) watch_time(request);
-  } else if (request.claim(request.token())) {
+  } else if (request.open() && request.claim(request.token())) {
     request.answer.fail(BP_NO_REPLY, no_reply_text(request));
     answered(request);
   }
@@ -131,6 +136,7 @@ void RequestLoop::handler_ended(Request& request, bp_handled handled) {
 }
 
 void RequestLoop::run_on_worker(Request& request) {
+  link(request);
   request.run_weight = 1;  // a change of threads costs more than all clocks
   watch_time(request);
   const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
@@ -205,18 +211,19 @@ void RequestLoop::worker_returned(Request& request) {
 // No handler runs for the request, or will.
 void RequestLoop::end(Request& request) {
   request.ended = true;
+  if (!request.leaving) link(request);
   release_if_done(request);
 }
 
 void RequestLoop::release_if_done(Request& request) {
   if (!request.ended || !request.delivered || request.partials.load(std::memory_order_acquire) != 0) return;
-  timers_.cancel(request.timer);
-  unlink_open(request);
+  if (request.timer.is_set()) timers_.cancel(request.timer);
+  if (is_linked(request)) unlink_open(request);
   bp_instance* const instance = request.instance;
   if (request.tally != nullptr) Tally::add(request.tally->ended);
   request.payload.clear();
   request.answer.clear();
-  Request::slab().free(&request);
+  free_request(request);
   LoopCounts::drop(counts_.open);
   if (instance == nullptr) return;
   LoopCounts::drop(instance->in_flight);

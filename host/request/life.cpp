@@ -58,6 +58,10 @@ void RequestLoop::cancel_all() noexcept { send(cancel_errand_); }
 
 void RequestLoop::cancel_open() {
   take_ingress();  // what was submitted before the close is to be canceled too
+  while (Request* const request = take_from_lane()) {
+    link(*request);
+    queue_.push(request);
+  }
   // Tokens first, so that no handler can wait for an answer that never comes. One without a waiter has
   // been answered, or given up, and what remains of it is in the mailbox.
   for (Pending* pending = open_pending_; pending != nullptr;) {
@@ -103,6 +107,7 @@ void RequestLoop::rest() noexcept {
     delete std::exchange(parked_, parked_->next);
     --parked_count_;
   }
+  free_spare_requests();
   stacks_.trim_all();
   functions_.clear();
   instances_.clear();

@@ -61,8 +61,11 @@ struct LoopCounts {
 
 /// The request thread of one context: takes requests, runs handlers on fibers, delivers replies.
 ///
-///   submit ─► ingress ─► take_ingress ─► run_fibers ─► deliver_replies ─► on_reply
+///   submit ─► ingress ─► run_fibers ─► deliver_replies ─► on_reply
 ///   reply, complete, cancel ─► mailbox ─► take_mail ─┘ (resumes fibers)
+///
+/// Most calls lie in the ingress as letters until their turn comes, and become requests then. Requests with a
+/// deadline and those that came by the shared queue are taken in as soon as they are seen (take_ingress).
 ///
 /// Rules that hold throughout:
 ///   1. Each request's token is claimed once; the claimer alone fills in the answer.
@@ -170,6 +173,14 @@ class RequestLoop {
   };
 
   // submit.cpp
+  bp_status send_letter(Ingress<Request, Letter>::Lane& lane, const Method& method,
+                        const bp_submission& submission) noexcept;
+  bp_status push_request(const Method* method, const bp_submission& submission, bp_request* out);
+  bp_status pushed(Ingress<Request, Letter>::Push result) noexcept;
+  Request* new_request() noexcept;
+  void free_request(Request& request) noexcept;
+  void free_spare_requests() noexcept;
+  Request* read_letter(const Letter& letter) noexcept;
   Request* request_from_inside(std::string_view name, bp_bytes payload, Nanos deadline, Waiter& waiter);
 
   // loop.cpp
@@ -181,16 +192,21 @@ class RequestLoop {
   bool deliver_replies();
   void wait();
   bool spin() noexcept;
-  bool nothing_waits() const noexcept { return ingress_.empty() && mailbox_.empty(); }
+  bool nothing_waits() noexcept { return ingress_.empty() && mailbox_.empty(); }
   void send(Mail& mail) noexcept;
   Fiber* idle_fiber();
   void resume(Fiber& fiber);
   static void fiber_body(Fiber& self, void* loop) noexcept;
+  void run_next(Request& request);
   Request* next_request() noexcept;
+  Request* take_next() noexcept;
   Request* take_queued() noexcept;
+  Request* take_from_lane() noexcept;
+  void refuse_letter();
 
   // dispatch.cpp
   void admit(Request& request);
+  void link(Request& request) noexcept;
   void handle(Request& request);
   void refuse(Request& request, bp_status status, std::string_view message);
   bp_instance* instance_of(const Generation& generation) const noexcept;
@@ -210,9 +226,11 @@ class RequestLoop {
 
   // answering.cpp
   static bp_status answer_request(bp_token token, const bp_answer& answer);
+  bp_status answer_running(Request& request, bp_token token, const bp_answer& answer) noexcept;
   static bp_status answer_pending(bp_token token, const bp_answer& answer, RequestLoop* only);
   static bp_status partial(Request& request, bp_token token, const bp_answer& answer);
   void answered(Request& request);
+  void deliver_soon(Request& request) noexcept;
   void pending_answered(Pending& pending);
   void send_pending(Pending& pending) noexcept;
   void fail_callback(Pending& pending, bp_status status, std::string_view message);
@@ -292,10 +310,13 @@ class RequestLoop {
     Environment* const environment_;
   };
 
+  // Records kept for the next requests: as many as one turn of the loop has in hand.
+  static constexpr std::size_t spare_requests_kept = 96;
+
   static inline std::atomic<std::uint64_t> stale_answers_{0};
   // Of a TLS model that a signal handler may use in any thread: with others the C library may want memory.
   [[gnu::tls_model("initial-exec")]] static constinit thread_local RequestLoop* current_loop;
-  static constinit thread_local Request* current_worker_request;
+  [[gnu::tls_model("initial-exec")]] static constinit thread_local Request* current_worker_request;
 
   // Constant.
   const LoopOptions options_;
@@ -306,7 +327,7 @@ class RequestLoop {
   bp_context context_{};
 
   // Synchronised by themselves.
-  Ingress<Request> ingress_;
+  Ingress<Request, Letter> ingress_;
   Mailbox mailbox_;
   Waker waker_;
   Functions functions_;
@@ -321,7 +342,12 @@ class RequestLoop {
   std::vector<std::unique_ptr<Environment>> environments_;  // in no run
   Reactor reactor_;
   Timers timers_;
-  Fifo<Request> queue_;      // admitted, to be handled
+  Fifo<Request> queue_;      // admitted, to be handled, beside what waits in lanes
+  Request* next_ = nullptr;  // taken from one or the other for the fiber that is resumed now
+  bool from_lane_ = false;   // who had the last turn
+  bool no_memory_ = false;   // for the letter whose turn it is
+  Request* spare_requests_ = nullptr;
+  std::size_t spare_request_count_ = 0;
   Fifo<Fiber> ready_;        // suspended, and now to go on
   Fiber* parked_ = nullptr;  // fibers with nothing to do
   std::size_t parked_count_ = 0;
