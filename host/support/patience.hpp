@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
+#include <sched.h>
+
 #include <thread>
 
 #include "support/clock.hpp"
@@ -17,6 +18,24 @@ inline void relax_core() noexcept {
 #endif
 }
 
+/// Whoever is to bring what a thread spins for may have been put on this very core, and then cannot as long as it
+/// spins. So it gives way now and then: soon, as that one may just have been woken, and then seldom, because it takes a
+/// third of a microsecond in which nothing is seen.
+class GiveWay {
+ public:
+  explicit GiveWay(Nanos begin) noexcept : next_(begin + first) {}
+  void at(Nanos time) noexcept {
+    if (time < next_) return;
+    ::sched_yield();
+    next_ = time + interval;
+  }
+
+ private:
+  static constexpr Nanos first = 2'000;
+  static constexpr Nanos interval = 10'000;
+  Nanos next_;
+};
+
 /// How long one thread spins for something before it sleeps: a sleep and a wake take many times longer than what is
 /// waited for often does. Each vain spin halves the next one; each useful one, and each sleep that was as short as the
 /// longest spin, restores it. On one core it does not spin.
@@ -29,8 +48,11 @@ class Patience {
   template <class F>
   bool spin(F came) noexcept {
     if (now_ < shortest) return false;
-    const Nanos end = now() + now_;
-    do {
+    const Nanos begin = now();
+    const Nanos end = begin + now_;
+    GiveWay give_way(begin);
+    for (Nanos time = begin; time < end; time = now()) {
+      give_way.at(time);
       for (int i = 0; i < 32; ++i) {
         if (came()) {
           now_ = longest_;
@@ -38,7 +60,7 @@ class Patience {
         }
         relax_core();
       }
-    } while (now() < end);
+    }
     now_ /= 2;
     return false;
   }
