@@ -41,7 +41,9 @@ class GiveWay {
 /// longest spin, restores it. On one core it does not spin.
 class Patience {
  public:
-  explicit Patience(Nanos longest = 50'000) noexcept
+  static constexpr Nanos usual = 50'000;
+
+  explicit Patience(Nanos longest = usual) noexcept
       : longest_(std::thread::hardware_concurrency() == 1 ? 0 : longest), now_(longest_) {}
 
   /// Whether `came()` was seen to hold.
