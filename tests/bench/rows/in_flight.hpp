@@ -60,6 +60,8 @@ class InFlight {
     if (condition()) return;
     const auto end = std::chrono::steady_clock::now() + patience;
     for (unsigned i = 1; may_spin_ && (i % 64 != 0 || std::chrono::steady_clock::now() < end); ++i) {
+      // About every 10 us: the other thread may have been put on this core, and would otherwise wait for all of that.
+      if (i % 256 == 64) std::this_thread::yield();
       relax();
       seen_ = told_.load(std::memory_order_acquire);
       if (condition()) return;
