@@ -221,7 +221,7 @@ class Ingress {
   const std::uint32_t depth_;
   const std::uint64_t id_ = next_id();  // never that of another, so that a way that is remembered leads nowhere else
   std::atomic<bool> closed_{false};
-  Mutex mutex_;                         // of the lanes' owners
+  Mutex mutex_;                                         // of the lanes' owners
   std::array<std::atomic<Lane*>, lane_count> lanes_{};  // filled from the front, never taken away
   std::atomic<std::size_t> used_{0};
 

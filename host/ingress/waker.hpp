@@ -16,8 +16,9 @@ namespace backplane {
 /// The race, line by line. Producer: (1) publish an item; light_fence(); (2) load `state_`. Consumer:
 /// (3) store `state_` = asleep or polling; heavy_fence(); (4) look at the queues once more; sleep only if
 /// empty. Either (1) precedes the consumer's fence, and so (4) sees the item and the consumer does not sleep,
-/// or (2) follows it, and so the producer sees the state that (3) has stored, and wakes. Of several producers that see it, one wins the exchange and wakes. The futex sleeps only while
-/// `state_` is still asleep, so an exchange before it is not lost either.
+/// or (2) follows it, and so the producer sees the state that (3) has stored, and wakes. Of several producers that see
+/// it, one wins the exchange and wakes. The futex sleeps only while `state_` is still asleep, so an exchange before it
+/// is not lost either.
 class Waker {
  public:
   Waker() = default;

@@ -68,6 +68,8 @@ class Payload {
   /// Never with a null pointer, so that nobody need ask.
   bp_bytes view() const noexcept { return {buffer_ != nullptr ? buffer_->data : inline_, size_}; }
 
+  std::size_t size() const noexcept { return size_; }
+
   void clear() noexcept {
     if (buffer_ != nullptr) free_buffer(std::exchange(buffer_, nullptr));
     size_ = 0;

@@ -24,7 +24,7 @@ void RequestLoop::send(Errand& errand) noexcept {
   errand.apply = [](Mail& mail) {
     auto& self = static_cast<Errand&>(mail);
     RequestLoop& loop = *self.loop;
-    self.on_its_way.store(false, std::memory_order_release);
+    self.on_its_way.exchange(false, std::memory_order_acq_rel);
     (loop.*self.run)();
   };
   send(static_cast<Mail&>(errand));
@@ -54,9 +54,14 @@ void RequestLoop::tell_if_idle() {
   tell(&RequestLoop::idle_);
 }
 
-void RequestLoop::cancel_all() noexcept { send(cancel_errand_); }
+// From now on no request begins, until the thread comes round to it.
+void RequestLoop::cancel_all() noexcept {
+  begin_none_.store(true, std::memory_order_relaxed);
+  send(cancel_errand_);
+}
 
 void RequestLoop::cancel_open() {
+  begin_none_.store(false, std::memory_order_relaxed);
   take_ingress();  // what was submitted before the close is to be canceled too
   while (Request* const request = take_from_lane()) {
     link(*request);
@@ -111,6 +116,7 @@ void RequestLoop::rest() noexcept {
   stacks_.trim_all();
   functions_.clear();
   instances_.clear();
+  forget_routes();
   release_tallies();
 }
 
@@ -123,6 +129,7 @@ void RequestLoop::renew() noexcept {
     idle_ = instances_gone_ = false;
   }
   events_stuck_.store(false, std::memory_order_relaxed);
+  begin_none_.store(false, std::memory_order_relaxed);
   closed_.store(false, std::memory_order_release);
   ingress_.open();
 }

@@ -55,8 +55,6 @@ RequestLoop::~RequestLoop() {
   while (parked_ != nullptr) delete std::exchange(parked_, parked_->next);
 }
 
-bool RequestLoop::on_thread() const noexcept { return current_loop == this; }
-
 void RequestLoop::run() {
   current_loop = this;
   const OverflowWatch overflows(find_overflow);
@@ -139,22 +137,6 @@ void RequestLoop::run_next(Request& request) {
   }
   next_ = &request;
   resume(*idle);
-}
-
-bool RequestLoop::deliver_replies() {
-  if (no_memory_) refuse_letter();
-  if (deliveries_.empty()) return false;
-  // A callback may cancel another request, and so add to the list.
-  while (Delivery* const delivery = deliveries_.pop()) {
-    if (delivery->is_part) {
-      deliver_part(static_cast<Part&>(*delivery));
-    } else {
-      deliver_terminal(*delivery->request);
-    }
-    heartbeat_.beat();
-  }
-  heartbeat_.running_nothing();
-  return true;
 }
 
 void RequestLoop::wait() {
@@ -242,62 +224,6 @@ void RequestLoop::resume(Fiber& fiber) {
   }
   fiber.next = std::exchange(parked_, &fiber);
   ++parked_count_;
-}
-
-// A fiber runs one request after another, and is left in the middle of one only if that suspends: so
-// a handler that never suspends costs no switch of its own.
-void RequestLoop::fiber_body(Fiber& self, void* argument) noexcept {
-  auto& loop = *static_cast<RequestLoop*>(argument);
-  for (;;) {
-    while (Request* const request = loop.next_request()) {
-      self.user = request;
-      self.stack().label = request->method == nullptr ? nullptr : request->method->name.c_str();
-      loop.handle(*request);
-      self.user = nullptr;
-    }
-    self.stack().label = nullptr;  // nobody's: it rests
-    self.suspend();
-  }
-}
-
-Request* RequestLoop::next_request() noexcept {
-  if (next_ != nullptr) return std::exchange(next_, nullptr);
-  if (budget_ <= 0 || !ready_.empty()) return nullptr;
-  --budget_;
-  return take_next();
-}
-
-// The queue and the lanes have their turns one after the other.
-Request* RequestLoop::take_next() noexcept {
-  from_lane_ = queue_.empty() || !from_lane_;
-  if (from_lane_) {
-    if (Request* const request = take_from_lane()) return request;
-  }
-  return take_queued();
-}
-
-Request* RequestLoop::take_queued() noexcept {
-  Request* const request = queue_.pop();
-  if (request != nullptr && request->shared_way) ingress_.taken_shared();
-  return request;
-}
-
-Request* RequestLoop::take_from_lane() noexcept {
-  auto* const entry = ingress_.front();
-  if (entry == nullptr) return nullptr;
-  Request* request = nullptr;
-  if (entry->is_letter) [[likely]] {
-    request = read_letter(entry->letter);
-    no_memory_ = request == nullptr;
-    if (no_memory_) return nullptr;
-    LoopCounts::add(counts_.accepted);
-    LoopCounts::add(counts_.open);
-  } else {
-    request = entry->made;
-    if (!is_linked(*request)) admit(*request);
-  }
-  ingress_.pop();
-  return request;
 }
 
 // The letter whose turn it is, for which no request can be made.

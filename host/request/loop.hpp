@@ -127,7 +127,7 @@ class RequestLoop {
   static bp_status fiber_ended(bp_token call, std::uint64_t* id, bp_status* status) noexcept;
 
   // ---- Any thread ----
-  bool on_thread() const noexcept;
+  bool on_thread() const noexcept { return current_loop == this; }
   /// Whether the calling thread runs a context's handlers: a request thread, or a worker in one of them.
   static bool on_any_thread() noexcept { return current_loop != nullptr || current_worker_request != nullptr; }
   Functions& functions() noexcept { return functions_; }
@@ -163,6 +163,14 @@ class RequestLoop {
 
  private:
   struct Part;
+
+  // Where the calls of one method go, and what this thread counts them on.
+  struct Route {
+    const Generation* generation = nullptr;  // for which the next two hold; null: to be found
+    const Handler* handler = nullptr;        // runs on this thread
+    bp_instance* instance = nullptr;         // has not failed
+    Tally* tally = nullptr;                  // there, if there is a generation
+  };
 
   // What the owner has the request thread do, as often as it likes, without memory.
   struct Errand : Mail {
@@ -216,7 +224,10 @@ class RequestLoop {
   void start_worker(Request& request);
   void worker_returned(Request& request);
   void handler_ended(Request& request, bp_handled handled);
-  Tally* tally_of(const Method& method) noexcept;
+  void begin(Request& request, const Route& route);
+  void find_route(Request& request, const Generation* running);
+  Route* route_of(const Method& method) noexcept;
+  void forget_routes() noexcept;
   void release_tallies() noexcept;
   void release_if_done(Request& request);
   void watch_time(Request& request);
@@ -237,6 +248,7 @@ class RequestLoop {
   void free_pending(Pending& pending);
   void end_unwanted(Request& request, bp_token token, bp_status cause);
   void deliver_terminal(Request& request);
+  void deliver_quickly(Request& request);
   void deliver_part(Part& part);
 
   // awaiting.cpp
@@ -326,15 +338,18 @@ class RequestLoop {
   InstanceSite& site_;
   bp_context context_{};
 
+  // Looked at by every call, and seldom written: apart from what the request thread writes all the time.
+  alignas(64) std::atomic<bool> events_stuck_{false};
+  std::atomic<bool> closed_{false};
+  std::atomic<bool> begin_none_{false};  // see cancel_all()
+
   // Synchronised by themselves.
   Ingress<Request, Letter> ingress_;
   Mailbox mailbox_;
   Waker waker_;
   Functions functions_;
-  LoopCounts counts_;
+  alignas(64) LoopCounts counts_;
   Heartbeat heartbeat_;
-  std::atomic<bool> closed_{false};
-  std::atomic<bool> events_stuck_{false};
   std::atomic<std::uint32_t> senders_{0};  // see Sender
 
   // The request thread's.
@@ -354,7 +369,7 @@ class RequestLoop {
   Fiber* running_fiber_ = nullptr;
   std::uint32_t in_function_ = 0;  // host functions that the running handler is in
   int budget_ = 0;                 // requests that this turn may still begin
-  std::vector<Tally*> tallies_;    // by Method::index; what this thread counts on
+  std::vector<Route> routes_;      // by Method::index
   Fifo<Delivery> deliveries_;
   Request* open_ = nullptr;  // every admitted request that is not freed
   Pending* open_pending_ = nullptr;

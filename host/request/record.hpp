@@ -86,6 +86,7 @@ struct Request : Record {
   bool held = false;                       ///< the terminal reply waits for the end of the environment
   bool ended = false;                      ///< no handler runs or will run
   bool leaving = false;                    ///< the terminal reply is delivered in this turn of the loop
+  bool quick = false;                      ///< a letter that no turn of the loop has left open: not linked
   bool shared_way = false;                 ///< it came by the ingress's shared queue, where it still counts
   bool delivered = false;                  ///< the terminal reply has been
   std::atomic<std::uint32_t> partials{0};  ///< partial replies on their way

@@ -33,32 +33,6 @@ constexpr bool sampled(bp_token token) noexcept {
 
 }  // namespace
 
-void set_up(Request& request, RequestLoop* loop) {
-  request.loop.store(loop, std::memory_order_relaxed);
-  request.delivery.request = &request;
-  request.method = nullptr;
-  request.on_reply = nullptr;
-  request.user = nullptr;
-  request.waiter = nullptr;
-  request.deadline = 0;
-  request.submitted = 0;
-  request.wants_stale = false;
-  request.from_outside = false;
-  request.shared_way = false;
-  request.handler = nullptr;
-  request.instance = nullptr;
-  request.tally = nullptr;
-  request.ran = 0;
-  request.run_weight = 0;
-  request.awaiting = nullptr;
-  request.cause.store(BP_OK, std::memory_order_relaxed);
-  request.environment.store(nullptr, std::memory_order_relaxed);
-  request.returned_fiber = 0;
-  request.held = request.ended = request.leaving = request.delivered = false;
-  request.partials.store(0, std::memory_order_relaxed);
-  request.began = request.next_stale = 0;
-}
-
 bp_status RequestLoop::submit(const bp_submission& submission, bp_request* out) {
   const Method* method = nullptr;
   bp_status status = resolve(registry_, submission, method);
@@ -155,50 +129,9 @@ bp_status RequestLoop::push_request(const Method* method, const bp_submission& s
   return pushed(result);
 }
 
-// The request thread's: a record with a fresh token. Null if memory cannot be had.
-Request* RequestLoop::new_request() noexcept {
-  Request* request = spare_requests_;
-  if (request != nullptr) {
-    spare_requests_ = request->next;
-    --spare_request_count_;
-  } else if (request = Request::slab().allocate(); request == nullptr) {
-    return nullptr;
-  }
-  set_up(*request, this);
-  return request;
-}
-
-// The request thread's. The last one's memory is the next one's: it stays in this core's cache.
-void RequestLoop::free_request(Request& request) noexcept {
-  if (spare_request_count_ < spare_requests_kept && Request::slab().reuse(request)) {
-    request.next = std::exchange(spare_requests_, &request);
-    ++spare_request_count_;
-  } else {
-    Request::slab().free(&request);
-  }
-}
-
 void RequestLoop::free_spare_requests() noexcept {
   while (spare_requests_ != nullptr) Request::slab().free(std::exchange(spare_requests_, spare_requests_->next));
   spare_request_count_ = 0;
-}
-
-Request* RequestLoop::read_letter(const Letter& letter) noexcept {
-  Request* const request = new_request();
-  if (request == nullptr) return nullptr;
-  request->method = letter.method;
-  request->on_reply = letter.on_reply;
-  request->user = letter.user;
-  request->submitted = letter.submitted;
-  request->wants_stale = letter.wants_stale;
-  request->from_outside = true;
-  if (letter.in_buffer) {
-    request->payload.adopt(letter.buffer);
-  } else {
-    request->payload.copy_inline(letter.bytes, letter.size);
-  }
-  request->arm();
-  return request;
 }
 
 std::string unknown_name_text(std::string_view name) {
