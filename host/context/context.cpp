@@ -101,7 +101,8 @@ Context::Context(Host& host, const ContextConfig& config)
     : host_(host),
       config_(config),
       id_(next_id()),
-      bus_(config.event_queue_depth, host.watchdog(), [this](bool stuck) { events_stuck(stuck); }),
+      bus_(
+          config.event_queue_depth, host.watchdog(), [this](bool stuck) { events_stuck(stuck); }, config.loop.spin),
       loop_(config.loop, host.registry(), host.workers(), host.watchdog(), *this) {}
 
 Context::~Context() = default;

@@ -27,7 +27,8 @@ class EventBus {
  public:
   /// `stuck` is told when the queue has overflowed (true) and when it has drained to half (false), by
   /// whichever thread sees it.
-  EventBus(std::uint32_t capacity, Watchdog& watchdog, std::function<void(bool)> stuck);
+  /// `spin`: for how long the event thread spins at most before it sleeps.
+  EventBus(std::uint32_t capacity, Watchdog& watchdog, std::function<void(bool)> stuck, Nanos spin = Patience::usual);
 
   /// Any thread; never waits. BP_OK, BP_OVERFLOW, BP_CLOSED, BP_INVALID_ARGUMENT, BP_OUT_OF_MEMORY.
   bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags);
@@ -47,7 +48,7 @@ class EventBus {
 
   Listeners& listeners() noexcept { return listeners_; }
   const EventCounts& counts() const noexcept { return counts_; }
-  std::uint32_t queued() { return queue_.size(); }
+  std::uint32_t queued() const { return queue_.size(); }
   Heartbeat& heartbeat() noexcept { return heartbeat_; }
   /// Who holds the event thread now. Any thread.
   Culprit culprit() { return listeners_.running_on(thread_.load()); }

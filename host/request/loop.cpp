@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "support/patience.hpp"
+
 namespace backplane {
 namespace {
 
@@ -23,12 +25,6 @@ constexpr Nanos shortest_spin = 1'000;
 
 // Of two times, of which 0 means never.
 Nanos earlier(Nanos a, Nanos b) noexcept { return a == 0 || b == 0 ? a + b : std::min(a, b); }
-
-void pause_briefly() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
 
 }  // namespace
 
@@ -172,15 +168,17 @@ bool RequestLoop::spin() noexcept {
   Nanos end = begin + spin_now_;
   const Nanos timer = timers_.next();
   if (timer != 0) end = std::min(end, timer);
-  do {
+  GiveWay give_way(begin);
+  for (Nanos time = begin; time < end; time = now()) {
+    give_way.at(time);
     for (int i = 0; i < 32; ++i) {
       if (!nothing_waits()) {
         spin_now_ = options_.spin;
         return true;
       }
-      pause_briefly();
+      relax_core();
     }
-  } while (now() < end);
+  }
   spin_now_ /= 2;
   return timer != 0 && timer <= end;
 }
