@@ -49,7 +49,7 @@ EventQueue::~EventQueue() {
 
 EventQueue::Put EventQueue::put(std::string_view name, bp_bytes payload, std::uint32_t flags) {
   const MutexLock lock(mutex_);
-  if (closed_) return Put::closed;
+  if (closed_ || settling_) return Put::closed;
   if (count_ == capacity_) return Put::full;
   if (!fill(slots_[(first_ + count_) % capacity_], name, payload, flags)) return Put::no_memory;
   if (++count_ == 1) changed_.notify_one();
@@ -80,8 +80,11 @@ bool EventQueue::fill(Slot& slot, std::string_view name, bp_bytes payload, std::
 
 std::optional<EventQueue::View> EventQueue::take() {
   MutexLock lock(mutex_);
+  out_ = false;
+  if (settling_ && count_ == 0) settled_.notify_all();
   changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return count_ != 0 || closed_; });
   if (count_ == 0) return std::nullopt;
+  out_ = true;
   const Slot& slot = slots_[first_];
   const bool on_heap = slot.heap != nullptr;
   const char* const name = on_heap ? reinterpret_cast<const char*>(slot.heap) : slot.name;
@@ -102,9 +105,15 @@ void EventQueue::close() {
   changed_.notify_all();
 }
 
+bool EventQueue::settle(std::chrono::milliseconds timeout) {
+  MutexLock lock(mutex_);
+  settling_ = true;
+  return settled_.wait_for(lock, timeout, [this]() BP_REQUIRES(mutex_) { return count_ == 0 && !out_; });
+}
+
 void EventQueue::open() noexcept {
   const MutexLock lock(mutex_);
-  closed_ = false;
+  settling_ = false;
 }
 
 std::uint32_t EventQueue::size() {

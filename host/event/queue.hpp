@@ -3,6 +3,7 @@
 
 #include <backplane/base.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,11 +42,15 @@ class EventQueue {
   /// Gives the slot of the last take() back. Returns how many still wait.
   std::uint32_t release();
 
-  /// Refuses new events. What has been queued can still be taken.
-  void close();
+  /// Refuses new events, and waits until what has been queued is given out and done with: until the next take().
+  /// False at the timeout. Any thread but the event thread.
+  bool settle(std::chrono::milliseconds timeout);
 
-  /// Takes events again.
+  /// Takes events again, after settle().
   void open() noexcept;
+
+  /// Refuses new events, for good. What has been queued can still be taken.
+  void close();
 
   std::uint32_t size();
   std::uint32_t capacity() const noexcept { return capacity_; }
@@ -65,9 +70,12 @@ class EventQueue {
   const std::uint32_t capacity_;
   Mutex mutex_;
   Condition changed_;
+  Condition settled_;
   std::unique_ptr<Slot[]> slots_ BP_GUARDED_BY(mutex_);  // but for the slot that take() gave out
   std::uint32_t first_ BP_GUARDED_BY(mutex_) = 0;
   std::uint32_t count_ BP_GUARDED_BY(mutex_) = 0;
+  bool out_ BP_GUARDED_BY(mutex_) = false;       // one is given out, or what follows on it is not done yet
+  bool settling_ BP_GUARDED_BY(mutex_) = false;  // from settle() to open()
   bool closed_ BP_GUARDED_BY(mutex_) = false;
 };
 

@@ -4,7 +4,10 @@
 #include "request/loop.hpp"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
+
+#include "support/pause.hpp"
 
 namespace backplane {
 namespace {
@@ -23,12 +26,6 @@ constexpr Nanos shortest_spin = 1'000;
 
 // Of two times, of which 0 means never.
 Nanos earlier(Nanos a, Nanos b) noexcept { return a == 0 || b == 0 ? a + b : std::min(a, b); }
-
-void pause_briefly() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
 
 }  // namespace
 
@@ -178,6 +175,8 @@ void RequestLoop::wait() {
 bool RequestLoop::spin() noexcept {
   if (spin_now_ < shortest_spin) return false;
   const Nanos begin = now();
+  const Nanos patient_until = begin + spin_now_ / 8;
+  Nanos time = begin;
   Nanos end = begin + spin_now_;
   const Nanos timer = timers_.next();
   if (timer != 0) end = std::min(end, timer);
@@ -189,7 +188,9 @@ bool RequestLoop::spin() noexcept {
       }
       pause_briefly();
     }
-  } while (now() < end);
+    if (time > patient_until) std::this_thread::yield();  // to whom it waits for, if there is no other core for that
+    time = now();
+  } while (time < end);
   spin_now_ /= 2;
   return timer != 0 && timer <= end;
 }
