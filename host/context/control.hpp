@@ -129,9 +129,7 @@ class Control {
   }
 
   /// Whether the calling thread is in the midst of a job.
-  bool on_thread() const noexcept {
-    return std::this_thread::get_id() == runner_.load(std::memory_order_relaxed);
-  }
+  bool on_thread() const noexcept { return std::this_thread::get_id() == runner_.load(std::memory_order_relaxed); }
 
  private:
   void run() {

@@ -119,7 +119,8 @@ void RequestLoop::wait_for_senders() const noexcept {
 
 void RequestLoop::renew() noexcept {
   counts_.reset();
-  instances_ended_ = end_asked_ = settle_asked_ = false;  // the request thread reads the first in what is posted from now on
+  instances_ended_ = end_asked_ = settle_asked_ =
+      false;  // the request thread reads the first in what is posted from now on
   for (Latch* const latch : {&idle_, &instances_gone_, &settled_}) latch->close();
   events_stuck_.store(false, std::memory_order_relaxed);
   closed_.store(false, std::memory_order_release);
