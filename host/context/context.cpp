@@ -90,8 +90,9 @@ ContextConfig config_of(const bp_context_options& options) {
   if (options.fiber_stack_size != 0) config.loop.fiber_stack_size = options.fiber_stack_size;
   if (options.fiber_limit != 0) config.loop.fiber_limit = static_cast<std::uint64_t>(std::max(options.fiber_limit, 0));
   if (options.spin_us != 0) config.loop.spin = options.spin_us < 0 ? 0 : static_cast<Nanos>(options.spin_us) * 1'000;
-  // With one core, whoever is waited for cannot run meanwhile.
-  if (std::thread::hardware_concurrency() == 1) config.loop.spin = 0;
+  // With one core, whoever is waited for cannot run meanwhile. Asked once: the answer is read from a file.
+  static const bool one_core = std::thread::hardware_concurrency() == 1;
+  if (one_core) config.loop.spin = 0;
   if (options.event_queue_depth != 0) config.event_queue_depth = options.event_queue_depth;
   if (options.stop_timeout_ms != 0) config.stop_timeout_ms = options.stop_timeout_ms;
   return config;
