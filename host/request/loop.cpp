@@ -175,7 +175,7 @@ void RequestLoop::wait() {
 bool RequestLoop::spin() noexcept {
   if (spin_now_ < shortest_spin) return false;
   const Nanos begin = now();
-  const Nanos patient_until = begin + spin_now_ / 8;
+  const Nanos patient_until = begin + spin_now_ / 16;
   Nanos time = begin;
   Nanos end = begin + spin_now_;
   const Nanos timer = timers_.next();
