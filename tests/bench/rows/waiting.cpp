@@ -71,7 +71,8 @@ class Calls {
     std::uint64_t number = 0;
     const bool whole = answer->status == BP_OK && answer->payload.size == sizeof number;
     if (whole) std::memcpy(&number, answer->payload.data, sizeof number);
-    if (!whole || &self.answers_[number] != &answers || answers++ != 0) ++self.wrong_;
+    if (!whole || number != static_cast<std::uint64_t>(&answers - self.answers_.data()) || answers++ != 0)
+      ++self.wrong_;
     ++self.ended_;
   }
 
