@@ -71,6 +71,7 @@ std::string RequestLoop::make_instance(Generation& generation, bool keep_failed)
     instance->failure = failure;
   }
   instances_[generation.slot] = std::move(instance);
+  forget_routes();
   return failure;
 }
 
@@ -116,6 +117,7 @@ void RequestLoop::destroy_instance(bp_instance& instance) {
     generation.entry.instance_destroy(instance.state);
   }
   instances_[generation.slot].reset();
+  forget_routes();
   if (retirement != nullptr) retirement->context_done();  // the generation may be gone from here on
 }
 

@@ -23,7 +23,7 @@ void RequestLoop::send(Errand& errand) noexcept {
   errand.apply = [](Mail& mail) {
     auto& self = static_cast<Errand&>(mail);
     RequestLoop& loop = *self.loop;
-    self.on_its_way.store(false, std::memory_order_release);
+    self.on_its_way.exchange(false, std::memory_order_acq_rel);
     (loop.*self.run)();
   };
   send(static_cast<Mail&>(errand));
@@ -47,13 +47,20 @@ void RequestLoop::tell_if_idle() {
   if (std::exchange(end_wanted_, false)) end_all_instances();
 }
 
+// From now on no request begins, until the thread comes round to it.
 void RequestLoop::cancel_all() noexcept {
+  begin_none_.store(true, std::memory_order_relaxed);
   send(cancel_errand_);
-  unsettled_.store(true);
+  unsettled_.store(true, std::memory_order_release);
 }
 
 void RequestLoop::cancel_open() {
+  begin_none_.store(false, std::memory_order_relaxed);
   take_ingress();  // what was submitted before the close is to be canceled too
+  while (Request* const request = take_from_lane()) {
+    link(*request);
+    queue_.push(request);
+  }
   // Tokens first, so that no handler can wait for an answer that never comes. One without a waiter has
   // been answered, or given up, and what remains of it is in the mailbox.
   for (Pending* pending = open_pending_; pending != nullptr;) {
@@ -84,10 +91,10 @@ void RequestLoop::end_all_instances() {
   instances_ended_ = true;
   give_back();
   spin_now_ = options_.spin;  // the next life often comes at once
-  // What was posted has been done, but for what has come this moment. First the store, then the look: who posts does
-  // it the other way round, so that one of both tells of it.
-  unsettled_.store(false);
-  if (!mailbox_.empty()) unsettled_.store(true);
+  // What was posted has been done, but for what has come since this turn began. Who posts sets the mark when the mail
+  // is there: one that is taken away here is of mail that the look behind it sees.
+  unsettled_.exchange(false, std::memory_order_acq_rel);
+  if (!mailbox_.empty()) unsettled_.store(true, std::memory_order_release);
   instances_gone_.open();
 }
 
@@ -97,8 +104,10 @@ void RequestLoop::give_back() noexcept {
     delete std::exchange(parked_, parked_->next);
     --parked_count_;
   }
+  free_spare_requests();
   stacks_.trim_all();
   instances_.clear();
+  forget_routes();
   release_tallies();
 }
 
@@ -106,7 +115,7 @@ void RequestLoop::give_back() noexcept {
 // want finds nothing of its own.
 bool RequestLoop::settle(std::chrono::milliseconds timeout) {
   wait_for_senders();
-  if (!unsettled_.load()) return true;
+  if (!unsettled_.load(std::memory_order_acquire)) return true;
   if (!std::exchange(settle_asked_, true)) send(settle_errand_);
   return settled_.wait(timeout, options_.spin);
 }
@@ -119,10 +128,12 @@ void RequestLoop::wait_for_senders() const noexcept {
 
 void RequestLoop::renew() noexcept {
   counts_.reset();
-  instances_ended_ = end_asked_ = settle_asked_ =
-      false;  // the request thread reads the first in what is posted from now on
+  // The request thread reads this in what is posted from now on.
+  instances_ended_ = false;
+  end_asked_ = settle_asked_ = false;
   for (Latch* const latch : {&idle_, &instances_gone_, &settled_}) latch->close();
   events_stuck_.store(false, std::memory_order_relaxed);
+  begin_none_.store(false, std::memory_order_relaxed);
   closed_.store(false, std::memory_order_release);
   ingress_.open();
 }
