@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string_view>
@@ -36,13 +37,18 @@ class EventBus {
   /// Hands an event to the listeners on the calling thread, past the queue.
   void deliver_now(std::string_view name, bp_bytes payload, std::uint32_t flags);
 
-  /// The body of the event thread; returns after close(), when all that was queued is delivered.
+  /// The body of the event thread, for any number of lives of the context; returns after close(), when all that was
+  /// queued is delivered.
   void run();
-  void close() { queue_.close(); }
-  /// After run() has returned, and with no call inside: lets go of what listened.
+  /// Takes no more events, and waits until all that was queued is delivered and the event thread has nothing left to
+  /// do; false at the timeout. Costs that thread nothing if nothing was queued. Not from a listener.
+  bool settle(std::chrono::milliseconds timeout) { return queue_.settle(timeout); }
+  /// After settle(), and with no call inside: lets go of what listened.
   void rest() noexcept { listeners_.clear(); }
-  /// After rest(): as new, for another run().
+  /// After rest(): as new, for another life.
   void renew() noexcept;
+  /// Lets run() return.
+  void close() { queue_.close(); }
   /// Whether the calling thread is the event thread of any context.
   static bool on_any_thread() noexcept;
 

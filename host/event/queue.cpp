@@ -59,7 +59,7 @@ bool EventQueue::is_full() noexcept {
 EventQueue::Put EventQueue::put(std::string_view name, bp_bytes payload, std::uint32_t flags) {
   {
     const MutexLock lock(mutex_);
-    if (closed_.load(std::memory_order_relaxed)) return Put::closed;
+    if (closed_.load(std::memory_order_relaxed) || settling_.load(std::memory_order_relaxed)) return Put::closed;
     if (is_full()) return Put::full;
     if (!fill(slots_[next_in_], name, payload, flags)) return Put::no_memory;
     next_in_ = after(next_in_);
@@ -98,7 +98,10 @@ bool EventQueue::has_event() noexcept {
 }
 
 std::optional<EventQueue::View> EventQueue::look() noexcept {
-  if (!has_event()) return std::nullopt;
+  if (!has_event()) {
+    done_.store(released_.load(std::memory_order_relaxed), std::memory_order_release);
+    return std::nullopt;
+  }
   const Slot& slot = slots_[next_out_];
   const bool on_heap = slot.heap != nullptr;
   const char* const name = on_heap ? reinterpret_cast<const char*>(slot.heap) : slot.name;
@@ -107,6 +110,8 @@ std::optional<EventQueue::View> EventQueue::look() noexcept {
 }
 
 std::optional<EventQueue::View> EventQueue::take() noexcept {
+  if (auto event = look()) return event;
+  tell_settled();
   // Once it is closed nothing is put any more, so a last look is the last.
   while (!has_event() && !closed_.load(std::memory_order_acquire)) {
     const auto came = [this] { return has_event() || closed_.load(std::memory_order_relaxed); };
@@ -145,9 +150,26 @@ void EventQueue::close() {
   wake();
 }
 
+// Of this and the event thread, which says that it is done before it looks whether somebody waits for that, one sees
+// the other.
+bool EventQueue::settle(std::chrono::milliseconds timeout) {
+  MutexLock lock(mutex_);
+  settling_.store(true, std::memory_order_relaxed);
+  heavy_fence();
+  return settled_.wait_for(
+      lock, timeout, [this] { return done_.load(std::memory_order_acquire) == put_.load(std::memory_order_relaxed); });
+}
+
+void EventQueue::tell_settled() noexcept {
+  light_fence();
+  if (!settling_.load(std::memory_order_relaxed)) return;
+  const MutexLock lock(mutex_);
+  settled_.notify_all();
+}
+
 void EventQueue::open() noexcept {
   const MutexLock lock(mutex_);
-  closed_.store(false, std::memory_order_relaxed);
+  settling_.store(false, std::memory_order_relaxed);
 }
 
 std::uint32_t EventQueue::size() const noexcept {

@@ -4,6 +4,7 @@
 #include <backplane/base.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -47,11 +48,15 @@ class EventQueue {
   /// Gives the slot of the last look() or take() back. Event thread.
   void release() noexcept;
 
-  /// Refuses new events. What has been queued can still be taken.
-  void close();
+  /// Refuses new events, and waits until what has been queued is given out and done with: until the next take().
+  /// False at the timeout. Any thread but the event thread.
+  bool settle(std::chrono::milliseconds timeout);
 
-  /// Takes events again.
+  /// Takes events again, after settle().
   void open() noexcept;
+
+  /// Refuses new events, for good. What has been queued can still be taken.
+  void close();
 
   /// How many wait, with the one that has been taken and not released.
   std::uint32_t size() const noexcept;
@@ -70,6 +75,7 @@ class EventQueue {
   static bool fill(Slot& slot, std::string_view name, bp_bytes payload, std::uint32_t flags);
   bool is_full() noexcept BP_REQUIRES(mutex_);
   bool has_event() noexcept;
+  void tell_settled() noexcept;
   void sleep() noexcept;
   void wake() noexcept;
   // Whoever moves on in the ring; no division.
@@ -83,10 +89,13 @@ class EventQueue {
   std::uint32_t next_in_ BP_GUARDED_BY(mutex_) = 0;
   std::uint64_t released_seen_ BP_GUARDED_BY(mutex_) = 0;  // asked for again only when the ring seems full
   alignas(64) std::atomic<std::uint64_t> put_{0};
-  std::atomic<bool> closed_{false};  // written with mutex_ held
+  std::atomic<bool> closed_{false};    // written with mutex_ held
+  std::atomic<bool> settling_{false};  // from settle() to open(); written with mutex_ held
+  Condition settled_;
 
   // The event thread's, but for looks from elsewhere.
   alignas(64) std::atomic<std::uint64_t> released_{0};
+  std::atomic<std::uint64_t> done_{0};  // of the released, when the event thread last found no more
   std::uint64_t put_seen_ = 0;
   std::uint32_t next_out_ = 0;
   Patience patience_;

@@ -36,10 +36,11 @@ std::string RequestLoop::start_instance(Generation& generation, std::chrono::mil
     } catch (const std::bad_alloc&) {
       start->no_memory = true;
     }
+    spin_now_ = options_.spin;  // calls, or the end of the context, often follow at once
     start->done.open();
   });
   if (!posted) throw std::bad_alloc();
-  if (start->done.wait(timeout)) {
+  if (start->done.wait(timeout, options_.spin)) {
     if (start->no_memory) throw std::bad_alloc();
     return start->failure;
   }

@@ -4,6 +4,7 @@
 #include "request/loop.hpp"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "support/patience.hpp"

@@ -16,6 +16,7 @@
 #include "ingress/waker.hpp"
 #include "modules/registry.hpp"
 #include "request/functions.hpp"
+#include "request/latch.hpp"
 #include "request/reactor.hpp"
 #include "request/record.hpp"
 #include "request/timers.hpp"
@@ -84,7 +85,7 @@ class RequestLoop {
   /// The handle that host functions are told; before run().
   void set_context(bp_context context) noexcept { context_ = context; }
 
-  /// The body of the request thread; returns after finish().
+  /// The body of the request thread, for any number of lives of the context; returns after finish().
   void run();
 
   // ---- Any thread: submit.cpp ----
@@ -135,26 +136,35 @@ class RequestLoop {
   template <class F>
   bool post(F task) {
     auto* const mail = new (std::nothrow) Task<F>(std::move(task));
-    if (mail != nullptr) send(*mail);
-    return mail != nullptr;
+    if (mail == nullptr) return false;
+    send(*mail);
+    unsettled_.store(true, std::memory_order_release);
+    return true;
   }
   const LoopCounts& counts() const noexcept { return counts_; }
   std::uint64_t waiting() const noexcept { return ingress_.waiting(); }
   Heartbeat& heartbeat() noexcept { return heartbeat_; }
 
   // ---- The owner's: life.cpp ----
+  // One after another, but for finish() and close(); in each life of the context.
+  /// After close(): as soon as nothing is open, all instances end; the two below wait for one half of it each.
+  void end_when_idle() noexcept;
   /// After close(): waits until nothing is open; false at the timeout.
   bool wait_until_idle(std::chrono::milliseconds timeout);
   /// After close(): fails every token, then ends every request with BP_CANCELED.
   void cancel_all() noexcept;
-  /// Ends every instance; false if that has not come to an end by then. Nothing may be open.
+  /// Ends every instance, and gives back what the next life need not find; false if that has not come to an end by
+  /// then. Nothing may be open.
   bool end_instances(std::chrono::milliseconds timeout);
-  /// Lets run() return.
-  void finish() noexcept;
-  /// After run() has returned, and with no call inside: gives back what the next use need not find.
-  void rest() noexcept;
-  /// After rest(): as new, for another run().
+  /// After end_instances(), when nobody posts any more: waits until the request thread has nothing left to do; false
+  /// at the timeout.
+  bool settle(std::chrono::milliseconds timeout);
+  /// After settle(), and with no call inside: lets go of what the application gave.
+  void rest() noexcept { functions_.clear(); }
+  /// After rest(): as new, for another life.
   void renew() noexcept;
+  /// Lets run() return. Nothing may be open, and no instance be there.
+  void finish() noexcept;
 
   // ---- The control thread: instances.cpp ----
   std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed);
@@ -278,12 +288,13 @@ class RequestLoop {
 
   // life.cpp
   void send(Errand& errand) noexcept;
-  bool wait_for(bool RequestLoop::*reached, std::chrono::milliseconds timeout);
-  void tell(bool RequestLoop::*reached);
   void want_idle() { idle_wanted_ = true; }
+  void want_end() { idle_wanted_ = end_wanted_ = true; }
   void tell_if_idle();
   void cancel_open();
   void end_all_instances();
+  void give_back() noexcept;
+  void tell_settled() noexcept { settled_.open(); }
   void let_return() { finished_ = true; }
   void wait_for_senders() const noexcept;
 
@@ -377,17 +388,23 @@ class RequestLoop {
   Fifo<bp_instance> idle_instances_;                     // to be ended when nothing is in the midst of them
   Nanos spin_now_ = 0;
   bool idle_wanted_ = false;
+  bool end_wanted_ = false;       // of all instances, once nothing is open
   bool instances_ended_ = false;  // and none is made any more
   bool finished_ = false;
 
   Errand idle_errand_{&RequestLoop::want_idle};
+  Errand end_errand_{&RequestLoop::want_end};
   Errand cancel_errand_{&RequestLoop::cancel_open};
-  Errand end_errand_{&RequestLoop::end_all_instances};
+  Errand settle_errand_{&RequestLoop::tell_settled};
   Errand finish_errand_{&RequestLoop::let_return};
-  Mutex life_mutex_;
-  Condition life_changed_;
-  bool idle_ BP_GUARDED_BY(life_mutex_) = false;
-  bool instances_gone_ BP_GUARDED_BY(life_mutex_) = false;
+  Latch idle_;
+  Latch instances_gone_;
+  Latch settled_;
+  // Something may be in the mailbox, although the instances have ended. Set when it is there already.
+  std::atomic<bool> unsettled_{false};
+  // The owner's: what it has asked for in this life.
+  bool end_asked_ = false;
+  bool settle_asked_ = false;
 };
 
 /// A partial reply on its way.

@@ -66,5 +66,8 @@ std::span<const Row> fiber_switch_rows();
 std::span<const Row> fiber_create_rows();
 std::span<const Row> fiber_many_rows();
 std::span<const Row> codec_rows();
+std::span<const Row> life_rows();
+std::span<const Row> start_rows();
+std::span<const Row> waiting_rows();
 
 }  // namespace bench
