@@ -17,9 +17,9 @@ Method* Registry::method_at(std::uint64_t id) const noexcept {
 
 bp_status Registry::resolve(std::string_view name, bp_method& out) const noexcept {
   out.id = 0;
-  if (!is_wire_name(name)) return BP_INVALID_ARGUMENT;
   const Method* const method = find_method(name);
-  if (method == nullptr || !method->answers.load(std::memory_order_acquire)) return BP_UNKNOWN_NAME;
+  if (method == nullptr) return is_wire_name(name) ? BP_UNKNOWN_NAME : BP_INVALID_ARGUMENT;
+  if (!method->answers.load(std::memory_order_acquire)) return BP_UNKNOWN_NAME;
   out.id = id_of(*method);
   return BP_OK;
 }
