@@ -30,20 +30,30 @@ class NameTable {
   NameTable(const NameTable&) = delete;
   NameTable& operator=(const NameTable&) = delete;
 
-  T* find(std::string_view name) const noexcept {
+  /// What was added, and the number with it.
+  struct Found {
+    T* entry = nullptr;
+    std::uint32_t number = 0;
+  };
+
+  T* find(std::string_view name) const noexcept { return look_up(name).entry; }
+
+  /// As find(), without touching the entry.
+  Found look_up(std::string_view name) const noexcept {
     const Table* const table = current_.load(std::memory_order_acquire);
     const std::size_t hash = hash_of(name);
     for (std::size_t i = hash;; ++i) {
       const Place& place = table->places[i & table->mask];
       T* const entry = place.entry.load(std::memory_order_acquire);
-      if (entry == nullptr || place.is(name, hash)) return entry;
+      if (entry == nullptr) return {};
+      if (place.is(name, hash)) return {entry, place.number};
     }
   }
 
   /// Writer. `entry->name` must not be in the table. Throws std::bad_alloc.
-  void add(T* entry) {
+  void add(T* entry, std::uint32_t number = 0) {
     if ((count_ + 1) * 2 > tables_.back()->mask + 1) grow((tables_.back()->mask + 1) * 2);
-    put(*tables_.back(), entry);
+    put(*tables_.back(), entry, number);
     ++count_;
   }
 
@@ -53,7 +63,8 @@ class NameTable {
     std::atomic<T*> entry{nullptr};
     std::uint32_t hash;
     std::uint32_t size;
-    char text[48];  // of a name that is longer, its beginning
+    std::uint32_t number;
+    char text[44];  // of a name that is longer, its beginning
 
     bool is(std::string_view name, std::size_t its_hash) const noexcept {
       if (hash != static_cast<std::uint32_t>(its_hash) || size != name.size()) return false;
@@ -88,13 +99,14 @@ class NameTable {
 
   static std::size_t hash_of(std::string_view name) noexcept { return std::hash<std::string_view>{}(name); }
 
-  static void put(Table& table, T* entry) noexcept {
+  static void put(Table& table, T* entry, std::uint32_t number) noexcept {
     const std::string_view name = entry->name;
     const std::size_t hash = hash_of(name);
     std::size_t i = hash;
     while (table.places[i & table.mask].entry.load(std::memory_order_relaxed) != nullptr) ++i;
     Place& place = table.places[i & table.mask];
     place.hash = static_cast<std::uint32_t>(hash);
+    place.number = number;
     place.size = static_cast<std::uint32_t>(name.size());
     std::memcpy(place.text, name.data(), std::min(name.size(), sizeof place.text));
     place.entry.store(entry, std::memory_order_release);
@@ -105,7 +117,8 @@ class NameTable {
     if (!tables_.empty()) {
       const Table& full = *tables_.back();
       for (std::size_t i = 0; i <= full.mask; ++i) {
-        if (T* const entry = full.places[i].entry.load(std::memory_order_relaxed)) put(*table, entry);
+        if (T* const entry = full.places[i].entry.load(std::memory_order_relaxed))
+          put(*table, entry, full.places[i].number);
       }
     }
     tables_.push_back(std::move(table));
