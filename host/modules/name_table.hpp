@@ -50,9 +50,10 @@ class NameTable {
     }
   }
 
-  /// Writer. `entry->name` must not be in the table. Throws std::bad_alloc.
+  /// Writer. `entry->name` must not be in the table. Throws std::bad_alloc. A table is filled to four fifths: the
+  /// places looked at in vain lie next to each other, and half of the memory is in a cache twice as often.
   void add(T* entry, std::uint32_t number = 0) {
-    if ((count_ + 1) * 2 > tables_.back()->mask + 1) grow((tables_.back()->mask + 1) * 2);
+    if ((count_ + 1) * 5 > (tables_.back()->mask + 1) * 4) grow((tables_.back()->mask + 1) * 2);
     put(*tables_.back(), entry, number);
     ++count_;
   }
