@@ -123,15 +123,17 @@ bp_status RequestLoop::answer_pending(bp_token token, const bp_answer& answer, R
   if (only != nullptr && pending->loop.load(std::memory_order_relaxed) != only) return BP_STALE_TOKEN;
   if (!pending->lock(token)) return BP_STALE_TOKEN;
   RequestLoop& loop = *pending->loop.load(std::memory_order_relaxed);
+  // A callback comes when the function that it is for has returned, at the earliest.
+  if (loop.on_thread() && pending->on_answer == nullptr) {
+    pending->claim_locked();
+    pending->answer.assign(answer);
+    loop.pending_answered(*pending);
+    return BP_OK;
+  }
   const Sender sender(loop);
   pending->claim_locked();
   pending->answer.assign(answer);
-  // A callback comes when the function that it is for has returned, at the earliest.
-  if (loop.on_thread() && pending->on_answer == nullptr) {
-    loop.pending_answered(*pending);
-  } else {
-    loop.send_pending(*pending);
-  }
+  loop.send_pending(*pending);
   return BP_OK;
 }
 
@@ -174,7 +176,12 @@ void RequestLoop::free_pending(Pending& pending) {
   bp_instance* const provider = pending.provider;
   bp_instance* const calling = pending.calling;
   pending.answer.clear();
-  Pending::slab().free(&pending);
+  if (spare_pending_count_ < spare_records_kept && Pending::slab().reuse(pending)) {
+    pending.open_next = std::exchange(spare_pending_, &pending);
+    ++spare_pending_count_;
+  } else {
+    Pending::slab().free(&pending);
+  }
   LoopCounts::drop(counts_.tokens_open);
   if (provider != nullptr) {
     LoopCounts::drop(provider->tokens);

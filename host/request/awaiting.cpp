@@ -77,6 +77,8 @@ void RequestLoop::await(Waiter& waiter, Start start) {
   }
   // The worker goes on only when `start` has returned: until then, what it shows to a host function that
   // answers at once stays valid.
+  Waiter::Sleep sleep;
+  waiter.sleep = &sleep;
   const auto begin_for_worker = [this, &waiter, &begin] {
     waiter.starting = true;
     begin();
@@ -90,8 +92,8 @@ void RequestLoop::await(Waiter& waiter, Start start) {
   request.ran += span(request.slice, ticks());
   workers_.begin_wait();
   {
-    MutexLock lock(waiter.mutex);
-    waiter.changed.wait(lock, [&waiter] { return waiter.done; });
+    MutexLock lock(sleep.mutex);
+    sleep.changed.wait(lock, [&waiter] { return waiter.done; });
   }
   workers_.end_wait();
   request.slice = ticks();
@@ -113,9 +115,9 @@ void RequestLoop::complete_wait(Waiter& waiter) {
 
 void RequestLoop::wake_worker(Waiter& waiter) {
   // Under the lock to the end: as soon as the worker sees `done`, the waiter is no more.
-  const MutexLock lock(waiter.mutex);
+  const MutexLock lock(waiter.sleep->mutex);
   waiter.done = true;
-  waiter.changed.notify_all();
+  waiter.sleep->changed.notify_all();
 }
 
 void RequestLoop::fail_wait(Waiter& waiter, bp_status status, std::string_view message) {
@@ -202,8 +204,13 @@ bp_status RequestLoop::await_host_call(bp_token token, std::string_view name, bp
 }
 
 Pending* RequestLoop::new_pending() noexcept {
-  Pending* const pending = Pending::slab().allocate();
-  if (pending == nullptr) return nullptr;
+  Pending* pending = spare_pending_;
+  if (pending != nullptr) {
+    spare_pending_ = std::exchange(pending->open_next, nullptr);
+    --spare_pending_count_;
+  } else if (pending = Pending::slab().allocate(); pending == nullptr) {
+    return nullptr;
+  }
   pending->loop.store(this, std::memory_order_relaxed);
   pending->waiter = nullptr;
   pending->on_answer = nullptr;

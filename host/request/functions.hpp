@@ -3,17 +3,21 @@
 
 #include <backplane/backplane.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
+#include "support/asymmetric_fence.hpp"
 #include "support/mutex.hpp"
 
 namespace backplane {
 
-/// The host functions that the application gave to one context.
+/// The host functions that the application gave to one context. The request thread looks them up without a lock, in a
+/// table that is never changed: whoever sets one makes another table, and waits until the old one is not looked at.
 class Functions {
  public:
   struct Function {
@@ -22,53 +26,57 @@ class Functions {
     std::uint64_t serial = 0;
   };
 
+  Functions() = default;
+  Functions(const Functions&) = delete;
+  Functions& operator=(const Functions&) = delete;
+
   /// Adds, replaces, or (null `call`) takes away; BP_NOT_FOUND if there was none to take away. If the
-  /// one that went is being called, waits until it has returned, unless `on_calling_thread`.
-  bp_status set(std::string_view name, bp_function_cb call, void* user, bool on_calling_thread) {
-    MutexLock lock(mutex_);
-    const auto found = functions_.find(name);
-    if (found == functions_.end() && call == nullptr) return BP_NOT_FOUND;
-    const std::uint64_t before = found == functions_.end() ? 0 : found->second.serial;
-    if (call == nullptr) {
-      functions_.erase(found);
-    } else if (found != functions_.end()) {
-      found->second = {call, user, ++last_serial_};
-    } else {
-      functions_.emplace(name, Function{call, user, ++last_serial_});
-    }
-    if (before != 0 && !on_calling_thread) {
-      returned_.wait(lock, [&]() BP_REQUIRES(mutex_) { return running_ != before; });
-    }
-    return BP_OK;
-  }
+  /// one that went is being called, waits until it has returned, unless `on_calling_thread`. Throws std::bad_alloc.
+  bp_status set(std::string_view name, bp_function_cb call, void* user, bool on_calling_thread);
 
   /// Takes them all away. None is being called.
-  void clear() noexcept {
-    const MutexLock lock(mutex_);
-    functions_.clear();
-  }
+  void clear() noexcept;
 
   /// Finds a function and marks it as being called; its `call` is null if there is none. Request thread;
   /// end() follows.
-  Function begin(std::string_view name) {
-    const MutexLock lock(mutex_);
-    const auto found = functions_.find(name);
-    if (found == functions_.end()) return {};
-    running_ = found->second.serial;
+  Function begin(std::string_view name) noexcept {
+    at_.store(looking, std::memory_order_relaxed);
+    light_fence();  // see set()
+    const Table* const table = table_.load(std::memory_order_acquire);
+    const auto found = table == nullptr ? Table::const_iterator() : table->find(name);
+    if (table == nullptr || found == table->end()) {
+      end();
+      return {};
+    }
+    at_.store(found->second.serial, std::memory_order_release);
     return found->second;
   }
-  void end() {
-    const MutexLock lock(mutex_);
-    running_ = 0;
-    returned_.notify_all();
+  void end() noexcept {
+    at_.store(nowhere, std::memory_order_release);
+    light_fence();
+    if (awaited_.load(std::memory_order_relaxed) != 0) tell();
   }
 
  private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const noexcept { return std::hash<std::string_view>{}(name); }
+  };
+  using Table = std::unordered_map<std::string, Function, Hash, std::equal_to<>>;
+
+  void tell() noexcept;
+
+  // Where the request thread is: in the table, or in the function with that serial.
+  static constexpr std::uint64_t nowhere = 0;
+  static constexpr std::uint64_t looking = 1;
+
+  alignas(64) std::atomic<std::uint64_t> at_{nowhere};
+  alignas(64) std::atomic<const Table*> table_{nullptr};
+  std::atomic<std::uint32_t> awaited_{0};  // by so many
   Mutex mutex_;
   Condition returned_;
-  std::map<std::string, Function, std::less<>> functions_ BP_GUARDED_BY(mutex_);
-  std::uint64_t last_serial_ BP_GUARDED_BY(mutex_) = 0;
-  std::uint64_t running_ BP_GUARDED_BY(mutex_) = 0;  // the serial of the one being called
+  std::unique_ptr<const Table> owned_ BP_GUARDED_BY(mutex_);
+  std::uint64_t last_serial_ BP_GUARDED_BY(mutex_) = looking;
 };
 
 }  // namespace backplane

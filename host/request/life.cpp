@@ -104,7 +104,7 @@ void RequestLoop::give_back() noexcept {
     delete std::exchange(parked_, parked_->next);
     --parked_count_;
   }
-  free_spare_requests();
+  free_spare_records();
   stacks_.trim_all();
   instances_.clear();
   forget_routes();

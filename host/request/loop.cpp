@@ -51,7 +51,7 @@ RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, W
 
 RequestLoop::~RequestLoop() {
   wait_for_senders();
-  free_spare_requests();
+  free_spare_records();
   release_tallies();
   while (parked_ != nullptr) delete std::exchange(parked_, parked_->next);
 }

@@ -197,7 +197,7 @@ class RequestLoop {
   bp_status pushed(Ingress<Request, Letter>::Push result) noexcept;
   Request* new_request() noexcept;
   void free_request(Request& request) noexcept;
-  void free_spare_requests() noexcept;
+  void free_spare_records() noexcept;
   Request* read_letter(const Letter& letter) noexcept;
   Request* request_from_inside(std::string_view name, bp_bytes payload, Nanos deadline, Waiter& waiter);
 
@@ -333,8 +333,8 @@ class RequestLoop {
     Environment* const environment_;
   };
 
-  // Records kept for the next requests: as many as one turn of the loop has in hand.
-  static constexpr std::size_t spare_requests_kept = 96;
+  // Records kept for the next requests and tokens: as many as one turn of the loop has in hand.
+  static constexpr std::size_t spare_records_kept = 96;
 
   static inline std::atomic<std::uint64_t> stale_answers_{0};
   // Of a TLS model that a signal handler may use in any thread: with others the C library may want memory.
@@ -374,6 +374,8 @@ class RequestLoop {
   bool no_memory_ = false;   // for the letter whose turn it is
   Request* spare_requests_ = nullptr;
   std::size_t spare_request_count_ = 0;
+  Pending* spare_pending_ = nullptr;
+  std::size_t spare_pending_count_ = 0;
   Fifo<Fiber> ready_;        // suspended, and now to go on
   Fiber* parked_ = nullptr;  // fibers with nothing to do
   std::size_t parked_count_ = 0;

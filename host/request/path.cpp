@@ -61,7 +61,7 @@ Request* RequestLoop::new_request() noexcept {
 // The request thread's. The last one's memory is the next one's: it stays in this core's cache. One that was on its
 // quick way all the time has little to be set up again.
 void RequestLoop::free_request(Request& request) noexcept {
-  if (spare_request_count_ >= spare_requests_kept || !Request::slab().reuse(request)) {
+  if (spare_request_count_ >= spare_records_kept || !Request::slab().reuse(request)) {
     return Request::slab().free(&request);
   }
   if (request.quick) {

@@ -156,10 +156,13 @@ struct Waiter {
   void* wait_data = nullptr;
 
   // For a worker thread alone.
-  bool starting = false;  ///< what it waits for is being set going; request thread
-  bool over = false;      ///< the answer is in place; request thread
-  Mutex mutex;
-  Condition changed;
+  struct Sleep {
+    Mutex mutex;
+    Condition changed;
+  };
+  bool starting = false;   ///< what it waits for is being set going; request thread
+  bool over = false;       ///< the answer is in place; request thread
+  Sleep* sleep = nullptr;  ///< guards `done`
 };
 
 /// Intrusive lists in which an element takes itself out.

@@ -129,9 +129,12 @@ bp_status RequestLoop::push_request(const Method* method, const bp_submission& s
   return pushed(result);
 }
 
-void RequestLoop::free_spare_requests() noexcept {
+void RequestLoop::free_spare_records() noexcept {
   while (spare_requests_ != nullptr) Request::slab().free(std::exchange(spare_requests_, spare_requests_->next));
-  spare_request_count_ = 0;
+  while (spare_pending_ != nullptr) {
+    Pending::slab().free(std::exchange(spare_pending_, spare_pending_->open_next));
+  }
+  spare_request_count_ = spare_pending_count_ = 0;
 }
 
 std::string unknown_name_text(std::string_view name) {
