@@ -14,7 +14,8 @@ import unittest
 
 PROGRAM = os.environ["BACKPLANE_INSTRUCTIONS"]
 EXPECTED = {
-    "request": 1690,  # a 64-byte echo: submitted from the reply before it, one in each turn of the loop
+    "request": 1466,  # a 64-byte echo: submitted from the reply before it, one in each turn of the loop
+    "requests": 872,  # the same, 64 in each turn
     "switch": 195,    # to a fiber and back, through bp.fiber/1
     "create": 394,    # a fiber is made, runs, and returns
     "encode": 312,    # {a, b: int64, x: float64, ok: bool, name: text} by the SDK
