@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/bench_wire.hpp"
+
+#include <backplane/backplane.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "cli/failure.hpp"
+#include "cli/output.hpp"
+#include "support/frame.hpp"
+
+namespace backplane::cli {
+namespace {
+
+void store_be32(std::uint8_t* at, std::uint32_t v) noexcept {
+  const std::uint32_t swapped = __builtin_bswap32(v);
+  std::memcpy(at, &swapped, sizeof swapped);
+}
+
+std::uint32_t load_be32(const std::uint8_t* at) noexcept {
+  std::uint32_t v = 0;
+  std::memcpy(&v, at, sizeof v);
+  return __builtin_bswap32(v);
+}
+
+CommandFailure no_reply(std::string what) {
+  return {exit_unreachable, BP_PROTOCOL, std::move(what), {}, "--redis is for servers that speak RESP, and they alone"};
+}
+
+/// The head of a CBOR item as it is written shortest; false for what is longer than that, or not all there.
+bool head(const std::uint8_t*& at, const std::uint8_t* end, unsigned major, std::uint64_t& value) noexcept {
+  if (at == end || *at >> 5 != major) return false;
+  const unsigned info = *at++ & 31;
+  if (info < 24) {
+    value = info;
+    return true;
+  }
+  if (info > 27) return false;
+  const std::size_t size = std::size_t{1} << (info - 24);
+  if (static_cast<std::size_t>(end - at) < size) return false;
+  value = 0;
+  for (std::size_t i = 0; i < size; ++i) value = value << 8 | *at++;
+  return true;
+}
+
+}  // namespace
+
+FrameWire::FrameWire(std::uint64_t method, cbor::View payload, std::uint32_t in_flight)
+    : slot_bits_(static_cast<std::uint32_t>(std::bit_width(in_flight - 1))) {
+  free_.reserve(in_flight);
+  for (std::uint32_t i = in_flight; i > 0; --i) free_.push_back(i - 1);
+  wire::Call call;
+  call.id = std::numeric_limits<std::uint32_t>::max();  // so that there is room for each
+  call.target.method = method;
+  call.payload = payload;
+  call.flags = BP_SUBMIT_NO_STALE;
+  wire::encode(request_, call);
+}
+
+std::uint32_t FrameWire::write(std::uint8_t* to) noexcept {
+  const std::uint32_t slot = free_.back();
+  free_.pop_back();
+  std::memcpy(to, request_.data(), request_.size());
+  store_be32(to + id_at, round_++ << slot_bits_ | slot);
+  return slot;
+}
+
+Answer FrameWire::read(cbor::View in) {
+  if (in.size() < wire::header_size) return {};
+  const std::size_t length = load_be32(in.data());
+  if (in.size() - wire::header_size < length) {
+    if (length > wire::default_max_frame)
+      throw no_reply(cat("it announced a frame of ", std::to_string(length), " bytes"));
+    return {};
+  }
+  const cbor::View body = in.subspan(wire::header_size, length);
+  const std::uint8_t* at = body.data();
+  const std::uint8_t* const end = at + body.size();
+  Answer out;
+  std::uint64_t id = 0;
+  std::uint64_t size = 0;
+  // [16, id, 0, payload, "", h'']: what nearly every reply looks like.
+  if (body.size() > 6 && at[0] == 0x86 && at[1] == 0x10 && head(at += 2, end, 0, id) && at != end && *at++ == 0 &&
+      head(at, end, 2, size) && static_cast<std::size_t>(end - at) == size + 2 && at[size] == 0x60 &&
+      at[size + 1] == 0x40) {
+    out.payload = cbor::View(at, size);
+    out.slot = static_cast<std::uint32_t>(id) & ((1u << slot_bits_) - 1);
+  } else {
+    out = read_slowly(body);
+  }
+  out.size = wire::header_size + length;
+  if (out.terminal) free_.push_back(out.slot);
+  return out;
+}
+
+Answer FrameWire::read_slowly(cbor::View body) {
+  try {
+    const wire::Frame frame = wire::decode(body);
+    if (const auto* error = std::get_if<wire::Error>(&frame)) {
+      throw CommandFailure{exit_unreachable, error->status, cat("the host ends the connection: ", error->message)};
+    }
+    const auto* reply = std::get_if<wire::Reply>(&frame);
+    if (reply == nullptr) throw no_reply(cat("expected replies, found a frame of type ", wire::name(frame)));
+    Answer out;
+    out.terminal = wire::is_terminal(reply->status);
+    out.slot = static_cast<std::uint32_t>(reply->id) & ((1u << slot_bits_) - 1);
+    out.status = reply->status;
+    out.payload = reply->payload;
+    out.message = wire::as_bytes(reply->message);
+    return out;
+  } catch (const wire::ProtocolError& error) {
+    throw no_reply(cat("expected replies, found ", error.what()));
+  }
+}
+
+RespWire::RespWire(cbor::View payload, std::uint32_t in_flight) : in_flight_(in_flight) {
+  const std::string begin = cat("*2\r\n$4\r\nECHO\r\n$", std::to_string(payload.size()), "\r\n");
+  request_.assign(begin.begin(), begin.end());
+  request_.insert(request_.end(), payload.begin(), payload.end());
+  request_.push_back('\r');
+  request_.push_back('\n');
+}
+
+std::uint32_t RespWire::write(std::uint8_t* to) noexcept {
+  std::memcpy(to, request_.data(), request_.size());
+  return std::exchange(next_, after(next_));
+}
+
+Answer RespWire::read(cbor::View in) {
+  if (in.empty()) return {};
+  const auto* const newline =
+      static_cast<const std::uint8_t*>(std::memchr(in.data(), '\n', std::min<std::size_t>(in.size(), 4096)));
+  if (in[0] != '$' && in[0] != '-') {
+    throw no_reply(cat("expected a reply of RESP, which begins with $ or -, found the byte ", std::to_string(in[0])));
+  }
+  if (newline == nullptr) {
+    if (in.size() >= 4096) throw no_reply("expected a line of RESP, found 4096 bytes without an end");
+    return {};
+  }
+  const auto line = static_cast<std::size_t>(newline - in.data()) + 1;
+  Answer out;
+  if (in[0] == '-') {
+    out.size = line;
+    out.status = BP_ERROR;
+    out.message = in.subspan(1, line >= 3 ? line - 3 : 0);
+  } else {
+    std::size_t size = 0;
+    for (std::size_t i = 1; i + 2 < line; ++i) {
+      if (in[i] < '0' || in[i] > '9' || size > wire::default_max_frame) throw no_reply("expected a length, found none");
+      size = size * 10 + (in[i] - '0');
+    }
+    if (in.size() - line < size + 2) return {};
+    out.size = line + size + 2;
+    out.payload = in.subspan(line, size);
+  }
+  out.slot = std::exchange(oldest_, after(oldest_));
+  return out;
+}
+
+}  // namespace backplane::cli
