@@ -11,7 +11,7 @@
 
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
-#include "support/frame.hpp"
+#include "support/frame_quick.hpp"
 
 namespace backplane::cli {
 namespace {
@@ -29,22 +29,6 @@ std::uint32_t load_be32(const std::uint8_t* at) noexcept {
 
 CommandFailure no_reply(std::string what) {
   return {exit_unreachable, BP_PROTOCOL, std::move(what), {}, "--redis is for servers that speak RESP, and they alone"};
-}
-
-/// The head of a CBOR item as it is written shortest; false for what is longer than that, or not all there.
-bool head(const std::uint8_t*& at, const std::uint8_t* end, unsigned major, std::uint64_t& value) noexcept {
-  if (at == end || *at >> 5 != major) return false;
-  const unsigned info = *at++ & 31;
-  if (info < 24) {
-    value = info;
-    return true;
-  }
-  if (info > 27) return false;
-  const std::size_t size = std::size_t{1} << (info - 24);
-  if (static_cast<std::size_t>(end - at) < size) return false;
-  value = 0;
-  for (std::size_t i = 0; i < size; ++i) value = value << 8 | *at++;
-  return true;
 }
 
 }  // namespace
@@ -78,17 +62,11 @@ Answer FrameWire::read(cbor::View in) {
     return {};
   }
   const cbor::View body = in.subspan(wire::header_size, length);
-  const std::uint8_t* at = body.data();
-  const std::uint8_t* const end = at + body.size();
   Answer out;
-  std::uint64_t id = 0;
-  std::uint64_t size = 0;
-  // [16, id, 0, payload, "", h'']: what nearly every reply looks like.
-  if (body.size() > 6 && at[0] == 0x86 && at[1] == 0x10 && head(at += 2, end, 0, id) && at != end && *at++ == 0 &&
-      head(at, end, 2, size) && static_cast<std::size_t>(end - at) == size + 2 && at[size] == 0x60 &&
-      at[size + 1] == 0x40) {
-    out.payload = cbor::View(at, size);
-    out.slot = static_cast<std::uint32_t>(id) & ((1u << slot_bits_) - 1);
+  wire::Reply ok;
+  if (wire::quick_decode(body, ok)) {
+    out.payload = ok.payload;
+    out.slot = static_cast<std::uint32_t>(ok.id) & ((1u << slot_bits_) - 1);
   } else {
     out = read_slowly(body);
   }

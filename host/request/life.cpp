@@ -54,6 +54,13 @@ void RequestLoop::tell_if_idle() {
   tell(&RequestLoop::idle_);
 }
 
+// Woken, the thread waits for what there is from now on.
+bool RequestLoop::set_poller(const bp_poller* poller) {
+  const bool was = poller_.set(poller);
+  send(poller_errand_);
+  return was;
+}
+
 void RequestLoop::cancel_all() noexcept { send(cancel_errand_); }
 
 void RequestLoop::cancel_open() {
@@ -96,6 +103,7 @@ void RequestLoop::wait_for_senders() const noexcept {
 }
 
 void RequestLoop::rest() noexcept {
+  poller_.set(nullptr);
   // Orders that were given once more when the loop had ended already.
   while (take_mail()) {
   }

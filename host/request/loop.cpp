@@ -90,6 +90,7 @@ bool RequestLoop::turn() {
   worked |= run_fibers();
   worked |= deliver_replies();
   if (reactor_.waits_for_fds()) worked |= reactor_.poll();
+  worked |= poller_.look();
   worked |= end_idle_instances();
   if (idle_wanted_) tell_if_idle();
   return worked;
@@ -158,14 +159,19 @@ void RequestLoop::wait() {
     const Nanos asleep_since = now();
     const Nanos until = earlier(timers_.next(), stacks_.trim(asleep_since));
     if (reactor_.waits_for_fds()) {
+      reactor_.watch(poller_.any() ? poller_.fd() : -1);
       waker_.about_to_poll();
-      if (nothing_waits()) reactor_.wait(until);
+      if (nothing_waits() && !poller_.look(BP_POLL_SLEEPS)) reactor_.wait(until);
       waker_.drain();
+    } else if (poller_.any() && waker_.fd() >= 0) {
+      waker_.about_to_poll();
+      if (nothing_waits() && !poller_.look(BP_POLL_SLEEPS) && poller_.sleep(waker_.fd(), until)) waker_.drain();
     } else {
       waker_.about_to_sleep();
       if (nothing_waits()) waker_.sleep(until);
     }
     waker_.awake();
+    poller_.look();  // before a handler may keep the thread: the poller is to know that it does not sleep any more
     // Traffic that comes at such short intervals is worth waiting for awake.
     const bool for_stacks = until != timers_.next() && nothing_waits();
     if (!for_stacks && now() - asleep_since < options_.spin) spin_now_ = options_.spin;
@@ -181,9 +187,10 @@ bool RequestLoop::spin() noexcept {
   Nanos end = begin + spin_now_;
   const Nanos timer = timers_.next();
   if (timer != 0) end = std::min(end, timer);
+  const int looks = poller_.any() ? 1 : 32;  // a poller's own look is long enough
   do {
-    for (int i = 0; i < 32; ++i) {
-      if (!nothing_waits()) {
+    for (int i = 0; i < looks; ++i) {
+      if (!nothing_waits() || poller_.look()) {
         spin_now_ = options_.spin;
         return true;
       }

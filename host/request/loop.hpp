@@ -16,6 +16,7 @@
 #include "ingress/waker.hpp"
 #include "modules/registry.hpp"
 #include "request/functions.hpp"
+#include "request/poller.hpp"
 #include "request/reactor.hpp"
 #include "request/record.hpp"
 #include "request/timers.hpp"
@@ -128,6 +129,8 @@ class RequestLoop {
   /// Whether the calling thread runs a context's handlers: a request thread, or a worker in one of them.
   static bool on_any_thread() noexcept { return current_loop != nullptr || current_worker_request != nullptr; }
   Functions& functions() noexcept { return functions_; }
+  /// Behind bp_poller_set(). False: there was none to take away.
+  bool set_poller(const bp_poller* poller);
   /// Runs `task` on the request thread. False if memory cannot be had.
   template <class F>
   bool post(F task) {
@@ -252,6 +255,7 @@ class RequestLoop {
   void tell(bool RequestLoop::*reached);
   void want_idle() { idle_wanted_ = true; }
   void tell_if_idle();
+  void note_poller() {}
   void cancel_open();
   void end_all_instances();
   void let_return() { finished_ = true; }
@@ -310,6 +314,7 @@ class RequestLoop {
   Mailbox mailbox_;
   Waker waker_;
   Functions functions_;
+  PollerSlot poller_;
   LoopCounts counts_;
   Heartbeat heartbeat_;
   std::atomic<bool> closed_{false};
@@ -340,6 +345,7 @@ class RequestLoop {
   bool finished_ = false;
 
   Errand idle_errand_{&RequestLoop::want_idle};
+  Errand poller_errand_{&RequestLoop::note_poller};
   Errand cancel_errand_{&RequestLoop::cancel_open};
   Errand end_errand_{&RequestLoop::end_all_instances};
   Errand finish_errand_{&RequestLoop::let_return};
