@@ -89,8 +89,8 @@ bool RequestLoop::turn() {
   worked |= fire_timers();
   worked |= run_fibers();
   worked |= deliver_replies();
+  worked |= poller_.look(queue_.empty() && ready_.empty() ? 0 : BP_POLL_BUSY);
   if (reactor_.waits_for_fds()) worked |= reactor_.poll();
-  worked |= poller_.look();
   worked |= end_idle_instances();
   if (idle_wanted_) tell_if_idle();
   return worked;

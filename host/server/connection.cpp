@@ -69,7 +69,8 @@ void Connection::on_frame(const wire::Hello& hello) {
   hello_timer_.cancel();
   in_.set_max_frame(core_->options.max_frame);
   const MutexLock lock(mutex_);
-  max_frame_out_ = std::max<std::uint64_t>(std::min<std::uint64_t>(hello.max_frame, core_->options.max_frame), 4096);
+  max_frame_out_ = std::max<std::uint64_t>(std::min<std::uint64_t>(hello.max_frame, core_->options.max_frame),
+                                           wire::least_max_frame);
   wire::Hello mine;
   mine.version = bp_version();
   mine.pid = static_cast<std::uint64_t>(::getpid());

@@ -5,6 +5,7 @@
 
 #include <backplane/backplane.h>
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "server/control_thread.hpp"
 #include "server/front.hpp"
@@ -50,8 +52,8 @@ struct ServerCore {
 };
 
 /// Threads: what comes from the peer is handled by whoever has the lead (front.hpp); replies and events are encoded
-/// into the output on the thread that brings them. What the request thread brings it sends itself, all of a turn's
-/// replies at once; what others bring is sent by the io thread, which is woken once for as many as come before it
+/// into the output on the thread that brings them. What the request thread brings it notes, and sends itself with
+/// its next look; what others bring is sent by the io thread, which is woken once for as many as come before it
 /// looks.
 ///
 /// Invariant: while `flushing_` holds, flush() will be called: by the next look, by the io thread, or because the
@@ -68,6 +70,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_ready(std::uint32_t events);
   /// Sends what the socket takes, and sees to the rest.
   void flush();
+  /// On the thread of the looks: the same with the answers that have been noted.
+  void flush_notes();
   /// Refuses the peer with an error frame.
   void fail(bp_status status, const std::string& message);
   /// Ends what the peer has open, and the connection. Idempotent.
@@ -127,14 +131,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // ---- connection_output.cpp; any thread
   static void on_reply(void* entry, const bp_answer* answer);
   static void on_event(void* listener, const bp_event* event);
-  void reply_to_call(std::uint64_t id, const bp_answer& answer);
-  void answer_ok(std::uint64_t id, wire::View payload) BP_REQUIRES(mutex_);
+  void reply_to_call(Calls::Entry& entry, const bp_answer& answer);
+  void note_ok(Calls::Entry& entry, wire::View payload);
+  void take_notes() BP_REQUIRES(mutex_);
   bool takes_more(bool terminal) BP_REQUIRES(mutex_);
   void reply(const wire::Reply& reply);
   void reply(std::uint64_t id, bp_status status, const std::string& message = {});
   void send_event(const Listener& listener, const bp_event& event);
   std::size_t waiting() const BP_REQUIRES(mutex_);
-  std::shared_ptr<Connection> take_call(std::uint64_t id, OpenCall& gone) BP_REQUIRES(mutex_);
+  std::shared_ptr<Connection> take_call(Calls::Entry& entry) BP_REQUIRES(mutex_);
   void send_last_words() BP_REQUIRES(mutex_);
   void send_soon() BP_REQUIRES(mutex_);
   int send_some() BP_REQUIRES(mutex_);
@@ -149,9 +154,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::steady_timer hello_timer_;
   wire::FrameBuffer in_;
   bool greeted_ = false;
-  bool ended_ = false;        ///< as closed_
-  std::uint32_t wanted_ = 0;  ///< EPOLL…, of the socket
+  std::atomic<bool> ended_{false};  ///< as closed_; the polling thread reads it too
+  std::uint32_t wanted_ = 0;        ///< EPOLL…, of the socket
   std::unordered_map<std::uint64_t, std::unique_ptr<Listener>> listeners_;
+
+  // The polling thread's: answers since its last look, which so need no lock each.
+  std::vector<Calls::Entry*> noted_;
+  wire::Bytes notes_;      ///< encoded
+  bool to_flush_ = false;  ///< front has it
 
   Mutex mutex_;
   Condition idle_;

@@ -158,8 +158,7 @@ void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
   std::shared_ptr<Connection> last;
   {
     const MutexLock lock(mutex_);
-    OpenCall gone;
-    last = take_call(call.id, gone);
+    last = take_call(entry);
   }
   reply(call.id, status, bp_status_text(status));
 }

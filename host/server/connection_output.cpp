@@ -22,6 +22,8 @@ namespace {
 
 /// Buffers that grew beyond this go back when they are empty.
 constexpr std::size_t keep = std::size_t{1} << 20;
+/// As much goes into every frame that a peer may ask for.
+constexpr std::size_t noted_payload_max = wire::least_max_frame - wire::frame_overhead;
 /// Answers to accepted calls are always taken, but memory ends somewhere.
 constexpr std::size_t answer_factor = 16;
 
@@ -40,43 +42,69 @@ void clear(wire::Bytes& bytes) {
 }  // namespace
 
 void Connection::on_reply(void* user, const bp_answer* answer) {
-  const auto& entry = *static_cast<const Calls::Entry*>(user);
+  auto& entry = *static_cast<Calls::Entry*>(user);
   Connection& self = *entry.value.connection;
   try {
-    self.reply_to_call(entry.id, *answer);
+    if (answer->status == BP_OK && answer->payload.size <= noted_payload_max && self.core_->front.on_polling_thread() &&
+        !self.ended_.load(std::memory_order_relaxed)) {
+      self.note_ok(entry, view(answer->payload));
+    } else {
+      self.reply_to_call(entry, *answer);
+    }
   } catch (const std::exception&) {
     self.give_up();
   }
 }
 
-void Connection::reply_to_call(std::uint64_t id, const bp_answer& answer) {
-  std::shared_ptr<Connection> last;  // let go when the lock has been released: with it the connection may go
-  if (answer.status == BP_OK) {
-    const MutexLock lock(mutex_);
-    OpenCall gone;
-    last = take_call(id, gone);
-    if (closed_) return;
-    if (!gone.answered) answer_ok(id, view(answer.payload));
-    if (draining_) idle_.notify_all();
-    return;
+/// What nearly every reply is. Its call stays open until the look, so that the connection lives.
+void Connection::note_ok(Calls::Entry& entry, wire::View payload) {
+  noted_.push_back(&entry);
+  if (!entry.value.answered) wire::quick_encode_ok(notes_, entry.id, payload);
+  if (std::exchange(to_flush_, true)) return;
+  core_->front.send_with_next_look(shared_from_this());
+}
+
+void Connection::take_notes() {
+  std::shared_ptr<Connection> last;
+  for (Calls::Entry* const entry : noted_) last = take_call(*entry);
+  noted_.clear();
+  if (!closed_ && takes_more(true)) {
+    if (out_.empty()) {
+      out_.swap(notes_);
+    } else {
+      out_.insert(out_.end(), notes_.begin(), notes_.end());
+    }
   }
-  wire::Reply whole{id, answer.status, view(answer.payload), view(answer.message), view(answer.detail)};
+  clear(notes_);
+}
+
+void Connection::flush_notes() {
+  to_flush_ = false;
+  if (!noted_.empty()) {
+    const MutexLock lock(mutex_);
+    take_notes();
+    flushing_ = !out_.empty();
+  }
+  if ((wanted_ & EPOLLOUT) == 0) flush();
+}
+
+void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) {
+  wire::Reply whole{entry.id, answer.status, view(answer.payload), view(answer.message), view(answer.detail)};
   const bool terminal = wire::is_terminal(answer.status);
   const bp_context context = core_->context;
   std::string message;
+  std::shared_ptr<Connection> last;  // let go when the lock has been released: with it the connection may go
   bp_request too_large{};
   {
     const MutexLock lock(mutex_);
-    Calls::Entry* const entry = calls_.find(id);
-    const bool answered = entry->value.answered;
+    const bool answered = entry.value.answered;
     if (canceled_ && whole.status == BP_CANCELED) whole.message = "the host ended before the call did";
     const wire::Reply fit = fitting(whole, message);
     if (!terminal && wire::is_terminal(fit.status)) {
-      entry->value.answered = true;
-      too_large = entry->value.request;
+      entry.value.answered = true;
+      too_large = entry.value.request;
     }
-    OpenCall gone;
-    if (terminal) last = take_call(id, gone);
+    if (terminal) last = take_call(entry);
     if (closed_) return;
     if (!answered) {
       if (!takes_more(terminal)) return;
@@ -86,18 +114,6 @@ void Connection::reply_to_call(std::uint64_t id, const bp_answer& answer) {
     if (draining_) idle_.notify_all();
   }
   if (too_large.id != 0) bp_cancel(context, too_large);
-}
-
-/// What nearly every reply is.
-void Connection::answer_ok(std::uint64_t id, wire::View payload) {
-  if (!takes_more(true)) return;
-  if (payload.size() + wire::frame_overhead <= max_frame_out_) {
-    wire::quick_encode_ok(out_, id, payload);
-  } else {
-    std::string message;
-    wire::encode(out_, fitting({id, BP_OK, payload, {}, {}}, message));
-  }
-  if (!flushing_) send_soon();
 }
 
 /// Whether so much more may wait for the peer; if not, the connection ends.
@@ -165,9 +181,8 @@ void Connection::send_event(const Listener& listener, const bp_event& event) {
 }
 
 /// If it was the last call: what has kept the connection alive for it.
-std::shared_ptr<Connection> Connection::take_call(std::uint64_t id, OpenCall& gone) {
-  if (!calls_.take(id, gone)) return nullptr;
-  open_size_ -= gone.size;
+std::shared_ptr<Connection> Connection::take_call(Calls::Entry& entry) {
+  open_size_ -= calls_.take(&entry).size;
   return calls_.size() == 0 ? std::move(alive_) : nullptr;
 }
 
@@ -176,7 +191,10 @@ std::size_t Connection::waiting() const { return out_.size() - sent_; }
 /// Under the lock, so that nothing is posted once close() has run: the io context may be gone then.
 void Connection::send_soon() {
   flushing_ = true;
-  if (core_->front.on_polling_thread()) return core_->front.send_with_next_look(shared_from_this());
+  if (core_->front.on_polling_thread()) {
+    if (!std::exchange(to_flush_, true)) core_->front.send_with_next_look(shared_from_this());
+    return;
+  }
   boost::asio::post(core_->io, [self = shared_from_this()] {
     const MutexLock lead(self->core_->front.lead);
     self->flush();

@@ -6,7 +6,9 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <system_error>
+#include <thread>
 
 #include "server/connection.hpp"
 
@@ -16,6 +18,8 @@ namespace {
 /// How long the request thread may be away before the sockets are looked after in its stead: at least this, and up to
 /// twice as long.
 constexpr long ring_ns = 2'000'000;
+/// While there are calls to begin, the sockets wait for so long: what is sent and read at once costs less.
+constexpr Nanos busy_ns = 50'000;
 constexpr int events_at_once = 64;
 
 thread_local std::uint64_t polled_here = 0;  // the number of the front that this thread has looked after last
@@ -39,6 +43,9 @@ std::int32_t Front::poll(void* front, std::uint32_t flags) noexcept {
 
 bool Front::look(std::uint32_t flags) noexcept {
   polled_here = number_;
+  const Nanos at = now();
+  if ((flags & BP_POLL_BUSY) != 0 && at - looked_ < busy_ns) return false;
+  looked_ = at;
   const MutexLock lock(lead);
   ++looks_;
   asleep_ = false;
@@ -63,6 +70,20 @@ void Front::ring() noexcept {
   arm();
 }
 
+void Front::wait_for_look(std::chrono::milliseconds bound) noexcept {
+  const auto until = std::chrono::steady_clock::now() + bound;
+  std::optional<std::uint64_t> before;
+  for (;;) {
+    {
+      const MutexLock lock(lead);
+      if (!before) before = looks_;
+      if (asleep_ || looks_ != *before) return;
+    }
+    if (std::chrono::steady_clock::now() >= until) return;
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
 void Front::arm() noexcept {
   itimerspec in{};
   in.it_value.tv_nsec = ring_ns;
@@ -72,7 +93,7 @@ void Front::arm() noexcept {
 bool Front::send_all() noexcept {
   if (unsent_.empty()) return false;
   sending_.swap(unsent_);
-  for (const auto& connection : sending_) connection->flush();
+  for (const auto& connection : sending_) connection->flush_notes();
   sending_.clear();
   return true;
 }

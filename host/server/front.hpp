@@ -6,10 +6,12 @@
 #include <backplane/backplane.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "support/clock.hpp"
 #include "support/mutex.hpp"
 #include "support/unique_fd.hpp"
 
@@ -43,6 +45,9 @@ class Front {
   /// Before the first look: the request thread may be busy from the start.
   void begin() noexcept { arm(); }
 
+  /// Returns when the request thread has looked once more, or sleeps; or, if it comes round to neither, after `bound`.
+  void wait_for_look(std::chrono::milliseconds bound) noexcept;
+
   /// What the sockets have, once; whether there was anything. With the lead.
   bool serve() noexcept BP_REQUIRES(lead);
 
@@ -74,6 +79,7 @@ class Front {
   UniqueFd timer_;
   std::vector<std::shared_ptr<Connection>> unsent_;  // the polling thread's
   std::vector<std::shared_ptr<Connection>> sending_;
+  Nanos looked_ = 0;
   std::vector<std::shared_ptr<Connection>> graves_ BP_GUARDED_BY(lead);
   std::uint64_t looks_ BP_GUARDED_BY(lead) = 0;
   std::uint64_t looks_at_ring_ BP_GUARDED_BY(lead) = 0;

@@ -29,6 +29,8 @@ using Clock = Connection::Clock;
 
 /// After the drain: how long canceled calls may take to be answered, and answers to be sent.
 constexpr std::chrono::milliseconds last_words{300};
+/// How long a handler that keeps the request thread can hold up the end, then.
+constexpr std::chrono::milliseconds last_look{100};
 /// With no descriptor left, accepting is tried again after this long.
 constexpr std::chrono::milliseconds accept_pause{200};
 
@@ -90,6 +92,7 @@ class Server::Impl {
       const MutexLock lead(core_->front.lead);
       for (const auto& connection : connections()) connection->close("the host ends");
     });
+    core_->front.wait_for_look(last_look);  // for answers that it has noted; what is answered later finds all closed
     bp_poller_set(core_->context, nullptr);
     on_io([this] {
       const MutexLock lead(core_->front.lead);

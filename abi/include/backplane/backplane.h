@@ -306,7 +306,8 @@ BP_EXPORT bp_status bp_complete(bp_context ctx, bp_token token, const bp_answer*
 /* ---- Pollers ----------------------------------------------------------------------------------- */
 
 enum {
-  BP_POLL_SLEEPS = 1 /* unless this call finds something to do, the thread now sleeps until `fd` is readable, or for
+  BP_POLL_BUSY = 1,  /* more calls wait to be begun: what can wait a little, may */
+  BP_POLL_SLEEPS = 2 /* unless this call finds something to do, the thread now sleeps until `fd` is readable, or for
                         some reason of its own; it calls again, without this flag, before it does anything else */
 };
 
