@@ -41,5 +41,6 @@ std::span<const Row> request_echo_rows();
 std::span<const Row> fiber_switch_rows();
 std::span<const Row> fiber_create_rows();
 std::span<const Row> fiber_many_rows();
+std::span<const Row> server_rows();
 
 }  // namespace bench

@@ -75,7 +75,8 @@ std::string how_it_ended(pid_t child) {
 
 std::vector<Row> all_rows() {
   std::vector<Row> rows;
-  for (const auto part : {request_echo_rows(), fiber_switch_rows(), fiber_create_rows(), fiber_many_rows()}) {
+  for (const auto part :
+       {request_echo_rows(), fiber_switch_rows(), fiber_create_rows(), fiber_many_rows(), server_rows()}) {
     rows.insert(rows.end(), part.begin(), part.end());
   }
   return rows;
