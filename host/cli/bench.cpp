@@ -145,8 +145,8 @@ const Command bench_command = {
     "make load, and measure throughput and latency",
     R"(Calls NAME again and again over so many connections, with so many calls in flight on each, and tells calls per
 second and how long the calls took. The payload is that of every call, JSON as for call. The answers of echo.raw
-are compared with what was sent; of others it is counted how many are errors. With more than one call in flight
-new ones are sent as soon as half of them have been answered.
+are compared with what was sent; of others it is counted how many are errors. The calls in flight on a connection
+are sent together, and the next ones when all of them have been answered: so does redis-benchmark.
 With --redis it sends ECHO with that payload in the protocol of Redis, so that the same generator measures both.
 Ctrl-C ends it, with the report so far.
 

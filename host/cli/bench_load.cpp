@@ -89,8 +89,8 @@ class Generator {
         return;
       }
       if ((events[i].events & ~std::uint32_t{EPOLLOUT}) != 0) receive(*link);
-      // Half of the window at once: a call for each answer would make both ends pay for a system call for each.
-      if (link->waits_to_write || link->room >= (load_.in_flight + 1) / 2) send(*link);
+      // As redis-benchmark does, and as clients do that collect their calls: all at once, when the last have ended.
+      if (link->waits_to_write || link->room == load_.in_flight) send(*link);
     }
     if (progress_ && last_ - shown_ >= progress_ns) look_around();
   }

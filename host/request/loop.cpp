@@ -21,6 +21,10 @@ constexpr std::size_t environments_kept = 16;
 
 constexpr Nanos shortest_spin = 1'000;
 
+// Between two turns of a spin there is a microsecond; a thread that is preempted waits for a time slice of others.
+constexpr Nanos preempted = 200'000;
+constexpr Nanos spin_pause = 20'000'000;
+
 // Of two times, of which 0 means never.
 Nanos earlier(Nanos a, Nanos b) noexcept { return a == 0 || b == 0 ? a + b : std::min(a, b); }
 
@@ -184,9 +188,11 @@ void RequestLoop::wait() {
 bool RequestLoop::spin() noexcept {
   if (spin_now_ < shortest_spin) return false;
   const Nanos begin = now();
+  if (begin < no_spin_until_) return false;
   Nanos end = begin + spin_now_;
   const Nanos timer = timers_.next();
   if (timer != 0) end = std::min(end, timer);
+  Nanos at = begin;
   const int looks = poller_.any() ? 1 : 32;  // a poller's own look is long enough
   do {
     for (int i = 0; i < looks; ++i) {
@@ -196,7 +202,14 @@ bool RequestLoop::spin() noexcept {
       }
       pause_briefly();
     }
-  } while (now() < end);
+    // A look at the clock that comes so late has waited for a core: others want this one, and get it when we sleep,
+    // whereas a thread that spins there is itself the one that has to wait when something comes.
+    const Nanos before = std::exchange(at, now());
+    if (at - before > preempted) {
+      no_spin_until_ = at + spin_pause;
+      return false;
+    }
+  } while (at < end);
   spin_now_ /= 2;
   return timer != 0 && timer <= end;
 }

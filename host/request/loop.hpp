@@ -340,6 +340,7 @@ class RequestLoop {
   std::vector<std::unique_ptr<bp_instance>> instances_;  // by Generation::slot
   Fifo<bp_instance> idle_instances_;                     // to be ended when nothing is in the midst of them
   Nanos spin_now_ = 0;
+  Nanos no_spin_until_ = 0;
   bool idle_wanted_ = false;
   bool instances_ended_ = false;  // and none is made any more
   bool finished_ = false;

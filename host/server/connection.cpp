@@ -45,8 +45,9 @@ void Connection::start() {
     if (self->greeted_) return;
     self->fail(BP_TIMEOUT, "no hello came in " + std::to_string(self->core_->options.hello_timeout.count()) + " ms");
   });
+  if (!core_->front.add(socket_.get(), EPOLLIN, *this)) return close("its socket cannot be waited for");
+  added_ = true;
   wanted_ = EPOLLIN;
-  if (!core_->front.add(socket_.get(), wanted_, *this)) close("its socket cannot be waited for");
 }
 
 void Connection::take(const wire::Frame& frame) {
@@ -216,7 +217,7 @@ void Connection::close(const std::string& reason) {
     const MutexLock lock(mutex_);
     if (closed_) return;
     closed_ = ended_ = true;
-    core_->front.remove(socket_.get());
+    if (added_) core_->front.remove(socket_.get(), *this);
     socket_.reset();
     wire::Bytes().swap(out_);
     sent_ = 0;

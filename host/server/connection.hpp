@@ -68,6 +68,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void start();
   /// The socket has something: EPOLL….
   void on_ready(std::uint32_t events);
+  /// Whether it waits for nothing but bytes to read.
+  bool only_reads() const noexcept;
+  /// Reads once, and takes what has come; false: nothing had.
+  bool read();
   /// Sends what the socket takes, and sees to the rest.
   void flush();
   /// On the thread of the looks: the same with the answers that have been noted.
@@ -100,7 +104,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct Batch;
 
   // ---- connection_input.cpp; with the lead
-  void read();
   void want(std::uint32_t events);
   void take_frames();
   void take_some();
@@ -154,6 +157,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::steady_timer hello_timer_;
   wire::FrameBuffer in_;
   bool greeted_ = false;
+  bool added_ = false;              ///< to the front
   std::atomic<bool> ended_{false};  ///< as closed_; the polling thread reads it too
   std::uint32_t wanted_ = 0;        ///< EPOLL…, of the socket
   std::unordered_map<std::uint64_t, std::unique_ptr<Listener>> listeners_;

@@ -33,13 +33,19 @@ void Connection::on_ready(std::uint32_t events) {
   read();
 }
 
-void Connection::read() {
+bool Connection::only_reads() const noexcept { return wanted_ == EPOLLIN; }
+
+bool Connection::read() {
   const auto room = in_.room();
   const ssize_t size = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
-  if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
-  if (size <= 0) return close("the peer has closed the connection");
+  if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return false;
+  if (size <= 0) {
+    close("the peer has closed the connection");
+    return true;
+  }
   in_.filled(static_cast<std::size_t>(size));
   take_frames();
+  return true;
 }
 
 void Connection::want(std::uint32_t events) {

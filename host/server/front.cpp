@@ -17,7 +17,7 @@ namespace {
 
 /// How long the request thread may be away before the sockets are looked after in its stead: at least this, and up to
 /// twice as long.
-constexpr long ring_ns = 2'000'000;
+constexpr long ring_ns = 5'000'000;
 /// While there are calls to begin, the sockets wait for so long: what is sent and read at once costs less.
 constexpr Nanos busy_ns = 50'000;
 constexpr int events_at_once = 64;
@@ -99,13 +99,24 @@ bool Front::send_all() noexcept {
 }
 
 bool Front::serve() noexcept {
+  bool any = false;
+  // Where there is but one, reading tells as much as waiting does, and is to be done anyway.
+  if (connections_.size() == 1 && connections_.front()->only_reads()) {
+    any = connections_.front()->read();
+  } else {
+    any = serve_ready();
+  }
+  graves_.clear();
+  return any;
+}
+
+bool Front::serve_ready() noexcept {
   std::array<epoll_event, events_at_once> events;
   const int count = ::epoll_wait(epoll_.get(), events.data(), events_at_once, 0);
   for (int i = 0; i < count; ++i) {
-    static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr)
-        ->on_ready(events[static_cast<std::size_t>(i)].events);
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    static_cast<Connection*>(event.data.ptr)->on_ready(event.events);
   }
-  graves_.clear();
   return count > 0;
 }
 
@@ -113,7 +124,14 @@ bool Front::add(int fd, std::uint32_t events, Connection& connection) noexcept {
   epoll_event event{};
   event.events = events;
   event.data.ptr = &connection;
-  return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+  try {
+    connections_.push_back(&connection);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return true;
+  connections_.pop_back();
+  return false;
 }
 
 void Front::change(int fd, std::uint32_t events, Connection& connection) noexcept {
@@ -123,7 +141,10 @@ void Front::change(int fd, std::uint32_t events, Connection& connection) noexcep
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
 }
 
-void Front::remove(int fd) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+void Front::remove(int fd, const Connection& connection) noexcept {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  std::erase(connections_, &connection);
+}
 
 bool Front::on_polling_thread() const noexcept { return polled_here == number_; }
 

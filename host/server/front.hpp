@@ -51,11 +51,12 @@ class Front {
   /// What the sockets have, once; whether there was anything. With the lead.
   bool serve() noexcept BP_REQUIRES(lead);
 
-  // ---- Sockets. Any thread.
+  // ---- Sockets. With the lead.
   /// `events`: EPOLL…; false: memory or descriptors are at an end.
-  bool add(int fd, std::uint32_t events, Connection& connection) noexcept;
-  void change(int fd, std::uint32_t events, Connection& connection) noexcept;
-  void remove(int fd) noexcept;
+  bool add(int fd, std::uint32_t events, Connection& connection) noexcept BP_REQUIRES(lead);
+  void change(int fd, std::uint32_t events, Connection& connection) noexcept BP_REQUIRES(lead);
+  /// One that has been added.
+  void remove(int fd, const Connection& connection) noexcept BP_REQUIRES(lead);
   /// Keeps what has been closed until nobody can come upon it in serve(). With the lead.
   void bury(std::shared_ptr<Connection> connection) BP_REQUIRES(lead) { graves_.push_back(std::move(connection)); }
 
@@ -72,6 +73,7 @@ class Front {
  private:
   bool look(std::uint32_t flags) noexcept;
   bool send_all() noexcept BP_REQUIRES(lead);
+  bool serve_ready() noexcept BP_REQUIRES(lead);
   void arm() noexcept;
 
   const std::uint64_t number_;  // unlike its address no other front's, ever
@@ -80,6 +82,7 @@ class Front {
   std::vector<std::shared_ptr<Connection>> unsent_;  // the polling thread's
   std::vector<std::shared_ptr<Connection>> sending_;
   Nanos looked_ = 0;
+  std::vector<Connection*> connections_ BP_GUARDED_BY(lead);
   std::vector<std::shared_ptr<Connection>> graves_ BP_GUARDED_BY(lead);
   std::uint64_t looks_ BP_GUARDED_BY(lead) = 0;
   std::uint64_t looks_at_ring_ BP_GUARDED_BY(lead) = 0;
