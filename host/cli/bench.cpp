@@ -93,7 +93,7 @@ std::string as_json(const Args& args, const Load& load, const LoadReport& report
           "\",\"connections\":", std::to_string(load.connections), ",\"in_flight\":", std::to_string(load.in_flight),
           ",\"payload_bytes\":", std::to_string(load.payload.size()));
   out += cat(",\"calls\":", std::to_string(report.calls), ",\"errors\":", std::to_string(report.errors),
-             ",\"wrong\":", std::to_string(report.wrong), ",\"seconds\":", number(seconds(report), "%.6f"),
+             ",\"wrong\":", std::to_string(report.wrong), ",\"seconds\":", number(seconds(report), "%.9f"),
              ",\"calls_per_s\":", number(rate(report), "%.1f"), ",\"latency_ns\":{");
   for (const auto& [name, part] : quantiles) {
     out += cat("\"", name, "\":", whole(report.latency.quantile(part)), ",");
