@@ -43,7 +43,10 @@ class Front {
   /// The io thread's, with no lead: does the request thread's work if that does not come round to it.
   void ring() noexcept;
   /// Before the first look: the request thread may be busy from the start.
-  void begin() noexcept { arm(); }
+  void begin() noexcept {
+    const MutexLock lock(lead);
+    arm();
+  }
 
   /// Returns when the request thread has looked once more, or sleeps; or, if it comes round to neither, after `bound`.
   void wait_for_look(std::chrono::milliseconds bound) noexcept;
@@ -51,14 +54,14 @@ class Front {
   /// What the sockets have, once; whether there was anything. With the lead.
   bool serve() noexcept BP_REQUIRES(lead);
 
-  // ---- Sockets. With the lead.
+  // ---- Sockets. With the lead, which the compiler cannot follow through a connection.
   /// `events`: EPOLL…; false: memory or descriptors are at an end.
-  bool add(int fd, std::uint32_t events, Connection& connection) noexcept BP_REQUIRES(lead);
-  void change(int fd, std::uint32_t events, Connection& connection) noexcept BP_REQUIRES(lead);
+  bool add(int fd, std::uint32_t events, Connection& connection) noexcept;
+  void change(int fd, std::uint32_t events, Connection& connection) noexcept;
   /// One that has been added.
-  void remove(int fd, const Connection& connection) noexcept BP_REQUIRES(lead);
+  void remove(int fd, const Connection& connection) noexcept;
   /// Keeps what has been closed until nobody can come upon it in serve(). With the lead.
-  void bury(std::shared_ptr<Connection> connection) BP_REQUIRES(lead) { graves_.push_back(std::move(connection)); }
+  void bury(std::shared_ptr<Connection> connection) { graves_.push_back(std::move(connection)); }
 
   /// Whether this is the thread of the looks.
   bool on_polling_thread() const noexcept;
@@ -74,7 +77,7 @@ class Front {
   bool look(std::uint32_t flags) noexcept;
   bool send_all() noexcept BP_REQUIRES(lead);
   bool serve_ready() noexcept BP_REQUIRES(lead);
-  void arm() noexcept;
+  void arm() noexcept BP_REQUIRES(lead);
 
   const std::uint64_t number_;  // unlike its address no other front's, ever
   UniqueFd epoll_;
@@ -82,8 +85,9 @@ class Front {
   std::vector<std::shared_ptr<Connection>> unsent_;  // the polling thread's
   std::vector<std::shared_ptr<Connection>> sending_;
   Nanos looked_ = 0;
-  std::vector<Connection*> connections_ BP_GUARDED_BY(lead);
-  std::vector<std::shared_ptr<Connection>> graves_ BP_GUARDED_BY(lead);
+  // With the lead.
+  std::vector<Connection*> connections_;
+  std::vector<std::shared_ptr<Connection>> graves_;
   std::uint64_t looks_ BP_GUARDED_BY(lead) = 0;
   std::uint64_t looks_at_ring_ BP_GUARDED_BY(lead) = 0;
   bool asleep_ BP_GUARDED_BY(lead) = false;  // the request thread, on fd()
