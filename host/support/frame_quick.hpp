@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "support/frame.hpp"
@@ -47,19 +48,31 @@ class Items {
 
  private:
   bool head(unsigned major, std::uint64_t& value) noexcept {
-    if (at_ == end_ || *at_ >> 5 != major) return false;
-    const unsigned info = *at_ & 31u;
-    ++at_;
+    if (at_ == end_) return false;
+    const unsigned first = *at_;
+    const unsigned info = first & 31u;
+    if (first >> 5 != major || info > 27) return false;
     if (info < 24) {
       value = info;
+      ++at_;
       return true;
     }
-    if (info > 27) return false;
     const std::size_t size = std::size_t{1} << (info - 24);
-    if (static_cast<std::size_t>(end_ - at_) < size) return false;
-    value = 0;
-    for (std::size_t i = 0; i < size; ++i) value = value << 8 | *at_++;
+    const auto left = static_cast<std::size_t>(end_ - at_) - 1;
+    if (left < size) return false;
+    value = left >= 8 ? load(at_ + 1) >> (64 - 8 * size) : load_slowly(at_ + 1, size);
+    at_ += 1 + size;
     return true;
+  }
+  static std::uint64_t load(const std::uint8_t* from) noexcept {
+    std::uint64_t v = 0;
+    std::memcpy(&v, from, sizeof v);
+    return std::endian::native == std::endian::big ? v : __builtin_bswap64(v);
+  }
+  static std::uint64_t load_slowly(const std::uint8_t* from, std::size_t size) noexcept {
+    std::uint64_t v = 0;
+    for (std::size_t i = 0; i < size; ++i) v = v << 8 | from[i];
+    return v;
   }
   bool string(unsigned major, View& out) noexcept {
     std::uint64_t size = 0;
@@ -110,24 +123,32 @@ inline bool quick_decode(View body, Reply& out) noexcept {
 /// leaving `out` as it was.
 inline void quick_encode_ok(Bytes& out, std::uint64_t id, View payload) {
   constexpr std::size_t most_heads = header_size + 2 + 9 + 1 + 9;
-  std::uint8_t heads[most_heads];
-  std::uint8_t* at = heads + header_size;
+  constexpr std::size_t small = 64;  // payloads up to this are appended together with what is around them
+  constexpr std::uint8_t no_message = 0x60;
+  constexpr std::uint8_t no_detail = 0x40;
+  std::uint8_t frame[most_heads + small + 2];
+  std::uint8_t* at = frame + header_size;
   *at++ = 0x86;
   *at++ = 16;
   at = quick::head(at, 0, id);
   *at++ = 0;
   at = quick::head(at, 2, payload.size());
-  const auto head_size = static_cast<std::size_t>(at - heads);
-  const std::size_t size = head_size + payload.size() + 2;
-  const std::size_t length = size - header_size;
+  const std::size_t length = static_cast<std::size_t>(at - frame) - header_size + payload.size() + 2;
   for (std::size_t i = 0; i < header_size; ++i) {
-    heads[i] = static_cast<std::uint8_t>(length >> (8 * (header_size - 1 - i)));
+    frame[i] = static_cast<std::uint8_t>(length >> (8 * (header_size - 1 - i)));
   }
+  const std::size_t size = header_size + length;
   if (out.capacity() - out.size() < size) out.reserve(std::max(out.size() + size, out.capacity() * 2));
-  out.insert(out.end(), heads, at);
-  out.insert(out.end(), payload.begin(), payload.end());
-  constexpr std::uint8_t no_message_no_detail[] = {0x60, 0x40};
-  out.insert(out.end(), no_message_no_detail, no_message_no_detail + 2);
+  if (payload.size() <= small) {
+    at = std::copy(payload.begin(), payload.end(), at);
+  } else {
+    out.insert(out.end(), frame, at);
+    out.insert(out.end(), payload.begin(), payload.end());
+    at = frame;
+  }
+  *at++ = no_message;
+  *at++ = no_detail;
+  out.insert(out.end(), frame, at);
 }
 
 }  // namespace backplane::wire
