@@ -3,6 +3,8 @@
 // The stages of the loop; what each does to a request is in dispatch.cpp, answering.cpp, awaiting.cpp.
 #include "request/loop.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -21,8 +23,8 @@ constexpr std::size_t environments_kept = 16;
 
 constexpr Nanos shortest_spin = 1'000;
 
-// Between two turns of a spin there is a microsecond; a thread that is preempted waits for a time slice of others.
-constexpr Nanos preempted = 200'000;
+// Of a kernel; and for how long not to spin when others want the core for as long as that.
+constexpr Nanos time_slice = 500'000;
 constexpr Nanos spin_pause = 20'000'000;
 
 // Of two times, of which 0 means never.
@@ -186,26 +188,42 @@ void RequestLoop::wait() {
 
 // True if something came. Each vain spin halves the next one, each useful one restores it.
 bool RequestLoop::spin() noexcept {
+  if (poller_.any()) return spin_on_poller();
   if (spin_now_ < shortest_spin) return false;
   const Nanos begin = now();
-  if (begin < no_spin_until_) return false;
   Nanos end = begin + spin_now_;
   const Nanos timer = timers_.next();
   if (timer != 0) end = std::min(end, timer);
-  Nanos at = begin;
-  const int looks = poller_.any() ? 1 : 32;  // a poller's own look is long enough
   do {
-    for (int i = 0; i < looks; ++i) {
-      if (!nothing_waits() || poller_.look()) {
+    for (int i = 0; i < 32; ++i) {
+      if (!nothing_waits()) {
         spin_now_ = options_.spin;
         return true;
       }
       pause_briefly();
     }
-    // A look at the clock that comes so late has waited for a core: others want this one, and get it when we sleep,
-    // whereas a thread that spins there is itself the one that has to wait when something comes.
+  } while (now() < end);
+  spin_now_ /= 2;
+  return timer != 0 && timer <= end;
+}
+
+// Who wrote to a socket may have been woken on this very core, where the kernel expects the thread that wakes it to
+// sleep soon: so each turn lets others have it. A turn that comes so late that others have used up a time slice shows
+// that they do more than answer; a thread that spins among them is itself the one that waits when something comes.
+bool RequestLoop::spin_on_poller() noexcept {
+  Nanos at = now();
+  if (spin_now_ < shortest_spin || at < no_spin_until_) return false;
+  Nanos end = at + spin_now_;
+  const Nanos timer = timers_.next();
+  if (timer != 0) end = std::min(end, timer);
+  do {
+    if (!nothing_waits() || poller_.look()) {
+      spin_now_ = options_.spin;
+      return true;
+    }
+    ::sched_yield();
     const Nanos before = std::exchange(at, now());
-    if (at - before > preempted) {
+    if (at - before > time_slice) {
       no_spin_until_ = at + spin_pause;
       return false;
     }

@@ -184,6 +184,7 @@ class RequestLoop {
   bool deliver_replies();
   void wait();
   bool spin() noexcept;
+  bool spin_on_poller() noexcept;
   bool nothing_waits() const noexcept { return ingress_.empty() && mailbox_.empty(); }
   void send(Mail& mail) noexcept;
   Fiber* idle_fiber();
