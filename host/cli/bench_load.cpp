@@ -178,25 +178,34 @@ class Generator {
 
   void take_answers(Link<Wire>& link) {
     heard_ = static_cast<std::uint64_t>(now());
+    std::uint64_t sent = 0;
+    std::uint64_t together = 0;  // answers to calls that were sent at once, and so took as long
     while (link.in_begin != link.in_end) {
       const Answer answer = link.wire.read(cbor::View(link.in).subspan(link.in_begin, link.in_end - link.in_begin));
-      if (answer.size == 0) return;
+      if (answer.size == 0) break;
       link.in_begin += answer.size;
       if (!answer.terminal) continue;
       if (answer.slot >= link.sent_at.size() || link.room >= load_.in_flight) {
         throw CommandFailure{exit_unreachable, BP_PROTOCOL, "an answer to a call that was not made"};
       }
-      latency_.record(heard_ - link.sent_at[answer.slot]);
+      if (link.sent_at[answer.slot] != sent) {
+        if (together != 0) latency_.record(heard_ - sent, together);
+        sent = link.sent_at[answer.slot];
+        together = 0;
+      }
+      ++together;
       ++link.room;
       --open_;
       ++report_.calls;
       if (answer.status != BP_OK) {
         count_error(answer);
-      } else if (load_.echoes && !std::equal(answer.payload.begin(), answer.payload.end(), load_.payload.begin(),
-                                             load_.payload.end())) {
+      } else if (load_.echoes && !answer.echoed &&
+                 !std::equal(answer.payload.begin(), answer.payload.end(), load_.payload.begin(),
+                             load_.payload.end())) {
         ++report_.wrong;
       }
     }
+    if (together != 0) latency_.record(heard_ - sent, together);
   }
 
   void count_error(const Answer& answer) {
@@ -229,7 +238,7 @@ LoadReport generate_with(const Load& load, const Wire& wire) {
 
 LoadReport generate(const Load& load) {
   return load.redis ? generate_with(load, RespWire(load.payload, load.in_flight))
-                    : generate_with(load, FrameWire(load.method, load.payload, load.in_flight));
+                    : generate_with(load, FrameWire(load.method, load.payload, load.echoes, load.in_flight));
 }
 
 }  // namespace backplane::cli

@@ -27,14 +27,18 @@ std::uint32_t load_be32(const std::uint8_t* at) noexcept {
   return __builtin_bswap32(v);
 }
 
+/// What stands before the argument of an ECHO; the argument itself looks in the command as it does in the answer.
+constexpr std::ptrdiff_t echo_head = sizeof("*2\r\n$4\r\nECHO\r\n") - 1;
+
 CommandFailure no_reply(std::string what) {
   return {exit_unreachable, BP_PROTOCOL, std::move(what), {}, "--redis is for servers that speak RESP, and they alone"};
 }
 
 }  // namespace
 
-FrameWire::FrameWire(std::uint64_t method, cbor::View payload, std::uint32_t in_flight)
-    : slot_bits_(static_cast<std::uint32_t>(std::bit_width(in_flight - 1))) {
+// The ids begin where they take four bytes, so that requests and answers have one length.
+FrameWire::FrameWire(std::uint64_t method, cbor::View payload, bool echoes, std::uint32_t in_flight)
+    : slot_bits_(static_cast<std::uint32_t>(std::bit_width(in_flight - 1))), round_(0x10000u >> slot_bits_) {
   free_.reserve(in_flight);
   for (std::uint32_t i = in_flight; i > 0; --i) free_.push_back(i - 1);
   wire::Call call;
@@ -43,6 +47,7 @@ FrameWire::FrameWire(std::uint64_t method, cbor::View payload, std::uint32_t in_
   call.payload = payload;
   call.flags = BP_SUBMIT_NO_STALE;
   wire::encode(request_, call);
+  if (echoes) wire::quick_encode_ok(expected_, call.id, payload);
 }
 
 std::uint32_t FrameWire::write(std::uint8_t* to) noexcept {
@@ -54,6 +59,21 @@ std::uint32_t FrameWire::write(std::uint8_t* to) noexcept {
 }
 
 Answer FrameWire::read(cbor::View in) {
+  constexpr std::size_t behind_id = id_at + sizeof(std::uint32_t);
+  const std::size_t size = expected_.size();
+  if (size == 0 || in.size() < size || std::memcmp(in.data(), expected_.data(), id_at) != 0 ||
+      std::memcmp(in.data() + behind_id, expected_.data() + behind_id, size - behind_id) != 0) {
+    return read_any(in);
+  }
+  Answer out;
+  out.size = size;
+  out.echoed = true;
+  out.slot = slot_of(load_be32(in.data() + id_at));
+  free_.push_back(out.slot);
+  return out;
+}
+
+Answer FrameWire::read_any(cbor::View in) {
   if (in.size() < wire::header_size) return {};
   const std::size_t length = load_be32(in.data());
   if (in.size() - wire::header_size < length) {
@@ -66,7 +86,7 @@ Answer FrameWire::read(cbor::View in) {
   wire::Reply ok;
   if (wire::quick_decode(body, ok)) {
     out.payload = ok.payload;
-    out.slot = static_cast<std::uint32_t>(ok.id) & ((1u << slot_bits_) - 1);
+    out.slot = slot_of(ok.id);
   } else {
     out = read_slowly(body);
   }
@@ -85,7 +105,7 @@ Answer FrameWire::read_slowly(cbor::View body) {
     if (reply == nullptr) throw no_reply(cat("expected replies, found a frame of type ", wire::name(frame)));
     Answer out;
     out.terminal = wire::is_terminal(reply->status);
-    out.slot = static_cast<std::uint32_t>(reply->id) & ((1u << slot_bits_) - 1);
+    out.slot = slot_of(reply->id);
     out.status = reply->status;
     out.payload = reply->payload;
     out.message = wire::as_bytes(reply->message);
@@ -101,6 +121,7 @@ RespWire::RespWire(cbor::View payload, std::uint32_t in_flight) : in_flight_(in_
   request_.insert(request_.end(), payload.begin(), payload.end());
   request_.push_back('\r');
   request_.push_back('\n');
+  expected_.assign(request_.begin() + echo_head, request_.end());
 }
 
 std::uint32_t RespWire::write(std::uint8_t* to) noexcept {
@@ -109,6 +130,17 @@ std::uint32_t RespWire::write(std::uint8_t* to) noexcept {
 }
 
 Answer RespWire::read(cbor::View in) {
+  if (in.size() < expected_.size() || std::memcmp(in.data(), expected_.data(), expected_.size()) != 0) {
+    return read_any(in);
+  }
+  Answer out;
+  out.size = expected_.size();
+  out.echoed = true;
+  out.slot = std::exchange(oldest_, after(oldest_));
+  return out;
+}
+
+Answer RespWire::read_any(cbor::View in) {
   if (in.empty()) return {};
   const auto* const newline =
       static_cast<const std::uint8_t*>(std::memchr(in.data(), '\n', std::min<std::size_t>(in.size(), 4096)));
