@@ -120,7 +120,7 @@ const Command status_command = {
     "status",
     "show how the host is doing: uptime, contexts, and who takes the time",
     R"(For each wire name that was called: calls, errors, calls in flight, requests refused before a handler
-began; how long they waited for their turn (one in eight is measured; -: none was), and for how long the handler
+began; how long they waited for their turn (one in 32 is measured; -: none was), and for how long the handler
 held its thread (good to 3 %);
 payload bytes. Those that took most time come first.
 FIBERS: those that handlers have made by hand and that are alive now.

@@ -90,8 +90,9 @@ ContextConfig config_of(const bp_context_options& options) {
   if (options.fiber_stack_size != 0) config.loop.fiber_stack_size = options.fiber_stack_size;
   if (options.fiber_limit != 0) config.loop.fiber_limit = static_cast<std::uint64_t>(std::max(options.fiber_limit, 0));
   if (options.spin_us != 0) config.loop.spin = options.spin_us < 0 ? 0 : static_cast<Nanos>(options.spin_us) * 1'000;
-  // With one core, whoever is waited for cannot run meanwhile.
-  if (std::thread::hardware_concurrency() == 1) config.loop.spin = 0;
+  // With one core, whoever is waited for cannot run meanwhile. Asked once: the answer is read from a file.
+  static const bool one_core = std::thread::hardware_concurrency() == 1;
+  if (one_core) config.loop.spin = 0;
   if (options.event_queue_depth != 0) config.event_queue_depth = options.event_queue_depth;
   if (options.stop_timeout_ms != 0) config.stop_timeout_ms = options.stop_timeout_ms;
   return config;
@@ -101,26 +102,42 @@ Context::Context(Host& host, const ContextConfig& config)
     : host_(host),
       config_(config),
       id_(next_id()),
-      bus_(config.event_queue_depth, host.watchdog(), [this](bool stuck) { events_stuck(stuck); }),
+      bus_(
+          config.event_queue_depth, host.watchdog(), [this](bool stuck) { events_stuck(stuck); }, config.loop.spin),
       loop_(config.loop, host.registry(), host.workers(), host.watchdog(), *this) {}
 
-Context::~Context() = default;
+Context::~Context() {
+  loop_.finish();
+  bus_.close();
+  for (std::thread* const thread : {&request_thread_, &event_thread_}) {
+    if (thread->joinable()) thread->join();
+  }
+}
 
 void Context::set_handle(bp_context handle) {
   handle_ = handle;
   loop_.set_context(handle);
 }
 
-void Context::start() {
-  try {
-    event_thread_.start([this] {
+// Each runs for as long as the context exists, and sleeps while that rests.
+void Context::start_threads() {
+  if (!event_thread_.joinable()) {
+    event_thread_ = std::thread([this] {
       name_thread("bp-event");
       bus_.run();
     });
-    request_thread_.start([this] {
+  }
+  if (!request_thread_.joinable()) {
+    request_thread_ = std::thread([this] {
       name_thread("bp-request");
       loop_.run();
     });
+  }
+}
+
+void Context::start() {
+  try {
+    start_threads();
     const auto tell = [this](const Liveness& liveness) { tell_liveness(liveness); };
     request_watch_ = host_.watchdog().watch(loop_.heartbeat(), "request", tell);
     event_watch_ = host_.watchdog().watch(bus_.heartbeat(), "event", tell, [this] { return bus_.culprit(); });
@@ -136,12 +153,11 @@ void Context::abandon_start() noexcept {
   constexpr std::chrono::hours as_long_as_it_takes{24};
   const MutexLock lock(stop_mutex_);
   loop_.close();
-  const bool begun = !request_thread_.wait(std::chrono::milliseconds(0));
-  while (begun && !loop_.end_instances(as_long_as_it_takes)) {
+  while (request_thread_.joinable() && !loop_.end_instances(as_long_as_it_takes)) {
   }
   while (!leave_host(as_long_as_it_takes)) {
   }
-  while (!end_threads(as_long_as_it_takes)) {
+  while (!settle(as_long_as_it_takes)) {
   }
   stage_ = Stage::stopped;
 }
@@ -180,6 +196,7 @@ bp_status Context::stop(std::uint32_t timeout_ms) {
   const std::chrono::milliseconds timeout(timeout_ms == 0 ? config_.stop_timeout_ms : timeout_ms);
   const MutexLock lock(stop_mutex_);
   loop_.close();
+  loop_.end_when_idle();
   if (stage_ == Stage::running && loop_.wait_until_idle(timeout)) stage_ = Stage::drained;
   const auto until = std::chrono::steady_clock::now() + timeout;
   const auto left = [until] { return left_of(until); };
@@ -198,15 +215,17 @@ bp_status Context::stop(std::uint32_t timeout_ms) {
     stage_ = Stage::detached;
   }
   if (stage_ == Stage::detached) {
-    if (!end_threads(left())) return BP_TIMEOUT;
+    if (!settle(left())) return BP_TIMEOUT;
     stage_ = Stage::stopped;
   }
   return BP_OK;
 }
 
 bool Context::leave_host(std::chrono::milliseconds timeout) {
-  if (!std::exchange(leaving_, true)) host_.control().post(leave_);
-  return left_.wait(timeout);
+  if (!std::exchange(leaving_, true) && !host_.control().try_here([this] { leave_.run(); })) {
+    host_.control().post(leave_);
+  }
+  return left_.wait(timeout, config_.loop.spin);
 }
 
 void Context::Leave::run() {
@@ -214,12 +233,10 @@ void Context::Leave::run() {
   context.left_.open();
 }
 
-bool Context::end_threads(std::chrono::milliseconds timeout) {
+bool Context::settle(std::chrono::milliseconds timeout) {
   const auto until = std::chrono::steady_clock::now() + timeout;
-  loop_.finish();
-  bus_.close();
   Watchdog& watchdog = host_.watchdog();
-  return request_thread_.wait(left_of(until)) && event_thread_.wait(left_of(until)) &&
+  return loop_.settle(left_of(until)) && bus_.settle(left_of(until)) &&
          watchdog.unwatch(request_watch_, left_of(until)) && watchdog.unwatch(event_watch_, left_of(until));
 }
 

@@ -3,13 +3,13 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "context/control.hpp"
 #include "event/bus.hpp"
 #include "request/latch.hpp"
 #include "request/loop.hpp"
 #include "support/endpoint.hpp"
-#include "support/job_thread.hpp"
 #include "support/mutex.hpp"
 
 namespace backplane {
@@ -30,11 +30,11 @@ class Context final : public Endpoint, public InstanceSite {
  public:
   /// Makes everything, and starts nothing. Throws std::bad_alloc.
   Context(Host& host, const ContextConfig& config);
-  /// Stopped, or never started.
+  /// Stopped, or never started. Ends its threads.
   ~Context() override;
 
-  /// Starts the threads and the instances. Throws std::system_error or std::bad_alloc, and leaves nothing
-  /// running then.
+  /// Starts the threads, if it has none yet, and the instances. Throws std::system_error or std::bad_alloc,
+  /// and leaves nothing to be stopped then.
   void start();
 
   // Threads and buffers are used again: stopped → rest() → renew() → start().
@@ -82,14 +82,14 @@ class Context final : public Endpoint, public InstanceSite {
     running,
     drained,         ///< nothing is open
     instances_gone,  ///< and none is made any more
-    detached,        ///< the host knows of it no more; the threads are about to end
-    stopped,         ///< the threads have been joined
+    detached,        ///< the host knows of it no more
+    stopped,         ///< its threads have nothing left to do
   };
 
   void tell_liveness(const Liveness& liveness);
   void events_stuck(bool stuck);
 
-  /// Leaving the host, as a job of the control thread's.
+  /// Leaving the host, as a job of the control thread's if that is busy.
   struct Leave final : Control::Job {
     explicit Leave(Context& of) : context(of) {}
     void run() override;
@@ -97,7 +97,8 @@ class Context final : public Endpoint, public InstanceSite {
   };
 
   bool leave_host(std::chrono::milliseconds timeout) BP_REQUIRES(stop_mutex_);
-  bool end_threads(std::chrono::milliseconds timeout);
+  void start_threads();
+  bool settle(std::chrono::milliseconds timeout);
   void abandon_start() noexcept;
 
   Host& host_;
@@ -113,8 +114,8 @@ class Context final : public Endpoint, public InstanceSite {
   Leave leave_{*this};
   bool leaving_ BP_GUARDED_BY(stop_mutex_) = false;  // `leave_` is posted
   Latch left_;
-  JobThread event_thread_;
-  JobThread request_thread_;
+  std::thread event_thread_;
+  std::thread request_thread_;
 };
 
 }  // namespace backplane

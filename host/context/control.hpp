@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -14,7 +15,8 @@
 
 namespace backplane {
 
-/// The control thread: loads, unloads and reloads, one operation at a time.
+/// The control thread: loads, unloads and reloads, one operation at a time. What needs no thread of its own is
+/// done by the caller meanwhile, if nothing else is going on.
 class Control {
  public:
   /// Something to run on the control thread. Whoever owns one has it ready before it is needed, so that
@@ -46,7 +48,32 @@ class Control {
   void post(Job& job) noexcept {
     const MutexLock lock(mutex_);
     jobs_.push(&job);
-    changed_.notify_one();
+    if (!taken_) changed_.notify_one();
+  }
+
+  /// Runs `job` on the calling thread, as the control thread would, unless something is running or waiting: then it
+  /// does not, and returns false. Throws what it throws. Not from the control thread.
+  template <class F>
+  bool try_here(F job) {
+    {
+      const MutexLock lock(mutex_);
+      if (taken_ || !jobs_.empty()) return false;
+      take();
+    }
+    struct Turn {
+      explicit Turn(Control& c) : control(c) {}
+      Turn(const Turn&) = delete;
+      Turn& operator=(const Turn&) = delete;
+      ~Turn() {
+        const MutexLock lock(control.mutex_);
+        control.give_back();
+        if (control.stop_ || !control.jobs_.empty()) control.changed_.notify_one();
+      }
+      Control& control;
+    };
+    const Turn turn(*this);
+    job();
+    return true;
   }
 
   /// A function to be called once at most, by any thread, that has `job` run on the control thread, and
@@ -101,26 +128,40 @@ class Control {
     return std::move(*now.value);
   }
 
-  bool on_thread() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
+  /// Whether the calling thread is in the midst of a job.
+  bool on_thread() const noexcept { return std::this_thread::get_id() == runner_.load(std::memory_order_relaxed); }
 
  private:
   void run() {
     name_thread("bp-control");
     MutexLock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return stop_ || !jobs_.empty(); });
+      changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return !taken_ && (stop_ || !jobs_.empty()); });
       Job* const job = jobs_.pop();
       if (job == nullptr) return;
+      take();
       lock.unlock();
       job->run();
       lock.lock();
+      give_back();
     }
+  }
+
+  void take() noexcept BP_REQUIRES(mutex_) {
+    taken_ = true;
+    runner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  }
+  void give_back() noexcept BP_REQUIRES(mutex_) {
+    taken_ = false;
+    runner_.store({}, std::memory_order_relaxed);
   }
 
   Mutex mutex_;
   Condition changed_;
   Fifo<Job> jobs_ BP_GUARDED_BY(mutex_);
+  bool taken_ BP_GUARDED_BY(mutex_) = false;  // a job runs, here or on another thread
   bool stop_ BP_GUARDED_BY(mutex_) = false;
+  std::atomic<std::thread::id> runner_{};  // whose thread it runs on; of meaning to that thread alone
   std::thread thread_;
 };
 

@@ -142,11 +142,12 @@ bool Host::on_own_thread() const noexcept {
 std::vector<InstanceSite*> Host::sites() const { return {contexts_.begin(), contexts_.end()}; }
 
 void Host::attach(Context& context) {
-  control_.run_now([&] {
+  const auto add = [&] {
     contexts_.push_back(&context);  // first: while there are instances in it, no module may go without asking it
     loader_.populate(context);
     return true;
-  });
+  };
+  if (!control_.try_here(add)) control_.run_now(add);
 }
 
 void Host::detach(Context& context) noexcept { std::erase(contexts_, &context); }

@@ -49,7 +49,7 @@ class Host {
   /// there then, and it is to end them and to leave, as otherwise. Not from a thread of the host.
   void attach(Context& context);
   Control& control() noexcept { return control_; }
-  /// The context is left out of what happens from now on. Control thread.
+  /// The context is left out of what happens from now on. In a job of control().
   void detach(Context& context) noexcept;
 
   /// A context that rests, to be renewed; null if there is none of that configuration. Any thread.
@@ -85,7 +85,7 @@ class Host {
   Registry registry_;
   Workers workers_;
   Watchdog watchdog_;
-  std::vector<Context*> contexts_;  // the control thread's
+  std::vector<Context*> contexts_;  // of whoever has his turn at control_
   Mutex resting_mutex_;
   std::vector<std::unique_ptr<Context>> resting_ BP_GUARDED_BY(resting_mutex_);  // the longest resting first
   Control control_;

@@ -61,8 +61,7 @@ bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexc
     return refuse_name(generation, BP_INVALID_ARGUMENT, name,
                        "as static and as blocking; a static handler runs on its caller's thread: choose one");
   }
-  const auto same = [name](const auto& handler) { return handler->name == name; };
-  if (std::any_of(generation.registered.begin(), generation.registered.end(), same)) {
+  if (generation.registered_names.contains(name)) {
     return refuse_name(generation, BP_NAME_TAKEN, name, registered_twice);
   }
   auto handler = std::make_unique<Handler>();
@@ -72,6 +71,7 @@ bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexc
   handler->data = desc->data;
   handler->flags = desc->flags;
   generation.registered.push_back(std::move(handler));
+  generation.registered_names.insert(generation.registered.back()->name);
   return BP_OK;
 } catch (const std::bad_alloc&) {
   return BP_OUT_OF_MEMORY;

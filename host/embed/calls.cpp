@@ -4,34 +4,11 @@
 #include <backplane/backplane.h>
 
 #include "embed/guard.hpp"
-#include "reply/answer.hpp"
-#include "support/mutex.hpp"
+#include "embed/sync_call.hpp"
 #include "support/sized.hpp"
 #include "support/views.hpp"
 
 using namespace backplane;
-
-namespace {
-
-// The caller of bp_call_sync, waiting. It is gone as soon as it has seen `done` under the mutex.
-struct SyncCall {
-  bp_result* out = nullptr;
-  Mutex mutex;
-  bp_status status BP_GUARDED_BY(mutex) = BP_OK;
-  bool done BP_GUARDED_BY(mutex) = false;
-  Condition changed;
-
-  static void on_reply(void* user, const bp_answer* answer) {
-    if (answer->status == BP_STALE || answer->status == BP_PARTIAL) return;
-    auto& self = *static_cast<SyncCall*>(user);
-    const MutexLock lock(self.mutex);
-    self.status = give(self.out, answer->status, view(answer->payload), view(answer->message), view(answer->detail));
-    self.done = true;
-    self.changed.notify_one();
-  }
-};
-
-}  // namespace
 
 extern "C" {
 
@@ -44,8 +21,7 @@ bp_status bp_submit(bp_context ctx, const bp_submission* submission, bp_request*
 }
 
 bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out) {
-  SyncCall call;
-  call.out = out;
+  SyncCall call(out);
   bp_submission submission{};
   submission.struct_size = sizeof submission;
   submission.flags = BP_SUBMIT_NO_STALE;
@@ -61,9 +37,7 @@ bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, uint64_t t
   });
   if (submitted != BP_OK) return submitted;
   // Outside the border: a destroy of the context must not wait for this call, but the other way round.
-  MutexLock lock(call.mutex);
-  call.changed.wait(lock, [&call]() BP_REQUIRES(call.mutex) { return call.done; });
-  return call.status;
+  return call.wait();
 }
 
 bp_status bp_cancel(bp_context ctx, bp_request request) {

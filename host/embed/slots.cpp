@@ -10,15 +10,9 @@
 
 namespace backplane {
 
-namespace {
-
 // There before any code runs, without memory that might not be had, and still there while the process exits.
-constinit Slots all;
+constinit Slots slots_detail::all;
 static_assert(std::is_trivially_destructible_v<Slots>);
-
-}  // namespace
-
-Slots& slots() noexcept { return all; }
 
 bp_context Slots::reserve() {
   const MutexLock lock(mutex_);
@@ -69,8 +63,9 @@ void Slots::reap(bp_context handle) noexcept {
     for (const Count& count : slot.counts) sum += count.pins.load(std::memory_order_seq_cst);
     return sum != 0;
   };
+  heavy_fence();
   // Those inside are about to leave: the endpoint is stopped, and its calls return.
-  while (pinned()) std::this_thread::sleep_for(std::chrono::microseconds(50));
+  while (pinned() || is_pinned(&slot)) std::this_thread::sleep_for(std::chrono::microseconds(50));
   std::unique_ptr<Endpoint> stopped = std::move(slot.owned);
   Endpoint& endpoint = *stopped;
   endpoint.dispose(std::move(stopped));
@@ -87,22 +82,15 @@ void Slots::forget_all() noexcept {
   }
 }
 
-Slots::Slot* Slots::slot_of(bp_context handle) const noexcept {
-  if ((handle.id ^ mark) >> 48 != 0) return nullptr;
-  return slots_[handle.id & (capacity - 1)].load(std::memory_order_acquire);
-}
-
-Slots::Pin::Pin(Slots& slots, bp_context handle) noexcept {
-  Slot* const slot = slots.slot_of(handle);
-  if (slot == nullptr) return;
-  std::atomic<std::int64_t>& count = slot->counts[thread_shard()].pins;
+void Slots::Pin::count(Slot& slot, bp_context handle) noexcept {
+  std::atomic<std::int64_t>& count = slot.counts[thread_shard()].pins;
   count.fetch_add(1, std::memory_order_seq_cst);
-  if (slot->handle.load(std::memory_order_seq_cst) != handle.id) {
+  if (slot.handle.load(std::memory_order_seq_cst) != handle.id) {
     count.fetch_sub(1, std::memory_order_release);
     return;
   }
   count_ = &count;
-  endpoint_ = slot->endpoint.load(std::memory_order_relaxed);
+  endpoint_ = slot.endpoint.load(std::memory_order_relaxed);
 }
 
 }  // namespace backplane

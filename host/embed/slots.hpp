@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <memory>
 
+#include "support/asymmetric_fence.hpp"
 #include "support/endpoint.hpp"
 #include "support/mutex.hpp"
+#include "support/thread_record.hpp"
 #include "support/thread_shard.hpp"
 
 namespace backplane {
@@ -17,11 +19,25 @@ namespace backplane {
 /// The contexts that handles lead to. A handle is | mark 16 | generation 32 | index 16 |; slots are used
 /// again, generations are not, so a stale handle leads nowhere.
 ///
-/// A call pins its slot: it adds to a count, then looks whether the handle is still good. Destroying
-/// makes the handle bad, then waits until nothing is pinned. Both are seq_cst: either the call sees that
-/// the handle is bad, or the destroyer sees the pin. Pins are counted in shards, so that threads that
-/// submit at the same time do not meet.
+/// A call pins its slot: it notes it in its thread's record, then looks whether the handle is still good.
+/// Destroying makes the handle bad, then waits until nothing is pinned. There is a light fence between the
+/// two steps of the one and a heavy fence between those of the other: either the call sees that the handle
+/// is bad, or the destroyer sees the pin. A call inside of another, and one of a thread without a record,
+/// adds to a count of the slot instead; these are in shards.
 class Slots {
+  struct alignas(64) Count {
+    std::atomic<std::int64_t> pins{0};
+  };
+  struct Slot {
+    std::atomic<std::uint64_t> handle{0};  // the one that leads here now, else 0
+    std::atomic<Endpoint*> endpoint{nullptr};
+    std::unique_ptr<Endpoint> owned;  // guarded by Slots::mutex_; once retired, the retirer's
+    std::uint32_t generation = 0;     // guarded by Slots::mutex_
+    std::uint32_t index = 0;
+    Slot* next_free = nullptr;  // guarded by Slots::mutex_
+    std::array<Count, shard_count> counts;
+  };
+
  public:
   static constexpr std::size_t capacity = 1u << 16;
 
@@ -42,10 +58,27 @@ class Slots {
   /// Keeps the endpoint of a handle alive.
   class Pin {
    public:
-    Pin(Slots& slots, bp_context handle) noexcept;
+    Pin(Slots& slots, bp_context handle) noexcept {
+      Slot* const slot = slots.slot_of(handle);
+      if (slot == nullptr) return;
+      ThreadRecord* const thread = thread_record();
+      if (thread == nullptr || thread->pinned.load(std::memory_order_relaxed) != nullptr) {
+        count(*slot, handle);
+        return;
+      }
+      thread->pinned.store(slot, std::memory_order_relaxed);
+      light_fence();
+      if (slot->handle.load(std::memory_order_acquire) != handle.id) {
+        thread->pinned.store(nullptr, std::memory_order_release);
+        return;
+      }
+      thread_ = thread;
+      endpoint_ = slot->endpoint.load(std::memory_order_relaxed);
+    }
     Pin(const Pin&) = delete;
     Pin& operator=(const Pin&) = delete;
     ~Pin() {
+      if (thread_ != nullptr) thread_->pinned.store(nullptr, std::memory_order_release);
       if (count_ != nullptr) count_->fetch_sub(1, std::memory_order_release);
     }
     explicit operator bool() const noexcept { return endpoint_ != nullptr; }
@@ -53,26 +86,19 @@ class Slots {
     Endpoint& operator*() const noexcept { return *endpoint_; }
 
    private:
+    void count(Slot& slot, bp_context handle) noexcept;
+
+    ThreadRecord* thread_ = nullptr;
     std::atomic<std::int64_t>* count_ = nullptr;
     Endpoint* endpoint_ = nullptr;
   };
 
  private:
-  struct alignas(64) Count {
-    std::atomic<std::int64_t> pins{0};
-  };
-  struct Slot {
-    std::atomic<std::uint64_t> handle{0};  // the one that leads here now, else 0
-    std::atomic<Endpoint*> endpoint{nullptr};
-    std::unique_ptr<Endpoint> owned;  // guarded by Slots::mutex_; once retired, the retirer's
-    std::uint32_t generation = 0;     // guarded by Slots::mutex_
-    std::uint32_t index = 0;
-    Slot* next_free = nullptr;  // guarded by Slots::mutex_
-    std::array<Count, shard_count> counts;
-  };
-
   static constexpr std::uint64_t mark = std::uint64_t{0x6378} << 48;
-  Slot* slot_of(bp_context handle) const noexcept;
+  Slot* slot_of(bp_context handle) const noexcept {
+    if ((handle.id ^ mark) >> 48 != 0) return nullptr;
+    return slots_[handle.id & (capacity - 1)].load(std::memory_order_acquire);
+  }
   void give_back(Slot& slot) noexcept BP_REQUIRES(mutex_);
 
   Mutex mutex_;
@@ -83,7 +109,11 @@ class Slots {
   std::size_t used_ BP_GUARDED_BY(mutex_) = 0;
 };
 
+namespace slots_detail {
+extern constinit Slots all;
+}  // namespace slots_detail
+
 /// The process's.
-Slots& slots() noexcept;
+inline Slots& slots() noexcept { return slots_detail::all; }
 
 }  // namespace backplane

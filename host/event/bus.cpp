@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/bus.hpp"
 
+#include "support/asymmetric_fence.hpp"
 #include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/views.hpp"
@@ -12,8 +13,8 @@ thread_local const EventBus* current_bus = nullptr;
 
 }  // namespace
 
-EventBus::EventBus(std::uint32_t capacity, Watchdog& watchdog, std::function<void(bool)> stuck)
-    : watchdog_(watchdog), tell_stuck_(std::move(stuck)), queue_(capacity) {}
+EventBus::EventBus(std::uint32_t capacity, Watchdog& watchdog, std::function<void(bool)> stuck, Nanos spin)
+    : watchdog_(watchdog), tell_stuck_(std::move(stuck)), queue_(capacity, spin) {}
 
 bool EventBus::on_any_thread() noexcept { return current_bus != nullptr; }
 
@@ -31,6 +32,7 @@ bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t 
   if (put == EventQueue::Put::closed) return BP_CLOSED;
   if (put == EventQueue::Put::no_memory) return BP_OUT_OF_MEMORY;
   set_stuck(true);
+  heavy_fence();  // run() has its side of it: it sees that this is stuck, or this sees what it has released
   if (queue_.size() <= queue_.capacity() / 2) set_stuck(false);  // it drained in between, and saw nothing to clear
   return BP_OVERFLOW;
 }
@@ -57,17 +59,21 @@ void EventBus::run() {
   thread_ = std::this_thread::get_id();
   heartbeat_.begin_here();
   for (;;) {
-    const auto event = queue_.take();
-    if (!event) break;
+    auto event = queue_.look();
+    if (!event) {
+      heartbeat_.idle();
+      event = queue_.take();
+      if (!event) break;
+      heartbeat_.busy();
+      watchdog_.active();
+    }
     heartbeat_.beat();
-    heartbeat_.busy();
-    watchdog_.active();
     listeners_.call({sizeof(bp_event), event->flags, str(event->name), event->payload, {}}, &heartbeat_);
     counts_.delivered.fetch_add(1, std::memory_order_relaxed);
-    const std::uint32_t waiting = queue_.release();
+    queue_.release();
     heartbeat_.beat();
-    heartbeat_.idle();
-    if (stuck_.load() && waiting <= queue_.capacity() / 2) set_stuck(false);
+    light_fence();
+    if (stuck_.load() && queue_.size() <= queue_.capacity() / 2) set_stuck(false);
   }
   current_bus = nullptr;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string_view>
@@ -27,7 +28,8 @@ class EventBus {
  public:
   /// `stuck` is told when the queue has overflowed (true) and when it has drained to half (false), by
   /// whichever thread sees it.
-  EventBus(std::uint32_t capacity, Watchdog& watchdog, std::function<void(bool)> stuck);
+  /// `spin`: for how long the event thread spins at most before it sleeps.
+  EventBus(std::uint32_t capacity, Watchdog& watchdog, std::function<void(bool)> stuck, Nanos spin = Patience::usual);
 
   /// Any thread; never waits. BP_OK, BP_OVERFLOW, BP_CLOSED, BP_INVALID_ARGUMENT, BP_OUT_OF_MEMORY.
   bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags);
@@ -35,19 +37,24 @@ class EventBus {
   /// Hands an event to the listeners on the calling thread, past the queue.
   void deliver_now(std::string_view name, bp_bytes payload, std::uint32_t flags);
 
-  /// The body of the event thread; returns after close(), when all that was queued is delivered.
+  /// The body of the event thread, for any number of lives of the context; returns after close(), when all that was
+  /// queued is delivered.
   void run();
-  void close() { queue_.close(); }
-  /// After run() has returned, and with no call inside: lets go of what listened.
+  /// Takes no more events, and waits until all that was queued is delivered and the event thread has nothing left to
+  /// do; false at the timeout. Costs that thread nothing if nothing was queued. Not from a listener.
+  bool settle(std::chrono::milliseconds timeout) { return queue_.settle(timeout); }
+  /// After settle(), and with no call inside: lets go of what listened.
   void rest() noexcept { listeners_.clear(); }
-  /// After rest(): as new, for another run().
+  /// After rest(): as new, for another life.
   void renew() noexcept;
+  /// Lets run() return.
+  void close() { queue_.close(); }
   /// Whether the calling thread is the event thread of any context.
   static bool on_any_thread() noexcept;
 
   Listeners& listeners() noexcept { return listeners_; }
   const EventCounts& counts() const noexcept { return counts_; }
-  std::uint32_t queued() { return queue_.size(); }
+  std::uint32_t queued() const { return queue_.size(); }
   Heartbeat& heartbeat() noexcept { return heartbeat_; }
   /// Who holds the event thread now. Any thread.
   Culprit culprit() { return listeners_.running_on(thread_.load()); }

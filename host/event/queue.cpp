@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "support/asymmetric_fence.hpp"
+#include "support/futex.hpp"
 #include "support/mutex.hpp"
 
 namespace backplane {
@@ -40,19 +42,30 @@ std::size_t envelope(std::uint8_t* out, std::string_view name) noexcept {
 }  // namespace
 
 // Not value-initialised: slots that are never used never become resident.
-EventQueue::EventQueue(std::uint32_t capacity)
-    : capacity_(capacity), slots_(std::make_unique_for_overwrite<Slot[]>(capacity)) {}
+EventQueue::EventQueue(std::uint32_t capacity, Nanos spin)
+    : capacity_(capacity), slots_(std::make_unique_for_overwrite<Slot[]>(capacity)), patience_(spin) {}
 
 EventQueue::~EventQueue() {
-  for (std::uint32_t i = 0; i < count_; ++i) std::free(slots_[(first_ + i) % capacity_].heap);
+  for (std::uint32_t left = size(); left > 0; --left, next_out_ = after(next_out_)) std::free(slots_[next_out_].heap);
+}
+
+bool EventQueue::is_full() noexcept {
+  const std::uint64_t put = put_.load(std::memory_order_relaxed);
+  if (put - released_seen_ < capacity_) return false;
+  released_seen_ = released_.load(std::memory_order_acquire);
+  return put - released_seen_ >= capacity_;
 }
 
 EventQueue::Put EventQueue::put(std::string_view name, bp_bytes payload, std::uint32_t flags) {
-  const MutexLock lock(mutex_);
-  if (closed_) return Put::closed;
-  if (count_ == capacity_) return Put::full;
-  if (!fill(slots_[(first_ + count_) % capacity_], name, payload, flags)) return Put::no_memory;
-  if (++count_ == 1) changed_.notify_one();
+  {
+    const MutexLock lock(mutex_);
+    if (closed_.load(std::memory_order_relaxed) || settling_.load(std::memory_order_relaxed)) return Put::closed;
+    if (is_full()) return Put::full;
+    if (!fill(slots_[next_in_], name, payload, flags)) return Put::no_memory;
+    next_in_ = after(next_in_);
+    put_.store(put_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
+  wake();
   return Put::ok;
 }
 
@@ -78,38 +91,90 @@ bool EventQueue::fill(Slot& slot, std::string_view name, bp_bytes payload, std::
   return true;
 }
 
-std::optional<EventQueue::View> EventQueue::take() {
-  MutexLock lock(mutex_);
-  changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return count_ != 0 || closed_; });
-  if (count_ == 0) return std::nullopt;
-  const Slot& slot = slots_[first_];
+bool EventQueue::has_event() noexcept {
+  const std::uint64_t released = released_.load(std::memory_order_relaxed);
+  if (put_seen_ == released) put_seen_ = put_.load(std::memory_order_acquire);
+  return put_seen_ != released;
+}
+
+std::optional<EventQueue::View> EventQueue::look() noexcept {
+  if (!has_event()) {
+    done_.store(released_.load(std::memory_order_relaxed), std::memory_order_release);
+    return std::nullopt;
+  }
+  const Slot& slot = slots_[next_out_];
   const bool on_heap = slot.heap != nullptr;
   const char* const name = on_heap ? reinterpret_cast<const char*>(slot.heap) : slot.name;
   const std::uint8_t* const payload = on_heap ? slot.heap + slot.name_size : slot.payload;
   return View{{name, slot.name_size}, {payload, slot.payload_size}, slot.flags};
 }
 
-std::uint32_t EventQueue::release() {
-  const MutexLock lock(mutex_);
-  std::free(slots_[first_].heap);
-  first_ = (first_ + 1) % capacity_;
-  return --count_;
+std::optional<EventQueue::View> EventQueue::take() noexcept {
+  if (auto event = look()) return event;
+  tell_settled();
+  // Once it is closed nothing is put any more, so a last look is the last.
+  while (!has_event() && !closed_.load(std::memory_order_acquire)) {
+    const auto came = [this] { return has_event() || closed_.load(std::memory_order_relaxed); };
+    if (!patience_.spin(came)) sleep();
+  }
+  return look();
+}
+
+void EventQueue::release() noexcept {
+  std::free(slots_[next_out_].heap);
+  next_out_ = after(next_out_);
+  released_.store(released_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+}
+
+// Who sleeps says so, and then looks once more; who puts does so, and then looks whether somebody sleeps. With a fence
+// in between on both sides (support/asymmetric_fence.hpp) one of the two sees the other.
+void EventQueue::sleep() noexcept {
+  const Nanos begin = now();
+  asleep_.store(1, std::memory_order_relaxed);
+  heavy_fence();
+  if (!has_event() && !closed_.load(std::memory_order_relaxed)) futex_wait(asleep_, 1);
+  asleep_.store(0, std::memory_order_relaxed);
+  patience_.slept(now() - begin);
+}
+
+void EventQueue::wake() noexcept {
+  light_fence();
+  if (asleep_.load(std::memory_order_relaxed) != 0 && asleep_.exchange(0) != 0) futex_wake_one(&asleep_);
 }
 
 void EventQueue::close() {
+  {
+    const MutexLock lock(mutex_);
+    closed_.store(true, std::memory_order_release);
+  }
+  wake();
+}
+
+// Of this and the event thread, which says that it is done before it looks whether somebody waits for that, one sees
+// the other.
+bool EventQueue::settle(std::chrono::milliseconds timeout) {
+  MutexLock lock(mutex_);
+  settling_.store(true, std::memory_order_relaxed);
+  heavy_fence();
+  return settled_.wait_for(
+      lock, timeout, [this] { return done_.load(std::memory_order_acquire) == put_.load(std::memory_order_relaxed); });
+}
+
+void EventQueue::tell_settled() noexcept {
+  light_fence();
+  if (!settling_.load(std::memory_order_relaxed)) return;
   const MutexLock lock(mutex_);
-  closed_ = true;
-  changed_.notify_all();
+  settled_.notify_all();
 }
 
 void EventQueue::open() noexcept {
   const MutexLock lock(mutex_);
-  closed_ = false;
+  settling_.store(false, std::memory_order_relaxed);
 }
 
-std::uint32_t EventQueue::size() {
-  const MutexLock lock(mutex_);
-  return count_;
+std::uint32_t EventQueue::size() const noexcept {
+  const std::uint64_t released = released_.load(std::memory_order_acquire);
+  return static_cast<std::uint32_t>(put_.load(std::memory_order_acquire) - released);
 }
 
 }  // namespace backplane

@@ -3,23 +3,28 @@
 
 #include <backplane/base.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
 
 #include "support/mutex.hpp"
+#include "support/patience.hpp"
 
 namespace backplane {
 
 /// Events on their way from emitters to the event thread: a ring of slots that are used again and
-/// again, with room for most names and payloads; larger ones go to the heap.
+/// again, with room for most names and payloads; larger ones go to the heap. Emitters take a lock among themselves;
+/// the event thread takes none, and sleeps only when nothing has come for a while.
 class EventQueue {
  public:
   static constexpr std::size_t slot_payload = 512;
   static constexpr std::size_t slot_name = 64;
 
-  explicit EventQueue(std::uint32_t capacity);
+  /// `spin`: for how long the event thread spins at most before it sleeps.
+  explicit EventQueue(std::uint32_t capacity, Nanos spin = Patience::usual);
   EventQueue(const EventQueue&) = delete;
   EventQueue& operator=(const EventQueue&) = delete;
   ~EventQueue();
@@ -36,18 +41,25 @@ class EventQueue {
     bp_bytes payload;
     std::uint32_t flags;
   };
+  /// The oldest event, if there is one. Event thread.
+  std::optional<View> look() noexcept;
   /// Waits for the oldest event; nullopt once the queue is closed and empty. Event thread.
-  std::optional<View> take();
-  /// Gives the slot of the last take() back. Returns how many still wait.
-  std::uint32_t release();
+  std::optional<View> take() noexcept;
+  /// Gives the slot of the last look() or take() back. Event thread.
+  void release() noexcept;
 
-  /// Refuses new events. What has been queued can still be taken.
-  void close();
+  /// Refuses new events, and waits until what has been queued is given out and done with: until the next take().
+  /// False at the timeout. Any thread but the event thread.
+  bool settle(std::chrono::milliseconds timeout);
 
-  /// Takes events again.
+  /// Takes events again, after settle().
   void open() noexcept;
 
-  std::uint32_t size();
+  /// Refuses new events, for good. What has been queued can still be taken.
+  void close();
+
+  /// How many wait, with the one that has been taken and not released.
+  std::uint32_t size() const noexcept;
   std::uint32_t capacity() const noexcept { return capacity_; }
 
  private:
@@ -61,14 +73,34 @@ class EventQueue {
   };
 
   static bool fill(Slot& slot, std::string_view name, bp_bytes payload, std::uint32_t flags);
+  bool is_full() noexcept BP_REQUIRES(mutex_);
+  bool has_event() noexcept;
+  void tell_settled() noexcept;
+  void sleep() noexcept;
+  void wake() noexcept;
+  // Whoever moves on in the ring; no division.
+  std::uint32_t after(std::uint32_t place) const noexcept { return place + 1 == capacity_ ? 0 : place + 1; }
 
   const std::uint32_t capacity_;
-  Mutex mutex_;
-  Condition changed_;
-  std::unique_ptr<Slot[]> slots_ BP_GUARDED_BY(mutex_);  // but for the slot that take() gave out
-  std::uint32_t first_ BP_GUARDED_BY(mutex_) = 0;
-  std::uint32_t count_ BP_GUARDED_BY(mutex_) = 0;
-  bool closed_ BP_GUARDED_BY(mutex_) = false;
+  // A slot is the emitters' until `put_` counts it, then the event thread's until `released_` does.
+  const std::unique_ptr<Slot[]> slots_;
+
+  Mutex mutex_;  // among emitters
+  std::uint32_t next_in_ BP_GUARDED_BY(mutex_) = 0;
+  std::uint64_t released_seen_ BP_GUARDED_BY(mutex_) = 0;  // asked for again only when the ring seems full
+  alignas(64) std::atomic<std::uint64_t> put_{0};
+  std::atomic<bool> closed_{false};    // written with mutex_ held
+  std::atomic<bool> settling_{false};  // from settle() to open(); written with mutex_ held
+  Condition settled_;
+
+  // The event thread's, but for looks from elsewhere.
+  alignas(64) std::atomic<std::uint64_t> released_{0};
+  std::atomic<std::uint64_t> done_{0};  // of the released, when the event thread last found no more
+  std::uint64_t put_seen_ = 0;
+  std::uint32_t next_out_ = 0;
+  Patience patience_;
+
+  alignas(64) std::atomic<std::uint32_t> asleep_{0};
 };
 
 }  // namespace backplane

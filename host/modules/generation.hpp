@@ -10,6 +10,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "modules/manifest.hpp"
@@ -140,8 +142,9 @@ struct Generation {
   void* data = nullptr;
   bp_module identity{this};
 
-  std::vector<std::unique_ptr<Handler>> registered;  ///< in order of registration
-  std::vector<const Handler*> handlers;              ///< by Method::number; null where it has none
+  std::vector<std::unique_ptr<Handler>> registered;       ///< in order of registration
+  std::unordered_set<std::string_view> registered_names;  ///< the names of these; during init only
+  std::vector<const Handler*> handlers;                   ///< by Method::number; null where it has none
   std::vector<std::unique_ptr<Function>> functions;
   std::string failure BP_GUARDED_BY(failure_mutex);  ///< what bp_host_api.fail said last
   Mutex failure_mutex;

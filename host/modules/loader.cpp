@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 
 #include "modules/file.hpp"
@@ -136,6 +137,7 @@ void Loader::run_init(Generation& generation) {
   generation.in_init = true;
   const bp_status status = generation.entry.init(&api_, &generation.identity, &generation.data);
   generation.in_init = false;
+  generation.registered_names = {};
   if (status == BP_OK) return;
   const std::string why = generation.take_failure();
   refuse(BP_LOAD_REFUSED, "its init failed with status " + std::to_string(status) +
@@ -143,30 +145,32 @@ void Loader::run_init(Generation& generation) {
 }
 
 void Loader::check_registered(const Generation& generation) const {
-  std::vector<std::string> handlers;
-  std::vector<std::string> functions;
+  std::vector<std::string_view> handlers;
+  std::vector<std::string_view> functions;
   for (const auto& handler : generation.registered) handlers.push_back(handler->name);
   for (const auto& function : generation.functions) functions.push_back(function->name);
   const auto compare = [](const char* key, const auto& said, const auto& done) {
-    for (const std::string& name : said) {
-      if (std::find(done.begin(), done.end(), name) == done.end()) {
-        refuse(BP_LOAD_REFUSED, std::string("its manifest says ") + key + "=" + name +
+    const std::unordered_set<std::string_view> all_said(said.begin(), said.end());
+    const std::unordered_set<std::string_view> all_done(done.begin(), done.end());
+    for (const std::string_view name : said) {
+      if (!all_done.contains(name)) {
+        refuse(BP_LOAD_REFUSED, std::string("its manifest says ") + key + "=" + std::string(name) +
                                     ", but its init did not register that; mend one of them");
       }
     }
-    for (const std::string& name : done) {
-      if (std::find(said.begin(), said.end(), name) == said.end()) {
-        refuse(BP_LOAD_REFUSED, "its init registered \"" + name + "\", but its manifest lacks " + key + "=" + name +
-                                    "; mend one of them");
+    for (const std::string_view name : done) {
+      if (!all_said.contains(name)) {
+        refuse(BP_LOAD_REFUSED, "its init registered \"" + std::string(name) + "\", but its manifest lacks " + key +
+                                    "=" + std::string(name) + "; mend one of them");
       }
     }
   };
   compare("provides", generation.manifest.provides, handlers);
   compare("offers", generation.manifest.offers, functions);
-  for (const std::string& name : functions) {
+  for (const std::string_view name : functions) {
     if (const Generation* const other = registry_.offered_by_other(name, *generation.module)) {
-      refuse(BP_NAME_TAKEN,
-             "the host function \"" + name + "\" is offered by " + other->label() + " already; unload that first");
+      refuse(BP_NAME_TAKEN, "the host function \"" + std::string(name) + "\" is offered by " + other->label() +
+                                " already; unload that first");
     }
   }
 }

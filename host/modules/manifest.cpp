@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <unordered_set>
 
 #include "modules/elf.hpp"
 #include "modules/lint.hpp"
@@ -37,10 +38,16 @@ void add_name(std::vector<std::string>& names, std::string_view key, std::string
            ", which is no wire name; expected module.verb, each of [a-z0-9_]+, at most " +
            std::to_string(BP_WIRE_NAME_MAX) + " bytes");
   }
-  if (std::find(names.begin(), names.end(), value) != names.end()) {
-    refuse("its manifest has " + std::string(key) + "=" + quoted(value) + " twice; keep one");
-  }
   names.emplace_back(value);
+}
+
+// By a set, since a module may have very many names.
+void check_once(const std::vector<std::string>& names, std::string_view key) {
+  std::unordered_set<std::string_view> seen(names.size());
+  for (const std::string& name : names) {
+    if (!seen.insert(name).second)
+      refuse("its manifest has " + std::string(key) + "=" + quoted(name) + " twice; keep one");
+  }
 }
 
 void read_entry(Manifest& manifest, std::string& unload, std::string_view entry) {
@@ -65,6 +72,10 @@ void read_entry(Manifest& manifest, std::string& unload, std::string_view entry)
 }
 
 void check(const Manifest& manifest) {
+  check_once(manifest.provides, "provides");
+  check_once(manifest.offers, "offers");
+  check_once(manifest.emits, "emits");
+  check_once(manifest.calls, "calls");
   if (manifest.abi.empty()) refuse("its manifest has no abi= entry; write BP_MANIFEST_ABI once");
   if (manifest.name.empty()) refuse("its manifest has no name= entry; write BP_MANIFEST(\"name=…\") once");
   if (!is_module_name(manifest.name)) {

@@ -28,7 +28,7 @@ struct Tally {
 
   /// Two readings of the clock cost more than all the counting, so of handlers that are short one run in so
   /// many is timed, and stands for that many. While there are long ones, and of the first, all are.
-  static constexpr std::uint64_t sample = 8;
+  static constexpr std::uint64_t sample = 32;
 
   /// Whether to time the run that is about to begin: for how many it stands, 0 for not at all.
   std::uint32_t weight_of_next() noexcept {

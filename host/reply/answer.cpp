@@ -6,7 +6,7 @@
 
 namespace backplane {
 
-void Answer::assign(const bp_answer& from) noexcept {
+void Answer::assign_all(const bp_answer& from) noexcept {
   clear();
   status = from.status;
   if (from.buffer != nullptr) {
@@ -34,19 +34,9 @@ void Answer::fail(bp_status why, std::string_view message) noexcept {
   }
 }
 
-void Answer::clear() noexcept {
-  status = BP_OK;
-  payload_.clear();
-  error_.reset();
-}
-
-bp_answer Answer::view() const noexcept {
-  bp_answer answer{sizeof(bp_answer), status, payload_.view(), {"", 0}, {nullptr, 0}, nullptr};
-  if (error_ != nullptr) {
-    answer.message = str(error_->message);
-    answer.detail = bytes(error_->detail);
-  }
-  return answer;
+void Answer::show_error(bp_answer& answer) const noexcept {
+  answer.message = str(error_->message);
+  answer.detail = bytes(error_->detail);
 }
 
 bp_status Answer::give(bp_result* result) const noexcept {

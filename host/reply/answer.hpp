@@ -19,15 +19,28 @@ class Answer {
 
   /// Copies what `from` shows, or takes its buffer over. Never fails: where memory cannot be had, the
   /// answer becomes BP_OUT_OF_MEMORY (and the buffer, if any, has been taken all the same).
-  void assign(const bp_answer& from) noexcept;
+  void assign(const bp_answer& from) noexcept {
+    if (from.buffer != nullptr || from.message.size != 0 || from.detail.size != 0) return assign_all(from);
+    clear();
+    status = from.status;
+    if (!payload_.copy(from.payload)) fail(BP_OUT_OF_MEMORY, "no memory for the answer's payload");
+  }
 
   /// An error of the host's own.
   void fail(bp_status why, std::string_view message) noexcept;
 
-  void clear() noexcept;
+  void clear() noexcept {
+    status = BP_OK;
+    payload_.clear();
+    if (error_ != nullptr) error_.reset();
+  }
 
   /// Valid as long as this answer is not changed.
-  bp_answer view() const noexcept;
+  bp_answer view() const noexcept {
+    bp_answer answer{sizeof(bp_answer), status, payload_.view(), {"", 0}, {nullptr, 0}, nullptr};
+    if (error_ != nullptr) show_error(answer);
+    return answer;
+  }
 
   /// Copies into what an outsider will own.
   bp_status give(bp_result* result) const noexcept;
@@ -35,6 +48,9 @@ class Answer {
   Payload& payload() noexcept { return payload_; }
 
  private:
+  void assign_all(const bp_answer& from) noexcept;
+  void show_error(bp_answer& answer) const noexcept;
+
   struct Error {
     std::string message;
     std::vector<std::uint8_t> detail;

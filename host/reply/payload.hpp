@@ -14,7 +14,7 @@ namespace backplane {
 /// Bytes that travel with a record: small ones inside it, larger ones in a buffer of their own.
 class Payload {
  public:
-  static constexpr std::size_t inline_capacity = 96;
+  static constexpr std::size_t inline_capacity = 80;
 
   Payload() = default;
   Payload(Payload&& other) noexcept { *this = std::move(other); }
@@ -44,6 +44,14 @@ class Payload {
     return true;
   }
 
+  /// Copies `size` bytes, at most inline_capacity, from a place where so many can be read: all in a few moves.
+  void copy_inline(const std::uint8_t* from, std::size_t size) noexcept {
+    clear();
+    std::memcpy(inline_, from, 16);
+    if (size > 16) std::memcpy(inline_ + 16, from + 16, inline_capacity - 16);
+    size_ = size;
+  }
+
   /// Takes `buffer` over.
   void adopt(bp_buffer* buffer) noexcept {
     clear();
@@ -59,6 +67,8 @@ class Payload {
 
   /// Never with a null pointer, so that nobody need ask.
   bp_bytes view() const noexcept { return {buffer_ != nullptr ? buffer_->data : inline_, size_}; }
+
+  std::size_t size() const noexcept { return size_; }
 
   void clear() noexcept {
     if (buffer_ != nullptr) free_buffer(std::exchange(buffer_, nullptr));

@@ -13,21 +13,7 @@ bp_status checked(const bp_answer& answer, bool may_be_partial) noexcept {
   return is_terminal(answer.status) ? BP_OK : BP_INVALID_ARGUMENT;
 }
 
-std::string returned_text(const Request& request) {
-  return "the entry of fiber " + std::to_string(request.returned_fiber) + " of \"" + request.method->name +
-         "\" returned, and nobody asked which it was; a fiber switches to another before it ends, or its handler "
-         "asks with `ended`";
-}
-
 }  // namespace
-
-bp_status RequestLoop::answer(bp_token token, const bp_answer& answer) {
-  bp_status status = BP_STALE_TOKEN;
-  if (token::kind(token) == request_kind) status = answer_request(token, answer);
-  if (token::kind(token) == pending_kind) status = answer_pending(token, answer, nullptr);
-  if (status == BP_STALE_TOKEN) stale_answers_.fetch_add(1, std::memory_order_relaxed);
-  return status;
-}
 
 bp_status RequestLoop::complete(bp_token token, const bp_answer& answer) {
   const bp_status status = answer_pending(token, answer, this);
@@ -84,21 +70,6 @@ bp_status RequestLoop::partial(Request& request, bp_token token, const bp_answer
     loop.send(*part);
   }
   return BP_OK;
-}
-
-// Whoever claimed the request has filled in its answer. Behind parts that are still on their way it takes
-// the way of the mailbox, as they may have: an answer must not overtake them.
-void RequestLoop::answered(Request& request) {
-  if (on_thread() && request.partials.load(std::memory_order_acquire) == 0) {
-    deliveries_.push(&request.delivery);
-    return;
-  }
-  request.answered.owner = &request;
-  request.answered.apply = [](Mail& mail) {
-    Request& done = *static_cast<MailFrom<Request>&>(mail).owner;
-    done.loop.load(std::memory_order_relaxed)->deliveries_.push(&done.delivery);
-  };
-  send(request.answered);
 }
 
 bp_status RequestLoop::cancel(bp_request handle) {
@@ -225,43 +196,6 @@ void RequestLoop::deliver_part(Part& part) {
   }
   delete &part;
   request.partials.fetch_sub(1, std::memory_order_release);
-  release_if_done(request);
-}
-
-void RequestLoop::deliver_terminal(Request& request) {
-  const bool unwanted = request.cause.load(std::memory_order_relaxed) != BP_OK;
-  if (request.environment.load(std::memory_order_relaxed) != nullptr &&
-      !unwanted) {  // end_environment() brings it here again
-    request.held = true;
-    if (request.deadline != 0 || request.next_stale != 0) set_timer(request);
-    return;
-  }
-  if (request.returned_fiber != 0 && !unwanted) {
-    request.answer.fail(BP_ENTRY_RETURNED, returned_text(request));
-  }
-  request.delivered = true;
-  timers_.cancel(request.timer);
-  if (request.tally != nullptr) {
-    Tally::add(request.tally->bytes_out, request.answer.payload().view().size);
-    if (request.answer.status != BP_OK) Tally::add(request.tally->errors);
-  }
-  if (request.from_outside) {
-    LoopCounts::add(counts_.replied);
-    if (request.answer.status != BP_OK) LoopCounts::add(counts_.errors);
-  }
-  if (Waiter* const waiter = std::exchange(request.waiter, nullptr)) {
-    waiter->call = nullptr;
-    waiter->answer = std::move(request.answer);
-    complete_wait(*waiter);
-  } else if (request.on_reply != nullptr) {
-    const bp_answer answer = request.answer.view();
-    heartbeat_.replying(request.method);
-    request.on_reply(request.user, &answer);
-  }
-  if (!request.ended && request.awaiting != nullptr) {
-    const bp_status cause = request.cause.load(std::memory_order_relaxed);
-    if (cause != BP_OK) fail_wait(*request.awaiting, cause, "the request is not wanted any more");
-  }
   release_if_done(request);
 }
 

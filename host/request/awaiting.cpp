@@ -188,6 +188,7 @@ void RequestLoop::start_call(Waiter& waiter, std::string_view name, bp_bytes pay
   if (call == nullptr) return fail_wait(waiter, BP_OUT_OF_MEMORY, "no memory for the call");
   waiter.call = call;
   admit(*call);
+  queue_.push(call);
 }
 
 bp_status RequestLoop::await_host_call(bp_token token, std::string_view name, bp_bytes payload,

@@ -34,53 +34,17 @@ std::string no_reply_text(const Request& request) {
 void RequestLoop::admit(Request& request) {
   link_open(open_, request);
   LoopCounts::add(counts_.open);
+  if (request.from_outside) LoopCounts::add(counts_.accepted);
   if (request.deadline != 0 && !set_timer(request) && request.claim(request.token())) {
     request.answer.fail(BP_OUT_OF_MEMORY, "no memory for the timer of its deadline");
     answered(request);
   }
-  queue_.push(&request);
 }
 
-void RequestLoop::handle(Request& request) {
-  heartbeat_.beat();
-  // Its timer has had no chance to fire if the deadline passed while a handler before it ran.
-  if (request.deadline != 0 && request.deadline <= now()) end_unwanted(request, request.token(), BP_DEADLINE);
-  if (!request.open()) {  // nobody waits for it any more; that reply is on its way or delivered
-    if (request.method != nullptr) request.method->refused.fetch_add(1, std::memory_order_relaxed);
-    return end(request);
-  }
-  if (request.method == nullptr) {  // an unknown name: the answer says so already
-    if (request.claim(request.token())) answered(request);
-    return end(request);
-  }
-  const Generation* const running = Registry::running(*request.method);
-  const Handler* const handler = running == nullptr ? nullptr : running->handler(*request.method);
-  if (handler == nullptr) {
-    std::string why;
-    const bp_status status = no_handler(*request.method, running != nullptr, why);
-    return refuse(request, status, why);
-  }
-  bp_instance* const instance = instance_of(*handler->generation);
-  const bool is_static = (handler->flags & BP_HANDLER_STATIC) != 0;
-  if (instance == nullptr || (!instance->failure.empty() && !is_static)) {
-    return refuse(request, BP_INSTANCE_FAILED,
-                  "the module \"" + handler->generation->manifest.name + "\" could not start in this context: " +
-                      (instance == nullptr ? "it has no instance here" : instance->failure));
-  }
-  request.handler = handler;
-  request.instance = instance;
-  LoopCounts::add(instance->in_flight);
-  request.tally = tally_of(*request.method);
-  if (request.tally != nullptr) {
-    request.run_weight = request.tally->weight_of_next();
-    Tally::add(request.tally->calls);
-    Tally::add(request.tally->bytes_in, request.payload.view().size);
-  }
-  if ((handler->flags & BP_HANDLER_BLOCKING) != 0) {
-    run_on_worker(request);
-  } else {
-    run_here(request);
-  }
+// Before this turn of the loop leaves it open.
+void RequestLoop::link(Request& request) noexcept {
+  request.quick = false;
+  if (!is_linked(request)) link_open(open_, request);
 }
 
 void RequestLoop::refuse(Request& request, bp_status status, std::string_view message) {
@@ -93,44 +57,8 @@ void RequestLoop::refuse(Request& request, bp_status status, std::string_view me
   end(request);
 }
 
-void RequestLoop::run_here(Request& request) {
-  heartbeat_.running(request.method, request.handler->generation->number);
-  const bool measured = request.run_weight != 0 || request.submitted != 0;
-  if (measured) request.began_to_run = request.slice = ticks();
-  const bp_handled handled = call_handler(request);
-  if (request.run_weight != 0) request.ran += span(request.slice, ticks());
-  handler_ended(request, handled);
-}
-
-bp_handled call_handler(Request& request) {
-  bp_call call{sizeof(bp_call),           0,       request.token(), request.payload.view(),
-               str(request.method->name), nullptr, nullptr,         request.handler->data};
-  if ((request.handler->flags & BP_HANDLER_STATIC) == 0) {
-    call.instance = request.instance;
-    call.state = request.instance->state;
-  }
-  return request.handler->function(&call);
-}
-
-void RequestLoop::handler_ended(Request& request, bp_handled handled) {
-  if (request.environment.load(std::memory_order_relaxed) != nullptr) end_environment(request);
-  if (request.tally != nullptr) {
-    if (request.submitted != 0) {
-      request.tally->wait.record(span(request.submitted, request.began_to_run), Tally::sample);
-    }
-    if (request.run_weight != 0) request.tally->ran(request.ran, request.run_weight);
-  }
-  const bool is_static = (request.handler->flags & BP_HANDLER_STATIC) != 0;
-  if (handled == BP_LATER && !is_static && request.returned_fiber == 0) {
-    if (request.open()) watch_time(request);
-  } else if (request.claim(request.token())) {
-    request.answer.fail(BP_NO_REPLY, no_reply_text(request));
-    answered(request);
-  }
-  end(request);
-}
-
 void RequestLoop::run_on_worker(Request& request) {
+  link(request);
   request.run_weight = 1;  // a change of threads costs more than all clocks
   watch_time(request);
   const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
@@ -202,49 +130,33 @@ void RequestLoop::worker_returned(Request& request) {
   }
 }
 
-// No handler runs for the request, or will.
-void RequestLoop::end(Request& request) {
-  request.ended = true;
-  release_if_done(request);
-}
-
-void RequestLoop::release_if_done(Request& request) {
-  if (!request.ended || !request.delivered || request.partials.load(std::memory_order_acquire) != 0) return;
-  timers_.cancel(request.timer);
-  unlink_open(request);
-  bp_instance* const instance = request.instance;
-  if (request.tally != nullptr) Tally::add(request.tally->ended);
-  request.payload.clear();
-  request.answer.clear();
-  Request::slab().free(&request);
-  LoopCounts::drop(counts_.open);
-  if (instance == nullptr) return;
-  LoopCounts::drop(instance->in_flight);
-  end_if_idle(*instance);
-}
-
-// Null if memory cannot be had: then the call is not counted.
-Tally* RequestLoop::tally_of(const Method& method) noexcept {
-  if (method.index >= tallies_.size()) {
+// Null if memory cannot be had; without a tally likewise: then the call is not counted.
+RequestLoop::Route* RequestLoop::route_of(const Method& method) noexcept {
+  if (method.index >= routes_.size()) {
     try {
-      tallies_.resize(method.index + 1);
+      routes_.resize(method.index + 1);
     } catch (const std::bad_alloc&) {
       return nullptr;
     }
   }
-  Tally*& tally = tallies_[method.index];
-  if (tally == nullptr) {
-    tally = method.tallies.take();
-    if (tally != nullptr) tally->time_the_first();
+  Route& route = routes_[method.index];
+  if (route.tally == nullptr) {
+    route.tally = method.tallies.take();
+    if (route.tally != nullptr) route.tally->time_the_first();
   }
-  return tally;
+  return &route;
+}
+
+// Instances come or go: who answers is to be found again.
+void RequestLoop::forget_routes() noexcept {
+  for (Route& route : routes_) route.generation = nullptr;
 }
 
 void RequestLoop::release_tallies() noexcept {
-  for (Tally* const tally : tallies_) {
-    if (tally != nullptr) Tallies::release(*tally);
+  for (const Route& route : routes_) {
+    if (route.tally != nullptr) Tallies::release(*route.tally);
   }
-  tallies_.clear();
+  routes_.clear();
 }
 
 // From now on the request may take long: stale warnings begin to be due. Not called for a handler that

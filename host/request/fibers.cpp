@@ -139,6 +139,7 @@ void RequestLoop::end_environment(Request& request) noexcept {
   std::unique_ptr<Environment> environment(request.environment.load(std::memory_order_relaxed));
   environment->close();  // fibers that clean up may still use what the request has
   request.returned_fiber = environment->returned();
+  request.quick = false;
   if (environment->swallowed() != 0) {
     const Environment::Ended& last = environment->swallower();
     const std::string& module = request.handler->generation->manifest.name;

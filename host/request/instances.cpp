@@ -36,10 +36,11 @@ std::string RequestLoop::start_instance(Generation& generation, std::chrono::mil
     } catch (const std::bad_alloc&) {
       start->no_memory = true;
     }
+    spin_now_ = options_.spin;  // calls, or the end of the context, often follow at once
     start->done.open();
   });
   if (!posted) throw std::bad_alloc();
-  if (start->done.wait(timeout)) {
+  if (start->done.wait(timeout, options_.spin)) {
     if (start->no_memory) throw std::bad_alloc();
     return start->failure;
   }
@@ -70,6 +71,7 @@ std::string RequestLoop::make_instance(Generation& generation, bool keep_failed)
     instance->failure = failure;
   }
   instances_[generation.slot] = std::move(instance);
+  forget_routes();
   return failure;
 }
 
@@ -115,6 +117,7 @@ void RequestLoop::destroy_instance(bp_instance& instance) {
     generation.entry.instance_destroy(instance.state);
   }
   instances_[generation.slot].reset();
+  forget_routes();
   if (retirement != nullptr) retirement->context_done();  // the generation may be gone from here on
 }
 

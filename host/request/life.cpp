@@ -2,8 +2,7 @@
 //
 // How a request thread comes to its end, and begins again. None of it needs memory that might not be had.
 #include <thread>
-
-#include "support/mutex.hpp"
+#include <utility>
 
 #include "request/loop.hpp"
 
@@ -24,26 +23,19 @@ void RequestLoop::send(Errand& errand) noexcept {
   errand.apply = [](Mail& mail) {
     auto& self = static_cast<Errand&>(mail);
     RequestLoop& loop = *self.loop;
-    self.on_its_way.store(false, std::memory_order_release);
+    self.on_its_way.exchange(false, std::memory_order_acq_rel);
     (loop.*self.run)();
   };
   send(static_cast<Mail&>(errand));
 }
 
-bool RequestLoop::wait_for(bool RequestLoop::*reached, std::chrono::milliseconds timeout) {
-  MutexLock lock(life_mutex_);
-  return life_changed_.wait_for(lock, timeout, [this, reached] { return this->*reached; });
-}
-
-void RequestLoop::tell(bool RequestLoop::*reached) {
-  const MutexLock lock(life_mutex_);
-  this->*reached = true;
-  life_changed_.notify_all();
+void RequestLoop::end_when_idle() noexcept {
+  if (!std::exchange(end_asked_, true)) send(end_errand_);
 }
 
 bool RequestLoop::wait_until_idle(std::chrono::milliseconds timeout) {
-  send(idle_errand_);
-  return wait_for(&RequestLoop::idle_, timeout);
+  if (!end_asked_ && !idle_.is_open()) send(idle_errand_);
+  return idle_.wait(timeout, options_.spin);
 }
 
 // Nothing is open and, the ingress being closed, nothing will be.
@@ -51,7 +43,8 @@ void RequestLoop::tell_if_idle() {
   // A token that somebody has claimed comes back by mail, and may be of an instance here.
   if (counts_.open.load(std::memory_order_relaxed) != 0 || open_pending_ != nullptr || !ingress_.empty()) return;
   idle_wanted_ = false;
-  tell(&RequestLoop::idle_);
+  idle_.open();
+  if (std::exchange(end_wanted_, false)) end_all_instances();
 }
 
 // Woken, the thread waits for what there is from now on.
@@ -61,10 +54,20 @@ bool RequestLoop::set_poller(const bp_poller* poller) {
   return was;
 }
 
-void RequestLoop::cancel_all() noexcept { send(cancel_errand_); }
+// From now on no request begins, until the thread comes round to it.
+void RequestLoop::cancel_all() noexcept {
+  begin_none_.store(true, std::memory_order_relaxed);
+  send(cancel_errand_);
+  unsettled_.store(true, std::memory_order_release);
+}
 
 void RequestLoop::cancel_open() {
+  begin_none_.store(false, std::memory_order_relaxed);
   take_ingress();  // what was submitted before the close is to be canceled too
+  while (Request* const request = take_from_lane()) {
+    link(*request);
+    queue_.push(request);
+  }
   // Tokens first, so that no handler can wait for an answer that never comes. One without a waiter has
   // been answered, or given up, and what remains of it is in the mailbox.
   for (Pending* pending = open_pending_; pending != nullptr;) {
@@ -83,8 +86,8 @@ void RequestLoop::cancel_open() {
 }
 
 bool RequestLoop::end_instances(std::chrono::milliseconds timeout) {
-  send(end_errand_);
-  return wait_for(&RequestLoop::instances_gone_, timeout);
+  end_when_idle();
+  return instances_gone_.wait(timeout, options_.spin);
 }
 
 void RequestLoop::end_all_instances() {
@@ -93,7 +96,36 @@ void RequestLoop::end_all_instances() {
     if (instance != nullptr) destroy_instance(*instance);
   }
   instances_ended_ = true;
-  tell(&RequestLoop::instances_gone_);
+  give_back();
+  spin_now_ = options_.spin;  // the next life often comes at once
+  // What was posted has been done, but for what has come since this turn began. Who posts sets the mark when the mail
+  // is there: one that is taken away here is of mail that the look behind it sees.
+  unsettled_.exchange(false, std::memory_order_acq_rel);
+  if (!mailbox_.empty()) unsettled_.store(true, std::memory_order_release);
+  instances_gone_.open();
+}
+
+// What a context that rests does not keep.
+void RequestLoop::give_back() noexcept {
+  poller_.set(nullptr);
+  while (parked_count_ > resting_fibers) {
+    delete std::exchange(parked_, parked_->next);
+    --parked_count_;
+  }
+  free_spare_requests();
+  stacks_.trim_all();
+  instances_.clear();
+  forget_routes();
+  release_tallies();
+}
+
+// Who posts has the context's place in the host, or a call inside; the first is over, and what the second may still
+// want finds nothing of its own.
+bool RequestLoop::settle(std::chrono::milliseconds timeout) {
+  wait_for_senders();
+  if (!unsettled_.load(std::memory_order_acquire)) return true;
+  if (!std::exchange(settle_asked_, true)) send(settle_errand_);
+  return settled_.wait(timeout, options_.spin);
 }
 
 void RequestLoop::finish() noexcept { send(finish_errand_); }
@@ -102,30 +134,14 @@ void RequestLoop::wait_for_senders() const noexcept {
   while (senders_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
 }
 
-void RequestLoop::rest() noexcept {
-  poller_.set(nullptr);
-  // Orders that were given once more when the loop had ended already.
-  while (take_mail()) {
-  }
-  while (parked_count_ > resting_fibers) {
-    delete std::exchange(parked_, parked_->next);
-    --parked_count_;
-  }
-  stacks_.trim_all();
-  functions_.clear();
-  instances_.clear();
-  release_tallies();
-}
-
 void RequestLoop::renew() noexcept {
   counts_.reset();
-  spin_now_ = options_.spin;
-  finished_ = instances_ended_ = idle_wanted_ = false;
-  {
-    const MutexLock lock(life_mutex_);
-    idle_ = instances_gone_ = false;
-  }
+  // The request thread reads this in what is posted from now on.
+  instances_ended_ = false;
+  end_asked_ = settle_asked_ = false;
+  for (Latch* const latch : {&idle_, &instances_gone_, &settled_}) latch->close();
   events_stuck_.store(false, std::memory_order_relaxed);
+  begin_none_.store(false, std::memory_order_relaxed);
   closed_.store(false, std::memory_order_release);
   ingress_.open();
 }

@@ -6,7 +6,10 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
+
+#include "support/patience.hpp"
 
 namespace backplane {
 namespace {
@@ -30,26 +33,14 @@ constexpr Nanos spin_pause = 20'000'000;
 // Of two times, of which 0 means never.
 Nanos earlier(Nanos a, Nanos b) noexcept { return a == 0 || b == 0 ? a + b : std::min(a, b); }
 
-void pause_briefly() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
-
 }  // namespace
 
 [[gnu::tls_model("initial-exec")]] constinit thread_local RequestLoop* RequestLoop::current_loop = nullptr;
-constinit thread_local Request* RequestLoop::current_worker_request = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local Request* RequestLoop::current_worker_request = nullptr;
 
-Slab<Request, request_kind>& Request::slab() noexcept {
-  static auto& slab = *new Slab<Request, request_kind>;  // tokens may be looked up while the process exits
-  return slab;
-}
-
-Slab<Pending, pending_kind>& Pending::slab() noexcept {
-  static auto& slab = *new Slab<Pending, pending_kind>;
-  return slab;
-}
+constinit Slab<Request, request_kind> request_slab;
+constinit Slab<Pending, pending_kind> pending_slab;
+static_assert(std::is_trivially_destructible_v<Slab<Request, request_kind>>);
 
 RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, Workers& workers, Watchdog& watchdog,
                          InstanceSite& site)
@@ -66,11 +57,10 @@ RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, W
 
 RequestLoop::~RequestLoop() {
   wait_for_senders();
+  free_spare_requests();
   release_tallies();
   while (parked_ != nullptr) delete std::exchange(parked_, parked_->next);
 }
-
-bool RequestLoop::on_thread() const noexcept { return current_loop == this; }
 
 void RequestLoop::run() {
   current_loop = this;
@@ -95,7 +85,7 @@ bool RequestLoop::turn() {
   worked |= fire_timers();
   worked |= run_fibers();
   worked |= deliver_replies();
-  worked |= poller_.look(queue_.empty() && ready_.empty() ? 0 : BP_POLL_BUSY);
+  worked |= poller_.look(queue_.empty() && ready_.empty() && ingress_.empty() ? 0 : BP_POLL_BUSY);
   if (reactor_.waits_for_fds()) worked |= reactor_.poll();
   worked |= end_idle_instances();
   if (idle_wanted_) tell_if_idle();
@@ -115,48 +105,46 @@ bool RequestLoop::take_mail() {
 }
 
 bool RequestLoop::take_ingress() {
-  Fifo<Request> fresh;
-  if (!ingress_.take_all(fresh)) return false;
-  std::uint64_t count = 0;
-  while (Request* const request = fresh.pop()) {
+  Request* request = ingress_.take_shared();
+  const bool any = request != nullptr;
+  while (request != nullptr) {
+    Request* const next = request->next;
+    request->shared_way = true;
     admit(*request);
+    queue_.push(request);
     heartbeat_.beat();  // a long backlog is not a stall
-    ++count;
+    request = next;
   }
-  LoopCounts::add(counts_.accepted, count);
-  return true;
+  ingress_.look_for_urgent([this](Request& urgent) {
+    admit(urgent);
+    heartbeat_.beat();
+  });
+  return any;
 }
 
 bool RequestLoop::fire_timers() { return timers_.next() != 0 && timers_.fire_due(now()); }
 
 bool RequestLoop::run_fibers() {
-  if (ready_.empty() && queue_.empty()) return false;
-  budget_ = requests_per_turn;
-  while (!ready_.empty() || (budget_ > 0 && !queue_.empty())) {
+  bool any = false;
+  for (budget_ = requests_per_turn;; any = true) {
     if (Fiber* const fiber = ready_.pop()) {
       resume(*fiber);
-    } else if (Fiber* const idle = idle_fiber()) {
-      resume(*idle);
+    } else if (Request* const request = next_request()) {
+      run_next(*request);
     } else {
-      refuse(*take_queued(), BP_OUT_OF_MEMORY, "no memory for the stack of a fiber to run the handler on");
+      return any;
     }
   }
-  return true;
 }
 
-bool RequestLoop::deliver_replies() {
-  if (deliveries_.empty()) return false;
-  // A callback may cancel another request, and so add to the list.
-  while (Delivery* const delivery = deliveries_.pop()) {
-    if (delivery->is_part) {
-      deliver_part(static_cast<Part&>(*delivery));
-    } else {
-      deliver_terminal(*delivery->request);
-    }
-    heartbeat_.beat();
+// And, on the same fiber, what is next after it.
+void RequestLoop::run_next(Request& request) {
+  Fiber* const idle = idle_fiber();
+  if (idle == nullptr) {
+    return refuse(request, BP_OUT_OF_MEMORY, "no memory for the stack of a fiber to run the handler on");
   }
-  heartbeat_.running_nothing();
-  return true;
+  next_ = &request;
+  resume(*idle);
 }
 
 void RequestLoop::wait() {
@@ -194,15 +182,17 @@ bool RequestLoop::spin() noexcept {
   Nanos end = begin + spin_now_;
   const Nanos timer = timers_.next();
   if (timer != 0) end = std::min(end, timer);
-  do {
+  GiveWay give_way(begin);
+  for (Nanos time = begin; time < end; time = now()) {
+    give_way.at(time);
     for (int i = 0; i < 32; ++i) {
       if (!nothing_waits()) {
         spin_now_ = options_.spin;
         return true;
       }
-      pause_briefly();
+      relax_core();
     }
-  } while (now() < end);
+  }
   spin_now_ /= 2;
   return timer != 0 && timer <= end;
 }
@@ -263,7 +253,10 @@ void RequestLoop::resume(Fiber& fiber) {
   heartbeat_.running_nothing();
   heartbeat_.beat();  // many that go on one after another are no stall either
   running_fiber_ = nullptr;
-  if (fiber.user != nullptr) return;  // suspended in a handler
+  if (fiber.user != nullptr) {  // suspended in a handler
+    link(*static_cast<Request*>(fiber.user));
+    return;
+  }
   if (parked_count_ >= parked_fibers_kept) {
     delete &fiber;
     return;
@@ -272,32 +265,23 @@ void RequestLoop::resume(Fiber& fiber) {
   ++parked_count_;
 }
 
-// A fiber runs one request after another, and is left in the middle of one only if that suspends: so
-// a handler that never suspends costs no switch of its own.
-void RequestLoop::fiber_body(Fiber& self, void* argument) noexcept {
-  auto& loop = *static_cast<RequestLoop*>(argument);
-  for (;;) {
-    while (Request* const request = loop.next_request()) {
-      self.user = request;
-      self.stack().label = request->method == nullptr ? nullptr : request->method->name.c_str();
-      loop.handle(*request);
-      self.user = nullptr;
-    }
-    self.stack().label = nullptr;  // nobody's: it rests
-    self.suspend();
-  }
-}
-
-Request* RequestLoop::next_request() noexcept {
-  if (budget_ <= 0 || !ready_.empty()) return nullptr;
-  --budget_;
-  return take_queued();
-}
-
-Request* RequestLoop::take_queued() noexcept {
-  Request* const request = queue_.pop();
-  if (request != nullptr && request->from_outside) ingress_.started(*request);
-  return request;
+// The letter whose turn it is, for which no request can be made.
+void RequestLoop::refuse_letter() {
+  no_memory_ = false;
+  auto* const entry = ingress_.front();
+  if (entry == nullptr || !entry->is_letter) return;
+  const Letter letter = entry->letter;
+  ingress_.pop();
+  if (letter.in_buffer) free_buffer(letter.buffer);
+  LoopCounts::add(counts_.accepted);
+  LoopCounts::add(counts_.replied);
+  LoopCounts::add(counts_.errors);
+  Answer answer;
+  answer.fail(BP_OUT_OF_MEMORY, "no memory to begin the call");
+  const bp_answer seen = answer.view();
+  heartbeat_.replying(letter.method);
+  letter.on_reply(letter.user, &seen);
+  heartbeat_.running_nothing();
 }
 
 }  // namespace backplane

@@ -16,6 +16,7 @@
 #include "ingress/waker.hpp"
 #include "modules/registry.hpp"
 #include "request/functions.hpp"
+#include "request/latch.hpp"
 #include "request/poller.hpp"
 #include "request/reactor.hpp"
 #include "request/record.hpp"
@@ -62,8 +63,11 @@ struct LoopCounts {
 
 /// The request thread of one context: takes requests, runs handlers on fibers, delivers replies.
 ///
-///   submit ─► ingress ─► take_ingress ─► run_fibers ─► deliver_replies ─► on_reply
+///   submit ─► ingress ─► run_fibers ─► deliver_replies ─► on_reply
 ///   reply, complete, cancel ─► mailbox ─► take_mail ─┘ (resumes fibers)
+///
+/// Most calls lie in the ingress as letters until their turn comes, and become requests then. Requests with a
+/// deadline and those that came by the shared queue are taken in as soon as they are seen (take_ingress).
 ///
 /// Rules that hold throughout:
 ///   1. Each request's token is claimed once; the claimer alone fills in the answer.
@@ -82,7 +86,7 @@ class RequestLoop {
   /// The handle that host functions are told; before run().
   void set_context(bp_context context) noexcept { context_ = context; }
 
-  /// The body of the request thread; returns after finish().
+  /// The body of the request thread, for any number of lives of the context; returns after finish().
   void run();
 
   // ---- Any thread: submit.cpp ----
@@ -125,7 +129,7 @@ class RequestLoop {
   static bp_status fiber_ended(bp_token call, std::uint64_t* id, bp_status* status) noexcept;
 
   // ---- Any thread ----
-  bool on_thread() const noexcept;
+  bool on_thread() const noexcept { return current_loop == this; }
   /// Whether the calling thread runs a context's handlers: a request thread, or a worker in one of them.
   static bool on_any_thread() noexcept { return current_loop != nullptr || current_worker_request != nullptr; }
   Functions& functions() noexcept { return functions_; }
@@ -135,26 +139,35 @@ class RequestLoop {
   template <class F>
   bool post(F task) {
     auto* const mail = new (std::nothrow) Task<F>(std::move(task));
-    if (mail != nullptr) send(*mail);
-    return mail != nullptr;
+    if (mail == nullptr) return false;
+    send(*mail);
+    unsettled_.store(true, std::memory_order_release);
+    return true;
   }
   const LoopCounts& counts() const noexcept { return counts_; }
   std::uint64_t waiting() const noexcept { return ingress_.waiting(); }
   Heartbeat& heartbeat() noexcept { return heartbeat_; }
 
   // ---- The owner's: life.cpp ----
+  // One after another, but for finish() and close(); in each life of the context.
+  /// After close(): as soon as nothing is open, all instances end; the two below wait for one half of it each.
+  void end_when_idle() noexcept;
   /// After close(): waits until nothing is open; false at the timeout.
   bool wait_until_idle(std::chrono::milliseconds timeout);
   /// After close(): fails every token, then ends every request with BP_CANCELED.
   void cancel_all() noexcept;
-  /// Ends every instance; false if that has not come to an end by then. Nothing may be open.
+  /// Ends every instance, and gives back what the next life need not find; false if that has not come to an end by
+  /// then. Nothing may be open.
   bool end_instances(std::chrono::milliseconds timeout);
-  /// Lets run() return.
-  void finish() noexcept;
-  /// After run() has returned, and with no call inside: gives back what the next use need not find.
-  void rest() noexcept;
-  /// After rest(): as new, for another run().
+  /// After end_instances(), when nobody posts any more: waits until the request thread has nothing left to do; false
+  /// at the timeout.
+  bool settle(std::chrono::milliseconds timeout);
+  /// After settle(), and with no call inside: lets go of what the application gave.
+  void rest() noexcept { functions_.clear(); }
+  /// After rest(): as new, for another life.
   void renew() noexcept;
+  /// Lets run() return. Nothing may be open, and no instance be there.
+  void finish() noexcept;
 
   // ---- The control thread: instances.cpp ----
   std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed);
@@ -163,6 +176,14 @@ class RequestLoop {
 
  private:
   struct Part;
+
+  // Where the calls of one method go, and what this thread counts them on.
+  struct Route {
+    const Generation* generation = nullptr;  // for which the next two hold; null: to be found
+    const Handler* handler = nullptr;        // runs on this thread
+    bp_instance* instance = nullptr;         // has not failed
+    Tally* tally = nullptr;                  // there, if there is a generation
+  };
 
   // What the owner has the request thread do, as often as it likes, without memory.
   struct Errand : Mail {
@@ -173,6 +194,14 @@ class RequestLoop {
   };
 
   // submit.cpp
+  bp_status send_letter(Ingress<Request, Letter>::Lane& lane, const Method& method,
+                        const bp_submission& submission) noexcept;
+  bp_status push_request(const Method* method, const bp_submission& submission, bp_request* out);
+  bp_status pushed(Ingress<Request, Letter>::Push result) noexcept;
+  Request* new_request() noexcept;
+  void free_request(Request& request) noexcept;
+  void free_spare_requests() noexcept;
+  Request* read_letter(const Letter& letter) noexcept;
   Request* request_from_inside(std::string_view name, bp_bytes payload, Nanos deadline, Waiter& waiter);
 
   // loop.cpp
@@ -185,16 +214,21 @@ class RequestLoop {
   void wait();
   bool spin() noexcept;
   bool spin_on_poller() noexcept;
-  bool nothing_waits() const noexcept { return ingress_.empty() && mailbox_.empty(); }
+  bool nothing_waits() noexcept { return ingress_.empty() && mailbox_.empty(); }
   void send(Mail& mail) noexcept;
   Fiber* idle_fiber();
   void resume(Fiber& fiber);
   static void fiber_body(Fiber& self, void* loop) noexcept;
+  void run_next(Request& request);
   Request* next_request() noexcept;
+  Request* take_next() noexcept;
   Request* take_queued() noexcept;
+  Request* take_from_lane() noexcept;
+  void refuse_letter();
 
   // dispatch.cpp
   void admit(Request& request);
+  void link(Request& request) noexcept;
   void handle(Request& request);
   void refuse(Request& request, bp_status status, std::string_view message);
   bp_instance* instance_of(const Generation& generation) const noexcept;
@@ -204,7 +238,10 @@ class RequestLoop {
   void start_worker(Request& request);
   void worker_returned(Request& request);
   void handler_ended(Request& request, bp_handled handled);
-  Tally* tally_of(const Method& method) noexcept;
+  void begin(Request& request, const Route& route);
+  void find_route(Request& request, const Generation* running);
+  Route* route_of(const Method& method) noexcept;
+  void forget_routes() noexcept;
   void release_tallies() noexcept;
   void release_if_done(Request& request);
   void watch_time(Request& request);
@@ -214,15 +251,18 @@ class RequestLoop {
 
   // answering.cpp
   static bp_status answer_request(bp_token token, const bp_answer& answer);
+  bp_status answer_running(Request& request, bp_token token, const bp_answer& answer) noexcept;
   static bp_status answer_pending(bp_token token, const bp_answer& answer, RequestLoop* only);
   static bp_status partial(Request& request, bp_token token, const bp_answer& answer);
   void answered(Request& request);
+  void deliver_soon(Request& request) noexcept;
   void pending_answered(Pending& pending);
   void send_pending(Pending& pending) noexcept;
   void fail_callback(Pending& pending, bp_status status, std::string_view message);
   void free_pending(Pending& pending);
   void end_unwanted(Request& request, bp_token token, bp_status cause);
   void deliver_terminal(Request& request);
+  void deliver_quickly(Request& request);
   void deliver_part(Part& part);
 
   // awaiting.cpp
@@ -252,13 +292,14 @@ class RequestLoop {
 
   // life.cpp
   void send(Errand& errand) noexcept;
-  bool wait_for(bool RequestLoop::*reached, std::chrono::milliseconds timeout);
-  void tell(bool RequestLoop::*reached);
   void want_idle() { idle_wanted_ = true; }
+  void want_end() { idle_wanted_ = end_wanted_ = true; }
   void tell_if_idle();
   void note_poller() {}
   void cancel_open();
   void end_all_instances();
+  void give_back() noexcept;
+  void tell_settled() noexcept { settled_.open(); }
   void let_return() { finished_ = true; }
   void wait_for_senders() const noexcept;
 
@@ -297,10 +338,13 @@ class RequestLoop {
     Environment* const environment_;
   };
 
+  // Records kept for the next requests: as many as one turn of the loop has in hand.
+  static constexpr std::size_t spare_requests_kept = 96;
+
   static inline std::atomic<std::uint64_t> stale_answers_{0};
   // Of a TLS model that a signal handler may use in any thread: with others the C library may want memory.
   [[gnu::tls_model("initial-exec")]] static constinit thread_local RequestLoop* current_loop;
-  static constinit thread_local Request* current_worker_request;
+  [[gnu::tls_model("initial-exec")]] static constinit thread_local Request* current_worker_request;
 
   // Constant.
   const LoopOptions options_;
@@ -310,16 +354,19 @@ class RequestLoop {
   InstanceSite& site_;
   bp_context context_{};
 
+  // Looked at by every call, and seldom written: apart from what the request thread writes all the time.
+  alignas(64) std::atomic<bool> events_stuck_{false};
+  std::atomic<bool> closed_{false};
+  std::atomic<bool> begin_none_{false};  // see cancel_all()
+
   // Synchronised by themselves.
-  Ingress<Request> ingress_;
+  Ingress<Request, Letter> ingress_;
   Mailbox mailbox_;
   Waker waker_;
   Functions functions_;
   PollerSlot poller_;
-  LoopCounts counts_;
+  alignas(64) LoopCounts counts_;
   Heartbeat heartbeat_;
-  std::atomic<bool> closed_{false};
-  std::atomic<bool> events_stuck_{false};
   std::atomic<std::uint32_t> senders_{0};  // see Sender
 
   // The request thread's.
@@ -327,14 +374,19 @@ class RequestLoop {
   std::vector<std::unique_ptr<Environment>> environments_;  // in no run
   Reactor reactor_;
   Timers timers_;
-  Fifo<Request> queue_;      // admitted, to be handled
+  Fifo<Request> queue_;      // admitted, to be handled, beside what waits in lanes
+  Request* next_ = nullptr;  // taken from one or the other for the fiber that is resumed now
+  bool from_lane_ = false;   // who had the last turn
+  bool no_memory_ = false;   // for the letter whose turn it is
+  Request* spare_requests_ = nullptr;
+  std::size_t spare_request_count_ = 0;
   Fifo<Fiber> ready_;        // suspended, and now to go on
   Fiber* parked_ = nullptr;  // fibers with nothing to do
   std::size_t parked_count_ = 0;
   Fiber* running_fiber_ = nullptr;
   std::uint32_t in_function_ = 0;  // host functions that the running handler is in
   int budget_ = 0;                 // requests that this turn may still begin
-  std::vector<Tally*> tallies_;    // by Method::index; what this thread counts on
+  std::vector<Route> routes_;      // by Method::index
   Fifo<Delivery> deliveries_;
   Request* open_ = nullptr;  // every admitted request that is not freed
   Pending* open_pending_ = nullptr;
@@ -343,18 +395,24 @@ class RequestLoop {
   Nanos spin_now_ = 0;
   Nanos no_spin_until_ = 0;
   bool idle_wanted_ = false;
+  bool end_wanted_ = false;       // of all instances, once nothing is open
   bool instances_ended_ = false;  // and none is made any more
   bool finished_ = false;
 
   Errand idle_errand_{&RequestLoop::want_idle};
   Errand poller_errand_{&RequestLoop::note_poller};
+  Errand end_errand_{&RequestLoop::want_end};
   Errand cancel_errand_{&RequestLoop::cancel_open};
-  Errand end_errand_{&RequestLoop::end_all_instances};
+  Errand settle_errand_{&RequestLoop::tell_settled};
   Errand finish_errand_{&RequestLoop::let_return};
-  Mutex life_mutex_;
-  Condition life_changed_;
-  bool idle_ BP_GUARDED_BY(life_mutex_) = false;
-  bool instances_gone_ BP_GUARDED_BY(life_mutex_) = false;
+  Latch idle_;
+  Latch instances_gone_;
+  Latch settled_;
+  // Something may be in the mailbox, although the instances have ended. Set when it is there already.
+  std::atomic<bool> unsettled_{false};
+  // The owner's: what it has asked for in this life.
+  bool end_asked_ = false;
+  bool settle_asked_ = false;
 };
 
 /// A partial reply on its way.

@@ -34,6 +34,22 @@ struct Delivery {
   bool is_part = false;  ///< a partial reply; else the terminal one, which lies in the request
 };
 
+/// A call on its way to the request thread, which makes a Request of it: written and read in place, in the submitter's
+/// lane. One that is to be found before it begins (to be canceled, or for its deadline) is a Request from the first.
+struct Letter {
+  const Method* method;
+  bp_reply_fn on_reply;
+  void* user;
+  Ticks submitted;  ///< 0: not measured
+  std::uint32_t size;
+  bool wants_stale;
+  bool in_buffer;
+  union {
+    std::uint8_t bytes[Payload::inline_capacity];
+    bp_buffer* buffer;  ///< owned
+  };
+};
+
 /// One accepted call, from submit until both its terminal reply is delivered and its handler has
 /// ended. Its token may be claimed once, by whoever answers it first: the handler, a cancel, the
 /// deadline, the host. Who has claimed it fills in `answer` and tells the loop.
@@ -48,7 +64,6 @@ struct Request : Record {
   Nanos deadline = 0;
   Ticks submitted = 0;  ///< 0: not measured
   bool wants_stale = false;
-  std::uint32_t shard = 0;  ///< of the ingress; of no meaning for requests from inside
   bool from_outside = false;
 
   Request* next = nullptr;  ///< in the ingress, the queue, or an instance's waiting list
@@ -70,6 +85,9 @@ struct Request : Record {
   std::uint64_t returned_fiber = 0;        ///< whose entry returned, which nobody asked about: the answer says so
   bool held = false;                       ///< the terminal reply waits for the end of the environment
   bool ended = false;                      ///< no handler runs or will run
+  bool leaving = false;                    ///< the terminal reply is delivered in this turn of the loop
+  bool quick = false;                      ///< a letter that no turn of the loop has left open: not linked
+  bool shared_way = false;                 ///< it came by the ingress's shared queue, where it still counts
   bool delivered = false;                  ///< the terminal reply has been
   std::atomic<std::uint32_t> partials{0};  ///< partial replies on their way
   MailFrom<Request> worker_done;           ///< a blocking handler has returned
@@ -85,11 +103,15 @@ struct Request : Record {
   Nanos began = 0;  ///< when it was first seen to take long
   Nanos next_stale = 0;
   Timer timer;                   ///< the deadline or the next stale warning, whichever is earlier
-  Request* open_next = nullptr;  ///< the list of open requests
+  Request* open_next = nullptr;  ///< the list of open requests, for those that one turn of the loop does not finish
   Request** open_link = nullptr;
 
   static Slab<Request, request_kind>& slab() noexcept;
 };
+
+/// There from the first, without memory that might not be had, and still there while the process exits.
+extern constinit Slab<Request, request_kind> request_slab;
+inline Slab<Request, request_kind>& Request::slab() noexcept { return request_slab; }
 
 /// One call of a host function that awaits its completion: for a waiter, or for a callback.
 struct Pending : Record {
@@ -109,6 +131,9 @@ struct Pending : Record {
 
   static Slab<Pending, pending_kind>& slab() noexcept;
 };
+
+extern constinit Slab<Pending, pending_kind> pending_slab;
+inline Slab<Pending, pending_kind>& Pending::slab() noexcept { return pending_slab; }
 
 /// What a handler waits for; lives on the stack of its fiber or worker. Completed on the request thread,
 /// once.
@@ -144,6 +169,10 @@ void link_open(T*& head, T& item) noexcept {
   item.open_link = &head;
   if (head != nullptr) head->open_link = &item.open_next;
   head = &item;
+}
+template <class T>
+bool is_linked(const T& item) noexcept {
+  return item.open_link != nullptr;
 }
 template <class T>
 void unlink_open(T& item) noexcept {

@@ -8,6 +8,7 @@
 
 #include "modules/registry.hpp"
 #include "request/record.hpp"
+#include "support/views.hpp"
 
 namespace backplane {
 
@@ -23,7 +24,16 @@ bp_status no_handler(const Method& method, bool module_runs, std::string& why);
 std::string unknown_name_text(std::string_view name);
 
 /// Calls the handler, on whatever thread and stack it is to run.
-bp_handled call_handler(Request& request);
+inline bp_handled call_handler(Request& request) {
+  const Handler& handler = *request.handler;
+  bp_call call{sizeof(bp_call),           0,       request.token(), request.payload.view(),
+               str(request.method->name), nullptr, nullptr,         handler.data};
+  if ((handler.flags & BP_HANDLER_STATIC) == 0) [[likely]] {
+    call.instance = request.instance;
+    call.state = request.instance->state;
+  }
+  return handler.function(&call);
+}
 /// What a caller is told whose handler did not answer.
 std::string no_reply_text(const Request& request);
 

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstring>
+#include <utility>
+
 #include "request/loop.hpp"
 #include "request/submission.hpp"
 #include "support/names.hpp"
@@ -25,48 +28,77 @@ namespace {
 // Whether this request's wait for its turn is measured. Each use of a record is another generation, so that of
 // one record's uses one in so many is, and of the records in one use as well.
 constexpr bool sampled(bp_token token) noexcept {
-  return ((token >> (token::index_bits + token::kind_bits)) + token::index(token)) % Tally::sample == 0;
+  return (token::generation(token) + token::index(token)) % Tally::sample == 0;
 }
 
 }  // namespace
 
-void set_up(Request& request, RequestLoop* loop) {
-  request.loop.store(loop, std::memory_order_relaxed);
-  request.delivery.request = &request;
-  request.method = nullptr;
-  request.on_reply = nullptr;
-  request.user = nullptr;
-  request.waiter = nullptr;
-  request.deadline = 0;
-  request.submitted = sampled(request.token()) ? ticks() : 0;
-  request.wants_stale = false;
-  request.from_outside = false;
-  request.handler = nullptr;
-  request.instance = nullptr;
-  request.tally = nullptr;
-  request.ran = 0;
-  request.run_weight = 0;
-  request.awaiting = nullptr;
-  request.cause.store(BP_OK, std::memory_order_relaxed);
-  request.environment.store(nullptr, std::memory_order_relaxed);
-  request.returned_fiber = 0;
-  request.held = request.ended = request.delivered = false;
-  request.partials.store(0, std::memory_order_relaxed);
-  request.began = request.next_stale = 0;
-}
-
 bp_status RequestLoop::submit(const bp_submission& submission, bp_request* out) {
   const Method* method = nullptr;
-  const auto refused = [this, &method](bp_status status) {
+  bp_status status = resolve(registry_, submission, method);
+  if (status == BP_OK && events_stuck_.load(std::memory_order_relaxed)) status = BP_EVENT_QUEUE_STUCK;
+  if (status == BP_OK) [[likely]] {
+    Ingress<Request, Letter>::Lane* lane = nullptr;
+    const bool can_be_letter = out == nullptr && submission.timeout_ms == 0 && method != nullptr;
+    if (can_be_letter) lane = ingress_.lane();
+    status = lane != nullptr ? send_letter(*lane, *method, submission) : push_request(method, submission, out);
+  }
+  if (status != BP_OK) {
     counts_.refused.fetch_add(1, std::memory_order_relaxed);
     if (method != nullptr) method->refused.fetch_add(1, std::memory_order_relaxed);
-    return status;
-  };
-  if (const bp_status status = resolve(registry_, submission, method); status != BP_OK) return refused(status);
-  if (events_stuck_.load(std::memory_order_relaxed)) return refused(BP_EVENT_QUEUE_STUCK);
+  }
+  return status;
+}
+
+bp_status RequestLoop::pushed(Ingress<Request, Letter>::Push result) noexcept {
+  using Push = Ingress<Request, Letter>::Push;
+  switch (result) {
+    case Push::ok:
+      waker_.wake();
+      return BP_OK;
+    case Push::closed:
+      return BP_CLOSED;
+    case Push::full:
+      return BP_OVERLOADED;
+    case Push::no_memory:
+      break;
+  }
+  return BP_OUT_OF_MEMORY;
+}
+
+bp_status RequestLoop::send_letter(Ingress<Request, Letter>::Lane& lane, const Method& method,
+                                   const bp_submission& submission) noexcept {
+  const std::size_t size = submission.payload.size;
+  bp_buffer* buffer = submission.buffer;
+  if (buffer == nullptr && size > Payload::inline_capacity) {
+    buffer = new_buffer(size);
+    if (buffer == nullptr) return BP_OUT_OF_MEMORY;
+    buffer->size = size;
+    std::memcpy(buffer->data, submission.payload.data, size);
+  }
+  const auto result = ingress_.send(lane, [&](Letter& letter) {
+    letter.method = &method;
+    letter.on_reply = submission.on_reply;
+    letter.user = submission.user;
+    letter.submitted = lane.sent() % Tally::sample == 0 ? ticks() : 0;
+    letter.wants_stale = (submission.flags & BP_SUBMIT_NO_STALE) == 0;
+    letter.in_buffer = buffer != nullptr;
+    if (buffer != nullptr) {
+      letter.buffer = buffer;
+    } else {
+      letter.size = static_cast<std::uint32_t>(size);
+      if (size != 0) std::memcpy(letter.bytes, submission.payload.data, size);
+    }
+  });
+  if (result != Ingress<Request, Letter>::Push::ok && buffer != submission.buffer) free_buffer(buffer);
+  return pushed(result);
+}
+
+bp_status RequestLoop::push_request(const Method* method, const bp_submission& submission, bp_request* out) {
   Request* const request = Request::slab().allocate();
-  if (request == nullptr) return refused(BP_OUT_OF_MEMORY);
+  if (request == nullptr) return BP_OUT_OF_MEMORY;
   set_up(*request, this);
+  request->submitted = sampled(request->token()) ? ticks() : 0;
   request->method = method;
   request->on_reply = submission.on_reply;
   request->user = submission.user;
@@ -79,24 +111,27 @@ bp_status RequestLoop::submit(const bp_submission& submission, bp_request* out) 
   } else if (!request->payload.copy(submission.payload)) {
     request->answer.clear();
     Request::slab().free(request);
-    return refused(BP_OUT_OF_MEMORY);
+    return BP_OUT_OF_MEMORY;
   }
   const bp_token token = request->token();
   if (out != nullptr) out->id = token;
   request->arm();
-  const auto pushed = ingress_.push(request);
-  if (pushed == Ingress<Request>::Push::ok) {
-    waker_.wake();
-    return BP_OK;
+  const auto result = ingress_.push(request, submission.timeout_ms != 0);
+  if (result != Ingress<Request, Letter>::Push::ok) {
+    // A cancel by another thread cannot have had the token: `out` is given to nobody before we return.
+    request->claim(token);
+    if (submission.buffer != nullptr) request->payload.disown();
+    request->payload.clear();
+    request->answer.clear();
+    Request::slab().free(request);
+    if (out != nullptr) out->id = 0;
   }
-  // A cancel by another thread cannot have had the token: `out` is given to nobody before we return.
-  request->claim(token);
-  if (submission.buffer != nullptr) request->payload.disown();
-  request->payload.clear();
-  request->answer.clear();
-  Request::slab().free(request);
-  if (out != nullptr) out->id = 0;
-  return refused(pushed == Ingress<Request>::Push::closed ? BP_CLOSED : BP_OVERLOADED);
+  return pushed(result);
+}
+
+void RequestLoop::free_spare_requests() noexcept {
+  while (spare_requests_ != nullptr) Request::slab().free(std::exchange(spare_requests_, spare_requests_->next));
+  spare_request_count_ = 0;
 }
 
 std::string unknown_name_text(std::string_view name) {
@@ -105,16 +140,16 @@ std::string unknown_name_text(std::string_view name) {
 }
 
 Request* RequestLoop::request_from_inside(std::string_view name, bp_bytes payload, Nanos deadline, Waiter& waiter) {
-  Request* const request = Request::slab().allocate();
+  Request* const request = new_request();
   if (request == nullptr) return nullptr;
-  set_up(*request, this);
+  request->submitted = sampled(request->token()) ? ticks() : 0;
   request->method = registry_.find_method(name);
   request->waiter = &waiter;
   request->deadline = deadline;
   if (request->method == nullptr) request->answer.fail(BP_UNKNOWN_NAME, unknown_name_text(name));
   if (!request->payload.copy(payload)) {
     request->answer.clear();
-    Request::slab().free(request);
+    free_request(*request);
     return nullptr;
   }
   request->arm();

@@ -19,8 +19,7 @@ class MpscQueue {
     do {
       if ((head & closed_bit) != 0) return false;
       item->next = reinterpret_cast<T*>(head);
-      // seq_cst: the push comes before the producer's look at the consumer's `sleeping` flag; see Waker.
-    } while (!head_.compare_exchange_weak(head, reinterpret_cast<std::uintptr_t>(item), std::memory_order_seq_cst,
+    } while (!head_.compare_exchange_weak(head, reinterpret_cast<std::uintptr_t>(item), std::memory_order_release,
                                           std::memory_order_relaxed));
     return true;
   }

@@ -25,6 +25,7 @@ inline constexpr std::uint64_t locked = std::uint64_t{1} << 63;
 constexpr std::uint64_t make(std::uint64_t generation, std::uint64_t index, unsigned kind) noexcept {
   return generation << (index_bits + kind_bits) | index << kind_bits | kind;
 }
+constexpr std::uint64_t generation(std::uint64_t value) noexcept { return value >> (index_bits + kind_bits); }
 constexpr std::uint64_t index(std::uint64_t value) noexcept {
   return value >> kind_bits & ((std::uint64_t{1} << index_bits) - 1);
 }
@@ -97,16 +98,24 @@ class Slab {
       shard.free = record->next_free_;
     }
     record->home_ = home;
-    const std::uint64_t generation = (record->token() >> (token::index_bits + token::kind_bits)) + 1;
-    record->token_.store(token::make(generation, record->index_, kind), std::memory_order_relaxed);
+    renew(*record);
     return static_cast<T*>(record);
+  }
+
+  /// Gives a record that is not armed any more to its next use, without the way through free(): false if it cannot
+  /// be used again, and is to be freed.
+  bool reuse(T& used) noexcept {
+    Record& record = used;
+    if (is_worn_out(record)) return false;
+    renew(record);
+    return true;
   }
 
   /// Any thread. The record is not armed any more.
   void free(T* freed) noexcept {
     Record* const record = freed;
     // A generation that has run out takes the record with it: no token is ever given twice.
-    if (record->token() >> (token::index_bits + token::kind_bits) >= token::max_generation) return;
+    if (is_worn_out(*record)) return;
     auto& returned = shards_[record->home_].returned;
     Record* head = returned.load(std::memory_order_relaxed);
     do {
@@ -132,6 +141,14 @@ class Slab {
     Record* free BP_GUARDED_BY(mutex) = nullptr;
     std::atomic<Record*> returned{nullptr};
   };
+
+  static bool is_worn_out(const Record& record) noexcept {
+    return token::generation(record.token()) >= token::max_generation;
+  }
+  static void renew(Record& record) noexcept {
+    const std::uint64_t generation = token::generation(record.token()) + 1;
+    record.token_.store(token::make(generation, record.index_, kind), std::memory_order_relaxed);
+  }
 
   Record* grow() noexcept {
     const std::uint32_t number = used_chunks_.fetch_add(1, std::memory_order_relaxed);

@@ -5,6 +5,8 @@
 
 #include <thread>
 
+#include "new_file.hpp"
+
 namespace backplane::kv {
 namespace {
 
@@ -132,6 +134,7 @@ Store::Store(const std::filesystem::path& file, std::chrono::milliseconds wait) 
 Store::~Store() { close(); }
 
 void Store::open() {
+  make_new_file(file_, schema);
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   if (sqlite3_open_v2(file_.c_str(), &db_, flags, nullptr) != SQLITE_OK) fail("open the file");
   sqlite3_busy_handler(db_, wait_for_lock, this);

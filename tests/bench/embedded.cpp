@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "embedded.hpp"
 
+#include <cstdio>
+#include <cstdlib>
 #include <stdexcept>
 
 namespace bench {
@@ -12,6 +14,11 @@ void expect_ok(bp_status status, const std::string& what, const bp_result& resul
   throw std::runtime_error(text);
 }
 
+void refused(bp_status status) noexcept {
+  std::fprintf(stderr, "bench: bp_submit refused a call: %s\n", bp_status_text(status));
+  std::abort();
+}
+
 Embedded::Embedded(const std::string& path, std::int32_t spin_us) {
   bp_log_level(BP_LOG_ERROR);  // what takes long here is meant to
   bp_context_options options{};
@@ -19,13 +26,20 @@ Embedded::Embedded(const std::string& path, std::int32_t spin_us) {
   options.spin_us = spin_us;
   Result why;
   expect_ok(bp_context_create(&options, &context_, &why), "bp_context_create", why);
-  bp_load_options load{};
-  load.struct_size = sizeof load;
-  load.path = path.c_str();
+  try {
+    load(path);
+  } catch (...) {
+    bp_context_destroy(context_);
+    throw;
+  }
+}
+
+void Embedded::load(const std::string& path) {
+  bp_load_options options{};
+  options.struct_size = sizeof options;
+  options.path = path.c_str();
   Result result;
-  const bp_status status = bp_module_load(context_, &load, &result);
-  if (status != BP_OK) bp_context_destroy(context_);
-  expect_ok(status, path, result);
+  expect_ok(bp_module_load(context_, &options, &result), path, result);
 }
 
 bp_method Embedded::method(const std::string& wire_name) const {

@@ -20,6 +20,15 @@ inline bp_str str(const std::string& text) { return {text.data(), text.size()}; 
 /// Throws std::runtime_error with the answer's words, unless it is BP_OK.
 void expect_ok(bp_status status, const std::string& what, const bp_result& result);
 
+[[noreturn]] void refused(bp_status status) noexcept;
+
+/// Submits what cannot be refused while a row is measured. If it is, the process ends with a word: others are in
+/// flight, which nobody can leave alone.
+inline void submit_or_die(bp_context context, const bp_submission& submission) noexcept {
+  const bp_status status = bp_submit(context, &submission, nullptr);
+  if (status != BP_OK) refused(status);
+}
+
 /// A context in this process with one module in it, through the public C functions alone.
 class Embedded {
  public:
@@ -30,6 +39,8 @@ class Embedded {
   ~Embedded() { bp_context_destroy(context_); }
 
   bp_context context() const { return context_; }
+  /// A further module. Throws std::runtime_error.
+  void load(const std::string& path);
   /// Throws std::runtime_error if the module has no such name.
   bp_method method(const std::string& wire_name) const;
 

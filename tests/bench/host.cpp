@@ -25,16 +25,15 @@ void run_errand(void* user, const bp_answer* answer) {
 
 Host::Host(std::string module) : module_(std::move(module)), host_(BENCH_MODULE_DIR "/" + module_ + ".so") {}
 
-bench_report Host::order(const char* verb, const bench_order& order) {
+bench_report Host::order_bytes(const char* verb, bp_bytes order, std::uint64_t count) {
   const std::string name = module_ + "." + verb;
-  const bp_bytes payload{reinterpret_cast<const std::uint8_t*>(&order), sizeof order};
   Result result;
-  expect_ok(bp_call_sync(host_.context(), str(name), payload, 0, &result), name, result);
+  expect_ok(bp_call_sync(host_.context(), str(name), order, 0, &result), name, result);
   bench_report report{};
   if (result.payload.size != sizeof report) throw std::runtime_error(name + ": the answer is no bench_report");
   std::memcpy(&report, result.payload.data, sizeof report);
-  if (report.done != order.count) {
-    throw std::runtime_error(name + ": expected " + std::to_string(order.count) + " to be done, found " +
+  if (report.done != count) {
+    throw std::runtime_error(name + ": expected " + std::to_string(count) + " to be done, found " +
                              std::to_string(report.done));
   }
   return report;

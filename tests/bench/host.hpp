@@ -19,13 +19,20 @@ class Host {
   explicit Host(std::string module);
 
   /// Calls `<module>.<verb>` and returns its report, having checked that all that was ordered was done.
-  bench_report order(const char* verb, const bench_order& order);
+  template <class Order = bench_order>
+  bench_report order(const char* verb, const Order& order) {
+    return order_bytes(verb, {reinterpret_cast<const std::uint8_t*>(&order), sizeof order}, order.count);
+  }
 
   /// Runs `work` on the context's request thread, on that thread's own stack: where handlers run, but nothing of
   /// the host's is in between. For floors. `work` must not throw.
   void on_request_thread(const std::function<void()>& work);
 
+  bp_context context() const { return host_.context(); }
+
  private:
+  bench_report order_bytes(const char* verb, bp_bytes order, std::uint64_t count);
+
   std::string module_;
   Embedded host_;
 };

@@ -17,6 +17,10 @@ EXPECTED = {
     "request": 1690,  # a 64-byte echo: submitted from the reply before it, one in each turn of the loop
     "switch": 195,    # to a fiber and back, through bp.fiber/1
     "create": 394,    # a fiber is made, runs, and returns
+    "encode": 312,    # {a, b: int64, x: float64, ok: bool, name: text} by the SDK
+    "decode": 476,    # the same, read into a struct
+    "typed": 394,     # {a, b: int64, x: float64} -> {ok: bool}: the SDK's handler without the host
+    "raw": 61,        # 64 bytes given back: the SDK's raw handler without the host
 }
 TOLERANCE = 0.05
 

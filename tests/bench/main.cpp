@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,15 +17,16 @@ constexpr const char* help = R"(Measures Backplane against the floor of the mach
 
 usage: backplane-bench [--quick] [--row NAME]... [--json | --list]
 
-  --quick     fewer rounds
+  --quick     fewer rounds: all rows in under two minutes
   --row NAME  this row, or all whose name begins with NAME and a dot; may be given several times
   --json      the rows as an array of objects, and nothing else, to stdout
   --list      the rows' names and what they measure; runs none
   --smoke     each row for a moment, to see that it runs; the figures mean nothing
   -h, --help  this text
 
-A row's floor is measured in the same run, in turns with the row: take the ratio, not the figure. Each row runs in
-a process of its own. The table goes to stdout, all else to stderr.
+A row's floor is measured in the same run, in turns with the row: take the ratio, not the figure. Both are medians
+of many rounds, or of many samples where a row is a latency; that has lines for p99 and p99.9 too. Each row runs in a
+process of its own. The table goes to stdout, all else to stderr.
 
 Exit code: 0 if every row was measured and its answers were right, whether what is to be reached is reached or not;
 1 if one was not; 2 for wrong arguments.
@@ -106,9 +108,11 @@ std::vector<bench::Outcome> run(const std::vector<bench::Row>& rows, const Optio
 int print(const std::vector<bench::Outcome>& outcomes, bool json) {
   std::size_t failed = 0;
   std::size_t met = 0;
+  std::size_t judged = 0;
   for (const bench::Outcome& each : outcomes) {
     failed += !each.error.empty();
-    met += each.met();
+    met += each.met().value_or(false);
+    judged += each.met().has_value();
   }
   if (json) {
     std::fputs(bench::json(outcomes).c_str(), stdout);
@@ -116,7 +120,8 @@ int print(const std::vector<bench::Outcome>& outcomes, bool json) {
     std::printf("%s\n\n%s", bench::machine().c_str(), bench::markdown(outcomes).c_str());
   }
   std::fflush(stdout);
-  std::fprintf(stderr, "bench: %zu rows, %zu reach what they are to reach, %zu failed\n", outcomes.size(), met, failed);
+  std::fprintf(stderr, "bench: %zu rows, of %zu that are to reach something %zu do, %zu failed\n", outcomes.size(),
+               judged, met, failed);
   return failed == 0 ? 0 : 1;
 }
 
@@ -132,7 +137,11 @@ int main(int argc, char** argv) try {
   }
   if (options->list) {
     for (const bench::Row& row : rows) {
-      if (wanted(row, options->rows)) std::printf("%-20s %s\n", row.name, row.what);
+      if (!wanted(row, options->rows)) continue;
+      std::printf("%-24s %s\n", row.name, row.what);
+      for (std::size_t i = 0; row.quantiles && i < std::size(bench::tails); ++i) {
+        std::printf("%-24s %s\n", (row.name + std::string(bench::tails[i])).c_str(), i == 0 ? "its p99" : "its p99.9");
+      }
     }
     return 0;
   }

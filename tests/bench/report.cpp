@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <ctime>
 #include <fstream>
+#include <iterator>
+#include <optional>
 #include <thread>
 
 namespace bench {
@@ -21,11 +23,36 @@ std::string number_or(std::optional<double> value, int digits, const char* other
   return value ? number(*value, digits) : otherwise;
 }
 
-/// "ratio <= 2", "value <= 10240 B"
-std::string reach_of(const Row& row) {
+/// "ratio <= 2", "value <= 10240 B"; nothing if nothing is to be reached.
+std::optional<std::string> reach_of(const Row& row) {
+  if (row.reach.of == Reach::Of::none) return std::nullopt;
   const bool ratio = row.reach.of == Reach::Of::ratio;
   return std::string(ratio ? "ratio " : "value ") + (row.reach.side == Reach::Side::at_most ? "<= " : ">= ") +
          number(row.reach.limit, 6) + (ratio ? "" : std::string(" ") + row.unit);
+}
+
+/// A line of the table: a row has one, and one of quantiles has a line for each.
+struct Line {
+  std::string name;
+  std::optional<Measured> measured;  // none: the row failed
+  std::optional<std::string> reach;
+  std::optional<bool> met;
+
+  std::optional<double> floor() const { return measured ? measured->floor : std::nullopt; }
+  std::optional<double> ratio() const { return measured ? bench::ratio(*measured) : std::nullopt; }
+};
+
+std::vector<Line> lines_of(const Outcome& outcome) {
+  const bool failed = !outcome.error.empty();
+  std::vector<Line> lines{
+      {outcome.row.name, Measured{outcome.figure.value, outcome.figure.floor}, reach_of(outcome.row), outcome.met()}};
+  for (std::size_t i = 0; outcome.row.quantiles && i < std::size(tails); ++i) {
+    lines.push_back({outcome.row.name + std::string(tails[i]), failed ? Measured{} : outcome.figure.tail[i], {}, {}});
+  }
+  if (failed) {
+    for (Line& line : lines) line.measured.reset();
+  }
+  return lines;
 }
 
 std::string quoted(std::string_view text) {
@@ -67,13 +94,14 @@ std::string machine() {
 std::string markdown(const std::vector<Outcome>& outcomes) {
   std::string out = "| row | value | against | floor | ratio | reach | met |\n|---|---|---|---|---|---|---|\n";
   for (const Outcome& each : outcomes) {
-    const bool failed = !each.error.empty();
-    const bool against = *each.row.against != '\0';
-    out += std::string("| ") + each.row.name + " | ";
-    out += (failed ? "failed" : number(each.figure.value, 4) + " " + each.row.unit) + " | ";
-    out += std::string(against ? each.row.against : "–") + " | ";
-    out += (each.figure.floor ? number(*each.figure.floor, 4) + " " + each.row.unit : "–") + " | ";
-    out += number_or(each.ratio(), 3, "–") + " | " + reach_of(each.row) + " | " + (each.met() ? "yes" : "no") + " |\n";
+    for (const Line& line : lines_of(each)) {
+      out += "| " + line.name + " | ";
+      out += (line.measured ? number(line.measured->value, 4) + " " + each.row.unit : "failed") + " | ";
+      out += std::string(*each.row.against != '\0' ? each.row.against : "–") + " | ";
+      out += (line.floor() ? number(*line.floor(), 4) + " " + each.row.unit : "–") + " | ";
+      out += number_or(line.ratio(), 3, "–") + " | " + line.reach.value_or("–") + " | ";
+      out += std::string(!line.met ? "–" : *line.met ? "yes" : "no") + " |\n";
+    }
   }
   return out;
 }
@@ -81,13 +109,16 @@ std::string markdown(const std::vector<Outcome>& outcomes) {
 std::string json(const std::vector<Outcome>& outcomes) {
   std::string out = "[";
   for (const Outcome& each : outcomes) {
-    out += out.size() > 1 ? ",\n " : "\n ";
-    out += "{\"row\": " + quoted(each.row.name);
-    out += ", \"value\": " + (each.error.empty() ? number(each.figure.value, 6) : "null");
-    out += ", \"unit\": " + quoted(each.row.unit) + ", \"against\": " + quoted(each.row.against);
-    out += ", \"floor\": " + number_or(each.figure.floor, 6, "null");
-    out += ", \"ratio\": " + number_or(each.ratio(), 6, "null");
-    out += ", \"reach\": " + quoted(reach_of(each.row)) + ", \"met\": " + (each.met() ? "true" : "false") + "}";
+    for (const Line& line : lines_of(each)) {
+      out += out.size() > 1 ? ",\n " : "\n ";
+      out += "{\"row\": " + quoted(line.name);
+      out += ", \"value\": " + (line.measured ? number(line.measured->value, 6) : "null");
+      out += ", \"unit\": " + quoted(each.row.unit) + ", \"against\": " + quoted(each.row.against);
+      out += ", \"floor\": " + number_or(line.floor(), 6, "null");
+      out += ", \"ratio\": " + number_or(line.ratio(), 6, "null");
+      out += ", \"reach\": " + (line.reach ? quoted(*line.reach) : "null");
+      out += std::string(", \"met\": ") + (!line.met ? "null" : *line.met ? "true" : "false") + "}";
+    }
   }
   return out + "\n]\n";
 }

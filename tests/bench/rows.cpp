@@ -4,11 +4,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <stdexcept>
+#include <type_traits>
 
 namespace bench {
 namespace {
@@ -16,13 +19,12 @@ namespace {
 // Many times what the slowest row takes on a slow machine.
 constexpr unsigned seconds_allowed = 300;
 
-/// What the child sends: this, and behind it the text of the error.
+/// What the child sends: this, and behind it the tail, or the text of the error.
 struct Report {
-  double value = 0;
-  double floor = 0;
-  bool has_floor = false;
   bool measured = false;
+  Measured first = {};
 };
+static_assert(std::is_trivially_copyable_v<Report>);
 
 void send(int fd, const void* data, std::size_t size) {
   const char* at = static_cast<const char*>(data);
@@ -38,13 +40,16 @@ void send(int fd, const void* data, std::size_t size) {
   ::alarm(seconds_allowed);
   Report report;
   std::string error;
+  std::vector<Measured> tail;
   try {
     const Figure figure = row.measure(effort);
-    report = {figure.value, figure.floor.value_or(0), figure.floor.has_value(), true};
+    report = {true, {figure.value, figure.floor}};
+    tail = figure.tail;
   } catch (const std::exception& e) {
     error = e.what();
   }
   send(fd, &report, sizeof report);
+  send(fd, tail.data(), tail.size() * sizeof(Measured));
   send(fd, error.data(), error.size());
   ::_exit(0);
 }
@@ -76,7 +81,9 @@ std::string how_it_ended(pid_t child) {
 std::vector<Row> all_rows() {
   std::vector<Row> rows;
   for (const auto part :
-       {request_echo_rows(), fiber_switch_rows(), fiber_create_rows(), fiber_many_rows(), server_rows()}) {
+       {request_echo_rows(), roundtrip_rows(), typed_rows(), payload_rows(), events_rows(), hostfn_rows(),
+        lookup_rows(), lookup_handle_rows(), reload_rows(), fiber_switch_rows(), fiber_create_rows(), fiber_many_rows(),
+        codec_rows(), life_rows(), start_rows(), waiting_rows(), server_rows()}) {
     rows.insert(rows.end(), part.begin(), part.end());
   }
   return rows;
@@ -84,17 +91,22 @@ std::vector<Row> all_rows() {
 
 bool belongs(const Row& row, std::string_view wanted) {
   const std::string_view name = row.name;
-  return name == wanted || (name.starts_with(wanted) && name.substr(wanted.size()).starts_with('.'));
+  if (name == wanted || (name.starts_with(wanted) && name.substr(wanted.size()).starts_with('.'))) return true;
+  return row.quantiles && std::any_of(std::begin(tails), std::end(tails), [&](std::string_view tail) {
+           return wanted.starts_with(name) && wanted.substr(name.size()) == tail;
+         });
 }
 
-std::optional<double> Outcome::ratio() const {
-  if (!figure.floor || *figure.floor == 0) return std::nullopt;
-  return figure.value / *figure.floor;
+std::optional<double> ratio(const Measured& measured) {
+  if (!measured.floor || *measured.floor == 0) return std::nullopt;
+  return measured.value / *measured.floor;
 }
 
-bool Outcome::met() const {
+std::optional<bool> Outcome::met() const {
+  if (row.reach.of == Reach::Of::none) return std::nullopt;
   if (!error.empty()) return false;
-  const std::optional<double> judged = row.reach.of == Reach::Of::ratio ? ratio() : figure.value;
+  const std::optional<double> judged =
+      row.reach.of == Reach::Of::ratio ? ratio({figure.value, figure.floor}) : figure.value;
   if (!judged) return false;
   return row.reach.side == Reach::Side::at_most ? *judged <= row.reach.limit : *judged >= row.reach.limit;
 }
@@ -124,8 +136,16 @@ Outcome run_apart(const Row& row, Effort effort) {
     outcome.error = bytes.size() > sizeof report ? bytes.substr(sizeof report) : "it failed without a reason";
     return outcome;
   }
-  outcome.figure.value = report.value;
-  if (report.has_floor) outcome.figure.floor = report.floor;
+  outcome.figure.value = report.first.value;
+  outcome.figure.floor = report.first.floor;
+  outcome.figure.tail.resize((bytes.size() - sizeof report) / sizeof(Measured));
+  if (!outcome.figure.tail.empty()) {
+    std::memcpy(outcome.figure.tail.data(), bytes.data() + sizeof report,
+                outcome.figure.tail.size() * sizeof(Measured));
+  }
+  if (outcome.figure.tail.size() != (row.quantiles ? std::size(tails) : 0)) {
+    outcome.error = "it measured " + std::to_string(outcome.figure.tail.size()) + " quantiles besides the median";
+  }
   return outcome;
 }
 

@@ -32,9 +32,12 @@ class Smoke(unittest.TestCase):
         self.assertEqual([row["row"] for row in rows], names)
         for row in rows:
             self.assertEqual(list(row), KEYS)
-            self.assertGreater(row["value"], 0, row)
-            self.assertRegex(row["reach"], r"^(ratio|value) [<>]= [0-9]")
-            self.assertIsInstance(row["met"], bool)
+            self.assertGreaterEqual(row["value"], 0, row)
+            if row["reach"] is None:
+                self.assertIsNone(row["met"], row)
+            else:
+                self.assertRegex(row["reach"], r"^(ratio|value) [<>]= [0-9]")
+                self.assertIsInstance(row["met"], bool)
             self.assertEqual(row["floor"] is None, row["against"] == "", row)
             if row["floor"] is None:
                 self.assertIsNone(row["ratio"])
@@ -58,6 +61,22 @@ class Smoke(unittest.TestCase):
         table = [line for line in done.stdout.splitlines() if line.startswith("|")]
         self.assertEqual([line.split("|")[1].strip() for line in table], ["row", "---", *names])
         self.assertEqual({line.count("|") for line in table}, {table[0].count("|")})
+
+    def test_a_latency_has_lines_for_its_slowest_of_which_nothing_is_to_be_reached(self):
+        names = ["roundtrip.warm", "roundtrip.warm.p99", "roundtrip.warm.p999"]
+        for wanted in ("roundtrip.warm", "roundtrip.warm.p99"):
+            self.assertEqual(self.names("--row", wanted), names)
+            done = run("--smoke", "--json", "--row", wanted)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            rows = json.loads(done.stdout)
+            self.assertEqual([row["row"] for row in rows], names)
+            self.assertEqual([(row["reach"] is None, row["met"] is None) for row in rows],
+                             [(False, False), (True, True), (True, True)])
+            for part in ("value", "floor"):
+                figures = [row[part] for row in rows]
+                self.assertEqual(figures, sorted(figures))
+        table = [line.split(" | ") for line in run("--smoke", "--row=roundtrip.warm").stdout.splitlines()[4:]]
+        self.assertEqual([line[5:] for line in table[1:]], [["–", "– |"]] * 2)
 
     def test_what_it_does_not_know_is_a_usage_error(self):
         for wrong in (("--row", "fiber.switc"), ("--row",), ("--quik",), ("fiber",)):

@@ -5,7 +5,9 @@
 
 #include <dirent.h>
 
+#include <filesystem>
 #include <fstream>
+#include <string>
 
 #include "cbor_value.hpp"
 #include "fixture.hpp"
@@ -30,6 +32,22 @@ inline std::size_t resident() {
   std::size_t pages = 0;
   file >> all >> pages;
   return pages * 4096;
+}
+
+/// How often the threads of that name have left their cores, or been taken off them.
+inline std::uint64_t switches_of(const std::string& name) {
+  std::uint64_t sum = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream status(task.path() / "status");
+    std::string line;
+    std::getline(status, line);
+    if (line != "Name:\t" + name) continue;
+    while (std::getline(status, line)) {
+      const std::size_t at = line.find("ctxt_switches:");
+      if (at != std::string::npos) sum += std::stoull(line.substr(at + 14));
+    }
+  }
+  return sum;
 }
 
 /// The status-report, read.

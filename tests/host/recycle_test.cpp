@@ -48,6 +48,32 @@ TEST_CASE(
   if (!sanitized) CHECK(resident() <= resident_before + 1'000'000);
 }
 
+TEST_CASE(
+    "to make a context of what another left, and destroy it, wakes neither event threads nor the control thread") {
+  const Context keeper;
+  const Loaded handles(keeper, "handles");
+  const auto cycles = [](int count) {
+    for (int i = 0; i < count; ++i) {
+      const Context context;
+    }
+  };
+  cycles(10);
+  // They have begun, and come to rest, by the time that they have not been switched for a while.
+  const auto switches = [] { return std::pair(switches_of("bp-event"), switches_of("bp-control")); };
+  auto before = switches();
+  REQUIRE(eventually([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return before == std::exchange(before, switches());
+  }));
+  cycles(300);
+  const auto after = switches();
+  // A thread that has not come to rest by then does so once more; each cycle used to wake each of them.
+  CHECK(after.first - before.first <= 10);
+  CHECK(after.second - before.second <= 10);
+  CHECK(before.first > 0);
+  CHECK(before.second > 0);
+}
+
 TEST_CASE("a thousand contexts live at once, each with its own instances") {
   const Context keeper;
   const Loaded sleeper(keeper, "sleeper");

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <string>
 
 #include "store.hpp"
@@ -40,4 +41,29 @@ TEST_CASE("each put and each delete is synced to the disk before it returns") {
     CHECK(store.remove(key));
     CHECK(syncs > between);
   }
+}
+
+TEST_CASE("a new store is made with two syncs, and a put to it needs no more than one that was there") {
+  const TempDir dir;
+  syncs = 0;
+  backplane::kv::Store store(dir / "kv.sqlite3");
+  CHECK(syncs == 2);  // the file, whole, and the directory that names it
+  CHECK(std::filesystem::file_size(dir / "kv.sqlite3") > 0);
+  CHECK_FALSE(std::filesystem::exists(dir / "kv.sqlite3-new"));
+  const std::uint8_t value[] = {1};
+  store.put("first", value);  // makes the log, which is synced, and its directory
+  const int before = syncs;
+  store.put("second", value);
+  CHECK(syncs == before + 1);
+}
+
+TEST_CASE("a whole file that a killed process left without its name becomes the store") {
+  const TempDir dir;
+  { backplane::kv::Store store(dir / "made"); }
+  std::filesystem::rename(dir / "made", dir / "kv.sqlite3-new");
+  const std::uint8_t value[] = {1};
+  backplane::kv::Store store(dir / "kv.sqlite3");
+  store.put("key", value);
+  CHECK(store.get("key").has_value());
+  CHECK_FALSE(std::filesystem::exists(dir / "kv.sqlite3-new"));
 }

@@ -86,7 +86,7 @@ TEST_CASE("a tally that was released goes on where its holder left it, and no tw
   CHECK(sum == 5 + 3 * rounds);
 }
 
-TEST_CASE("of short runs one in eight is timed and stands for eight; a long one has all timed that follow") {
+TEST_CASE("of short runs one in thirty-two is timed and stands for so many; a long one has all timed that follow") {
   Tallies tallies;
   Tally& tally = *tallies.take();
   const auto call = [&](Ticks time) {
@@ -100,7 +100,7 @@ TEST_CASE("of short runs one in eight is timed and stands for eight; a long one 
   CHECK(timed == 64);  // the first
   timed = 0;
   for (int i = 0; i < 800; ++i) timed += call(100);
-  CHECK(timed == 100);
+  CHECK(timed == 25);
   Distribution sum;
   tally.run.add_to(sum);
   CHECK(sum.count == 864);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ways into a request thread: the queue, the sharded ingress, and the waking of a sleeper.
+// The ways into a request thread: the queue, and the waking of a sleeper.
 #include <poll.h>
 
 #include <atomic>
@@ -9,7 +9,6 @@
 #include <thread>
 #include <vector>
 
-#include "ingress/ingress.hpp"
 #include "ingress/mailbox.hpp"
 #include "ingress/waker.hpp"
 
@@ -19,7 +18,6 @@ namespace {
 
 struct Item {
   Item* next = nullptr;
-  std::uint32_t shard = 0;
   int producer = 0;
   int number = 0;
 };
@@ -117,79 +115,6 @@ TEST_CASE("each producer's items leave the queue in its order while others push"
   for (auto& producer : producers) producer.join();
   CHECK(order.kept);
   CHECK(queue.empty());
-}
-
-TEST_CASE("a producer that fills the ingress to its depth is refused one more, and let in when one has started") {
-  for (const std::uint32_t depth : {1u, 4u, 16u, 100u, 20'000u}) {
-    CAPTURE(depth);
-    const auto ingress = std::make_unique<Ingress<Item>>(depth);
-    std::vector<Item> items(depth + 1);
-    for (std::uint32_t i = 0; i < depth; ++i) REQUIRE(ingress->push(&items[i]) == Ingress<Item>::Push::ok);
-    CHECK(ingress->push(&items[depth]) == Ingress<Item>::Push::full);
-    CHECK(ingress->waiting() == depth);
-    Fifo<Item> taken;
-    CHECK(ingress->take_all(taken));
-    // Taken is not started: they still wait, in the request thread's own queue.
-    CHECK(ingress->push(&items[depth]) == Ingress<Item>::Push::full);
-    ingress->started(*taken.front());
-    CHECK(ingress->waiting() == depth - 1);
-    CHECK(ingress->push(&items[depth]) == Ingress<Item>::Push::ok);
-  }
-}
-
-TEST_CASE("an ingress takes no more than its depth from several producers together") {
-  constexpr std::uint32_t depth = 16;
-  const auto ingress = std::make_unique<Ingress<Item>>(depth);
-  std::vector<Item> items(3 * shard_count);
-  std::uint32_t accepted = 0;
-  for (Item& item : items) {  // one thread after another, each with a shard of its own
-    std::thread([&] { accepted += ingress->push(&item) == Ingress<Item>::Push::ok; }).join();
-  }
-  CHECK(accepted == depth);
-  CHECK(ingress->waiting() == depth);
-}
-
-TEST_CASE("a closed ingress refuses every shard's producers and gives what it has") {
-  const auto ingress = std::make_unique<Ingress<Item>>(1'000);
-  Item before;
-  REQUIRE(ingress->push(&before) == Ingress<Item>::Push::ok);
-  ingress->close();
-  std::atomic<int> closed{0};
-  for (unsigned i = 0; i < 2 * shard_count; ++i) {
-    std::thread([&] {
-      Item item;
-      if (ingress->push(&item) == Ingress<Item>::Push::closed) ++closed;
-    }).join();
-  }
-  CHECK(closed == 2 * shard_count);
-  CHECK(ingress->waiting() == 1);
-  Fifo<Item> taken;
-  CHECK(ingress->take_all(taken));
-  CHECK(taken.pop() == &before);
-  CHECK(ingress->empty());
-}
-
-TEST_CASE("each producer's items leave the ingress in its order while others push") {
-  const auto ingress = std::make_unique<Ingress<Item>>(1u << 20);
-  auto items = items_for(4, 20'000);
-  std::vector<std::thread> producers;
-  for (auto& own : items) {
-    producers.emplace_back([&] {
-      for (Item& item : own) ingress->push(&item);
-    });
-  }
-  Order order;
-  Fifo<Item> taken;
-  while (order.seen < 80'000) {
-    ingress->take_all(taken);
-    while (const Item* const item = taken.pop()) {
-      ingress->started(*item);
-      order.see(*item);
-    }
-  }
-  for (auto& producer : producers) producer.join();
-  CHECK(order.kept);
-  CHECK(ingress->waiting() == 0);
 }
 
 TEST_CASE("a waker rings for a poll only, and once") {

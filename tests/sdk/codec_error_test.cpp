@@ -93,19 +93,39 @@ TEST_CASE("bytes that are no CBOR are told from CBOR of the wrong shape") {
   CHECK(refusal<Message>(hex("a1 01 02")) == "expected text as key, got int");
 }
 
-TEST_CASE("what cannot be sent is said with its path") {
-  std::string told;
+namespace {
+
+struct Parts {
+  std::vector<std::optional<Colour>> colours;
+  std::optional<std::string> note;
+  std::map<std::string, Colour> named;
+  Message last;
+};
+BOOST_DESCRIBE_STRUCT(Parts, (), (colours, note, named, last))
+
+template <class T>
+std::string unsent(const T& value) {
   try {
-    backplane::encode(std::vector<Message>{{"fine", 1}, {"\xc3", 2}});
+    backplane::encode(value);
   } catch (const backplane::Error& e) {
     CHECK(e.status() == BP_EXCEPTION);
-    told = e.message();
+    return e.message();
   }
-  CHECK(told == "[1].message: cannot be sent: text that is not UTF-8");
-  try {
-    backplane::encode(static_cast<Colour>(9));
-    FAIL("an enum value without a name was written");
-  } catch (const backplane::Error& e) {
-    CHECK(e.message() == R"(cannot be sent: enum value 9 has no name; names: "red", "green" or "delete")");
-  }
+  return "it was sent";
+}
+
+}  // namespace
+
+TEST_CASE("what cannot be sent is said with its path") {
+  const std::string no_text = ": cannot be sent: text that is not UTF-8";
+  const std::string no_name = R"(cannot be sent: enum value 9 has no name; names: "red", "green" or "delete")";
+  constexpr auto nameless = static_cast<Colour>(9);
+  CHECK(unsent(std::string("\xc3")) == no_text.substr(2));
+  CHECK(unsent(nameless) == no_name);
+  CHECK(unsent(std::vector<Message>{{"fine", 1}, {"\xc3", 2}}) == "[1].message" + no_text);
+  CHECK(unsent(std::vector<std::string>{"fine", "f\xffne"}) == "[1]" + no_text);
+  CHECK(unsent(Parts{{Colour::red, {}, nameless}, {}, {}, {}}) == "colours[2]: " + no_name);
+  CHECK(unsent(Parts{{}, "\x80 and more", {}, {}}) == "note" + no_text);
+  CHECK(unsent(Parts{{}, {}, {{"a", Colour::red}, {"b", nameless}}, {}}) == "named.b: " + no_name);
+  CHECK(unsent(Parts{{}, {}, {}, {"a text of more than eight \xed\xa0\x80", 1}}) == "last.message" + no_text);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the codec writes, and that it reads back what it wrote.
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -11,6 +13,13 @@ using backplane::decode;
 using backplane::encode;
 
 namespace {
+
+struct Ordered {
+  int a = 0;
+  std::optional<bool> b;
+  Colour color = Colour::red;
+};
+BOOST_DESCRIBE_STRUCT(Ordered, (), (a, b, color))
 
 template <class T>
 void check_round_trip(const T& value, std::string_view bytes) {
@@ -96,6 +105,38 @@ TEST_CASE("keys may come in any order") {
   CHECK(m == Message{"hi", 3});
 }
 
+TEST_CASE("each key is known in every order and in every form, with an optional there or not") {
+  using Catch::Matchers::EndsWith;
+  // In its shortest form; longer; in chunks or tagged.
+  const std::string keys[3][3] = {{"61 61", "78 01 61", "7f 61 61 ff"},
+                                  {"61 62", "79 0001 62", "c1 61 62"},
+                                  {"65 636f6c6f72", "78 05 636f6c6f72", "7f 63 636f6c 62 6f72 ff"}};
+  const std::string values[] = {"18 2a", "f5", "65 677265656e"};
+  std::array<std::size_t, 3> order = {0, 1, 2};
+  do {
+    for (std::size_t forms = 0; forms < 27; ++forms) {
+      const std::size_t form[] = {forms % 3, forms / 3 % 3, forms / 9};
+      const auto pair = [&](std::size_t i) { return keys[i][form[i]] + ' ' + values[i] + ' '; };
+      const auto pairs_without = [&](std::size_t left_out) {
+        std::string out;
+        for (const std::size_t i : order) out += i == left_out ? "" : pair(i);
+        return out;
+      };
+      const std::string pairs = pairs_without(3);
+      for (const std::string& item : {"a3 " + pairs, "bf " + pairs + "ff", "b8 03 " + pairs}) {
+        INFO(item);
+        const auto read = decode<Ordered>(hex(item));
+        CHECK((read.a == 42 && read.b == true && read.color == Colour::green));
+      }
+      INFO(pairs);
+      CHECK(decode<Ordered>(hex("a2 " + pairs_without(1))).b == std::nullopt);
+      CHECK(refusal<Ordered>(hex("a2 " + pairs_without(0))) == "a: missing, expected int");
+      for (const std::size_t i : order)
+        CHECK_THAT(refusal<Ordered>(hex("a4 " + pairs + pair(i))), EndsWith(": given twice"));
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
 TEST_CASE("lengths may be unknown, strings may come in chunks, and heads may be longer than needed") {
   CHECK(decode<std::vector<int>>(hex("9f 01 1a00000002 1b0000000000000003 ff")) == std::vector<int>{1, 2, 3});
   CHECK(decode<std::string>(hex("7f 61 61 60 62 6263 ff")) == "abc");
@@ -141,4 +182,11 @@ TEST_CASE("values larger than the encoder's own memory come out whole") {
   CHECK(decode<std::vector<std::string>>(encode(many)) == many);
   const std::string large(1 << 20, 'y');
   CHECK(decode<std::string>(encode(large)) == large);
+  // Wherever the last byte of that memory falls: in a head, in text, or between them.
+  for (std::size_t size = 480; size < 530; ++size) {
+    const std::vector<std::string> two = {std::string(size, 'x'), "then"};
+    const Bytes bytes = encode(two);
+    REQUIRE(bytes.size() == 1 + 3 + size + 5);
+    REQUIRE(decode<std::vector<std::string>>(bytes) == two);
+  }
 }

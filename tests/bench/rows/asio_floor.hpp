@@ -16,7 +16,7 @@ class PostFloor {
 
   /// Posts so many functions from the calling thread, with at most `window` of them not completed. Nanoseconds
   /// each, until the last is.
-  double post(std::uint64_t count, std::uint64_t window);
+  double post(std::uint32_t count, std::uint32_t window);
 
  private:
   struct State;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A host as a process, against Redis as one: both get the same load from the same generator, in turns.
-#include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "../rounds.hpp"
 #include "../row.hpp"
 #include "peer_process.hpp"
 
@@ -23,10 +23,10 @@ struct Shape {
 /// What one run of the generator has found.
 struct Run {
   double calls_per_s;
-  double p50_us;
+  double p50, p99, p999;  ///< us
 };
 
-constexpr const char* exe = BENCH_EXE;
+constexpr const char* exe = BENCH_EXECUTABLE;
 
 /// The number behind the key in an object of JSON.
 double number(const std::string& json, const std::string& key) {
@@ -54,7 +54,8 @@ class Servers {
       command.push_back(each);
     }
     const std::string report = output_of(command);
-    return {number(report, "calls_per_s"), number(report, "p50") / 1000};
+    return {number(report, "calls_per_s"), number(report, "p50") / 1000, number(report, "p99") / 1000,
+            number(report, "p999") / 1000};
   }
 
   ScratchDir dir_;
@@ -68,32 +69,43 @@ class Servers {
                      dir_.path("redis.log")};
 };
 
-double median(std::vector<double> of) {
-  std::sort(of.begin(), of.end());
-  return of[of.size() / 2];
-}
+struct Runs {
+  std::vector<Run> ours;
+  std::vector<Run> theirs;
 
-Figure compare(const Shape& shape, double Run::*figure, Effort effort) {
-  const Servers servers;
-  const std::size_t rounds = effort == Effort::full ? 21 : effort == Effort::quick ? 7 : 1;
-  const std::uint64_t calls = effort == Effort::smoke ? 500 : shape.calls;
-  std::vector<double> ours;
-  std::vector<double> theirs;
-  for (std::size_t i = 0; i < rounds; ++i) {
-    theirs.push_back(servers.redis(shape, calls).*figure);
-    ours.push_back(servers.host(shape, calls).*figure);
+  Measured median_of(double Run::*figure) const {
+    const auto of = [figure](const std::vector<Run>& runs) {
+      std::vector<double> all;
+      for (const Run& run : runs) all.push_back(run.*figure);
+      return median(std::move(all));
+    };
+    return {of(ours), of(theirs)};
   }
-  return {median(ours), median(theirs)};
+};
+
+Runs compare(const Shape& shape, Effort effort) {
+  const Servers servers;
+  const std::size_t rounds = effort == Effort::full ? 21 : effort == Effort::quick ? 5 : 1;
+  const std::uint64_t calls = effort == Effort::smoke ? 500 : shape.calls;
+  Runs runs;
+  for (std::size_t i = 0; i < rounds; ++i) {
+    runs.theirs.push_back(servers.redis(shape, calls));
+    runs.ours.push_back(servers.host(shape, calls));
+  }
+  return runs;
 }
 
 template <int connections, int in_flight, std::uint64_t calls>
 Figure throughput(Effort effort) {
-  return compare({connections, in_flight, calls}, &Run::calls_per_s, effort);
+  const Measured of = compare({connections, in_flight, calls}, effort).median_of(&Run::calls_per_s);
+  return {of.value, of.floor};
 }
 
 template <int connections, int in_flight, std::uint64_t calls>
 Figure latency(Effort effort) {
-  return compare({connections, in_flight, calls}, &Run::p50_us, effort);
+  const Runs runs = compare({connections, in_flight, calls}, effort);
+  const Measured p50 = runs.median_of(&Run::p50);
+  return {p50.value, p50.floor, {runs.median_of(&Run::p99), runs.median_of(&Run::p999)}};
 }
 
 constexpr const char* against = "ECHO of Redis, from the same generator in turns";
@@ -102,8 +114,8 @@ constexpr Reach half_as_much_again{Reach::Of::ratio, Reach::Side::at_least, 1.5}
 
 constexpr Row rows[] = {
     {"server.c1.p1", "us", "5 bytes echoed by a host over its socket, 1 connection, 1 in flight: p50", against,
-     not_above, latency<1, 1, 3'000>},
-    {"server.c8.p1", "us", "the same with 8 connections: p50", against, not_above, latency<8, 1, 20'000>},
+     not_above, latency<1, 1, 3'000>, true},
+    {"server.c8.p1", "us", "the same with 8 connections: p50", against, not_above, latency<8, 1, 20'000>, true},
     {"server.c1.p16", "calls/s", "1 connection, 16 in flight", against, half_as_much_again, throughput<1, 16, 60'000>},
     {"server.c8.p16", "calls/s", "8 connections, 16 in flight each", against, half_as_much_again,
      throughput<8, 16, 150'000>},

@@ -75,26 +75,30 @@ class Reader {
   View rest() const noexcept { return input_.subspan(at_); }
 
   /// The next head. Throws Error where there is none, or no well-formed one.
-  Item next() {
-    if (at_end()) throw Error("the CBOR ends in the middle", at_);
+  [[gnu::noinline]] Item next() {
+    if (at_end()) [[unlikely]]
+      cut_off();
     Item item;
     const cbor_decoder_result result = decode_next(item);
-    if (result.status != CBOR_DECODER_FINISHED) fail(result.status);
+    if (result.status != CBOR_DECODER_FINISHED) [[unlikely]]
+      fail(result.status);
     const std::size_t begin = at_;
     at_ += result.read;
-    const std::size_t left = input_.size() - at_;
-    // Each element takes at least a byte: a count beyond what remains is a lie, and is refused before
-    // anybody reserves memory for it.
-    if ((item.type == Type::array && item.value > left) || (item.type == Type::map && item.value > left / 2)) {
-      throw Error(std::string(name(item.type)) + " of " + std::to_string(item.value) + " elements in " +
-                      std::to_string(left) + " bytes",
-                  begin);
-    }
-    if (item.type == Type::text && !item.until_end && !valid_utf8(item.text())) {
-      throw Error("text that is not UTF-8", begin);
+    if (item.type == Type::text) {
+      if (!valid_utf8(item.text())) [[unlikely]]
+        not_utf8(begin);
+    } else if (item.type == Type::array || item.type == Type::map) {
+      // Each element takes at least a byte: a count beyond what remains is a lie, and is refused before
+      // anybody reserves memory for it.
+      const std::size_t left = input_.size() - at_;
+      if (item.value > (item.type == Type::map ? left / 2 : left)) [[unlikely]]
+        too_many(item, begin);
     }
     return item;
   }
+
+  /// Passes over bytes that the caller has looked at in rest(): whole items.
+  void pass(std::size_t size) noexcept { at_ += size; }
 
   /// The next head, without moving on.
   Item peek() {
@@ -113,6 +117,11 @@ class Reader {
 
  private:
   cbor_decoder_result decode_next(Item& item) const {
+    return input_[at_] < 0xc0 ? decode(rest(), item) : decode_other(item);
+  }
+
+  // What is no number, string, array or map.
+  cbor_decoder_result decode_other(Item& item) const {
     const std::uint8_t first = input_[at_];
     if (first >> 5 == 6) return decode_tag(item);
     if (first >= 0xe0 && first < 0xf4) return simple(item, first & 0x1f, 1);
@@ -129,7 +138,7 @@ class Reader {
   }
 
   static cbor_decoder_result decode(View input, Item& item) {
-    return cbor_stream_decode(input.data(), input.size(), &callbacks(), &item);
+    return cbor_stream_decode(input.data(), input.size(), &callbacks, &item);
   }
 
   // libcbor 0.8 refuses the tags 6 to 20. A tag's head is an integer's but for its top three bits.
@@ -177,9 +186,22 @@ class Reader {
     if (item.type == Type::map && count % 2 != 0) throw Error("a map with a key and no value", begin);
   }
 
-  [[noreturn]] void fail(cbor_decoder_status status) const {
+  // What throws stands apart, so that next() stays short where it is inlined.
+  [[noreturn, gnu::cold, gnu::noinline]] void cut_off() const { throw Error("the CBOR ends in the middle", at_); }
+
+  [[noreturn, gnu::cold, gnu::noinline]] static void not_utf8(std::size_t begin) {
+    throw Error("text that is not UTF-8", begin);
+  }
+
+  [[noreturn, gnu::cold, gnu::noinline]] void too_many(const Item& item, std::size_t begin) const {
+    throw Error(std::string(name(item.type)) + " of " + std::to_string(item.value) + " elements in " +
+                    std::to_string(input_.size() - at_) + " bytes",
+                begin);
+  }
+
+  [[noreturn, gnu::cold, gnu::noinline]] void fail(cbor_decoder_status status) const {
     // The whole input is here, so "more data needed" means it lies about its length.
-    if (status == CBOR_DECODER_NEDATA) throw Error("the CBOR ends in the middle", at_);
+    if (status == CBOR_DECODER_NEDATA) cut_off();
     char byte[8];
     std::snprintf(byte, sizeof byte, "0x%02x", input_[at_]);
     throw Error(std::string("no CBOR item can begin with the byte ") + byte, at_);
@@ -214,37 +236,35 @@ class Reader {
     out->real = static_cast<double>(value);
   }
 
-  static const cbor_callbacks& callbacks() noexcept {
-    static const cbor_callbacks table = [] {
-      cbor_callbacks t = cbor_empty_callbacks;
-      t.uint8 = number<Type::uint, std::uint8_t>;
-      t.uint16 = number<Type::uint, std::uint16_t>;
-      t.uint32 = number<Type::uint, std::uint32_t>;
-      t.uint64 = number<Type::uint, std::uint64_t>;
-      t.negint8 = number<Type::negint, std::uint8_t>;
-      t.negint16 = number<Type::negint, std::uint16_t>;
-      t.negint32 = number<Type::negint, std::uint32_t>;
-      t.negint64 = number<Type::negint, std::uint64_t>;
-      t.byte_string = string<Type::bytes>;
-      t.string = string<Type::text>;
-      t.byte_string_start = open<Type::bytes>;
-      t.string_start = open<Type::text>;
-      t.array_start = number<Type::array, std::size_t>;
-      t.indef_array_start = open<Type::array>;
-      t.map_start = number<Type::map, std::size_t>;
-      t.indef_map_start = open<Type::map>;
-      t.tag = number<Type::tag, std::uint64_t>;
-      t.float2 = real_value<2, float>;
-      t.float4 = real_value<4, float>;
-      t.float8 = real_value<8, double>;
-      t.undefined = plain<Type::undefined>;
-      t.null = plain<Type::null>;
-      t.boolean = number<Type::boolean, bool>;
-      t.indef_break = plain<Type::end>;
-      return t;
-    }();
-    return table;
-  }
+  // All of them: none is null.
+  static constexpr cbor_callbacks callbacks = [] {
+    cbor_callbacks t{};
+    t.uint8 = number<Type::uint, std::uint8_t>;
+    t.uint16 = number<Type::uint, std::uint16_t>;
+    t.uint32 = number<Type::uint, std::uint32_t>;
+    t.uint64 = number<Type::uint, std::uint64_t>;
+    t.negint8 = number<Type::negint, std::uint8_t>;
+    t.negint16 = number<Type::negint, std::uint16_t>;
+    t.negint32 = number<Type::negint, std::uint32_t>;
+    t.negint64 = number<Type::negint, std::uint64_t>;
+    t.byte_string = string<Type::bytes>;
+    t.string = string<Type::text>;
+    t.byte_string_start = open<Type::bytes>;
+    t.string_start = open<Type::text>;
+    t.array_start = number<Type::array, std::size_t>;
+    t.indef_array_start = open<Type::array>;
+    t.map_start = number<Type::map, std::size_t>;
+    t.indef_map_start = open<Type::map>;
+    t.tag = number<Type::tag, std::uint64_t>;
+    t.float2 = real_value<2, float>;
+    t.float4 = real_value<4, float>;
+    t.float8 = real_value<8, double>;
+    t.undefined = plain<Type::undefined>;
+    t.null = plain<Type::null>;
+    t.boolean = number<Type::boolean, bool>;
+    t.indef_break = plain<Type::end>;
+    return t;
+  }();
 
   View input_;
   std::size_t at_ = 0;

@@ -8,8 +8,24 @@
 
 namespace backplane::cbor {
 
+namespace detail {
+/// Whether less than eight bytes are ASCII: most names and words are. What is looked at overlaps.
+inline bool short_ascii(std::string_view text) noexcept {
+  const char* const begin = text.data();
+  const std::size_t size = text.size();
+  if (size >= 4) {
+    std::uint32_t words[2];
+    std::memcpy(&words[0], begin, 4);
+    std::memcpy(&words[1], begin + size - 4, 4);
+    return ((words[0] | words[1]) & 0x80808080u) == 0;
+  }
+  return size == 0 || ((begin[0] | begin[size / 2] | begin[size - 1]) & 0x80) == 0;
+}
+}  // namespace detail
+
 /// Whether `text` is UTF-8 as RFC 3629 has it: no overlong form, no surrogate, nothing above U+10FFFF.
 inline bool valid_utf8(std::string_view text) noexcept {
+  if (text.size() < 8 && detail::short_ascii(text)) return true;
   const auto* p = reinterpret_cast<const unsigned char*>(text.data());
   const auto* const end = p + text.size();
   while (p != end) {

@@ -12,10 +12,12 @@ namespace backplane {
 /// One CBOR item. Throws Error (BP_EXCEPTION) for text that is not UTF-8 and enum values without a name.
 template <class T>
 Bytes encode(const T& value) {
-  detail::Output out;
+  Bytes item;
+  detail::Output out(item);
   detail::Encoder encoder(out);
   Codec<T>::encode(encoder, value);
-  return Bytes(out.view().begin(), out.view().end());
+  out.finish();
+  return item;
 }
 
 /// Reads exactly one item. Throws DecodeError, with the path of the field that is wrong.

@@ -8,9 +8,14 @@
 //   static void decode(detail::Decoder&, T&)        reads over whatever the value held; throws DecodeError
 //   static void encode(detail::Encoder&, const T&)
 //   static constexpr void cddl(detail::TextSink&)   one CDDL type
+//
+// and, if it likes, for a value that fails as a whole or not at all:
+//
+//   static bool try_encode(detail::Encoder&, const T&)  false, and nothing written, where encode() would throw
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <limits>
 #include <string>
@@ -36,6 +41,31 @@ template <class T>
 concept Integer = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
                   !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
 
+/// Types of which every value can be sent, so that no error will ask where it stood. Described structs add theirs.
+template <class T>
+inline constexpr bool always_encodes =
+    Integer<T> || std::is_same_v<T, bool> || std::is_floating_point_v<T> || std::is_same_v<T, Bytes>;
+
+template <class T, class Where>
+[[gnu::cold, gnu::noinline]] void encode_to_fail(Encoder& out, const Where& where, const T& value) {
+  const Step step(out.here(), where);
+  Codec<T>::encode(out, value);
+}
+
+/// Encodes a part of a larger value. `where` is what its Step is made of: one is only made if an error may ask.
+template <class T, class Where>
+void encode_part(Encoder& out, const Where& where, const T& value) {
+  if constexpr (always_encodes<T>) {
+    Codec<T>::encode(out, value);
+  } else if constexpr (requires { Codec<T>::try_encode(out, value); }) {
+    if (!Codec<T>::try_encode(out, value)) [[unlikely]]
+      encode_to_fail<T>(out, where, value);
+  } else {
+    const Step step(out.here(), where);
+    Codec<T>::encode(out, value);
+  }
+}
+
 inline std::string integer_text(const cbor::Item& item) {
   if (item.type == cbor::Type::uint) return std::to_string(item.value);
   if (item.value == std::numeric_limits<std::uint64_t>::max()) return "-18446744073709551616";
@@ -48,9 +78,19 @@ template <>
 struct Codec<bool> {
   static constexpr bool takes(cbor::Type type) { return type == cbor::Type::boolean; }
   static std::string expected() { return "bool"; }
-  static void decode(detail::Decoder& in, bool& out) { out = in.next(cbor::Type::boolean, "bool").value != 0; }
+  static void decode(detail::Decoder& in, bool& out) {
+    if (in.take(is_true)) {
+      out = true;
+    } else {
+      out = !in.take(is_false) && in.next(cbor::Type::boolean, "bool").value != 0;
+    }
+  }
   static void encode(detail::Encoder& out, bool value) { out.boolean(value); }
   static constexpr void cddl(detail::TextSink& out) { out << "bool"; }
+
+ private:
+  static constexpr std::array<std::uint8_t, 1> is_false = {0xf4};
+  static constexpr std::array<std::uint8_t, 1> is_true = {0xf5};
 };
 
 template <detail::Integer T>
@@ -61,16 +101,12 @@ struct Codec<T> {
   static std::string expected() { return "int"; }
 
   static void decode(detail::Decoder& in, T& out) {
-    const cbor::Item item = in.next();
-    constexpr auto max = static_cast<std::uint64_t>(Limits::max());
-    if (item.type == cbor::Type::uint && item.value <= max) {
-      out = static_cast<T>(item.value);
-    } else if (std::is_signed_v<T> && item.type == cbor::Type::negint && item.value <= max) {
-      out = static_cast<T>(-static_cast<std::int64_t>(item.value) - 1);
-    } else if (takes(item.type)) {
-      in.fail(join("expected ", Limits::min(), "..", Limits::max(), ", got ", detail::integer_text(item)));
+    const cbor::Probe probe = in.probe();
+    if (fits(probe)) [[likely]] {
+      in.pass(probe);
+      out = of(probe);
     } else {
-      in.mismatch(expected(), item);
+      decode_any(in, out);
     }
   }
 
@@ -91,6 +127,29 @@ struct Codec<T> {
       out.number(static_cast<std::uint64_t>(Limits::max()));
     }
   }
+
+ private:
+  // Of Probe and Item alike.
+  static bool fits(const auto& number) {
+    return (number.type == cbor::Type::uint || (std::is_signed_v<T> && number.type == cbor::Type::negint)) &&
+           number.value <= static_cast<std::uint64_t>(Limits::max());
+  }
+  static T of(const auto& number) {
+    if (number.type == cbor::Type::uint) return static_cast<T>(number.value);
+    return static_cast<T>(-static_cast<std::int64_t>(number.value) - 1);
+  }
+
+  // Tagged, or wrong.
+  [[gnu::cold, gnu::noinline]] static void decode_any(detail::Decoder& in, T& out) {
+    const cbor::Item item = in.next();
+    if (fits(item)) {
+      out = of(item);
+    } else if (takes(item.type)) {
+      in.fail(join("expected ", Limits::min(), "..", Limits::max(), ", got ", detail::integer_text(item)));
+    } else {
+      in.mismatch(expected(), item);
+    }
+  }
 };
 
 template <std::floating_point T>
@@ -103,6 +162,19 @@ struct Codec<T> {
   static std::string expected() { return "number"; }
 
   static void decode(detail::Decoder& in, T& out) {
+    const cbor::Probe probe = in.probe();
+    if (sizeof(T) == 8 && probe.type == cbor::Type::real) [[likely]] {
+      in.pass(probe);
+      out = static_cast<T>(probe.real);
+    } else {
+      decode_any(in, out);
+    }
+  }
+  static void encode(detail::Encoder& out, T value) { out.real(value); }
+  static constexpr void cddl(detail::TextSink& out) { out << "number"; }
+
+ private:
+  static void decode_any(detail::Decoder& in, T& out) {
     const cbor::Item item = in.next();
     if (!takes(item.type)) in.mismatch(expected(), item);
     double value = item.real;
@@ -117,8 +189,6 @@ struct Codec<T> {
     }
     out = static_cast<T>(value);
   }
-  static void encode(detail::Encoder& out, T value) { out.real(value); }
-  static constexpr void cddl(detail::TextSink& out) { out << "number"; }
 };
 
 template <>
@@ -126,12 +196,24 @@ struct Codec<std::string> {
   static constexpr bool takes(cbor::Type type) { return type == cbor::Type::text; }
   static std::string expected() { return "text"; }
   static void decode(detail::Decoder& in, std::string& out) {
+    const cbor::Probe probe = in.probe();
+    if (probe.type == cbor::Type::text && cbor::valid_utf8(probe.text())) [[likely]] {
+      in.pass(probe);
+      out.assign(probe.text());
+      return;
+    }
+    decode_any(in, out);
+  }
+  static void encode(detail::Encoder& out, const std::string& value) { out.text(value); }
+  static bool try_encode(detail::Encoder& out, const std::string& value) { return out.try_text(value); }
+  static constexpr void cddl(detail::TextSink& out) { out << "tstr"; }
+
+ private:
+  [[gnu::noinline]] static void decode_any(detail::Decoder& in, std::string& out) {
     const cbor::Item head = in.next(cbor::Type::text, "text");
     out.clear();
     in.chunks(head, [&](const cbor::Item& chunk) { out += chunk.text(); });
   }
-  static void encode(detail::Encoder& out, const std::string& value) { out.text(value); }
-  static constexpr void cddl(detail::TextSink& out) { out << "tstr"; }
 };
 
 template <>
@@ -139,12 +221,23 @@ struct Codec<Bytes> {
   static constexpr bool takes(cbor::Type type) { return type == cbor::Type::bytes; }
   static std::string expected() { return "bytes"; }
   static void decode(detail::Decoder& in, Bytes& out) {
+    const cbor::Probe probe = in.probe();
+    if (probe.type == cbor::Type::bytes) [[likely]] {
+      in.pass(probe);
+      out.assign(probe.data, probe.data + probe.size);
+    } else {
+      decode_any(in, out);
+    }
+  }
+  static void encode(detail::Encoder& out, const Bytes& value) { out.bytes(value); }
+  static constexpr void cddl(detail::TextSink& out) { out << "bstr"; }
+
+ private:
+  [[gnu::noinline]] static void decode_any(detail::Decoder& in, Bytes& out) {
     const cbor::Item head = in.next(cbor::Type::bytes, "bytes");
     out.clear();
     in.chunks(head, [&](const cbor::Item& chunk) { out.insert(out.end(), chunk.data, chunk.data + chunk.size); });
   }
-  static void encode(detail::Encoder& out, const Bytes& value) { out.bytes(value); }
-  static constexpr void cddl(detail::TextSink& out) { out << "bstr"; }
 };
 
 }  // namespace backplane

@@ -25,17 +25,20 @@ struct Codec<std::vector<T, Allocator>> {
     // The count is at most the bytes that are left, yet an element may take far more memory than bytes.
     if (!head.until_end) out.reserve(std::min<std::uint64_t>(head.value, 4096 / sizeof(T) + 1));
     in.elements(head, [&](std::size_t) {
-      T element{};
-      Codec<T>::decode(in, element);
-      out.push_back(std::move(element));
+      if constexpr (std::is_same_v<T, bool>) {  // has no elements to refer to
+        bool element = false;
+        Codec<bool>::decode(in, element);
+        out.push_back(element);
+      } else {
+        Codec<T>::decode(in, out.emplace_back());
+      }
     });
   }
 
   static void encode(detail::Encoder& out, const std::vector<T, Allocator>& value) {
     out.array(value.size());
     for (std::size_t i = 0; i < value.size(); ++i) {
-      const detail::Step step(out.here(), i);
-      Codec<T>::encode(out, value[i]);
+      detail::encode_part<T>(out, i, value[i]);
     }
   }
 
@@ -68,7 +71,7 @@ struct MapCodec {
   static void encode(Encoder& out, const Map& value) {
     out.map(value.size());
     for (const auto& [key, element] : value) {
-      const Step step(out.here(), key);
+      const Step step(out.here(), std::string_view(key));
       out.text(key);
       Codec<T>::encode(out, element);
     }
@@ -91,6 +94,9 @@ template <class T, class Hash, class Equal, class Allocator>
 struct Codec<std::unordered_map<std::string, T, Hash, Equal, Allocator>>
     : detail::MapCodec<std::unordered_map<std::string, T, Hash, Equal, Allocator>> {};
 
+template <class T>
+inline constexpr bool detail::always_encodes<std::optional<T>> = detail::always_encodes<T>;
+
 /// CBOR null (or undefined) is nullopt; as a member of a struct it may also be absent, and is left out
 /// when written.
 template <class T>
@@ -101,8 +107,7 @@ struct Codec<std::optional<T>> {
   static std::string expected() { return Codec<T>::expected() + " or null"; }
 
   static void decode(detail::Decoder& in, std::optional<T>& out) {
-    const cbor::Type type = in.peek().type;
-    if (type == cbor::Type::null || type == cbor::Type::undefined) {
+    if (in.null_ahead()) {
       in.next();
       out.reset();
     } else {

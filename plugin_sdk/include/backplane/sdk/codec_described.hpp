@@ -34,7 +34,7 @@ constexpr std::string_view wire_name(const char* identifier) {
   return name;
 }
 
-/// A member's name as CBOR text, ready to be copied.
+/// The name of a member or enumerator as CBOR text, ready to be copied or compared.
 template <class Member>
 struct Key {
   static constexpr std::string_view name = wire_name(Member::name);
@@ -63,6 +63,10 @@ struct Members {
     return std::array<std::string_view, count>{Key<M>::name...};
   }(boost::mp11::mp_rename<List, boost::mp11::mp_list>());
 
+  static constexpr bool any_optional = []<class... M>(boost::mp11::mp_list<M...>) {
+    return (is_optional<Type<M>> || ...);
+  }(boost::mp11::mp_rename<List, boost::mp11::mp_list>());
+
   /// The index of the member `key`, or `count`; `guess` is looked at first.
   static std::size_t find(std::string_view key, std::size_t guess) {
     if (guess < count && names[guess] == key) return guess;
@@ -78,6 +82,11 @@ struct Members {
   }
 };
 
+template <DescribedStruct T>
+inline constexpr bool always_encodes<T> = []<class... M>(boost::mp11::mp_list<M...>) {
+  return (always_encodes<typename Members<T>::template Type<M>> && ...);
+}(boost::mp11::mp_rename<typename Members<T>::List, boost::mp11::mp_list>());
+
 }  // namespace detail
 
 /// A map from member names to values. Each member must be there once, but for optionals; no other may.
@@ -89,29 +98,20 @@ struct Codec<T> {
   static std::string expected() { return "map"; }
 
   static void decode(detail::Decoder& in, T& out) {
-    const cbor::Item head = in.next(cbor::Type::map, "map");
-    std::bitset<All::count + 1> seen;
-    std::size_t next = 0;
-    in.pairs(head, [&](std::string_view key) {
-      const std::size_t i = All::find(key, next);
-      if (i == All::count) in.fail(join("unknown field; known: ", All::known()));
-      if (seen[i]) in.fail("given twice");
-      seen.set(i);
-      next = i + 1;
-      read(in, out, i);
-    });
-    if (!in.absent_is_default()) check_missing(in, seen);
+    const std::uint64_t count = decode_head(in);
+    const detail::Decoder::Depth depth(in);
+    Seen seen;
+    const std::uint64_t done = read_in_order(in, count, out, seen);
+    if (done == count && done == All::count) return;  // all are there
+    read_rest(in, count == in.to_the_end ? count : count - done, out, seen);
   }
 
   static void encode(detail::Encoder& out, const T& value) {
-    std::size_t count = 0;
-    each([&]<class M>(M) { count += present(value.*M::pointer); });
-    out.map(count);
+    encode_head(out, value);
     each([&]<class M>(M) {
       if (!present(value.*M::pointer)) return;
-      const detail::Step step(out.here(), detail::Key<M>::name);
       out.encoded(detail::Key<M>::bytes);
-      Codec<typename All::template Type<M>>::encode(out, value.*M::pointer);
+      detail::encode_part<typename All::template Type<M>>(out, detail::Key<M>::name, value.*M::pointer);
     });
   }
 
@@ -139,6 +139,27 @@ struct Codec<T> {
     boost::mp11::mp_for_each<typename All::List>(use);
   }
 
+  // Known before any value is, if no member may be absent.
+  static constexpr bool head_is_known = All::count < 24 && !All::any_optional;
+  static constexpr std::array<std::uint8_t, 1> known_head = {0xa0 + All::count % 24};
+
+  static std::uint64_t decode_head(detail::Decoder& in) {
+    // A map that the rest of the bytes cannot hold is next()'s to refuse.
+    if (head_is_known && in.rest().size() > 2 * All::count && in.take(known_head)) return All::count;
+    const cbor::Item head = in.next(cbor::Type::map, "map");
+    return head.until_end ? in.to_the_end : head.value;
+  }
+
+  static void encode_head(detail::Encoder& out, const T& value) {
+    if constexpr (head_is_known) {
+      out.encoded(known_head);
+    } else {
+      std::size_t count = 0;
+      each([&]<class M>(M) { count += present(value.*M::pointer); });
+      out.map(count);
+    }
+  }
+
   template <class Member>
   static constexpr bool present(const Member& member) {
     if constexpr (detail::is_optional<Member>) {
@@ -146,6 +167,40 @@ struct Codec<T> {
     } else {
       return true;
     }
+  }
+
+  using Seen = std::bitset<All::count + 1>;
+
+  /// Reads the pairs, of `count` at most, whose keys come in the order of the members and in their shortest form,
+  /// as all but a stranger's do. How many it read; the rest may be anything.
+  static std::uint64_t read_in_order(detail::Decoder& in, std::uint64_t count, T& out, Seen& seen) {
+    std::uint64_t done = 0;
+    std::size_t i = 0;
+    detail::Step step(in.here());
+    each([&]<class M>(M) {
+      if (done != count && in.take(detail::Key<M>::bytes)) {
+        step.go_to(detail::Key<M>::name);
+        read_member<M>(in, out);
+        seen[i] = true;
+        ++done;
+      }
+      ++i;
+    });
+    return done;
+  }
+
+  /// Reads so many pairs more, in any order and form.
+  [[gnu::noinline]] static void read_rest(detail::Decoder& in, std::uint64_t count, T& out, Seen& seen) {
+    std::size_t next = All::count;
+    in.pairs_left(count, [&](std::string_view key) {
+      const std::size_t i = All::find(key, next);
+      if (i == All::count) in.fail(join("unknown field; known: ", All::known()));
+      if (seen[i]) in.fail("given twice");
+      seen.set(i);
+      next = i + 1;
+      read(in, out, i);
+    });
+    if (!in.absent_is_default()) check_missing(in, seen);
   }
 
   template <class M>
@@ -177,7 +232,7 @@ struct Codec<T> {
     in.fail(join("missing, expected ", Codec<Type>::expected()));
   }
 
-  static void check_missing(detail::Decoder& in, const std::bitset<All::count + 1>& seen) {
+  static void check_missing(detail::Decoder& in, const Seen& seen) {
     std::size_t i = 0;
     each([&]<class M>(M) {
       if constexpr (!detail::is_optional<typename All::template Type<M>>) {
@@ -210,6 +265,43 @@ struct Codec<T> {
   }
 
   static void decode(detail::Decoder& in, T& out) {
+    bool found = false;
+    each([&]<class E>(E) {
+      if (found || !in.take(detail::Key<E>::bytes)) return;
+      out = E::value;
+      found = true;
+    });
+    if (!found) decode_any(in, out);
+  }
+
+  static void encode(detail::Encoder& out, T value) {
+    if (!try_encode(out, value)) {
+      out.fail(join("enum value ", static_cast<std::int64_t>(value), " has no name; names: ", expected()));
+    }
+  }
+
+  static bool try_encode(detail::Encoder& out, T value) {
+    bool found = false;
+    // Of several names of one value the last counts.
+    boost::mp11::mp_for_each<boost::mp11::mp_reverse<List>>([&]<class E>(E) {
+      if (found || E::value != value) return;
+      out.encoded(detail::Key<E>::bytes);
+      found = true;
+    });
+    return found;
+  }
+
+  static constexpr void cddl(detail::TextSink& out) {
+    bool first = true;
+    each([&]<class E>(E) {
+      out << (first ? "\"" : " / \"") << detail::wire_name(E::name) << "\"";
+      first = false;
+    });
+  }
+
+ private:
+  // Tagged, in chunks, with a head longer than needed, or wrong.
+  static void decode_any(detail::Decoder& in, T& out) {
     const cbor::Item head = in.next();
     if (head.type != cbor::Type::text) in.mismatch(expected(), head);
     std::string scratch;
@@ -223,26 +315,6 @@ struct Codec<T> {
     if (!found) in.fail(join("expected ", expected(), ", got ", detail::quoted(text)));
   }
 
-  static void encode(detail::Encoder& out, T value) {
-    std::string_view text;
-    each([&]<class E>(E) {
-      if (E::value == value) text = detail::wire_name(E::name);
-    });
-    if (text.empty()) {
-      out.fail(join("enum value ", static_cast<std::int64_t>(value), " has no name; names: ", expected()));
-    }
-    out.text(text);
-  }
-
-  static constexpr void cddl(detail::TextSink& out) {
-    bool first = true;
-    each([&]<class E>(E) {
-      out << (first ? "\"" : " / \"") << detail::wire_name(E::name) << "\"";
-      first = false;
-    });
-  }
-
- private:
   template <class Use>
   static constexpr void each(Use use) {
     boost::mp11::mp_for_each<List>(use);

@@ -4,7 +4,10 @@
 // lengths, strings in chunks, heads longer than needed, keys in any order. Tags are passed over.
 #pragma once
 
+#include <array>
+#include <backplane/cbor/probe.hpp>
 #include <backplane/cbor/reader.hpp>
+#include <cstring>
 
 #include "path.hpp"
 
@@ -21,15 +24,10 @@ class Decoder {
 
   /// The next head, tags passed over. Throws DecodeError.
   cbor::Item next() {
-    try {
-      for (std::size_t tags = 0;; ++tags) {
-        const cbor::Item item = reader_.next();
-        if (item.type != cbor::Type::tag) return item;
-        if (tags == cbor::max_depth) fail(join("more tags on one item than ", cbor::max_depth));
-      }
-    } catch (const cbor::Error& e) {
-      malformed(e);
-    }
+    cbor::Item item = raw_next();
+    if (item.type == cbor::Type::tag) [[unlikely]]
+      pass_tags(item);
+    return item;
   }
 
   cbor::Item peek() {
@@ -44,6 +42,31 @@ class Decoder {
     const cbor::Item item = next();
     if (item.type != type) mismatch(expected, item);
     return item;
+  }
+
+  /// Passes over `item`, the whole of it, if the input goes on with exactly these bytes: cheaper than to
+  /// decode what is nearly always there, and written in its shortest form.
+  template <std::size_t size>
+  bool take(const std::array<std::uint8_t, size>& item) noexcept {
+    const View rest = reader_.rest();
+    if (rest.size() < size || std::memcmp(rest.data(), item.data(), size) != 0) return false;
+    reader_.pass(size);
+    return true;
+  }
+
+  /// What lies ahead if it is a plain number or string. For what a type mostly is; take it with pass(), or
+  /// leave it to next(), which tells what is wrong.
+  cbor::Probe probe() const noexcept { return cbor::Probe(reader_.rest()); }
+  void pass(const cbor::Probe& probe) noexcept { reader_.pass(probe.length); }
+
+  View rest() const noexcept { return reader_.rest(); }
+
+  /// Whether the next item, tags passed over, is null or undefined.
+  bool null_ahead() {
+    const View rest = reader_.rest();
+    if (rest.empty() || rest[0] >> 5 != 6) return !rest.empty() && (rest[0] == 0xf6 || rest[0] == 0xf7);
+    const cbor::Type type = peek().type;
+    return type == cbor::Type::null || type == cbor::Type::undefined;
   }
 
   /// One whole item, tags and all, as it lies in the input.
@@ -89,8 +112,16 @@ class Decoder {
   template <class Value>
   void pairs(const cbor::Item& head, Value value) {
     const Depth depth(*this);
+    pairs_left(head.until_end ? to_the_end : head.value, value);
+  }
+
+  static constexpr std::uint64_t to_the_end = UINT64_MAX;  // no map holds so many
+
+  /// Calls `value(key)` for so many pairs, or for all up to the break.
+  template <class Value>
+  void pairs_left(std::uint64_t count, Value value) {
     std::string scratch;
-    for (std::size_t i = 0; head.until_end ? !passed_end() : i < head.value; ++i) {
+    for (std::uint64_t i = 0; count == to_the_end ? !passed_end() : i < count; ++i) {
       const cbor::Item key = next();
       if (key.type != cbor::Type::text) fail(join("expected text as key, got ", cbor::name(key.type)));
       const std::string_view name = text(key, scratch);
@@ -104,11 +135,29 @@ class Decoder {
     if (!reader_.at_end()) fail(join("bytes after the end of the item, at byte ", reader_.offset()));
   }
 
-  [[noreturn]] void fail(std::string_view text) const { throw DecodeError(located(here_, text)); }
+  [[noreturn, gnu::cold, gnu::noinline]] void fail(std::string_view text) const {
+    throw DecodeError(located(here_, text));
+  }
 
-  [[noreturn]] void mismatch(std::string_view expected, const cbor::Item& got) const {
+  [[noreturn, gnu::cold, gnu::noinline]] void mismatch(std::string_view expected, const cbor::Item& got) const {
     fail(join("expected ", expected, ", got ", cbor::name(got.type)));
   }
+
+  /// One level down, for as long as it lives.
+  class Depth {
+   public:
+    explicit Depth(Decoder& decoder) : decoder_(decoder) {
+      if (decoder.depth_ == cbor::max_depth) [[unlikely]]
+        decoder.too_deep();
+      ++decoder.depth_;
+    }
+    Depth(const Depth&) = delete;
+    Depth& operator=(const Depth&) = delete;
+    ~Depth() { --decoder_.depth_; }
+
+   private:
+    Decoder& decoder_;
+  };
 
   /// For a second attempt at the same bytes, after the first one threw.
   struct Mark {
@@ -124,22 +173,6 @@ class Decoder {
   }
 
  private:
-  class Depth {
-   public:
-    explicit Depth(Decoder& decoder) : decoder_(decoder) {
-      if (decoder.depth_ == cbor::max_depth) {
-        decoder.fail(join("nested deeper than ", cbor::max_depth, " levels"));
-      }
-      ++decoder.depth_;
-    }
-    Depth(const Depth&) = delete;
-    Depth& operator=(const Depth&) = delete;
-    ~Depth() { --decoder_.depth_; }
-
-   private:
-    Decoder& decoder_;
-  };
-
   cbor::Item raw_next() {
     try {
       return reader_.next();
@@ -155,7 +188,18 @@ class Decoder {
     return true;
   }
 
-  [[noreturn]] void malformed(const cbor::Error& e) const {
+  [[gnu::cold, gnu::noinline]] void pass_tags(cbor::Item& item) {
+    for (std::size_t tags = 0; item.type == cbor::Type::tag; ++tags) {
+      if (tags == cbor::max_depth) fail(join("more tags on one item than ", cbor::max_depth));
+      item = raw_next();
+    }
+  }
+
+  [[noreturn, gnu::cold, gnu::noinline]] void too_deep() const {
+    fail(join("nested deeper than ", cbor::max_depth, " levels"));
+  }
+
+  [[noreturn, gnu::cold, gnu::noinline]] void malformed(const cbor::Error& e) const {
     fail(join("no well-formed CBOR: ", e.what(), ", at byte ", e.offset));
   }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Writes one value. Small ones stay on the stack; a larger one grows in a buffer of the host's, which
-// is handed over with the reply instead of copied.
+// is handed over with the reply instead of copied, or in the vector that wants it.
 #pragma once
 
 #include <backplane/plugin.h>
 #include <cbor.h>
 
+#include <algorithm>
+#include <array>
 #include <backplane/cbor/utf8.hpp>
 #include <cstdlib>
 #include <cstring>
@@ -20,22 +22,29 @@ class Output {
  public:
   /// Without `host`, memory comes from malloc.
   explicit Output(const bp_host_api* host = nullptr) : host_(host) {}
+  /// Appends to `all`, which has everything after finish(). Neither view() nor fill() is for this one.
+  explicit Output(Bytes& all) : host_(nullptr), all_(&all) {}
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
   ~Output() { release(); }
 
-  /// Room for `n` bytes at the end, to be filled and then committed.
+  /// Room for `n` bytes at the end, at most as many as fit on the stack, to be filled and then committed.
   std::uint8_t* room(std::size_t n) {
-    if (capacity_ - size_ < n) grow(n);
+    if (capacity_ - size_ < n) [[unlikely]]
+      grow(n);
     return data_ + size_;
   }
   void commit(std::size_t n) { size_ += n; }
 
   void append(const void* data, std::size_t size) {
     if (size == 0) return;
-    std::memcpy(room(size), data, size);
+    if (all_ != nullptr && capacity_ - size_ < size) return append_rest(data, size);
+    if (capacity_ - size_ < size) grow(size);
+    std::memcpy(data_ + size_, data, size);
     size_ += size;
   }
+
+  void finish() { append_rest(nullptr, 0); }
 
   View view() const noexcept { return {data_, size_}; }
 
@@ -52,7 +61,18 @@ class Output {
   void taken() noexcept { buffer_ = nullptr, reset(); }
 
  private:
-  void grow(std::size_t n) {
+  [[gnu::noinline]] void append_rest(const void* data, std::size_t size) {
+    const auto* const bytes = static_cast<const std::uint8_t*>(data);
+    if (size_ + size > all_->capacity() - all_->size()) {
+      all_->reserve(std::max(all_->size() + size_ + size, all_->capacity() * 2));
+    }
+    all_->insert(all_->end(), data_, data_ + size_);
+    all_->insert(all_->end(), bytes, bytes + size);
+    size_ = 0;
+  }
+
+  [[gnu::noinline]] void grow(std::size_t n) {
+    if (all_ != nullptr) return append_rest(nullptr, 0);  // then the stack is free again
     const std::size_t capacity = std::max(capacity_ * 2, size_ + n);
     bp_buffer* buffer = nullptr;
     std::uint8_t* data = nullptr;
@@ -86,6 +106,7 @@ class Output {
   }
 
   const bp_host_api* host_;
+  Bytes* all_ = nullptr;
   bp_buffer* buffer_ = nullptr;
   std::uint8_t stack_[512];
   std::uint8_t* data_ = stack_;
@@ -115,14 +136,26 @@ class Encoder {
     out_.append(v.data(), v.size());
   }
   void text(std::string_view v) {
-    if (!cbor::valid_utf8(v)) fail("text that is not UTF-8");
+    if (!try_text(v)) fail("text that is not UTF-8");
+  }
+  /// False, and nothing written, if `v` is not UTF-8.
+  bool try_text(std::string_view v) {
+    if (!cbor::valid_utf8(v)) [[unlikely]]
+      return false;
     out_.commit(cbor_encode_string_start(v.size(), out_.room(head), head));
     out_.append(v.data(), v.size());
+    return true;
   }
   /// One item that is encoded already.
   void encoded(View v) { out_.append(v.data(), v.size()); }
+  /// Few bytes, as many as the compiler knows.
+  template <std::size_t size>
+  void encoded(const std::array<std::uint8_t, size>& v) {
+    std::memcpy(out_.room(size), v.data(), size);
+    out_.commit(size);
+  }
 
-  [[noreturn]] void fail(std::string_view text) const {
+  [[noreturn, gnu::cold, gnu::noinline]] void fail(std::string_view text) const {
     throw Error(BP_EXCEPTION, located(here_, join("cannot be sent: ", text)));
   }
 

@@ -17,13 +17,30 @@ namespace backplane::detail {
 /// root through the stack, so that a path costs nothing until an error needs it.
 class Step {
  public:
-  Step(const Step*& current, std::string_view key) : current_(current), up_(current), key_(key) { current = this; }
-  Step(const Step*& current, std::size_t index) : current_(current), up_(current), index_(index), is_index_(true) {
+  // The address of a local stays behind only until the destructor; g++ cannot see that everywhere.
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdangling-pointer"
+#endif
+  Step(const Step*& current, std::string_view key) : current_(current), up_(current) {
+    go_to(key);
     current = this;
   }
+  Step(const Step*& current, std::size_t index) : current_(current), up_(current), index_(index) { current = this; }
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#pragma GCC diagnostic pop
+#endif
+  /// Before the first go_to().
+  explicit Step(const Step*& current) : Step(current, std::size_t{0}) {}
   Step(const Step&) = delete;
   Step& operator=(const Step&) = delete;
   ~Step() { current_ = up_; }
+
+  /// Sidewards: to another part of the same value.
+  void go_to(std::string_view key) noexcept {
+    key_ = key.data() != nullptr ? key.data() : "";
+    index_ = key.size();
+  }
 
   static std::string path(const Step* leaf) {
     std::vector<const Step*> steps;
@@ -35,13 +52,14 @@ class Step {
 
  private:
   void append(std::string& out) const {
-    if (is_index_) {
+    const std::string_view key = key_ != nullptr ? std::string_view(key_, index_) : std::string_view();
+    if (key_ == nullptr) {
       out += join('[', index_, ']');
-    } else if (plain(key_)) {
+    } else if (plain(key)) {
       if (!out.empty()) out += '.';
-      out += key_;
+      out += key;
     } else {
-      out += join('[', quoted(key_), ']');
+      out += join('[', quoted(key), ']');
     }
   }
 
@@ -53,9 +71,8 @@ class Step {
 
   const Step*& current_;
   const Step* up_;
-  std::string_view key_;
-  std::size_t index_ = 0;
-  bool is_index_ = false;
+  const char* key_ = nullptr;  // null: an index
+  std::size_t index_;          // or the size of the key
 };
 
 /// "messages[2].delay_ms: expected int, got text", or the text alone at the root.

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A queue from one thread to another, in which what is sent lies in place, entry behind entry.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "support/own_count.hpp"
+#include "support/thread_record.hpp"
+
+namespace backplane {
+
+/// Has the cache line brought here to be written soon: the stores then need not wait for it.
+inline void prefetch_to_write(const void* at) noexcept {
+#if defined(__x86_64__)
+  __asm__ volatile("prefetchw %0" : : "m"(*static_cast<const char*>(at)));  // harmless where it is not known
+#else
+  __builtin_prefetch(at, 1);
+#endif
+}
+
+/// One producer, one consumer. An entry carries a Letter, which is written and read in place, or a T made
+/// beforehand. Neither side writes to what the other writes, apart from the entries, and these only the producer
+/// does: so in steady state only the cache lines that carry something go from core to core, in one direction, and
+/// neither side needs an atomic read-modify-write.
+///
+/// Entries lie in blocks, which the consumer gives back when it has read them. Which of its entries are filled the
+/// consumer sees by the block's round: an entry is stamped with it last.
+template <class T, class Letter>
+class Lane {
+ public:
+  static_assert(std::is_trivially_copyable_v<Letter>);
+
+  struct alignas(64) Entry {
+    std::atomic<std::uint32_t> stamp{0};  ///< the round of the block when it was filled last
+    bool is_letter = false;
+    union {
+      Letter letter;
+      T* made;
+    };
+    Entry() noexcept : made(nullptr) {}
+  };
+
+  /// nullptr if memory cannot be had.
+  static Lane* make() noexcept {
+    Block* const first = new (std::nothrow) Block;
+    if (first == nullptr) return nullptr;
+    auto* const lane = new (std::nothrow) Lane(*first);
+    if (lane == nullptr) delete first;
+    return lane;
+  }
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+  ~Lane() {
+    // Blocks in use hang together from the head; others have been given back.
+    for (Block* block = head_; block != nullptr;) delete std::exchange(block, block->next.load());
+    for (Block* block = spare_; block != nullptr;) delete std::exchange(block, block->given_back);
+    for (Block* block = given_back_.load(); block != nullptr;) delete std::exchange(block, block->given_back);
+  }
+
+  // ---- The producer ----
+
+  /// The entry to fill in next; nullptr if memory cannot be had. Not yet to be seen by the consumer.
+  Entry* next_entry() noexcept {
+    if (tail_at_ == per_block && !grow()) [[unlikely]]
+      return nullptr;
+    Entry* const entry = &tail_->entries[tail_at_];
+    if (tail_at_ + prefetch_distance < per_block) {
+      const char* const soon = reinterpret_cast<const char*>(entry + prefetch_distance);
+      prefetch_to_write(soon);
+      prefetch_to_write(soon + 64);
+    }
+    return entry;
+  }
+  /// Shows it to the consumer. Not yet ordered before a look at whether that sleeps.
+  void publish(Entry& entry) noexcept {
+    entry.stamp.store(tail_->round, std::memory_order_release);
+    ++tail_at_;
+    add_own(sent_);
+  }
+  /// A T that the consumer should see before its turn comes has been published.
+  void urgent() noexcept { urgent_.store(urgent_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+
+  /// How many have been sent and not taken, as far as the producer remembers. At most so many, if below `limit`.
+  std::uint64_t waiting_below(std::uint64_t limit) noexcept {
+    const std::uint64_t sent = sent_.load(std::memory_order_relaxed);
+    if (sent - taken_seen_ >= limit) taken_seen_ = taken_.load(std::memory_order_relaxed);
+    return sent - taken_seen_;
+  }
+
+  // ---- Anybody ----
+  std::uint64_t waiting() const noexcept {
+    const std::uint64_t taken = taken_.load(std::memory_order_relaxed);
+    const std::uint64_t sent = sent_.load(std::memory_order_relaxed);
+    return sent > taken ? sent - taken : 0;
+  }
+  std::uint64_t sent() const noexcept { return sent_.load(std::memory_order_relaxed); }
+
+  // ---- The consumer ----
+
+  /// The oldest entry; nullptr if there is none.
+  Entry* front() noexcept {
+    if (head_at_ == per_block && !advance()) return nullptr;
+    Entry& entry = head_->entries[head_at_];
+    return entry.stamp.load(std::memory_order_acquire) == head_->round ? &entry : nullptr;
+  }
+  /// The oldest has been read.
+  void pop() noexcept {
+    ++head_at_;
+    if (head_at_ + prefetch_distance < per_block) {
+      const char* const soon = reinterpret_cast<const char*>(&head_->entries[head_at_ + prefetch_distance]);
+      __builtin_prefetch(soon);
+      __builtin_prefetch(soon + 64);
+    }
+    add_own(taken_);
+  }
+
+  /// Shows `see` each T behind the front that has come since it was called last, if any was urgent.
+  template <class See>
+  void look_for_urgent(See see) {
+    const std::uint64_t urgent = urgent_.load(std::memory_order_acquire);
+    if (urgent == urgent_seen_) return;
+    urgent_seen_ = urgent;
+    if (looked_ <= taken_.load(std::memory_order_relaxed)) {
+      if (front() == nullptr) return;
+      look_ = head_;
+      look_at_ = head_at_;
+      looked_ = taken_.load(std::memory_order_relaxed);
+    }
+    for (;;) {
+      if (look_at_ == per_block) {
+        Block* const next = look_->next.load(std::memory_order_acquire);
+        if (next == nullptr) return;
+        look_ = next;
+        look_at_ = 0;
+      }
+      Entry& entry = look_->entries[look_at_];
+      if (entry.stamp.load(std::memory_order_acquire) != look_->round) return;
+      if (!entry.is_letter) see(*entry.made);
+      ++look_at_;
+      ++looked_;
+    }
+  }
+
+  // ---- Whose lane it is: guarded by the ingress ----
+  const ThreadRecord* owner = nullptr;
+  std::uint64_t owner_life = 0;
+
+  /// Set while the producer is about to publish; see Ingress::close().
+  std::atomic<bool> sending{false};
+
+ private:
+  static constexpr std::size_t per_block = 64;
+  static constexpr std::size_t prefetch_distance = 6;  // by measurement
+  static constexpr std::uint64_t spare_blocks = 32;    // kept for the next burst; more are given back
+
+  struct Block {
+    std::array<Entry, per_block> entries;
+    std::uint32_t round = 1;  // constant while the block is linked
+    std::atomic<Block*> next{nullptr};
+    Block* given_back = nullptr;
+  };
+
+  explicit Lane(Block& first) noexcept : tail_(&first), head_(&first) {}
+
+  bool grow() noexcept {
+    if (spare_ == nullptr) spare_ = given_back_.exchange(nullptr, std::memory_order_acquire);
+    Block* block = spare_;
+    if (block != nullptr) {
+      spare_ = block->given_back;
+      add_own(reused_);
+      ++block->round;
+      block->next.store(nullptr, std::memory_order_relaxed);
+    } else if (block = new (std::nothrow) Block; block == nullptr) {
+      return false;
+    }
+    tail_->next.store(block, std::memory_order_release);
+    tail_ = block;
+    tail_at_ = 0;
+    return true;
+  }
+
+  bool advance() noexcept {
+    Block* const next = head_->next.load(std::memory_order_acquire);
+    if (next == nullptr) return false;
+    Block* const read = std::exchange(head_, next);
+    head_at_ = 0;
+    if (returned_ - reused_.load(std::memory_order_relaxed) >= spare_blocks) {
+      delete read;
+      return true;
+    }
+    ++returned_;
+    read->given_back = given_back_.load(std::memory_order_relaxed);
+    while (!given_back_.compare_exchange_weak(read->given_back, read, std::memory_order_release,
+                                              std::memory_order_relaxed)) {
+    }
+    return true;
+  }
+
+  // The producer's.
+  alignas(64) Block* tail_;
+  std::size_t tail_at_ = 0;
+  Block* spare_ = nullptr;
+  std::uint64_t taken_seen_ = 0;
+  std::atomic<std::uint64_t> sent_{0};
+  std::atomic<std::uint64_t> urgent_{0};
+  std::atomic<std::uint64_t> reused_{0};
+
+  // The consumer's.
+  alignas(64) Block* head_;
+  std::size_t head_at_ = 0;
+  std::atomic<std::uint64_t> taken_{0};
+  std::uint64_t returned_ = 0;
+  std::uint64_t urgent_seen_ = 0;
+  Block* look_ = nullptr;
+  std::size_t look_at_ = 0;
+  std::uint64_t looked_ = 0;
+
+  alignas(64) std::atomic<Block*> given_back_{nullptr};
+};
+
+}  // namespace backplane

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reply/buffer_pool.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstdlib>
+#include <utility>
+
+namespace backplane::buffer_pool {
+namespace {
+
+// Lies in a block that nobody uses.
+struct Free {
+  Free* next;        // of the same batch
+  Free* next_batch;  // of a batch's first
+};
+
+// How many blocks make a batch: as many as are worth taking the common store for.
+constexpr std::uint32_t batch_of(std::uint32_t size_class) noexcept {
+  constexpr std::size_t bytes = 512u << 10;
+  return static_cast<std::uint32_t>(std::clamp<std::size_t>(bytes / size_of(size_class), 1, 16));
+}
+
+void free_all(Free* list) noexcept {
+  while (list != nullptr) std::free(std::exchange(list, list->next));
+}
+
+// Trivially destructible, because threads may end after it would have been destroyed. In a child process the flag may
+// stay taken for ever, which costs the child its pool and nothing else.
+class Store {
+ public:
+  bool put(Free* batch, std::uint32_t size_class) noexcept {
+    const std::size_t size = batch_of(size_class) * size_of(size_class);
+    if (taken_.test_and_set(std::memory_order_acquire)) return false;
+    const bool room = bytes_.load(std::memory_order_relaxed) + size <= store_limit;
+    if (room) {
+      batch->next_batch = std::exchange(batches_[size_class], batch);
+      bytes_.store(bytes_.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);
+    }
+    taken_.clear(std::memory_order_release);
+    return room;
+  }
+  Free* get(std::uint32_t size_class) noexcept {
+    if (taken_.test_and_set(std::memory_order_acquire)) return nullptr;
+    Free* const batch = batches_[size_class];
+    if (batch != nullptr) {
+      batches_[size_class] = batch->next_batch;
+      bytes_.store(bytes_.load(std::memory_order_relaxed) - batch_of(size_class) * size_of(size_class),
+                   std::memory_order_relaxed);
+    }
+    taken_.clear(std::memory_order_release);
+    return batch;
+  }
+  std::size_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic_flag taken_;
+  std::atomic<std::size_t> bytes_{0};
+  Free* batches_[classes] = {};
+};
+
+constinit Store store;
+
+// What a thread keeps: of each class up to two batches, of which the full one is passed on when a third begins. Also
+// trivially destructible: buffers may be freed by what the thread destroys later than this.
+class Own {
+ public:
+  void end() noexcept {
+    state_ = State::ended;
+    for (std::uint32_t i = 0; i < classes; ++i) {
+      free_all(std::exchange(kinds_[i].open, nullptr));
+      kinds_[i].count = 0;
+      pass_on(std::exchange(kinds_[i].full, nullptr), i);
+    }
+  }
+
+  void* take(std::uint32_t size_class) noexcept {
+    Kind& kind = kinds_[size_class];
+    if (kind.count == 0 && !refill(kind, size_class)) return nullptr;
+    --kind.count;
+    return std::exchange(kind.open, kind.open->next);
+  }
+  bool give(void* block, std::uint32_t size_class) noexcept {
+    if (state_ != State::begun && !begin()) return false;
+    Kind& kind = kinds_[size_class];
+    if (kind.count == batch_of(size_class)) {
+      pass_on(std::exchange(kind.full, kind.open), size_class);
+      kind.open = nullptr;
+      kind.count = 0;
+    }
+    auto* const free = static_cast<Free*>(block);
+    free->next = std::exchange(kind.open, free);
+    ++kind.count;
+    return true;
+  }
+
+ private:
+  struct Kind {
+    Free* open = nullptr;  // `count` of them
+    Free* full = nullptr;  // a whole batch, or none
+    std::uint32_t count = 0;
+  };
+
+  enum class State { fresh, begun, ended };
+
+  [[gnu::noinline]] bool begin() noexcept;
+  bool refill(Kind& kind, std::uint32_t size_class) noexcept {
+    if (state_ != State::begun && !begin()) return false;
+    kind.open = kind.full != nullptr ? std::exchange(kind.full, nullptr) : store.get(size_class);
+    if (kind.open == nullptr) return false;
+    kind.count = batch_of(size_class);
+    return true;
+  }
+  static void pass_on(Free* batch, std::uint32_t size_class) noexcept {
+    if (batch != nullptr && !store.put(batch, size_class)) free_all(batch);
+  }
+
+  Kind kinds_[classes];
+  State state_ = State::fresh;
+};
+
+constinit thread_local Own own;
+
+// The end of a thread.
+struct End {
+  ~End() { own.end(); }
+  void comes() noexcept {}
+};
+thread_local End end_of_thread;
+
+bool Own::begin() noexcept {
+  if (state_ == State::ended) return false;
+  end_of_thread.comes();  // from now on it is destroyed with the thread
+  state_ = State::begun;
+  return true;
+}
+
+}  // namespace
+
+std::uint32_t class_of(std::size_t size) noexcept {
+#if defined(__SANITIZE_ADDRESS__)
+  (void)size;
+  return no_class;  // so that it sees who uses a buffer that has been freed
+#else
+  const auto above = static_cast<std::uint32_t>(std::bit_width((std::max(size, front + 1) - front - 1) / smallest));
+  return std::min(above, no_class);
+#endif
+}
+
+void* take(std::uint32_t size_class) noexcept {
+  void* const kept = own.take(size_class);
+  return kept != nullptr ? kept : std::malloc(size_of(size_class));
+}
+
+void give(void* block, std::uint32_t size_class) noexcept {
+  if (!own.give(block, size_class)) std::free(block);
+}
+
+std::size_t in_store() noexcept { return store.bytes(); }
+
+}  // namespace backplane::buffer_pool

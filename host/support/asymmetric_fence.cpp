@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/asymmetric_fence.hpp"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace backplane {
+namespace {
+
+bool order(int command) noexcept { return ::syscall(SYS_membarrier, command, 0, 0) == 0; }
+
+// A process has to say that it will, since it makes the switch between its threads a little slower.
+bool intend() noexcept { return order(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED); }
+
+}  // namespace
+
+const bool fence_detail::asymmetric = intend();
+
+void heavy_fence() noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!fence_detail::asymmetric) return;
+  // Fails for a moment without memory, or in a child that has not said it for itself; nothing holds without it.
+  while (!order(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) intend();
+}
+
+}  // namespace backplane
