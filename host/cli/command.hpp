@@ -21,12 +21,17 @@ struct Args {
 
   std::string name;                 // a wire name or a module
   std::string file;                 // of a module
-  std::string input;                // call: JSON, @FILE or -
+  std::string input;                // call, bench: JSON, @FILE or -
   std::vector<std::string> values;  // events: patterns
 
-  bool raw = false;                    // call
+  bool raw = false;                    // call, bench
   bool cddl = false;                   // ls
-  std::optional<std::uint64_t> count;  // events
+  std::optional<std::uint64_t> count;  // events, bench
+
+  bool redis = false;  // bench, as are the following
+  std::optional<std::uint64_t> connections;
+  std::optional<std::uint64_t> in_flight;
+  std::optional<std::uint64_t> seconds;
 
   std::vector<std::string> modules;  // run, as are the following
   std::vector<std::string> module_dirs;
@@ -36,7 +41,7 @@ struct Args {
   bool check_config = false;
 };
 
-/// One option ("--timeout"), or one operand ("NAME") if `name` has no dash.
+/// One option ("--timeout", or "-c,--connections"), or one operand ("NAME") if `name` has no dash.
 struct Option {
   const char* name;
   const char* value;  ///< what the help calls its value; "" for flags and operands
@@ -61,7 +66,7 @@ struct Command {
 std::span<const Command* const> commands();
 
 extern const Command run_command, call_command, ls_command, load_command, unload_command, reload_command,
-    events_command, inspect_command, status_command, stop_command;
+    events_command, inspect_command, status_command, stop_command, bench_command;
 
 // Options that several commands have.
 inline const Option socket_option = {"--socket", "PATH", "the host's socket; else $BACKPLANE_SOCKET, else the default",

@@ -14,13 +14,19 @@
 namespace backplane::cli {
 namespace {
 
+// "--connections" of "-c,--connections".
+std::string long_name(const Option& option) {
+  const std::string name = option.name;
+  return name.substr(name.find(',') + 1);
+}
+
 std::uint64_t number(const Option& option, const std::string& given) {
   std::uint64_t v = 0;
   const char* const end = given.data() + given.size();
   const auto [last, error] = std::from_chars(given.data(), end, v);
   if (error != std::errc() || last != end || v > option.max) {
-    throw usage(
-        cat(option.name, ": found \"", given, "\", expected a whole number from 0 to ", std::to_string(option.max)));
+    throw usage(cat(long_name(option), ": found \"", given, "\", expected a whole number from 0 to ",
+                    std::to_string(option.max)));
   }
   return v;
 }
@@ -55,8 +61,9 @@ std::string explain(const Command& command, const CLI::App& app, const CLI::Pars
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
     const std::string text = error.what();  // the option's name, a colon, and what is missing
     for (const Option& option : command.options) {
-      if (*option.value != 0 && text.starts_with(cat(option.name, ":"))) {
-        return cat(option.name, " needs its value: ", option.name, " ", option.value);
+      const std::string name = long_name(option);
+      if (*option.value != 0 && text.starts_with(cat(name, ":"))) {
+        return cat(name, " needs its value: ", name, " ", option.value);
       }
     }
   }

@@ -264,6 +264,10 @@ bp_status Context::set_function(bp_str name, bp_function_cb function, void* user
   return loop_.functions().set(view(name), function, user, loop_.on_thread());
 }
 
+bp_status Context::set_poller(const bp_poller* poller) {
+  return loop_.set_poller(poller) || poller != nullptr ? BP_OK : BP_NOT_FOUND;
+}
+
 bp_status Context::complete(bp_token token, const bp_answer& answer) { return loop_.complete(token, answer); }
 
 bp_status Context::load(const bp_load_options& options, bp_result& result) { return host_.load(options, result); }

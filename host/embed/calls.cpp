@@ -65,6 +65,13 @@ bp_status bp_function_set(bp_context ctx, bp_str name, bp_function_cb function, 
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.set_function(name, function, user); });
 }
 
+bp_status bp_poller_set(bp_context ctx, const bp_poller* poller) {
+  if (poller == nullptr) return with_endpoint(ctx, [](Endpoint& endpoint) { return endpoint.set_poller(nullptr); });
+  if (!complete(poller) || poller->poll == nullptr || poller->fd < 0) return BP_INVALID_ARGUMENT;
+  const bp_poller chosen = sized(*poller);
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.set_poller(&chosen); });
+}
+
 bp_status bp_complete(bp_context ctx, bp_token token, const bp_answer* answer) {
   if (!complete(answer)) return BP_INVALID_ARGUMENT;
   const bp_answer given = sized(*answer);

@@ -47,6 +47,13 @@ void RequestLoop::tell_if_idle() {
   if (std::exchange(end_wanted_, false)) end_all_instances();
 }
 
+// Woken, the thread waits for what there is from now on.
+bool RequestLoop::set_poller(const bp_poller* poller) {
+  const bool was = poller_.set(poller);
+  send(poller_errand_);
+  return was;
+}
+
 // From now on no request begins, until the thread comes round to it.
 void RequestLoop::cancel_all() noexcept {
   begin_none_.store(true, std::memory_order_relaxed);
@@ -100,6 +107,7 @@ void RequestLoop::end_all_instances() {
 
 // What a context that rests does not keep.
 void RequestLoop::give_back() noexcept {
+  poller_.set(nullptr);
   while (parked_count_ > resting_fibers) {
     delete std::exchange(parked_, parked_->next);
     --parked_count_;

@@ -3,6 +3,8 @@
 // The stages of the loop; what each does to a request is in dispatch.cpp, answering.cpp, awaiting.cpp.
 #include "request/loop.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <thread>
 #include <utility>
@@ -23,6 +25,10 @@ constexpr std::size_t parked_fibers_kept = 64;
 constexpr std::size_t environments_kept = 16;
 
 constexpr Nanos shortest_spin = 1'000;
+
+// Of a kernel; and for how long not to spin when others want the core for as long as that.
+constexpr Nanos time_slice = 500'000;
+constexpr Nanos spin_pause = 20'000'000;
 
 // Of two times, of which 0 means never.
 Nanos earlier(Nanos a, Nanos b) noexcept { return a == 0 || b == 0 ? a + b : std::min(a, b); }
@@ -79,6 +85,7 @@ bool RequestLoop::turn() {
   worked |= fire_timers();
   worked |= run_fibers();
   worked |= deliver_replies();
+  worked |= poller_.look(queue_.empty() && ready_.empty() && ingress_.empty() ? 0 : BP_POLL_BUSY);
   if (reactor_.waits_for_fds()) worked |= reactor_.poll();
   worked |= end_idle_instances();
   if (idle_wanted_) tell_if_idle();
@@ -146,14 +153,19 @@ void RequestLoop::wait() {
     const Nanos asleep_since = now();
     const Nanos until = earlier(timers_.next(), stacks_.trim(asleep_since));
     if (reactor_.waits_for_fds()) {
+      reactor_.watch(poller_.any() ? poller_.fd() : -1);
       waker_.about_to_poll();
-      if (nothing_waits()) reactor_.wait(until);
+      if (nothing_waits() && !poller_.look(BP_POLL_SLEEPS)) reactor_.wait(until);
       waker_.drain();
+    } else if (poller_.any() && waker_.fd() >= 0) {
+      waker_.about_to_poll();
+      if (nothing_waits() && !poller_.look(BP_POLL_SLEEPS) && poller_.sleep(waker_.fd(), until)) waker_.drain();
     } else {
       waker_.about_to_sleep();
       if (nothing_waits()) waker_.sleep(until);
     }
     waker_.awake();
+    poller_.look();  // before a handler may keep the thread: the poller is to know that it does not sleep any more
     // Traffic that comes at such short intervals is worth waiting for awake.
     const bool for_stacks = until != timers_.next() && nothing_waits();
     if (!for_stacks && now() - asleep_since < options_.spin) spin_now_ = options_.spin;
@@ -164,6 +176,7 @@ void RequestLoop::wait() {
 
 // True if something came. Each vain spin halves the next one, each useful one restores it.
 bool RequestLoop::spin() noexcept {
+  if (poller_.any()) return spin_on_poller();
   if (spin_now_ < shortest_spin) return false;
   const Nanos begin = now();
   Nanos end = begin + spin_now_;
@@ -180,6 +193,31 @@ bool RequestLoop::spin() noexcept {
       relax_core();
     }
   }
+  spin_now_ /= 2;
+  return timer != 0 && timer <= end;
+}
+
+// Who wrote to a socket may have been woken on this very core, where the kernel expects the thread that wakes it to
+// sleep soon: so each turn lets others have it. A turn that comes so late that others have used up a time slice shows
+// that they do more than answer; a thread that spins among them is itself the one that waits when something comes.
+bool RequestLoop::spin_on_poller() noexcept {
+  Nanos at = now();
+  if (spin_now_ < shortest_spin || at < no_spin_until_) return false;
+  Nanos end = at + spin_now_;
+  const Nanos timer = timers_.next();
+  if (timer != 0) end = std::min(end, timer);
+  do {
+    if (!nothing_waits() || poller_.look()) {
+      spin_now_ = options_.spin;
+      return true;
+    }
+    ::sched_yield();
+    const Nanos before = std::exchange(at, now());
+    if (at - before > time_slice) {
+      no_spin_until_ = at + spin_pause;
+      return false;
+    }
+  } while (at < end);
   spin_now_ /= 2;
   return timer != 0 && timer <= end;
 }

@@ -17,6 +17,7 @@
 #include "modules/registry.hpp"
 #include "request/functions.hpp"
 #include "request/latch.hpp"
+#include "request/poller.hpp"
 #include "request/reactor.hpp"
 #include "request/record.hpp"
 #include "request/timers.hpp"
@@ -132,6 +133,8 @@ class RequestLoop {
   /// Whether the calling thread runs a context's handlers: a request thread, or a worker in one of them.
   static bool on_any_thread() noexcept { return current_loop != nullptr || current_worker_request != nullptr; }
   Functions& functions() noexcept { return functions_; }
+  /// Behind bp_poller_set(). False: there was none to take away.
+  bool set_poller(const bp_poller* poller);
   /// Runs `task` on the request thread. False if memory cannot be had.
   template <class F>
   bool post(F task) {
@@ -210,6 +213,7 @@ class RequestLoop {
   bool deliver_replies();
   void wait();
   bool spin() noexcept;
+  bool spin_on_poller() noexcept;
   bool nothing_waits() noexcept { return ingress_.empty() && mailbox_.empty(); }
   void send(Mail& mail) noexcept;
   Fiber* idle_fiber();
@@ -291,6 +295,7 @@ class RequestLoop {
   void want_idle() { idle_wanted_ = true; }
   void want_end() { idle_wanted_ = end_wanted_ = true; }
   void tell_if_idle();
+  void note_poller() {}
   void cancel_open();
   void end_all_instances();
   void give_back() noexcept;
@@ -359,6 +364,7 @@ class RequestLoop {
   Mailbox mailbox_;
   Waker waker_;
   Functions functions_;
+  PollerSlot poller_;
   alignas(64) LoopCounts counts_;
   Heartbeat heartbeat_;
   std::atomic<std::uint32_t> senders_{0};  // see Sender
@@ -389,12 +395,14 @@ class RequestLoop {
   std::vector<std::unique_ptr<bp_instance>> instances_;  // by Generation::slot
   Fifo<bp_instance> idle_instances_;                     // to be ended when nothing is in the midst of them
   Nanos spin_now_ = 0;
+  Nanos no_spin_until_ = 0;
   bool idle_wanted_ = false;
   bool end_wanted_ = false;       // of all instances, once nothing is open
   bool instances_ended_ = false;  // and none is made any more
   bool finished_ = false;
 
   Errand idle_errand_{&RequestLoop::want_idle};
+  Errand poller_errand_{&RequestLoop::note_poller};
   Errand end_errand_{&RequestLoop::want_end};
   Errand cancel_errand_{&RequestLoop::cancel_open};
   Errand settle_errand_{&RequestLoop::tell_settled};

@@ -22,8 +22,26 @@ struct Reactor::FdWait {
 };
 
 struct Reactor::State {
-  explicit State(int wake_fd) : io(1), wake(io, wake_fd), timer(io) {}
-  ~State() { wake.release(); }  // the descriptor is the waker's
+  explicit State(int wake_fd) : io(1), wake(io, wake_fd), other(io), timer(io) {}
+  ~State() {  // the descriptors are others'
+    wake.release();
+    watch(-1);
+  }
+
+  void watch(int fd) {
+    if (fd == (other.is_open() ? other.native_handle() : -1)) return;
+    if (other.is_open()) other.release();
+    if (fd < 0) return;
+    boost::system::error_code ignored;
+    other.assign(fd, ignored);
+  }
+
+  void await_other() {
+    if (awaits_other || !other.is_open()) return;
+    awaits_other = true;
+    other.async_wait(asio::posix::descriptor_base::wait_read,
+                     [this](const boost::system::error_code&) { awaits_other = false; });
+  }
 
   // Once for each sleep, and not again by itself: the descriptor stays readable until its owner has
   // drained it, so that a wait that renewed itself would never let poll() come to an end.
@@ -36,10 +54,12 @@ struct Reactor::State {
 
   asio::io_context io;
   asio::posix::stream_descriptor wake;
+  asio::posix::stream_descriptor other;  // a poller's
   asio::steady_timer timer;
   std::size_t fd_waits = 0;
   bool fd_ready = false;
   bool awaits_wake = false;
+  bool awaits_other = false;
 };
 
 Reactor::Reactor(Waker& waker) noexcept : waker_(waker) {}
@@ -50,6 +70,7 @@ void Reactor::wait(Nanos until) {
   State& state = *state_;
   state.io.restart();  // it stops whenever it has run out of work
   state.await_wake();
+  state.await_other();
   if (until != 0) {
     state.timer.expires_at(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until)));
     state.timer.async_wait([](const boost::system::error_code&) {});
@@ -60,6 +81,8 @@ void Reactor::wait(Nanos until) {
     state.io.poll();  // runs the cancelled wait, so that it does not end the next sleep
   }
 }
+
+void Reactor::watch(int fd) { state_->watch(fd); }
 
 bool Reactor::poll() {
   state_->fd_ready = false;

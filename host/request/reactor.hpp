@@ -23,6 +23,9 @@ class Reactor {
   /// waits_for_fds().
   void wait(Nanos until);
 
+  /// wait() ends also when `fd` can be read; -1: none. Only while waits_for_fds().
+  void watch(int fd);
+
   /// Ends descriptor waits that are over, without sleeping; whether there were any. Only while
   /// waits_for_fds().
   bool poll();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a peer sends, and what is done about it. Everything here runs on the io thread.
+// What a peer asks for, and what is done about it. Everything here runs with the lead.
 #include "server/connection.hpp"
 
+#include <sys/epoll.h>
+
 #include <algorithm>
-#include <boost/asio/buffer.hpp>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -32,48 +33,21 @@ wire::Bytes encoded(wire::View v) { return {v.begin(), v.end()}; }
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, long peer)
+Connection::Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, long peer)
     : core_(std::move(core)), socket_(std::move(socket)), peer_(peer), hello_timer_(core_->io), in_(wire::max_hello) {}
 
 void Connection::start() {
   hello_timer_.expires_after(core_->options.hello_timeout);
   hello_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = weak.lock();
-    if (error || self == nullptr || self->greeted_) return;
+    if (error || self == nullptr) return;
+    const MutexLock lead(self->core_->front.lead);
+    if (self->greeted_) return;
     self->fail(BP_TIMEOUT, "no hello came in " + std::to_string(self->core_->options.hello_timeout.count()) + " ms");
   });
-  read();
-}
-
-void Connection::read() {
-  reading_ = true;
-  const auto room = in_.room();
-  socket_.async_read_some(boost::asio::buffer(room.data(), room.size()),
-                          [self = shared_from_this()](const boost::system::error_code& error, std::size_t size) {
-                            self->reading_ = false;
-                            if (error) return self->close("the peer has closed the connection");
-                            self->in_.filled(size);
-                            self->take_frames();
-                          });
-}
-
-void Connection::take_frames() {
-  try {
-    wire::View body;
-    while (!is_closed() && in_.next(body)) take(wire::decode(body));
-  } catch (const wire::ProtocolError& error) {
-    return fail(BP_PROTOCOL, error.what());
-  } catch (const std::bad_alloc&) {
-    return close("memory for its requests could not be had");
-  }
-  {
-    const MutexLock lock(mutex_);
-    if (closed_) return;
-    // What is being worked on counts as well: its answers may be as large.
-    paused_ = waiting() + open_size_ > core_->options.max_output;
-    if (paused_) return;
-  }
-  read();
+  if (!core_->front.add(socket_.get(), EPOLLIN, *this)) return close("its socket cannot be waited for");
+  added_ = true;
+  wanted_ = EPOLLIN;
 }
 
 void Connection::take(const wire::Frame& frame) {
@@ -96,56 +70,14 @@ void Connection::on_frame(const wire::Hello& hello) {
   hello_timer_.cancel();
   in_.set_max_frame(core_->options.max_frame);
   const MutexLock lock(mutex_);
-  max_frame_out_ = std::max<std::uint64_t>(std::min<std::uint64_t>(hello.max_frame, core_->options.max_frame), 4096);
+  max_frame_out_ = std::max<std::uint64_t>(std::min<std::uint64_t>(hello.max_frame, core_->options.max_frame),
+                                           wire::least_max_frame);
   wire::Hello mine;
   mine.version = bp_version();
   mine.pid = static_cast<std::uint64_t>(::getpid());
   mine.max_frame = core_->options.max_frame;
   wire::encode(out_, mine);
-  if (!flushing_) send_at_once();
-}
-
-Connection::Calls::Entry* Connection::open_call(std::uint64_t id, std::size_t size) {
-  const MutexLock lock(mutex_);
-  if (calls_.size() >= core_->options.max_calls) return nullptr;
-  Calls::Entry* const entry = calls_.insert(id);
-  if (entry == nullptr) throw wire::ProtocolError("a call whose id " + std::to_string(id) + " is in use");
-  entry->value.connection = shared_from_this();
-  entry->value.size = size;
-  open_size_ += size;
-  return entry;
-}
-
-void Connection::on_frame(const wire::Call& call) {
-  if (core_->draining) return reply(call.id, BP_CLOSED, "the host is about to end");
-  Calls::Entry* const entry = open_call(call.id, call.payload.size());
-  if (entry == nullptr) {
-    return reply(call.id, BP_OVERLOADED,
-                 "this connection has " + std::to_string(core_->options.max_calls) + " open calls; wait for answers");
-  }
-  submit(call, *entry);
-}
-
-void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
-  bp_submission submission{};
-  submission.struct_size = sizeof submission;
-  submission.flags = call.flags;
-  submission.method.id = call.target.method;
-  submission.name = str(call.target.name);
-  submission.payload = bytes(call.payload);
-  submission.timeout_ms = call.timeout_ms;
-  submission.on_reply = on_reply;
-  submission.user = &entry;
-  // The handle is there before the first reply can come, and with the last reply the entry goes back:
-  // so it is written in place, and never afterwards.
-  const bp_status status = bp_submit(core_->context, &submission, &entry.value.request);
-  if (status == BP_OK) return;
-  OpenCall gone;
-  {
-    const MutexLock lock(mutex_);
-    take_call(call.id, gone);
-  }
-  reply(call.id, status, bp_status_text(status));
+  if (!flushing_) send_soon();
 }
 
 void Connection::on_frame(const wire::Cancel& cancel) {
@@ -257,11 +189,6 @@ void Connection::control(std::uint64_t id, std::function<bp_status(bp_context, b
   });
 }
 
-bool Connection::is_closed() {
-  const MutexLock lock(mutex_);
-  return closed_;
-}
-
 void Connection::cancel_calls() {
   std::vector<bp_request> open;
   {
@@ -289,10 +216,11 @@ void Connection::close(const std::string& reason) {
   {
     const MutexLock lock(mutex_);
     if (closed_) return;
-    closed_ = true;
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    closed_ = ended_ = true;
+    if (added_) core_->front.remove(socket_.get(), *this);
+    socket_.reset();
     wire::Bytes().swap(out_);
+    sent_ = 0;
     idle_.notify_all();
   }
   hello_timer_.cancel();
@@ -304,6 +232,7 @@ void Connection::close(const std::string& reason) {
   } else if (!reason.empty()) {
     core_->log(BP_LOG_DEBUG, "process " + std::to_string(peer_) + " is gone: " + reason);
   }
+  core_->front.bury(self);
   const MutexLock lock(core_->mutex);
   core_->connections.erase(self);
 }

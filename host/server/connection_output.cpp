@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a peer gets: replies and events, from whatever thread they come, and their way out.
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -12,16 +13,17 @@
 #include <utility>
 
 #include "server/connection.hpp"
+#include "support/frame_quick.hpp"
 #include "support/mutex.hpp"
 #include "support/views.hpp"
 
 namespace backplane {
 namespace {
 
-/// More than this is left to the io thread even where it could be sent at once.
-constexpr std::size_t send_at_once_max = std::size_t{64} << 10;
 /// Buffers that grew beyond this go back when they are empty.
 constexpr std::size_t keep = std::size_t{1} << 20;
+/// As much goes into every frame that a peer may ask for.
+constexpr std::size_t noted_payload_max = wire::least_max_frame - wire::frame_overhead;
 /// Answers to accepted calls are always taken, but memory ends somewhere.
 constexpr std::size_t answer_factor = 16;
 
@@ -40,44 +42,85 @@ void clear(wire::Bytes& bytes) {
 }  // namespace
 
 void Connection::on_reply(void* user, const bp_answer* answer) {
-  const auto& entry = *static_cast<const Calls::Entry*>(user);
-  // The entry may go back to its table in what follows, and with it the last reference to the connection.
-  const auto self = entry.value.connection;
+  auto& entry = *static_cast<Calls::Entry*>(user);
+  Connection& self = *entry.value.connection;
   try {
-    self->reply_to_call(entry.id, *answer);
+    if (answer->status == BP_OK && answer->payload.size <= noted_payload_max && self.core_->front.on_polling_thread() &&
+        !self.ended_.load(std::memory_order_relaxed)) {
+      self.note_ok(entry, view(answer->payload));
+    } else {
+      self.reply_to_call(entry, *answer);
+    }
   } catch (const std::exception&) {
-    self->give_up();
+    self.give_up();
   }
 }
 
-void Connection::reply_to_call(std::uint64_t id, const bp_answer& answer) {
-  wire::Reply whole{id, answer.status, view(answer.payload), view(answer.message), view(answer.detail)};
+/// What nearly every reply is. Its call stays open until the look, so that the connection lives.
+void Connection::note_ok(Calls::Entry& entry, wire::View payload) {
+  noted_.push_back(&entry);
+  if (!entry.value.answered) wire::quick_encode_ok(notes_, entry.id, payload);
+  if (std::exchange(to_flush_, true)) return;
+  core_->front.send_with_next_look(shared_from_this());
+}
+
+void Connection::take_notes() {
+  std::shared_ptr<Connection> last;
+  for (Calls::Entry* const entry : noted_) last = take_call(*entry);
+  noted_.clear();
+  if (!closed_ && takes_more(true)) {
+    if (out_.empty()) {
+      out_.swap(notes_);
+    } else {
+      out_.insert(out_.end(), notes_.begin(), notes_.end());
+    }
+  }
+  clear(notes_);
+}
+
+void Connection::flush_notes() {
+  to_flush_ = false;
+  if (!noted_.empty()) {
+    const MutexLock lock(mutex_);
+    take_notes();
+    flushing_ = !out_.empty();
+  }
+  if ((wanted_ & EPOLLOUT) == 0) flush();
+}
+
+void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) {
+  wire::Reply whole{entry.id, answer.status, view(answer.payload), view(answer.message), view(answer.detail)};
   const bool terminal = wire::is_terminal(answer.status);
+  const bp_context context = core_->context;
   std::string message;
-  OpenCall gone;  // let go when the lock has been released
+  std::shared_ptr<Connection> last;  // let go when the lock has been released: with it the connection may go
   bp_request too_large{};
   {
     const MutexLock lock(mutex_);
-    Calls::Entry* const entry = calls_.find(id);
-    const bool answered = entry->value.answered;
+    const bool answered = entry.value.answered;
     if (canceled_ && whole.status == BP_CANCELED) whole.message = "the host ended before the call did";
     const wire::Reply fit = fitting(whole, message);
     if (!terminal && wire::is_terminal(fit.status)) {
-      entry->value.answered = true;
-      too_large = entry->value.request;
+      entry.value.answered = true;
+      too_large = entry.value.request;
     }
-    if (terminal) take_call(id, gone);
+    if (terminal) last = take_call(entry);
     if (closed_) return;
     if (!answered) {
-      if (waiting() > core_->options.max_output * (terminal ? answer_factor : 1)) {
-        return close_soon("it does not take its answers: " + std::to_string(waiting()) + " bytes wait");
-      }
+      if (!takes_more(terminal)) return;
       wire::encode(out_, fit);
+      if (!flushing_) send_soon();
     }
-    if (!flushing_) calls_.size() == 0 ? send_at_once() : send_soon();
     if (draining_) idle_.notify_all();
   }
-  if (too_large.id != 0) bp_cancel(core_->context, too_large);
+  if (too_large.id != 0) bp_cancel(context, too_large);
+}
+
+/// Whether so much more may wait for the peer; if not, the connection ends.
+bool Connection::takes_more(bool terminal) {
+  if (waiting() <= core_->options.max_output * (terminal ? answer_factor : 1)) return true;
+  close_soon("it does not take its answers: " + std::to_string(waiting()) + " bytes wait");
+  return false;
 }
 
 /// An answer that no frame can carry becomes an error that says so, and a message that is not UTF-8, as
@@ -137,101 +180,82 @@ void Connection::send_event(const Listener& listener, const bp_event& event) {
                                " bytes fits no frame of process " + std::to_string(peer_) + "; it is dropped");
 }
 
-bool Connection::take_call(std::uint64_t id, OpenCall& gone) {
-  if (!calls_.take(id, gone)) return false;
-  open_size_ -= gone.size;
-  return true;
+/// If it was the last call: what has kept the connection alive for it.
+std::shared_ptr<Connection> Connection::take_call(Calls::Entry& entry) {
+  open_size_ -= calls_.take(&entry).size;
+  return calls_.size() == 0 ? std::move(alive_) : nullptr;
 }
 
-std::size_t Connection::waiting() const { return out_.size() + sending_.size() - sent_; }
+std::size_t Connection::waiting() const { return out_.size() - sent_; }
 
 /// Under the lock, so that nothing is posted once close() has run: the io context may be gone then.
 void Connection::send_soon() {
   flushing_ = true;
-  boost::asio::post(core_->io, [self = shared_from_this()] { self->flush(); });
-}
-
-void Connection::send_at_once() {
-  if (out_.size() > send_at_once_max || paused_) return send_soon();  // flush() also resumes the reading
-  const ssize_t size = ::send(socket_.native_handle(), out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (size == static_cast<ssize_t>(out_.size())) return out_.clear();
-  // The rest, or the error, is the io thread's.
-  sending_.swap(out_);
-  sent_ = size > 0 ? static_cast<std::size_t>(size) : 0;
-  send_soon();
-}
-
-/// What the socket takes of it without waiting. flush() is on this thread, so it is not sending now.
-void Connection::send_last_words() {
-  const wire::View rest = wire::View(sending_).subspan(sent_);
-  const int fd = socket_.native_handle();
-  if (!rest.empty() &&
-      ::send(fd, rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(rest.size())) {
+  if (core_->front.on_polling_thread()) {
+    if (!std::exchange(to_flush_, true)) core_->front.send_with_next_look(shared_from_this());
     return;
   }
-  [[maybe_unused]] const ssize_t size = ::send(fd, out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  boost::asio::post(core_->io, [self = shared_from_this()] {
+    const MutexLock lead(self->core_->front.lead);
+    self->flush();
+  });
 }
+
+/// What the socket takes of it without waiting.
+void Connection::send_last_words() { send_some(); }
 
 void Connection::close_soon(std::string reason) {
   if (!reason_.empty()) return;
   reason_ = std::move(reason);
-  ::shutdown(socket_.native_handle(), SHUT_RDWR);  // wakes the io thread, which closes
+  ::shutdown(socket_.get(), SHUT_RDWR);  // whoever has the lead closes then
 }
 
 /// Memory for an answer or an event could not be had: a peer that misses one must know it.
 void Connection::give_up() noexcept {
   const MutexLock lock(mutex_);
-  if (!closed_) ::shutdown(socket_.native_handle(), SHUT_RDWR);
+  if (!closed_) ::shutdown(socket_.get(), SHUT_RDWR);
 }
 
 void Connection::flush() {
-  for (;;) {
-    {
-      const MutexLock lock(mutex_);
-      if (closed_) return;
-      if (sent_ == sending_.size()) {
-        clear(sending_);
-        sent_ = 0;
-        flushing_ = !out_.empty();
-        if (!flushing_) {
-          if (draining_) idle_.notify_all();
-          break;
-        }
-        sending_.swap(out_);
-      }
-    }
-    if (!send_some()) return;
-  }
-  resume_reading();
-}
-
-/// False if it has to wait, or the connection has ended.
-bool Connection::send_some() {
-  const ssize_t size =
-      ::send(socket_.native_handle(), sending_.data() + sent_, sending_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (size >= 0) {
-    const MutexLock lock(mutex_);  // waiting() reads it on other threads
-    sent_ += static_cast<std::size_t>(size);
-    return true;
-  }
-  if (errno == EINTR) return true;
-  if (errno != EAGAIN && errno != EWOULDBLOCK) {
-    close(std::string("sending failed: ") + std::strerror(errno));
-    return false;
-  }
-  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const boost::system::error_code& error) {
-    if (!error) self->flush();
-  });
-  return false;
-}
-
-void Connection::resume_reading() {
+  if (ended_) return;
+  int error = 0;
   {
     const MutexLock lock(mutex_);
-    if (!paused_ || reading_) return;
-    paused_ = false;
+    error = send_some();
+    if (error == 0) {
+      flushing_ = false;
+      if (draining_) idle_.notify_all();
+    }
   }
-  take_frames();
+  if (error == 0) {
+    want(wanted_ & ~std::uint32_t{EPOLLOUT});
+    resume_reading();
+  } else if (error == EAGAIN) {
+    want(wanted_ | EPOLLOUT);
+  } else {
+    close(std::string("sending failed: ") + std::strerror(error));
+  }
+}
+
+/// 0 if all has been sent, EAGAIN if the socket takes no more now, or why it will take no more at all.
+int Connection::send_some() {
+  while (sent_ != out_.size()) {
+    const ssize_t size = ::send(socket_.get(), out_.data() + sent_, out_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (size >= 0) {
+      sent_ += static_cast<std::size_t>(size);
+      continue;
+    }
+    if (errno == EINTR) continue;
+    // What has been sent goes when it is the greater part: so each byte is moved once at most, on average.
+    if (sent_ > out_.size() / 2) {
+      out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent_));
+      sent_ = 0;
+    }
+    return errno == EWOULDBLOCK ? EAGAIN : errno;
+  }
+  clear(out_);
+  sent_ = 0;
+  return 0;
 }
 
 bool Connection::wait_idle(Clock::time_point until) {

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <future>
 #include <optional>
@@ -27,6 +29,8 @@ using Clock = Connection::Clock;
 
 /// After the drain: how long canceled calls may take to be answered, and answers to be sent.
 constexpr std::chrono::milliseconds last_words{300};
+/// How long a handler that keeps the request thread can hold up the end, then.
+constexpr std::chrono::milliseconds last_look{100};
 /// With no descriptor left, accepting is tried again after this long.
 constexpr std::chrono::milliseconds accept_pause{200};
 
@@ -37,7 +41,9 @@ class Server::Impl {
   Impl(bp_context context, ServerOptions options, std::function<void()> on_stop_requested)
       : core_(std::make_shared<ServerCore>(context, std::move(options), std::move(on_stop_requested))),
         acceptor_(core_->io),
-        pause_(core_->io) {
+        pause_(core_->io),
+        timer_(core_->io),
+        sockets_(core_->io) {
     if (core_->options.socket_path.empty()) core_->options.socket_path = default_socket_path();
   }
 
@@ -55,6 +61,7 @@ class Server::Impl {
     listening_.emplace(core_->options.socket_path, lock_);
     acceptor_.assign(Protocol(), listening_->take_descriptor());
     accept();
+    look_after_sockets();
     work_.emplace(core_->io.get_executor());
     thread_ = std::thread([this] { core_->io.run(); });
   }
@@ -64,7 +71,10 @@ class Server::Impl {
     const auto until = Clock::now() + drain;
     lock_->say_stopping();
     on_io([this] {
-      core_->draining = true;
+      {
+        const MutexLock lead(core_->front.lead);
+        core_->draining = true;
+      }
       boost::system::error_code ignored;
       acceptor_.close(ignored);
       pause_.cancel();
@@ -73,12 +83,22 @@ class Server::Impl {
     core_->control.stop();
     if (!wait_idle(until)) {
       on_io([this] {
+        const MutexLock lead(core_->front.lead);
         for (const auto& connection : connections()) connection->cancel_calls();
       });
       wait_idle(Clock::now() + last_words);
     }
     on_io([this] {
+      const MutexLock lead(core_->front.lead);
       for (const auto& connection : connections()) connection->close("the host ends");
+    });
+    core_->front.wait_for_look(last_look);  // for answers that it has noted; what is answered later finds all closed
+    bp_poller_set(core_->context, nullptr);
+    on_io([this] {
+      const MutexLock lead(core_->front.lead);
+      core_->front.forget();
+      if (timer_.is_open()) timer_.release();
+      if (sockets_.is_open()) sockets_.release();
     });
     work_.reset();
     thread_.join();
@@ -117,8 +137,45 @@ class Server::Impl {
         core_->log(BP_LOG_ERROR, "cannot accept a connection: " + error.message());
         return accept_later();
       }
-      welcome(std::move(socket));
+      // Its own epoll would wake the io thread for whatever comes.
+      welcome(UniqueFd(socket.release()));
       accept();
+    });
+  }
+
+  /// The context's own thread, if it can; else the io thread.
+  void look_after_sockets() {
+    bp_poller poller{};
+    poller.struct_size = sizeof poller;
+    poller.fd = core_->front.fd();
+    poller.poll = Front::poll;
+    poller.user = &core_->front;
+    core_->front.begin();
+    if (bp_poller_set(core_->context, &poller) == BP_OK) {
+      timer_.assign(core_->front.timer_fd());
+      await_timer();
+    } else {
+      sockets_.assign(core_->front.fd());
+      await_sockets();
+    }
+  }
+
+  void await_timer() {
+    timer_.async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
+      if (error) return;
+      core_->front.ring();
+      await_timer();
+    });
+  }
+
+  void await_sockets() {
+    sockets_.async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
+      if (error) return;
+      {
+        const MutexLock lead(core_->front.lead);
+        core_->front.serve();
+      }
+      await_sockets();
     });
   }
 
@@ -129,10 +186,11 @@ class Server::Impl {
     });
   }
 
-  void welcome(Protocol::socket socket) {
+  void welcome(UniqueFd socket) {
     ucred peer{};
     socklen_t size = sizeof peer;
-    const bool known = ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+    const bool known = ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+    const MutexLock lead(core_->front.lead);
     const auto connection = std::make_shared<Connection>(core_, std::move(socket), known ? peer.pid : 0);
     std::size_t count = 0;
     {
@@ -154,6 +212,8 @@ class Server::Impl {
   const std::shared_ptr<ServerCore> core_;
   Protocol::acceptor acceptor_;
   asio::steady_timer pause_;
+  asio::posix::stream_descriptor timer_;    // the front's, as is the next
+  asio::posix::stream_descriptor sockets_;  // if the context has no thread for them
   std::shared_ptr<SocketLock> lock_;
   bool reserved_ = false;
   std::optional<ListeningSocket> listening_;

@@ -38,6 +38,7 @@ class Endpoint {
   virtual bp_status unlisten(bp_listener listener) = 0;
 
   virtual bp_status set_function(bp_str name, bp_function_cb function, void* user) = 0;
+  virtual bp_status set_poller(const bp_poller*) { return BP_NOT_SUPPORTED; }
   virtual bp_status complete(bp_token token, const bp_answer& answer) = 0;
 
   virtual bp_status load(const bp_load_options& options, bp_result& result) = 0;

@@ -22,6 +22,8 @@ inline constexpr std::uint64_t protocol_version = 1;
 inline constexpr std::string_view protocol_name = "backplane";
 inline constexpr std::size_t header_size = 4;
 inline constexpr std::size_t default_max_frame = std::size_t{64} << 20;
+/// A peer that names less in its hello is sent as much all the same.
+inline constexpr std::size_t least_max_frame = 4096;
 /// What a frame takes besides its payload, name, message and detail, at most.
 inline constexpr std::size_t frame_overhead = 64;
 /// Before its hello a peer has no business with larger frames.

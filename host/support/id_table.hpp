@@ -60,15 +60,21 @@ class IdTable {
     if (buckets_.empty()) return false;
     for (Entry** at = &bucket(id); *at != nullptr; at = &(*at)->next) {
       if ((*at)->id != id) continue;
-      Entry* const entry = *at;
-      *at = entry->next;
-      value = std::exchange(entry->value, T{});
-      entry->next = free_;
-      free_ = entry;
-      --size_;
+      value = take(*at);
       return true;
     }
     return false;
+  }
+
+  /// Takes out an entry that is in the table; gives what it had.
+  T take(Entry* entry) {
+    Entry** at = &bucket(entry->id);
+    while (*at != entry) at = &(*at)->next;
+    *at = entry->next;
+    entry->next = free_;
+    free_ = entry;
+    --size_;
+    return std::exchange(entry->value, T{});
   }
 
   template <class F>

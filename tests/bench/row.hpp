@@ -69,5 +69,6 @@ std::span<const Row> codec_rows();
 std::span<const Row> life_rows();
 std::span<const Row> start_rows();
 std::span<const Row> waiting_rows();
+std::span<const Row> server_rows();
 
 }  // namespace bench

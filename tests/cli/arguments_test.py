@@ -8,7 +8,7 @@ import unittest
 
 from harness import DESK, EXE, MODULES, PLUGINS, Case
 
-COMMANDS = ["run", "call", "ls", "load", "unload", "reload", "events", "inspect", "status", "stop"]
+COMMANDS = ["run", "call", "ls", "load", "unload", "reload", "events", "inspect", "status", "stop", "bench"]
 
 
 class Arguments(Case):

@@ -207,9 +207,10 @@ TEST_CASE("once bp_unlisten has returned nothing comes, however many events are 
   emitter.join();
 }
 
-TEST_CASE("host functions cannot be provided over a connection") {
+TEST_CASE("host functions and pollers cannot be provided over a connection") {
   Served host;
   Client client(host.path());
+  CHECK(bp_poller_set(client.context, nullptr) == BP_NOT_SUPPORTED);
   const auto nothing = [](void*, bp_context, bp_token, bp_str, bp_bytes) {};
   CHECK(bp_function_set(client.context, BP_STR("profile.fetch"), nothing, nullptr) == BP_NOT_SUPPORTED);
 }
@@ -261,6 +262,64 @@ TEST_CASE("at the end calls that outlast the bound are canceled, each answered o
   }
   client.destroy();
   for (Replies& r : replies) CHECK(r.terminal() == 1);
+}
+
+TEST_CASE("while the request thread is kept, applications connect and are answered what needs no handler") {
+  Served host;
+  Client before(host.path());
+  std::atomic<bool> kept{false};
+  std::atomic<bool> go_on{false};
+  struct Keep {
+    std::atomic<bool>& kept;
+    std::atomic<bool>& go_on;
+  } keep{kept, go_on};
+  bp_submission s{};
+  s.struct_size = sizeof s;
+  s.name = BP_STR("echo.raw");
+  s.user = &keep;
+  s.on_reply = [](void* user, const bp_answer*) {
+    auto& self = *static_cast<Keep*>(user);
+    self.kept = true;
+    while (!self.go_on) std::this_thread::yield();
+  };
+  REQUIRE(bp_submit(host.embedded.context, &s, nullptr) == BP_OK);
+  while (!kept) std::this_thread::yield();
+  Replies later;
+  const bp_submission call = submission("echo.raw", "later", later);
+  REQUIRE(bp_submit(before.context, &call, nullptr) == BP_OK);
+  Client during(host.path());
+  for (const Client* client : {&before, &during}) {
+    Result modules;
+    CHECK(bp_module_list(client->context, &modules) == BP_OK);
+    bp_method method{};
+    CHECK(bp_method_find(client->context, BP_STR("echo.raw"), &method) == BP_OK);
+  }
+  CHECK(later.terminal() == 0);
+  go_on = true;
+  CHECK(later.wait().payload == "later");
+  CHECK(during.served());
+}
+
+TEST_CASE("the end does not wait for a request thread that is kept") {
+  Served host;
+  Client client(host.path());
+  std::atomic<bool> go_on{false};
+  bp_submission s{};
+  s.struct_size = sizeof s;
+  s.name = BP_STR("echo.raw");
+  s.user = &go_on;
+  s.on_reply = [](void* user, const bp_answer*) {
+    while (!*static_cast<std::atomic<bool>*>(user)) std::this_thread::yield();
+  };
+  REQUIRE(bp_submit(host.embedded.context, &s, nullptr) == BP_OK);
+  Replies replies;
+  const bp_submission call = submission("echo.raw", "x", replies);
+  REQUIRE(bp_submit(client.context, &call, nullptr) == BP_OK);
+  const auto begin = Clock::now();
+  host.server->shutdown(1ms);
+  CHECK(Clock::now() - begin < 5s);
+  CHECK(replies.wait().status == BP_UNREACHABLE);
+  go_on = true;
 }
 
 TEST_CASE("calls, cancels, disconnects and the end of the host at once leave no call without its one reply") {

@@ -2,6 +2,7 @@
 //
 // Handlers that wait for a file descriptor, on fibers and on workers.
 #include <backplane/ext/await.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "loop_fixture.hpp"
@@ -102,4 +103,42 @@ TEST_CASE("a request that is canceled or past its deadline waits for its descrip
   CHECK(late.wait() == std::vector<std::string>{std::to_string(BP_DEADLINE) + ":"});
   while (seen != BP_DEADLINE) std::this_thread::yield();
   CHECK(seen == BP_DEADLINE);
+}
+
+TEST_CASE("a poller's descriptor is waited for beside those of handlers") {
+  const Pipe pipe;
+  LoopRig rig;
+  rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
+  rig.start();
+  struct Looker {
+    UniqueFd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+    std::atomic<bool> asleep{false};
+    std::atomic<int> found{0};
+  } looker;
+  bp_poller poller{};
+  poller.struct_size = sizeof poller;
+  poller.fd = looker.fd.get();
+  poller.user = &looker;
+  poller.poll = [](void* user, std::uint32_t flags) -> std::int32_t {
+    auto& self = *static_cast<Looker*>(user);
+    std::uint64_t count = 0;
+    const bool rung = ::read(self.fd.get(), &count, sizeof count) == sizeof count;
+    self.found += rung;
+    self.asleep = !rung && (flags & BP_POLL_SLEEPS) != 0;
+    return rung;
+  };
+  Replies waiting;
+  rig.call("t.fiber", waiting);
+  rig.on_thread([] {});
+  REQUIRE_FALSE(rig.loop.set_poller(&poller));
+  for (int i = 1; i <= 20; ++i) {
+    while (!looker.asleep) std::this_thread::yield();
+    looker.asleep = false;
+    const std::uint64_t one = 1;
+    REQUIRE(::write(looker.fd.get(), &one, sizeof one) == sizeof one);
+    while (looker.found != i) std::this_thread::yield();
+    if (i == 10) REQUIRE(pipe.write());
+  }
+  CHECK(waiting.wait() == ended_with(BP_OK));
+  CHECK(rig.loop.set_poller(nullptr));
 }

@@ -303,6 +303,38 @@ BP_EXPORT bp_status bp_function_set(bp_context ctx, bp_str name, bp_function_cb 
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_complete(bp_context ctx, bp_token token, const bp_answer* answer);
 
+/* ---- Pollers ----------------------------------------------------------------------------------- */
+
+enum {
+  BP_POLL_BUSY = 1,  /* more calls wait to be begun: what can wait a little, may */
+  BP_POLL_SLEEPS = 2 /* unless this call finds something to do, the thread now sleeps until `fd` is readable, or for
+                        some reason of its own; it calls again, without this flag, before it does anything else */
+};
+
+/* Does what there is to be done about the application's own descriptors, on the request thread, and returns without
+ * having waited for anything. It is called once a turn of that thread: in turns that follow each other closely while
+ * there are calls, and when `fd` can be read. What it submits is handled, and answered, before it is called again:
+ * so replies that are collected here leave together. 1: it has found something to do; 0: not.
+ * While a handler runs it is not called.
+ * [thread: request] [state: set] [suspend: no] */
+typedef int32_t (*bp_poll_fn)(void* user, uint32_t flags);
+
+/* What a context's request thread is to look after besides its calls: an application that takes its calls from
+ * sockets needs no thread between them and the handlers. */
+typedef struct bp_poller {
+  uint32_t struct_size;
+  int32_t fd; /* readable (as poll(2) says) whenever `poll` has something to do; an epoll descriptor, for many */
+  bp_poll_fn poll;
+  void* user;
+} bp_poller;
+
+/* Gives a context its poller, in the stead of an earlier one, or takes it away (NULL). When this returns, the old one
+ * is not called any more (called from it, the running call is the last), and its descriptor may be closed. It never
+ * waits for a handler. BP_OK; BP_INVALID_ARGUMENT; BP_NOT_FOUND if there was none to take away;
+ * BP_NOT_SUPPORTED on a connected context; BP_OUT_OF_MEMORY.
+ * [thread: any] [state: context open] [suspend: no] */
+BP_EXPORT bp_status bp_poller_set(bp_context ctx, const bp_poller* poller);
+
 /* ---- Modules ----------------------------------------------------------------------------------- */
 
 /* Their reports are CBOR maps in result->payload, with text keys; docs/protocol.md has them in

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "request/poller.hpp"
+
+#include <poll.h>
+
+#include <thread>
+
+namespace backplane {
+namespace {
+
+// Its address is the thread's name here.
+thread_local char this_thread;
+
+}  // namespace
+
+class PollerSlot::Looking {
+ public:
+  explicit Looking(PollerSlot& slot) noexcept : slot_(slot) {
+    slot_.looker_.store(&this_thread, std::memory_order_relaxed);
+    slot_.looking_.store(true);
+    poller_ = slot_.current_.load();
+  }
+  Looking(const Looking&) = delete;
+  Looking& operator=(const Looking&) = delete;
+  ~Looking() { slot_.looking_.store(false, std::memory_order_release); }
+
+  const bp_poller* poller() const noexcept { return poller_; }
+
+ private:
+  PollerSlot& slot_;
+  const bp_poller* poller_;
+};
+
+bool PollerSlot::set(const bp_poller* poller) {
+  std::unique_ptr<bp_poller> fresh = poller == nullptr ? nullptr : std::make_unique<bp_poller>(*poller);
+  const MutexLock lock(mutex_);
+  const bool was = owned_ != nullptr;
+  current_.store(fresh.get());
+  // A look is short: it may do nothing that waits.
+  while (looking_.load() && looker_.load(std::memory_order_relaxed) != &this_thread) std::this_thread::yield();
+  owned_ = std::move(fresh);
+  return was;
+}
+
+bool PollerSlot::look(std::uint32_t flags) noexcept {
+  if (!any()) return false;
+  const Looking looking(*this);
+  const bp_poller* const poller = looking.poller();
+  if (poller == nullptr) return false;
+  const bp_poller copy = *poller;  // it may take itself away
+  return copy.poll(copy.user, flags) != 0;
+}
+
+int PollerSlot::fd() noexcept {
+  const Looking looking(*this);
+  return looking.poller() == nullptr ? -1 : looking.poller()->fd;
+}
+
+bool PollerSlot::sleep(int wake_fd, Nanos until) noexcept {
+  ::pollfd fds[2] = {{wake_fd, POLLIN, 0}, {fd(), POLLIN, 0}};
+  constexpr Nanos second = 1'000'000'000;
+  const Nanos at = now();
+  const Nanos left = until > at ? until - at : 0;
+  const ::timespec bound{static_cast<std::time_t>(left / second), static_cast<long>(left % second)};
+  return ::ppoll(fds, 2, until == 0 ? nullptr : &bound, nullptr) > 0 && fds[0].revents != 0;
+}
+
+}  // namespace backplane

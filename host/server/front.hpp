@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who looks after the sockets, and when.
+#pragma once
+
+#include <backplane/backplane.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "support/clock.hpp"
+#include "support/mutex.hpp"
+#include "support/unique_fd.hpp"
+
+namespace backplane {
+
+class Connection;
+
+/// The sockets of a server, and the lead over them: who holds it may read from them, and change what belongs to their
+/// connections. The context's own request thread takes it once a turn, as the context's poller: so a call is read,
+/// handled and answered on one thread, and neither waits for another to wake up. That thread may be in a handler
+/// for long, and then the io thread takes the lead in its stead: a timer, which runs only while the request thread
+/// is awake, tells it when that has not come round since the timer's last ring.
+class Front {
+ public:
+  /// Throws std::system_error.
+  Front();
+  Front(const Front&) = delete;
+  Front& operator=(const Front&) = delete;
+
+  Mutex lead;
+
+  /// For bp_poller: readable when a socket has something.
+  int fd() const noexcept { return epoll_.get(); }
+  /// The request thread's look, as bp_poll_fn.
+  static std::int32_t poll(void* front, std::uint32_t flags) noexcept;
+
+  /// Readable when the timer rings; then ring() is to be called.
+  int timer_fd() const noexcept { return timer_.get(); }
+  /// The io thread's, with no lead: does the request thread's work if that does not come round to it.
+  void ring() noexcept;
+  /// Before the first look: the request thread may be busy from the start.
+  void begin() noexcept {
+    const MutexLock lock(lead);
+    arm();
+  }
+
+  /// Returns when the request thread has looked once more, or sleeps; or, if it comes round to neither, after `bound`.
+  void wait_for_look(std::chrono::milliseconds bound) noexcept;
+
+  /// What the sockets have, once; whether there was anything. With the lead.
+  bool serve() noexcept BP_REQUIRES(lead);
+
+  // ---- Sockets. With the lead, which the compiler cannot follow through a connection.
+  /// `events`: EPOLL…; false: memory or descriptors are at an end.
+  bool add(int fd, std::uint32_t events, Connection& connection) noexcept;
+  void change(int fd, std::uint32_t events, Connection& connection) noexcept;
+  /// One that has been added.
+  void remove(int fd, const Connection& connection) noexcept;
+  /// Keeps what has been closed until nobody can come upon it in serve(). With the lead.
+  void bury(std::shared_ptr<Connection> connection) { graves_.push_back(std::move(connection)); }
+
+  /// Whether this is the thread of the looks.
+  bool on_polling_thread() const noexcept;
+  /// On that thread: what the connection has to send leaves with the next look. Throws std::bad_alloc.
+  void send_with_next_look(std::shared_ptr<Connection> connection) { unsent_.push_back(std::move(connection)); }
+  /// When no look will come any more.
+  void forget() noexcept BP_REQUIRES(lead) {
+    unsent_.clear();
+    graves_.clear();
+  }
+
+ private:
+  bool look(std::uint32_t flags) noexcept;
+  bool send_all() noexcept BP_REQUIRES(lead);
+  bool serve_ready() noexcept BP_REQUIRES(lead);
+  void arm() noexcept BP_REQUIRES(lead);
+
+  const std::uint64_t number_;  // unlike its address no other front's, ever
+  UniqueFd epoll_;
+  UniqueFd timer_;
+  std::vector<std::shared_ptr<Connection>> unsent_;  // the polling thread's
+  std::vector<std::shared_ptr<Connection>> sending_;
+  Nanos looked_ = 0;
+  // With the lead.
+  std::vector<Connection*> connections_;
+  std::vector<std::shared_ptr<Connection>> graves_;
+  std::uint64_t looks_ BP_GUARDED_BY(lead) = 0;
+  std::uint64_t looks_at_ring_ BP_GUARDED_BY(lead) = 0;
+  bool asleep_ BP_GUARDED_BY(lead) = false;  // the request thread, on fd()
+  bool armed_ BP_GUARDED_BY(lead) = false;
+};
+
+}  // namespace backplane

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An application's own descriptors on a context's request thread.
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "fixture.hpp"
+
+using namespace host_test;
+
+namespace {
+
+/// An eventfd that is looked after; each byte of what is written to it is a call.
+class Looker {
+ public:
+  explicit Looker(const Context& context) : context_(context) {}
+  Looker(const Looker&) = delete;
+  Looker& operator=(const Looker&) = delete;
+  ~Looker() { ::close(fd_); }
+
+  bp_poller poller() {
+    bp_poller out{};
+    out.struct_size = sizeof out;
+    out.fd = fd_;
+    out.poll = poll;
+    out.user = this;
+    return out;
+  }
+  bp_status set() {
+    const bp_poller mine = poller();
+    return bp_poller_set(context_.native, &mine);
+  }
+  void ring(std::uint64_t calls = 1) { REQUIRE(::write(fd_, &calls, sizeof calls) == sizeof calls); }
+
+  std::atomic<int> looks{0};
+  std::atomic<int> found{0};
+  std::atomic<int> answered{0};
+  std::atomic<int> unanswered_at_a_look{0};
+  std::atomic<bool> asleep{false};
+  std::atomic<bool> takes_itself_away{false};
+  std::atomic<std::thread::id> thread{};
+
+ private:
+  static std::int32_t poll(void* user, std::uint32_t flags) {
+    auto& self = *static_cast<Looker*>(user);
+    ++self.looks;
+    self.thread = std::this_thread::get_id();
+    self.asleep = false;
+    if (self.submitted_ != self.answered && (flags & BP_POLL_BUSY) == 0) ++self.unanswered_at_a_look;
+    std::uint64_t calls = 0;
+    if (::read(self.fd_, &calls, sizeof calls) != sizeof calls) {
+      self.asleep = (flags & BP_POLL_SLEEPS) != 0;
+      return 0;
+    }
+    for (; calls > 0; --calls) self.submit();
+    ++self.found;
+    if (self.takes_itself_away) bp_poller_set(self.context_.native, nullptr);
+    return 1;
+  }
+  void submit() {
+    bp_submission submission{};
+    submission.struct_size = sizeof submission;
+    submission.name = str("no.such_name");
+    submission.user = this;
+    submission.on_reply = [](void* user, const bp_answer*) { ++static_cast<Looker*>(user)->answered; };
+    if (bp_submit(context_.native, &submission, nullptr) == BP_OK) ++submitted_;
+  }
+
+  const Context& context_;
+  const int fd_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  std::atomic<int> submitted_{0};
+};
+
+}  // namespace
+
+TEST_CASE("a poller is called on the request thread when its descriptor can be read, and what it submits is answered") {
+  const Context context;
+  Looker looker(context);
+  REQUIRE(looker.set() == BP_OK);
+  for (int i = 1; i <= 100; ++i) {
+    if (i % 2 == 0) REQUIRE(eventually([&] { return looker.asleep.load(); }));  // from sleep, and while it spins
+    looker.ring(3);
+    REQUIRE(eventually([&] { return looker.answered == 3 * i; }));
+  }
+  CHECK(looker.unanswered_at_a_look == 0);
+  Replies replies([&](const bp_answer&) { CHECK(looker.thread == std::this_thread::get_id()); });
+  REQUIRE(context.submit("no.such_name", replies) == BP_OK);
+  CHECK(replies.wait() == Seen{"unknown_name"});
+  CHECK(bp_poller_set(context.native, nullptr) == BP_OK);
+}
+
+TEST_CASE("calls of other threads are taken while a poller's descriptor is waited for") {
+  const Context context;
+  Looker looker(context);
+  REQUIRE(looker.set() == BP_OK);
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE(eventually([&] { return looker.asleep.load(); }));
+    CHECK(context.call("no.such_name") == "unknown_name");
+  }
+  CHECK(bp_poller_set(context.native, nullptr) == BP_OK);
+}
+
+TEST_CASE("a poller that has been taken away is not called any more, also where a callback keeps the thread") {
+  const Context context;
+  Looker looker(context);
+  REQUIRE(looker.set() == BP_OK);
+  std::atomic<bool> kept{false};
+  std::atomic<bool> go_on{false};
+  Replies replies([&](const bp_answer&) {
+    kept = true;
+    while (!go_on) std::this_thread::yield();
+  });
+  REQUIRE(context.submit("no.such_name", replies) == BP_OK);
+  REQUIRE(eventually([&] { return kept.load(); }));
+  CHECK(bp_poller_set(context.native, nullptr) == BP_OK);
+  const int looks = looker.looks;
+  looker.ring();
+  go_on = true;
+  CHECK(replies.wait() == Seen{"unknown_name"});
+  CHECK(context.call("no.such_name") == "unknown_name");
+  CHECK(looker.looks == looks);
+  CHECK(bp_poller_set(context.native, nullptr) == BP_NOT_FOUND);
+}
+
+TEST_CASE("a poller can take itself away, and another can take its place") {
+  const Context context;
+  Looker first(context);
+  Looker second(context);
+  REQUIRE(first.set() == BP_OK);
+  first.takes_itself_away = true;
+  first.ring();
+  REQUIRE(eventually([&] { return first.answered == 1; }));
+  CHECK(bp_poller_set(context.native, nullptr) == BP_NOT_FOUND);
+  REQUIRE(first.set() == BP_OK);
+  REQUIRE(second.set() == BP_OK);
+  const int looks = first.looks;
+  second.ring();
+  REQUIRE(eventually([&] { return second.answered == 1; }));
+  CHECK(first.looks == looks);
+  CHECK(bp_poller_set(context.native, nullptr) == BP_OK);
+}
+
+TEST_CASE("pollers come and go while there is traffic, and none is called when it has gone") {
+  const Context context;
+  std::atomic<bool> done{false};
+  std::thread traffic([&] {
+    while (!done) context.call("no.such_name");
+  });
+  for (int i = 0; i < 300; ++i) {
+    auto looker = std::make_unique<Looker>(context);
+    REQUIRE(looker->set() == BP_OK);
+    looker->ring();
+    if (i % 3 != 0) REQUIRE(eventually([&] { return looker->found == 1; }));
+    CHECK(bp_poller_set(context.native, nullptr) == BP_OK);
+    REQUIRE(eventually([&] { return looker->answered == looker->found; }));
+  }
+  done = true;
+  traffic.join();
+}
+
+TEST_CASE("an idle thread with a poller sleeps") {
+  const Context context;
+  Looker looker(context);
+  REQUIRE(looker.set() == BP_OK);
+  REQUIRE(eventually([&] { return looker.asleep.load(); }));
+  const int looks = looker.looks;
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  CHECK(looker.looks - looks < 100);  // it would be many thousands
+  CHECK(bp_poller_set(context.native, nullptr) == BP_OK);
+}
+
+TEST_CASE("a poller ends with its context, and what is no poller is refused") {
+  auto context = std::make_unique<Context>();
+  Looker looker(*context);
+  bp_poller wrong = looker.poller();
+  wrong.poll = nullptr;
+  CHECK(bp_poller_set(context->native, &wrong) == BP_INVALID_ARGUMENT);
+  wrong = looker.poller();
+  wrong.fd = -1;
+  CHECK(bp_poller_set(context->native, &wrong) == BP_INVALID_ARGUMENT);
+  wrong = looker.poller();
+  wrong.struct_size = 4;
+  CHECK(bp_poller_set(context->native, &wrong) == BP_INVALID_ARGUMENT);
+  CHECK(bp_poller_set({}, nullptr) == BP_INVALID_HANDLE);
+  const bp_poller right = looker.poller();
+  CHECK(bp_poller_set(bp_host_context(), &right) == BP_NOT_SUPPORTED);
+  REQUIRE(looker.set() == BP_OK);
+  REQUIRE(context->destroy() == BP_OK);
+  const int looks = looker.looks;
+  const Context next;  // made of what the first has left
+  CHECK(next.call("no.such_name") == "unknown_name");
+  CHECK(bp_poller_set(next.native, nullptr) == BP_NOT_FOUND);
+  CHECK(looker.looks == looks);
+}
