@@ -85,7 +85,9 @@ bool RequestLoop::turn() {
   worked |= fire_timers();
   worked |= run_fibers();
   worked |= deliver_replies();
-  worked |= poller_.look(queue_.empty() && ready_.empty() && ingress_.empty() ? 0 : BP_POLL_BUSY);
+  if (poller_.any()) {
+    worked |= poller_.look(queue_.empty() && ready_.empty() && ingress_.empty() ? 0 : BP_POLL_BUSY);
+  }
   if (reactor_.waits_for_fds()) worked |= reactor_.poll();
   worked |= end_idle_instances();
   if (idle_wanted_) tell_if_idle();
