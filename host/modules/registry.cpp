@@ -12,15 +12,16 @@ Method* Registry::method_at(std::uint64_t id) const noexcept {
   const std::uint64_t index = id ^ id_mark;
   if (index >= chunks_.size() * chunk_size) return nullptr;
   const Chunk* const chunk = chunks_[index / chunk_size].load(std::memory_order_acquire);
-  return chunk == nullptr ? nullptr : (*chunk)[index % chunk_size].load(std::memory_order_acquire);
+  return chunk == nullptr ? nullptr : chunk->methods[index % chunk_size].load(std::memory_order_acquire);
 }
 
 bp_status Registry::resolve(std::string_view name, bp_method& out) const noexcept {
   out.id = 0;
-  if (!is_wire_name(name)) return BP_INVALID_ARGUMENT;
-  const Method* const method = find_method(name);
-  if (method == nullptr || !method->answers.load(std::memory_order_acquire)) return BP_UNKNOWN_NAME;
-  out.id = id_of(*method);
+  const auto [method, index] = methods_.look_up(name);
+  if (method == nullptr) return is_wire_name(name) ? BP_UNKNOWN_NAME : BP_INVALID_ARGUMENT;
+  const Chunk& chunk = *chunks_[index / chunk_size].load(std::memory_order_acquire);
+  if (!chunk.answers[index % chunk_size].load(std::memory_order_acquire)) return BP_UNKNOWN_NAME;
+  out.id = id_mark | index;
   return BP_OK;
 }
 
@@ -54,8 +55,8 @@ Method& Registry::add_method(Module& module, std::string_view name) {
   method.number = static_cast<std::uint32_t>(module.methods.size());
   method.index = index;
   module.methods.push_back(&method);
-  (*chunk_store_.back())[index % chunk_size].store(&method, std::memory_order_release);
-  methods_.add(&method);
+  chunk_store_.back()->methods[index % chunk_size].store(&method, std::memory_order_release);
+  methods_.add(&method, static_cast<std::uint32_t>(index));
   return method;
 }
 
@@ -95,6 +96,10 @@ void Registry::publish(Module& module, Generation* next) {
         next != nullptr && method->number < next->handlers.size() && next->handlers[method->number] != nullptr;
     if (answers) method->answered.store(true, std::memory_order_release);
     method->answers.store(answers, std::memory_order_release);
+    chunks_[method->index / chunk_size]
+        .load(std::memory_order_relaxed)
+        ->answers[method->index % chunk_size]
+        .store(answers, std::memory_order_release);
   }
   if (before == nullptr) return;
   for (const auto& function : before->functions) {

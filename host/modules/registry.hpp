@@ -69,7 +69,11 @@ class Registry {
   // Sets method ids apart from other handles, so that one of those is not taken for a method's.
   static constexpr std::uint64_t id_mark = std::uint64_t{0x6d65} << 48;
   static constexpr std::size_t chunk_size = 1024;
-  using Chunk = std::array<std::atomic<Method*>, chunk_size>;
+  // Methods by index, for readers; and which of them answer, once more: so close together a cache has them all.
+  struct Chunk {
+    std::array<std::atomic<Method*>, chunk_size> methods{};
+    std::array<std::atomic<bool>, chunk_size> answers{};
+  };
 
   Method& add_method(Module& module, std::string_view name);
 
@@ -77,7 +81,7 @@ class Registry {
   NameTable<Offer> offers_;
   std::vector<std::unique_ptr<Module>> modules_;
   std::deque<Method> method_store_;
-  std::array<std::atomic<Chunk*>, 1024> chunks_{};  // methods by index, for readers
+  std::array<std::atomic<Chunk*>, 1024> chunks_{};
   std::vector<std::unique_ptr<Chunk>> chunk_store_;
   std::deque<Offer> offer_store_;
 };

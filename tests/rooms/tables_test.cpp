@@ -40,6 +40,20 @@ TEST_CASE("a table of names finds what is in it and nothing else, before and aft
   CHECK(table.find("") == nullptr);
 }
 
+TEST_CASE("a table of names tells names apart that differ only in their length, or far behind their beginning") {
+  NameTable<Named> table;
+  std::deque<Named> all;
+  for (const std::size_t size : {1, 47, 48, 49, 100, 128}) {
+    for (const char last : {'a', 'b'}) {
+      all.push_back({std::string(size - 1, 'n') + last});
+      table.add(&all.back());
+    }
+  }
+  for (Named& each : all) CHECK(table.find(each.name) == &each);
+  for (const std::size_t size : {2, 46, 50, 127}) CHECK(table.find(std::string(size - 1, 'n') + 'a') == nullptr);
+  for (const std::size_t size : {1, 48, 49, 128}) CHECK(table.find(std::string(size - 1, 'n') + 'c') == nullptr);
+}
+
 TEST_CASE("readers find every published name while the table grows under them") {
   NameTable<Named> table;
   constexpr int total = 4'000;
