@@ -44,6 +44,7 @@ void RequestLoop::admit(Request& request) {
 // Before this turn of the loop leaves it open.
 void RequestLoop::link(Request& request) noexcept {
   request.quick = false;
+  request.disown();
   if (!is_linked(request)) link_open(open_, request);
 }
 

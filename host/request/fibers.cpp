@@ -140,6 +140,7 @@ void RequestLoop::end_environment(Request& request) noexcept {
   environment->close();  // fibers that clean up may still use what the request has
   request.returned_fiber = environment->returned();
   request.quick = false;
+  request.disown();
   if (environment->swallowed() != 0) {
     const Environment::Ended& last = environment->swallower();
     const std::string& module = request.handler->generation->manifest.name;

@@ -93,7 +93,7 @@ inline Request* RequestLoop::read_letter(const Letter& letter) noexcept {
   } else {
     request->payload.copy_inline(letter.bytes, letter.size);
   }
-  request->arm();
+  request->arm_owned();
   return request;
 }
 
@@ -266,7 +266,7 @@ void RequestLoop::deliver_soon(Request& request) noexcept {
 // The handler replies from where it runs, so the loop cannot go away, and the record need not be looked for.
 inline bp_status RequestLoop::answer_running(Request& request, bp_token token, const bp_answer& answer) noexcept {
   if (!is_terminal(answer.status)) return BP_INVALID_ARGUMENT;
-  if (!request.claim(token)) {
+  if (!(request.quick ? request.claim_owned(token) : request.claim(token))) {
     stale_answers_.fetch_add(1, std::memory_order_relaxed);
     return BP_STALE_TOKEN;
   }

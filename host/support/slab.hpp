@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <new>
 
+#include "support/asymmetric_fence.hpp"
 #include "support/mutex.hpp"
 #include "support/thread_shard.hpp"
 
@@ -43,39 +44,73 @@ class Record {
 
   /// Of all who claim a use of the record, exactly one succeeds; from then on `value` is stale.
   bool claim(std::uint64_t value) noexcept {
-    std::uint64_t expected = value;
-    while (!live_.compare_exchange_weak(expected, 0, std::memory_order_acq_rel, std::memory_order_acquire)) {
-      if (expected != value && expected != (value | token::locked)) return false;
-      expected = value;  // weak failure, or locked by another thread for a few instructions
-    }
+    if (!lock(value)) return false;
+    claim_locked();
     return true;
   }
 
   /// Keeps the record from being claimed until unlock(); false if `value` is stale.
   bool lock(std::uint64_t value) noexcept {
     std::uint64_t expected = value;
-    while (!live_.compare_exchange_weak(expected, value | token::locked, std::memory_order_acquire)) {
+    while (!live_.compare_exchange_weak(expected, value | token::locked, std::memory_order_acq_rel,
+                                        std::memory_order_acquire)) {
       if (expected != value && expected != (value | token::locked)) return false;
-      expected = value;
+      expected = value;  // weak failure, or locked by another thread for a few instructions
     }
-    return true;
+    return !owned_.load(std::memory_order_acquire) || lock_against_owner(value);
   }
   void unlock(std::uint64_t value) noexcept { live_.store(value, std::memory_order_release); }
   /// Claims what the caller has locked.
   void claim_locked() noexcept { live_.store(0, std::memory_order_release); }
 
   /// Makes the token valid: the record is filled in.
-  void arm() noexcept { live_.store(token(), std::memory_order_release); }
+  void arm() noexcept {
+    owned_.store(false, std::memory_order_relaxed);
+    live_.store(token(), std::memory_order_release);
+  }
+
+  /// The same, and until disown() the calling thread may claim it without an atomic exchange, which takes as long as
+  /// thirty other instructions: it says that it claims, and looks whether somebody else has. To others a lock is
+  /// dearer meanwhile.
+  void arm_owned() noexcept {
+    owner_claims_.store(false, std::memory_order_relaxed);
+    owned_.store(true, std::memory_order_relaxed);
+    live_.store(token(), std::memory_order_release);
+  }
+  /// The owner: as claim().
+  bool claim_owned(std::uint64_t value) noexcept {
+    owner_claims_.store(true, std::memory_order_relaxed);
+    light_fence();  // see lock_against_owner()
+    if (live_.load(std::memory_order_acquire) == value) [[likely]] {
+      live_.store(0, std::memory_order_release);  // and with it the mark of one who has been too late
+      return true;
+    }
+    owner_claims_.store(false, std::memory_order_release);
+    return claim(value);
+  }
+  void disown() noexcept { owned_.store(false, std::memory_order_release); }
 
  private:
   template <class T, unsigned kind>
   friend class Slab;
 
+  // After the mark: either the owner sees it, and gives way, or it is seen here that the owner claims, and waited for
+  // what it decides. A mark that is not there any more has come too late.
+  bool lock_against_owner(std::uint64_t value) noexcept {
+    heavy_fence();
+    while (owner_claims_.load(std::memory_order_acquire)) {
+      if (live_.load(std::memory_order_acquire) != (value | token::locked)) return false;
+    }
+    return live_.load(std::memory_order_acquire) == (value | token::locked);
+  }
+
   std::atomic<std::uint64_t> live_{0};   // the token while it can be claimed, else 0
   std::atomic<std::uint64_t> token_{0};  // atomic because stale lookups may read it at any time
   Record* next_free_ = nullptr;
   std::uint32_t index_ = 0;
-  std::uint32_t home_ = 0;
+  std::uint16_t home_ = 0;
+  std::atomic<bool> owned_{false};
+  std::atomic<bool> owner_claims_{false};
 };
 
 /// T derives from Record. One slab a kind and process. Allocation takes from the calling thread's
@@ -97,7 +132,7 @@ class Slab {
       record = shard.free;
       shard.free = record->next_free_;
     }
-    record->home_ = home;
+    record->home_ = static_cast<std::uint16_t>(home);
     renew(*record);
     return static_cast<T*>(record);
   }
