@@ -7,23 +7,23 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <new>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace backplane {
 
 /// Names to objects, read by any thread without a lock, written by one. Entries are never taken out:
-/// T has a `name` and outlives the table. Open addressing; a table that gets too full is replaced by
-/// one twice its size, and kept, because a reader may still be in it.
+/// T has a `name`, which does not change, and outlives the table. Open addressing; a table that gets too full is
+/// replaced by one twice its size, and kept, because a reader may still be in it.
 ///
 /// What a lookup takes is the memory it touches, once there are more names than a cache holds. So each place has the
 /// name itself, if it is not very long: one cache line tells whether it is the one.
-template <class T>
+template <class T, class Hash = std::hash<std::string_view>>
 class NameTable {
  public:
   NameTable() { grow(64); }
@@ -41,7 +41,7 @@ class NameTable {
   /// As find(), without touching the entry.
   Found look_up(std::string_view name) const noexcept {
     const Table* const table = current_.load(std::memory_order_acquire);
-    const std::size_t hash = hash_of(name);
+    const std::uint32_t hash = hash_of(name);
     for (std::size_t i = hash;; ++i) {
       const Place& place = table->places[i & table->mask];
       T* const entry = place.entry.load(std::memory_order_acquire);
@@ -50,12 +50,25 @@ class NameTable {
     }
   }
 
-  /// Writer. `entry->name` must not be in the table. Throws std::bad_alloc. A table is filled to four fifths: the
-  /// places looked at in vain lie next to each other, and half of the memory is in a cache twice as often.
+  /// Writer. `entry->name` must not be in the table. Throws std::bad_alloc; the table is as it was then. A table is
+  /// filled to four fifths: the places looked at in vain lie next to each other, and half of the memory is in a cache
+  /// twice as often.
   void add(T* entry, std::uint32_t number = 0) {
-    if ((count_ + 1) * 5 > (tables_.back()->mask + 1) * 4) grow((tables_.back()->mask + 1) * 2);
-    put(*tables_.back(), entry, number);
+    make_room();
+    const std::string_view name = entry->name;
+    Place& place = free_place(*tables_.back(), hash_of(name));
+    place.hash = hash_of(name);
+    place.number = number;
+    place.size = static_cast<std::uint32_t>(name.size());
+    std::memcpy(place.text, name.data(), std::min(name.size(), sizeof place.text));
+    place.entry.store(entry, std::memory_order_release);
     ++count_;
+  }
+
+  /// Writer. After it the next add() does not throw. Throws std::bad_alloc.
+  void make_room() {
+    const std::size_t size = tables_.back()->mask + 1;
+    if ((count_ + 1) * 5 > size * 4) grow(size * 2);
   }
 
  private:
@@ -67,50 +80,52 @@ class NameTable {
     std::uint32_t number;
     char text[44];  // of a name that is longer, its beginning
 
-    bool is(std::string_view name, std::size_t its_hash) const noexcept {
-      if (hash != static_cast<std::uint32_t>(its_hash) || size != name.size()) return false;
+    bool is(std::string_view name, std::uint32_t its_hash) const noexcept {
+      if (hash != its_hash || size != name.size()) return false;
       if (size > sizeof text) return entry.load(std::memory_order_relaxed)->name == name;
       return std::memcmp(text, name.data(), name.size()) == 0;
     }
   };
   static_assert(sizeof(Place) == 64);
 
-  struct Free {
-    void operator()(Place* places) const noexcept { std::free(places); }
-  };
-
   struct Table {
-    explicit Table(std::size_t size) : mask(size - 1), places(places_for(size)) {
-      for (std::size_t i = 0; i < size; ++i) new (&places[i]) Place;
-    }
+    explicit Table(std::size_t size) : mask(size - 1), places(places_for(size)) {}
     const std::size_t mask;
-    const std::unique_ptr<Place[], Free> places;
+    const std::unique_ptr<Place[], void (*)(Place*)> places;
   };
 
-  static Place* places_for(std::size_t size) {
-    constexpr std::size_t huge_page = 2u << 20;
+  // Large ones begin with a huge page. A table is jumped about in: each small page would cost a walk through the page
+  // tables as well. Only a wish.
+  static std::unique_ptr<Place[], void (*)(Place*)> places_for(std::size_t size) {
+    constexpr std::align_val_t huge_page{2u << 20};
+    constexpr std::align_val_t line{alignof(Place)};
     const std::size_t bytes = size * sizeof(Place);
-    const bool large = bytes >= huge_page;
-    void* const memory = std::aligned_alloc(large ? huge_page : alignof(Place), bytes);
-    if (memory == nullptr) throw std::bad_alloc();
-    // A table is jumped about in: each small page would cost a walk through the page tables as well. Only a wish.
+    const bool large = bytes >= static_cast<std::size_t>(huge_page);
+    void* const memory = ::operator new(bytes, large ? huge_page : line);
     if (large) ::madvise(memory, bytes, MADV_HUGEPAGE);
-    return static_cast<Place*>(memory);
+    Place* const places = static_cast<Place*>(memory);
+    std::uninitialized_default_construct_n(places, size);
+    const auto free_large = [](Place* all) { ::operator delete(all, huge_page); };
+    const auto free_small = [](Place* all) { ::operator delete(all, line); };
+    return {places, large ? +free_large : +free_small};
   }
 
-  static std::size_t hash_of(std::string_view name) noexcept { return std::hash<std::string_view>{}(name); }
+  // The place is in a table by the part of the hash that it keeps: to grow touches no entry.
+  static std::uint32_t hash_of(std::string_view name) noexcept { return static_cast<std::uint32_t>(Hash{}(name)); }
 
-  static void put(Table& table, T* entry, std::uint32_t number) noexcept {
-    const std::string_view name = entry->name;
-    const std::size_t hash = hash_of(name);
+  static Place& free_place(Table& table, std::uint32_t hash) noexcept {
     std::size_t i = hash;
     while (table.places[i & table.mask].entry.load(std::memory_order_relaxed) != nullptr) ++i;
-    Place& place = table.places[i & table.mask];
-    place.hash = static_cast<std::uint32_t>(hash);
-    place.number = number;
-    place.size = static_cast<std::uint32_t>(name.size());
-    std::memcpy(place.text, name.data(), std::min(name.size(), sizeof place.text));
-    place.entry.store(entry, std::memory_order_release);
+    return table.places[i & table.mask];
+  }
+
+  // Nobody reads `to` yet.
+  static void copy(const Place& from, Place& to) noexcept {
+    to.hash = from.hash;
+    to.size = from.size;
+    to.number = from.number;
+    std::memcpy(to.text, from.text, std::min<std::size_t>(from.size, sizeof to.text));
+    to.entry.store(from.entry.load(std::memory_order_relaxed), std::memory_order_relaxed);
   }
 
   void grow(std::size_t size) {
@@ -118,8 +133,8 @@ class NameTable {
     if (!tables_.empty()) {
       const Table& full = *tables_.back();
       for (std::size_t i = 0; i <= full.mask; ++i) {
-        if (T* const entry = full.places[i].entry.load(std::memory_order_relaxed))
-          put(*table, entry, full.places[i].number);
+        const Place& place = full.places[i];
+        if (place.entry.load(std::memory_order_relaxed) != nullptr) copy(place, free_place(*table, place.hash));
       }
     }
     tables_.push_back(std::move(table));

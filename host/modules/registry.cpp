@@ -2,6 +2,7 @@
 #include "modules/registry.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "support/names.hpp"
 #include "support/result.hpp"
@@ -45,12 +46,16 @@ Method& Registry::add_method(Module& module, std::string_view name) {
   if (index >= chunks_.size() * chunk_size) {
     throw Failure{BP_LOAD_REFUSED, "the process has had " + std::to_string(index) + " wire names, which is the limit"};
   }
-  if (index % chunk_size == 0) {
+  // First all that can fail, so that no method is known to a part of the tables alone.
+  std::string kept(name);
+  methods_.make_room();
+  if (index / chunk_size == chunk_store_.size()) {
     chunk_store_.push_back(std::make_unique<Chunk>());
     chunks_[index / chunk_size].store(chunk_store_.back().get(), std::memory_order_release);
   }
+  if (module.methods.size() == module.methods.capacity()) module.methods.reserve(2 * module.methods.size() + 1);
   Method& method = method_store_.emplace_back();
-  method.name = name;
+  method.name = std::move(kept);
   method.module = &module;
   method.number = static_cast<std::uint32_t>(module.methods.size());
   method.index = index;
@@ -72,8 +77,10 @@ void Registry::bind(Generation& generation) {
   // So that publishing it cannot fail.
   for (const auto& function : generation.functions) {
     if (offers_.find(function->name) != nullptr) continue;
+    std::string kept(function->name);
+    offers_.make_room();
     Offer& offer = offer_store_.emplace_back();
-    offer.name = function->name;
+    offer.name = std::move(kept);
     offers_.add(&offer);
   }
 }
