@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "watchdog/watchdog.hpp"
 
+#include <algorithm>
 #include <future>
 #include <optional>
 #include <utility>
@@ -11,13 +12,15 @@
 namespace backplane {
 
 Watchdog::Watchdog(const WatchdogOptions& options, Judge::Probe probe)
-    : judge_(options, std::move(probe)), thread_([this] { run(); }) {}
+    : first_look_(std::min(options.period, 10 * nanos_per_ms)),
+      judge_(options, std::move(probe)),
+      thread_([this] { run(); }) {}
 
 Watchdog::~Watchdog() {
   {
     const MutexLock lock(mutex_);
     stop_ = true;
-    changed_.notify_all();
+    alarm_.set(0);
   }
   thread_.join();
 }
@@ -46,8 +49,7 @@ bool Watchdog::unwatch(Id id, std::chrono::milliseconds timeout) {
 void Watchdog::post(Id owner, std::function<void()> job) {
   const MutexLock lock(mutex_);
   jobs_.push_back({owner, std::move(job)});
-  woken_ = true;
-  changed_.notify_all();
+  alarm_.set(0);
 }
 
 void Watchdog::flush() {
@@ -56,10 +58,11 @@ void Watchdog::flush() {
   reached.get_future().wait();
 }
 
-void Watchdog::wake() noexcept {
+// Of several threads one does it.
+void Watchdog::set_alarm() noexcept {
+  if (!asleep_.exchange(false, std::memory_order_seq_cst)) return;
   const MutexLock lock(mutex_);
-  woken_ = true;
-  changed_.notify_all();
+  if (!wanted()) alarm_.set(first_look_);
 }
 
 void Watchdog::run() {
@@ -79,8 +82,8 @@ void Watchdog::run() {
   }
 }
 
-// Without a timeout only if nothing is busy now and nothing has moved since the last look: under steady
-// traffic with short pauses, each wake-up would otherwise have to wake this thread too.
+// Without an alarm only if nothing is busy now and nothing has moved since the last look: under steady
+// traffic with short pauses, each wake-up would otherwise have to set one.
 void Watchdog::wait() {
   asleep_.store(true, std::memory_order_seq_cst);
   std::optional<Nanos> interval;
@@ -90,16 +93,17 @@ void Watchdog::wait() {
   }
   if (interval) asleep_.store(false, std::memory_order_seq_cst);
   {
-    MutexLock lock(mutex_);
-    if (interval) {
-      changed_.wait_for(lock, std::chrono::nanoseconds(*interval),
-                        [this]() BP_REQUIRES(mutex_) { return stop_ || !jobs_.empty(); });
-    } else {
-      changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return stop_ || woken_ || !jobs_.empty(); });
-    }
-    asleep_.store(false, std::memory_order_seq_cst);
-    woken_ = false;
+    const MutexLock lock(mutex_);
+    if (wanted()) {
+      // It is set to now.
+    } else if (interval) {
+      alarm_.set(*interval);
+    } else if (asleep_.load(std::memory_order_seq_cst)) {
+      alarm_.clear();
+    }  // else somebody has become busy, and has set it or is about to
   }
+  alarm_.wait();
+  asleep_.store(false, std::memory_order_seq_cst);
   if (interval) return;
   const MutexLock lock(judge_mutex_);
   judge_.slept(now());  // what happened meanwhile is nobody's stall

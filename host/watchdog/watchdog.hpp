@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "support/mutex.hpp"
+#include "watchdog/alarm.hpp"
 #include "watchdog/judge.hpp"
 
 namespace backplane {
@@ -32,10 +33,11 @@ class Watchdog {
   bool unwatch(Id id, std::chrono::milliseconds timeout = std::chrono::hours(24));
 
   /// A watched thread has become busy: call after Heartbeat::busy(). Costs a load while the watchdog is
-  /// awake. Both sides use seq_cst: either the watchdog, having said that it sleeps, sees the thread
-  /// busy when it looks once more, or the thread sees that it sleeps.
+  /// awake; if it sleeps without an alarm, one system call, which sets the alarm and does not wake it: to wake a thread
+  /// takes longer than most of what a thread becomes busy for. Both sides use seq_cst: either the watchdog, having said
+  /// that it sleeps, sees the thread busy when it looks once more, or the thread sees that it sleeps.
   void active() noexcept {
-    if (asleep_.load(std::memory_order_seq_cst)) wake();
+    if (asleep_.load(std::memory_order_seq_cst)) set_alarm();
   }
 
   /// Runs `job` on the watchdog thread soon, for events that must not wait for a stuck queue; not once
@@ -58,20 +60,24 @@ class Watchdog {
   void run_jobs();
   void look();
   void run_for(Id owner, const std::function<void()>& job);
-  void wake() noexcept;
+  bool wanted() const BP_REQUIRES(mutex_) { return stop_ || !jobs_.empty(); }
+  void set_alarm() noexcept;
+
+  // How long after a thread became busy the first look comes: not at once, lest it is in the way of what the thread
+  // does.
+  const Nanos first_look_;
 
   // Its own, so that whoever posts, or wakes the thread, does not wait for a look. Taken before mutex_.
   Mutex judge_mutex_;
   Judge judge_ BP_GUARDED_BY(judge_mutex_);
 
   Mutex mutex_;
-  Condition changed_;
+  Alarm alarm_;         // what the thread sleeps by; set with mutex_ held, and to "now" as long as the thread is wanted
   Condition returned_;  // running_ has changed
   std::deque<Job> jobs_ BP_GUARDED_BY(mutex_);
   Id running_ BP_GUARDED_BY(mutex_) = 0;  // whose `tell` or job runs
   bool stop_ BP_GUARDED_BY(mutex_) = false;
-  bool woken_ BP_GUARDED_BY(mutex_) = false;
-  std::atomic<bool> asleep_{false};
+  std::atomic<bool> asleep_{false};  // and the alarm is not set
   std::thread thread_;
 };
 
