@@ -7,17 +7,12 @@
 
 namespace backplane {
 
-/// Something that another thread wants done on the request thread: an answer to apply, a task to run.
+/// Something that another thread wants done on the request thread: an answer to apply, a task to run. The base of what
+/// it is about.
 struct Mail {
   Mail* next = nullptr;
   /// Called once, on the request thread. It may free the mail.
   void (*apply)(Mail& self) = nullptr;
-};
-
-/// Mail that is part of what it is about.
-template <class T>
-struct MailFrom : Mail {
-  T* owner = nullptr;
 };
 
 using Mailbox = MpscQueue<Mail>;

@@ -14,6 +14,8 @@ namespace backplane {
 
 /// An answer on its way: what bp_answer shows, owned.
 class Answer {
+  [[no_unique_address]] Payload payload_;  // with `status` in its padding
+
  public:
   bp_status status = BP_OK;
 
@@ -56,9 +58,9 @@ class Answer {
     std::vector<std::uint8_t> detail;
   };
 
-  Payload payload_;
   std::unique_ptr<Error> error_;
 };
+static_assert(sizeof(Answer) == Payload::inline_capacity + 16, "each open call has one");
 
 /// Whether `status` may end a call: whether a handler or a host function may answer it.
 constexpr bool is_terminal(bp_status status) noexcept {

@@ -14,16 +14,19 @@ namespace backplane {
 /// Bytes that travel with a record: small ones inside it, larger ones in a buffer of their own.
 class Payload {
  public:
-  static constexpr std::size_t inline_capacity = 80;
+  static constexpr std::size_t inline_capacity = 64;
 
-  Payload() = default;
+  Payload() noexcept {}
   Payload(Payload&& other) noexcept { *this = std::move(other); }
   Payload& operator=(Payload&& other) noexcept {
     if (this == &other) return *this;
     clear();
-    size_ = std::exchange(other.size_, 0);
-    buffer_ = std::exchange(other.buffer_, nullptr);
-    if (buffer_ == nullptr && size_ != 0) std::memcpy(inline_, other.inline_, size_);
+    if (other.in_buffer()) {
+      buffer_ = other.buffer_;
+    } else {
+      std::memcpy(inline_, other.inline_, other.size_);
+    }
+    size_ = std::exchange(other.size_, std::uint8_t{0});
     return *this;
   }
   ~Payload() { clear(); }
@@ -32,15 +35,9 @@ class Payload {
   bool copy(bp_bytes from) noexcept {
     clear();
     if (from.size == 0) return true;
-    std::uint8_t* to = inline_;
-    if (from.size > inline_capacity) {
-      buffer_ = new_buffer(from.size);
-      if (buffer_ == nullptr) return false;
-      buffer_->size = from.size;
-      to = buffer_->data;
-    }
-    std::memcpy(to, from.data, from.size);
-    size_ = from.size;
+    if (from.size > inline_capacity) return copy_to_buffer(from);
+    std::memcpy(inline_, from.data, from.size);
+    size_ = static_cast<std::uint8_t>(from.size);
     return true;
   }
 
@@ -49,36 +46,55 @@ class Payload {
     clear();
     std::memcpy(inline_, from, 16);
     if (size > 16) std::memcpy(inline_ + 16, from + 16, inline_capacity - 16);
-    size_ = size;
+    size_ = static_cast<std::uint8_t>(size);
   }
 
   /// Takes `buffer` over.
   void adopt(bp_buffer* buffer) noexcept {
     clear();
     buffer_ = buffer;
-    size_ = buffer->size;
+    size_ = is_buffer;
   }
 
   /// Forgets an adopted buffer: it is its former owner's again.
-  void disown() noexcept {
-    buffer_ = nullptr;
-    size_ = 0;
-  }
+  void disown() noexcept { size_ = 0; }
 
   /// Never with a null pointer, so that nobody need ask.
-  bp_bytes view() const noexcept { return {buffer_ != nullptr ? buffer_->data : inline_, size_}; }
+  bp_bytes view() const noexcept {
+    if (in_buffer()) [[unlikely]]
+      return {buffer_->data, buffer_->size};
+    return {inline_, size_};
+  }
 
-  std::size_t size() const noexcept { return size_; }
+  std::size_t size() const noexcept { return in_buffer() ? buffer_->size : size_; }
 
   void clear() noexcept {
-    if (buffer_ != nullptr) free_buffer(std::exchange(buffer_, nullptr));
+    if (in_buffer()) [[unlikely]]
+      free_buffer(buffer_);
     size_ = 0;
   }
 
  private:
-  std::size_t size_ = 0;
-  bp_buffer* buffer_ = nullptr;
-  std::uint8_t inline_[inline_capacity];
+  static constexpr std::uint8_t is_buffer = UINT8_MAX;
+  static_assert(inline_capacity < is_buffer);
+
+  bool in_buffer() const noexcept { return size_ == is_buffer; }
+
+  bool copy_to_buffer(bp_bytes from) noexcept {
+    bp_buffer* const buffer = new_buffer(from.size);
+    if (buffer == nullptr) return false;
+    buffer->size = from.size;
+    std::memcpy(buffer->data, from.data, from.size);
+    adopt(buffer);
+    return true;
+  }
+
+  union {
+    std::uint8_t inline_[inline_capacity];
+    bp_buffer* buffer_;  // owned
+  };
+  // Of the inline bytes, or is_buffer. What is behind it is padding, which a record may put to use.
+  std::uint8_t size_ = 0;
 };
 
 }  // namespace backplane

@@ -58,11 +58,10 @@ bp_status RequestLoop::partial(Request& request, bp_token token, const bp_answer
   const std::uint32_t before = request.partials.fetch_add(1, std::memory_order_relaxed);
   request.unlock(token);
   part->request = &request;
-  part->is_part = true;
   part->answer.assign(answer);
   part->apply = [](Mail& mail) {
     auto& self = static_cast<Part&>(mail);
-    self.request->loop.load(std::memory_order_relaxed)->deliveries_.push(&self);
+    self.request->loop.load(std::memory_order_relaxed)->deliveries_.push(&mail);
   };
   if (loop.on_thread() && before == 0) {
     part->apply(*part);
@@ -107,7 +106,7 @@ void RequestLoop::end_unwanted(Request& request, bp_token token, bp_status cause
     // It has an answer, which waits no longer for the end of the run.
     bp_status none = BP_OK;
     request.cause.compare_exchange_strong(none, cause, std::memory_order_release);
-    if (std::exchange(request.held, false)) deliveries_.push(&request.delivery);
+    if (std::exchange(request.held, false)) deliveries_.push(static_cast<Delivery*>(&request));
     return;
   }
   request.cause.store(cause, std::memory_order_release);
@@ -138,12 +137,11 @@ bp_status RequestLoop::answer_pending(bp_token token, const bp_answer& answer, R
 }
 
 void RequestLoop::send_pending(Pending& pending) noexcept {
-  pending.answered.owner = &pending;
-  pending.answered.apply = [](Mail& mail) {
-    Pending& done = *static_cast<MailFrom<Pending>&>(mail).owner;
+  pending.apply = [](Mail& mail) {
+    auto& done = static_cast<Pending&>(mail);
     done.loop.load(std::memory_order_relaxed)->pending_answered(done);
   };
-  send(pending.answered);
+  send(static_cast<Mail&>(pending));
 }
 
 // The request thread's own end of a call with a callback, if nobody was faster.
@@ -158,7 +156,7 @@ void RequestLoop::pending_answered(Pending& pending) {
   Waiter* const waiter = pending.waiter;
   LoopCounts::add(pending.failed ? counts_.tokens_failed : counts_.tokens_answered);
   if (pending.on_answer != nullptr) {
-    timers_.cancel(pending.timer);
+    timers_.cancel(pending);
     const bp_answer answer = pending.answer.view();
     heartbeat_.running(pending.caller->method, pending.caller->generation->number);
     pending.on_answer(pending.user, &answer);

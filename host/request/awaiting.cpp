@@ -70,7 +70,7 @@ void RequestLoop::await(Waiter& waiter, Start start) {
     begin();
     if (waiter.done) return;
     watch_time(request);
-    if (request.run_weight != 0) request.ran += span(request.slice, ticks());
+    if (request.run_weight != 0) request.leaves_thread(ticks());
     const Environment* const environment = request.environment.load(std::memory_order_relaxed);
     waiter.fiber->suspend(environment == nullptr ? waiter.fiber->stack() : environment->active_stack());
     return;  // resume() has begun the next slice
@@ -89,14 +89,14 @@ void RequestLoop::await(Waiter& waiter, Start start) {
     waiter.answer.fail(BP_OUT_OF_MEMORY, "no memory to begin the wait");
     return;
   }
-  request.ran += span(request.slice, ticks());
+  request.leaves_thread(ticks());
   workers_.begin_wait();
   {
     MutexLock lock(sleep.mutex);
     sleep.changed.wait(lock, [&waiter] { return waiter.done; });
   }
   workers_.end_wait();
-  request.slice = ticks();
+  request.is_back(ticks());
 }
 
 // The answer is in place: the handler may go on.
@@ -127,9 +127,9 @@ void RequestLoop::fail_wait(Waiter& waiter, bp_status status, std::string_view m
 
 // Ends what was set going for this wait and has not come to an end by itself.
 void RequestLoop::drop_operations(Waiter& waiter) {
-  timers_.cancel(waiter.timer);
+  timers_.cancel(waiter);
   if (Request* const call = std::exchange(waiter.call, nullptr)) {
-    call->waiter = nullptr;
+    call->forget_waiter();
     end_unwanted(*call, call->token(), BP_CANCELED);
   }
   if (Pending* const pending = std::exchange(waiter.pending, nullptr)) {
@@ -145,16 +145,15 @@ void RequestLoop::drop_operations(Waiter& waiter) {
 // False if it cannot, and the wait is over then.
 bool RequestLoop::set_timer(Waiter& waiter, std::uint64_t ms, bp_status meaning) {
   waiter.on_timer = meaning;
-  waiter.timer.owner = &waiter;
-  waiter.timer.fire = [](Timer& timer) {
-    auto& due = *static_cast<Waiter*>(timer.owner);
+  waiter.fire = [](Timer& timer) {
+    auto& due = static_cast<Waiter&>(timer);
     if (due.on_timer == BP_OK) {
       due.loop->complete_wait(due);
     } else {
       due.loop->fail_wait(due, due.on_timer, "no answer within the timeout");
     }
   };
-  if (timers_.set(waiter.timer, after_ms(ms))) return true;
+  if (timers_.set(waiter, after_ms(ms))) return true;
   fail_wait(waiter, BP_OUT_OF_MEMORY, "no memory for the timer");
   return false;
 }
@@ -249,18 +248,17 @@ bp_status RequestLoop::start_host_call(bp_token token, std::string_view name, bp
   pending->arm();
   const auto give_up = [&](bp_status status) {
     pending->claim(pending->token());
-    loop.timers_.cancel(pending->timer);
+    loop.timers_.cancel(*pending);
     LoopCounts::add(loop.counts_.tokens_failed);
     loop.free_pending(*pending);
     return status;
   };
   if (const Nanos deadline = deadline_of(*request, timeout_ms); deadline != 0) {
-    pending->timer.owner = pending;
-    pending->timer.fire = [](Timer& timer) {
-      auto& due = *static_cast<Pending*>(timer.owner);
+    pending->fire = [](Timer& timer) {
+      auto& due = static_cast<Pending&>(timer);
       due.loop.load(std::memory_order_relaxed)->fail_callback(due, BP_DEADLINE, "no answer within the timeout");
     };
-    if (!loop.timers_.set(pending->timer, deadline)) return give_up(BP_OUT_OF_MEMORY);
+    if (!loop.timers_.set(*pending, deadline)) return give_up(BP_OUT_OF_MEMORY);
   }
   std::string why;
   const bp_status status = loop.invoke(*pending, request->method, name, payload, why);

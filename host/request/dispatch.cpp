@@ -34,8 +34,8 @@ std::string no_reply_text(const Request& request) {
 void RequestLoop::admit(Request& request) {
   link_open(open_, request);
   LoopCounts::add(counts_.open);
-  if (request.from_outside) LoopCounts::add(counts_.accepted);
-  if (request.deadline != 0 && !set_timer(request) && request.claim(request.token())) {
+  if (request.from_outside()) LoopCounts::add(counts_.accepted);
+  if (request.deadline != 0 && !set_timer(request, 0) && request.claim(request.token())) {
     request.answer.fail(BP_OUT_OF_MEMORY, "no memory for the timer of its deadline");
     answered(request);
   }
@@ -79,7 +79,7 @@ void RequestLoop::run_on_worker(Request& request) {
 // Whether a handler that waits for this request holds its instance: then it would never be its turn.
 bool RequestLoop::caller_holds(const Request& request) noexcept {
   constexpr std::uint32_t kind = BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT;
-  for (const Waiter* waiter = request.waiter; waiter != nullptr; waiter = waiter->request.waiter) {
+  for (const Waiter* waiter = request.waiter(); waiter != nullptr; waiter = waiter->request.waiter()) {
     const Request& caller = waiter->request;
     if (caller.instance == request.instance && (caller.handler->flags & kind) == BP_HANDLER_BLOCKING) return true;
   }
@@ -89,9 +89,9 @@ bool RequestLoop::caller_holds(const Request& request) noexcept {
 void RequestLoop::start_worker(Request& request) {
   const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
   if (serial) request.instance->worker_busy = true;
-  request.worker_done.owner = &request;
-  request.worker_done.apply = [](Mail& mail) {
-    Request& done = *static_cast<MailFrom<Request>&>(mail).owner;
+  WorkerDone& returned = request;
+  returned.apply = [](Mail& mail) {
+    auto& done = static_cast<Request&>(static_cast<WorkerDone&>(mail));
     done.loop.load(std::memory_order_relaxed)->worker_returned(done);
   };
   // The worker is a sender for as long as it runs; see Sender.
@@ -99,12 +99,12 @@ void RequestLoop::start_worker(Request& request) {
   try {
     workers_.run([this, &request] {
       current_worker_request = &request;
-      request.began_to_run = request.slice = ticks();
+      request.gets_thread(ticks());
       // Canceled while it waited for a thread: nobody would hear it.
-      request.handled = request.open() ? call_handler(request) : BP_DONE;
-      request.ran += span(request.slice, ticks());
+      request.later = request.open() && call_handler(request) == BP_LATER;
+      request.leaves_thread(ticks());
       current_worker_request = nullptr;
-      send(request.worker_done);
+      send(static_cast<WorkerDone&>(request));
       senders_.fetch_sub(1, std::memory_order_release);
     });
   } catch (const std::exception& error) {
@@ -117,7 +117,7 @@ void RequestLoop::start_worker(Request& request) {
 void RequestLoop::worker_returned(Request& request) {
   bp_instance& instance = *request.instance;
   const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
-  handler_ended(request, request.handled);  // frees the request, maybe, but an instance ends by mail only
+  handler_ended(request, request.later);  // frees the request, maybe, but an instance ends by mail only
   if (!serial) return;
   instance.worker_busy = false;
   while (!instance.worker_busy) {
@@ -165,39 +165,36 @@ void RequestLoop::release_tallies() noexcept {
 void RequestLoop::watch_time(Request& request) {
   if (!request.wants_stale || request.began != 0) return;
   request.began = now();
-  request.next_stale = request.began + options_.stale_interval;
-  set_timer(request);  // without memory for it there are no warnings; the deadline's is set already
+  // Without memory for it there are no warnings; the deadline's is set already.
+  set_timer(request, request.began + options_.stale_interval);
 }
 
-// For the deadline or the next stale warning, whichever is earlier; 0 stands for none.
-bool RequestLoop::set_timer(Request& request) noexcept {
+// For the deadline or the next stale warning, whichever is earlier; 0 stands for none. Who is called when it is not for
+// the deadline knows what it is for.
+bool RequestLoop::set_timer(Request& request, Nanos stale) noexcept {
   const Nanos deadline = request.deadline;
-  const Nanos stale = request.next_stale;
-  request.timer.fire = on_request_timer;
-  request.timer.owner = &request;
-  return timers_.set(request.timer, deadline == 0 || stale == 0 ? deadline + stale : std::min(deadline, stale));
+  request.fire = on_request_timer;
+  return timers_.set(request, deadline == 0 || stale == 0 ? deadline + stale : std::min(deadline, stale));
 }
 
 void RequestLoop::on_request_timer(Timer& timer) {
-  auto& request = *static_cast<Request*>(timer.owner);
+  auto& request = static_cast<Request&>(timer);
   RequestLoop& loop = *request.loop.load(std::memory_order_relaxed);
   const Nanos time = now();
   if (request.deadline != 0 && request.deadline <= time) {
     return loop.end_unwanted(request, request.token(), BP_DEADLINE);
   }
   if (!request.open() && !request.held) return;
-  if (request.next_stale != 0 && request.next_stale <= time) {
-    const std::string elapsed = std::to_string((time - request.began) / nanos_per_ms);
-    const bp_answer answer{
-        sizeof(bp_answer), BP_STALE,     {reinterpret_cast<const std::uint8_t*>(elapsed.data()), elapsed.size()},
-        {"", 0},           {nullptr, 0}, nullptr};
-    loop.heartbeat_.beat();
-    loop.heartbeat_.replying(request.method);
-    request.on_reply(request.user, &answer);
-    loop.heartbeat_.running_nothing();
-    request.next_stale = time + loop.options_.stale_interval;
-  }
-  loop.set_timer(request);
+  // Not for the deadline, so it is time for a stale warning.
+  const std::string elapsed = std::to_string((time - request.began) / nanos_per_ms);
+  const bp_answer answer{
+      sizeof(bp_answer), BP_STALE,     {reinterpret_cast<const std::uint8_t*>(elapsed.data()), elapsed.size()},
+      {"", 0},           {nullptr, 0}, nullptr};
+  loop.heartbeat_.beat();
+  loop.heartbeat_.replying(request.method);
+  request.on_reply(request.user, &answer);
+  loop.heartbeat_.running_nothing();
+  loop.set_timer(request, time + loop.options_.stale_interval);
 }
 
 }  // namespace backplane

@@ -138,7 +138,10 @@ bp_status RequestLoop::fiber_ended(bp_token call, std::uint64_t* id, bp_status* 
 void RequestLoop::end_environment(Request& request) noexcept {
   std::unique_ptr<Environment> environment(request.environment.load(std::memory_order_relaxed));
   environment->close();  // fibers that clean up may still use what the request has
-  request.returned_fiber = environment->returned();
+  if (const std::uint64_t id = environment->returned(); id != 0) {
+    request.entry_returned = true;
+    request.returned_fiber = id;
+  }
   request.quick = false;
   request.disown();
   if (environment->swallowed() != 0) {
@@ -158,7 +161,7 @@ void RequestLoop::end_environment(Request& request) noexcept {
   request.environment.store(nullptr, std::memory_order_relaxed);
   if (environments_.size() < environments_.capacity() && environment->worth_keeping())
     environments_.push_back(std::move(environment));
-  if (std::exchange(request.held, false)) deliveries_.push(&request.delivery);
+  if (std::exchange(request.held, false)) deliveries_.push(static_cast<Delivery*>(&request));
 }
 
 // On the thread's signal stack: who runs here, if `address` is in the guard of its stack.

@@ -81,7 +81,7 @@ void RequestLoop::cancel_open() {
     end_unwanted(*request, request->token(), BP_CANCELED);
     bp_status none = BP_OK;
     request->cause.compare_exchange_strong(none, BP_CANCELED, std::memory_order_release);
-    if (request->awaiting != nullptr) fail_wait(*request->awaiting, BP_CANCELED, stopping_text);
+    if (Waiter* const awaited = request->awaited()) fail_wait(*awaited, BP_CANCELED, stopping_text);
   }
 }
 

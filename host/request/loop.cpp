@@ -246,7 +246,7 @@ void RequestLoop::resume(Fiber& fiber) {
   running_fiber_ = &fiber;
   if (fiber.user != nullptr) {
     auto& request = *static_cast<Request*>(fiber.user);
-    if (request.run_weight != 0) request.slice = ticks();
+    if (request.run_weight != 0) request.is_back(ticks());
     heartbeat_.running(request.handler->method, request.handler->generation->number);
     enter_environment(request);
   }

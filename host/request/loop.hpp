@@ -237,7 +237,7 @@ class RequestLoop {
   static bool caller_holds(const Request& request) noexcept;
   void start_worker(Request& request);
   void worker_returned(Request& request);
-  void handler_ended(Request& request, bp_handled handled);
+  void handler_ended(Request& request, bool later);
   void begin(Request& request, const Route& route);
   void find_route(Request& request, const Generation* running);
   Route* route_of(const Method& method) noexcept;
@@ -245,7 +245,7 @@ class RequestLoop {
   void release_tallies() noexcept;
   void release_if_done(Request& request);
   void watch_time(Request& request);
-  bool set_timer(Request& request) noexcept;
+  bool set_timer(Request& request, Nanos stale) noexcept;
   void end(Request& request);
   static void on_request_timer(Timer& timer);
 
@@ -389,8 +389,8 @@ class RequestLoop {
   std::uint32_t in_function_ = 0;  // host functions that the running handler is in
   int budget_ = 0;                 // requests that this turn may still begin
   std::vector<Route> routes_;      // by Method::index
-  Fifo<Delivery> deliveries_;
-  Request* open_ = nullptr;  // every admitted request that is not freed
+  Fifo<Mail> deliveries_;          // Delivery
+  Request* open_ = nullptr;        // every admitted request that is not freed
   Pending* open_pending_ = nullptr;
   std::vector<std::unique_ptr<bp_instance>> instances_;  // by Generation::slot
   Fifo<bp_instance> idle_instances_;                     // to be ended when nothing is in the midst of them
@@ -418,7 +418,9 @@ class RequestLoop {
 };
 
 /// A partial reply on its way.
-struct RequestLoop::Part : Mail, Delivery {
+struct RequestLoop::Part : Delivery {
+  Part() noexcept : Delivery(true) {}
+  Request* request = nullptr;
   Answer answer;
 };
 

@@ -21,28 +21,23 @@ std::string returned_text(const Request& request) {
 
 void set_up(Request& request, RequestLoop* loop) {
   request.loop.store(loop, std::memory_order_relaxed);
-  request.delivery.request = &request;
   request.method = nullptr;
   request.on_reply = nullptr;
   request.user = nullptr;
-  request.waiter = nullptr;
   request.deadline = 0;
-  request.submitted = 0;
-  request.wants_stale = false;
-  request.from_outside = request.quick = false;
-  request.shared_way = false;
+  request.waited = 0;
+  request.wants_stale = request.shared_way = request.quick = false;
   request.handler = nullptr;
   request.instance = nullptr;
   request.tally = nullptr;
-  request.ran = 0;
   request.run_weight = 0;
   request.awaiting = nullptr;
   request.cause.store(BP_OK, std::memory_order_relaxed);
   request.environment.store(nullptr, std::memory_order_relaxed);
-  request.returned_fiber = 0;
+  request.entry_returned = false;
   request.held = request.ended = request.leaving = request.delivered = false;
   request.partials.store(0, std::memory_order_relaxed);
-  request.began = request.next_stale = 0;
+  request.began = request.when = 0;
 }
 
 // The request thread's: a record set up and with a fresh token. Null if memory cannot be had.
@@ -68,9 +63,8 @@ void RequestLoop::free_request(Request& request) noexcept {
     request.handler = nullptr;
     request.instance = nullptr;
     request.tally = nullptr;
-    request.ran = 0;
     request.run_weight = 0;
-    request.from_outside = request.quick = request.ended = request.leaving = request.delivered = false;
+    request.quick = request.ended = request.leaving = request.delivered = false;
   } else {
     set_up(request, this);
   }
@@ -85,9 +79,9 @@ inline Request* RequestLoop::read_letter(const Letter& letter) noexcept {
   request->method = letter.method;
   request->on_reply = letter.on_reply;
   request->user = letter.user;
-  request->submitted = letter.submitted;
+  request->waited = letter.submitted;
   request->wants_stale = letter.wants_stale;
-  request->from_outside = request->quick = true;
+  request->quick = true;
   if (letter.in_buffer) {
     request->payload.adopt(letter.buffer);
   } else {
@@ -178,7 +172,7 @@ inline void RequestLoop::begin(Request& request, const Route& route) {
   request.handler = route.handler;
   request.instance = route.instance;
   request.tally = route.tally;
-  request.run_weight = route.tally->weight_of_next();
+  request.run_weight = static_cast<std::uint8_t>(route.tally->weight_of_next());
   LoopCounts::add(route.instance->in_flight);
   Tally::add(route.tally->calls);
   Tally::add(route.tally->bytes_in, request.payload.size());
@@ -205,7 +199,7 @@ void RequestLoop::find_route(Request& request, const Generation* running) {
   Route* const route = route_of(*request.method);
   if (route != nullptr && route->tally != nullptr) {
     request.tally = route->tally;
-    request.run_weight = request.tally->weight_of_next();
+    request.run_weight = static_cast<std::uint8_t>(request.tally->weight_of_next());
     Tally::add(request.tally->calls);
     Tally::add(request.tally->bytes_in, request.payload.size());
   }
@@ -220,23 +214,20 @@ void RequestLoop::find_route(Request& request, const Generation* running) {
 
 inline void RequestLoop::run_here(Request& request) {
   heartbeat_.running(request.method, request.handler->generation->number);
-  const bool measured = request.run_weight != 0 || request.submitted != 0;
-  if (measured) request.began_to_run = request.slice = ticks();
+  if (request.run_weight != 0 || request.waited != 0) request.gets_thread(ticks());
   const bp_handled handled = call_handler(request);
-  if (request.run_weight != 0) request.ran += span(request.slice, ticks());
-  handler_ended(request, handled);
+  if (request.run_weight != 0) request.leaves_thread(ticks());
+  handler_ended(request, handled == BP_LATER);
 }
 
-void RequestLoop::handler_ended(Request& request, bp_handled handled) {
+void RequestLoop::handler_ended(Request& request, bool later) {
   if (request.environment.load(std::memory_order_relaxed) != nullptr) end_environment(request);
   if (request.tally != nullptr) {
-    if (request.submitted != 0) {
-      request.tally->wait.record(span(request.submitted, request.began_to_run), Tally::sample);
-    }
-    if (request.run_weight != 0) request.tally->ran(request.ran, request.run_weight);
+    if (request.waited != 0) request.tally->wait.record(request.waited, Tally::sample);
+    if (request.run_weight != 0) request.tally->ran(request.time_ran(), request.run_weight);
   }
   const bool is_static = (request.handler->flags & BP_HANDLER_STATIC) != 0;
-  if (handled == BP_LATER && !is_static && request.returned_fiber == 0) {
+  if (later && !is_static && !request.entry_returned) {
     if (request.open()) watch_time(request);
   } else if (request.open() && request.claim(request.token())) {
     request.answer.fail(BP_NO_REPLY, no_reply_text(request));
@@ -249,18 +240,15 @@ void RequestLoop::handler_ended(Request& request, bp_handled handled) {
 // the way of the mailbox, as they may have: an answer must not overtake them.
 void RequestLoop::answered(Request& request) {
   if (on_thread() && request.partials.load(std::memory_order_acquire) == 0) return deliver_soon(request);
-  request.answered.owner = &request;
-  request.answered.apply = [](Mail& mail) {
-    Request& done = *static_cast<MailFrom<Request>&>(mail).owner;
-    done.loop.load(std::memory_order_relaxed)->deliveries_.push(&done.delivery);
-  };
-  send(request.answered);
+  Delivery& delivery = request;
+  delivery.apply = [](Mail& mail) { Request::of(mail).loop.load(std::memory_order_relaxed)->deliveries_.push(&mail); };
+  send(delivery);
 }
 
 // In this turn of the loop.
 void RequestLoop::deliver_soon(Request& request) noexcept {
   request.leaving = true;
-  deliveries_.push(&request.delivery);
+  deliveries_.push(static_cast<Delivery*>(&request));
 }
 
 // The handler replies from where it runs, so the loop cannot go away, and the record need not be looked for.
@@ -298,7 +286,7 @@ void RequestLoop::end(Request& request) {
 
 void RequestLoop::release_if_done(Request& request) {
   if (!request.ended || !request.delivered || request.partials.load(std::memory_order_acquire) != 0) return;
-  if (request.timer.is_set()) timers_.cancel(request.timer);
+  timers_.cancel(request);
   if (is_linked(request)) unlink_open(request);
   bp_instance* const instance = request.instance;
   if (request.tally != nullptr) Tally::add(request.tally->ended);
@@ -315,11 +303,12 @@ bool RequestLoop::deliver_replies() {
   if (no_memory_) refuse_letter();
   if (deliveries_.empty()) return false;
   // A callback may cancel another request, and so add to the list.
-  while (Delivery* const delivery = deliveries_.pop()) {
-    if (delivery->is_part) {
-      deliver_part(static_cast<Part&>(*delivery));
+  while (Mail* const mail = deliveries_.pop()) {
+    auto& delivery = static_cast<Delivery&>(*mail);
+    if (delivery.is_part) {
+      deliver_part(static_cast<Part&>(delivery));
     } else {
-      deliver_terminal(*delivery->request);
+      deliver_terminal(static_cast<Request&>(delivery));
     }
     heartbeat_.beat();
   }
@@ -350,41 +339,42 @@ inline void RequestLoop::deliver_quickly(Request& request) {
 }
 
 void RequestLoop::deliver_terminal(Request& request) {
-  if (request.quick && request.ended && request.tally != nullptr && request.returned_fiber == 0) [[likely]] {
+  if (request.quick && request.ended && request.tally != nullptr) [[likely]] {
     return deliver_quickly(request);
   }
   const bool unwanted = request.cause.load(std::memory_order_relaxed) != BP_OK;
   if (request.environment.load(std::memory_order_relaxed) != nullptr &&
       !unwanted) {  // end_environment() brings it here again
     request.held = true;
-    if (request.deadline != 0 || request.next_stale != 0) set_timer(request);
+    if (request.when != 0 && !request.is_set()) timers_.set(request, request.when);  // it was due meanwhile
     return;
   }
-  if (request.returned_fiber != 0 && !unwanted) {
+  if (request.entry_returned && !unwanted) {
     request.answer.fail(BP_ENTRY_RETURNED, returned_text(request));
   }
   request.delivered = true;
-  if (request.timer.is_set()) timers_.cancel(request.timer);
+  timers_.cancel(request);
   if (request.tally != nullptr) {
     Tally::add(request.tally->bytes_out, request.answer.payload().view().size);
     if (request.answer.status != BP_OK) Tally::add(request.tally->errors);
   }
-  if (request.from_outside) {
+  if (request.from_outside()) {
     LoopCounts::add(counts_.replied);
     if (request.answer.status != BP_OK) LoopCounts::add(counts_.errors);
   }
-  if (Waiter* const waiter = std::exchange(request.waiter, nullptr)) {
-    waiter->call = nullptr;
-    waiter->answer = std::move(request.answer);
-    complete_wait(*waiter);
-  } else if (request.on_reply != nullptr) {
+  if (request.on_reply != nullptr) {
     const bp_answer answer = request.answer.view();
     heartbeat_.replying(request.method);
     request.on_reply(request.user, &answer);
+  } else if (Waiter* const waiter = request.waiter()) {
+    request.forget_waiter();
+    waiter->call = nullptr;
+    waiter->answer = std::move(request.answer);
+    complete_wait(*waiter);
   }
-  if (!request.ended && request.awaiting != nullptr) {
+  if (Waiter* const awaited = request.awaited(); awaited != nullptr && !request.ended) {
     const bp_status cause = request.cause.load(std::memory_order_relaxed);
-    if (cause != BP_OK) fail_wait(*request.awaiting, cause, "the request is not wanted any more");
+    if (cause != BP_OK) fail_wait(*awaited, cause, "the request is not wanted any more");
   }
   release_if_done(request);
 }

@@ -4,6 +4,7 @@
 #include <backplane/backplane.h>
 #include <backplane/ext/await.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -27,12 +28,15 @@ struct Waiter;
 inline constexpr unsigned request_kind = 1;
 inline constexpr unsigned pending_kind = 2;
 
-/// One reply to hand out. Part of what it is about, so that delivering needs no memory.
-struct Delivery {
-  Delivery* next = nullptr;
-  Request* request = nullptr;
-  bool is_part = false;  ///< a partial reply; else the terminal one, which lies in the request
+/// A reply to hand out: the base of what has it, so that delivering needs no memory. Mail, for an answer from
+/// elsewhere.
+struct Delivery : Mail {
+  explicit Delivery(bool part) noexcept : is_part(part) {}
+  const bool is_part;  ///< of a partial reply; else the terminal one, of a request
 };
+
+/// Tells the request thread that a blocking handler has returned.
+struct WorkerDone : Mail {};
 
 /// A call on its way to the request thread, which makes a Request of it: written and read in place, in the submitter's
 /// lane. One that is to be found before it begins (to be canceled, or for its deadline) is a Request from the first.
@@ -53,77 +57,98 @@ struct Letter {
 /// One accepted call, from submit until both its terminal reply is delivered and its handler has
 /// ended. Its token may be claimed once, by whoever answers it first: the handler, a cancel, the
 /// deadline, the host. Who has claimed it fills in `answer` and tells the loop.
-struct Request : Record {
+///
+/// Millions may be open at once, so there is no hole in it; and each that is answered at once passes through the
+/// request thread's cache, so what that takes lies together, from the Record on, and what it does not lies outside.
+struct Request : WorkerDone, Timer, Record, Delivery {
+  Request() noexcept : Delivery(false) {}
+  static Request& of(Mail& delivery) noexcept { return static_cast<Request&>(static_cast<Delivery&>(delivery)); }
+
+  // The request thread's. Bytes, not bits, here and below: other threads write some of them.
+  bool quick = false;           ///< a letter that no turn of the loop has left open: not linked
+  bool leaving = false;         ///< the terminal reply is delivered in this turn of the loop
+  bool ended = false;           ///< no handler runs or will run
+  bool delivered = false;       ///< the terminal reply has been
+  bool held = false;            ///< the terminal reply waits for the end of the environment
+  bool entry_returned = false;  ///< of a fiber, and nobody asked about it: the answer says so
+  std::uint8_t run_weight = 0;  ///< see Tally::weight_of_next()
+  static_assert(Tally::sample <= UINT8_MAX);
+
+  Request* next = nullptr;  ///< in the ingress, the queue, an instance's waiting list, or among free ones
+
   // Set by the submitter, constant afterwards.
-  std::atomic<RequestLoop*> loop{nullptr};  ///< atomic for stale lookups alone
-  const Method* method = nullptr;           ///< null: `answer` says already what is wrong
-  Payload payload;
-  bp_reply_fn on_reply = nullptr;  ///< null: `waiter` gets the answer
-  void* user = nullptr;
-  Waiter* waiter = nullptr;  ///< a handler's await, cleared by the request thread when it gives up
-  Nanos deadline = 0;
-  Ticks submitted = 0;  ///< 0: not measured
-  bool wants_stale = false;
-  bool from_outside = false;
-
-  Request* next = nullptr;  ///< in the ingress, the queue, or an instance's waiting list
-
-  // The claimer's, then the request thread's.
-  Answer answer;
-  MailFrom<Request> answered;  ///< tells the request thread of an answer from elsewhere
-  Delivery delivery;
+  const Method* method = nullptr;  ///< null: `answer` says already what is wrong
+  bp_reply_fn on_reply = nullptr;  ///< null: a waiter gets the answer, if anybody does
+  void* user = nullptr;            ///< for on_reply; or the waiter
+  /// When it was submitted; as soon as it has a handler's thread, how long it waited for that. 0: not measured.
+  Ticks waited = 0;
 
   // The request thread's.
   const Handler* handler = nullptr;
   bp_instance* instance = nullptr;
-  Tally* tally = nullptr;               ///< where it is counted; null if it is not
-  Waiter* awaiting = nullptr;           ///< what the handler waits for
-  std::atomic<bp_status> cause{BP_OK};  ///< BP_CANCELED or BP_DEADLINE once it is no longer wanted
+  Tally* tally = nullptr;  ///< where it is counted; null if it is not
+
+  [[no_unique_address]] Payload payload;  ///< the submitter's; with the next three in its padding
+  bool wants_stale = false;               ///< the submitter's
+  bool shared_way = false;                ///< it came by the ingress's shared queue, where it still counts
+  bool later = false;                     ///< what a blocking handler has returned: BP_LATER
+
+  Answer answer;  ///< the claimer's, then the request thread's
+
   /// Owned, from the first fiber to end_environment(). Atomic for other threads, which may only ask whether there
   /// is one, and then have the request thread look with the token.
   std::atomic<Environment*> environment{nullptr};
-  std::uint64_t returned_fiber = 0;        ///< whose entry returned, which nobody asked about: the answer says so
-  bool held = false;                       ///< the terminal reply waits for the end of the environment
-  bool ended = false;                      ///< no handler runs or will run
-  bool leaving = false;                    ///< the terminal reply is delivered in this turn of the loop
-  bool quick = false;                      ///< a letter that no turn of the loop has left open: not linked
-  bool shared_way = false;                 ///< it came by the ingress's shared queue, where it still counts
-  bool delivered = false;                  ///< the terminal reply has been
   std::atomic<std::uint32_t> partials{0};  ///< partial replies on their way
-  MailFrom<Request> worker_done;           ///< a blocking handler has returned
-  bp_handled handled = BP_DONE;            ///< what it returned
+  std::atomic<bp_status> cause{BP_OK};     ///< BP_CANCELED or BP_DEADLINE once it is no longer wanted
+  Nanos deadline = 0;                      ///< the submitter's
 
-  // Of whichever thread runs the handler.
-  Ticks began_to_run = 0;        ///< when it first got its thread
-  Ticks slice = 0;               ///< when it last did
-  Ticks ran = 0;                 ///< how long it had it before that
-  std::uint32_t run_weight = 0;  ///< see Tally::weight_of_next()
-
-  // The request thread's.
-  Nanos began = 0;  ///< when it was first seen to take long
-  Nanos next_stale = 0;
-  Timer timer;                   ///< the deadline or the next stale warning, whichever is earlier
+  // What a call that is answered at once can do without.
+  std::atomic<RequestLoop*> loop{nullptr};  ///< the submitter's; atomic for stale lookups alone
+  union {
+    Waiter* awaiting = nullptr;    ///< what the handler waits for
+    std::uint64_t returned_fiber;  ///< if entry_returned, which is when the handler waits for nothing any more
+  };
+  Ticks ran = 0;                 ///< how long the handler had its thread; while it has it, less the time it got it
+  Nanos began = 0;               ///< when it was first seen to take long: from then on there are stale warnings
   Request* open_next = nullptr;  ///< the list of open requests, for those that one turn of the loop does not finish
   Request** open_link = nullptr;
 
+  bool from_outside() const noexcept { return on_reply != nullptr; }
+  /// A handler's await, until the request thread gives it up.
+  Waiter* waiter() const noexcept { return on_reply == nullptr ? static_cast<Waiter*>(user) : nullptr; }
+  void forget_waiter() noexcept { user = nullptr; }
+  Waiter* awaited() const noexcept { return entry_returned ? nullptr : awaiting; }
+
+  // Of whichever thread runs the handler: it gets its thread for the first time, gives it up, has it again.
+  void gets_thread(Ticks time) noexcept {
+    if (waited != 0) waited = std::max<Ticks>(span(waited, time), 1);
+    ran = 0 - time;
+  }
+  void leaves_thread(Ticks time) noexcept { ran += time; }
+  void is_back(Ticks time) noexcept { ran -= time; }
+  /// Between gets_thread() and leaves_thread() it means nothing. 0 if a core's clock is a little behind another's.
+  Ticks time_ran() const noexcept { return ran <= INT64_MAX ? ran : 0; }
+
   static Slab<Request, request_kind>& slab() noexcept;
 };
+// With eight bytes in the heap of the timers it makes what a call that waits for its answer takes.
+static_assert(sizeof(Request) <= 376, "a million open calls are to take less than 400 bytes each");
 
 /// There from the first, without memory that might not be had, and still there while the process exits.
 extern constinit Slab<Request, request_kind> request_slab;
 inline Slab<Request, request_kind>& Request::slab() noexcept { return request_slab; }
 
 /// One call of a host function that awaits its completion: for a waiter, or for a callback.
-struct Pending : Record {
+struct Pending : Record, Timer, Mail {
+  // The timer is the bound of a call with a callback; the mail tells the request thread of the answer.
+  Pending* next = nullptr;  ///< among free ones
   std::atomic<RequestLoop*> loop{nullptr};
   Answer answer;
-  MailFrom<Pending> answered;
   Waiter* waiter = nullptr;               ///< cleared by the request thread when it gives up
   bp_host_answer_fn on_answer = nullptr;  ///< constant while the token is open
   void* user = nullptr;                   ///< for on_answer
   const Handler* caller = nullptr;        ///< whose on_answer it is
   bp_instance* calling = nullptr;         ///< of the caller
-  Timer timer;                            ///< the bound of a call with a callback
   bool failed = false;                    ///< the host has answered it, for want of an answer
   bp_instance* provider = nullptr;        ///< null: the application's function
   Pending* open_next = nullptr;           ///< the list of open tokens
@@ -136,8 +161,8 @@ extern constinit Slab<Pending, pending_kind> pending_slab;
 inline Slab<Pending, pending_kind>& Pending::slab() noexcept { return pending_slab; }
 
 /// What a handler waits for; lives on the stack of its fiber or worker. Completed on the request thread,
-/// once.
-struct Waiter {
+/// once. The timer is a sleep, or the bound of an fd wait or host call.
+struct Waiter : Timer {
   explicit Waiter(Request& of) : request(of) {}
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
@@ -148,8 +173,7 @@ struct Waiter {
   bool done = false;
   Answer answer;
 
-  Timer timer;                                ///< sleep, or the bound of an fd wait or host call
-  bp_status on_timer = BP_OK;                 ///< what it means when it fires
+  bp_status on_timer = BP_OK;                 ///< what it means when the timer fires
   Request* call = nullptr;                    ///< a request made for this wait
   Pending* pending = nullptr;                 ///< a host function call made for this wait
   void (*stop_wait)(Waiter& self) = nullptr;  ///< ends anything else; called at completion

@@ -98,11 +98,10 @@ bp_status RequestLoop::push_request(const Method* method, const bp_submission& s
   Request* const request = Request::slab().allocate();
   if (request == nullptr) return BP_OUT_OF_MEMORY;
   set_up(*request, this);
-  request->submitted = sampled(request->token()) ? ticks() : 0;
+  request->waited = sampled(request->token()) ? ticks() : 0;
   request->method = method;
   request->on_reply = submission.on_reply;
   request->user = submission.user;
-  request->from_outside = true;
   request->wants_stale = (submission.flags & BP_SUBMIT_NO_STALE) == 0;
   if (submission.timeout_ms != 0) request->deadline = after_ms(submission.timeout_ms);
   if (method == nullptr) request->answer.fail(BP_UNKNOWN_NAME, unknown_name_text(view(submission.name)));
@@ -145,9 +144,12 @@ std::string unknown_name_text(std::string_view name) {
 Request* RequestLoop::request_from_inside(std::string_view name, bp_bytes payload, Nanos deadline, Waiter& waiter) {
   Request* const request = new_request();
   if (request == nullptr) return nullptr;
-  request->submitted = sampled(request->token()) ? ticks() : 0;
+  request->waited = sampled(request->token()) ? ticks() : 0;
   request->method = registry_.find_method(name);
-  request->waiter = &waiter;
+  // The record may come from a letter, which leaves behind what the next one overwrites.
+  request->on_reply = nullptr;
+  request->user = &waiter;
+  request->wants_stale = false;
   request->deadline = deadline;
   if (request->method == nullptr) request->answer.fail(BP_UNKNOWN_NAME, unknown_name_text(name));
   if (!request->payload.copy(payload)) {

@@ -18,8 +18,7 @@ bool Timers::set(Timer& timer, Nanos when) noexcept {
   return true;
 }
 
-void Timers::cancel(Timer& timer) noexcept {
-  if (!timer.is_set()) return;
+void Timers::take_out(Timer& timer) noexcept {
   const std::size_t place = timer.place;
   timer.place = Timer::not_set;
   Timer* const last = heap_.back();
@@ -43,7 +42,7 @@ bool Timers::fire_due(Nanos time) {
 
 void Timers::put(std::size_t place, Timer* timer) noexcept {
   heap_[place] = timer;
-  timer->place = place;
+  timer->place = static_cast<std::uint32_t>(place);
 }
 
 void Timers::sift_up(std::size_t place) noexcept {

@@ -2,20 +2,20 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "support/clock.hpp"
 
 namespace backplane {
 
-/// Something that is to happen at a time. Whoever owns it cancels it before it goes away.
+/// Something that is to happen at a time: the base of what it is about, which cancels it before it goes away.
 struct Timer {
-  Nanos when = 0;
+  Nanos when = 0;  ///< it is set for, or was last
   void (*fire)(Timer& self) = nullptr;
-  void* owner = nullptr;
-  std::size_t place = not_set;  ///< in the heap
+  std::uint32_t place = not_set;  ///< in the heap, which memory for so many is not to be had for
 
-  static constexpr std::size_t not_set = static_cast<std::size_t>(-1);
+  static constexpr std::uint32_t not_set = UINT32_MAX;
   bool is_set() const noexcept { return place != not_set; }
 };
 
@@ -25,7 +25,9 @@ class Timers {
   /// Sets `timer`, or moves it. False, and it is not set, if memory cannot be had; one that was set before
   /// can always be set again.
   bool set(Timer& timer, Nanos when) noexcept;
-  void cancel(Timer& timer) noexcept;
+  void cancel(Timer& timer) noexcept {
+    if (timer.is_set()) take_out(timer);
+  }
 
   /// When the next one is due; 0 if none is set.
   Nanos next() const noexcept { return heap_.empty() ? 0 : heap_.front()->when; }
@@ -34,6 +36,7 @@ class Timers {
   bool fire_due(Nanos time);
 
  private:
+  void take_out(Timer& timer) noexcept;
   void put(std::size_t place, Timer* timer) noexcept;
   void sift_up(std::size_t place) noexcept;
   void sift_down(std::size_t place) noexcept;

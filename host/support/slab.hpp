@@ -106,16 +106,15 @@ class Record {
 
   std::atomic<std::uint64_t> live_{0};   // the token while it can be claimed, else 0
   std::atomic<std::uint64_t> token_{0};  // atomic because stale lookups may read it at any time
-  Record* next_free_ = nullptr;
-  std::uint32_t index_ = 0;
-  std::uint16_t home_ = 0;
+  std::uint8_t home_ = 0;                // the shard that it goes back to
+  static_assert(shard_count <= 256);
   std::atomic<bool> owned_{false};
   std::atomic<bool> owner_claims_{false};
 };
 
-/// T derives from Record. One slab a kind and process. Allocation takes from the calling thread's
-/// shard, freeing gives back to the shard the record came from, so that records circulate between a
-/// producer and its consumer without malloc and free once warm.
+/// T derives from Record, and has a member `T* next`, which is the slab's while the record is free. One slab a kind and
+/// process. Allocation takes from the calling thread's shard, freeing gives back to the shard the record came from, so
+/// that records circulate between a producer and its consumer without malloc and free once warm.
 template <class T, unsigned kind>
 class Slab {
  public:
@@ -123,38 +122,36 @@ class Slab {
   T* allocate() noexcept {
     const unsigned home = thread_shard();
     Shard& shard = shards_[home];
-    Record* record = nullptr;
+    T* record = nullptr;
     {
       const MutexLock lock(shard.mutex);
       if (shard.free == nullptr) shard.free = shard.returned.exchange(nullptr, std::memory_order_acquire);
       if (shard.free == nullptr) shard.free = grow();
       if (shard.free == nullptr) return nullptr;
       record = shard.free;
-      shard.free = record->next_free_;
+      shard.free = record->next;
     }
-    record->home_ = static_cast<std::uint16_t>(home);
+    record->home_ = static_cast<std::uint8_t>(home);
     renew(*record);
-    return static_cast<T*>(record);
+    return record;
   }
 
   /// Gives a record that is not armed any more to its next use, without the way through free(): false if it cannot
   /// be used again, and is to be freed.
-  bool reuse(T& used) noexcept {
-    Record& record = used;
+  bool reuse(T& record) noexcept {
     if (is_worn_out(record)) return false;
     renew(record);
     return true;
   }
 
   /// Any thread. The record is not armed any more.
-  void free(T* freed) noexcept {
-    Record* const record = freed;
+  void free(T* record) noexcept {
     // A generation that has run out takes the record with it: no token is ever given twice.
     if (is_worn_out(*record)) return;
     auto& returned = shards_[record->home_].returned;
-    Record* head = returned.load(std::memory_order_relaxed);
+    T* head = returned.load(std::memory_order_relaxed);
     do {
-      record->next_free_ = head;
+      record->next = head;
     } while (!returned.compare_exchange_weak(head, record, std::memory_order_release, std::memory_order_relaxed));
   }
 
@@ -173,19 +170,18 @@ class Slab {
 
   struct alignas(64) Shard {
     Mutex mutex;
-    Record* free BP_GUARDED_BY(mutex) = nullptr;
-    std::atomic<Record*> returned{nullptr};
+    T* free BP_GUARDED_BY(mutex) = nullptr;
+    std::atomic<T*> returned{nullptr};
   };
 
   static bool is_worn_out(const Record& record) noexcept {
     return token::generation(record.token()) >= token::max_generation;
   }
   static void renew(Record& record) noexcept {
-    const std::uint64_t generation = token::generation(record.token()) + 1;
-    record.token_.store(token::make(generation, record.index_, kind), std::memory_order_relaxed);
+    record.token_.store(record.token() + token::make(1, 0, 0), std::memory_order_relaxed);
   }
 
-  Record* grow() noexcept {
+  T* grow() noexcept {
     const std::uint32_t number = used_chunks_.fetch_add(1, std::memory_order_relaxed);
     if (number >= chunk_count) {
       used_chunks_.store(chunk_count, std::memory_order_relaxed);
@@ -194,8 +190,10 @@ class Slab {
     T* const chunk = new (std::nothrow) T[chunk_size];
     if (chunk == nullptr) return nullptr;
     for (std::size_t i = 0; i < chunk_size; ++i) {
-      chunk[i].index_ = static_cast<std::uint32_t>(number * chunk_size + i);
-      chunk[i].next_free_ = i + 1 < chunk_size ? &chunk[i + 1] : nullptr;
+      Record& record = chunk[i];
+      // Of generation 0, which is no use of it. Nobody can look it up yet.
+      record.token_.store(token::make(0, number * chunk_size + i, kind), std::memory_order_relaxed);
+      chunk[i].next = i + 1 < chunk_size ? &chunk[i + 1] : nullptr;
     }
     chunks_[number].store(chunk, std::memory_order_release);
     return chunk;

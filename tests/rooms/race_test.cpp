@@ -23,7 +23,9 @@ using namespace backplane;
 
 namespace {
 
-struct Aged : Record {};
+struct Aged : Record {
+  Aged* next = nullptr;
+};
 constexpr unsigned aged_kind = 3;
 
 }  // namespace

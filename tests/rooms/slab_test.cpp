@@ -13,6 +13,7 @@ using namespace backplane;
 namespace {
 
 struct Item : Record {
+  Item* next = nullptr;
   std::atomic<int> claims{0};
 };
 constexpr unsigned kind = 1;

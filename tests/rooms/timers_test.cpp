@@ -15,18 +15,22 @@ struct Fired {
   std::vector<const Timer*> timers;
 };
 
-void note(Timer& timer) { static_cast<Fired*>(timer.owner)->timers.push_back(&timer); }
+struct Noted : Timer {
+  Fired* fired = nullptr;
+};
+
+void note(Timer& timer) { static_cast<Noted&>(timer).fired->timers.push_back(&timer); }
 
 }  // namespace
 
 TEST_CASE("timers fire in the order of their times, and none before its time") {
   Timers timers;
   Fired fired;
-  Timer each[4];
+  Noted each[4];
   const Nanos times[] = {40, 10, 30, 20};
   for (int i = 0; i < 4; ++i) {
     each[i].fire = note;
-    each[i].owner = &fired;
+    each[i].fired = &fired;
     timers.set(each[i], times[i]);
   }
   CHECK(timers.next() == 10);
@@ -40,17 +44,16 @@ TEST_CASE("timers fire in the order of their times, and none before its time") {
 
 TEST_CASE("a timer may set itself again while it fires") {
   Timers timers;
-  struct Ticker {
+  struct Ticker : Timer {
+    explicit Ticker(Timers& in) : timers(in) {}
     Timers& timers;
     int left = 3;
   } ticker{timers};
-  Timer timer;
-  timer.owner = &ticker;
-  timer.fire = [](Timer& self) {
-    auto& owner = *static_cast<Ticker*>(self.owner);
-    if (--owner.left > 0) owner.timers.set(self, self.when + 10);
+  ticker.fire = [](Timer& timer) {
+    auto& self = static_cast<Ticker&>(timer);
+    if (--self.left > 0) self.timers.set(self, self.when + 10);
   };
-  timers.set(timer, 10);
+  timers.set(ticker, 10);
   CHECK(timers.fire_due(20));
   CHECK(ticker.left == 1);
   CHECK(timers.next() == 30);
@@ -64,7 +67,7 @@ TEST_CASE("the heap of timers agrees with a sorted map under random setting, mov
   std::mt19937 random(seed);
   Timers timers;
   Fired fired;
-  std::vector<Timer> all(200);
+  std::vector<Noted> all(200);
   std::multimap<Nanos, const Timer*> model;
   const auto forget = [&model](const Timer& timer) {
     for (auto [at, end] = model.equal_range(timer.when); at != end; ++at) {
@@ -75,9 +78,9 @@ TEST_CASE("the heap of timers agrees with a sorted map under random setting, mov
   Nanos time = 1;
   bool agreed = true;
   for (int step = 0; step < 100'000 && agreed; ++step) {
-    Timer& timer = all[random() % all.size()];
+    Noted& timer = all[random() % all.size()];
     timer.fire = note;
-    timer.owner = &fired;
+    timer.fired = &fired;
     switch (random() % 4) {
       case 0:
       case 1: {
