@@ -154,20 +154,22 @@ void RequestLoop::wait() {
   if (!spin()) {
     const Nanos asleep_since = now();
     const Nanos until = earlier(timers_.next(), stacks_.trim(asleep_since));
+    bool told_asleep = false;  // the poller, which has found nothing
+    const auto may_sleep = [&] { return nothing_waits() && (told_asleep = !poller_.look(BP_POLL_SLEEPS)); };
     if (reactor_.waits_for_fds()) {
       reactor_.watch(poller_.any() ? poller_.fd() : -1);
       waker_.about_to_poll();
-      if (nothing_waits() && !poller_.look(BP_POLL_SLEEPS)) reactor_.wait(until);
+      if (may_sleep()) reactor_.wait(until);
       waker_.drain();
     } else if (poller_.any() && waker_.fd() >= 0) {
       waker_.about_to_poll();
-      if (nothing_waits() && !poller_.look(BP_POLL_SLEEPS) && poller_.sleep(waker_.fd(), until)) waker_.drain();
+      if (may_sleep() && poller_.sleep(waker_.fd(), until)) waker_.drain();
     } else {
       waker_.about_to_sleep();
       if (nothing_waits()) waker_.sleep(until);
     }
     waker_.awake();
-    poller_.look();  // before a handler may keep the thread: the poller is to know that it does not sleep any more
+    if (told_asleep) poller_.look();  // before a handler may keep the thread: it is to know that this one is awake
     // Traffic that comes at such short intervals is worth waiting for awake.
     const bool for_stacks = until != timers_.next() && nothing_waits();
     if (!for_stacks && now() - asleep_since < options_.spin) spin_now_ = options_.spin;
