@@ -387,6 +387,7 @@ class RequestLoop {
   std::vector<std::unique_ptr<bp_instance>> instances_;  // by Generation::slot
   Fifo<bp_instance> idle_instances_;                     // to be ended when nothing is in the midst of them
   Nanos spin_now_ = 0;
+  bool woken_ = false;  // has not waited since it slept
   bool idle_wanted_ = false;
   bool end_wanted_ = false;       // of all instances, once nothing is open
   bool instances_ended_ = false;  // and none is made any more
