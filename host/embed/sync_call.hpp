@@ -11,6 +11,7 @@
 #include "support/patience.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
+#include "support/woken.hpp"
 
 namespace backplane {
 
@@ -33,6 +34,7 @@ class SyncCall {
     // The thread's own: it makes one such call at a time, and what it calls next is like what it called last.
     thread_local Patience patience;
     const auto came = [this] { return state_.load(std::memory_order_acquire) == answered; };
+    if (has_woken()) give_way();  // to the request thread, which most likely waits for this core
     if (!patience.spin(came)) {
       const Nanos begin = now();
       std::uint32_t seen = waiting;

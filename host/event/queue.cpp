@@ -153,11 +153,12 @@ void EventQueue::close() {
 // Of this and the event thread, which says that it is done before it looks whether somebody waits for that, one sees
 // the other.
 bool EventQueue::settle(std::chrono::milliseconds timeout) {
+  const auto done = [this] { return done_.load(std::memory_order_acquire) == put_.load(std::memory_order_relaxed); };
   MutexLock lock(mutex_);
   settling_.store(true, std::memory_order_relaxed);
+  if (done()) return true;  // without the fence, which interrupts the core that the event thread may be on
   heavy_fence();
-  return settled_.wait_for(
-      lock, timeout, [this] { return done_.load(std::memory_order_acquire) == put_.load(std::memory_order_relaxed); });
+  return settled_.wait_for(lock, timeout, done);
 }
 
 void EventQueue::tell_settled() noexcept {

@@ -114,7 +114,7 @@ class Ingress {
   /// From now on every push is refused. What has been pushed can still be taken.
   void close() noexcept {
     closed_.store(true, std::memory_order_relaxed);
-    heavy_fence();
+    if (has_lanes()) heavy_fence();
     // Who has not seen it has said that it sends, and is about to be done: it waits for nothing in between.
     const std::size_t used = used_.load(std::memory_order_acquire);
     for (std::size_t i = 0; i < used; ++i) {
@@ -146,6 +146,12 @@ class Ingress {
   static constexpr std::uint32_t turns = 16;
   // Up to such a depth it is kept exactly, but for pushes at the same moment.
   static constexpr std::uint32_t exact_up_to = 16'384;
+
+  // Who gets the first one after this has said that there is none, sees what was written before.
+  bool has_lanes() noexcept {
+    const MutexLock lock(mutex_);
+    return used_.load(std::memory_order_relaxed) != 0;
+  }
 
   template <class Fill>
   Push in_lane(Lane& lane, Fill fill) noexcept {

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <ctime>
 
+#include "support/woken.hpp"
+
 namespace backplane {
 
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t), "a futex is a plain 32-bit word");
@@ -23,6 +25,7 @@ int Waker::fd() noexcept {
 }
 
 void Waker::ring(std::uint32_t state) noexcept {
+  note_wake();
   if (state == asleep) {
     ::syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
   } else if (state == polling) {

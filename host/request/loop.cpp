@@ -151,6 +151,8 @@ void RequestLoop::run_next(Request& request) {
 
 void RequestLoop::wait() {
   heartbeat_.idle();
+  // Who woke this thread may be on this very core, and wait for what it has been given meanwhile.
+  if (std::exchange(woken_, false)) give_way();
   if (!spin()) {
     const Nanos asleep_since = now();
     const Nanos until = earlier(timers_.next(), stacks_.trim(asleep_since));
@@ -170,6 +172,7 @@ void RequestLoop::wait() {
     }
     waker_.awake();
     if (told_asleep) poller_.look();  // before a handler may keep the thread: it is to know that this one is awake
+    woken_ = true;
     // Traffic that comes at such short intervals is worth waiting for awake.
     const bool for_stacks = until != timers_.next() && nothing_waits();
     if (!for_stacks && now() - asleep_since < options_.spin) spin_now_ = options_.spin;

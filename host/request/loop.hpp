@@ -396,6 +396,7 @@ class RequestLoop {
   Fifo<bp_instance> idle_instances_;                     // to be ended when nothing is in the midst of them
   Nanos spin_now_ = 0;
   Nanos no_spin_until_ = 0;
+  bool woken_ = false;  // has not waited since it slept
   bool idle_wanted_ = false;
   bool end_wanted_ = false;       // of all instances, once nothing is open
   bool instances_ended_ = false;  // and none is made any more

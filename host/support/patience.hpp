@@ -18,6 +18,9 @@ inline void relax_core() noexcept {
 #endif
 }
 
+/// Whatever else waits for this core goes first.
+inline void give_way() noexcept { ::sched_yield(); }
+
 /// Whoever is to bring what a thread spins for may have been put on this very core, and then cannot as long as it
 /// spins. So it gives way now and then: soon, as that one may just have been woken, and then seldom, because it takes a
 /// third of a microsecond in which nothing is seen.
@@ -26,7 +29,7 @@ class GiveWay {
   explicit GiveWay(Nanos begin) noexcept : next_(begin + first) {}
   void at(Nanos time) noexcept {
     if (time < next_) return;
-    ::sched_yield();
+    give_way();
     next_ = time + interval;
   }
 
