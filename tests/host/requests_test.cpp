@@ -135,6 +135,23 @@ TEST_CASE("a call that asks for no stale warnings gets none") {
   CHECK(replies.wait() == Seen{"ok:40"});
 }
 
+TEST_CASE("a call that a handler makes warns nobody, least of all a call that was answered before it") {
+  const Context context(with_stale(1));
+  const Loaded sleeper(context, "sleeper");
+  const Loaded asks(context, "asks");
+  Replies replies[2];
+  // Both in one turn of the request thread: then there are two records for the two calls that follow.
+  Replies begin([&](const bp_answer&) {
+    for (Replies& each : replies) CHECK(context.submit("sleeper.remaining", each) == BP_OK);
+  });
+  REQUIRE(context.submit("sleeper.remaining", begin) == BP_OK);
+  for (Replies& each : replies) CHECK(each.wait() == Seen{"ok:none"});
+  Replies outer;
+  REQUIRE(context.submit("asks.call", outer, "sleeper.sleep") == BP_OK);  // for 5 ms
+  CHECK(outer.wait().back() == "ok:5");
+  for (Replies& each : replies) CHECK(each.wait() == Seen{"ok:none"});
+}
+
 TEST_CASE("a stale warning may cancel the very call that it warns of") {
   const Context context(with_stale(5));
   const Loaded holder(context, "holder");
