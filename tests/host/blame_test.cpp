@@ -37,9 +37,14 @@ TEST_CASE("calls, errors and bytes are counted exactly, over all contexts, those
   for (int i = 0; i < 3; ++i) {
     const Context other;
     for (int j = 0; j < 5; ++j) CHECK(other.call("sleeper.sleep", "00") == "ok:0");
-    CHECK(other.call("sleeper.sleep", "60000", 1) == "deadline");
+    Replies canceled;
+    bp_request request{};
+    REQUIRE(other.submit("sleeper.sleep", canceled, "60000", 0, &request) == BP_OK);
+    CHECK(eventually([&] { return name(keeper, "sleeper.sleep")["in_flight"].number == 1; }));  // it has begun
+    CHECK(bp_cancel(other.native, request) == BP_OK);
+    CHECK(canceled.wait() == Seen{"canceled"});
   }
-  // The one reply that a handler can still give after the deadline's was refused: it counts as nothing.
+  // The one reply that a handler can still give after the cancel's was refused: it counts as nothing.
   Value after;
   CHECK(eventually([&] {
     after = name(keeper, "sleeper.sleep");
@@ -62,8 +67,10 @@ TEST_CASE("a call is in flight until it has been answered") {
   bp_request request{};
   REQUIRE(context.submit("holder.keep", open, {}, 0, &request) == BP_OK);
   CHECK(eventually([&] {
-    const Value status = status_of(context.native);
-    return !status["names"].items.empty() && name(context, "holder.keep")["in_flight"].number == 1;
+    for (const Value& each : status_of(context.native)["names"].items) {
+      if (each["name"].text == "holder.keep") return each["in_flight"].number == 1;
+    }
+    return false;  // it has not begun
   }));
   CHECK(bp_cancel(context.native, request) == BP_OK);
   CHECK(open.wait() == Seen{"canceled"});
