@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "watchdog/alarm.hpp"
 #include "watchdog/watchdog.hpp"
 
 using namespace backplane;
@@ -192,6 +193,59 @@ TEST_CASE("two thousand threads are watched, and looked at, at little cost") {
   // Measured: 2 ms and 1 ms. Would each addition or look search all others, it were billions of steps.
   CHECK((looks - start) / ms < 5'000);
   CHECK((end - looks) / ms < 5'000);
+}
+
+// ---- What it sleeps by ----
+
+TEST_CASE("an alarm rings when its time is over, and not for what it was set to before") {
+  Alarm alarm;
+  const auto heard_after = [&alarm](Nanos begin) {
+    alarm.wait();
+    return now() - begin;
+  };
+  Nanos begin = now();
+  alarm.set(3 * ms);
+  CHECK(heard_after(begin) >= 3 * ms);
+  begin = now();
+  alarm.set(0);  // has rung
+  alarm.set(3 * ms);
+  CHECK(heard_after(begin) >= 3 * ms);
+  begin = now();
+  alarm.set(0);
+  alarm.clear();
+  std::thread setter([&alarm] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    alarm.set(0);
+  });
+  CHECK(heard_after(begin) >= 3 * ms);
+  setter.join();
+  alarm.set(3'600'000 * ms);
+  alarm.set(0);
+  alarm.wait();
+  alarm.set(~Nanos{0});  // centuries
+  alarm.set(1);
+  alarm.wait();
+}
+
+TEST_CASE("what is posted while the alarm for a first look is set runs all the same, and a stop is heard") {
+  for (int i = 0; i < 200; ++i) {
+    Watchdog watchdog({3'600'000 * ms, 3'600'000 * ms, 0});
+    Heartbeat heartbeat;
+    const auto id = watchdog.watch(heartbeat, "request", [](const Liveness&) {});
+    std::thread busy([&] {
+      for (int j = 0; j < 20; ++j) {
+        heartbeat.busy();
+        watchdog.active();
+        heartbeat.idle();
+      }
+    });
+    bool ran = false;
+    watchdog.post(0, [&ran] { ran = true; });
+    watchdog.flush();
+    CHECK(ran);
+    busy.join();
+    watchdog.unwatch(id);
+  }
 }
 
 // ---- What /proc says ----
