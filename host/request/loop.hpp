@@ -230,6 +230,7 @@ class RequestLoop {
   void admit(Request& request);
   void link(Request& request) noexcept;
   void handle(Request& request);
+  bool still_wanted(Request& request);
   void refuse(Request& request, bp_status status, std::string_view message);
   bp_instance* instance_of(const Generation& generation) const noexcept;
   void run_here(Request& request);

@@ -147,18 +147,26 @@ void RequestLoop::fiber_body(Fiber& self, void* argument) noexcept {
   }
 }
 
-void RequestLoop::handle(Request& request) {
-  heartbeat_.beat();
+// Whether the handler of a request that was one before its turn is to run; else it is ended here.
+bool RequestLoop::still_wanted(Request& request) {
   // Its timer has had no chance to fire if the deadline passed while a handler before it ran.
   if (request.deadline != 0 && request.deadline <= now()) end_unwanted(request, request.token(), BP_DEADLINE);
   if (!request.open()) {  // nobody waits for it any more; that reply is on its way or delivered
     if (request.method != nullptr) request.method->refused.fetch_add(1, std::memory_order_relaxed);
-    return end(request);
+    end(request);
+    return false;
   }
   if (request.method == nullptr) {  // an unknown name: the answer says so already
     if (request.claim(request.token())) answered(request);
-    return end(request);
+    end(request);
+    return false;
   }
+  return true;
+}
+
+void RequestLoop::handle(Request& request) {
+  heartbeat_.beat();
+  if (!request.quick && !still_wanted(request)) return;
   const Generation* const running = Registry::running(*request.method);
   const Route* const route = request.method->index < routes_.size() ? &routes_[request.method->index] : nullptr;
   if (route != nullptr && route->generation == running && running != nullptr) [[likely]] {
@@ -214,8 +222,15 @@ void RequestLoop::find_route(Request& request, const Generation* running) {
 
 inline void RequestLoop::run_here(Request& request) {
   heartbeat_.running(request.method, request.handler->generation->number);
-  if (request.run_weight != 0 || request.waited != 0) request.gets_thread(ticks());
+  const bool measured = request.run_weight != 0 || request.waited != 0;
+  if (measured) request.gets_thread(ticks());
   const bp_handled handled = call_handler(request);
+  // What handler_ended() comes to when the handler has replied and needs nothing more.
+  const bool replied = request.quick && request.leaving && !request.delivered;
+  if (replied && !measured && request.environment.load(std::memory_order_relaxed) == nullptr) [[likely]] {
+    request.ended = true;
+    return;
+  }
   if (request.run_weight != 0) request.leaves_thread(ticks());
   handler_ended(request, handled == BP_LATER);
 }
