@@ -17,49 +17,16 @@
 #include "modules/registry.hpp"
 #include "request/functions.hpp"
 #include "request/latch.hpp"
+#include "request/loop_counts.hpp"
 #include "request/poller.hpp"
 #include "request/reactor.hpp"
 #include "request/record.hpp"
 #include "request/timers.hpp"
 #include "request/workers.hpp"
 #include "support/mutex.hpp"
-#include "support/own_count.hpp"
 #include "watchdog/watchdog.hpp"
 
 namespace backplane {
-
-struct LoopOptions {
-  std::uint32_t queue_depth = 1u << 20;
-  Nanos stale_interval = 5'000 * nanos_per_ms;
-  std::size_t fiber_stack_size = 256 * 1024;
-  std::uint64_t fiber_limit = 1'000'000;  ///< of one environment; 0: there are none
-  Nanos spin = 50'000;
-  bool operator==(const LoopOptions&) const = default;
-};
-
-/// Counts of one context, read by anybody. The request thread alone writes them, but for what is refused.
-struct LoopCounts {
-  std::atomic<std::uint64_t> accepted{0};
-  std::atomic<std::uint64_t> replied{0};
-  std::atomic<std::uint64_t> errors{0};
-  std::atomic<std::uint64_t> refused{0};
-  std::atomic<std::uint64_t> open{0};  ///< taken from the ingress and not finished
-  std::atomic<std::uint64_t> tokens_open{0};
-  std::atomic<std::uint64_t> tokens_answered{0};
-  std::atomic<std::uint64_t> tokens_failed{0};
-  std::atomic<std::uint64_t> tokens_refused{0};
-
-  FiberCounts fibers;
-
-  static void add(std::atomic<std::uint64_t>& count, std::uint64_t n = 1) noexcept { add_own(count, n); }
-  static void drop(std::atomic<std::uint64_t>& count) noexcept { drop_own(count); }
-  void reset() noexcept {
-    for (auto* const count : {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered,
-                              &tokens_failed, &tokens_refused, &fibers.created, &fibers.alive, &fibers.swallowed}) {
-      count->store(0, std::memory_order_relaxed);
-    }
-  }
-};
 
 /// The request thread of one context: takes requests, runs handlers on fibers, delivers replies.
 ///
