@@ -14,8 +14,8 @@ import unittest
 
 PROGRAM = os.environ["BACKPLANE_INSTRUCTIONS"]
 EXPECTED = {
-    "request": 1466,  # a 64-byte echo: submitted from the reply before it, one in each turn of the loop
-    "requests": 872,  # the same, 64 in each turn
+    "request": 1440,  # a 64-byte echo: submitted from the reply before it, one in each turn of the loop
+    "requests": 860,  # the same, 64 in each turn
     "switch": 195,    # to a fiber and back, through bp.fiber/1
     "create": 394,    # a fiber is made, runs, and returns
     "encode": 312,    # {a, b: int64, x: float64, ok: bool, name: text} by the SDK
@@ -24,6 +24,8 @@ EXPECTED = {
     "raw": 61,        # 64 bytes given back: the SDK's raw handler without the host
 }
 TOLERANCE = 0.05
+# Runs that take a microsecond have others timed after them, and at callgrind's pace it is chance which ones do.
+LOOSE = {"request": 0.09, "requests": 0.09}
 
 
 def instructions(what, count):
@@ -41,8 +43,9 @@ class HotPaths(unittest.TestCase):
             each = (instructions(what, many) - instructions(what, few)) / (many - few)
             print(f"{what}: {each:.0f} instructions, expected {expected}")
             with self.subTest(what):
-                self.assertLess(each, expected * (1 + TOLERANCE))
-                self.assertGreater(each, expected * (1 - TOLERANCE))
+                tolerance = LOOSE.get(what, TOLERANCE)
+                self.assertLess(each, expected * (1 + tolerance))
+                self.assertGreater(each, expected * (1 - tolerance))
 
 
 if __name__ == "__main__":
