@@ -57,15 +57,18 @@ class Record {
       if (expected != value && expected != (value | token::locked)) return false;
       expected = value;  // weak failure, or locked by another thread for a few instructions
     }
-    return !owned_.load(std::memory_order_acquire) || lock_against_owner(value);
+    if (owned_.load(std::memory_order_acquire)) return lock_against_owner(value);
+    // If it is not owned any more, its owner may have claimed it first all the same, and have put it to its next use.
+    return live_.load(std::memory_order_acquire) == (value | token::locked);
   }
   void unlock(std::uint64_t value) noexcept { live_.store(value, std::memory_order_release); }
   /// Claims what the caller has locked.
   void claim_locked() noexcept { live_.store(0, std::memory_order_release); }
 
-  /// Makes the token valid: the record is filled in.
+  /// Makes the token valid: the record is filled in. Released, here and in arm_owned(), so that who comes too late for
+  /// the use before sees with it that this is over.
   void arm() noexcept {
-    owned_.store(false, std::memory_order_relaxed);
+    owned_.store(false, std::memory_order_release);
     live_.store(token(), std::memory_order_release);
   }
 
@@ -73,8 +76,8 @@ class Record {
   /// thirty other instructions: it says that it claims, and looks whether somebody else has. To others a lock is
   /// dearer meanwhile.
   void arm_owned() noexcept {
-    owner_claims_.store(false, std::memory_order_relaxed);
-    owned_.store(true, std::memory_order_relaxed);
+    owner_claims_.store(false, std::memory_order_release);
+    owned_.store(true, std::memory_order_release);
     live_.store(token(), std::memory_order_release);
   }
   /// The owner: as claim().
@@ -181,14 +184,17 @@ class Slab {
     record.token_.store(record.token() + token::make(1, 0, 0), std::memory_order_relaxed);
   }
 
+  // First the memory, then a number: one that were taken in vain would be lost for good.
   T* grow() noexcept {
+    if (used_chunks_.load(std::memory_order_relaxed) >= chunk_count) return nullptr;
+    T* const chunk = new (std::nothrow) T[chunk_size];
+    if (chunk == nullptr) return nullptr;
     const std::uint32_t number = used_chunks_.fetch_add(1, std::memory_order_relaxed);
     if (number >= chunk_count) {
       used_chunks_.store(chunk_count, std::memory_order_relaxed);
+      delete[] chunk;
       return nullptr;
     }
-    T* const chunk = new (std::nothrow) T[chunk_size];
-    if (chunk == nullptr) return nullptr;
     for (std::size_t i = 0; i < chunk_size; ++i) {
       Record& record = chunk[i];
       // Of generation 0, which is no use of it. Nobody can look it up yet.

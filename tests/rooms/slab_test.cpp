@@ -3,6 +3,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <memory>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -17,6 +18,16 @@ struct Item : Record {
   std::atomic<int> claims{0};
 };
 constexpr unsigned kind = 1;
+
+/// Of which no memory may be had.
+struct Scarce : Record {
+  Scarce* next = nullptr;
+  static inline bool none = false;
+  static void* operator new[](std::size_t size, const std::nothrow_t& otherwise) noexcept {
+    return none ? nullptr : ::operator new[](size, otherwise);
+  }
+  static void operator delete[](void* memory) noexcept { ::operator delete[](memory); }
+};
 using Items = Slab<Item, kind>;
 
 // A slab keeps its records for as long as the process lives, so each stays reachable here.
@@ -136,6 +147,51 @@ TEST_CASE("of many threads that claim one record exactly one succeeds") {
   }
   for (auto& thread : threads) thread.join();
   CHECK(std::all_of(items.begin(), items.end(), [](const Item* item) { return item->claims == 1; }));
+}
+
+TEST_CASE("of an owner and another thread exactly one claims a use of a record, and neither touches the next use") {
+  Items* const slab = make_slab();
+  Item& item = *slab->allocate();
+  constexpr int rounds = 20'000;
+  std::atomic<std::uint64_t> shown{0};
+  std::atomic<int> others{0};
+  std::atomic<bool> over{false};
+  std::thread other([&] {
+    std::uint64_t seen = 0;
+    while (!over) {
+      const std::uint64_t value = shown.load();
+      if (value == seen) continue;
+      seen = value;
+      if (!item.lock(value)) continue;
+      item.claim_locked();
+      ++others;
+    }
+  });
+  int owners = 0;
+  int lost = 0;
+  for (int i = 0; i < rounds; ++i) {
+    item.arm_owned();
+    shown = item.token();
+    for (int k = i % 64; k > 0; --k) std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (item.claim_owned(item.token())) ++owners;
+    REQUIRE(slab->reuse(item));
+    // The next use, as one that nobody owns: nobody else knows its token.
+    item.arm();
+    if (!item.claim(item.token())) ++lost;
+    REQUIRE(slab->reuse(item));
+  }
+  over = true;
+  other.join();
+  CHECK(owners + others == rounds);
+  CHECK(lost == 0);
+}
+
+TEST_CASE("a slab that has had no memory very often has its records when there is some again") {
+  static auto& slab = *new Slab<Scarce, kind>;
+  Scarce::none = true;
+  for (int i = 0; i < 70'000; ++i) REQUIRE(slab.allocate() == nullptr);  // more often than it could ever grow
+  Scarce::none = false;
+  CHECK(slab.allocate() != nullptr);
 }
 
 TEST_CASE("records come from any thread and go back on any other, and no token is given twice") {
