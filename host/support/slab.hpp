@@ -57,7 +57,10 @@ class Record {
       if (expected != value && expected != (value | token::locked)) return false;
       expected = value;  // weak failure, or locked by another thread for a few instructions
     }
-    return !owned_.load(std::memory_order_acquire) || lock_against_owner(value);
+    if (owned_.load(std::memory_order_acquire)) return lock_against_owner(value);
+    // Not owned, or not any more: an owner that was about to claim has taken the mark away, and the record may have
+    // been armed anew since, by somebody who does not own it.
+    return live_.load(std::memory_order_relaxed) == (value | token::locked);
   }
   void unlock(std::uint64_t value) noexcept { live_.store(value, std::memory_order_release); }
   /// Claims what the caller has locked.
@@ -65,7 +68,7 @@ class Record {
 
   /// Makes the token valid: the record is filled in.
   void arm() noexcept {
-    owned_.store(false, std::memory_order_relaxed);
+    owned_.store(false, std::memory_order_release);  // who reads it sees what became of a mark of the use before
     live_.store(token(), std::memory_order_release);
   }
 
