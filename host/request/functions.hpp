@@ -48,8 +48,9 @@ class Functions {
       end();
       return {};
     }
-    at_.store(found->second.serial, std::memory_order_release);
-    return found->second;
+    const Function function = found->second;
+    at_.store(function.serial, std::memory_order_release);  // from here on the table may go
+    return function;
   }
   void end() noexcept {
     at_.store(nowhere, std::memory_order_release);
