@@ -80,12 +80,9 @@ constexpr Row rows[] = {
      "asio::post to a thread's io_context, completed",
      {Reach::Of::ratio, Reach::Side::at_least, 4.0},
      against_post},
-    {"request.echo.2", "calls/s", "the same from 2 threads", "from 1 thread", not_below,
-     against_one<2>},
-    {"request.echo.4", "calls/s", "the same from 4 threads", "from 1 thread", not_below,
-     against_one<4>},
-    {"request.echo.8", "calls/s", "the same from 8 threads", "from 1 thread", not_below,
-     against_one<8>},
+    {"request.echo.2", "calls/s", "the same from 2 threads", "from 1 thread", not_below, against_one<2>},
+    {"request.echo.4", "calls/s", "the same from 4 threads", "from 1 thread", not_below, against_one<4>},
+    {"request.echo.8", "calls/s", "the same from 8 threads", "from 1 thread", not_below, against_one<8>},
 };
 
 }  // namespace
