@@ -175,6 +175,12 @@ OFFSET(bp_event, name, 8);
 OFFSET(bp_event, payload, 24);
 OFFSET(bp_event, listener, 40);
 
+SIZE(bp_poller, 24, 8);
+OFFSET(bp_poller, struct_size, 0);
+OFFSET(bp_poller, fd, 4);
+OFFSET(bp_poller, poll, 8);
+OFFSET(bp_poller, user, 16);
+
 SIZE(bp_load_options, 32, 8);
 OFFSET(bp_load_options, struct_size, 0);
 OFFSET(bp_load_options, flags, 4);
@@ -304,6 +310,8 @@ VALUE(BP_LATER, 1);
 VALUE(BP_HANDLER_BLOCKING, 1);
 VALUE(BP_HANDLER_CONCURRENT, 2);
 VALUE(BP_SUBMIT_NO_STALE, 1);
+VALUE(BP_POLL_BUSY, 1);
+VALUE(BP_POLL_SLEEPS, 2);
 VALUE(BP_FD_READABLE, 1);
 VALUE(BP_FD_WRITABLE, 2);
 

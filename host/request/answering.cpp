@@ -75,6 +75,7 @@ bp_status RequestLoop::cancel(bp_request handle) {
   Request* const request = Request::slab().find(handle.id);
   if (request == nullptr || request->loop.load(std::memory_order_relaxed) != this) return BP_INVALID_HANDLE;
   if (!request->claim(handle.id)) return cancel_run(*request, handle.id);
+  if (on_thread()) request->quick = false;  // by its own handler: at a quick end the cause would stay for the next call
   request->cause.store(BP_CANCELED, std::memory_order_release);
   request->answer.fail(BP_CANCELED, "the caller canceled it");
   answered(*request);

@@ -64,10 +64,13 @@ void RequestLoop::cancel_all() noexcept {
 void RequestLoop::cancel_open() {
   begin_none_.store(false, std::memory_order_relaxed);
   take_ingress();  // what was submitted before the close is to be canceled too
-  while (Request* const request = take_from_lane()) {
-    link(*request);
-    queue_.push(request);
-  }
+  do {
+    if (no_memory_) refuse_letter();
+    while (Request* const request = take_from_lane()) {
+      link(*request);
+      queue_.push(request);
+    }
+  } while (no_memory_);
   // Tokens first, so that no handler can wait for an answer that never comes. One without a waiter has
   // been answered, or given up, and what remains of it is in the mailbox.
   for (Pending* pending = open_pending_; pending != nullptr;) {

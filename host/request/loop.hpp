@@ -263,7 +263,7 @@ class RequestLoop {
   void want_idle() { idle_wanted_ = true; }
   void want_end() { idle_wanted_ = end_wanted_ = true; }
   void tell_if_idle();
-  void note_poller() {}
+  void note_poller() { reactor_.unwatch(); }
   void cancel_open();
   void end_all_instances();
   void give_back() noexcept;

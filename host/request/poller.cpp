@@ -32,14 +32,15 @@ class PollerSlot::Looking {
 };
 
 bool PollerSlot::set(const bp_poller* poller) {
-  std::unique_ptr<bp_poller> fresh = poller == nullptr ? nullptr : std::make_unique<bp_poller>(*poller);
-  const MutexLock lock(mutex_);
-  const bool was = owned_ != nullptr;
-  current_.store(fresh.get());
-  // A look is short: it may do nothing that waits.
+  std::unique_ptr<bp_poller> before = poller == nullptr ? nullptr : std::make_unique<bp_poller>(*poller);
+  {
+    const MutexLock lock(mutex_);
+    owned_.swap(before);
+    current_.store(owned_.get());
+  }
+  // A look is short: it may do nothing that waits. With no lock held, since it may be setting a poller itself.
   while (looking_.load() && looker_.load(std::memory_order_relaxed) != &this_thread) std::this_thread::yield();
-  owned_ = std::move(fresh);
-  return was;
+  return before != nullptr;
 }
 
 bool PollerSlot::look(std::uint32_t flags) noexcept {

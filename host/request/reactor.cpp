@@ -84,6 +84,10 @@ void Reactor::wait(Nanos until) {
 
 void Reactor::watch(int fd) { state_->watch(fd); }
 
+void Reactor::unwatch() noexcept {
+  if (state_ != nullptr) state_->watch(-1);
+}
+
 bool Reactor::poll() {
   state_->fd_ready = false;
   state_->io.restart();

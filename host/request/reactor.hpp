@@ -25,6 +25,8 @@ class Reactor {
 
   /// wait() ends also when `fd` can be read; -1: none. Only while waits_for_fds().
   void watch(int fd);
+  /// What has been watched may be another descriptor by now, of the same number.
+  void unwatch() noexcept;
 
   /// Ends descriptor waits that are over, without sleeping; whether there were any. Only while
   /// waits_for_fds().

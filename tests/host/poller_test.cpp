@@ -140,6 +140,38 @@ TEST_CASE("a poller can take itself away, and another can take its place") {
   CHECK(bp_poller_set(context.native, nullptr) == BP_OK);
 }
 
+TEST_CASE("a poller that takes itself away while another thread does the same waits for nobody") {
+  const Context context;
+  struct Poller {
+    const Context& context;
+    int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    std::atomic<bool> inside{false};
+    std::atomic<bool> other_begins{false};
+    std::atomic<bp_status> seen{-1};
+  } mine{context};
+  bp_poller poller{};
+  poller.struct_size = sizeof poller;
+  poller.fd = mine.fd;
+  poller.user = &mine;
+  poller.poll = [](void* user, std::uint32_t) -> std::int32_t {
+    auto& self = *static_cast<Poller*>(user);
+    self.inside = true;
+    while (!self.other_begins) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    self.seen = bp_poller_set(self.context.native, nullptr);
+    return 0;
+  };
+  REQUIRE(bp_poller_set(context.native, &poller) == BP_OK);
+  REQUIRE(eventually([&] { return mine.inside.load(); }));
+  mine.other_begins = true;
+  const bp_status other = bp_poller_set(context.native, nullptr);
+  REQUIRE(eventually([&] { return mine.seen != -1; }));
+  const bp_status self = mine.seen;
+  CHECK(std::min(self, other) == BP_OK);  // either has found it, the other has not
+  CHECK(std::max(self, other) == BP_NOT_FOUND);
+  ::close(mine.fd);
+}
+
 TEST_CASE("pollers come and go while there is traffic, and none is called when it has gone") {
   const Context context;
   std::atomic<bool> done{false};

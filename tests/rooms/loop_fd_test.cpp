@@ -2,6 +2,7 @@
 //
 // Handlers that wait for a file descriptor, on fibers and on workers.
 #include <backplane/ext/await.h>
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -31,6 +32,33 @@ LoopRig::Run awaiting(int fd, std::uint32_t events, std::uint64_t timeout_ms) {
     return BP_DONE;
   };
 }
+
+/// An eventfd that is looked after.
+struct Looker {
+  UniqueFd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  std::atomic<bool> asleep{false};
+  std::atomic<int> found{0};
+
+  bp_poller poller() {
+    bp_poller out{};
+    out.struct_size = sizeof out;
+    out.fd = fd.get();
+    out.user = this;
+    out.poll = [](void* user, std::uint32_t flags) -> std::int32_t {
+      auto& self = *static_cast<Looker*>(user);
+      std::uint64_t count = 0;
+      const bool rung = ::read(self.fd.get(), &count, sizeof count) == sizeof count;
+      self.found += rung;
+      self.asleep = !rung && (flags & BP_POLL_SLEEPS) != 0;
+      return rung;
+    };
+    return out;
+  }
+  bool ring() const {
+    const std::uint64_t one = 1;
+    return ::write(fd.get(), &one, sizeof one) == sizeof one;
+  }
+};
 
 std::vector<std::string> ended_with(bp_status status) { return {"0:" + std::to_string(status)}; }
 
@@ -114,23 +142,8 @@ TEST_CASE("a poller's descriptor is waited for beside those of handlers") {
   LoopRig rig;
   rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
   rig.start();
-  struct Looker {
-    UniqueFd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-    std::atomic<bool> asleep{false};
-    std::atomic<int> found{0};
-  } looker;
-  bp_poller poller{};
-  poller.struct_size = sizeof poller;
-  poller.fd = looker.fd.get();
-  poller.user = &looker;
-  poller.poll = [](void* user, std::uint32_t flags) -> std::int32_t {
-    auto& self = *static_cast<Looker*>(user);
-    std::uint64_t count = 0;
-    const bool rung = ::read(self.fd.get(), &count, sizeof count) == sizeof count;
-    self.found += rung;
-    self.asleep = !rung && (flags & BP_POLL_SLEEPS) != 0;
-    return rung;
-  };
+  Looker looker;
+  const bp_poller poller = looker.poller();
   Replies waiting;
   rig.call("t.fiber", waiting);
   rig.on_thread([] {});
@@ -138,11 +151,46 @@ TEST_CASE("a poller's descriptor is waited for beside those of handlers") {
   for (int i = 1; i <= 20; ++i) {
     while (!looker.asleep) std::this_thread::yield();
     looker.asleep = false;
-    const std::uint64_t one = 1;
-    REQUIRE(::write(looker.fd.get(), &one, sizeof one) == sizeof one);
+    REQUIRE(looker.ring());
     while (looker.found != i) std::this_thread::yield();
     if (i == 10) REQUIRE(pipe.write());
   }
+  CHECK(waiting.wait() == ended_with(BP_OK));
+  CHECK(rig.loop.set_poller(nullptr));
+}
+
+TEST_CASE("a poller's descriptor is waited for also if it has the number of the one before") {
+  const Pipe pipe;
+  LoopRig rig;
+  rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
+  rig.start();
+  Looker looker;
+  const bp_poller poller = looker.poller();
+  Replies waiting;
+  rig.call("t.fiber", waiting);
+  rig.on_thread([] {});
+  REQUIRE_FALSE(rig.loop.set_poller(&poller));
+  while (!looker.asleep) std::this_thread::yield();
+  // While the thread comes round to nothing.
+  std::atomic<bool> kept{false};
+  std::atomic<bool> go_on{false};
+  REQUIRE(rig.loop.post([&] {
+    kept = true;
+    while (!go_on) std::this_thread::yield();
+  }));
+  while (!kept) std::this_thread::yield();
+  REQUIRE(rig.loop.set_poller(nullptr));
+  const UniqueFd next(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  REQUIRE(::dup3(next.get(), looker.fd.get(), O_CLOEXEC) == looker.fd.get());
+  REQUIRE_FALSE(rig.loop.set_poller(&poller));
+  looker.asleep = false;
+  go_on = true;
+  while (!looker.asleep) std::this_thread::yield();
+  REQUIRE(looker.ring());
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (looker.found != 1 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  CHECK(looker.found == 1);
+  REQUIRE(pipe.write());
   CHECK(waiting.wait() == ended_with(BP_OK));
   CHECK(rig.loop.set_poller(nullptr));
 }

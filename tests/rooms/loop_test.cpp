@@ -250,3 +250,26 @@ TEST_CASE("a request whose deadline has passed behind a handler that computes ne
   CHECK(second.wait() == std::vector<std::string>{std::to_string(BP_DEADLINE) + ":"});
   CHECK(begun == 0);
 }
+
+TEST_CASE("a call that its own handler cancels leaves nothing behind for the next one") {
+  LoopRig rig;
+  rig.handler("t.cancel", [&](const bp_call& call) -> bp_handled {
+    rig.expect(rig.loop.cancel({call.token}) == BP_OK);
+    return BP_DONE;
+  });
+  rig.handler("t.check", [](const bp_call& call) -> bp_handled {
+    reply(call.token, BP_OK, std::to_string(RequestLoop::check(call.token, nullptr)));
+    return BP_DONE;
+  });
+  rig.start();
+  for (const auto& [name, seen] : {std::pair{"t.cancel", std::to_string(BP_CANCELED) + ":"}, {"t.check", "0:0"}}) {
+    Replies replies;
+    bp_submission submission{};
+    submission.struct_size = sizeof submission;
+    submission.name = str(name);
+    submission.on_reply = Replies::on_reply;
+    submission.user = &replies;
+    REQUIRE(rig.loop.submit(submission, nullptr) == BP_OK);  // with no handle, so that it goes as a letter
+    CHECK(replies.wait() == std::vector<std::string>{seen});
+  }
+}
