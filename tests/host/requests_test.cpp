@@ -141,10 +141,13 @@ TEST_CASE("a call that a handler makes warns nobody, least of all a call that wa
   const Loaded asks(context, "asks");
   Replies replies[2];
   // Both in one turn of the request thread: then there are two records for the two calls that follow.
+  std::atomic<int> refused{0};
   Replies begin([&](const bp_answer&) {
-    for (Replies& each : replies) CHECK(context.submit("sleeper.remaining", each) == BP_OK);
+    for (Replies& each : replies) refused += context.submit("sleeper.remaining", each) != BP_OK;
   });
   REQUIRE(context.submit("sleeper.remaining", begin) == BP_OK);
+  CHECK(begin.wait() == Seen{"ok:none"});
+  REQUIRE(refused == 0);
   for (Replies& each : replies) CHECK(each.wait() == Seen{"ok:none"});
   Replies outer;
   REQUIRE(context.submit("asks.call", outer, "sleeper.sleep") == BP_OK);  // for 5 ms
