@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reply/buffer_pool.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -122,16 +124,17 @@ class Own {
 
 constinit thread_local Own own;
 
-// The end of a thread.
-struct End {
-  ~End() { own.end(); }
-  void comes() noexcept {}
+// The end of a thread. Not a thread_local with a destructor: to register one ends the process if memory cannot be had.
+void at_thread_end(void*) noexcept { own.end(); }
+struct Key {
+  Key() noexcept : exists(::pthread_key_create(&key, at_thread_end) == 0) {}
+  ::pthread_key_t key{};
+  const bool exists;
 };
-thread_local End end_of_thread;
 
 bool Own::begin() noexcept {
-  if (state_ == State::ended) return false;
-  end_of_thread.comes();  // from now on it is destroyed with the thread
+  static const Key key;
+  if (state_ == State::ended || !key.exists || ::pthread_setspecific(key.key, this) != 0) return false;
   state_ = State::begun;
   return true;
 }

@@ -51,7 +51,7 @@ void RequestLoop::link(Request& request) noexcept {
 void RequestLoop::refuse(Request& request, bp_status status, std::string_view message) {
   const bool counted = request.tally != nullptr;  // as a call that failed
   if (request.method != nullptr && !counted) request.method->refused.fetch_add(1, std::memory_order_relaxed);
-  if (request.claim(request.token())) {
+  if (claim_here(request)) {
     request.answer.fail(status, message);
     answered(request);
   }

@@ -219,11 +219,15 @@ class RequestLoop {
 
   // answering.cpp
   static bp_status answer_request(bp_token token, const bp_answer& answer);
-  bp_status answer_running(Request& request, bp_token token, const bp_answer& answer) noexcept;
+  bp_status answer_running(Request& request, const bp_answer& answer) noexcept;
   static bp_status answer_pending(bp_token token, const bp_answer& answer, RequestLoop* only);
   static bp_status partial(Request& request, bp_token token, const bp_answer& answer);
   void answered(Request& request);
   void deliver_soon(Request& request) noexcept;
+  // On the request thread, which owns what is on its quick way.
+  static bool claim_here(Request& request) noexcept {
+    return request.quick ? request.claim_owned(request.token()) : request.claim(request.token());
+  }
   void pending_answered(Pending& pending);
   void send_pending(Pending& pending) noexcept;
   void fail_callback(Pending& pending, bp_status status, std::string_view message);

@@ -244,7 +244,7 @@ void RequestLoop::handler_ended(Request& request, bool later) {
   const bool is_static = (request.handler->flags & BP_HANDLER_STATIC) != 0;
   if (later && !is_static && !request.entry_returned) {
     if (request.open()) watch_time(request);
-  } else if (request.open() && request.claim(request.token())) {
+  } else if (request.open() && claim_here(request)) {
     request.answer.fail(BP_NO_REPLY, no_reply_text(request));
     answered(request);
   }
@@ -267,9 +267,9 @@ void RequestLoop::deliver_soon(Request& request) noexcept {
 }
 
 // The handler replies from where it runs, so the loop cannot go away, and the record need not be looked for.
-inline bp_status RequestLoop::answer_running(Request& request, bp_token token, const bp_answer& answer) noexcept {
+inline bp_status RequestLoop::answer_running(Request& request, const bp_answer& answer) noexcept {
   if (!is_terminal(answer.status)) return BP_INVALID_ARGUMENT;
-  if (!(request.quick ? request.claim_owned(token) : request.claim(token))) {
+  if (!claim_here(request)) {
     stale_answers_.fetch_add(1, std::memory_order_relaxed);
     return BP_STALE_TOKEN;
   }
@@ -282,7 +282,7 @@ bp_status RequestLoop::answer(bp_token token, const bp_answer& answer) {
   if (current_loop != nullptr && current_loop->running_fiber_ != nullptr && answer.status != BP_PARTIAL) {
     auto* const running = static_cast<Request*>(current_loop->running_fiber_->user);
     if (running != nullptr && running->token() == token) [[likely]]
-      return current_loop->answer_running(*running, token, answer);
+      return current_loop->answer_running(*running, answer);
   }
   bp_status status = BP_STALE_TOKEN;
   if (token::kind(token) == request_kind) status = answer_request(token, answer);

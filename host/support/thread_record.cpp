@@ -13,11 +13,13 @@ constinit thread_local ThreadRecord* thread_detail::mine [[gnu::tls_model("initi
 namespace {
 
 constinit std::atomic<ThreadRecord*> all{nullptr};
-constinit thread_local bool ending = false;
+// The thread is at its end, or could not have one at first: then it never has, as what it has sent without a record
+// must not be overtaken by what it would send with one.
+constinit thread_local bool without = false;
 
 // Gives the thread's record back. What still runs in the thread afterwards goes without.
 void at_thread_end(void* record) noexcept {
-  ending = true;
+  without = true;
   thread_detail::mine = nullptr;
   static_cast<ThreadRecord*>(record)->life.fetch_add(1, std::memory_order_release);
 }
@@ -52,11 +54,15 @@ ThreadRecord* one_to_have() noexcept {
 
 ThreadRecord* begin_thread_record() noexcept {
   static const Key key;
-  if (ending || !key.exists) return nullptr;
+  if (without || !key.exists) return nullptr;
   ThreadRecord* const record = one_to_have();
-  if (record == nullptr) return nullptr;
+  if (record == nullptr) {
+    without = true;
+    return nullptr;
+  }
   if (::pthread_setspecific(key.key, record) != 0) {
     record->life.fetch_add(1, std::memory_order_release);
+    without = true;
     return nullptr;
   }
   std::fill(std::begin(record->ways), std::end(record->ways), ThreadRecord::Way{});

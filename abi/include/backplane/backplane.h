@@ -126,7 +126,8 @@ BP_EXPORT bp_context bp_host_context(void);
 /* Zero in a field: the default. */
 typedef struct bp_context_options {
   uint32_t struct_size;
-  uint32_t queue_depth;       /* requests waiting; one more is BP_OVERLOADED; default 1048576 */
+  uint32_t queue_depth;       /* requests waiting; one more is BP_OVERLOADED; default 1048576. Above 16384 with many
+                                 threads up to twice as many may wait */
   uint32_t event_queue_depth; /* events waiting; one more is BP_OVERFLOW; default 1024 */
   uint32_t stale_interval_ms; /* between BP_STALE replies of a running call; default 5000 */
   uint32_t stop_timeout_ms;   /* bound of the drain in stop and destroy; default 1500 */
