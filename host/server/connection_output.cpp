@@ -45,12 +45,11 @@ void Connection::on_reply(void* user, const bp_answer* answer) {
   auto& entry = *static_cast<Calls::Entry*>(user);
   Connection& self = *entry.value.connection;
   try {
-    if (answer->status == BP_OK && answer->payload.size <= noted_payload_max && self.core_->front.on_polling_thread() &&
-        !self.ended_.load(std::memory_order_relaxed)) {
-      self.note_ok(entry, view(answer->payload));
-    } else {
-      self.reply_to_call(entry, *answer);
+    if (answer->status == BP_OK && answer->payload.size <= noted_payload_max && self.core_->front.on_polling_thread()) {
+      const Front::Noting noting(self.core_->front);
+      if (!self.ended_.load(std::memory_order_relaxed)) return self.note_ok(entry, view(answer->payload));
     }
+    self.reply_to_call(entry, *answer);
   } catch (const std::exception&) {
     self.give_up();
   }

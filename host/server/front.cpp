@@ -146,6 +146,15 @@ void Front::remove(int fd, const Connection& connection) noexcept {
   std::erase(connections_, &connection);
 }
 
+// The polling thread may be in a handler, but it may also be noting this very moment an answer of a connection that it
+// has not seen to be ended. From then on it notes no more.
+void Front::forget() noexcept {
+  heavy_fence();
+  while (noting_.load(std::memory_order_acquire)) std::this_thread::yield();
+  send_all();
+  graves_.clear();
+}
+
 bool Front::on_polling_thread() const noexcept { return polled_here == number_; }
 
 }  // namespace backplane

@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "support/asymmetric_fence.hpp"
 #include "support/clock.hpp"
 #include "support/mutex.hpp"
 #include "support/unique_fd.hpp"
@@ -65,13 +66,24 @@ class Front {
 
   /// Whether this is the thread of the looks.
   bool on_polling_thread() const noexcept;
+  /// While it lives, that thread notes an answer, if the connection has not ended: looked at after this begins.
+  class Noting {
+   public:
+    explicit Noting(Front& front) noexcept : front_(front) {
+      front_.noting_.store(true, std::memory_order_relaxed);
+      light_fence();  // see forget()
+    }
+    Noting(const Noting&) = delete;
+    Noting& operator=(const Noting&) = delete;
+    ~Noting() { front_.noting_.store(false, std::memory_order_release); }
+
+   private:
+    Front& front_;
+  };
   /// On that thread: what the connection has to send leaves with the next look. Throws std::bad_alloc.
   void send_with_next_look(std::shared_ptr<Connection> connection) { unsent_.push_back(std::move(connection)); }
-  /// When no look will come any more.
-  void forget() noexcept BP_REQUIRES(lead) {
-    unsent_.clear();
-    graves_.clear();
-  }
+  /// When no look will come any more, and all connections have ended: lets go of what was noted for them.
+  void forget() noexcept BP_REQUIRES(lead);
 
  private:
   bool look(std::uint32_t flags) noexcept;
@@ -82,7 +94,8 @@ class Front {
   const std::uint64_t number_;  // unlike its address no other front's, ever
   UniqueFd epoll_;
   UniqueFd timer_;
-  std::vector<std::shared_ptr<Connection>> unsent_;  // the polling thread's
+  std::atomic<bool> noting_{false};
+  std::vector<std::shared_ptr<Connection>> unsent_;  // the polling thread's, until forget()
   std::vector<std::shared_ptr<Connection>> sending_;
   Nanos looked_ = 0;
   // With the lead.
