@@ -67,7 +67,8 @@ TEST_CASE("a call is in flight until it has been answered") {
   bp_request request{};
   REQUIRE(context.submit("holder.keep", open, {}, 0, &request) == BP_OK);
   CHECK(eventually([&] {
-    for (const Value& each : status_of(context.native)["names"].items) {
+    const Value status = status_of(context.native);
+    for (const Value& each : status["names"].items) {
       if (each["name"].text == "holder.keep") return each["in_flight"].number == 1;
     }
     return false;  // it has not begun
@@ -86,9 +87,9 @@ TEST_CASE("who holds the thread is told from who waits") {
   const Value quick_before = (context.call("sleeper.sleep", "0"), name(context, "sleeper.sleep"));
   std::deque<Replies> replies;
   REQUIRE(context.submit("slow.sleep", replies.emplace_back(), "30") == BP_OK);
-  // Of waits one in thirty-two is measured: so many that it is certain to have been.
-  for (int i = 0; i < 40; ++i) REQUIRE(context.submit("sleeper.sleep", replies.emplace_back(), "20") == BP_OK);
-  for (int i = 0; i < 40; ++i) REQUIRE(context.submit("blocking.one_by_one", replies.emplace_back(), "3") == BP_OK);
+  // Of waits one in thirty-two is measured: so many that a late one is certain to have been.
+  for (int i = 0; i < 64; ++i) REQUIRE(context.submit("sleeper.sleep", replies.emplace_back(), "20") == BP_OK);
+  for (int i = 0; i < 64; ++i) REQUIRE(context.submit("blocking.one_by_one", replies.emplace_back(), "3") == BP_OK);
   for (Replies& each : replies) CHECK(each.wait().size() == 1);
   CHECK(eventually([&] { return name(context, "blocking.one_by_one")["in_flight"].number == 0; }));
 
