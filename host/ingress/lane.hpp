@@ -12,18 +12,10 @@
 #include <utility>
 
 #include "support/own_count.hpp"
+#include "support/prefetch.hpp"
 #include "support/thread_record.hpp"
 
 namespace backplane {
-
-/// Has the cache line brought here to be written soon: the stores then need not wait for it.
-inline void prefetch_to_write(const void* at) noexcept {
-#if defined(__x86_64__)
-  __asm__ volatile("prefetchw %0" : : "m"(*static_cast<const char*>(at)));  // harmless where it is not known
-#else
-  __builtin_prefetch(at, 1);
-#endif
-}
 
 /// One producer, one consumer. An entry carries a Letter, which is written and read in place, or a T made
 /// beforehand. Neither side writes to what the other writes, apart from the entries, and these only the producer

@@ -7,47 +7,58 @@
 #include <atomic>
 #include <bit>
 #include <cstdlib>
+#include <new>
 #include <utility>
 
 namespace backplane::buffer_pool {
 namespace {
 
-// Lies in a block that nobody uses.
-struct Free {
-  Free* next;        // of the same batch
-  Free* next_batch;  // of a batch's first
-};
-
 // How many blocks make a batch: as many as are worth taking the common store for.
+constexpr std::uint32_t batch_most = 16;
 constexpr std::uint32_t batch_of(std::uint32_t size_class) noexcept {
   constexpr std::size_t bytes = 512u << 10;
-  return static_cast<std::uint32_t>(std::clamp<std::size_t>(bytes / size_of(size_class), 1, 16));
+  return static_cast<std::uint32_t>(std::clamp<std::size_t>(bytes / size_of(size_class), 1, batch_most));
 }
 
-void free_all(Free* list) noexcept {
-  while (list != nullptr) std::free(std::exchange(list, list->next));
+// Blocks that nobody uses. They are listed here and not linked through themselves: a block's first cache line was
+// written by the thread that used it last, and to read a link there would have to wait for it.
+struct Batch {
+  Batch* next = nullptr;  // in the store
+  std::uint32_t count = 0;
+  void* blocks[batch_most];
+};
+
+Batch* new_batch() noexcept {
+  void* const memory = std::malloc(sizeof(Batch));
+  return memory == nullptr ? nullptr : new (memory) Batch;
+}
+
+void free_all(Batch* batch) noexcept {
+  if (batch == nullptr) return;
+  while (batch->count > 0) std::free(batch->blocks[--batch->count]);
+  std::free(batch);
 }
 
 // Trivially destructible, because threads may end after it would have been destroyed. In a child process the flag may
 // stay taken for ever, which costs the child its pool and nothing else.
 class Store {
  public:
-  bool put(Free* batch, std::uint32_t size_class) noexcept {
+  bool put(Batch* batch, std::uint32_t size_class) noexcept {
     const std::size_t size = batch_of(size_class) * size_of(size_class);
     if (taken_.test_and_set(std::memory_order_acquire)) return false;
     const bool room = bytes_.load(std::memory_order_relaxed) + size <= store_limit;
     if (room) {
-      batch->next_batch = std::exchange(batches_[size_class], batch);
+      batch->next = std::exchange(batches_[size_class], batch);
       bytes_.store(bytes_.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);
     }
     taken_.clear(std::memory_order_release);
     return room;
   }
-  Free* get(std::uint32_t size_class) noexcept {
+  Batch* get(std::uint32_t size_class) noexcept {
     if (taken_.test_and_set(std::memory_order_acquire)) return nullptr;
-    Free* const batch = batches_[size_class];
+    Batch* const batch = batches_[size_class];
     if (batch != nullptr) {
-      batches_[size_class] = batch->next_batch;
+      batches_[size_class] = batch->next;
       bytes_.store(bytes_.load(std::memory_order_relaxed) - batch_of(size_class) * size_of(size_class),
                    std::memory_order_relaxed);
     }
@@ -59,7 +70,7 @@ class Store {
  private:
   std::atomic_flag taken_;
   std::atomic<std::size_t> bytes_{0};
-  Free* batches_[classes] = {};
+  Batch* batches_[classes] = {};
 };
 
 constinit Store store;
@@ -72,36 +83,30 @@ class Own {
     state_ = State::ended;
     for (std::uint32_t i = 0; i < classes; ++i) {
       free_all(std::exchange(kinds_[i].open, nullptr));
-      kinds_[i].count = 0;
       pass_on(std::exchange(kinds_[i].full, nullptr), i);
     }
   }
 
   void* take(std::uint32_t size_class) noexcept {
     Kind& kind = kinds_[size_class];
-    if (kind.count == 0 && !refill(kind, size_class)) return nullptr;
-    --kind.count;
-    return std::exchange(kind.open, kind.open->next);
+    if ((kind.open == nullptr || kind.open->count == 0) && !refill(kind, size_class)) return nullptr;
+    Batch& open = *kind.open;
+    void* const block = open.blocks[--open.count];
+    return block;
   }
   bool give(void* block, std::uint32_t size_class) noexcept {
     if (state_ != State::begun && !begin()) return false;
     Kind& kind = kinds_[size_class];
-    if (kind.count == batch_of(size_class)) {
-      pass_on(std::exchange(kind.full, kind.open), size_class);
-      kind.open = nullptr;
-      kind.count = 0;
-    }
-    auto* const free = static_cast<Free*>(block);
-    free->next = std::exchange(kind.open, free);
-    ++kind.count;
+    if ((kind.open == nullptr || kind.open->count == batch_of(size_class)) && !make_room(kind, size_class))
+      return false;
+    kind.open->blocks[kind.open->count++] = block;
     return true;
   }
 
  private:
   struct Kind {
-    Free* open = nullptr;  // `count` of them
-    Free* full = nullptr;  // a whole batch, or none
-    std::uint32_t count = 0;
+    Batch* open = nullptr;  // some
+    Batch* full = nullptr;  // a whole batch, or an empty one, or none
   };
 
   enum class State { fresh, begun, ended };
@@ -109,13 +114,26 @@ class Own {
   [[gnu::noinline]] bool begin() noexcept;
   bool refill(Kind& kind, std::uint32_t size_class) noexcept {
     if (state_ != State::begun && !begin()) return false;
-    kind.open = kind.full != nullptr ? std::exchange(kind.full, nullptr) : store.get(size_class);
-    if (kind.open == nullptr) return false;
-    kind.count = batch_of(size_class);
+    if (kind.full != nullptr && kind.full->count != 0) {
+      std::swap(kind.open, kind.full);
+      return true;
+    }
+    Batch* const batch = store.get(size_class);
+    if (batch == nullptr) return false;
+    std::free(std::exchange(kind.open, batch));  // it is empty
     return true;
   }
-  static void pass_on(Free* batch, std::uint32_t size_class) noexcept {
-    if (batch != nullptr && !store.put(batch, size_class)) free_all(batch);
+  bool make_room(Kind& kind, std::uint32_t size_class) noexcept {
+    Batch* empty = nullptr;
+    if (kind.full != nullptr && kind.full->count == 0) empty = std::exchange(kind.full, nullptr);
+    if (empty == nullptr) empty = new_batch();
+    if (empty == nullptr) return false;
+    pass_on(std::exchange(kind.full, std::exchange(kind.open, empty)), size_class);
+    return true;
+  }
+  static void pass_on(Batch* batch, std::uint32_t size_class) noexcept {
+    if (batch == nullptr) return;
+    if (batch->count != batch_of(size_class) || !store.put(batch, size_class)) free_all(batch);
   }
 
   Kind kinds_[classes];
