@@ -102,7 +102,8 @@ class Generator {
   }
 
   void look_around() {
-    if (last_ - heard_ >= load_.silence_ns) {
+    // An answer that this round has read came after last_: a difference would wrap.
+    if (last_ >= heard_ + load_.silence_ns) {
       throw CommandFailure{
           exit_timeout,
           BP_TIMEOUT,
