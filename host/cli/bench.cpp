@@ -19,11 +19,6 @@ constexpr std::uint64_t usual_silence_ms = 10'000;
 // Its answer is its payload, so that each can be checked.
 constexpr std::string_view echo = "echo.raw";
 
-std::uint64_t at_least_one(std::optional<std::uint64_t> given, std::uint64_t otherwise, const char* option) {
-  if (given == 0) throw usage(cat(option, ": found 0, expected 1 or more"));
-  return given.value_or(otherwise);
-}
-
 cbor::Bytes payload_of(const Args& args) {
   if (args.raw) {
     const std::string bytes = read_input(args.input);
@@ -63,11 +58,11 @@ Load make_load(const Args& args) {
   load.redis = args.redis;
   load.payload = payload_of(args);
   load.echoes = args.redis || args.name == echo;
-  load.connections = static_cast<std::uint32_t>(at_least_one(args.connections, 1, "--connections"));
-  load.in_flight = static_cast<std::uint32_t>(at_least_one(args.in_flight, 1, "--pipeline"));
-  load.calls = at_least_one(args.count, args.seconds ? UINT64_MAX : usual_calls, "--number");
-  if (args.seconds) load.until_ns = at_least_one(args.seconds, 1, "--seconds") * 1'000'000'000;
-  load.silence_ns = at_least_one(args.timeout, usual_silence_ms, "--timeout") * 1'000'000;
+  load.connections = static_cast<std::uint32_t>(args.connections.value_or(1));
+  load.in_flight = static_cast<std::uint32_t>(args.in_flight.value_or(1));
+  load.calls = args.count.value_or(args.seconds ? UINT64_MAX : usual_calls);
+  if (args.seconds) load.until_ns = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(*args.seconds * 1e9));
+  load.silence_ns = args.timeout.value_or(usual_silence_ms) * 1'000'000;
   load.socket = args.socket ? *args.socket : default_socket_path();
   if (!args.redis) load.method = find(args);
   return load;
@@ -88,52 +83,64 @@ std::string whole(double v) { return number(v, "%.0f"); }
 constexpr std::pair<const char*, double> quantiles[] = {{"p50", 0.5}, {"p99", 0.99}, {"p999", 0.999}};
 
 std::string as_json(const Args& args, const Load& load, const LoadReport& report) {
+  const bool any = report.latency.count != 0;
   std::string out =
       cat("{\"name\":", quoted(args.redis ? "ECHO" : args.name), ",\"protocol\":\"", args.redis ? "redis" : "backplane",
           "\",\"connections\":", std::to_string(load.connections), ",\"in_flight\":", std::to_string(load.in_flight),
           ",\"payload_bytes\":", std::to_string(load.payload.size()));
   out += cat(",\"calls\":", std::to_string(report.calls), ",\"errors\":", std::to_string(report.errors),
-             ",\"wrong\":", std::to_string(report.wrong), ",\"seconds\":", number(seconds(report), "%.9f"),
-             ",\"calls_per_s\":", number(rate(report), "%.1f"), ",\"latency_ns\":{");
+             ",\"wrong\":", load.echoes ? std::to_string(report.wrong) : "null",
+             ",\"seconds\":", number(seconds(report), "%.9f"), ",\"calls_per_s\":", number(rate(report), "%.1f"),
+             ",\"latency_ns\":{");
   for (const auto& [name, part] : quantiles) {
-    out += cat("\"", name, "\":", whole(report.latency.quantile(part)), ",");
+    out += cat("\"", name, "\":", any ? whole(report.latency.quantile(part)) : "null", ",");
   }
-  return out + cat("\"max\":", std::to_string(report.latency.max), ",\"mean\":", whole(report.latency.mean()),
-                   "},\"interrupted\":", report.interrupted ? "true" : "false", "}\n");
+  return out + cat("\"max\":", any ? std::to_string(report.latency.max) : "null",
+                   ",\"mean\":", any ? whole(report.latency.mean()) : "null",
+                   "},\"interrupted\":", report.interrupted ? "true" : "false",
+                   ",\"open\":", std::to_string(report.open), "}\n");
 }
 
 std::string micros(double ns) { return cat(number(ns / 1e3, ns < 1e5 ? "%.1f" : "%.0f"), " us"); }
 
 std::string as_text(const Args& args, const Load& load, const LoadReport& report) {
+  const auto took = [&](double ns) { return report.latency.count == 0 ? std::string("–") : micros(ns); };
   std::string out =
-      cat(std::to_string(report.calls), " calls of ", args.redis ? "ECHO" : args.name, " with ",
-          std::to_string(load.payload.size()), " bytes, ", std::to_string(load.connections),
-          load.connections == 1 ? " connection, " : " connections, ", std::to_string(load.in_flight),
+      cat(counted(report.calls, "call"), " of ", args.redis ? "ECHO" : args.name, " with ",
+          counted(load.payload.size(), "byte"), ", ", counted(load.connections, "connection"), ", ",
+          std::to_string(load.in_flight),
           load.connections == 1 ? " in flight: " : " in flight each: ", number(seconds(report), "%.3f"), " s\n");
   out += cat("throughput  ", whole(rate(report)), " calls/s\n");
-  out += cat("latency     p50 ", micros(report.latency.quantile(0.5)), "   p99 ", micros(report.latency.quantile(0.99)),
-             "   p99.9 ", micros(report.latency.quantile(0.999)), "   max ",
-             micros(static_cast<double>(report.latency.max)), "\n");
+  out += cat("latency     p50 ", took(report.latency.quantile(0.5)), "   p99 ", took(report.latency.quantile(0.99)),
+             "   p99.9 ", took(report.latency.quantile(0.999)), "   max ",
+             took(static_cast<double>(report.latency.max)), "\n");
   out += cat("errors      ", std::to_string(report.errors), "\n");
   if (load.echoes)
     out += cat("wrong       ", std::to_string(report.wrong), " of the answers had other bytes than were sent\n");
+  if (report.interrupted || report.failure) {
+    out += cat(report.interrupted ? "interrupted " : "broken off  ", "after ",
+               number(static_cast<double>(report.elapsed_ns) / 1e9, "%.1f"), " s; ", counted(report.open, "call"),
+               report.open == 1 ? " was" : " were", " still open\n");
+  }
   return out;
 }
 
 int run_bench(const Args& args) {
   const Load load = make_load(args);
   const LoadReport report = generate(load);
+  if (report.failure && report.calls == 0) throw CommandFailure(*report.failure);
   write_out(args.json ? as_json(args, load, report) : printable(as_text(args, load, report)));
+  if (report.failure) throw CommandFailure(*report.failure);
   if (report.errors != 0) {
-    throw CommandFailure{exit_error, report.status,
-                         cat(std::to_string(report.errors), " of ", std::to_string(report.calls),
-                             " calls ended with an error, the first: ",
-                             report.message.empty() ? bp_status_text(report.status) : report.message)};
+    throw CommandFailure{
+        exit_error, report.status,
+        cat(std::to_string(report.errors), " of ", counted(report.calls, "call"), " ended with an error, the first: ",
+            report.message.empty() ? bp_status_text(report.status) : report.message)};
   }
   if (report.wrong != 0) {
     throw CommandFailure{exit_error, BP_ERROR,
-                         cat(std::to_string(report.wrong), " of ", std::to_string(report.calls),
-                             " answers had other bytes than were sent; expected an echo")};
+                         cat(std::to_string(report.wrong), " of ", counted(report.calls, "answer"),
+                             " had other bytes than were sent; expected an echo")};
   }
   return exit_ok;
 }
@@ -157,17 +164,20 @@ Examples:
   backplane bench --redis --socket /tmp/redis.sock --payload hello --raw -c 8 -P 16
 
 Exit codes: 0 measured, also until Ctrl-C; 1 there is no such name, or answers were errors or wrong (the report is on
-stdout all the same); 2 usage; 3 no server answers, or it is lost; 4 no answer came for as long as --timeout.)",
+stdout all the same); 2 usage; 3 no server answers, or it is lost; 4 no answer came for as long as --timeout.
+With 3 and 4 too the report so far is on stdout, if at least one call was answered.)",
     {
         {"NAME", "", "the wire name, as backplane ls shows it", &Args::name},
         {"--payload", "PAYLOAD", "JSON, or @FILE with it, or - for stdin; else {}", &Args::input},
         {"--raw", "", "send the payload's bytes as they are", &Args::raw},
-        {"-c,--connections", "N", "how many connections; 1", &Args::connections, false, 1024},
-        {"-P,--pipeline", "N", "calls in flight on each connection; 1", &Args::in_flight, false, 65536},
-        {"-n,--number", "N", "calls altogether; 100000, or without end if --seconds is given", &Args::count, false,
-         UINT64_MAX},
-        {"--seconds", "N", "begin no more calls after so long", &Args::seconds, false, 1'000'000},
-        {"--timeout", "MS", "give up if no answer comes for so long; 10000", &Args::timeout},
+        {"-c,--connections", "N", "how many connections, 1 to 1024; 1", &Args::connections, false, 1024, 1},
+        {"-P,--pipeline", "N", "calls in flight on each connection, 1 to 65536; 1", &Args::in_flight, false, 65536, 1},
+        {"-n,--number", "N", "calls altogether, 1 or more; 100000, or without end if --seconds is given", &Args::count,
+         false, UINT64_MAX, 1},
+        {"--seconds", "N", "begin no more calls after so long, above 0 and up to 1000000; a fraction will do",
+         &Args::seconds, false, 1'000'000},
+        {"--timeout", "MS", "give up if no answer comes for so long, 1 or more; 10000", &Args::timeout, false,
+         UINT32_MAX, 1},
         {"--redis", "", "speak to a Redis server instead: ECHO", &Args::redis},
         socket_option,
         json_option,

@@ -26,7 +26,7 @@ namespace {
 /// Requests that wait to be sent take no more than this, unless a single one does.
 constexpr std::size_t out_size = std::size_t{256} << 10;
 constexpr std::size_t in_size = std::size_t{64} << 10;
-constexpr std::uint64_t progress_ns = 500'000'000;
+constexpr std::uint64_t progress_ns = 5'000'000'000;  // short runs show none
 
 /// One connection: what is on its way out, what has come in, and when each open call was sent.
 template <class Wire>
@@ -59,9 +59,15 @@ class Generator {
 
   LoadReport run() {
     began_ = last_ = heard_ = shown_ = static_cast<std::uint64_t>(now());
-    for (const auto& link : links_) send(*link);
-    while (open_ > 0 && !report_.interrupted) wait();
+    try {
+      for (const auto& link : links_) send(*link);
+      while (open_ > 0 && !report_.interrupted) wait();
+    } catch (CommandFailure& failure) {  // what has been measured until now is worth telling
+      report_.failure = std::move(failure);
+    }
     report_.ns = heard_ - began_;
+    report_.elapsed_ns = static_cast<std::uint64_t>(now()) - began_;
+    report_.open = open_;
     latency_.add_to(report_.latency);
     if (progress_) std::fputs("\r\033[K", stderr);
     return std::move(report_);
@@ -96,20 +102,28 @@ class Generator {
   }
 
   void look_around() {
-    if (last_ - heard_ >= load_.silence_ns) {
+    // An answer that this round has read came after last_: a difference would wrap.
+    if (last_ >= heard_ + load_.silence_ns) {
       throw CommandFailure{
           exit_timeout,
           BP_TIMEOUT,
-          cat("no answer for ", std::to_string(load_.silence_ns / 1'000'000), " ms; ", std::to_string(report_.calls),
-              " calls had been answered, ", std::to_string(open_), " are open"),
+          cat("no answer for ", std::to_string(load_.silence_ns / 1'000'000), " ms; ", counted(report_.calls, "call"),
+              " had been answered, ", open_text()),
           {},
-          "the host may hang, or the handler be slow: give it more time with --timeout MS"};
+          load_.redis ? "the server hangs or was stopped; --timeout MS gives it more time"
+                      : "the host has ended or was stopped; `backplane status` says whether one serves. If the handler "
+                        "is slow, --timeout MS gives it more time"};
     }
     if (!progress_ || last_ - shown_ < progress_ns) return;
     shown_ = last_;
     const std::string total = load_.until_ns ? std::string() : cat(" of ", std::to_string(load_.calls));
-    std::fputs(cat("\rbackplane: ", std::to_string(report_.calls), total, " calls\033[K").c_str(), stderr);
+    std::fputs(
+        cat("\rbackplane: ", std::to_string(report_.calls), total, " calls; Ctrl-C ends it with the report\033[K")
+            .c_str(),
+        stderr);
   }
+
+  std::string open_text() const { return cat(std::to_string(open_), open_ == 1 ? " is open" : " are open"); }
 
   bool more() const { return begun_ < load_.calls && (!load_.until_ns || last_ - began_ < *load_.until_ns); }
 
@@ -168,9 +182,14 @@ class Generator {
         ::recv(link.socket.get(), link.in.data() + link.in_end, link.in.size() - link.in_end, MSG_DONTWAIT);
     if (size < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (size <= 0) {
-      throw CommandFailure{exit_unreachable, BP_UNREACHABLE,
+      throw CommandFailure{exit_unreachable,
+                           BP_UNREACHABLE,
                            cat("the server on ", load_.socket, " has closed the connection after ",
-                               std::to_string(report_.calls), " calls")};
+                               counted(report_.calls, "call"), "; ", open_text()),
+                           {},
+                           load_.redis
+                               ? "the server has ended, or refuses what it was sent"
+                               : "the host has ended or was stopped; `backplane status` says whether one serves"};
     }
     link.in_end += static_cast<std::size_t>(size);
     take_answers(link);
@@ -235,6 +254,10 @@ LoadReport generate_with(const Load& load, const Wire& wire) {
 }
 
 }  // namespace
+
+std::string counted(std::uint64_t number, const char* thing) {
+  return cat(std::to_string(number), " ", thing, number == 1 ? "" : "s");
+}
 
 LoadReport generate(const Load& load) {
   return load.redis ? generate_with(load, RespWire(load.payload, load.in_flight))

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/failure.hpp"
 #include "support/histogram.hpp"
 
 namespace backplane::cli {
@@ -37,10 +38,16 @@ struct LoadReport {
   std::uint64_t ns = 0;  ///< from the first call to the last answer
   Distribution latency;  ///< ns, from before the write that sent a call to after the read that brought its answer
   bool interrupted = false;
+  std::uint64_t open = 0;                 ///< calls without an answer when it ended
+  std::uint64_t elapsed_ns = 0;           ///< from the first call to the end, which may be long after the last answer
+  std::optional<CommandFailure> failure;  ///< what ended it before its time
 };
 
-/// Sends and measures until all is answered, or an ending signal comes. Throws CommandFailure if a server cannot be
-/// reached, is lost, falls silent or answers nonsense.
+/// "1 call", "2 calls".
+std::string counted(std::uint64_t number, const char* thing);
+
+/// Sends and measures until all is answered, or an ending signal comes. If the server is lost, falls silent or answers
+/// nonsense on the way, the report has the failure. Throws CommandFailure if the server cannot be reached.
 LoadReport generate(const Load& load);
 
 }  // namespace backplane::cli

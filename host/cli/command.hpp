@@ -31,7 +31,7 @@ struct Args {
   bool redis = false;  // bench, as are the following
   std::optional<std::uint64_t> connections;
   std::optional<std::uint64_t> in_flight;
-  std::optional<std::uint64_t> seconds;
+  std::optional<double> seconds;
 
   std::vector<std::string> modules;  // run, as are the following
   std::vector<std::string> module_dirs;
@@ -47,10 +47,12 @@ struct Option {
   const char* value;  ///< what the help calls its value; "" for flags and operands
   const char* help;
   using Target = std::variant<bool Args::*, std::string Args::*, std::optional<std::string> Args::*,
-                              std::optional<std::uint64_t> Args::*, std::vector<std::string> Args::*>;
+                              std::optional<std::uint64_t> Args::*, std::optional<double> Args::*,
+                              std::vector<std::string> Args::*>;
   Target target;
   bool required = false;
-  std::uint64_t max = UINT32_MAX;  ///< of a number; the least is 0
+  std::uint64_t max = UINT32_MAX;  ///< of a number
+  std::uint64_t min = 0;           ///< of a whole number; one with a fraction has to be above 0
 };
 
 struct Command {

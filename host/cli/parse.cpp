@@ -24,9 +24,23 @@ std::uint64_t number(const Option& option, const std::string& given) {
   std::uint64_t v = 0;
   const char* const end = given.data() + given.size();
   const auto [last, error] = std::from_chars(given.data(), end, v);
-  if (error != std::errc() || last != end || v > option.max) {
-    throw usage(cat(long_name(option), ": found \"", given, "\", expected a whole number from 0 to ",
-                    std::to_string(option.max)));
+  if (error != std::errc() || last != end || v < option.min || v > option.max) {
+    throw usage(cat(long_name(option), ": found \"", given, "\", expected a whole number ",
+                    option.max == UINT64_MAX
+                        ? cat("of ", std::to_string(option.min), " or more")
+                        : cat("from ", std::to_string(option.min), " to ", std::to_string(option.max))));
+  }
+  return v;
+}
+
+double fraction(const Option& option, const std::string& given) {
+  double v = 0;
+  const char* const end = given.data() + given.size();
+  const auto [last, error] = std::from_chars(given.data(), end, v);
+  // So written that NaN is refused too.
+  if (error != std::errc() || last != end || !(v > 0 && v <= static_cast<double>(option.max))) {
+    throw usage(cat(long_name(option), ": found \"", given, "\", expected a number above 0, at most ",
+                    std::to_string(option.max), ", such as 2 or 0.5"));
   }
   return v;
 }
@@ -50,6 +64,12 @@ struct AddOption {
         [this_args = &args, member, spec = &option](const std::string& v) { this_args->*member = number(*spec, v); },
         option.help);
   }
+  CLI::Option* operator()(std::optional<double> Args::*member) const {
+    return app.add_option_function<std::string>(
+        option.name,
+        [this_args = &args, member, spec = &option](const std::string& v) { this_args->*member = fraction(*spec, v); },
+        option.help);
+  }
   CLI::Option* operator()(std::vector<std::string> Args::*member) const {
     CLI::Option* const added = app.add_option(option.name, args.*member, option.help);
     return option.name[0] == '-' ? added->allow_extra_args(false) : added;
@@ -63,6 +83,11 @@ std::string explain(const Command& command, const CLI::App& app, const CLI::Pars
     for (const Option& option : command.options) {
       const std::string name = long_name(option);
       if (*option.value != 0 && text.starts_with(cat(name, ":"))) {
+        const std::size_t found = app.get_option(name)->count();
+        if (found > 1) {
+          const std::string times = found == 2 ? "twice" : cat(std::to_string(found), " times");
+          return cat(name, ": found ", times, ", expected once; leave ", found == 2 ? "one" : "all but one", " out");
+        }
         return cat(name, " needs its value: ", name, " ", option.value);
       }
     }

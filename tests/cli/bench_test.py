@@ -160,23 +160,54 @@ class Bench(Case):
 
     def test_wrong_arguments_are_usage(self):
         self.assertIn("found no NAME", self.refused(2, "bench"))
-        self.assertIn("--connections: found 0, expected 1 or more", self.refused(2, "bench", "echo.raw", "-c", "0"))
+        self.assertIn('--connections: found "0", expected a whole number from 1 to 1024',
+                      self.refused(2, "bench", "echo.raw", "-c", "0"))
         self.assertIn("--pipeline needs its value: --pipeline N", self.refused(2, "bench", "echo.raw", "-P"))
-        self.assertIn('--number: found "many"', self.refused(2, "bench", "echo.raw", "-n", "many"))
+        self.assertIn('--number: found "many", expected a whole number of 1 or more',
+                      self.refused(2, "bench", "echo.raw", "-n", "many"))
         self.assertIn("beside --redis", self.refused(2, "bench", "echo.raw", "--redis", "--socket", "x"))
         self.assertIn("--redis needs the server's socket", self.refused(2, "bench", "--redis"))
 
-    def test_a_host_that_goes_ends_it_with_3(self):
-        bench = self.spawn("bench", "echo.raw", "--seconds", "1000")
-        self.eventually("calls are made", lambda: self.calls("echo.raw") > 100)
-        self.host_process.signal(signal.SIGKILL)
-        self.assertIn("has closed the connection after", self.assert_ends(bench, 3)[1])
+    def test_an_option_given_twice_is_told_as_that(self):
+        self.assertIn("--number: found twice, expected once; leave one out",
+                      self.refused(2, "bench", "echo.raw", "-n", "5", "--number", "6"))
+        self.assertIn("--timeout: found 3 times, expected once; leave all but one out",
+                      self.refused(2, "call", "echo.raw", *["--timeout", "5"] * 3))
+        self.assertIn("--socket: found twice", self.refused(2, "ls", "--socket", "a", "--socket", "b"))
 
-    def test_a_host_that_stands_still_ends_it_with_4(self):
-        bench = self.spawn("bench", "echo.raw", "--seconds", "1000", "--timeout", "300")
+    def test_seconds_may_have_a_fraction(self):
+        report = self.bp_json("bench", "echo.raw", "--seconds", "0.05")
+        self.check_report(report, errors=0, wrong=0, open=0)
+        for given in ("0", "-1", "nan", "inf", "1000001", "1s"):
+            self.assertIn(f'--seconds: found "{given}", expected a number above 0, at most 1000000',
+                          self.refused(2, "bench", "echo.raw", f"--seconds={given}"))
+
+    def test_answers_that_are_not_compared_have_no_count_of_wrong_ones(self):
+        self.assertIsNone(self.bp_json("bench", "timer.echo", "--payload", '{"message": "tea", "delay_ms": 0}', "-n",
+                                       "1")["wrong"])
+
+    def broken_off(self, code, end, *arguments):
+        """A bench that `end` takes the host from; returns its stdout and stderr."""
+        bench = self.spawn("bench", "echo.raw", "--seconds", "1000", "-P", "4", *arguments)
         self.eventually("calls are made", lambda: self.calls("echo.raw") > 100)
-        self.host_process.freeze()
-        self.assertIn("no answer for 300 ms", self.assert_ends(bench, 4)[1])
+        end()
+        return self.assert_ends(bench, code)
+
+    def test_a_host_that_goes_ends_it_with_3_and_the_report_so_far(self):
+        out, err = self.broken_off(3, lambda: self.host_process.signal(signal.SIGKILL))
+        self.assertRegex(err, r"has closed the connection after \d+ calls; \d (is|are) open")
+        self.assertIn("the host has ended or was stopped; `backplane status` says whether one serves", err)
+        self.assertRegex(out, r"(?m)^throughput +[1-9]\d* calls/s$")
+        self.assertRegex(out, r"(?m)^broken off +after [0-9.]+ s; \d calls? (was|were) still open$")
+
+    def test_a_host_that_stands_still_ends_it_with_4_and_the_report_so_far(self):
+        out, err = self.broken_off(4, self.host_process.freeze, "--timeout", "300", "--json")
+        error = json.loads(err)["error"]
+        self.assertRegex(error["message"], r"no answer for 300 ms; \d+ calls had been answered, [1-4] (is|are) open")
+        self.assertIn("the host has ended or was stopped", error["hint"])
+        report = json.loads(out)
+        self.check_report(report, errors=0, wrong=0, interrupted=False)
+        self.assertIn(report["open"], range(1, 5))
         self.host_process.signal(signal.SIGCONT)
 
 
@@ -201,17 +232,45 @@ class Redis(Case):
     def test_other_bytes_than_were_sent_are_found(self):
         out, err = self.bench_against(lambda data: (b"$5\r\nhellO\r\n", len(data)), 1)
         self.assertIn("1 of the answers had other bytes", out)
-        self.assertIn("1 of 1 answers had other bytes than were sent", err)
+        self.assertIn("1 of 1 answer had other bytes than were sent", err)
 
     def test_an_error_of_the_server_is_counted_and_told(self):
         _, err = self.bench_against(lambda data: (b"-NOAUTH who are you\r\n", len(data)), 1)
         self.assertIn("the first: NOAUTH who are you", err)
 
+    def interrupted(self, *arguments):
+        """The stdout of a bench that Ctrl-C ends before its server has answered anything."""
+        asked = threading.Event()
+
+        def silent(_):
+            asked.set()
+            return b"", 0
+
+        path = self.path("silent" + str(len(arguments)))
+        serve(self, path, silent)
+        bench = self.spawn("bench", "--redis", "--socket", path, "--payload", "h", "--raw", "-P", "3", *arguments)
+        self.assertTrue(asked.wait(60))
+        bench.signal(signal.SIGINT)
+        out, err = self.assert_ends(bench, 0)
+        self.assertEqual(err, "")
+        return out
+
+    def test_what_was_interrupted_says_so_and_has_no_latencies_that_nobody_measured(self):
+        out = self.interrupted()
+        self.assertRegex(out, r"^0 calls of ECHO with 1 byte, 1 connection, 3 in flight: ")
+        self.assertRegex(out, r"(?m)^latency +p50 – +p99 – +p99\.9 – +max –$")
+        self.assertRegex(out, r"(?m)^interrupted +after \d+\.\d s; 3 calls were still open$")
+        report = json.loads(self.interrupted("--json"))
+        self.assertEqual(set(report["latency_ns"].values()), {None})
+        self.assertEqual((report["calls"], report["open"], report["interrupted"]), (0, 3, True))
+
     def test_what_is_no_resp_is_told(self):
         self.assertIn("found the byte 72", self.bench_against(lambda data: (b"HTTP/1.1 400", len(data)), 3)[1])
 
     def test_a_server_that_closes_is_told(self):
-        self.assertIn("has closed the connection after 0 calls", self.bench_against(lambda data: (None, 0), 3)[1])
+        out, err = self.bench_against(lambda data: (None, 0), 3)
+        self.assertEqual(out, "")
+        self.assertIn("has closed the connection after 0 calls; 1 is open", err)
 
 
 if __name__ == "__main__":
