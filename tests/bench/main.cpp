@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // backplane-bench: what it costs, against what the machine can do. scripts/bench builds and runs it.
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -29,8 +30,15 @@ of many rounds, or of many samples where a row is a latency; that has lines for 
 process of its own. The table goes to stdout, all else to stderr.
 
 Exit code: 0 if every row was measured and its answers were right, whether what is to be reached is reached or not;
-1 if one was not; 2 for wrong arguments.
+1 if one was not; 2 for wrong arguments; 130 after Ctrl-C, with the rows measured so far.
+
+In the table: floor is what the machine can do, ratio the value divided by it, reach what is to be reached, and met
+whether it is.
 )";
+
+constexpr const char* legend =
+    "floor: what the machine can do, measured in turns with the row. ratio: value / floor. reach: what is to be\n"
+    "reached. met: whether it is. Rows .p99 and .p999 are the tail of the one above. --list says what each measures.\n";
 
 struct Options {
   bench::Effort effort = bench::Effort::full;
@@ -81,22 +89,27 @@ bool wanted(const bench::Row& row, const std::vector<std::string>& names) {
   return false;
 }
 
-/// The name that no row has, or empty.
-std::string unknown(const std::vector<bench::Row>& rows, const std::vector<std::string>& names) {
+/// The name that no row has, if there is one.
+std::optional<std::string> unknown(const std::vector<bench::Row>& rows, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     bool found = false;
     for (const bench::Row& row : rows) found = found || bench::belongs(row, name);
     if (!found) return name;
   }
-  return {};
+  return std::nullopt;
 }
+
+volatile std::sig_atomic_t interrupted = 0;
+void on_interrupt(int) { interrupted = 1; }
 
 std::vector<bench::Outcome> run(const std::vector<bench::Row>& rows, const Options& options) {
   std::vector<bench::Outcome> outcomes;
   for (const bench::Row& row : rows) {
     if (!wanted(row, options.rows)) continue;
     std::fprintf(stderr, "bench: %s\n", row.name);
-    outcomes.push_back(bench::run_apart(row, options.effort));
+    bench::Outcome outcome = bench::run_apart(row, options.effort);
+    if (interrupted != 0) break;  // with the row that was being measured
+    outcomes.push_back(std::move(outcome));
     if (!outcomes.back().error.empty()) {
       std::fprintf(stderr, "bench: %s failed: %s\n", row.name, outcomes.back().error.c_str());
     }
@@ -109,19 +122,24 @@ int print(const std::vector<bench::Outcome>& outcomes, bool json) {
   std::size_t failed = 0;
   std::size_t met = 0;
   std::size_t judged = 0;
+  std::string missed;
   for (const bench::Outcome& each : outcomes) {
     failed += !each.error.empty();
     met += each.met().value_or(false);
     judged += each.met().has_value();
+    if (!each.met().value_or(true)) missed += (missed.empty() ? "; missed: " : ", ") + std::string(each.row.name);
   }
   if (json) {
     std::fputs(bench::json(outcomes).c_str(), stdout);
   } else {
-    std::printf("%s\n\n%s", bench::machine().c_str(), bench::markdown(outcomes).c_str());
+    std::printf("%s\n\n%s\n%s", bench::machine().c_str(), bench::markdown(outcomes).c_str(), legend);
   }
   std::fflush(stdout);
-  std::fprintf(stderr, "bench: %zu rows, of %zu that are to reach something %zu do, %zu failed\n", outcomes.size(),
-               judged, met, failed);
+  std::fprintf(stderr, "bench: %zu of %zu reach what they are to, %zu failed%s\n", met, judged, failed, missed.c_str());
+  if (interrupted != 0) {
+    std::fputs("bench: interrupted; what had been measured is shown\n", stderr);
+    return 130;
+  }
   return failed == 0 ? 0 : 1;
 }
 
@@ -132,9 +150,11 @@ int main(int argc, char** argv) try {
   if (!options) return 2;
   if (options->help) return std::fputs(help, stdout) < 0 ? 1 : 0;
   const std::vector<bench::Row> rows = bench::all_rows();
-  if (const std::string name = unknown(rows, options->rows); !name.empty()) {
-    return refuse("there is no row '" + name + "', nor a group of that name; expected one that --list shows");
+  if (const auto name = unknown(rows, options->rows)) {
+    return refuse("there is no row '" + *name + "', nor a group of that name; expected one that --list shows");
   }
+  if (options->list && options->json) return refuse("--list and --json do not go together; expected one of them");
+  std::signal(SIGINT, on_interrupt);
   if (options->list) {
     for (const bench::Row& row : rows) {
       if (!wanted(row, options->rows)) continue;

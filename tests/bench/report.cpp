@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <iterator>
@@ -17,6 +18,15 @@ std::string number(double value, int digits) {
   char text[40];
   std::snprintf(text, sizeof text, "%.*g", digits, value);
   return text;
+}
+
+/// For people: with the prefix that leaves few digits in front of the point.
+std::string readable(double value, const std::string& unit) {
+  if (unit == "ns" && value >= 1e6) return number(value / 1e6, 4) + " ms";
+  if (unit == "ns" && value >= 1e4) return number(value / 1e3, 4) + " us";
+  if (unit.ends_with("s/s") && value >= 1e6) return number(value / 1e6, 4) + " M " + unit;
+  if (unit.ends_with("s/s") && value >= 1e4) return number(value / 1e3, 4) + " k " + unit;
+  return number(value, 4) + " " + unit;
 }
 
 std::string number_or(std::optional<double> value, int digits, const char* otherwise) {
@@ -81,6 +91,12 @@ std::string today() {
   return text;
 }
 
+/// Of the last minute.
+std::string load() {
+  double average = 0;
+  return ::getloadavg(&average, 1) == 1 ? number(average, 2) : "unknown";
+}
+
 }  // namespace
 
 std::string machine() {
@@ -88,7 +104,7 @@ std::string machine() {
   ::uname(&system);
   const unsigned cores = std::thread::hardware_concurrency();
   return today() + ", " + std::to_string(cores) + (cores == 1 ? " core of " : " cores of ") + processor() + ", " +
-         system.sysname + " " + system.release + " " + system.machine + ", compiler " __VERSION__;
+         system.sysname + " " + system.release + " " + system.machine + ", g++ " __VERSION__ ", load average " + load();
 }
 
 std::string markdown(const std::vector<Outcome>& outcomes) {
@@ -96,9 +112,9 @@ std::string markdown(const std::vector<Outcome>& outcomes) {
   for (const Outcome& each : outcomes) {
     for (const Line& line : lines_of(each)) {
       out += "| " + line.name + " | ";
-      out += (line.measured ? number(line.measured->value, 4) + " " + each.row.unit : "failed") + " | ";
+      out += (line.measured ? readable(line.measured->value, each.row.unit) : "failed") + " | ";
       out += std::string(*each.row.against != '\0' ? each.row.against : "–") + " | ";
-      out += (line.floor() ? number(*line.floor(), 4) + " " + each.row.unit : "–") + " | ";
+      out += (line.floor() ? readable(*line.floor(), each.row.unit) : "–") + " | ";
       out += number_or(line.ratio(), 3, "–") + " | " + line.reach.value_or("–") + " | ";
       out += std::string(!line.met ? "–" : *line.met ? "yes" : "no") + " |\n";
     }
