@@ -189,15 +189,15 @@ OFFSET(bp_load_options, config, 16);
 
 /* ---- ext/await.h ---- */
 
-SIZE(bp_await, 56, 8);
-OFFSET(bp_await, struct_size, 0);
-OFFSET(bp_await, reserved, 4);
-OFFSET(bp_await, sleep, 8);
-OFFSET(bp_await, call, 16);
-OFFSET(bp_await, host_call, 24);
-OFFSET(bp_await, fd, 32);
-OFFSET(bp_await, check, 40);
-OFFSET(bp_await, start_host_call, 48);
+SIZE(bp_await_api, 56, 8);
+OFFSET(bp_await_api, struct_size, 0);
+OFFSET(bp_await_api, reserved, 4);
+OFFSET(bp_await_api, sleep, 8);
+OFFSET(bp_await_api, call, 16);
+OFFSET(bp_await_api, host_call, 24);
+OFFSET(bp_await_api, fd, 32);
+OFFSET(bp_await_api, check, 40);
+OFFSET(bp_await_api, start_host_call, 48);
 
 /* ---- ext/config.h ---- */
 
@@ -224,16 +224,16 @@ OFFSET(bp_fiber_desc, arg, 16);
 OFFSET(bp_fiber_desc, release, 24);
 OFFSET(bp_fiber_desc, stack_size, 32);
 
-SIZE(bp_fiber, 64, 8);
-OFFSET(bp_fiber, struct_size, 0);
-OFFSET(bp_fiber, reserved, 4);
-OFFSET(bp_fiber, open, 8);
-OFFSET(bp_fiber, close, 16);
-OFFSET(bp_fiber, create, 24);
-OFFSET(bp_fiber, switch_to, 32);
-OFFSET(bp_fiber, destroy, 40);
-OFFSET(bp_fiber, active, 48);
-OFFSET(bp_fiber, ended, 56);
+SIZE(bp_fiber_api, 64, 8);
+OFFSET(bp_fiber_api, struct_size, 0);
+OFFSET(bp_fiber_api, reserved, 4);
+OFFSET(bp_fiber_api, open, 8);
+OFFSET(bp_fiber_api, close, 16);
+OFFSET(bp_fiber_api, create, 24);
+OFFSET(bp_fiber_api, switch_to, 32);
+OFFSET(bp_fiber_api, destroy, 40);
+OFFSET(bp_fiber_api, active, 48);
+OFFSET(bp_fiber_api, ended, 56);
 
 /* ---- ext/handle.h ---- */
 

@@ -259,7 +259,7 @@ bp_status Context::unlisten(bp_listener listener) {
   return bus_.listeners().remove(listener.id) ? BP_OK : BP_INVALID_HANDLE;
 }
 
-bp_status Context::set_function(bp_str name, bp_function_cb function, void* user) {
+bp_status Context::set_function(bp_str name, bp_host_function_fn function, void* user) {
   if (!is_wire_name(view(name))) return BP_INVALID_ARGUMENT;
   return loop_.functions().set(view(name), function, user, loop_.on_thread());
 }

@@ -21,7 +21,7 @@ class HostEndpoint final : public Endpoint {
   bp_status find_method(bp_str name, bp_method& out) override;
   bp_status listen(bp_str, bp_event_fn, void*, bp_listener&) override { return BP_NOT_SUPPORTED; }
   bp_status unlisten(bp_listener) override { return BP_NOT_SUPPORTED; }
-  bp_status set_function(bp_str, bp_function_cb, void*) override { return BP_NOT_SUPPORTED; }
+  bp_status set_function(bp_str, bp_host_function_fn, void*) override { return BP_NOT_SUPPORTED; }
   bp_status complete(bp_token, const bp_answer&) override { return BP_NOT_SUPPORTED; }
   bp_status load(const bp_load_options& options, bp_result& result) override;
   bp_status unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) override;

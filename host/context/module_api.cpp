@@ -128,18 +128,18 @@ bp_status start_host_call(bp_token call, bp_str name, bp_bytes payload, uint64_t
   return RequestLoop::start_host_call(call, view(name), payload, timeout_ms, on_answer, user);
 }
 
-constexpr bp_await await_api{sizeof(bp_await),         0,
-                             RequestLoop::await_sleep, await_call,
-                             await_host_call,          RequestLoop::await_fd,
-                             RequestLoop::check,       start_host_call};
+constexpr bp_await_api await_api{sizeof(bp_await_api),     0,
+                                 RequestLoop::await_sleep, await_call,
+                                 await_host_call,          RequestLoop::await_fd,
+                                 RequestLoop::check,       start_host_call};
 
 // ---- bp.fiber/1 ----
 
-constexpr bp_fiber fiber_api{sizeof(bp_fiber),           0,
-                             RequestLoop::fiber_open,    RequestLoop::fiber_close,
-                             RequestLoop::fiber_create,  RequestLoop::fiber_switch,
-                             RequestLoop::fiber_destroy, RequestLoop::fiber_active,
-                             RequestLoop::fiber_ended};
+constexpr bp_fiber_api fiber_api{sizeof(bp_fiber_api),       0,
+                                 RequestLoop::fiber_open,    RequestLoop::fiber_close,
+                                 RequestLoop::fiber_create,  RequestLoop::fiber_switch,
+                                 RequestLoop::fiber_destroy, RequestLoop::fiber_active,
+                                 RequestLoop::fiber_ended};
 
 // ---- bp.event/1 ----
 

@@ -60,7 +60,7 @@ bp_status bp_unlisten(bp_context ctx, bp_listener listener) {
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.unlisten(listener); });
 }
 
-bp_status bp_function_set(bp_context ctx, bp_str name, bp_function_cb function, void* user) {
+bp_status bp_function_set(bp_context ctx, bp_str name, bp_host_function_fn function, void* user) {
   if (is_null(name)) return BP_INVALID_ARGUMENT;
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.set_function(name, function, user); });
 }

@@ -150,7 +150,7 @@ bp_status Environment::destroy(std::uint64_t id) noexcept {
   if (victim == nullptr) return BP_OK;
   if (victim->destroys) return BP_INVALID_ARGUMENT;
   if (victim->stack == nullptr) {
-    const bp_fiber_release release = victim->release;
+    const bp_fiber_release_fn release = victim->release;
     void* const arg = victim->arg;
     retire(*victim);
     if (release != nullptr) release(arg);

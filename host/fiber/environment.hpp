@@ -109,8 +109,8 @@ class Environment {
     Handled handled;
     Member* same_hash = nullptr;
     StackPool* stacks = nullptr;
-    bp_fiber_entry entry = nullptr;
-    bp_fiber_release release = nullptr;
+    bp_fiber_entry_fn entry = nullptr;
+    bp_fiber_release_fn release = nullptr;
     void* arg = nullptr;
     Member* newer = nullptr;  ///< by age; `older` is also the list of free ones
     Member* older = nullptr;

@@ -222,7 +222,7 @@ bp_status RemoteContext::unlisten(bp_listener listener) {
   return BP_OK;
 }
 
-bp_status RemoteContext::set_function(bp_str, bp_function_cb, void*) { return BP_NOT_SUPPORTED; }
+bp_status RemoteContext::set_function(bp_str, bp_host_function_fn, void*) { return BP_NOT_SUPPORTED; }
 bp_status RemoteContext::complete(bp_token, const bp_answer&) { return BP_STALE_TOKEN; }
 
 bp_status RemoteContext::load(const bp_load_options& options, bp_result& result) {

@@ -31,7 +31,7 @@ class RemoteContext final : public Endpoint {
   bp_status listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) override;
   bp_status unlisten(bp_listener listener) override;
 
-  bp_status set_function(bp_str name, bp_function_cb function, void* user) override;
+  bp_status set_function(bp_str name, bp_host_function_fn function, void* user) override;
   bp_status complete(bp_token token, const bp_answer& answer) override;
 
   bp_status load(const bp_load_options& options, bp_result& result) override;

@@ -5,7 +5,7 @@
 
 namespace backplane {
 
-bp_status Functions::set(std::string_view name, bp_function_cb call, void* user, bool on_calling_thread) {
+bp_status Functions::set(std::string_view name, bp_host_function_fn call, void* user, bool on_calling_thread) {
   MutexLock lock(mutex_);
   auto next = owned_ == nullptr ? std::make_unique<Table>() : std::make_unique<Table>(*owned_);
   const auto found = next->find(name);

@@ -21,7 +21,7 @@ namespace backplane {
 class Functions {
  public:
   struct Function {
-    bp_function_cb call = nullptr;
+    bp_host_function_fn call = nullptr;
     void* user = nullptr;
     std::uint64_t serial = 0;
   };
@@ -32,7 +32,7 @@ class Functions {
 
   /// Adds, replaces, or (null `call`) takes away; BP_NOT_FOUND if there was none to take away. If the
   /// one that went is being called, waits until it has returned, unless `on_calling_thread`. Throws std::bad_alloc.
-  bp_status set(std::string_view name, bp_function_cb call, void* user, bool on_calling_thread);
+  bp_status set(std::string_view name, bp_host_function_fn call, void* user, bool on_calling_thread);
 
   /// Takes them all away. None is being called.
   void clear() noexcept;

@@ -37,7 +37,7 @@ class Endpoint {
   virtual bp_status listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) = 0;
   virtual bp_status unlisten(bp_listener listener) = 0;
 
-  virtual bp_status set_function(bp_str name, bp_function_cb function, void* user) = 0;
+  virtual bp_status set_function(bp_str name, bp_host_function_fn function, void* user) = 0;
   virtual bp_status set_poller(const bp_poller*) { return BP_NOT_SUPPORTED; }
   virtual bp_status complete(bp_token token, const bp_answer& answer) = 0;
 

@@ -37,10 +37,10 @@ BP_MANIFEST("requires=" BP_EXT_FIBER);
 BP_CDDL("desk.version.request = any\ndesk.version.reply = tstr\n");
 
 static const bp_host_api* host;
-static const bp_await* await;
+static const bp_await_api* await;
 static const bp_config_api* config;
 static const bp_event_api* event;
-static const bp_fiber* fiber;
+static const bp_fiber_api* fiber;
 static bp_module* self;
 
 #ifdef DESK_ABORTS

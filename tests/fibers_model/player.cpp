@@ -150,7 +150,7 @@ class Player {
     return status;
   }
   bp_status perform(const Op& op, std::string& result) {
-    const bp_fiber& fiber = *run_.fiber;
+    const bp_fiber_api& fiber = *run_.fiber;
     switch (op.what) {
       case Do::create:
         return create(op, result);
@@ -191,7 +191,7 @@ class Player {
     }
   }
   bp_status wait(Do what) {
-    const bp_await& await = *run_.await;
+    const bp_await_api& await = *run_.await;
     if (what == Do::check) return await.check(run_.token, nullptr);
     if (what == Do::sleep) return await.sleep(run_.token, 0);
     bp_result result{};
@@ -289,7 +289,7 @@ bp_handled Stage::handle(host_test::Bench& bench, const host_test::Here& here) {
   Run& run = self.runs_[std::stoul(host_test::text_of(here.call.payload))];
   run.host = &here.host;
   run.await = &here.await;
-  run.fiber = static_cast<const bp_fiber*>(here.host.extension(BP_EXT_FIBER));
+  run.fiber = static_cast<const bp_fiber_api*>(here.host.extension(BP_EXT_FIBER));
   run.token = here.call.token;
   const bp_status status = Player(run, run.program->scripts[0], 0).play();
   const bp_answer answer = answer_of(status);

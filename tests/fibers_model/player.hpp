@@ -20,8 +20,8 @@ struct Run {
   Stage* stage = nullptr;
   const Program* program = nullptr;
   const bp_host_api* host = nullptr;
-  const bp_await* await = nullptr;
-  const bp_fiber* fiber = nullptr;
+  const bp_await_api* await = nullptr;
+  const bp_fiber_api* fiber = nullptr;
   bp_token token = 0;
   std::string number;    // its payload, and that of what it asks
   bp_request request{};  // for those who cancel it

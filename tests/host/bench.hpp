@@ -112,7 +112,7 @@ class Round {
 /// What a handler has at hand.
 struct Here {
   const bp_host_api& host;
-  const bp_await& await;
+  const bp_await_api& await;
   const bp_call& call;
 };
 
@@ -224,7 +224,8 @@ class Bench : public matrix_bench {
   std::atomic<int> odd{0};       ///< what the host should have answered otherwise
 
  private:
-  static bp_handled on_call(matrix_bench* bench, const bp_host_api* host, const bp_await* await, const bp_call* call) {
+  static bp_handled on_call(matrix_bench* bench, const bp_host_api* host, const bp_await_api* await,
+                            const bp_call* call) {
     auto& self = static_cast<Bench&>(*bench);
     const std::string name = text_of(call->name);
     const std::string payload = text_of(call->payload);

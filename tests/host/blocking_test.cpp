@@ -43,12 +43,12 @@ TEST_CASE("a blocking handler may await, and is woken by its cancel") {
 TEST_CASE("a blocking handler's question to a host function is answered from any thread") {
   const Context context;
   const Loaded asks(context, "asks");
-  const bp_function_cb inline_answer = [](void*, bp_context ctx, bp_token token, bp_str, bp_bytes payload) {
+  const bp_host_function_fn inline_answer = [](void*, bp_context ctx, bp_token token, bp_str, bp_bytes payload) {
     bp_answer answer = answer_of(BP_OK);
     answer.payload = payload;
     bp_complete(ctx, token, &answer);
   };
-  const bp_function_cb thread_answer = [](void*, bp_context ctx, bp_token token, bp_str, bp_bytes) {
+  const bp_host_function_fn thread_answer = [](void*, bp_context ctx, bp_token token, bp_str, bp_bytes) {
     std::thread([ctx, token] {
       const bp_answer answer = answer_of(BP_OK, "from a thread");
       bp_complete(ctx, token, &answer);

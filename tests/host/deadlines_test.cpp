@@ -68,7 +68,7 @@ TEST_CASE("a handler that waits for a host function or another call is freed by 
   const Context context;
   const Loaded asks(context, "asks");
   const Loaded holder(context, "holder");
-  const bp_function_cb never = [](void*, bp_context, bp_token, bp_str, bp_bytes) {};
+  const bp_host_function_fn never = [](void*, bp_context, bp_token, bp_str, bp_bytes) {};
   REQUIRE(bp_function_set(context.native, BP_STR("app.never"), never, nullptr) == BP_OK);
   CHECK(context.call("asks.host", "app.never", 10) == "deadline");
   CHECK(context.call("asks.blocking", "app.never", 10) == "deadline");

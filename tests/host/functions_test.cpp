@@ -176,7 +176,7 @@ TEST_CASE("taking a host function away waits for the call of it that runs, from 
   CHECK(returned_first);
   CHECK(replies.wait() == Seen{"ok"});
 
-  const bp_function_cb removes_itself = [](void*, bp_context ctx, bp_token token, bp_str name, bp_bytes) {
+  const bp_host_function_fn removes_itself = [](void*, bp_context ctx, bp_token token, bp_str name, bp_bytes) {
     const bp_answer answer = answer_of(bp_function_set(ctx, name, nullptr, nullptr), "removed");
     bp_complete(ctx, token, &answer);
   };
@@ -201,7 +201,7 @@ TEST_CASE("the application's host function is asked before a module's of the sam
 TEST_CASE("host functions are told the context, the name and the payload of the call") {
   const Context context;
   const Loaded asks(context, "asks");
-  const bp_function_cb echo = [](void* user, bp_context ctx, bp_token token, bp_str name, bp_bytes payload) {
+  const bp_host_function_fn echo = [](void* user, bp_context ctx, bp_token token, bp_str name, bp_bytes payload) {
     *static_cast<std::uint64_t*>(user) = ctx.id;
     const std::string all = text_of(name) + " " + text_of(payload);
     const bp_answer answer = answer_of(BP_OK, all);

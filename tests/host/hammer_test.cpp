@@ -82,7 +82,7 @@ TEST_CASE("under producers, cancels, deadlines and reloads each accepted call en
   const Loaded late(keeper, "replies_late");
   const Loaded partials(keeper, "partials");
   const Loaded asks(keeper, "asks");
-  const bp_function_cb from_thread = [](void* user, bp_context ctx, bp_token token, bp_str, bp_bytes) {
+  const bp_host_function_fn from_thread = [](void* user, bp_context ctx, bp_token token, bp_str, bp_bytes) {
     // Every other one is answered here, the rest by the canceller's thread.
     auto& slot = *static_cast<std::atomic<bp_token>*>(user);
     const bp_token before = slot.exchange(token);

@@ -39,7 +39,7 @@ class Combination {
   Combination(Stage& stage, const Row& row, Ending ending)
       : stage_(stage), bench_(stage.bench), row_(row), ending_(ending), context_(options_for(ending)) {
     bench_.begin(row.handler, row.inner_answers && &row.allowed != &never);
-    for (const auto& [name, function] : std::initializer_list<std::pair<const char*, bp_function_cb>>{
+    for (const auto& [name, function] : std::initializer_list<std::pair<const char*, bp_host_function_fn>>{
              {app_now, answer_now}, {app_later, answer_later}, {app_never, answer_never}}) {
       REQUIRE(bp_function_set(context_.native, str(name), function, &bench_) == BP_OK);
     }

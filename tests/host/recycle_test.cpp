@@ -97,7 +97,7 @@ TEST_CASE("a context made of what another left knows nothing of that one") {
   const Loaded asks(keeper, "asks");
   std::atomic<int> heard{0};
   const bp_event_fn count = [](void* user, const bp_event*) { ++*static_cast<std::atomic<int>*>(user); };
-  const bp_function_cb answers = [](void*, bp_context context, bp_token token, bp_str, bp_bytes) {
+  const bp_host_function_fn answers = [](void*, bp_context context, bp_token token, bp_str, bp_bytes) {
     const bp_answer answer = answer_of(BP_OK, "answered");
     bp_complete(context, token, &answer);
   };

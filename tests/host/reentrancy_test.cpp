@@ -40,7 +40,7 @@ TEST_CASE("blocking functions are refused in a host function") {
   const Context context;
   const Loaded asks(context, "asks");
   std::vector<bp_status> got;
-  const bp_function_cb function = [](void* user, bp_context ctx, bp_token token, bp_str, bp_bytes) {
+  const bp_host_function_fn function = [](void* user, bp_context ctx, bp_token token, bp_str, bp_bytes) {
     *static_cast<std::vector<bp_status>*>(user) = blocking_functions(ctx);
     const bp_answer answer = answer_of(BP_OK, "asked");
     bp_complete(ctx, token, &answer);

@@ -109,7 +109,7 @@ TEST_CASE("what a static handler may not do is refused, and its caller is told")
 TEST_CASE("the host's handle takes no part in what needs a context") {
   const bp_context host = bp_host_context();
   const bp_event_fn hears = [](void*, const bp_event*) {};
-  const bp_function_cb function = [](void*, bp_context, bp_token, bp_str, bp_bytes) {};
+  const bp_host_function_fn function = [](void*, bp_context, bp_token, bp_str, bp_bytes) {};
   bp_listener listener{};
   const bp_answer answer = answer_of(BP_OK);
   CHECK(bp_listen(host, BP_STR("*"), hears, nullptr, &listener) == BP_NOT_SUPPORTED);

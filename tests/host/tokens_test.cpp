@@ -137,7 +137,7 @@ TEST_CASE("completions that race with cancels are taken or refused, and every to
 TEST_CASE("host functions that come and go under calls answer each call, or it is told that there is none") {
   const Context context;
   const Loaded asks(context, "asks");
-  const bp_function_cb answer = [](void* user, bp_context ctx, bp_token token, bp_str, bp_bytes) {
+  const bp_host_function_fn answer = [](void* user, bp_context ctx, bp_token token, bp_str, bp_bytes) {
     const auto& alive = *static_cast<std::atomic<bool>*>(user);
     const bp_answer given = answer_of(alive ? BP_OK : BP_ERROR);
     bp_complete(ctx, token, &given);

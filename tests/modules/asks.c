@@ -13,7 +13,7 @@ TM_PROVIDES("asks.host");
 TM_PROVIDES("asks.call");
 TM_PROVIDES("asks.blocking");
 
-static const bp_await* await;
+static const bp_await_api* await;
 
 static bp_str name_of(const bp_call* call) {
   bp_str name = {(const char*)call->payload.data, call->payload.size};

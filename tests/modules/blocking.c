@@ -27,7 +27,7 @@ typedef struct crowd {
   atomic_uint most;
 } crowd;
 
-static const bp_await* await;
+static const bp_await_api* await;
 static crowd alone;
 static crowd together;
 

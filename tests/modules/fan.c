@@ -12,7 +12,7 @@ TM_MANIFEST("fan");
 BP_MANIFEST("requires=" BP_EXT_AWAIT);
 TM_PROVIDES("fan.out");
 
-static const bp_await* await;
+static const bp_await_api* await;
 
 typedef struct {
   bp_token call;

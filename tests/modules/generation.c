@@ -18,7 +18,7 @@ TM_PROVIDES("gen.extra");
 TM_PROVIDES("gen.slow");
 #endif
 
-static const bp_await* await;
+static const bp_await_api* await;
 
 static bp_handled which(const bp_call* call) {
   tm_ok_number(call->token, GENERATION);

@@ -18,7 +18,7 @@ TM_PROVIDES(MATRIX_NAME ".block");
 TM_PROVIDES(MATRIX_NAME ".serial");
 BP_MANIFEST("offers=" MATRIX_NAME ".offered");
 
-static const bp_await* await;
+static const bp_await_api* await;
 static matrix_bench* bench;
 
 static bp_handled handle(const bp_call* call) { return bench->handle(bench, tm_host, await, call); }

@@ -14,7 +14,8 @@ extern "C" {
 
 /* The test's own functions, which the module's handlers are. Its address is the module's configuration. */
 typedef struct matrix_bench {
-  bp_handled (*handle)(struct matrix_bench* self, const bp_host_api* host, const bp_await* await, const bp_call* call);
+  bp_handled (*handle)(struct matrix_bench* self, const bp_host_api* host, const bp_await_api* await,
+                       const bp_call* call);
   void (*function)(struct matrix_bench* self, const bp_host_api* host, const bp_call* call);
   void (*init)(struct matrix_bench* self); /* or NULL; called by init */
 } matrix_bench;

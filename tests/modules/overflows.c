@@ -20,7 +20,7 @@ TM_PROVIDES("overflows.frame");
 TM_PROVIDES("overflows.allocating");
 TM_PROVIDES("overflows.null");
 
-static const bp_fiber* fibers;
+static const bp_fiber_api* fibers;
 static bp_token current;
 static volatile uint64_t always = 1;
 /* Near null: of null itself a sanitizer has its own word. */
@@ -75,7 +75,7 @@ static bp_status going_home(void* arg) {
 }
 
 /* Switches to a fiber and back, then to a second one; destroys that if it comes back. */
-static bp_handled run(const bp_call* call, bp_fiber_entry entry) {
+static bp_handled run(const bp_call* call, bp_fiber_entry_fn entry) {
   bp_fiber_desc desc = {sizeof desc, 0, going_home, NULL, NULL, 0};
   uint64_t id = 0;
   current = call->token;

@@ -11,7 +11,7 @@ BP_MANIFEST("requires=" BP_EXT_AWAIT);
 TM_PROVIDES("partials.count");
 TM_PROVIDES("partials.late");
 
-static const bp_await* await;
+static const bp_await_api* await;
 
 static bp_handled count(const bp_call* call, int late) {
   uint64_t n = tm_number(call->payload);

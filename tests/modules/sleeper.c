@@ -14,7 +14,7 @@ TM_PROVIDES("sleeper.sleep");
 TM_PROVIDES("sleeper.stubborn");
 TM_PROVIDES("sleeper.remaining");
 
-static const bp_await* await;
+static const bp_await_api* await;
 
 static bp_handled sleep_then_answer(const bp_call* call) {
   uint64_t ms = tm_number(call->payload);

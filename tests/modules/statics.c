@@ -21,7 +21,7 @@ TM_PROVIDES("statics.tries");
 TM_PROVIDES("statics.slow");
 TM_PROVIDES("statics.plain");
 
-static const bp_await* await;
+static const bp_await_api* await;
 
 static bp_handled bare(const bp_call* call) {
   tm_ok(call->token, call->instance == NULL && call->state == NULL ? "bare" : "has an instance");

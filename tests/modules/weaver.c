@@ -15,8 +15,8 @@ BP_MANIFEST("requires=" BP_EXT_FIBER);
 TM_PROVIDES("weaver.weave");
 TM_PROVIDES("weaver.park");
 
-static const bp_await* await;
-static const bp_fiber* fibers;
+static const bp_await_api* await;
+static const bp_fiber_api* fibers;
 
 typedef struct weave {
   bp_token call;
@@ -57,7 +57,7 @@ FRAME static bp_status warp_entry(void* arg) {
   return status;
 }
 
-FRAME static bp_status make(const weave* w, bp_fiber_entry entry, uint64_t stack_size, uint64_t* id) {
+FRAME static bp_status make(const weave* w, bp_fiber_entry_fn entry, uint64_t stack_size, uint64_t* id) {
   bp_fiber_desc desc = {sizeof desc, 0, entry, (void*)w, NULL, stack_size};
   return fibers->create(w->call, &desc, id);
 }

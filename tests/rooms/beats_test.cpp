@@ -120,7 +120,7 @@ TEST_CASE("a handler that calls functions which answer at once does not beat by 
     LoopRig& rig;
     Culprit& within;
   } user{rig, within};
-  const bp_function_cb answers = [](void* given, bp_context, bp_token token, bp_str, bp_bytes) {
+  const bp_host_function_fn answers = [](void* given, bp_context, bp_token token, bp_str, bp_bytes) {
     auto& self = *static_cast<User*>(given);
     self.within = self.rig.loop.heartbeat().culprit();
     self.rig.expect(reply(token, BP_OK, "") == BP_OK);

@@ -144,7 +144,7 @@ TEST_CASE("what a host function is shown stays valid until it returns, although 
     std::string name;
     std::string payload;
   } seen{rig, {}, {}};
-  const bp_function_cb function = [](void* user, bp_context, bp_token token, bp_str name, bp_bytes payload) {
+  const bp_host_function_fn function = [](void* user, bp_context, bp_token token, bp_str name, bp_bytes payload) {
     auto& self = *static_cast<Seen*>(user);
     const bp_answer answer{sizeof(bp_answer), BP_OK, {nullptr, 0}, {"", 0}, {nullptr, 0}, nullptr};
     self.rig.expect(self.rig.loop.complete(token, answer) == BP_OK);

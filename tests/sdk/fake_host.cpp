@@ -20,7 +20,7 @@ Bytes copy(bp_bytes b) { return b.size == 0 ? Bytes() : Bytes(b.data, b.data + b
 
 struct Table {
   static const void* extension(const char* id) {
-    static const bp_await await = {sizeof(bp_await), 0, sleep, call, host_call, fd, check, nullptr};
+    static const bp_await_api await = {sizeof(bp_await_api), 0, sleep, call, host_call, fd, check, nullptr};
     static const bp_event_api event = {sizeof(bp_event_api), 0, emit};
     static const bp_log_api log = {sizeof(bp_log_api), 0, log_enabled, log_write};
     static const bp_config_api config = {sizeof(bp_config_api), 0, config_get, data_dir};

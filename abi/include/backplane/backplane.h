@@ -288,7 +288,7 @@ BP_EXPORT bp_status bp_unlisten(bp_context ctx, bp_listener listener);
 /* One call that a handler makes outwards. Return at once; answer with bp_complete(ctx, token, …),
  * here or later, from any thread. The views are valid until it returns.
  * [thread: request] [state: registered] [suspend: no] */
-typedef void (*bp_function_cb)(void* user, bp_context ctx, bp_token token, bp_str name, bp_bytes payload);
+typedef void (*bp_host_function_fn)(void* user, bp_context ctx, bp_token token, bp_str name, bp_bytes payload);
 
 /* Gives handlers of this context the host function `name`, in the stead of an earlier one or of a
  * module's. `function` NULL takes it away. When this returns, the old function neither runs nor will be
@@ -296,7 +296,7 @@ typedef void (*bp_function_cb)(void* user, bp_context ctx, bp_token token, bp_st
  * been given may still be completed. BP_OK; BP_INVALID_ARGUMENT; BP_NOT_FOUND if there was
  * none to take away; BP_NOT_SUPPORTED on a connected context.
  * [thread: any] [state: context open] [suspend: no] */
-BP_EXPORT bp_status bp_function_set(bp_context ctx, bp_str name, bp_function_cb function, void* user);
+BP_EXPORT bp_status bp_function_set(bp_context ctx, bp_str name, bp_host_function_fn function, void* user);
 
 /* Answers a host function call, once. The payload is copied, or answer->buffer taken over if BP_OK.
  * BP_STALE_TOKEN: unknown, already answered, canceled, or another context's; nothing has changed.

@@ -27,7 +27,7 @@ BP_MANIFEST("emits=bench_calls.tick");
 BP_MANIFEST("calls=bench.twice");
 
 static const bp_host_api* host;
-static const bp_await* await;
+static const bp_await_api* await;
 static const bp_event_api* events;
 
 static bp_handled fail(const bp_call* call, bp_status status, const char* step) {

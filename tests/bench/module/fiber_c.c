@@ -22,7 +22,7 @@ BP_MANIFEST("provides=bench_c.create");
 BP_MANIFEST("provides=bench_c.many");
 
 static const bp_host_api* host;
-static const bp_fiber* fibers;
+static const bp_fiber_api* fibers;
 
 static bp_handled fail(const bp_call* call, bp_status status, const char* step) {
   bp_answer answer = {.struct_size = sizeof answer, .status = status == BP_OK ? BP_ERROR : status};

@@ -28,7 +28,7 @@ BP_MANIFEST("provides=bench_keep.work");
 BP_MANIFEST("emits=bench_keep.worked");
 
 static const bp_host_api* host;
-static const bp_await* await;
+static const bp_await_api* await;
 static const bp_event_api* events;
 
 typedef struct keeper {

@@ -49,7 +49,7 @@ double plain_calls(std::uint64_t count) {
   return right == count ? static_cast<double>(took) / static_cast<double>(count) : 0;
 }
 
-void set_function(bp_context context, bp_function_cb function, void* user) {
+void set_function(bp_context context, bp_host_function_fn function, void* user) {
   expect_ok(bp_function_set(context, name, function, user), "bp_function_set", bp_result{});
 }
 

@@ -112,7 +112,7 @@ static bp_status parks_and_tells(void* arg) {
 
 static void tell_release(void* arg) { tell(pipe_of_test, (char)(((Actor*)arg)->letter + ('a' - 'A'))); }
 
-static uint64_t make_loose(const bp_call* call, int number, bp_fiber_entry entry) {
+static uint64_t make_loose(const bp_call* call, int number, bp_fiber_entry_fn entry) {
   Actor* const actor = &loose[number];
   memset(actor, 0, sizeof *actor);
   actor->token = call->token;
@@ -166,7 +166,7 @@ bp_handled calls_early(const bp_call* call) {
   return answer_text(call, early ? "early" : status == BP_DEADLINE ? "deadline" : "something else");
 }
 
-static uint64_t fail_to_return(const bp_call* call, bp_fiber_entry entry) {
+static uint64_t fail_to_return(const bp_call* call, bp_fiber_entry_fn entry) {
   static Actor actor;
   actor.token = call->token;
   make_fiber(&actor, entry, 0);
@@ -227,7 +227,7 @@ static void release_nothing(void* arg) { (void)arg; }
 
 bp_handled ended_while_waiting(const bp_call* call) {
   pipe_of_test = (int)payload_number(call);
-  bp_fiber_entry entries[] = {parks_and_tells, parks_and_tells, waits_until_ended, comes_back};
+  bp_fiber_entry_fn entries[] = {parks_and_tells, parks_and_tells, waits_until_ended, comes_back};
   for (int i = 0; i < 4; i++) {
     Actor* const actor = &loose[i];
     memset(actor, 0, sizeof *actor);

@@ -20,8 +20,8 @@ TM_PROVIDES("fiber_c.static");
 TM_PROVIDES("fiber_c.after_return");
 BP_MANIFEST("offers=fiber_c_offers.try");
 
-const bp_fiber* fibers;
-const bp_await* waits;
+const bp_fiber_api* fibers;
+const bp_await_api* waits;
 
 typedef struct {
   const char* name;

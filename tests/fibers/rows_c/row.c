@@ -34,12 +34,12 @@ void note(Row* row, char what) {
 
 void note_release(void* actor) { ((Actor*)actor)->released++; }
 
-bp_status make_fiber(Actor* actor, bp_fiber_entry entry, uint64_t stack_size) {
+bp_status make_fiber(Actor* actor, bp_fiber_entry_fn entry, uint64_t stack_size) {
   bp_fiber_desc desc = {sizeof desc, 0, entry, actor, note_release, stack_size};
   return fibers->create(actor->token, &desc, &actor->id);
 }
 
-Actor* act(Row* row, bp_fiber_entry entry) {
+Actor* act(Row* row, bp_fiber_entry_fn entry) {
   Actor* const actor = &row->actors[row->made++ % ACTORS_MAX];
   actor->row = row;
   actor->token = row->token;
@@ -48,7 +48,7 @@ Actor* act(Row* row, bp_fiber_entry entry) {
   return actor;
 }
 
-Actor* act_as(Row* row, bp_fiber_entry entry, char letter) {
+Actor* act_as(Row* row, bp_fiber_entry_fn entry, char letter) {
   Actor* const actor = act(row, entry);
   actor->letter = letter;
   return actor;

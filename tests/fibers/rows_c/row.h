@@ -12,8 +12,8 @@
 
 enum { MAIN = BP_FIBER_MAIN, ACTORS_MAX = 48, CODE_SEVEN = BP_STATUS_MODULE_FIRST + 7 };
 
-extern const bp_fiber* fibers;
-extern const bp_await* waits;
+extern const bp_fiber_api* fibers;
+extern const bp_await_api* waits;
 
 typedef struct Row Row;
 
@@ -52,10 +52,10 @@ void row_expect_log(Row* row, const char* expected, const char* file, int line);
 /* One more character of the log. */
 void note(Row* row, char what);
 
-bp_status make_fiber(Actor* actor, bp_fiber_entry entry, uint64_t stack_size);
+bp_status make_fiber(Actor* actor, bp_fiber_entry_fn entry, uint64_t stack_size);
 /* The row's next actor, with a fiber that has not run yet. */
-Actor* act(Row* row, bp_fiber_entry entry);
-Actor* act_as(Row* row, bp_fiber_entry entry, char letter);
+Actor* act(Row* row, bp_fiber_entry_fn entry);
+Actor* act_as(Row* row, bp_fiber_entry_fn entry, char letter);
 void note_release(void* actor);
 
 bp_status to(const Row* row, uint64_t id);

@@ -27,7 +27,7 @@ void destroy_self(Row& row) {
 
 // No handle holds main, so this asks the extension itself.
 void destroy_main(Row& row) {
-  const bp_fiber& native = *backplane::detail::host.fiber;
+  const bp_fiber_api& native = *backplane::detail::host.fiber;
   Fibers fibers(row.call);
   EXPECT_EQUAL(row, native.destroy(row.call.token(), main_id), BP_INVALID_ARGUMENT);
   Fiber a(fibers, [&] {

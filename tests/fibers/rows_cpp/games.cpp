@@ -104,7 +104,7 @@ void game_log(Row& row) {
 }
 
 void game_destroys(Row& row) {
-  const bp_fiber& native = *backplane::detail::host.fiber;
+  const bp_fiber_api& native = *backplane::detail::host.fiber;
   Fibers fibers(row.call);
   Fiber a;
   a = Fiber(fibers, [&] {

@@ -39,7 +39,7 @@ BP_MANIFEST("provides=" STRESS_NAME ".fail");
 namespace stress {
 
 Shared shared;
-const bp_await* waits;
+const bp_await_api* waits;
 const bp_handle_api* handles;
 Courier* courier;
 
@@ -90,7 +90,7 @@ bp_status register_all(bp_module* module) {
 
 bp_status init(const bp_host_api* host, bp_module* module, void**) {
   shared.host = host;
-  waits = static_cast<const bp_await*>(host->extension(BP_EXT_AWAIT));
+  waits = static_cast<const bp_await_api*>(host->extension(BP_EXT_AWAIT));
   shared.events = static_cast<const bp_event_api*>(host->extension(BP_EXT_EVENT));
   handles = static_cast<const bp_handle_api*>(host->extension(BP_EXT_HANDLE));
   const auto* config = static_cast<const bp_config_api*>(host->extension(BP_EXT_CONFIG));

@@ -12,7 +12,7 @@ inline constexpr bp_status module_error = BP_STATUS_MODULE_FIRST + 7;
 
 /// Set by init, constant while there are instances.
 extern Shared shared;
-extern const bp_await* waits;
+extern const bp_await_api* waits;
 extern const bp_handle_api* handles;
 extern Courier* courier;
 

@@ -34,7 +34,7 @@ enum { BP_FD_READABLE = 1, BP_FD_WRITABLE = 2 };
  * [thread: request] [state: instance alive] [suspend: no] */
 typedef void (*bp_host_answer_fn)(void* user, const bp_answer* answer);
 
-typedef struct bp_await {
+typedef struct bp_await_api {
   uint32_t struct_size;
   uint32_t reserved;
 
@@ -74,7 +74,7 @@ typedef struct bp_await {
    * [thread: request] [state: in a handler] [suspend: no] */
   bp_status (*start_host_call)(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms,
                                bp_host_answer_fn on_answer, void* user);
-} bp_await;
+} bp_await_api;
 
 #ifdef __cplusplus
 }

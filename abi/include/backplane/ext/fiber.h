@@ -60,24 +60,24 @@ extern "C" {
 
 /* What a fiber runs, from the first switch to it on. Returns how it ended; see above.
  * [thread: request] [state: in a handler] [suspend: yes] */
-typedef bp_status (*bp_fiber_entry)(void* arg);
+typedef bp_status (*bp_fiber_entry_fn)(void* arg);
 
 /* Gives `arg` back: called once for each fiber created, on the fiber's own stack when its entry has
  * returned, or by whoever destroys it if it never ran. May not call anything of bp.fiber/1 or bp.await/1.
  * [thread: request] [state: in a handler] [suspend: no] */
-typedef void (*bp_fiber_release)(void* arg);
+typedef void (*bp_fiber_release_fn)(void* arg);
 
 typedef struct bp_fiber_desc {
   uint32_t struct_size; /* sizeof(bp_fiber_desc) */
   uint32_t reserved;
-  bp_fiber_entry entry;
-  void* arg;                /* for `entry` and `release` */
-  bp_fiber_release release; /* or NULL */
-  uint64_t stack_size;      /* bytes, rounded up to a power of two; 0: 65536; at least 16384, at most 1 GiB. Touched
-                               pages alone cost memory. An overflow ends the process */
+  bp_fiber_entry_fn entry;
+  void* arg;                   /* for `entry` and `release` */
+  bp_fiber_release_fn release; /* or NULL */
+  uint64_t stack_size;         /* bytes, rounded up to a power of two; 0: 65536; at least 16384, at most 1 GiB. Touched
+                                  pages alone cost memory. An overflow ends the process */
 } bp_fiber_desc;
 
-typedef struct bp_fiber {
+typedef struct bp_fiber_api {
   uint32_t struct_size;
   uint32_t reserved;
 
@@ -121,7 +121,7 @@ typedef struct bp_fiber {
    * may be NULL; only who wants the id has asked which it was. BP_NOT_FOUND: none has yet. BP_OK, BP_NOT_SUPPORTED.
    * [thread: request] [state: in a handler] [suspend: no] */
   bp_status (*ended)(bp_token call, uint64_t* id, bp_status* status);
-} bp_fiber;
+} bp_fiber_api;
 
 #ifdef __cplusplus
 }

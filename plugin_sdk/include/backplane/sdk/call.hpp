@@ -107,7 +107,7 @@ class Call {
   };
   using Outward = bp_status (*)(bp_token, bp_str, bp_bytes, std::uint64_t, bp_result*);
 
-  static const bp_await& await() {
+  static const bp_await_api& await() {
     if (detail::host.await == nullptr) detail::no_extension(BP_EXT_AWAIT);
     return *detail::host.await;
   }

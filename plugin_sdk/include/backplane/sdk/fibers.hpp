@@ -133,7 +133,7 @@ class Fibers {
   }
   void switch_to_main() { switch_to(BP_FIBER_MAIN); }
 
-  /// The same for destructors and other code that must not throw: BP_OK, or a status of bp_fiber.switch_to. If
+  /// The same for destructors and other code that must not throw: BP_OK, or a status of bp_fiber_api.switch_to. If
   /// a fiber has ended, its status is all that is left of its error. Of BP_ENTRY_RETURNED ask ended(): otherwise
   /// the handler's answer will be that.
   [[nodiscard]] bp_status try_switch_to(std::uint64_t id) noexcept {
@@ -198,7 +198,7 @@ class Fibers {
   [[noreturn, gnu::cold]] static void not_created(bp_status status, StackSize stack);
   [[noreturn, gnu::cold]] static void not_opened(bp_status status);
 
-  const bp_fiber* const api_ = detail::host.fiber;
+  const bp_fiber_api* const api_ = detail::host.fiber;
   Call& call_;
   const bp_token token_;
   const int uncaught_;  // exceptions that were in flight in main; a fiber begins with none

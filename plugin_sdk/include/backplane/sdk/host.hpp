@@ -33,22 +33,22 @@ namespace detail {
 struct Host {
   const bp_host_api* api = nullptr;
   bp_module* module = nullptr;
-  const bp_await* await = nullptr;
+  const bp_await_api* await = nullptr;
   const bp_event_api* event = nullptr;
   const bp_log_api* log = nullptr;
   const bp_config_api* config = nullptr;
   const bp_handle_api* handle = nullptr;
-  const bp_fiber* fiber = nullptr;
+  const bp_fiber_api* fiber = nullptr;
 
   void attach(const bp_host_api* host, bp_module* self) {
     api = host;
     module = self;
-    await = static_cast<const bp_await*>(host->extension(BP_EXT_AWAIT));
+    await = static_cast<const bp_await_api*>(host->extension(BP_EXT_AWAIT));
     event = static_cast<const bp_event_api*>(host->extension(BP_EXT_EVENT));
     log = static_cast<const bp_log_api*>(host->extension(BP_EXT_LOG));
     config = static_cast<const bp_config_api*>(host->extension(BP_EXT_CONFIG));
     handle = static_cast<const bp_handle_api*>(host->extension(BP_EXT_HANDLE));
-    fiber = static_cast<const bp_fiber*>(host->extension(BP_EXT_FIBER));
+    fiber = static_cast<const bp_fiber_api*>(host->extension(BP_EXT_FIBER));
   }
 };
 
