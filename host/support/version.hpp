@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-namespace backplane {
+namespace backplane::host {
 
 /// The version of the library and of the executable, which are released together.
 inline constexpr const char* version = "0.1.0";
 
-}  // namespace backplane
+}  // namespace backplane::host

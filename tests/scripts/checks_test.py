@@ -116,7 +116,7 @@ class Hygiene(CheckCase):
 
 
 class ThreadSafety(CheckCase):
-    GUARDED = SPDX + '''#include "support/mutex.hpp"
+    GUARDED = SPDX + '''#include "sync/mutex.hpp"
 struct Count {
   int next() {
     %s
@@ -131,7 +131,7 @@ int main() { return Count().next(); }
     def setUp(self):
         super().setUp()
         with open(os.path.join(ROOT, "host", "support", "mutex.hpp"), encoding="utf-8") as file:
-            self.write("host/support/mutex.hpp", file.read())
+            self.write("host/sync/mutex.hpp", file.read())
 
     def test_what_is_touched_with_its_lock_passes(self):
         self.write("host/request/count.cpp", self.GUARDED % "const backplane::MutexLock lock(mutex);")
@@ -149,14 +149,14 @@ int main() { return Count().next(); }
 
 class Parity(CheckCase):
     def test_a_row_whose_file_and_case_are_there_passes(self):
-        self.write("tests/rooms/a_test.cpp", 'TEST_CASE("it works") {}')
-        self.write("docs/parity.md", '| a thing | `tests/rooms/a_test.cpp`: "it works" |\n')
+        self.write("tests/unit/request/a_test.cpp", 'TEST_CASE("it works") {}')
+        self.write("docs/parity.md", '| a thing | `tests/unit/request/a_test.cpp`: "it works" |\n')
         self.passes("parity")
 
     def test_a_file_or_case_that_is_not_there_fails(self):
-        self.write("tests/rooms/a_test.cpp", 'TEST_CASE("it works") {}')
-        self.write("docs/parity.md", '| a | `tests/rooms/b_test.cpp` |\n| b | `tests/rooms/a_test.cpp`: "it flies" |\n| c | - |\n')
-        self.fails("parity", "docs/parity.md:1: names tests/rooms/b_test.cpp", 'docs/parity.md:2: tests/rooms/a_test.cpp has no "it flies"',
+        self.write("tests/unit/request/a_test.cpp", 'TEST_CASE("it works") {}')
+        self.write("docs/parity.md", '| a | `tests/unit/request/b_test.cpp` |\n| b | `tests/unit/request/a_test.cpp`: "it flies" |\n| c | - |\n')
+        self.fails("parity", "docs/parity.md:1: names tests/unit/request/b_test.cpp", 'docs/parity.md:2: tests/unit/request/a_test.cpp has no "it flies"',
                    "docs/parity.md:3: a row that names no file")
 
 
