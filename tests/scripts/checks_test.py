@@ -182,6 +182,8 @@ typedef struct table {{
   unsigned size; /* plain, (with parentheses) */
   /* Three. {self.TAGS} */
   int (*three)(int);
+  /* Four. [thread: request] [state: in a handler] [suspend: fiber] */
+  int (*four)(int);
 }} table;
 }}
 """)
@@ -222,7 +224,7 @@ typedef struct table {{
     def test_an_unknown_thread_or_answer_fails(self):
         self.header("/* [thread: any, moon] [state: any] [suspend: no] */\nint f(void);\n"
                     "/* [thread: any] [state: any] [suspend: maybe] */\nint g(void);\n")
-        self.fails("thread_tags", "x.h:2: f has an unknown thread 'moon'", "x.h:4: g has [suspend: maybe]")
+        self.fails("thread_tags", "x.h:2: f has an unknown thread 'moon'", "x.h:4: g has [suspend: maybe] (known: no, fiber, yes)")
 
 
 class Includes(CheckCase):
