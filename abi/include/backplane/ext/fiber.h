@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bp.fiber/1: fibers inside one run of a handler. The handler switches between them by hand.
+ * bp.fiber/1: fibers, which are threads of control inside one run of a handler. They switch to each other by hand.
  *
  * ENVIRONMENT
  *   A run of a handler on the request thread has at most one environment. `open` or the first `create` makes it.
@@ -16,7 +16,7 @@
  *   that fiber goes on.
  *
  * END OF A FIBER
- *   A fiber should not return. Let it switch to another fiber, which destroys it.
+ *   A fiber should not return unless it is destroyed. Let it switch to another fiber, which destroys it.
  *   When a fiber ends, control returns to main. The switch in which main waits returns BP_ENTRY_RETURNED if the entry
  *   returned BP_OK, or else the status that the entry returned. Then `ended` says which fiber it was. After
  *   BP_ENTRY_RETURNED main should ask. If the handler returns without asking, the answer of its call is
