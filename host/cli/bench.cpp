@@ -2,16 +2,16 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "cli/bench_load.hpp"
 #include "cli/client.hpp"
 #include "cli/command.hpp"
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
+#include "cli/load_generator.hpp"
 #include "cli/output.hpp"
 #include "cli/suggest.hpp"
-#include "support/socket_path.hpp"
+#include "wire/socket_path.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 constexpr std::uint64_t usual_calls = 100'000;
@@ -185,4 +185,4 @@ With 3 and 4 too the report so far is on stdout, if at least one call was answer
     run_bench,
 };
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -11,7 +11,7 @@
 #include "cli/suggest.hpp"
 #include "cli/wait.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 using std::chrono::milliseconds;
@@ -213,4 +213,4 @@ answers; 4 the deadline passed; 130 canceled with Ctrl-C.)",
     run_call,
 };
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

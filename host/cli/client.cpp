@@ -7,9 +7,9 @@
 
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
-#include "support/socket_path.hpp"
+#include "wire/socket_path.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 // As long as the library waits for a host that is there to say hello.
@@ -80,4 +80,4 @@ void note_warnings(const Value& report) {
   }
 }
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

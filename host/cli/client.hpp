@@ -11,7 +11,7 @@
 #include "cli/value.hpp"
 #include "support/views.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 /// A bp_result that frees itself.
 class Result {
@@ -63,4 +63,4 @@ void note_warnings(const Value& report);
 /// 0 if not given.
 inline std::uint32_t timeout_ms(const Args& args) { return static_cast<std::uint32_t>(args.timeout.value_or(0)); }
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

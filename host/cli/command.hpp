@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 /// What the user gave. One struct for all commands; each reads the members that its options name.
 struct Args {
@@ -75,4 +75,4 @@ inline const Option socket_option = {"--socket", "PATH", "the host's socket; els
                                      &Args::socket};
 inline const Option json_option = {"--json", "", "JSON on stdout, and errors as JSON on stderr", &Args::json};
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

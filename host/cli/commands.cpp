@@ -4,7 +4,7 @@
 // line here, its file in CMakeLists.txt, a section in docs/cli.md.
 #include "cli/command.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 std::span<const Command* const> commands() {
   static constexpr const Command* table[] = {
@@ -14,4 +14,4 @@ std::span<const Command* const> commands() {
   return table;
 }
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

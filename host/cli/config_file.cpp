@@ -15,7 +15,7 @@
 #include "cli/output.hpp"
 #include "cli/suggest.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 const char* type_name(const toml::node& node) {
@@ -205,4 +205,4 @@ class ConfigReader {
 
 ConfigFile read_config_file(const std::string& path) { return ConfigReader(path).run(); }
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

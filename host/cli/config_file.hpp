@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 /// A value, and "FILE:LINE:COLUMN" of it for errors.
 struct Placed {
@@ -41,4 +41,4 @@ struct ConfigFile {
 /// unknown keys, values of another type.
 ConfigFile read_config_file(const std::string& path);
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -7,7 +7,7 @@
 #include "cli/output.hpp"
 #include "cli/wait.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 // What the library tells when the connection breaks; the last thing that comes.
@@ -148,4 +148,4 @@ the host went.)",
     run_events,
 };
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

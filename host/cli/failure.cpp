@@ -7,7 +7,7 @@
 
 #include "cli/output.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 const char* code_name(const CommandFailure& failure) {
@@ -87,4 +87,4 @@ void report(const CommandFailure& failure, bool json) {
   std::fputs(text.c_str(), stderr);
 }
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -7,7 +7,7 @@
 
 #include <string>
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 /// The exit codes of every command.
 enum Exit : int {
@@ -42,4 +42,4 @@ int load_exit_code(bp_status status);
 /// {"error": {"exit", "code", "message", "status"?, "detail"?, "hint"?}}.
 void report(const CommandFailure& failure, bool json);
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -10,10 +10,10 @@
 #include <filesystem>
 
 #include "cli/failure.hpp"
+#include "cli/json/json.hpp"
 #include "cli/output.hpp"
-#include "support/json.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 std::string read_all(int fd, const std::string& name) {
@@ -92,4 +92,4 @@ std::string absolute_path(const std::string& path) {
   return error ? path : absolute.lexically_normal().string();
 }
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

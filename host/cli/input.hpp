@@ -5,7 +5,7 @@
 
 #include <string>
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 /// The bytes that an operand stands for: "-" is stdin, "@FILE" a file's, all else itself. Throws
 /// CommandFailure (usage) if they cannot be read.
@@ -23,4 +23,4 @@ cbor::Bytes read_module_config(const std::string& operand);
 /// An absolute path, as another process needs it.
 std::string absolute_path(const std::string& path);
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -4,7 +4,7 @@
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 std::string manifest(const Value& report) {
@@ -56,4 +56,4 @@ Exit codes: 0 ok; 2 usage; 5 the file cannot be read, or is no module.)",
     run_inspect,
 };
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -5,7 +5,7 @@
 #include "cli/input.hpp"
 #include "cli/output.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 std::string loaded(const Value& report) {
@@ -48,4 +48,4 @@ Exit codes: 0 loaded; 2 usage, or a configuration that is no JSON object; 3 no h
     run_load,
 };
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -5,7 +5,7 @@
 #include "cli/output.hpp"
 #include "cli/suggest.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
@@ -100,4 +100,4 @@ Exit codes: 0 ok; 1 no such module; 2 usage; 3 no host answers.)",
     run_ls,
 };
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -15,7 +15,7 @@
 #include "cli/parse.hpp"
 #include "cli/suggest.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 constexpr const char* introduction = R"(backplane: run a plugin host, and talk to a running one.
@@ -133,11 +133,11 @@ int guarded(const std::vector<std::string>& arguments) {
 }
 
 }  // namespace
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli
 
 int main(int argc, char** argv) {
-  backplane::cli::fill_standard_descriptors();
+  backplane::host::cli::fill_standard_descriptors();
   // A reader of stdout that leaves is told by the write that fails.
   std::signal(SIGPIPE, SIG_IGN);
-  return backplane::cli::guarded({argv + std::min(argc, 1), argv + argc});
+  return backplane::host::cli::guarded({argv + std::min(argc, 1), argv + argc});
 }

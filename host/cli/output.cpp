@@ -9,10 +9,10 @@
 #include <cstring>
 
 #include "cli/failure.hpp"
-#include "support/base64.hpp"
-#include "support/json.hpp"
+#include "cli/json/base64.hpp"
+#include "cli/json/json.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 // Replaces what is no UTF-8, byte by byte, with U+FFFD.
@@ -105,4 +105,4 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   return out;
 }
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

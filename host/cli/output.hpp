@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 /// Whoever read stdout has gone. Thrown by write_out(); a command then ends quietly with 0, because
 /// the reader has had what it wanted.
@@ -47,4 +47,4 @@ PayloadText payload_json(cbor::View payload, bool indented);
 /// A table whose columns stand under each other, two blanks between them. The first row is the head.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -11,7 +11,7 @@
 #include "cli/output.hpp"
 #include "cli/suggest.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 // "--connections" of "-c,--connections".
@@ -137,4 +137,4 @@ std::optional<Args> parse(const Command& command, std::vector<std::string> argum
   return args;
 }
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

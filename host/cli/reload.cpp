@@ -7,7 +7,7 @@
 #include "cli/suggest.hpp"
 #include "cli/unload_report.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 std::string reloaded(const Value& report) {
@@ -59,4 +59,4 @@ Exit codes: 0 reloaded, also if the old one still has calls; 1 no such module; 2
     run_reload,
 };
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -14,9 +14,9 @@
 #include "cli/stop_request.hpp"
 #include "server/server.hpp"
 #include "support/result.hpp"
-#include "support/socket_path.hpp"
+#include "wire/socket_path.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 // How long open calls may take to end once the host is asked to.
@@ -243,4 +243,4 @@ was refused; 130 ended at once by a second Ctrl-C.)",
     run_run,
 };
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -13,9 +13,9 @@
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
 #include "cli/output.hpp"
-#include "support/socket_path.hpp"
+#include "wire/socket_path.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 namespace fs = std::filesystem;
@@ -211,4 +211,4 @@ RunPlan make_plan(const Args& args) {
   return plan;
 }
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

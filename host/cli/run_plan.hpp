@@ -8,7 +8,7 @@
 
 #include "cli/command.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 struct PlannedModule {
   std::string name;
@@ -32,4 +32,4 @@ struct RunPlan {
 /// CommandFailure: usage for what is configured wrongly, refused for a file that is no module.
 RunPlan make_plan(const Args& args);
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -6,7 +6,7 @@
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 std::string duration(std::uint64_t ms) {
@@ -139,4 +139,4 @@ Exit codes: 0 ok; 2 usage; 3 no host answers.)",
     run_status,
 };
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -5,7 +5,7 @@
 #include "cli/output.hpp"
 #include "cli/wait.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 constexpr std::uint64_t default_timeout_ms = 10000;
@@ -54,4 +54,4 @@ Exit codes: 0 the host has ended; 2 usage; 3 no host answers; 4 it has not ended
     run_stop,
 };
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

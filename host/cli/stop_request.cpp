@@ -6,7 +6,7 @@
 
 #include <thread>
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 std::shared_ptr<StopRequest> StopRequest::from_signals(int exit_code) {
   const sigset_t set = block_ending_signals();
@@ -35,4 +35,4 @@ void StopRequest::wait() const {
   }
 }
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

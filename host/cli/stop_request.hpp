@@ -6,7 +6,7 @@
 
 #include "cli/wait.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 /// Whether `run` has been asked to end: by SIGINT, SIGTERM or a peer.
 class StopRequest {
@@ -25,4 +25,4 @@ class StopRequest {
   Bell bell_;
 };
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 // The optimal string alignment distance, by rows.
@@ -47,4 +47,4 @@ std::string did_you_mean(std::string_view given, const std::vector<std::string>&
   return best.insert(0, "did you mean ").append("?");
 }
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 /// The one of `known` that `given` was probably meant to be; empty if none is near. Nearness counts
 /// letters inserted, left out, changed or swapped with the next: a third of them, at most.
@@ -14,4 +14,4 @@ std::string nearest(std::string_view given, const std::vector<std::string>& know
 /// "did you mean X?", or empty; also empty if `given` is one of them.
 std::string did_you_mean(std::string_view given, const std::vector<std::string>& known);
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

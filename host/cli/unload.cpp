@@ -8,7 +8,7 @@
 #include "cli/suggest.hpp"
 #include "cli/unload_report.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 // "requests" are one request, too.
@@ -122,4 +122,4 @@ Exit codes: 0 gone; 1 pinned, or no such module; 2 usage; 3 no host answers; 4 t
     run_unload,
 };
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

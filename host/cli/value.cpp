@@ -4,7 +4,7 @@
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 Value Value::read(cbor::View item) {
   try {
@@ -71,4 +71,4 @@ std::string Value::joined() const {
   return out;
 }
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

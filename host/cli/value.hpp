@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 /// One of the host's reports, for looking things up by name. What is missing reads as empty text, 0
 /// or an empty list, so that an older host's report can be shown too.
@@ -40,4 +40,4 @@ class Value {
   std::vector<std::pair<std::string, Value>> members_;
 };
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

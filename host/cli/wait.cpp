@@ -18,7 +18,7 @@
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 namespace {
 
 sigset_t ending_signals() {
@@ -115,4 +115,4 @@ bool wait_for_end(int process, Deadline deadline) {
   }
 }
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

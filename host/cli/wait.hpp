@@ -11,7 +11,7 @@
 #include <optional>
 #include <utility>
 
-namespace backplane::cli {
+namespace backplane::host::cli {
 
 /// A descriptor that closes itself.
 class Fd {
@@ -95,4 +95,4 @@ int watch_process(std::uint64_t pid);
 /// Whether the process, from watch_process(), ends before the deadline.
 bool wait_for_end(int process, Deadline deadline);
 
-}  // namespace backplane::cli
+}  // namespace backplane::host::cli

@@ -9,13 +9,13 @@
 
 #include "context/host.hpp"
 #include "support/log.hpp"
-#include "support/mutex.hpp"
 #include "support/names.hpp"
-#include "support/thread_name.hpp"
 #include "support/typed_event.hpp"
 #include "support/views.hpp"
+#include "sync/mutex.hpp"
+#include "sync/thread_name.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 std::uint64_t next_id() noexcept {
@@ -317,4 +317,4 @@ void Context::events_stuck(bool stuck) try {
   // Requests are refused or taken as it says; only the event goes untold.
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

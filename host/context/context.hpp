@@ -6,13 +6,13 @@
 #include <thread>
 
 #include "context/control.hpp"
+#include "endpoint/endpoint.hpp"
 #include "event/bus.hpp"
-#include "request/latch.hpp"
 #include "request/loop.hpp"
-#include "support/endpoint.hpp"
-#include "support/mutex.hpp"
+#include "sync/latch.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 class Host;
 
@@ -26,7 +26,7 @@ struct ContextConfig {
 ContextConfig config_of(const bp_context_options& options);
 
 /// A context of this process: a request thread, an event thread, and an instance of every module.
-class Context final : public Endpoint, public InstanceSite {
+class Context final : public Endpoint, public InstanceHost {
  public:
   /// Makes everything, and starts nothing. Throws std::bad_alloc.
   Context(Host& host, const ContextConfig& config);
@@ -68,7 +68,7 @@ class Context final : public Endpoint, public InstanceSite {
   bp_status status(bp_result& result) override;
   bp_status stop_host() override { return BP_NOT_SUPPORTED; }
 
-  // InstanceSite
+  // InstanceHost
   std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) override;
   bool closed() const noexcept override { return loop_.closed(); }
   bool on_request_thread() const noexcept override { return loop_.on_thread(); }
@@ -118,4 +118,4 @@ class Context final : public Endpoint, public InstanceSite {
   std::thread request_thread_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

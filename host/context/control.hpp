@@ -9,11 +9,11 @@
 #include <thread>
 #include <utility>
 
-#include "support/mpsc.hpp"
-#include "support/mutex.hpp"
-#include "support/thread_name.hpp"
+#include "sync/mpsc.hpp"
+#include "sync/mutex.hpp"
+#include "sync/thread_name.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// The control thread: loads, unloads and reloads, one operation at a time. What needs no thread of its own is
 /// done by the caller meanwhile, if nothing else is going on.
@@ -165,4 +165,4 @@ class Control {
   std::thread thread_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

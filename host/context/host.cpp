@@ -12,16 +12,16 @@
 #include <system_error>
 
 #include "context/context.hpp"
-#include "context/module_api.hpp"
 #include "context/status_report.hpp"
+#include "extensions/module_api.hpp"
 #include "modules/reports.hpp"
 #include "support/log.hpp"
-#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -71,11 +71,11 @@ bp_status guarded(bp_result& result, F operation) noexcept {
   try {
     return operation();
   } catch (const Failure& failure) {
-    return give(&result, failure);
+    return set_result(&result, failure);
   } catch (const std::bad_alloc&) {
-    return give(&result, BP_OUT_OF_MEMORY, "no memory for the operation");
+    return set_result(&result, BP_OUT_OF_MEMORY, "no memory for the operation");
   } catch (const std::exception& error) {
-    return give(&result, BP_ERROR, error.what());
+    return set_result(&result, BP_ERROR, error.what());
   }
 }
 
@@ -139,7 +139,7 @@ bool Host::on_own_thread() const noexcept {
   return RequestLoop::on_any_thread() || EventBus::on_any_thread() || watchdog_.on_thread() || control_.on_thread();
 }
 
-std::vector<InstanceSite*> Host::sites() const { return {contexts_.begin(), contexts_.end()}; }
+std::vector<InstanceHost*> Host::sites() const { return {contexts_.begin(), contexts_.end()}; }
 
 void Host::attach(Context& context) {
   const auto add = [&] {
@@ -201,11 +201,11 @@ bool Host::forget_resting() {
 bp_status Host::load(const bp_load_options& options, bp_result& result) {
   return guarded(result, [&] {
     if (const std::string why = check_config(options.config); !why.empty()) {
-      return give(&result, BP_INVALID_ARGUMENT, why);
+      return set_result(&result, BP_INVALID_ARGUMENT, why);
     }
     const auto config = view(options.config);
     const LoadRequest request{options.path, {config.begin(), config.end()}};
-    return give(&result, BP_OK, run_load([&] { return loader_.load(request); }));
+    return set_result(&result, BP_OK, run_load([&] { return loader_.load(request); }));
   });
 }
 
@@ -213,16 +213,16 @@ bp_status Host::unload(std::string_view name, std::uint32_t timeout_ms, bp_resul
   return guarded(result, [&] {
     Loader::Ending ending = control_.run_now([&] { return loader_.begin_unload(name); });
     std::vector<std::uint8_t> report;
-    if (report_ending(ending, timeout_ms, report)) return give(&result, BP_OK, report);
+    if (report_ending(ending, timeout_ms, report)) return set_result(&result, BP_OK, report);
     // A thread that rests may have touched a thread_local of the module's, which keeps the object.
     if (ending.retirement->finished() && forget_resting()) {
       ending = control_.run_now([&] { return loader_.begin_unload(name); });
-      if (report_ending(ending, timeout_ms, report)) return give(&result, BP_OK, report);
+      if (report_ending(ending, timeout_ms, report)) return set_result(&result, BP_OK, report);
     }
-    return give(&result, BP_PINNED, {},
-                "the names of module \"" + ending.module +
-                    "\" are withdrawn, but its object is still mapped; the reasons are in the detail",
-                report);
+    return set_result(&result, BP_PINNED, {},
+                      "the names of module \"" + ending.module +
+                          "\" are withdrawn, but its object is still mapped; the reasons are in the detail",
+                      report);
   });
 }
 
@@ -235,11 +235,12 @@ bp_status Host::reload(std::string_view name, const bp_load_options* options, st
       if (options->path != nullptr) path = options->path;
       config = options->config;
     }
-    if (const std::string why = check_config(config); !why.empty()) return give(&result, BP_INVALID_ARGUMENT, why);
+    if (const std::string why = check_config(config); !why.empty())
+      return set_result(&result, BP_INVALID_ARGUMENT, why);
     const Loader::Swap swap = run_load([&] { return loader_.reload(name, path, view(config)); });
     std::vector<std::uint8_t> old;
     report_ending(swap.old, timeout_ms, old);
-    return give(&result, BP_OK, reload_report(swap.report, old));
+    return set_result(&result, BP_OK, reload_report(swap.report, old));
   });
 }
 
@@ -251,7 +252,7 @@ bool Host::report_ending(const Loader::Ending& ending, std::uint32_t timeout_ms,
 }
 
 bp_status Host::list(bp_result& result) {
-  return guarded(result, [&] { return give(&result, BP_OK, control_.run_now([&] { return loader_.list(); })); });
+  return guarded(result, [&] { return set_result(&result, BP_OK, control_.run_now([&] { return loader_.list(); })); });
 }
 
 std::string Host::module_data_dir(const std::string& module) {
@@ -281,7 +282,7 @@ std::string Host::module_data_dir(const std::string& module) {
 bp_status Host::status(bp_result& result) {
   return guarded(result, [&] {
     const auto uptime = std::chrono::steady_clock::now() - began_;
-    return give(&result, BP_OK, control_.run_now([&] {
+    return set_result(&result, BP_OK, control_.run_now([&] {
       const HostStatus status{
           static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()),
           loader_.running_count(), workers_.load(), resting_count()};
@@ -290,4 +291,4 @@ bp_status Host::status(bp_result& result) {
   });
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

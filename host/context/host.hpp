@@ -15,10 +15,10 @@
 #include "context/control.hpp"
 #include "modules/loader.hpp"
 #include "request/workers.hpp"
-#include "support/mutex.hpp"
+#include "sync/mutex.hpp"
 #include "watchdog/watchdog.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 class Context;
 struct ContextConfig;
@@ -75,7 +75,7 @@ class Host {
   bool report_ending(const Loader::Ending& ending, std::uint32_t timeout_ms, std::vector<std::uint8_t>& report);
   template <class F>
   auto run_load(F load) -> decltype(load());
-  std::vector<InstanceSite*> sites() const;
+  std::vector<InstanceHost*> sites() const;
   std::size_t resting_count();
 
   const HostOptions options_;
@@ -92,4 +92,4 @@ class Host {
   Loader loader_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -5,7 +5,7 @@
 #include "request/submission.hpp"
 #include "support/views.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 bool HostEndpoint::on_own_thread() const noexcept { return host_.on_own_thread(); }
 
@@ -30,4 +30,4 @@ bp_status HostEndpoint::list(bp_result& result) { return host_.list(result); }
 
 bp_status HostEndpoint::status(bp_result& result) { return host_.status(result); }
 
-}  // namespace backplane
+}  // namespace backplane::host

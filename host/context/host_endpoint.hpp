@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "support/endpoint.hpp"
+#include "endpoint/endpoint.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 class Host;
 
@@ -34,4 +34,4 @@ class HostEndpoint final : public Endpoint {
   Host& host_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -7,13 +7,13 @@
 #include <backplane/cbor/writer.hpp>
 #include <string>
 
+#include "context/call_stats_report.hpp"
 #include "context/context.hpp"
-#include "context/tally_report.hpp"
 #include "fiber/stack_chunk.hpp"
 #include "support/report.hpp"
 #include "support/version.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 void write(cbor::Writer& out, Context& context) {
@@ -88,4 +88,4 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   return bytes;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

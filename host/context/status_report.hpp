@@ -7,7 +7,7 @@
 #include "modules/registry.hpp"
 #include "request/workers.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 class Context;
 
@@ -22,4 +22,4 @@ struct HostStatus {
 std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vector<Context*>& contexts,
                                         const Registry& registry);
 
-}  // namespace backplane
+}  // namespace backplane::host

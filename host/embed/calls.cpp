@@ -8,14 +8,14 @@
 #include "support/sized.hpp"
 #include "support/views.hpp"
 
-using namespace backplane;
+using namespace backplane::host;
 
 extern "C" {
 
 bp_status bp_submit(bp_context ctx, const bp_submission* submission, bp_request* request) {
   if (request != nullptr) request->id = 0;
-  if (!complete(submission)) return BP_INVALID_ARGUMENT;
-  const bp_submission chosen = sized(*submission);
+  if (!covers_core(submission)) return BP_INVALID_ARGUMENT;
+  const bp_submission chosen = widened(*submission);
   if (is_null(chosen.name) || is_null(chosen.payload)) return BP_INVALID_ARGUMENT;
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.submit(chosen, request); });
 }
@@ -31,9 +31,9 @@ bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, uint64_t t
   submission.on_reply = SyncCall::on_reply;
   submission.user = &call;
   const bp_status submitted = with_endpoint(ctx, out, [&](Endpoint& endpoint) {
-    if (is_null(name) || is_null(payload)) return give(out, BP_INVALID_ARGUMENT, null_view);
+    if (is_null(name) || is_null(payload)) return set_result(out, BP_INVALID_ARGUMENT, null_view);
     const bp_status status = endpoint.submit(submission, nullptr);
-    return status == BP_OK ? BP_OK : give(out, status, bp_status_text(status));
+    return status == BP_OK ? BP_OK : set_result(out, status, bp_status_text(status));
   });
   if (submitted != BP_OK) return submitted;
   // Outside the border: a destroy of the context must not wait for this call, but the other way round.
@@ -67,14 +67,14 @@ bp_status bp_function_set(bp_context ctx, bp_str name, bp_host_function_fn funct
 
 bp_status bp_poller_set(bp_context ctx, const bp_poller* poller) {
   if (poller == nullptr) return with_endpoint(ctx, [](Endpoint& endpoint) { return endpoint.set_poller(nullptr); });
-  if (!complete(poller) || poller->poll == nullptr || poller->fd < 0) return BP_INVALID_ARGUMENT;
-  const bp_poller chosen = sized(*poller);
+  if (!covers_core(poller) || poller->poll == nullptr || poller->fd < 0) return BP_INVALID_ARGUMENT;
+  const bp_poller chosen = widened(*poller);
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.set_poller(&chosen); });
 }
 
 bp_status bp_complete(bp_context ctx, bp_token token, const bp_answer* answer) {
-  if (!complete(answer)) return BP_INVALID_ARGUMENT;
-  const bp_answer given = sized(*answer);
+  if (!covers_core(answer)) return BP_INVALID_ARGUMENT;
+  const bp_answer given = widened(*answer);
   if (is_null(given.payload) || is_null(given.message) || is_null(given.detail)) return BP_INVALID_ARGUMENT;
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.complete(token, given); });
 }

@@ -12,15 +12,15 @@
 #include "context/context.hpp"
 #include "context/host.hpp"
 #include "context/host_endpoint.hpp"
-#include "embed/fork.hpp"
+#include "embed/fork_guard.hpp"
 #include "embed/guard.hpp"
-#include "embed/slots.hpp"
+#include "endpoint/context_table.hpp"
 #include "remote/connect.hpp"
 #include "support/log.hpp"
-#include "support/mutex.hpp"
 #include "support/sized.hpp"
+#include "sync/mutex.hpp"
 
-using namespace backplane;
+using namespace backplane::host;
 
 namespace {
 
@@ -44,19 +44,19 @@ std::string wrong_option(const bp_context_options& options) {
 // A handle that leads nowhere, until it is published.
 class Reserved {
  public:
-  Reserved() : handle_(slots().reserve()) {
+  Reserved() : handle_(context_table().reserve()) {
     if (handle_.id != 0) return;
     throw Failure{BP_OUT_OF_MEMORY,
-                  "the process has " + std::to_string(Slots::capacity) + " contexts, which is the limit"};
+                  "the process has " + std::to_string(ContextTable::capacity) + " contexts, which is the limit"};
   }
   Reserved(const Reserved&) = delete;
   Reserved& operator=(const Reserved&) = delete;
   ~Reserved() {
-    if (handle_.id != 0) slots().release(handle_);
+    if (handle_.id != 0) context_table().release(handle_);
   }
   bp_context handle() const noexcept { return handle_; }
   bp_context publish(std::unique_ptr<Endpoint> endpoint) noexcept {
-    slots().publish(handle_, std::move(endpoint));
+    context_table().publish(handle_, std::move(endpoint));
     return std::exchange(handle_, {0});
   }
 
@@ -65,35 +65,35 @@ class Reserved {
 };
 
 bp_status give_io(bp_result* why, const char* what) noexcept try {
-  return give(why, BP_IO, std::string("a context cannot be made: ") + what);
+  return set_result(why, BP_IO, std::string("a context cannot be made: ") + what);
 } catch (const std::bad_alloc&) {
-  return give(why, BP_IO, "a context cannot be made: a thread or a descriptor cannot be had");
+  return set_result(why, BP_IO, "a context cannot be made: a thread or a descriptor cannot be had");
 }
 
 // Runs `make`, which gives an endpoint for the handle, ready to be called, or says why not. What it needs
 // comes before what it starts: nothing is undone that has not been begun.
 template <class Make>
 bp_status add(bp_context* out, bp_result* why, Make make) noexcept {
-  Use use;
-  if (!use) return give(why, BP_NOT_SUPPORTED, forked_text);
+  ForkGuard use;
+  if (!use) return set_result(why, BP_NOT_SUPPORTED, forked_text);
   try {
     Reserved place;
     std::unique_ptr<Endpoint> endpoint = make(place.handle(), use);
     *out = place.publish(std::move(endpoint));
-    use.keep();
-    return give(why, BP_OK, std::string_view());
+    use.keep_for_good();
+    return set_result(why, BP_OK, std::string_view());
   } catch (const Failure& failure) {
-    return give(why, failure);
+    return set_result(why, failure);
   } catch (const std::bad_alloc&) {
-    return give(why, BP_OUT_OF_MEMORY, "no memory for a context");
+    return set_result(why, BP_OUT_OF_MEMORY, "no memory for a context");
   } catch (const std::exception& error) {
     return give_io(why, error.what());
   }
 }
 
-Host& host_of(Use& use) {
+Host& host_of(ForkGuard& use) {
   Host& host = Host::get();
-  use.keep();
+  use.keep_for_good();
   return host;
 }
 
@@ -124,7 +124,7 @@ void quarantine(bp_context ctx, Endpoint& endpoint) {
     constexpr std::uint32_t round_ms = 60'000;
     while (endpoint.stop(round_ms) != BP_OK) {
     }
-    slots().reap(ctx);
+    context_table().reap(ctx);
   }).detach();
 }
 
@@ -135,20 +135,20 @@ extern "C" {
 bp_context bp_host_context(void) {
   static constinit Mutex mutex;
   static constinit bp_context handle BP_GUARDED_BY(mutex){0};
-  const Use during;  // before the mutex
+  const ForkGuard during;  // before the mutex
   if (!during) return {0};
   const MutexLock lock(mutex);
   if (handle.id != 0) return handle;
-  add(&handle, nullptr, [](bp_context, Use& use) { return std::make_unique<HostEndpoint>(host_of(use)); });
+  add(&handle, nullptr, [](bp_context, ForkGuard& use) { return std::make_unique<HostEndpoint>(host_of(use)); });
   return handle;
 }
 
 bp_status bp_context_create(const bp_context_options* options, bp_context* out, bp_result* why) {
-  if (out == nullptr) return give(why, BP_INVALID_ARGUMENT, "out is null");
+  if (out == nullptr) return set_result(why, BP_INVALID_ARGUMENT, "out is null");
   *out = {0};
-  if (options != nullptr && options->struct_size == 0) return give(why, BP_INVALID_ARGUMENT, wrong_size);
-  const bp_context_options chosen = options == nullptr ? bp_context_options{} : sized(*options);
-  const auto make = [&](bp_context handle, Use& use) {
+  if (options != nullptr && options->struct_size == 0) return set_result(why, BP_INVALID_ARGUMENT, wrong_size);
+  const bp_context_options chosen = options == nullptr ? bp_context_options{} : widened(*options);
+  const auto make = [&](bp_context handle, ForkGuard& use) {
     if (std::string wrong = wrong_option(chosen); !wrong.empty()) throw Failure{BP_INVALID_ARGUMENT, std::move(wrong)};
     Host& host = host_of(use);
     if (host.on_own_thread()) throw Failure{BP_REENTRANT, "a context cannot be made on a thread of the host's"};
@@ -158,11 +158,11 @@ bp_status bp_context_create(const bp_context_options* options, bp_context* out, 
 }
 
 bp_status bp_context_connect(const bp_connect_options* options, bp_context* out, bp_result* why) {
-  if (out == nullptr) return give(why, BP_INVALID_ARGUMENT, "out is null");
+  if (out == nullptr) return set_result(why, BP_INVALID_ARGUMENT, "out is null");
   *out = {0};
-  if (options != nullptr && options->struct_size == 0) return give(why, BP_INVALID_ARGUMENT, wrong_size);
-  const bp_connect_options chosen = options == nullptr ? bp_connect_options{} : sized(*options);
-  const auto make = [&](bp_context handle, Use&) {
+  if (options != nullptr && options->struct_size == 0) return set_result(why, BP_INVALID_ARGUMENT, wrong_size);
+  const bp_connect_options chosen = options == nullptr ? bp_connect_options{} : widened(*options);
+  const auto make = [&](bp_context handle, ForkGuard&) {
     std::unique_ptr<Endpoint> endpoint;
     Failure failure;
     if (connect(chosen, endpoint, failure) != BP_OK) throw failure;
@@ -184,10 +184,10 @@ bp_status bp_context_stop(bp_context ctx, uint32_t timeout_ms) {
 bp_status bp_context_destroy(bp_context ctx) {
   const bp_status stopped = bp_context_stop(ctx, 0);
   if (stopped == BP_INVALID_HANDLE || stopped == BP_REENTRANT || stopped == BP_NOT_SUPPORTED) return stopped;
-  Endpoint* const endpoint = slots().retire(ctx);
+  Endpoint* const endpoint = context_table().retire(ctx);
   if (endpoint == nullptr) return BP_INVALID_HANDLE;  // another thread was faster
   if (stopped == BP_OK) {
-    slots().reap(ctx);
+    context_table().reap(ctx);
     return BP_OK;
   }
   try {

@@ -6,10 +6,10 @@
 #include <exception>
 #include <new>
 
-#include "embed/slots.hpp"
+#include "endpoint/context_table.hpp"
 #include "support/result.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// What is_null() views are refused with.
 inline constexpr const char* null_view = "a view has a size, but points nowhere";
@@ -17,7 +17,7 @@ inline constexpr const char* null_view = "a view has a size, but points nowhere"
 /// The border of the C functions: finds the endpoint, and lets no exception through.
 template <class F>
 bp_status with_endpoint(bp_context ctx, F call) noexcept {
-  const Slots::Pin pin(slots(), ctx);
+  const ContextTable::Pin pin(context_table(), ctx);
   if (!pin) return BP_INVALID_HANDLE;
   try {
     return call(*pin);
@@ -32,18 +32,19 @@ bp_status with_endpoint(bp_context ctx, F call) noexcept {
 template <class F>
 bp_status with_endpoint(bp_context ctx, bp_result* result, F call) noexcept {
   if (result == nullptr) return BP_INVALID_ARGUMENT;
-  const Slots::Pin pin(slots(), ctx);
-  if (!pin) return give(result, BP_INVALID_HANDLE, "the context handle is zero, stale or not a context's");
+  const ContextTable::Pin pin(context_table(), ctx);
+  if (!pin) return set_result(result, BP_INVALID_HANDLE, "the context handle is zero, stale or not a context's");
   try {
     if (pin->on_own_thread()) {
-      return give(result, BP_REENTRANT, "a blocking call on one of the context's own threads; use another thread");
+      return set_result(result, BP_REENTRANT,
+                        "a blocking call on one of the context's own threads; use another thread");
     }
     return call(*pin);
   } catch (const std::bad_alloc&) {
-    return give(result, BP_OUT_OF_MEMORY, "no memory for the operation");
+    return set_result(result, BP_OUT_OF_MEMORY, "no memory for the operation");
   } catch (const std::exception& error) {
-    return give(result, BP_ERROR, error.what());
+    return set_result(result, BP_ERROR, error.what());
   }
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "context/host.hpp"
-#include "context/module_api.hpp"
-#include "embed/fork.hpp"
+#include "embed/fork_guard.hpp"
+#include "extensions/module_api.hpp"
 #include "modules/file.hpp"
 #include "modules/manifest.hpp"
 #include "reply/buffer.hpp"
@@ -16,7 +16,7 @@
 #include "support/sized.hpp"
 #include "support/version.hpp"
 
-using namespace backplane;
+using namespace backplane::host;
 
 namespace {
 
@@ -69,17 +69,17 @@ void bp_log_level(int32_t level) { log::set_level(level); }
 
 bp_status bp_host_configure(const bp_host_options* options, bp_result* why) {
   if (options == nullptr || options->struct_size == 0)
-    return give(why, BP_INVALID_ARGUMENT, "options is null, or its struct_size is 0");
-  const Use during;
-  if (!during) return give(why, BP_NOT_SUPPORTED, forked_text);
+    return set_result(why, BP_INVALID_ARGUMENT, "options is null, or its struct_size is 0");
+  const ForkGuard during;
+  if (!during) return set_result(why, BP_NOT_SUPPORTED, forked_text);
   try {
     std::string message;
-    const bp_status status = Host::configure(sized(*options), message);
-    return give(why, status, message);
+    const bp_status status = Host::configure(widened(*options), message);
+    return set_result(why, status, message);
   } catch (const std::bad_alloc&) {
-    return give(why, BP_OUT_OF_MEMORY, "no memory for the options");
+    return set_result(why, BP_OUT_OF_MEMORY, "no memory for the options");
   } catch (const std::exception& error) {
-    return give(why, BP_IO, error.what());
+    return set_result(why, BP_IO, error.what());
   }
 }
 
@@ -87,7 +87,7 @@ bp_buffer* bp_buffer_new(size_t capacity) { return new_buffer(capacity); }
 
 void bp_buffer_free(bp_buffer* buffer) { free_buffer(buffer); }
 
-void bp_result_free(bp_result* result) { drop(result); }
+void bp_result_free(bp_result* result) { free_result(result); }
 
 bp_status bp_module_inspect(const char* path, bp_result* result) {
   if (path == nullptr || result == nullptr) return BP_INVALID_ARGUMENT;
@@ -99,11 +99,11 @@ bp_status bp_module_inspect(const char* path, bp_result* result) {
     } catch (const Failure& failure) {
       problem = failure.message;
     }
-    return give(result, BP_OK, report(manifest, path, problem));
+    return set_result(result, BP_OK, report(manifest, path, problem));
   } catch (const Failure& failure) {
-    return give(result, failure.status, std::string(path) + ": " + failure.message);
+    return set_result(result, failure.status, std::string(path) + ": " + failure.message);
   } catch (const std::exception& error) {
-    return give(result, BP_ERROR, error.what());
+    return set_result(result, BP_ERROR, error.what());
   }
 }
 

@@ -9,7 +9,7 @@
 #include "support/sized.hpp"
 #include "support/views.hpp"
 
-using namespace backplane;
+using namespace backplane::host;
 
 namespace {
 
@@ -22,20 +22,20 @@ extern "C" {
 
 bp_status bp_module_load(bp_context ctx, const bp_load_options* options, bp_result* result) {
   return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
-    if (!complete(options) || options->path == nullptr) {
-      return give(result, BP_INVALID_ARGUMENT,
-                  "options or options->path is null, or options->struct_size is not sizeof(bp_load_options)");
+    if (!covers_core(options) || options->path == nullptr) {
+      return set_result(result, BP_INVALID_ARGUMENT,
+                        "options or options->path is null, or options->struct_size is not sizeof(bp_load_options)");
     }
-    const bp_load_options chosen = sized(*options);
-    if (is_null(chosen.config)) return give(result, BP_INVALID_ARGUMENT, null_view);
-    if (chosen.flags != 0) return give(result, BP_INVALID_ARGUMENT, unknown_flags);
+    const bp_load_options chosen = widened(*options);
+    if (is_null(chosen.config)) return set_result(result, BP_INVALID_ARGUMENT, null_view);
+    if (chosen.flags != 0) return set_result(result, BP_INVALID_ARGUMENT, unknown_flags);
     return endpoint.load(chosen, *result);
   });
 }
 
 bp_status bp_module_unload(bp_context ctx, bp_str name, uint32_t timeout_ms, bp_result* result) {
   return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
-    if (is_null(name)) return give(result, BP_INVALID_ARGUMENT, null_view);
+    if (is_null(name)) return set_result(result, BP_INVALID_ARGUMENT, null_view);
     return endpoint.unload(name, timeout_ms, *result);
   });
 }
@@ -43,12 +43,12 @@ bp_status bp_module_unload(bp_context ctx, bp_str name, uint32_t timeout_ms, bp_
 bp_status bp_module_reload(bp_context ctx, bp_str name, const bp_load_options* options, uint32_t timeout_ms,
                            bp_result* result) {
   return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
-    if (is_null(name)) return give(result, BP_INVALID_ARGUMENT, null_view);
+    if (is_null(name)) return set_result(result, BP_INVALID_ARGUMENT, null_view);
     if (options == nullptr) return endpoint.reload(name, nullptr, timeout_ms, *result);
-    if (!complete(options)) return give(result, BP_INVALID_ARGUMENT, wrong_size);
-    const bp_load_options chosen = sized(*options);
-    if (is_null(chosen.config)) return give(result, BP_INVALID_ARGUMENT, null_view);
-    if (chosen.flags != 0) return give(result, BP_INVALID_ARGUMENT, unknown_flags);
+    if (!covers_core(options)) return set_result(result, BP_INVALID_ARGUMENT, wrong_size);
+    const bp_load_options chosen = widened(*options);
+    if (is_null(chosen.config)) return set_result(result, BP_INVALID_ARGUMENT, null_view);
+    if (chosen.flags != 0) return set_result(result, BP_INVALID_ARGUMENT, unknown_flags);
     return endpoint.reload(name, &chosen, timeout_ms, *result);
   });
 }

@@ -6,14 +6,14 @@
 #include <atomic>
 #include <cstdint>
 
-#include "support/clock.hpp"
-#include "support/futex.hpp"
-#include "support/patience.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
-#include "support/woken.hpp"
+#include "sync/adaptive_spin.hpp"
+#include "sync/clock.hpp"
+#include "sync/futex.hpp"
+#include "sync/woken.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// The caller of bp_call_sync, who waits for the one terminal reply; on its stack.
 class SyncCall {
@@ -32,7 +32,7 @@ class SyncCall {
   /// The reply's status, once it is there.
   bp_status wait() noexcept {
     // The thread's own: it makes one such call at a time, and what it calls next is like what it called last.
-    thread_local Patience patience;
+    thread_local AdaptiveSpin patience;
     const auto came = [this] { return state_.load(std::memory_order_acquire) == answered; };
     if (has_woken()) give_way();  // to the request thread, which most likely waits for this core
     if (!patience.spin(came)) {
@@ -53,7 +53,7 @@ class SyncCall {
 
   // With the exchange the caller may go, and this with it: after that, only its address is used.
   void done(const bp_answer& answer) noexcept {
-    status_ = give(out_, answer.status, view(answer.payload), view(answer.message), view(answer.detail));
+    status_ = set_result(out_, answer.status, view(answer.payload), view(answer.message), view(answer.detail));
     std::atomic<std::uint32_t>* const state = &state_;
     if (state->exchange(answered, std::memory_order_acq_rel) == asleep) futex_wake_one(state);
   }
@@ -63,4 +63,4 @@ class SyncCall {
   std::atomic<std::uint32_t> state_{waiting};
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

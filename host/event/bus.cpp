@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/bus.hpp"
 
-#include "support/asymmetric_fence.hpp"
-#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/views.hpp"
+#include "sync/asymmetric_fence.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 thread_local const EventBus* current_bus = nullptr;
@@ -78,4 +78,4 @@ void EventBus::run() {
   current_bus = nullptr;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

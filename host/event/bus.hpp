@@ -10,10 +10,10 @@
 
 #include "event/listeners.hpp"
 #include "event/queue.hpp"
-#include "support/mutex.hpp"
+#include "sync/mutex.hpp"
 #include "watchdog/watchdog.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// Of the events of one context. At any quiet moment emitted = delivered + refused + those in the queue.
 /// What passes the queue by (deliver_now) is not counted.
@@ -29,7 +29,8 @@ class EventBus {
   /// `stuck` is told when the queue has overflowed (true) and when it has drained to half (false), by
   /// whichever thread sees it.
   /// `spin`: for how long the event thread spins at most before it sleeps.
-  EventBus(std::uint32_t capacity, Watchdog& watchdog, std::function<void(bool)> stuck, Nanos spin = Patience::usual);
+  EventBus(std::uint32_t capacity, Watchdog& watchdog, std::function<void(bool)> stuck,
+           Nanos spin = AdaptiveSpin::usual);
 
   /// Any thread; never waits. BP_OK, BP_OVERFLOW, BP_CLOSED, BP_INVALID_ARGUMENT, BP_OUT_OF_MEMORY.
   bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags);
@@ -76,4 +77,4 @@ class EventBus {
   Culprit stuck_culprit_ BP_GUARDED_BY(stuck_mutex_);
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 
-#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/views.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 // A thread in remove() that waits until the callback of `listener` runs on no thread but its own.
 struct Listeners::Wait {
@@ -158,4 +158,4 @@ Culprit Listeners::running_on(std::thread::id thread) {
   return {Holder::listener, nullptr, 0, std::string(run->event), run->listener->id};
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

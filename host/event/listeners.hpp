@@ -11,10 +11,10 @@
 #include <thread>
 #include <vector>
 
-#include "support/mutex.hpp"
+#include "sync/mutex.hpp"
 #include "watchdog/heartbeat.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// The subscriptions of one context. Callbacks run with no lock held; removing one waits until its
 /// callback has returned, except within that very callback, and where the wait would never end.
@@ -83,4 +83,4 @@ class Listeners {
   std::atomic<std::size_t> count_{0};
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -4,11 +4,11 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "support/asymmetric_fence.hpp"
-#include "support/futex.hpp"
-#include "support/mutex.hpp"
+#include "sync/asymmetric_fence.hpp"
+#include "sync/futex.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 // Writes the head of a CBOR text string of up to 65535 bytes, in its shortest form (RFC 8949, 3).
@@ -178,4 +178,4 @@ std::uint32_t EventQueue::size() const noexcept {
   return static_cast<std::uint32_t>(put_.load(std::memory_order_acquire) - released);
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -10,10 +10,10 @@
 #include <optional>
 #include <string_view>
 
-#include "support/mutex.hpp"
-#include "support/patience.hpp"
+#include "sync/adaptive_spin.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// Events on their way from emitters to the event thread: a ring of slots that are used again and
 /// again, with room for most names and payloads; larger ones go to the heap. Emitters take a lock among themselves;
@@ -24,7 +24,7 @@ class EventQueue {
   static constexpr std::size_t slot_name = 64;
 
   /// `spin`: for how long the event thread spins at most before it sleeps.
-  explicit EventQueue(std::uint32_t capacity, Nanos spin = Patience::usual);
+  explicit EventQueue(std::uint32_t capacity, Nanos spin = AdaptiveSpin::usual);
   EventQueue(const EventQueue&) = delete;
   EventQueue& operator=(const EventQueue&) = delete;
   ~EventQueue();
@@ -98,9 +98,9 @@ class EventQueue {
   std::atomic<std::uint64_t> done_{0};  // of the released, when the event thread last found no more
   std::uint64_t put_seen_ = 0;
   std::uint32_t next_out_ = 0;
-  Patience patience_;
+  AdaptiveSpin patience_;
 
   alignas(64) std::atomic<std::uint32_t> asleep_{0};
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

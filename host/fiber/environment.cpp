@@ -5,9 +5,9 @@
 #include <new>
 #include <utility>
 
-#include "support/own_count.hpp"
+#include "sync/single_writer_count.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 namespace ctx = boost::context::detail;
@@ -20,7 +20,7 @@ constexpr std::size_t members_in_block = 64;
 void Environment::begin(std::uint64_t run, Stack& stack, std::uint64_t limit) noexcept {
   run_ = run;
   limit_ = limit;
-  handled_ = &Handled::of_thread();
+  handled_ = &ExceptionState::of_thread();
   main_.environment = this;
   main_.stack = &stack;
   stack.inner = &main_.context;
@@ -55,8 +55,8 @@ bp_status Environment::create(const bp_fiber_desc& desc, std::uint64_t& id) noex
   if (newest_ != nullptr) newest_->newer = &member;
   newest_ = &member;
   members_.put(member);
-  add_own(counts_.created);
-  add_own(counts_.alive);
+  add_single_writer(counts_.created);
+  add_single_writer(counts_.alive);
   id = member.id;
   return BP_OK;
 }
@@ -231,7 +231,7 @@ void Environment::finish(Member& self, bp_status status) noexcept {
   } else if (status != BP_CANCELED && status != BP_DEADLINE) {
     ++swallowed_;
     swallower_ = {self.id, status};
-    add_own(counts_.swallowed);
+    add_single_writer(counts_.swallowed);
   }
   *handled_ = to.handled;
   active_ = &to;
@@ -264,7 +264,7 @@ void Environment::retire(Member& member) noexcept {
   member.destroyer = nullptr;
   member.handled = {};
   member.older = std::exchange(free_, &member);
-  drop_own(counts_.alive);
+  drop_single_writer(counts_.alive);
 }
 
 bool Environment::grow() noexcept {
@@ -281,4 +281,4 @@ bool Environment::grow() noexcept {
   return true;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -9,11 +9,11 @@
 #include <memory>
 #include <vector>
 
-#include "fiber/exceptions.hpp"
+#include "fiber/exception_state.hpp"
 #include "fiber/member_table.hpp"
 #include "fiber/stack_pool.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// Of all environments of one thread. That thread writes them, anybody reads them.
 struct FiberCounts {
@@ -106,7 +106,7 @@ class Environment {
     Stack* stack = nullptr;       ///< null: not started
     Member* destroyer = nullptr;  ///< who waits for its end; it is being destroyed
     std::uint64_t id = BP_FIBER_MAIN;
-    Handled handled;
+    ExceptionState handled;
     Member* same_hash = nullptr;
     StackPool* stacks = nullptr;
     bp_fiber_entry_fn entry = nullptr;
@@ -130,7 +130,7 @@ class Environment {
   FiberCounts& counts_;
   std::uint64_t run_ = 0;
   Member* active_ = &main_;
-  Handled* handled_ = nullptr;  ///< Handled::of_thread()
+  ExceptionState* handled_ = nullptr;  ///< ExceptionState::of_thread()
   MemberTable<Member> members_;
   Member main_;
   Member* newest_ = nullptr;
@@ -148,4 +148,4 @@ class Environment {
   std::vector<std::unique_ptr<Member[]>> blocks_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -4,7 +4,7 @@
 #include <exception>
 #include <utility>
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 namespace ctx = boost::context::detail;
@@ -38,8 +38,8 @@ void Fiber::resume() noexcept {
 }
 
 void Fiber::suspend(Stack& stack) noexcept {
-  Handled& handled = Handled::of_thread();
-  const Handled mine = std::exchange(handled, {});
+  ExceptionState& handled = ExceptionState::of_thread();
+  const ExceptionState mine = std::exchange(handled, {});
   on_ = &stack;
   stack.mark.leave_to(root_mark_);
   root_ = ctx::jump_fcontext(root_, nullptr).fctx;
@@ -55,4 +55,4 @@ void Fiber::enter(ctx::transfer_t from) noexcept {
   std::terminate();  // a body does not return
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

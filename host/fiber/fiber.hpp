@@ -4,10 +4,10 @@
 #include <boost/context/detail/fcontext.hpp>
 #include <new>
 
-#include "fiber/exceptions.hpp"
+#include "fiber/exception_state.hpp"
 #include "fiber/stack_pool.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// A stackful thread of control that one root (a thread's own stack) resumes and that suspends back to
 /// it. It stays on the thread that first resumed it.
@@ -52,4 +52,4 @@ class Fiber {
   StackMark root_mark_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -7,7 +7,7 @@
 #include <new>
 #include <utility>
 
-namespace backplane {
+namespace backplane::host {
 
 /// From ids that count up to the things that have them: a hash table whose hash is the id itself, so that
 /// things made one after another do not meet in it. T has `std::uint64_t id` and `T* same_hash`, the
@@ -72,4 +72,4 @@ class MemberTable {
   std::unique_ptr<T*[]> own_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <new>
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 // Room for the handler that was there before too, which may be a debugger's or a runtime's.
@@ -132,4 +132,4 @@ OverflowWatch::~OverflowWatch() {
   ::sigaltstack(&none, nullptr);
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 
-namespace backplane {
+namespace backplane::host {
 
 /// Who has used up its stack.
 struct Overflow {
@@ -36,4 +36,4 @@ class OverflowWatch {
   std::unique_ptr<char[]> signal_stack_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

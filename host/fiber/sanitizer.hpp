@@ -29,7 +29,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-namespace backplane {
+namespace backplane::host {
 
 /// One stack, as the sanitizers know it. The stack that is left calls leave_to() right before the jump;
 /// the one that is arrived at calls arrive() right after.
@@ -94,4 +94,4 @@ class StackMark {
 #endif
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

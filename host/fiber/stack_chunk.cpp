@@ -11,14 +11,14 @@
 #include <thread>
 
 #include "support/log.hpp"
-#include "support/mutex.hpp"
+#include "sync/mutex.hpp"
 
 // All that are mapped, for debuggers.
 extern "C" {
-[[gnu::used, gnu::visibility("hidden")]] backplane::StackChunk* backplane_stack_chunks = nullptr;
+[[gnu::used, gnu::visibility("hidden")]] backplane::host::StackChunk* backplane_stack_chunks = nullptr;
 }
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 // Code that is compiled with stack probes (-fstack-clash-protection) cannot step over a guard of one page. This is
@@ -205,4 +205,4 @@ std::vector<StackUse> stack_use() {
   return all;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -11,7 +11,7 @@
 
 #include "fiber/sanitizer.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 struct StackChunk;
 
@@ -76,4 +76,4 @@ struct StackUse {
 /// Looks at each stack; any thread. Throws std::bad_alloc.
 std::vector<StackUse> stack_use();
 
-}  // namespace backplane
+}  // namespace backplane::host

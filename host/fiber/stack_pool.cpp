@@ -6,7 +6,7 @@
 #include <new>
 #include <utility>
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 // Idle stacks are given back after one whole interval in which nobody wanted them.
@@ -77,7 +77,7 @@ void StackPool::cool(std::size_t after, std::size_t count) noexcept {
     Stack& stack = **link;
     *link = stack.next;
     --warm_count_;
-    backplane::cool(stack);
+    backplane::host::cool(stack);
     link_cold(stack);
     if (stack.chunk->cold == stack.chunk->count) unmap(*stack.chunk);
   }
@@ -137,4 +137,4 @@ void Stacks::trim_all() noexcept {
   for (const auto& pool : pools_) pool->trim_all();
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "fiber/stack_chunk.hpp"
-#include "support/clock.hpp"
-#include "support/own_count.hpp"
+#include "sync/clock.hpp"
+#include "sync/single_writer_count.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 class Stacks;
 
@@ -37,14 +37,14 @@ class StackPool {
       stack = take_cold();
       if (stack == nullptr) return nullptr;
     }
-    add_own(stack->chunk->used);
+    add_single_writer(stack->chunk->used);
     stack->mark.begin(stack->bottom, size_);
     return stack;
   }
 
   /// May be called while the stack is still run on, if that is left before anything else is done here.
   void give_back(Stack& stack) noexcept {
-    drop_own(stack.chunk->used);
+    drop_single_writer(stack.chunk->used);
     stack.context = stack.inner = nullptr;
     stack.next = warm_;
     warm_ = &stack;
@@ -99,4 +99,4 @@ class Stacks {
   Nanos next_look_ = 0;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

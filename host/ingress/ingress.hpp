@@ -7,21 +7,21 @@
 #include <thread>
 
 #include "ingress/lane.hpp"
-#include "support/asymmetric_fence.hpp"
-#include "support/mpsc.hpp"
-#include "support/mutex.hpp"
+#include "sync/asymmetric_fence.hpp"
+#include "sync/mpsc.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// Where submitted requests wait for the request thread: many producers, one consumer, no lock.
 ///
 /// Each producer has a lane of its own, as long as it lives, so that producers do not meet and each one's requests
 /// stay in order. The threads beyond `lane_count` share one queue, for all of their lives, and their order is kept too.
-/// What is sent is a Letter, read in place, or a T (with `T* next`) made beforehand; who has no lane sends a T.
-template <class T, class Letter>
+/// What is sent is an InlineCall, read in place, or a T (with `T* next`) made beforehand; who has no lane sends a T.
+template <class T, class InlineCall>
 class Ingress {
  public:
-  using Lane = backplane::Lane<T, Letter>;
+  using Lane = backplane::host::Lane<T, InlineCall>;
   using Entry = typename Lane::Entry;
   enum class Push { ok, closed, full, no_memory };
 
@@ -41,16 +41,16 @@ class Ingress {
   Lane* lane() noexcept {
     ThreadRecord* const me = thread_record();
     if (me == nullptr) return nullptr;
-    const ThreadRecord::Way& way = me->ways[id_ % ThreadRecord::ways_kept];
+    const ThreadRecord::LaneCache& way = me->lane_caches[id_ % ThreadRecord::lane_caches_kept];
     return way.ingress == id_ ? static_cast<Lane*>(way.lane) : find_lane(*me);
   }
 
-  /// Has `fill` write a letter in place, and sends it. `fill` must not fail, and must not call anything of this.
+  /// Has `fill` write an inline call in place, and sends it. `fill` must not fail, and must not call anything of this.
   template <class Fill>
   Push send(Lane& lane, Fill fill) noexcept {
     return in_lane(lane, [&](Entry& entry) {
-      entry.is_letter = true;
-      fill(entry.letter);
+      entry.is_inline = true;
+      fill(entry.inline_call);
     });
   }
 
@@ -58,7 +58,7 @@ class Ingress {
   Push push(T* item, bool urgent) noexcept {
     if (Lane* const own = lane()) {
       const Push pushed = in_lane(*own, [item](Entry& entry) {
-        entry.is_letter = false;
+        entry.is_inline = false;
         entry.made = item;
       });
       if (pushed == Push::ok && urgent) own->urgent();
@@ -75,7 +75,7 @@ class Ingress {
 
   /// All that came without a lane, oldest first, linked by `next`. It counts as waiting until taken_shared().
   T* take_shared() noexcept { return shared_.take_all(); }
-  void taken_shared() noexcept { add_own(shared_taken_); }
+  void taken_shared() noexcept { add_single_writer(shared_taken_); }
 
   /// The entry whose turn it is, nullptr if there is none: of each lane some, then the next one's.
   Entry* front() noexcept {
@@ -188,7 +188,7 @@ class Ingress {
   [[gnu::noinline]] Lane* find_lane(ThreadRecord& me) noexcept {
     Lane* const lane = claim_lane(me);
     if (lane == nullptr) me.without_lanes = true;
-    me.ways[id_ % ThreadRecord::ways_kept] = {id_, lane};
+    me.lane_caches[id_ % ThreadRecord::lane_caches_kept] = {id_, lane};
     return lane;
   }
 
@@ -241,4 +241,4 @@ class Ingress {
   std::uint32_t turns_left_ = turns;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -11,29 +11,29 @@
 #include <type_traits>
 #include <utility>
 
-#include "support/own_count.hpp"
-#include "support/prefetch.hpp"
-#include "support/thread_record.hpp"
+#include "sync/prefetch.hpp"
+#include "sync/single_writer_count.hpp"
+#include "sync/thread_record.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
-/// One producer, one consumer. An entry carries a Letter, which is written and read in place, or a T made
+/// One producer, one consumer. An entry carries an InlineCall, which is written and read in place, or a T made
 /// beforehand. Neither side writes to what the other writes, apart from the entries, and these only the producer
 /// does: so in steady state only the cache lines that carry something go from core to core, in one direction, and
 /// neither side needs an atomic read-modify-write.
 ///
 /// Entries lie in blocks, which the consumer gives back when it has read them. Which of its entries are filled the
 /// consumer sees by the block's round: an entry is stamped with it last.
-template <class T, class Letter>
+template <class T, class InlineCall>
 class Lane {
  public:
-  static_assert(std::is_trivially_copyable_v<Letter>);
+  static_assert(std::is_trivially_copyable_v<InlineCall>);
 
   struct alignas(64) Entry {
     std::atomic<std::uint32_t> stamp{0};  ///< the round of the block when it was filled last
-    bool is_letter = false;
+    bool is_inline = false;
     union {
-      Letter letter;
+      InlineCall inline_call;
       T* made;
     };
     Entry() noexcept : made(nullptr) {}
@@ -74,7 +74,7 @@ class Lane {
   void publish(Entry& entry) noexcept {
     entry.stamp.store(tail_->round, std::memory_order_release);
     ++tail_at_;
-    add_own(sent_);
+    add_single_writer(sent_);
   }
   /// A T that the consumer should see before its turn comes has been published.
   void urgent() noexcept { urgent_.store(urgent_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
@@ -110,7 +110,7 @@ class Lane {
       __builtin_prefetch(soon);
       __builtin_prefetch(soon + 64);
     }
-    add_own(taken_);
+    add_single_writer(taken_);
   }
 
   /// Shows `see` each T behind the front that has come since it was called last, if any was urgent.
@@ -134,7 +134,7 @@ class Lane {
       }
       Entry& entry = look_->entries[look_at_];
       if (entry.stamp.load(std::memory_order_acquire) != look_->round) return;
-      if (!entry.is_letter) see(*entry.made);
+      if (!entry.is_inline) see(*entry.made);
       ++look_at_;
       ++looked_;
     }
@@ -166,7 +166,7 @@ class Lane {
     Block* block = spare_;
     if (block != nullptr) {
       spare_ = block->given_back;
-      add_own(reused_);
+      add_single_writer(reused_);
       ++block->round;
       block->next.store(nullptr, std::memory_order_relaxed);
     } else if (block = new (std::nothrow) Block; block == nullptr) {
@@ -217,4 +217,4 @@ class Lane {
   alignas(64) std::atomic<Block*> given_back_{nullptr};
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

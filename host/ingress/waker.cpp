@@ -9,9 +9,9 @@
 #include <cerrno>
 #include <ctime>
 
-#include "support/woken.hpp"
+#include "sync/woken.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t), "a futex is a plain 32-bit word");
 
@@ -50,4 +50,4 @@ void Waker::drain() noexcept {
   }
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

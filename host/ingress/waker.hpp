@@ -4,10 +4,10 @@
 #include <atomic>
 #include <cstdint>
 
-#include "support/asymmetric_fence.hpp"
-#include "support/clock.hpp"
+#include "sync/asymmetric_fence.hpp"
+#include "sync/clock.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// Wakes one sleeping consumer, and costs a producer one load while it is awake. The consumer sleeps on a
 /// futex, or, while it waits for descriptors too, in a poll that an eventfd ends; so one that never waits
@@ -64,4 +64,4 @@ class Waker {
   int fd_ = -1;  // written by the consumer before it first polls, so that who sees `polling` sees it
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -12,7 +12,7 @@
 
 #include "support/result.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -102,4 +102,4 @@ fs::path CopyStore::add(const std::string& module, std::uint64_t generation, std
 
 void CopyStore::drop(const fs::path& copy) noexcept { ::unlink(copy.c_str()); }
 
-}  // namespace backplane
+}  // namespace backplane::host

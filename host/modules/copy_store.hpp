@@ -10,7 +10,7 @@
 
 #include "support/unique_fd.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// A directory of this process's own where each generation gets a private copy of its file. The loader
 /// tells objects apart by name and inode, so a new generation must be a new file; and a file that
@@ -41,4 +41,4 @@ class CopyStore {
   std::uint64_t serial_ = 0;  // a generation that was refused leaves its number to the next try
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

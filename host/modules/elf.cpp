@@ -8,7 +8,7 @@
 
 #include "support/result.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 #if defined(__x86_64__)
@@ -151,4 +151,4 @@ void ElfFile::read_dynamic(const Section& table) {
   }
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

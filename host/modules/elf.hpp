@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace backplane {
+namespace backplane::host {
 
 /// A look into the bytes of an ELF shared object for x86-64 or any other 64-bit little-endian machine
 /// of this build's. Every offset in the file is taken for a lie until checked.
@@ -57,4 +57,4 @@ class ElfFile {
   bool no_delete_ = false;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

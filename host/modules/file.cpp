@@ -12,7 +12,7 @@
 #include "support/result.hpp"
 #include "support/unique_fd.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -97,4 +97,4 @@ std::vector<std::uint8_t> read_module_file(const fs::path& path, const std::vect
 
 std::vector<std::uint8_t> read_any_file(const fs::path& path) { return read_file(path, nullptr); }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-namespace backplane {
+namespace backplane::host {
 
 /// Reads a module's file, once: what is checked and what is run are the same bytes. Throws Failure
 /// (BP_LOAD_REFUSED) if it cannot be read, is no regular file, may be written by others than its owner
@@ -16,4 +16,4 @@ std::vector<std::uint8_t> read_module_file(const std::filesystem::path& path,
 /// The same for a file that is only to be looked at: whose it is and where it lies do not matter.
 std::vector<std::uint8_t> read_any_file(const std::filesystem::path& path);
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -3,9 +3,9 @@
 
 #include <utility>
 
-#include "support/mutex.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 std::string Generation::label() const { return manifest.name + " (generation " + std::to_string(number) + ")"; }
 
@@ -14,4 +14,4 @@ std::string Generation::take_failure() {
   return std::exchange(failure, {});
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -14,11 +14,11 @@
 #include <unordered_set>
 #include <vector>
 
+#include "modules/call_stats.hpp"
 #include "modules/manifest.hpp"
-#include "modules/tally.hpp"
-#include "support/mutex.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 struct Generation;
 struct Module;
@@ -35,7 +35,7 @@ struct alignas(64) Method {
   std::atomic<bool> answers{false};   ///< the running generation has it
   std::atomic<bool> answered{false};  ///< some generation that ran had it
   // What became of the calls of this name, in all contexts.
-  mutable Tallies tallies;
+  mutable CallStatsList stats_list;
   mutable std::atomic<std::uint64_t> refused{0};  ///< that no handler was begun for
 };
 
@@ -107,14 +107,14 @@ class Retirement {
   std::vector<PinReason> kept_because_ BP_GUARDED_BY(mutex_);
 };
 
-}  // namespace backplane
+}  // namespace backplane::host
 
-/// The identity that module code holds; see backplane::Generation.
+/// The identity that module code holds; see backplane::host::Generation.
 struct bp_module {
-  backplane::Generation* generation;
+  backplane::host::Generation* generation;
 };
 
-namespace backplane {
+namespace backplane::host {
 
 /// One loaded generation of a module. The control thread makes, publishes and ends it; handlers read
 /// what is constant after init.
@@ -176,4 +176,4 @@ struct Module {
   std::vector<Method*> methods;   ///< by number; grows only
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace backplane {
+namespace backplane::host {
 
 /// The objects behind bp.handle/1 of one instance. Request thread only.
 class Handles {
@@ -66,4 +66,4 @@ class Handles {
   boost::unordered_flat_map<std::uint64_t, Entry> entries_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

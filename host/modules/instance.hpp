@@ -10,19 +10,19 @@
 
 #include "modules/generation.hpp"
 #include "modules/handles.hpp"
-#include "support/mpsc.hpp"
+#include "sync/mpsc.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 struct Request;
 
 /// A context, as modules see it.
-class InstanceSite {
+class InstanceHost {
  public:
-  InstanceSite() = default;
-  InstanceSite(const InstanceSite&) = delete;
-  InstanceSite& operator=(const InstanceSite&) = delete;
-  virtual ~InstanceSite() = default;
+  InstanceHost() = default;
+  InstanceHost(const InstanceHost&) = delete;
+  InstanceHost& operator=(const InstanceHost&) = delete;
+  virtual ~InstanceHost() = default;
 
   /// Makes the generation's instance here and waits for it, for `timeout` at most. Empty, or why it
   /// failed. After a failure there is no instance here, or, if `keep_failed`, one that answers so.
@@ -45,25 +45,25 @@ class InstanceSite {
   virtual bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags) = 0;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host
 
 /// A generation inside one context. The request thread owns it; the counts may be read by others.
 struct bp_instance {
-  backplane::Generation* generation = nullptr;
-  backplane::InstanceSite* site = nullptr;
+  backplane::host::Generation* generation = nullptr;
+  backplane::host::InstanceHost* site = nullptr;
   void* state = nullptr;
   std::string failure;  ///< if not empty, it could not start, and its names answer this
 
-  std::atomic<std::uint64_t> in_flight{0};            ///< requests whose handler runs or has yet to answer
-  std::atomic<std::uint64_t> tokens{0};               ///< host function calls that it has yet to answer
-  std::atomic<std::uint64_t> calls_out{0};            ///< host function calls of which it awaits a callback
-  std::shared_ptr<backplane::Retirement> retirement;  ///< if set, it ends as soon as it has no work
-  bool ending = false;                                ///< its end is on its way
-  bp_instance* next = nullptr;                        ///< among those whose end is
+  std::atomic<std::uint64_t> in_flight{0};                  ///< requests whose handler runs or has yet to answer
+  std::atomic<std::uint64_t> tokens{0};                     ///< host function calls that it has yet to answer
+  std::atomic<std::uint64_t> calls_out{0};                  ///< host function calls of which it awaits a callback
+  std::shared_ptr<backplane::host::Retirement> retirement;  ///< if set, it ends as soon as it has no work
+  bool ending = false;                                      ///< its end is on its way
+  bp_instance* next = nullptr;                              ///< among those whose end is
 
-  bool worker_busy = false;                     ///< a serial blocking handler runs
-  backplane::Fifo<backplane::Request> waiting;  ///< blocking requests for it
-  backplane::Handles handles;
+  bool worker_busy = false;                                 ///< a serial blocking handler runs
+  backplane::host::Fifo<backplane::host::Request> waiting;  ///< blocking requests for it
+  backplane::host::Handles handles;
 
   bool has_work() const noexcept {
     for (const auto* const count : {&in_flight, &tokens, &calls_out}) {

@@ -6,7 +6,7 @@
 #include "modules/elf.hpp"
 #include "modules/manifest.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 void lint(const ElfFile& elf, Manifest& manifest) {
   const auto warn = [&](std::string text) { manifest.warnings.push_back(std::move(text)); };
@@ -49,4 +49,4 @@ void lint(const ElfFile& elf, Manifest& manifest) {
   }
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

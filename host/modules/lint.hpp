@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-namespace backplane {
+namespace backplane::host {
 
 class ElfFile;
 struct Manifest;
@@ -10,4 +10,4 @@ struct Manifest;
 /// reason to refuse: the module works, until somebody unloads it.
 void lint(const ElfFile& elf, Manifest& manifest);
 
-}  // namespace backplane
+}  // namespace backplane::host

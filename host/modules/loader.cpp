@@ -13,7 +13,7 @@
 #include "support/log.hpp"
 #include "support/result.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 // A request thread that has not made an instance by then is wedged, and the load is refused.
@@ -25,7 +25,7 @@ constexpr std::chrono::milliseconds closed_instance_timeout{100};
 
 }  // namespace
 
-Loader::Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceSite*>()> sites,
+Loader::Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> sites,
                std::function<std::function<void()>(std::function<void()>)> prepare,
                std::function<void(const std::filesystem::path&)> made_directory)
     : registry_(registry),
@@ -177,7 +177,7 @@ void Loader::check_registered(const Generation& generation) const {
 
 void Loader::start_instances(Ready& ready) {
   Generation& generation = *ready.generation;
-  for (InstanceSite* const site : ready.sites) {
+  for (InstanceHost* const site : ready.sites) {
     if (site->closed()) {
       site->start_instance(generation, closed_instance_timeout, true);
       continue;
@@ -206,7 +206,7 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
   if (module == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
   if (Generation* const current = module->current.load()) {
     Ending ending = new_ending(*current);
-    const std::vector<InstanceSite*> sites = sites_();
+    const std::vector<InstanceHost*> sites = sites_();
     registry_.publish(*module, nullptr);
     retire(*current, ending, sites);
     return ending;
@@ -234,13 +234,13 @@ Loader::Ending Loader::new_ending(Generation& generation) {
           std::make_shared<Retirement>(prepare_([this, &generation] { finish(generation); }))};
 }
 
-// Needs no memory but for mail to the contexts, for which it waits.
-void Loader::retire(Generation& generation, const Ending& ending, const std::vector<InstanceSite*>& sites) {
+// Needs no memory but for tasks of the contexts, for which it waits.
+void Loader::retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& sites) {
   generation.state = Generation::State::draining;
   generation.retirement = ending.retirement;
   // One count of our own, so that the last context is not taken for the last before all have been told.
   ending.retirement->add_context();
-  for (InstanceSite* const site : sites) {
+  for (InstanceHost* const site : sites) {
     ending.retirement->add_context();
     site->retire_instance(generation);
   }
@@ -282,7 +282,7 @@ bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& repo
       generation->told_pinned = generation->module->current.load() == nullptr;
       std::uint64_t requests = static_calls_of(*generation);
       std::uint64_t tokens = 0;
-      for (InstanceSite* const site : sites_()) site->count_work(*generation, requests, tokens);
+      for (InstanceHost* const site : sites_()) site->count_work(*generation, requests, tokens);
       if (requests != 0) reasons.push_back({"requests", requests, "its handlers have not ended or not answered"});
       if (tokens != 0) reasons.push_back({"tokens", tokens, "host function calls it has not answered"});
       if (reasons.empty()) reasons.push_back({"instances", 1, "a request thread has not come round to ending them"});
@@ -308,7 +308,7 @@ std::size_t Loader::running_count() const {
   }));
 }
 
-void Loader::populate(InstanceSite& site) {
+void Loader::populate(InstanceHost& site) {
   for (const auto& generation : generations_) {
     if (generation->state != Generation::State::running) continue;
     if (const std::string why = site.start_instance(*generation, instance_timeout, true); !why.empty()) {
@@ -323,4 +323,4 @@ std::size_t Loader::free_slot() const {
   return slot;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -17,7 +17,7 @@
 #include "modules/registry.hpp"
 #include "support/result.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// How a module is to be loaded.
 struct LoadRequest {
@@ -33,7 +33,7 @@ class Loader {
   /// `api` is what modules get. `sites` gives the contexts of this moment. `prepare` makes what
   /// runs a function on the control thread afterwards, called from any thread; it may throw, what it makes
   /// does not. `made_directory`: see CopyStore.
-  Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceSite*>()> sites,
+  Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> sites,
          std::function<std::function<void()>(std::function<void()>)> prepare,
          std::function<void(const std::filesystem::path&)> made_directory);
   /// What is loaded stays mapped: the process is about to end.
@@ -75,14 +75,14 @@ class Loader {
   std::size_t running_count() const;
 
   /// Makes an instance of every running generation in a new context.
-  void populate(InstanceSite& site);
+  void populate(InstanceHost& site);
 
  private:
   /// A generation with its instances, and all that needs memory from there on: what follows cannot fail.
   struct Ready {
     std::unique_ptr<Generation> generation;
     std::vector<std::uint8_t> report;  ///< a load-report
-    std::vector<InstanceSite*> sites;
+    std::vector<InstanceHost*> sites;
     Ending ending;  ///< for a generation that is given up
   };
 
@@ -94,17 +94,17 @@ class Loader {
   Ending give_up(Ready& ready);
   void publish(std::unique_ptr<Generation> generation);
   Ending new_ending(Generation& generation);
-  void retire(Generation& generation, const Ending& ending, const std::vector<InstanceSite*>& sites);
+  void retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& sites);
   void finish(Generation& generation);
   std::size_t free_slot() const;
 
   Registry& registry_;
   const bp_host_api& api_;
-  std::function<std::vector<InstanceSite*>()> sites_;
+  std::function<std::vector<InstanceHost*>()> sites_;
   std::function<std::function<void()>(std::function<void()>)> prepare_;
   std::vector<std::filesystem::path> allowed_;
   CopyStore copies_;
   std::vector<std::unique_ptr<Generation>> generations_;  // all that are running, draining or pinned
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

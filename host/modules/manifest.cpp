@@ -16,7 +16,7 @@
 #include "support/report.hpp"
 #include "support/result.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 [[noreturn]] void refuse(std::string message) { throw Failure{BP_LOAD_REFUSED, std::move(message)}; }
@@ -159,4 +159,4 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
   return bytes;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace backplane {
+namespace backplane::host {
 
 /// What a module says of itself; see the table in backplane/plugin.h.
 struct Manifest {
@@ -40,4 +40,4 @@ void check_needs(const Manifest& manifest, const void* (*extension)(const char* 
 /// The manifest-report of docs/protocol.md. `problem`: why this host would refuse it, or empty.
 std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path, const std::string& problem);
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace backplane {
+namespace backplane::host {
 
 /// Names to objects, read by any thread without a lock, written by one. Entries are never taken out:
 /// T has a `name`, which does not change, and outlives the table. Open addressing; a table that gets too full is
@@ -146,4 +146,4 @@ class NameTable {
   std::size_t count_ = 0;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

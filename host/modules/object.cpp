@@ -10,7 +10,7 @@
 #include "modules/generation.hpp"
 #include "support/result.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 [[noreturn]] void refuse(std::string message) { throw Failure{BP_LOAD_REFUSED, std::move(message)}; }
@@ -108,4 +108,4 @@ std::vector<PinReason> unmap_object(Generation& generation) {
   return reasons;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-namespace backplane {
+namespace backplane::host {
 
 struct Generation;
 struct PinReason;
@@ -20,4 +20,4 @@ void read_entry(Generation& generation);
 /// and no mapped object has its path. Otherwise why it is still there. May be tried again.
 std::vector<PinReason> unmap_object(Generation& generation);
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -7,7 +7,7 @@
 #include "support/names.hpp"
 #include "support/result.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 Method* Registry::method_at(std::uint64_t id) const noexcept {
   const std::uint64_t index = id ^ id_mark;
@@ -116,4 +116,4 @@ void Registry::publish(Module& module, Generation* next) {
   }
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

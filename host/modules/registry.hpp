@@ -15,7 +15,7 @@
 #include "modules/generation.hpp"
 #include "modules/name_table.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// The process's wire names and host functions: who answers to what. Looked up by any thread; written
 /// by the control thread alone.
@@ -86,4 +86,4 @@ class Registry {
   std::deque<Offer> offer_store_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

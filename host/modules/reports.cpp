@@ -7,7 +7,7 @@
 #include "modules/generation.hpp"
 #include "support/report.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -107,4 +107,4 @@ Bytes module_list(const std::vector<const Generation*>& generations) {
   return bytes;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace backplane {
+namespace backplane::host {
 
 struct Generation;
 struct PinReason;
@@ -20,4 +20,4 @@ std::vector<std::uint8_t> unload_report(const std::string& module, std::uint64_t
 std::vector<std::uint8_t> reload_report(const std::vector<std::uint8_t>& loaded, const std::vector<std::uint8_t>& old);
 std::vector<std::uint8_t> module_list(const std::vector<const Generation*>& generations);
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "modules/generation.hpp"
-#include "support/mutex.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// Keeps the generation that answers to a name from going while its handler runs on a thread that has no
 /// context. Between contexts, requests are counted by request threads that the end of a generation asks one
@@ -56,4 +56,4 @@ inline std::uint64_t static_calls_of(Generation& generation) {
   return generation.static_calls;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

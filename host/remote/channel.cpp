@@ -13,10 +13,10 @@
 #include <cstring>
 #include <functional>
 
-#include "support/mutex.hpp"
 #include "support/result.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 /// With more calls open than this, nobody waits for a single one of them: frames are gathered.
@@ -191,4 +191,4 @@ void Channel::join_or_detach() {
   }
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -14,11 +14,11 @@
 
 #include "remote/dial.hpp"
 #include "remote/event_thread.hpp"
-#include "support/frame_buffer.hpp"
-#include "support/id_table.hpp"
-#include "support/mutex.hpp"
+#include "sync/mutex.hpp"
+#include "wire/frame_buffer.hpp"
+#include "wire/id_table.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// The calls that are open on a connection, and the thread that reads their answers and runs their
 /// callbacks.
@@ -139,4 +139,4 @@ extern template bp_status Channel::open(wire::List, std::size_t, const Open&, Us
 extern template bp_status Channel::open(wire::Status, std::size_t, const Open&, Use, std::uint64_t*);
 extern template bp_status Channel::open(wire::Stop, std::size_t, const Open&, Use, std::uint64_t*);
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -12,11 +12,11 @@
 #include <limits>
 
 #include "remote/channel.hpp"
-#include "support/mutex.hpp"
 #include "support/typed_event.hpp"
 #include "support/views.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 /// Buffers that grew beyond this go back when they are empty.
@@ -241,4 +241,4 @@ void Channel::end_all(bp_status status, const std::string& why) {
   }
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "support/result.hpp"
-#include "support/socket_path.hpp"
+#include "wire/socket_path.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -164,4 +164,4 @@ Dialed dial(const std::string& path, std::chrono::milliseconds timeout) {
   return out;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <string>
 
-#include "support/frame_buffer.hpp"
+#include "wire/frame_buffer.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// A connection on which both sides have said hello.
 struct Dialed {
@@ -20,4 +20,4 @@ struct Dialed {
 /// Throws Failure: BP_UNREACHABLE, BP_PROTOCOL, BP_TIMEOUT, BP_INVALID_ARGUMENT (the path).
 Dialed dial(const std::string& path, std::chrono::milliseconds timeout);
 
-}  // namespace backplane
+}  // namespace backplane::host

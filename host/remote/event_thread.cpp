@@ -4,11 +4,11 @@
 #include <cstring>
 #include <utility>
 
-#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/views.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 /// A buffer that grew beyond this goes back when it is empty.
@@ -132,4 +132,4 @@ void EventThread::deliver(const Head& head, const std::uint8_t* body) {
   changed_.notify_all();
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

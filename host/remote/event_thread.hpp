@@ -11,10 +11,10 @@
 #include <string>
 #include <thread>
 
-#include "support/frame.hpp"
-#include "support/mutex.hpp"
+#include "sync/mutex.hpp"
+#include "wire/frame.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// The listeners of a connection, the events that have come for them, and the thread that runs them in
 /// the order in which they came. Never called with a lock of the channel's held.
@@ -76,4 +76,4 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
   bool ended_ BP_GUARDED_BY(mutex_) = false;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

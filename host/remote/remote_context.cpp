@@ -9,13 +9,13 @@
 #include <utility>
 
 #include "remote/connect.hpp"
-#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
-#include "support/socket_path.hpp"
 #include "support/views.hpp"
+#include "sync/mutex.hpp"
+#include "wire/socket_path.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 using std::chrono::milliseconds;
@@ -37,7 +37,7 @@ class Waiter {
     auto& self = *static_cast<Waiter*>(user);
     if (!wire::is_terminal(answer->status)) return;
     const MutexLock lock(self.mutex_);  // held to the end: the waiter goes away once it sees done_
-    give(&self.result_, answer->status, view(answer->payload), view(answer->message), view(answer->detail));
+    set_result(&self.result_, answer->status, view(answer->payload), view(answer->message), view(answer->detail));
     self.done_ = true;
     self.answered_.notify_one();
   }
@@ -75,9 +75,9 @@ std::string absolute(const char* path) {
 // A text that is not UTF-8 fits no frame.
 bool valid_module(bp_str name) { return name.size <= BP_MODULE_NAME_MAX && cbor::valid_utf8(view(name)); }
 bp_status refuse_module(bp_str name, bp_result& result) {
-  return give(&result, BP_INVALID_ARGUMENT,
-              "a module name of " + std::to_string(name.size) + " bytes; expected [a-z0-9_]+, at most " +
-                  std::to_string(BP_MODULE_NAME_MAX) + " bytes");
+  return set_result(&result, BP_INVALID_ARGUMENT,
+                    "a module name of " + std::to_string(name.size) + " bytes; expected [a-z0-9_]+, at most " +
+                        std::to_string(BP_MODULE_NAME_MAX) + " bytes");
 }
 
 }  // namespace
@@ -162,14 +162,15 @@ bp_status RemoteContext::cancel(bp_request request) { return channel_->cancel(re
 template <class Frame>
 bp_status RemoteContext::ask(const Frame& frame, std::size_t size, milliseconds bound, bp_result& result,
                              Channel::Use use) {
-  if (on_own_thread()) return give(&result, BP_REENTRANT, bp_status_text(BP_REENTRANT));
+  if (on_own_thread()) return set_result(&result, BP_REENTRANT, bp_status_text(BP_REENTRANT));
   Waiter waiter(result);
   std::uint64_t id = 0;
   const bp_status refused = channel_->open(frame, size, {Waiter::on_reply, &waiter, 0}, use, &id);
-  if (refused != BP_OK) return give(&result, refused, bp_status_text(refused));
+  if (refused != BP_OK) return set_result(&result, refused, bp_status_text(refused));
   if (bound.count() != 0 && !waiter.wait_for(bound) && channel_->forget(id)) {
-    return give(&result, BP_TIMEOUT,
-                "the host has not answered within " + std::to_string(bound.count()) + " ms; it may be stopped or hang");
+    return set_result(
+        &result, BP_TIMEOUT,
+        "the host has not answered within " + std::to_string(bound.count()) + " ms; it may be stopped or hang");
   }
   waiter.wait();
   return result.status;
@@ -189,7 +190,7 @@ bp_status RemoteContext::find_method(bp_str name, bp_method& out) {
       status = BP_PROTOCOL;
     }
   }
-  drop(&result);
+  free_result(&result);
   return status;
 }
 
@@ -205,7 +206,7 @@ bp_status RemoteContext::listen(bp_str pattern, bp_event_fn on_event, void* user
   } else {
     bp_result result = fresh_result();
     status = ask(frame, text.size(), prompt, result);
-    drop(&result);
+    free_result(&result);
   }
   if (status != BP_OK) {
     events_->remove(id);
@@ -227,7 +228,7 @@ bp_status RemoteContext::complete(bp_token, const bp_answer&) { return BP_STALE_
 
 bp_status RemoteContext::load(const bp_load_options& options, bp_result& result) {
   if (options.path == nullptr || *options.path == 0) {
-    return give(&result, BP_INVALID_ARGUMENT, "no path; expected that of a module's file");
+    return set_result(&result, BP_INVALID_ARGUMENT, "no path; expected that of a module's file");
   }
   const std::string path = absolute(options.path);
   return ask(wire::Load{0, wire::as_bytes(path), view(options.config)}, path.size() + options.config.size,
@@ -259,8 +260,8 @@ bp_status RemoteContext::status(bp_result& result) { return ask(wire::Status{}, 
 bp_status RemoteContext::stop_host() {
   bp_result result = fresh_result();
   const bp_status status = ask(wire::Stop{}, 0, prompt, result);
-  drop(&result);
+  free_result(&result);
   return status;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

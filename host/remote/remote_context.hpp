@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <memory>
 
+#include "endpoint/endpoint.hpp"
 #include "remote/channel.hpp"
 #include "remote/event_thread.hpp"
-#include "support/endpoint.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// The context of a running host, over its socket. Its request thread is the channel's reader thread.
 class RemoteContext final : public Endpoint {
@@ -51,4 +51,4 @@ class RemoteContext final : public Endpoint {
   const std::shared_ptr<Channel> channel_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

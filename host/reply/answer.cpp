@@ -4,7 +4,7 @@
 #include "support/result.hpp"
 #include "support/views.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 void Answer::assign_all(const bp_answer& from) noexcept {
   clear();
@@ -16,8 +16,9 @@ void Answer::assign_all(const bp_answer& from) noexcept {
   }
   if (from.message.size == 0 && from.detail.size == 0) return;
   try {
-    const auto detail = backplane::view(from.detail);
-    error_ = std::make_unique<Error>(Error{std::string(backplane::view(from.message)), {detail.begin(), detail.end()}});
+    const auto detail = backplane::host::view(from.detail);
+    error_ = std::make_unique<Error>(
+        Error{std::string(backplane::host::view(from.message)), {detail.begin(), detail.end()}});
   } catch (const std::bad_alloc&) {
     fail(BP_OUT_OF_MEMORY, {});
   }
@@ -39,10 +40,10 @@ void Answer::show_error(bp_answer& answer) const noexcept {
   answer.detail = bytes(error_->detail);
 }
 
-bp_status Answer::give(bp_result* result) const noexcept {
+bp_status Answer::fill_result(bp_result* result) const noexcept {
   const bp_answer seen = view();
-  return backplane::give(result, status, backplane::view(seen.payload), backplane::view(seen.message),
-                         backplane::view(seen.detail));
+  return set_result(result, status, backplane::host::view(seen.payload), backplane::host::view(seen.message),
+                    backplane::host::view(seen.detail));
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -10,7 +10,7 @@
 
 #include "reply/payload.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// An answer on its way: what bp_answer shows, owned.
 class Answer {
@@ -45,7 +45,7 @@ class Answer {
   }
 
   /// Copies into what an outsider will own.
-  bp_status give(bp_result* result) const noexcept;
+  bp_status fill_result(bp_result* result) const noexcept;
 
   Payload& payload() noexcept { return payload_; }
 
@@ -67,4 +67,4 @@ constexpr bool is_terminal(bp_status status) noexcept {
   return status >= 0 && status != BP_MISSING_CALLBACK && status != BP_STALE && status != BP_PARTIAL;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -7,7 +7,7 @@
 
 #include "reply/buffer_pool.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 // In front of the bytes, padded so that these are aligned: the struct that the user sees, and what is the host's own.
@@ -37,4 +37,4 @@ void free_buffer(bp_buffer* buffer) noexcept {
   buffer_pool::give(buffer, size_class);
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

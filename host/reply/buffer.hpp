@@ -5,10 +5,10 @@
 
 #include <cstddef>
 
-namespace backplane {
+namespace backplane::host {
 
 /// Behind bp_buffer_new and bp_host_api.buffer_new. nullptr if memory cannot be had.
 bp_buffer* new_buffer(std::size_t capacity) noexcept;
 void free_buffer(bp_buffer* buffer) noexcept;
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -10,7 +10,7 @@
 #include <new>
 #include <utility>
 
-namespace backplane::buffer_pool {
+namespace backplane::host::buffer_pool {
 namespace {
 
 // How many blocks make a batch: as many as are worth taking the common store for.
@@ -180,4 +180,4 @@ void give(void* block, std::uint32_t size_class) noexcept {
 
 std::size_t in_store() noexcept { return store.bytes(); }
 
-}  // namespace backplane::buffer_pool
+}  // namespace backplane::host::buffer_pool

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace backplane {
+namespace backplane::host {
 
 /// Memory for buffers, used again and again. Buffers are made by one thread and freed by another, which malloc is slow
 /// at, and large ones it gives back to the kernel each time, whose fresh pages cost more than the copying that a handed
@@ -36,4 +36,4 @@ std::size_t in_store() noexcept;
 inline constexpr std::size_t store_limit = 8u << 20;
 
 }  // namespace buffer_pool
-}  // namespace backplane
+}  // namespace backplane::host

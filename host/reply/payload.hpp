@@ -9,7 +9,7 @@
 
 #include "reply/buffer.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// Bytes that travel with a record: small ones inside it, larger ones in a buffer of their own.
 class Payload {
@@ -97,4 +97,4 @@ class Payload {
   std::uint8_t size_ = 0;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Who answers what: replies, completions and cancels from any thread, and their delivery. Answers from
-// other threads wait in the mailbox as plain memory and are applied on the request thread.
+// other threads wait in the task queue as plain memory and are applied on the request thread.
 #include "request/loop.hpp"
 #include "support/views.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 bp_status checked(const bp_answer& answer, bool may_be_partial) noexcept {
@@ -59,9 +59,9 @@ bp_status RequestLoop::partial(Request& request, bp_token token, const bp_answer
   request.unlock(token);
   part->request = &request;
   part->answer.assign(answer);
-  part->apply = [](Mail& mail) {
-    auto& self = static_cast<Part&>(mail);
-    self.request->loop.load(std::memory_order_relaxed)->deliveries_.push(&mail);
+  part->apply = [](Task& task) {
+    auto& self = static_cast<Part&>(task);
+    self.request->loop.load(std::memory_order_relaxed)->deliveries_.push(&task);
   };
   if (loop.on_thread() && before == 0) {
     part->apply(*part);
@@ -138,11 +138,11 @@ bp_status RequestLoop::answer_pending(bp_token token, const bp_answer& answer, R
 }
 
 void RequestLoop::send_pending(Pending& pending) noexcept {
-  pending.apply = [](Mail& mail) {
-    auto& done = static_cast<Pending&>(mail);
+  pending.apply = [](Task& task) {
+    auto& done = static_cast<Pending&>(task);
     done.loop.load(std::memory_order_relaxed)->pending_answered(done);
   };
-  send(static_cast<Mail&>(pending));
+  send(static_cast<Task&>(pending));
 }
 
 // The request thread's own end of a call with a callback, if nobody was faster.
@@ -196,7 +196,7 @@ void RequestLoop::deliver_part(Part& part) {
   Request& request = *part.request;
   if (!request.delivered && request.on_reply != nullptr) {
     const bp_answer answer = part.answer.view();
-    if (request.tally != nullptr) Tally::add(request.tally->bytes_out, answer.payload.size);
+    if (request.stats != nullptr) CallStats::add(request.stats->bytes_out, answer.payload.size);
     heartbeat_.replying(request.method);
     request.on_reply(request.user, &answer);
   }
@@ -205,4 +205,4 @@ void RequestLoop::deliver_part(Part& part) {
   release_if_done(request);
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

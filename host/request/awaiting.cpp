@@ -8,12 +8,12 @@
 #include <memory>
 
 #include "request/loop.hpp"
-#include "support/mutex.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 constexpr const char* not_in_handler =
@@ -134,7 +134,7 @@ void RequestLoop::drop_operations(Waiter& waiter) {
   }
   if (Pending* const pending = std::exchange(waiter.pending, nullptr)) {
     pending->waiter = nullptr;
-    if (pending->claim(pending->token())) {  // else its answer is in the mailbox, and frees it
+    if (pending->claim(pending->token())) {  // else its answer is in the task queue, and frees it
       LoopCounts::add(counts_.tokens_failed);
       free_pending(*pending);
     }
@@ -170,11 +170,11 @@ bp_status RequestLoop::await_sleep(bp_token token, std::uint64_t ms) {
 bp_status RequestLoop::await_call(bp_token token, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms,
                                   bp_result* out) {
   Request* const request = current(token);
-  if (request == nullptr) return give(out, BP_NOT_SUPPORTED, not_in_handler);
+  if (request == nullptr) return set_result(out, BP_NOT_SUPPORTED, not_in_handler);
   RequestLoop& loop = *request->loop.load(std::memory_order_relaxed);
   Waiter waiter(*request);
   loop.await(waiter, [&] { loop.start_call(waiter, name, payload, timeout_ms); });
-  return waiter.answer.give(out);
+  return waiter.answer.fill_result(out);
 }
 
 // When a call that `request` makes has to be over; 0 if it need not.
@@ -195,11 +195,11 @@ void RequestLoop::start_call(Waiter& waiter, std::string_view name, bp_bytes pay
 bp_status RequestLoop::await_host_call(bp_token token, std::string_view name, bp_bytes payload,
                                        std::uint64_t timeout_ms, bp_result* out) {
   Request* const request = current(token);
-  if (request == nullptr) return give(out, BP_NOT_SUPPORTED, not_in_handler);
+  if (request == nullptr) return set_result(out, BP_NOT_SUPPORTED, not_in_handler);
   RequestLoop& loop = *request->loop.load(std::memory_order_relaxed);
   Waiter waiter(*request);
   loop.await(waiter, [&] { loop.start_host_call(waiter, name, payload, timeout_ms); });
-  return waiter.answer.give(out);
+  return waiter.answer.fill_result(out);
 }
 
 Pending* RequestLoop::new_pending() noexcept {
@@ -320,4 +320,4 @@ bp_status RequestLoop::await_fd(bp_token token, int fd, std::uint32_t events, st
   return waiter.answer.status;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -8,7 +8,7 @@
 #include "request/submission.hpp"
 #include "support/views.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 bp_status no_handler(const Method& method, bool module_runs, std::string& why) {
   const Module& module = *method.module;
@@ -49,7 +49,7 @@ void RequestLoop::link(Request& request) noexcept {
 }
 
 void RequestLoop::refuse(Request& request, bp_status status, std::string_view message) {
-  const bool counted = request.tally != nullptr;  // as a call that failed
+  const bool counted = request.stats != nullptr;  // as a call that failed
   if (request.method != nullptr && !counted) request.method->refused.fetch_add(1, std::memory_order_relaxed);
   if (claim_here(request)) {
     request.answer.fail(status, message);
@@ -90,8 +90,8 @@ void RequestLoop::start_worker(Request& request) {
   const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
   if (serial) request.instance->worker_busy = true;
   WorkerDone& returned = request;
-  returned.apply = [](Mail& mail) {
-    auto& done = static_cast<Request&>(static_cast<WorkerDone&>(mail));
+  returned.apply = [](Task& task) {
+    auto& done = static_cast<Request&>(static_cast<WorkerDone&>(task));
     done.loop.load(std::memory_order_relaxed)->worker_returned(done);
   };
   // The worker is a sender for as long as it runs; see Sender.
@@ -117,7 +117,7 @@ void RequestLoop::start_worker(Request& request) {
 void RequestLoop::worker_returned(Request& request) {
   bp_instance& instance = *request.instance;
   const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
-  handler_ended(request, request.later);  // frees the request, maybe, but an instance ends by mail only
+  handler_ended(request, request.later);  // frees the request, maybe, but an instance ends by a task of its own only
   if (!serial) return;
   instance.worker_busy = false;
   while (!instance.worker_busy) {
@@ -131,8 +131,8 @@ void RequestLoop::worker_returned(Request& request) {
   }
 }
 
-// Null if memory cannot be had; without a tally likewise: then the call is not counted.
-RequestLoop::Route* RequestLoop::route_of(const Method& method) noexcept {
+// Null if memory cannot be had; without statistics likewise: then the call is not counted.
+RequestLoop::CachedRoute* RequestLoop::route_of(const Method& method) noexcept {
   if (method.index >= routes_.size()) {
     try {
       routes_.resize(method.index + 1);
@@ -140,22 +140,22 @@ RequestLoop::Route* RequestLoop::route_of(const Method& method) noexcept {
       return nullptr;
     }
   }
-  Route& route = routes_[method.index];
-  if (route.tally == nullptr) {
-    route.tally = method.tallies.take();
-    if (route.tally != nullptr) route.tally->time_the_first();
+  CachedRoute& route = routes_[method.index];
+  if (route.stats == nullptr) {
+    route.stats = method.stats_list.take();
+    if (route.stats != nullptr) route.stats->time_the_first();
   }
   return &route;
 }
 
 // Instances come or go: who answers is to be found again.
 void RequestLoop::forget_routes() noexcept {
-  for (Route& route : routes_) route.generation = nullptr;
+  for (CachedRoute& route : routes_) route.generation = nullptr;
 }
 
-void RequestLoop::release_tallies() noexcept {
-  for (const Route& route : routes_) {
-    if (route.tally != nullptr) Tallies::release(*route.tally);
+void RequestLoop::release_stats() noexcept {
+  for (const CachedRoute& route : routes_) {
+    if (route.stats != nullptr) CallStatsList::release(*route.stats);
   }
   routes_.clear();
 }
@@ -197,4 +197,4 @@ void RequestLoop::on_request_timer(Timer& timer) {
   loop.set_timer(request, time + loop.options_.stale_interval);
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

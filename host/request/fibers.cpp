@@ -7,7 +7,7 @@
 #include "support/log.hpp"
 #include "support/sized.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 // That of the handler that the calling thread runs. Of that TLS model because a switch costs little more than
@@ -90,7 +90,7 @@ bp_status RequestLoop::fiber_create(bp_token call, const bp_fiber_desc* desc, st
   bp_status status = find_environment(call, environment);
   if (status != BP_OK) return status;
   if (environment != nullptr && environment->canceled()) return BP_CANCELED;
-  if (!backplane::complete(desc) || id == nullptr || !Environment::possible(*desc)) return BP_INVALID_ARGUMENT;
+  if (!covers_core(desc) || id == nullptr || !Environment::possible(*desc)) return BP_INVALID_ARGUMENT;
   if (environment == nullptr) status = make_environment(call, environment);
   return status == BP_OK ? environment->create(*desc, *id) : status;
 }
@@ -184,4 +184,4 @@ bool RequestLoop::find_overflow(const void* address, Overflow& found) noexcept {
   return true;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -3,7 +3,7 @@
 
 #include <thread>
 
-namespace backplane {
+namespace backplane::host {
 
 bp_status Functions::set(std::string_view name, bp_host_function_fn call, void* user, bool on_calling_thread) {
   MutexLock lock(mutex_);
@@ -46,4 +46,4 @@ void Functions::tell() noexcept {
   returned_.notify_all();
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -11,10 +11,10 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "support/asymmetric_fence.hpp"
-#include "support/mutex.hpp"
+#include "sync/asymmetric_fence.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// The host functions that the application gave to one context. The request thread looks them up without a lock, in a
 /// table that is never changed: whoever sets one makes another table, and waits until the old one is not looked at.
@@ -80,4 +80,4 @@ class Functions {
   std::uint64_t last_serial_ BP_GUARDED_BY(mutex_) = looking;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

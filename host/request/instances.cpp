@@ -5,11 +5,11 @@
 #include <memory>
 #include <thread>
 
-#include "request/latch.hpp"
 #include "request/loop.hpp"
-#include "support/mutex.hpp"
+#include "sync/latch.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 // What the control thread and the request thread share of one start.
@@ -44,7 +44,7 @@ std::string RequestLoop::start_instance(Generation& generation, std::chrono::mil
     if (start->no_memory) throw std::bad_alloc();
     return start->failure;
   }
-  // It may be running all the same. Whoever gives the generation up retires it here, by mail that
+  // It may be running all the same. Whoever gives the generation up retires it here, by a task that
   // comes after this one.
   const MutexLock lock(start->mutex);
   start->abandoned = true;
@@ -143,4 +143,4 @@ void RequestLoop::count_work(const Generation& generation, std::uint64_t& reques
   tokens += counts->tokens;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

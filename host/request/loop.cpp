@@ -9,9 +9,9 @@
 #include <thread>
 #include <utility>
 
-#include "support/patience.hpp"
+#include "sync/adaptive_spin.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 // Requests begun in one turn: enough to make the other stages cheap per request, few enough that
@@ -43,7 +43,7 @@ constinit Slab<Pending, pending_kind> pending_slab;
 static_assert(std::is_trivially_destructible_v<Slab<Request, request_kind>>);
 
 RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, Workers& workers, Watchdog& watchdog,
-                         InstanceSite& site)
+                         InstanceHost& site)
     : options_(options),
       registry_(registry),
       workers_(workers),
@@ -58,7 +58,7 @@ RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, W
 RequestLoop::~RequestLoop() {
   wait_for_senders();
   free_spare_records();
-  release_tallies();
+  release_stats();
   while (parked_ != nullptr) delete std::exchange(parked_, parked_->next);
 }
 
@@ -72,7 +72,7 @@ void RequestLoop::run() {
     if (!turn()) wait();
   }
   wait_for_senders();  // of those that were still on their way out
-  while (take_mail()) {
+  while (take_tasks()) {
   }
   heartbeat_.idle();
   current_loop = nullptr;
@@ -80,7 +80,7 @@ void RequestLoop::run() {
 
 bool RequestLoop::turn() {
   heartbeat_.beat();
-  bool worked = take_mail();
+  bool worked = take_tasks();
   worked |= take_ingress();
   worked |= fire_timers();
   worked |= run_fibers();
@@ -94,14 +94,14 @@ bool RequestLoop::turn() {
   return worked;
 }
 
-bool RequestLoop::take_mail() {
-  Mail* mail = mailbox_.take_all();
-  if (mail == nullptr) return false;
-  while (mail != nullptr) {
-    Mail* const next = mail->next;  // apply() may free the mail
-    mail->apply(*mail);
+bool RequestLoop::take_tasks() {
+  Task* task = tasks_.take_all();
+  if (task == nullptr) return false;
+  while (task != nullptr) {
+    Task* const next = task->next;  // apply() may free the task
+    task->apply(*task);
     heartbeat_.beat();
-    mail = next;
+    task = next;
   }
   return true;
 }
@@ -229,8 +229,8 @@ bool RequestLoop::spin_on_poller() noexcept {
   return timer != 0 && timer <= end;
 }
 
-void RequestLoop::send(Mail& mail) noexcept {
-  mailbox_.push(&mail);  // never closed
+void RequestLoop::send(Task& task) noexcept {
+  tasks_.push(&task);  // never closed
   waker_.wake();
 }
 
@@ -272,23 +272,23 @@ void RequestLoop::resume(Fiber& fiber) {
   ++parked_count_;
 }
 
-// The letter whose turn it is, for which no request can be made.
-void RequestLoop::refuse_letter() {
+// The inline call whose turn it is, for which no request can be made.
+void RequestLoop::refuse_inline_call() {
   no_memory_ = false;
   auto* const entry = ingress_.front();
-  if (entry == nullptr || !entry->is_letter) return;
-  const Letter letter = entry->letter;
+  if (entry == nullptr || !entry->is_inline) return;
+  const InlineCall inline_call = entry->inline_call;
   ingress_.pop();
-  if (letter.in_buffer) free_buffer(letter.buffer);
+  if (inline_call.in_buffer) free_buffer(inline_call.buffer);
   LoopCounts::add(counts_.accepted);
   LoopCounts::add(counts_.replied);
   LoopCounts::add(counts_.errors);
   Answer answer;
   answer.fail(BP_OUT_OF_MEMORY, "no memory to begin the call");
   const bp_answer seen = answer.view();
-  heartbeat_.replying(letter.method);
-  letter.on_reply(letter.user, &seen);
+  heartbeat_.replying(inline_call.method);
+  inline_call.on_reply(inline_call.user, &seen);
   heartbeat_.running_nothing();
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

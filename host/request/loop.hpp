@@ -12,28 +12,28 @@
 #include "fiber/overflow.hpp"
 #include "fiber/stack_pool.hpp"
 #include "ingress/ingress.hpp"
-#include "ingress/mailbox.hpp"
+#include "ingress/task_queue.hpp"
 #include "ingress/waker.hpp"
 #include "modules/registry.hpp"
 #include "request/functions.hpp"
-#include "request/latch.hpp"
 #include "request/loop_counts.hpp"
 #include "request/poller.hpp"
 #include "request/reactor.hpp"
 #include "request/record.hpp"
 #include "request/timers.hpp"
 #include "request/workers.hpp"
-#include "support/mutex.hpp"
+#include "sync/latch.hpp"
+#include "sync/mutex.hpp"
 #include "watchdog/watchdog.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// The request thread of one context: takes requests, runs handlers on fibers, delivers replies.
 ///
 ///   submit ─► ingress ─► run_fibers ─► deliver_replies ─► on_reply
-///   reply, complete, cancel ─► mailbox ─► take_mail ─┘ (resumes fibers)
+///   reply, complete, cancel ─► task queue ─► take_tasks ─┘ (resumes fibers)
 ///
-/// Most calls lie in the ingress as letters until their turn comes, and become requests then. Requests with a
+/// Most calls lie in the ingress as inline calls until their turn comes, and become requests then. Requests with a
 /// deadline and those that came by the shared queue are taken in as soon as they are seen (take_ingress).
 ///
 /// Rules that hold throughout:
@@ -45,7 +45,7 @@ class RequestLoop {
  public:
   /// Throws std::system_error or std::bad_alloc. `site` is what instances belong to.
   RequestLoop(const LoopOptions& options, const Registry& registry, Workers& workers, Watchdog& watchdog,
-              InstanceSite& site);
+              InstanceHost& site);
   RequestLoop(const RequestLoop&) = delete;
   RequestLoop& operator=(const RequestLoop&) = delete;
   ~RequestLoop();
@@ -105,9 +105,9 @@ class RequestLoop {
   /// Runs `task` on the request thread. False if memory cannot be had.
   template <class F>
   bool post(F task) {
-    auto* const mail = new (std::nothrow) Task<F>(std::move(task));
-    if (mail == nullptr) return false;
-    send(*mail);
+    auto* const callable = new (std::nothrow) CallableTask<F>(std::move(task));
+    if (callable == nullptr) return false;
+    send(*callable);
     unsettled_.store(true, std::memory_order_release);
     return true;
   }
@@ -145,35 +145,35 @@ class RequestLoop {
   struct Part;
 
   // Where the calls of one method go, and what this thread counts them on.
-  struct Route {
+  struct CachedRoute {
     const Generation* generation = nullptr;  // for which the next two hold; null: to be found
     const Handler* handler = nullptr;        // runs on this thread
     bp_instance* instance = nullptr;         // has not failed
-    Tally* tally = nullptr;                  // there, if there is a generation
+    CallStats* stats = nullptr;              // there, if there is a generation
   };
 
   // What the owner has the request thread do, as often as it likes, without memory.
-  struct Errand : Mail {
-    explicit Errand(void (RequestLoop::*what)()) : run(what) {}
+  struct ReusableTask : Task {
+    explicit ReusableTask(void (RequestLoop::*what)()) : run(what) {}
     void (RequestLoop::*run)();
     RequestLoop* loop = nullptr;
     std::atomic<bool> on_its_way{false};
   };
 
   // submit.cpp
-  bp_status send_letter(Ingress<Request, Letter>::Lane& lane, const Method& method,
-                        const bp_submission& submission) noexcept;
+  bp_status send_inline_call(Ingress<Request, InlineCall>::Lane& lane, const Method& method,
+                             const bp_submission& submission) noexcept;
   bp_status push_request(const Method* method, const bp_submission& submission, bp_request* out);
-  bp_status pushed(Ingress<Request, Letter>::Push result) noexcept;
+  bp_status pushed(Ingress<Request, InlineCall>::Push result) noexcept;
   Request* new_request() noexcept;
   void free_request(Request& request) noexcept;
   void free_spare_records() noexcept;
-  Request* read_letter(const Letter& letter) noexcept;
+  Request* read_inline_call(const InlineCall& inline_call) noexcept;
   Request* request_from_inside(std::string_view name, bp_bytes payload, Nanos deadline, Waiter& waiter);
 
   // loop.cpp
   bool turn();
-  bool take_mail();
+  bool take_tasks();
   bool take_ingress();
   bool fire_timers();
   bool run_fibers();
@@ -181,8 +181,8 @@ class RequestLoop {
   void wait();
   bool spin() noexcept;
   bool spin_on_poller() noexcept;
-  bool nothing_waits() noexcept { return ingress_.empty() && mailbox_.empty(); }
-  void send(Mail& mail) noexcept;
+  bool nothing_waits() noexcept { return ingress_.empty() && tasks_.empty(); }
+  void send(Task& task) noexcept;
   Fiber* idle_fiber();
   void resume(Fiber& fiber);
   static void fiber_body(Fiber& self, void* loop) noexcept;
@@ -191,7 +191,7 @@ class RequestLoop {
   Request* take_next() noexcept;
   Request* take_queued() noexcept;
   Request* take_from_lane() noexcept;
-  void refuse_letter();
+  void refuse_inline_call();
 
   // dispatch.cpp
   void admit(Request& request);
@@ -206,11 +206,11 @@ class RequestLoop {
   void start_worker(Request& request);
   void worker_returned(Request& request);
   void handler_ended(Request& request, bool later);
-  void begin(Request& request, const Route& route);
+  void begin(Request& request, const CachedRoute& route);
   void find_route(Request& request, const Generation* running);
-  Route* route_of(const Method& method) noexcept;
+  CachedRoute* route_of(const Method& method) noexcept;
   void forget_routes() noexcept;
-  void release_tallies() noexcept;
+  void release_stats() noexcept;
   void release_if_done(Request& request);
   void watch_time(Request& request);
   bool set_timer(Request& request, Nanos stale) noexcept;
@@ -263,7 +263,7 @@ class RequestLoop {
   static bool find_overflow(const void* address, Overflow& found) noexcept;
 
   // life.cpp
-  void send(Errand& errand) noexcept;
+  void send(ReusableTask& task) noexcept;
   void want_idle() { idle_wanted_ = true; }
   void want_end() { idle_wanted_ = end_wanted_ = true; }
   void tell_if_idle();
@@ -323,7 +323,7 @@ class RequestLoop {
   const Registry& registry_;
   Workers& workers_;
   Watchdog& watchdog_;
-  InstanceSite& site_;
+  InstanceHost& site_;
   bp_context context_{};
 
   // Looked at by every call, and seldom written: apart from what the request thread writes all the time.
@@ -332,8 +332,8 @@ class RequestLoop {
   std::atomic<bool> begin_none_{false};  // see cancel_all()
 
   // Synchronised by themselves.
-  Ingress<Request, Letter> ingress_;
-  Mailbox mailbox_;
+  Ingress<Request, InlineCall> ingress_;
+  TaskQueue tasks_;
   Waker waker_;
   Functions functions_;
   PollerSlot poller_;
@@ -349,7 +349,7 @@ class RequestLoop {
   Fifo<Request> queue_;      // admitted, to be handled, beside what waits in lanes
   Request* next_ = nullptr;  // taken from one or the other for the fiber that is resumed now
   bool from_lane_ = false;   // who had the last turn
-  bool no_memory_ = false;   // for the letter whose turn it is
+  bool no_memory_ = false;   // for the inline call whose turn it is
   Request* spare_requests_ = nullptr;
   std::size_t spare_request_count_ = 0;
   Pending* spare_pending_ = nullptr;
@@ -358,11 +358,11 @@ class RequestLoop {
   Fiber* parked_ = nullptr;  // fibers with nothing to do
   std::size_t parked_count_ = 0;
   Fiber* running_fiber_ = nullptr;
-  std::uint32_t in_function_ = 0;  // host functions that the running handler is in
-  int budget_ = 0;                 // requests that this turn may still begin
-  std::vector<Route> routes_;      // by Method::index
-  Fifo<Mail> deliveries_;          // Delivery
-  Request* open_ = nullptr;        // every admitted request that is not freed
+  std::uint32_t in_function_ = 0;    // host functions that the running handler is in
+  int budget_ = 0;                   // requests that this turn may still begin
+  std::vector<CachedRoute> routes_;  // by Method::index
+  Fifo<Task> deliveries_;            // Delivery
+  Request* open_ = nullptr;          // every admitted request that is not freed
   Pending* open_pending_ = nullptr;
   std::vector<std::unique_ptr<bp_instance>> instances_;  // by Generation::slot
   Fifo<bp_instance> idle_instances_;                     // to be ended when nothing is in the midst of them
@@ -374,16 +374,16 @@ class RequestLoop {
   bool instances_ended_ = false;  // and none is made any more
   bool finished_ = false;
 
-  Errand idle_errand_{&RequestLoop::want_idle};
-  Errand poller_errand_{&RequestLoop::note_poller};
-  Errand end_errand_{&RequestLoop::want_end};
-  Errand cancel_errand_{&RequestLoop::cancel_open};
-  Errand settle_errand_{&RequestLoop::tell_settled};
-  Errand finish_errand_{&RequestLoop::let_return};
+  ReusableTask idle_task_{&RequestLoop::want_idle};
+  ReusableTask poller_task_{&RequestLoop::note_poller};
+  ReusableTask end_task_{&RequestLoop::want_end};
+  ReusableTask cancel_task_{&RequestLoop::cancel_open};
+  ReusableTask settle_task_{&RequestLoop::tell_settled};
+  ReusableTask finish_task_{&RequestLoop::let_return};
   Latch idle_;
   Latch instances_gone_;
   Latch settled_;
-  // Something may be in the mailbox, although the instances have ended. Set when it is there already.
+  // Something may be in the task queue, although the instances have ended. Set when it is there already.
   std::atomic<bool> unsettled_{false};
   // The owner's: what it has asked for in this life.
   bool end_asked_ = false;
@@ -397,4 +397,4 @@ struct RequestLoop::Part : Delivery {
   Answer answer;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

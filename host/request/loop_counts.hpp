@@ -8,10 +8,10 @@
 #include <cstdint>
 
 #include "fiber/environment.hpp"
-#include "support/clock.hpp"
-#include "support/own_count.hpp"
+#include "sync/clock.hpp"
+#include "sync/single_writer_count.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 struct LoopOptions {
   std::uint32_t queue_depth = 1u << 20;
@@ -36,8 +36,8 @@ struct LoopCounts {
 
   FiberCounts fibers;
 
-  static void add(std::atomic<std::uint64_t>& count, std::uint64_t n = 1) noexcept { add_own(count, n); }
-  static void drop(std::atomic<std::uint64_t>& count) noexcept { drop_own(count); }
+  static void add(std::atomic<std::uint64_t>& count, std::uint64_t n = 1) noexcept { add_single_writer(count, n); }
+  static void drop(std::atomic<std::uint64_t>& count) noexcept { drop_single_writer(count); }
   void reset() noexcept {
     for (auto* const count : {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered,
                               &tokens_failed, &tokens_refused, &fibers.created, &fibers.alive, &fibers.swallowed}) {
@@ -46,4 +46,4 @@ struct LoopCounts {
   }
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -5,7 +5,7 @@
 
 #include <thread>
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 // Its address is the thread's name here.
@@ -66,4 +66,4 @@ bool PollerSlot::sleep(int wake_fd, Nanos until) noexcept {
   return ::ppoll(fds, 2, until == 0 ? nullptr : &bound, nullptr) > 0 && fds[0].revents != 0;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -6,10 +6,10 @@
 #include <atomic>
 #include <memory>
 
-#include "support/clock.hpp"
-#include "support/mutex.hpp"
+#include "sync/clock.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// What bp_poller_set() has given a request thread to look after.
 ///
@@ -43,4 +43,4 @@ class PollerSlot {
   std::unique_ptr<bp_poller> owned_ BP_GUARDED_BY(mutex_);
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -8,7 +8,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-namespace backplane {
+namespace backplane::host {
 
 namespace asio = boost::asio;
 
@@ -143,4 +143,4 @@ void Reactor::cancel(FdWait* wait) noexcept {
 
 bool Reactor::waits_for_fds() const noexcept { return state_ != nullptr && state_->fd_waits != 0; }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -5,9 +5,9 @@
 #include <memory>
 
 #include "ingress/waker.hpp"
-#include "support/clock.hpp"
+#include "sync/clock.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// Boost.Asio, behind the few things that the request thread wants of it. One thread. It is set up when
 /// first a descriptor is waited for: until then it has no descriptors of its own.
@@ -47,4 +47,4 @@ class Reactor {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

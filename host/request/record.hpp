@@ -8,15 +8,15 @@
 #include <atomic>
 #include <cstdint>
 
-#include "ingress/mailbox.hpp"
+#include "ingress/task_queue.hpp"
 #include "modules/instance.hpp"
 #include "reply/answer.hpp"
 #include "request/timers.hpp"
-#include "support/mutex.hpp"
-#include "support/slab.hpp"
+#include "slab/slab.hpp"
 #include "support/ticks.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 class Environment;
 class Fiber;
@@ -28,19 +28,19 @@ struct Waiter;
 inline constexpr unsigned request_kind = 1;
 inline constexpr unsigned pending_kind = 2;
 
-/// A reply to hand out: the base of what has it, so that delivering needs no memory. Mail, for an answer from
+/// A reply to hand out: the base of what has it, so that delivering needs no memory. Task, for an answer from
 /// elsewhere.
-struct Delivery : Mail {
+struct Delivery : Task {
   explicit Delivery(bool part) noexcept : is_part(part) {}
   const bool is_part;  ///< of a partial reply; else the terminal one, of a request
 };
 
 /// Tells the request thread that a blocking handler has returned.
-struct WorkerDone : Mail {};
+struct WorkerDone : Task {};
 
 /// A call on its way to the request thread, which makes a Request of it: written and read in place, in the submitter's
 /// lane. One that is to be found before it begins (to be canceled, or for its deadline) is a Request from the first.
-struct Letter {
+struct InlineCall {
   const Method* method;
   bp_reply_fn on_reply;
   void* user;
@@ -62,17 +62,17 @@ struct Letter {
 /// request thread's cache, so what that takes lies together, from the Record on, and what it does not lies outside.
 struct Request : WorkerDone, Timer, Record, Delivery {
   Request() noexcept : Delivery(false) {}
-  static Request& of(Mail& delivery) noexcept { return static_cast<Request&>(static_cast<Delivery&>(delivery)); }
+  static Request& of(Task& delivery) noexcept { return static_cast<Request&>(static_cast<Delivery&>(delivery)); }
 
   // The request thread's. Bytes, not bits, here and below: other threads write some of them.
-  bool quick = false;           ///< a letter that no turn of the loop has left open: not linked
+  bool quick = false;           ///< an inline call that no turn of the loop has left open: not linked
   bool leaving = false;         ///< the terminal reply is delivered in this turn of the loop
   bool ended = false;           ///< no handler runs or will run
   bool delivered = false;       ///< the terminal reply has been
   bool held = false;            ///< the terminal reply waits for the end of the environment
   bool entry_returned = false;  ///< of a fiber, and nobody asked about it: the answer says so
-  std::uint8_t run_weight = 0;  ///< see Tally::weight_of_next()
-  static_assert(Tally::sample <= UINT8_MAX);
+  std::uint8_t run_weight = 0;  ///< see CallStats::weight_of_next()
+  static_assert(CallStats::sample <= UINT8_MAX);
 
   Request* next = nullptr;  ///< in the ingress, the queue, an instance's waiting list, or among free ones
 
@@ -86,7 +86,7 @@ struct Request : WorkerDone, Timer, Record, Delivery {
   // The request thread's.
   const Handler* handler = nullptr;
   bp_instance* instance = nullptr;
-  Tally* tally = nullptr;  ///< where it is counted; null if it is not
+  CallStats* stats = nullptr;  ///< where it is counted; null if it is not
 
   [[no_unique_address]] Payload payload;  ///< the submitter's; with the next three in its padding
   bool wants_stale = false;               ///< the submitter's
@@ -139,8 +139,8 @@ extern constinit Slab<Request, request_kind> request_slab;
 inline Slab<Request, request_kind>& Request::slab() noexcept { return request_slab; }
 
 /// One call of a host function that awaits its completion: for a waiter, or for a callback.
-struct Pending : Record, Timer, Mail {
-  // The timer is the bound of a call with a callback; the mail tells the request thread of the answer.
+struct Pending : Record, Timer, Task {
+  // The timer is the bound of a call with a callback; the task tells the request thread of the answer.
   Pending* next = nullptr;  ///< among free ones
   std::atomic<RequestLoop*> loop{nullptr};
   Answer answer;
@@ -209,4 +209,4 @@ void unlink_open(T& item) noexcept {
   item.open_next = nullptr;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -5,7 +5,7 @@
 #include "request/submission.hpp"
 #include "support/views.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 // The record of one call: its token is what the handler replies to, and stale ever after.
@@ -31,16 +31,16 @@ class OwnRequest {
 };
 
 void count(Request& request) noexcept {
-  Tally* const tally = request.method->tallies.take();
-  if (tally == nullptr) return;
-  Tally::add(tally->calls);
-  Tally::add(tally->ended);
-  if (request.answer.status != BP_OK) Tally::add(tally->errors);
-  Tally::add(tally->bytes_in, request.payload.view().size);
-  Tally::add(tally->bytes_out, request.answer.payload().view().size);
-  tally->wait.record(0);
-  tally->run.record(request.ran);
-  Tallies::release(*tally);
+  CallStats* const stats = request.method->stats_list.take();
+  if (stats == nullptr) return;
+  CallStats::add(stats->calls);
+  CallStats::add(stats->ended);
+  if (request.answer.status != BP_OK) CallStats::add(stats->errors);
+  CallStats::add(stats->bytes_in, request.payload.view().size);
+  CallStats::add(stats->bytes_out, request.answer.payload().view().size);
+  stats->wait.record(0);
+  stats->run.record(request.ran);
+  CallStatsList::release(*stats);
 }
 
 void run(Request& request, const Handler& handler) {
@@ -93,4 +93,4 @@ bp_status submit_without_context(const Registry& registry, const bp_submission& 
   return BP_OK;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

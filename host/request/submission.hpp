@@ -10,7 +10,7 @@
 #include "request/record.hpp"
 #include "support/views.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// Checks what a submission must have, and finds its method; null with BP_OK: nobody ever had the name.
 bp_status resolve(const Registry& registry, const bp_submission& submission, const Method*& method);
@@ -40,4 +40,4 @@ std::string no_reply_text(const Request& request);
 /// A call of a static name, all of it on the calling thread: on_reply has been called when it returns BP_OK.
 bp_status submit_without_context(const Registry& registry, const bp_submission& submission);
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -7,7 +7,7 @@
 #include "support/names.hpp"
 #include "support/views.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 bp_status resolve(const Registry& registry, const bp_submission& submission, const Method*& method) {
   constexpr std::uint32_t known_flags = BP_SUBMIT_NO_STALE;
@@ -28,7 +28,7 @@ namespace {
 // Whether this request's wait for its turn is measured. Each use of a record is another generation, so that of
 // one record's uses one in so many is, and of the records in one use as well.
 constexpr bool sampled(bp_token token) noexcept {
-  return (token::generation(token) + token::index(token)) % Tally::sample == 0;
+  return (token::generation(token) + token::index(token)) % CallStats::sample == 0;
 }
 
 }  // namespace
@@ -38,10 +38,10 @@ bp_status RequestLoop::submit(const bp_submission& submission, bp_request* out) 
   bp_status status = resolve(registry_, submission, method);
   if (status == BP_OK && events_stuck_.load(std::memory_order_relaxed)) status = BP_EVENT_QUEUE_STUCK;
   if (status == BP_OK) [[likely]] {
-    Ingress<Request, Letter>::Lane* lane = nullptr;
-    const bool can_be_letter = out == nullptr && submission.timeout_ms == 0 && method != nullptr;
-    if (can_be_letter) lane = ingress_.lane();
-    status = lane != nullptr ? send_letter(*lane, *method, submission) : push_request(method, submission, out);
+    Ingress<Request, InlineCall>::Lane* lane = nullptr;
+    const bool can_be_inline = out == nullptr && submission.timeout_ms == 0 && method != nullptr;
+    if (can_be_inline) lane = ingress_.lane();
+    status = lane != nullptr ? send_inline_call(*lane, *method, submission) : push_request(method, submission, out);
   }
   if (status != BP_OK) {
     counts_.refused.fetch_add(1, std::memory_order_relaxed);
@@ -50,8 +50,8 @@ bp_status RequestLoop::submit(const bp_submission& submission, bp_request* out) 
   return status;
 }
 
-bp_status RequestLoop::pushed(Ingress<Request, Letter>::Push result) noexcept {
-  using Push = Ingress<Request, Letter>::Push;
+bp_status RequestLoop::pushed(Ingress<Request, InlineCall>::Push result) noexcept {
+  using Push = Ingress<Request, InlineCall>::Push;
   switch (result) {
     case Push::ok:
       waker_.wake();
@@ -66,8 +66,8 @@ bp_status RequestLoop::pushed(Ingress<Request, Letter>::Push result) noexcept {
   return BP_OUT_OF_MEMORY;
 }
 
-bp_status RequestLoop::send_letter(Ingress<Request, Letter>::Lane& lane, const Method& method,
-                                   const bp_submission& submission) noexcept {
+bp_status RequestLoop::send_inline_call(Ingress<Request, InlineCall>::Lane& lane, const Method& method,
+                                        const bp_submission& submission) noexcept {
   const std::size_t size = submission.payload.size;
   bp_buffer* buffer = submission.buffer;
   if (buffer == nullptr && size > Payload::inline_capacity) {
@@ -76,21 +76,21 @@ bp_status RequestLoop::send_letter(Ingress<Request, Letter>::Lane& lane, const M
     buffer->size = size;
     std::memcpy(buffer->data, submission.payload.data, size);
   }
-  const auto result = ingress_.send(lane, [&](Letter& letter) {
-    letter.method = &method;
-    letter.on_reply = submission.on_reply;
-    letter.user = submission.user;
-    letter.submitted = lane.sent() % Tally::sample == 0 ? ticks() : 0;
-    letter.wants_stale = (submission.flags & BP_SUBMIT_NO_STALE) == 0;
-    letter.in_buffer = buffer != nullptr;
+  const auto result = ingress_.send(lane, [&](InlineCall& inline_call) {
+    inline_call.method = &method;
+    inline_call.on_reply = submission.on_reply;
+    inline_call.user = submission.user;
+    inline_call.submitted = lane.sent() % CallStats::sample == 0 ? ticks() : 0;
+    inline_call.wants_stale = (submission.flags & BP_SUBMIT_NO_STALE) == 0;
+    inline_call.in_buffer = buffer != nullptr;
     if (buffer != nullptr) {
-      letter.buffer = buffer;
+      inline_call.buffer = buffer;
     } else {
-      letter.size = static_cast<std::uint32_t>(size);
-      if (size != 0) std::memcpy(letter.bytes, submission.payload.data, size);
+      inline_call.size = static_cast<std::uint32_t>(size);
+      if (size != 0) std::memcpy(inline_call.bytes, submission.payload.data, size);
     }
   });
-  if (result != Ingress<Request, Letter>::Push::ok && buffer != submission.buffer) free_buffer(buffer);
+  if (result != Ingress<Request, InlineCall>::Push::ok && buffer != submission.buffer) free_buffer(buffer);
   return pushed(result);
 }
 
@@ -116,7 +116,7 @@ bp_status RequestLoop::push_request(const Method* method, const bp_submission& s
   if (out != nullptr) out->id = token;
   request->arm();
   const auto result = ingress_.push(request, submission.timeout_ms != 0);
-  if (result != Ingress<Request, Letter>::Push::ok) {
+  if (result != Ingress<Request, InlineCall>::Push::ok) {
     // A cancel by another thread cannot have had the token: `out` is given to nobody before we return.
     request->claim(token);
     if (submission.buffer != nullptr) request->payload.disown();
@@ -146,7 +146,7 @@ Request* RequestLoop::request_from_inside(std::string_view name, bp_bytes payloa
   if (request == nullptr) return nullptr;
   request->waited = sampled(request->token()) ? ticks() : 0;
   request->method = registry_.find_method(name);
-  // The record may come from a letter, which leaves behind what the next one overwrites.
+  // The record may come from an inline call, which leaves behind what the next one overwrites.
   request->on_reply = nullptr;
   request->user = &waiter;
   request->wants_stale = false;
@@ -161,4 +161,4 @@ Request* RequestLoop::request_from_inside(std::string_view name, bp_bytes payloa
   return request;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

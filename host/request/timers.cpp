@@ -3,7 +3,7 @@
 
 #include <new>
 
-namespace backplane {
+namespace backplane::host {
 
 bool Timers::set(Timer& timer, Nanos when) noexcept {
   cancel(timer);
@@ -69,4 +69,4 @@ void Timers::sift_down(std::size_t place) noexcept {
   put(place, timer);
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

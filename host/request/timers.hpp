@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "support/clock.hpp"
+#include "sync/clock.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// Something that is to happen at a time: the base of what it is about, which cancels it before it goes away.
 struct Timer {
@@ -44,4 +44,4 @@ class Timers {
   std::vector<Timer*> heap_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request/workers.hpp"
 
-#include "support/mutex.hpp"
-#include "support/thread_name.hpp"
+#include "sync/mutex.hpp"
+#include "sync/thread_name.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 // Threads that wait in a handler do not count against the limit; this one holds for all.
@@ -78,4 +78,4 @@ void Workers::work() {
   }
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -7,9 +7,9 @@
 #include <thread>
 #include <vector>
 
-#include "support/mutex.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// The threads that run handlers declared blocking. They are started as work comes, up to a limit.
 class Workers {
@@ -49,4 +49,4 @@ class Workers {
   bool stop_ BP_GUARDED_BY(mutex_) = false;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "support/mutex.hpp"
 #include "support/views.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 constexpr std::size_t max_listeners = 4096;
@@ -41,11 +41,11 @@ void Connection::start() {
   hello_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = weak.lock();
     if (error || self == nullptr) return;
-    const MutexLock lead(self->core_->front.lead);
+    const MutexLock lead(self->core_->poller.lead);
     if (self->greeted_) return;
     self->fail(BP_TIMEOUT, "no hello came in " + std::to_string(self->core_->options.hello_timeout.count()) + " ms");
   });
-  if (!core_->front.add(socket_.get(), EPOLLIN, *this)) return close("its socket cannot be waited for");
+  if (!core_->poller.add(socket_.get(), EPOLLIN, *this)) return close("its socket cannot be waited for");
   added_ = true;
   wanted_ = EPOLLIN;
 }
@@ -217,7 +217,7 @@ void Connection::close(const std::string& reason) {
     const MutexLock lock(mutex_);
     if (closed_) return;
     closed_ = ended_ = true;
-    if (added_) core_->front.remove(socket_.get(), *this);
+    if (added_) core_->poller.remove(socket_.get(), *this);
     socket_.reset();
     wire::Bytes().swap(out_);
     sent_ = 0;
@@ -232,9 +232,9 @@ void Connection::close(const std::string& reason) {
   } else if (!reason.empty()) {
     core_->log(BP_LOG_DEBUG, "process " + std::to_string(peer_) + " is gone: " + reason);
   }
-  core_->front.bury(self);
+  core_->poller.bury(self);
   const MutexLock lock(core_->mutex);
   core_->connections.erase(self);
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -18,15 +18,15 @@
 #include <vector>
 
 #include "server/control_thread.hpp"
-#include "server/front.hpp"
 #include "server/server.hpp"
-#include "support/frame.hpp"
-#include "support/frame_buffer.hpp"
-#include "support/id_table.hpp"
-#include "support/mutex.hpp"
+#include "server/socket_poller.hpp"
 #include "support/unique_fd.hpp"
+#include "sync/mutex.hpp"
+#include "wire/frame.hpp"
+#include "wire/frame_buffer.hpp"
+#include "wire/id_table.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 class Connection;
 
@@ -40,7 +40,7 @@ struct ServerCore {
   ServerOptions options;
   const std::function<void()> on_stop_requested;
   boost::asio::io_context io{1};
-  Front front;
+  SocketPoller poller;
   ControlThread control;
   bool draining = false;  // with the lead: calls are answered BP_CLOSED
   Mutex mutex;
@@ -51,7 +51,7 @@ struct ServerCore {
   }
 };
 
-/// Threads: what comes from the peer is handled by whoever has the lead (front.hpp); replies and events are encoded
+/// Threads: what comes from the peer is handled by whoever has the lead (poller.hpp); replies and events are encoded
 /// into the output on the thread that brings them. What the request thread brings it notes, and sends itself with
 /// its next look; what others bring is sent by the io thread, which is woken once for as many as come before it
 /// looks.
@@ -157,7 +157,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::steady_timer hello_timer_;
   wire::FrameBuffer in_;
   bool greeted_ = false;
-  bool added_ = false;              ///< to the front
+  bool added_ = false;              ///< to the poller
   std::atomic<bool> ended_{false};  ///< as closed_; the polling thread reads it too
   std::uint32_t wanted_ = 0;        ///< EPOLL…, of the socket
   std::unordered_map<std::uint64_t, std::unique_ptr<Listener>> listeners_;
@@ -165,7 +165,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The polling thread's: answers since its last look, which so need no lock each.
   std::vector<Calls::Entry*> noted_;
   wire::Bytes notes_;      ///< encoded
-  bool to_flush_ = false;  ///< front has it
+  bool to_flush_ = false;  ///< poller has it
 
   Mutex mutex_;
   Condition idle_;
@@ -184,4 +184,4 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t max_frame_out_ = wire::default_max_frame;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

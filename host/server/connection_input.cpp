@@ -9,11 +9,11 @@
 #include <exception>
 
 #include "server/connection.hpp"
-#include "support/frame_quick.hpp"
-#include "support/mutex.hpp"
 #include "support/views.hpp"
+#include "sync/mutex.hpp"
+#include "wire/frame_quick.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// As many as one lock is taken for.
 struct Connection::Batch {
@@ -51,7 +51,7 @@ bool Connection::read() {
 void Connection::want(std::uint32_t events) {
   if (events == wanted_) return;
   wanted_ = events;
-  core_->front.change(socket_.get(), wanted_, *this);
+  core_->poller.change(socket_.get(), wanted_, *this);
 }
 
 void Connection::take_frames() {
@@ -178,4 +178,4 @@ void Connection::resume_reading() {
   take_frames();
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -13,11 +13,11 @@
 #include <utility>
 
 #include "server/connection.hpp"
-#include "support/frame_quick.hpp"
-#include "support/mutex.hpp"
 #include "support/views.hpp"
+#include "sync/mutex.hpp"
+#include "wire/frame_quick.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 /// Buffers that grew beyond this go back when they are empty.
@@ -45,8 +45,9 @@ void Connection::on_reply(void* user, const bp_answer* answer) {
   auto& entry = *static_cast<Calls::Entry*>(user);
   Connection& self = *entry.value.connection;
   try {
-    if (answer->status == BP_OK && answer->payload.size <= noted_payload_max && self.core_->front.on_polling_thread()) {
-      const Front::Noting noting(self.core_->front);
+    if (answer->status == BP_OK && answer->payload.size <= noted_payload_max &&
+        self.core_->poller.on_polling_thread()) {
+      const SocketPoller::Noting noting(self.core_->poller);
       if (!self.ended_.load(std::memory_order_relaxed)) return self.note_ok(entry, view(answer->payload));
     }
     self.reply_to_call(entry, *answer);
@@ -60,7 +61,7 @@ void Connection::note_ok(Calls::Entry& entry, wire::View payload) {
   noted_.push_back(&entry);
   if (!entry.value.answered) wire::quick_encode_ok(notes_, entry.id, payload);
   if (std::exchange(to_flush_, true)) return;
-  core_->front.send_with_next_look(shared_from_this());
+  core_->poller.send_with_next_look(shared_from_this());
 }
 
 void Connection::take_notes() {
@@ -190,12 +191,12 @@ std::size_t Connection::waiting() const { return out_.size() - sent_; }
 /// Under the lock, so that nothing is posted once close() has run: the io context may be gone then.
 void Connection::send_soon() {
   flushing_ = true;
-  if (core_->front.on_polling_thread()) {
-    if (!std::exchange(to_flush_, true)) core_->front.send_with_next_look(shared_from_this());
+  if (core_->poller.on_polling_thread()) {
+    if (!std::exchange(to_flush_, true)) core_->poller.send_with_next_look(shared_from_this());
     return;
   }
   boost::asio::post(core_->io, [self = shared_from_this()] {
-    const MutexLock lead(self->core_->front.lead);
+    const MutexLock lead(self->core_->poller.lead);
     self->flush();
   });
 }
@@ -265,4 +266,4 @@ bool Connection::wait_idle(Clock::time_point until) {
   });
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

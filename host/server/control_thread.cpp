@@ -3,9 +3,9 @@
 
 #include <utility>
 
-#include "support/mutex.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 void ControlThread::push(Job job) {
   {
@@ -42,4 +42,4 @@ void ControlThread::loop() {
   }
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -5,9 +5,9 @@
 #include <functional>
 #include <thread>
 
-#include "support/mutex.hpp"
+#include "sync/mutex.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// Runs what may take long (loading, unloading, reports), one job after the other.
 class ControlThread {
@@ -33,4 +33,4 @@ class ControlThread {
   std::thread thread_;  // last: it uses all of the above
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -14,9 +14,9 @@
 #include <utility>
 
 #include "support/result.hpp"
-#include "support/socket_path.hpp"
+#include "wire/socket_path.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 [[noreturn]] void fail(const std::string& what, int error, const std::string& hint) {
@@ -190,4 +190,4 @@ void ListeningSocket::remove() noexcept {
   inode_ = 0;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-namespace backplane {
+namespace backplane::host {
 
 /// The lock file beside a socket, with the process id of the host whose place this is. It is what two
 /// hosts that start at once compete for; who holds it may replace a stale socket. It outlasts the socket
@@ -57,4 +57,4 @@ class ListeningSocket {
   ino_t inode_ = 0;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -16,11 +16,11 @@
 
 #include "server/connection.hpp"
 #include "server/listening_socket.hpp"
-#include "support/mutex.hpp"
 #include "support/result.hpp"
-#include "support/socket_path.hpp"
+#include "sync/mutex.hpp"
+#include "wire/socket_path.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 namespace asio = boost::asio;
@@ -72,7 +72,7 @@ class Server::Impl {
     lock_->say_stopping();
     on_io([this] {
       {
-        const MutexLock lead(core_->front.lead);
+        const MutexLock lead(core_->poller.lead);
         core_->draining = true;
       }
       boost::system::error_code ignored;
@@ -83,20 +83,20 @@ class Server::Impl {
     core_->control.stop();
     if (!wait_idle(until)) {
       on_io([this] {
-        const MutexLock lead(core_->front.lead);
+        const MutexLock lead(core_->poller.lead);
         for (const auto& connection : connections()) connection->cancel_calls();
       });
       wait_idle(Clock::now() + last_words);
     }
     on_io([this] {
-      const MutexLock lead(core_->front.lead);
+      const MutexLock lead(core_->poller.lead);
       for (const auto& connection : connections()) connection->close("the host ends");
     });
-    core_->front.wait_for_look(last_look);  // for answers that it has noted; what is answered later finds all closed
+    core_->poller.wait_for_look(last_look);  // for answers that it has noted; what is answered later finds all closed
     bp_poller_set(core_->context, nullptr);
     on_io([this] {
-      const MutexLock lead(core_->front.lead);
-      core_->front.forget();
+      const MutexLock lead(core_->poller.lead);
+      core_->poller.forget();
       if (timer_.is_open()) timer_.release();
       if (sockets_.is_open()) sockets_.release();
     });
@@ -147,15 +147,15 @@ class Server::Impl {
   void look_after_sockets() {
     bp_poller poller{};
     poller.struct_size = sizeof poller;
-    poller.fd = core_->front.fd();
-    poller.poll = Front::poll;
-    poller.user = &core_->front;
-    core_->front.begin();
+    poller.fd = core_->poller.fd();
+    poller.poll = SocketPoller::poll;
+    poller.user = &core_->poller;
+    core_->poller.begin();
     if (bp_poller_set(core_->context, &poller) == BP_OK) {
-      timer_.assign(core_->front.timer_fd());
+      timer_.assign(core_->poller.timer_fd());
       await_timer();
     } else {
-      sockets_.assign(core_->front.fd());
+      sockets_.assign(core_->poller.fd());
       await_sockets();
     }
   }
@@ -163,7 +163,7 @@ class Server::Impl {
   void await_timer() {
     timer_.async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
       if (error) return;
-      core_->front.ring();
+      core_->poller.ring();
       await_timer();
     });
   }
@@ -172,8 +172,8 @@ class Server::Impl {
     sockets_.async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
       if (error) return;
       {
-        const MutexLock lead(core_->front.lead);
-        core_->front.serve();
+        const MutexLock lead(core_->poller.lead);
+        core_->poller.serve();
       }
       await_sockets();
     });
@@ -190,7 +190,7 @@ class Server::Impl {
     ucred peer{};
     socklen_t size = sizeof peer;
     const bool known = ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
-    const MutexLock lead(core_->front.lead);
+    const MutexLock lead(core_->poller.lead);
     const auto connection = std::make_shared<Connection>(core_, std::move(socket), known ? peer.pid : 0);
     std::size_t count = 0;
     {
@@ -212,7 +212,7 @@ class Server::Impl {
   const std::shared_ptr<ServerCore> core_;
   Protocol::acceptor acceptor_;
   asio::steady_timer pause_;
-  asio::posix::stream_descriptor timer_;    // the front's, as is the next
+  asio::posix::stream_descriptor timer_;    // the poller's, as is the next
   asio::posix::stream_descriptor sockets_;  // if the context has no thread for them
   std::shared_ptr<SocketLock> lock_;
   bool reserved_ = false;
@@ -234,4 +234,4 @@ void Server::shutdown(std::chrono::milliseconds drain) { impl_->shutdown(drain);
 
 const std::string& Server::socket_path() const noexcept { return impl_->socket_path(); }
 
-}  // namespace backplane
+}  // namespace backplane::host

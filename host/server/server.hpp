@@ -11,7 +11,7 @@
 #include <memory>
 #include <string>
 
-namespace backplane {
+namespace backplane::host {
 
 struct ServerOptions {
   /// Empty: default_socket_path().
@@ -68,4 +68,4 @@ class Server {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -12,9 +12,9 @@
 #include <new>
 #include <vector>
 
-#include "support/own_count.hpp"
+#include "sync/single_writer_count.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 namespace histogram {
 // Sixteen buckets to a doubling: a bucket is a sixteenth of its lower bound wide, so its middle is within
@@ -104,11 +104,11 @@ class Histogram {
     std::array<std::atomic<std::uint64_t>, histogram::per_octave> counts{};
   };
 
-  static void add(std::atomic<std::uint64_t>& to, std::uint64_t n) noexcept { add_own(to, n); }
+  static void add(std::atomic<std::uint64_t>& to, std::uint64_t n) noexcept { add_single_writer(to, n); }
 
   std::atomic<std::uint64_t> total_{0};
   std::atomic<std::uint64_t> max_{0};
   std::array<std::atomic<Octave*>, histogram::octaves> octaves_{};
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -7,7 +7,7 @@
 #include <atomic>
 #include <string>
 
-namespace backplane::log {
+namespace backplane::host::log {
 namespace {
 
 std::atomic<int> threshold{BP_LOG_WARN};
@@ -53,4 +53,4 @@ void write(int level, std::string_view where, std::string_view text) noexcept {
   }
 }
 
-}  // namespace backplane::log
+}  // namespace backplane::host::log

@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-namespace backplane::log {
+namespace backplane::host::log {
 
 /// Lines below `level` (BP_LOG_…) are dropped from now on. Any thread.
 void set_level(int level) noexcept;
@@ -19,4 +19,4 @@ inline void warn(std::string_view where, std::string_view text) noexcept { write
 inline void info(std::string_view where, std::string_view text) noexcept { write(BP_LOG_INFO, where, text); }
 inline void error(std::string_view where, std::string_view text) noexcept { write(BP_LOG_ERROR, where, text); }
 
-}  // namespace backplane::log
+}  // namespace backplane::host::log

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <string_view>
 
-namespace backplane {
+namespace backplane::host {
 
 constexpr bool is_name_char(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
 
@@ -52,4 +52,4 @@ constexpr bool fits_pattern(std::string_view pattern, std::string_view name) noe
   return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

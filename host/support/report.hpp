@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace backplane {
+namespace backplane::host {
 
 inline void field(cbor::Writer& out, std::string_view key, std::string_view value) {
   out.text(key);
@@ -27,4 +27,4 @@ inline void field(cbor::Writer& out, std::string_view key, const std::vector<std
   for (const std::string& value : values) out.text(value);
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

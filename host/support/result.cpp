@@ -4,10 +4,10 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace backplane {
+namespace backplane::host {
 
-bp_status give(bp_result* result, bp_status status, std::span<const std::uint8_t> payload, std::string_view message,
-               std::span<const std::uint8_t> detail) noexcept {
+bp_status set_result(bp_result* result, bp_status status, std::span<const std::uint8_t> payload,
+                     std::string_view message, std::span<const std::uint8_t> detail) noexcept {
   if (result == nullptr) return status;
   const std::uint32_t struct_size = result->struct_size;
   *result = bp_result{};
@@ -32,7 +32,7 @@ bp_status give(bp_result* result, bp_status status, std::span<const std::uint8_t
   return status;
 }
 
-void drop(bp_result* result) noexcept {
+void free_result(bp_result* result) noexcept {
   if (result == nullptr) return;
   std::free(result->owner);
   const std::uint32_t struct_size = result->struct_size;
@@ -40,4 +40,4 @@ void drop(bp_result* result) noexcept {
   result->struct_size = struct_size;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -4,22 +4,22 @@
 #include <algorithm>
 #include <cstring>
 
-namespace backplane {
+namespace backplane::host {
 
 /// Whether a struct from outside is there, with all that ABI 1.0 gave it. What later versions add it may
 /// lack: then this is to ask for the size that 1.0 had.
 template <class T>
-bool complete(const T* given) noexcept {
+bool covers_core(const T* given) noexcept {
   return given != nullptr && given->struct_size >= sizeof(T);
 }
 
 /// A struct from outside as this library knows it: what an older caller's header did not have is zero,
 /// what a newer one's has beyond ours is left out. T begins with struct_size.
 template <class T>
-T sized(const T& from) noexcept {
+T widened(const T& from) noexcept {
   T all{};
   std::memcpy(&all, &from, std::min<std::size_t>(from.struct_size, sizeof(T)));
   return all;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/ticks.hpp"
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 struct Reading {
@@ -19,4 +19,4 @@ double nanos_per_tick() noexcept {
   return static_cast<double>(second.time - first.time) / static_cast<double>(second.count - first.count);
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -6,13 +6,13 @@
 
 #include <cstdint>
 
-#include "support/clock.hpp"
+#include "sync/clock.hpp"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
-namespace backplane {
+namespace backplane::host {
 
 /// Counts up at a constant rate, alike on all cores. Only differences mean something.
 using Ticks = std::uint64_t;
@@ -45,4 +45,4 @@ constexpr Ticks span(Ticks from, Ticks to) noexcept { return to > from ? to - fr
 /// How long a tick is. Not for a hot path.
 double nanos_per_tick() noexcept;
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -4,7 +4,7 @@
 #include <backplane/cbor/writer.hpp>
 #include <string_view>
 
-namespace backplane {
+namespace backplane::host {
 
 /// Begins what BP_EVENT_TYPED promises, {"eventType": name, "payload": …}; the payload's item follows.
 /// For the host's own events: what modules emit is wrapped in the event queue.
@@ -15,4 +15,4 @@ inline void begin_typed_event(cbor::Writer& out, std::string_view name) {
   out.text("payload");
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

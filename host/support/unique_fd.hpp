@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace backplane {
+namespace backplane::host {
 
 /// A file descriptor with one owner.
 class UniqueFd {
@@ -33,4 +33,4 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

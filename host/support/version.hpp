@@ -3,9 +3,9 @@
 
 #include <backplane/base.h>
 
-namespace backplane {
+namespace backplane::host {
 
 /// The version of the library and of the executable.
 inline constexpr const char* version = BP_VERSION_STRING;
 
-}  // namespace backplane
+}  // namespace backplane::host

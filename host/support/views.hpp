@@ -9,7 +9,7 @@
 #include <span>
 #include <string_view>
 
-namespace backplane {
+namespace backplane::host {
 
 /// A view of some bytes at null: an error of whoever made it.
 inline bool is_null(bp_str s) noexcept { return s.size != 0 && s.data == nullptr; }
@@ -25,4 +25,4 @@ inline std::span<const std::uint8_t> view(bp_bytes b) noexcept {
 }
 inline bp_bytes bytes(std::span<const std::uint8_t> b) noexcept { return {b.data(), b.size()}; }
 
-}  // namespace backplane
+}  // namespace backplane::host

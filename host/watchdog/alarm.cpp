@@ -10,7 +10,7 @@
 #include <ctime>
 #include <system_error>
 
-namespace backplane {
+namespace backplane::host {
 
 Alarm::Alarm() : fd_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)) {
   if (!fd_) throw std::system_error(errno, std::generic_category(), "timerfd_create");
@@ -35,4 +35,4 @@ void Alarm::wait() noexcept {
   }
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

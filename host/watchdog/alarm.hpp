@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "support/clock.hpp"
 #include "support/unique_fd.hpp"
+#include "sync/clock.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// A clock that one thread sleeps by and others set: to set it wakes nobody before its time, which a condition would.
 /// Rings once for each time it is set; set again, it forgets what it was set to, also if it has rung and nobody has
@@ -27,4 +27,4 @@ class Alarm {
   UniqueFd fd_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

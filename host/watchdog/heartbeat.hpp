@@ -10,7 +10,7 @@
 
 #include "modules/generation.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// What kind of code holds a thread.
 enum class Holder : std::uintptr_t {
@@ -109,4 +109,4 @@ class Heartbeat {
   std::atomic<std::uint64_t> generation_{0};
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

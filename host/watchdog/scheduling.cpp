@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <string_view>
 
-namespace backplane {
+namespace backplane::host {
 namespace {
 
 // The beginning of /proc/self/task/<tid>/<file>, in `buffer`; empty if it cannot be read.
@@ -45,4 +45,4 @@ std::optional<Scheduling> scheduling_of(::pid_t tid) noexcept {
   return found;
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -5,9 +5,9 @@
 
 #include <optional>
 
-#include "support/clock.hpp"
+#include "sync/clock.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
 /// What the kernel says of a thread.
 struct Scheduling {
@@ -19,4 +19,4 @@ struct Scheduling {
 /// Reads it of a thread of this process from /proc; nullopt if it is not to be had. Allocates nothing.
 std::optional<Scheduling> scheduling_of(::pid_t tid) noexcept;
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -6,14 +6,14 @@
 #include <optional>
 #include <utility>
 
-#include "support/mutex.hpp"
-#include "support/thread_name.hpp"
+#include "sync/mutex.hpp"
+#include "sync/thread_name.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
-Watchdog::Watchdog(const WatchdogOptions& options, Judge::Probe probe)
+Watchdog::Watchdog(const WatchdogOptions& options, StallDetector::Probe probe)
     : first_look_(std::min(options.period, 10 * nanos_per_ms)),
-      judge_(options, std::move(probe)),
+      detector_(options, std::move(probe)),
       thread_([this] { run(); }) {}
 
 Watchdog::~Watchdog() {
@@ -30,7 +30,7 @@ Watchdog::Id Watchdog::watch(Heartbeat& heartbeat, const char* thread, std::func
   Id id = 0;
   {
     const MutexLock lock(judge_mutex_);
-    id = judge_.add({&heartbeat, thread, std::move(tell), std::move(culprit)}, now());
+    id = detector_.add({&heartbeat, thread, std::move(tell), std::move(culprit)}, now());
   }
   active();  // it may be busy already, and in what it will not come out of
   return id;
@@ -40,7 +40,7 @@ bool Watchdog::unwatch(Id id, std::chrono::milliseconds timeout) {
   if (id == 0) return true;
   {
     const MutexLock lock(judge_mutex_);
-    judge_.remove(id);
+    detector_.remove(id);
   }
   MutexLock lock(mutex_);
   return returned_.wait_for(lock, timeout, [this, id]() BP_REQUIRES(mutex_) { return running_ != id; });
@@ -69,7 +69,7 @@ void Watchdog::run() {
   name_thread("bp-watchdog");
   {
     const MutexLock lock(judge_mutex_);
-    judge_.slept(now());
+    detector_.slept(now());
   }
   for (;;) {
     wait();
@@ -89,7 +89,7 @@ void Watchdog::wait() {
   std::optional<Nanos> interval;
   {
     const MutexLock lock(judge_mutex_);
-    if (judge_.anything_moves()) interval = judge_.interval();
+    if (detector_.anything_moves()) interval = detector_.interval();
   }
   if (interval) asleep_.store(false, std::memory_order_seq_cst);
   {
@@ -106,7 +106,7 @@ void Watchdog::wait() {
   asleep_.store(false, std::memory_order_seq_cst);
   if (interval) return;
   const MutexLock lock(judge_mutex_);
-  judge_.slept(now());  // what happened meanwhile is nobody's stall
+  detector_.slept(now());  // what happened meanwhile is nobody's stall
 }
 
 void Watchdog::run_jobs() {
@@ -124,12 +124,12 @@ void Watchdog::run_jobs() {
 
 // Without memory, what it would have found goes untold.
 void Watchdog::look() try {
-  std::vector<Judge::Finding> findings;
+  std::vector<StallDetector::Finding> findings;
   {
     const MutexLock lock(judge_mutex_);
-    findings = judge_.look(now());
+    findings = detector_.look(now());
   }
-  for (const Judge::Finding& finding : findings) {
+  for (const StallDetector::Finding& finding : findings) {
     run_for(finding.id, [&finding] { finding.watched->tell(finding.liveness); });
   }
 } catch (const std::bad_alloc&) {
@@ -140,7 +140,7 @@ void Watchdog::look() try {
 void Watchdog::run_for(Id owner, const std::function<void()>& job) {
   {
     const MutexLock judging(judge_mutex_);
-    if (owner != 0 && !judge_.has(owner)) return;
+    if (owner != 0 && !detector_.has(owner)) return;
     const MutexLock lock(mutex_);
     running_ = owner;
   }
@@ -154,4 +154,4 @@ void Watchdog::run_for(Id owner, const std::function<void()>& job) {
   returned_.notify_all();
 }
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -9,22 +9,22 @@
 #include <thread>
 #include <vector>
 
-#include "support/mutex.hpp"
+#include "sync/mutex.hpp"
 #include "watchdog/alarm.hpp"
-#include "watchdog/judge.hpp"
+#include "watchdog/stall_detector.hpp"
 
-namespace backplane {
+namespace backplane::host {
 
-/// The thread that looks at heartbeats when the judge asks for it, and tells what the judge finds. While
+/// The thread that looks at heartbeats when the detector asks for it, and tells what the detector finds. While
 /// nothing moves it sleeps without a timeout.
 class Watchdog {
  public:
-  explicit Watchdog(const WatchdogOptions& options, Judge::Probe probe = scheduling_of);
+  explicit Watchdog(const WatchdogOptions& options, StallDetector::Probe probe = scheduling_of);
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
   ~Watchdog();
 
-  using Id = Judge::Id;
+  using Id = StallDetector::Id;
   /// `tell` is called on the watchdog thread, with no lock held; `culprit`, see Watched.
   Id watch(Heartbeat& heartbeat, const char* thread, std::function<void(const Liveness&)> tell,
            std::function<Culprit()> culprit = nullptr);
@@ -69,7 +69,7 @@ class Watchdog {
 
   // Its own, so that whoever posts, or wakes the thread, does not wait for a look. Taken before mutex_.
   Mutex judge_mutex_;
-  Judge judge_ BP_GUARDED_BY(judge_mutex_);
+  StallDetector detector_ BP_GUARDED_BY(judge_mutex_);
 
   Mutex mutex_;
   Alarm alarm_;         // what the thread sleeps by; set with mutex_ held, and to "now" as long as the thread is wanted
@@ -81,4 +81,4 @@ class Watchdog {
   std::thread thread_;
 };
 
-}  // namespace backplane
+}  // namespace backplane::host

@@ -102,8 +102,9 @@ class Checker:
                 self.findings.add(name, line, f"belongs to or includes from host/{each}, which is no room;"
                                   f" known are those in {TABLE}; add it there with its reason")
                 return
-        if below not in (room, "support") and below not in rooms.ROOMS[room]:
-            allowed = ", ".join(rooms.ROOMS[room] + ["support"])
+        allowed_rooms = [each for each in rooms.ROOMS[room] + rooms.EVERYWHERE if room not in rooms.EVERYWHERE or each == "sync"]
+        if below != room and below not in allowed_rooms:
+            allowed = ", ".join(allowed_rooms)
             self.findings.add(name, line, f"includes {target}: {room} may not look into {below}; expected {allowed}"
                               " or itself; declare an interface in the room below, or move the file")
 

@@ -6,15 +6,26 @@ none that it serves. What flows back does so through a callback or an interface 
 declares. There are no cycles.
 """
 
-# Room: the rooms it may include from. Each may include from itself, and from support.
+# What every room may include, besides itself: plain tools that know nothing of the host.
+EVERYWHERE = ["support", "sync"]
+
+# Room: the other rooms it may include from.
 ROOMS = {
-    # Views, results, socket paths, the interface of an endpoint: what several rooms need and none owns.
+    # Threads meeting: fences, spinning and sleeping, locks, queues between threads, records of threads.
+    "sync": [],
+    # Views, names, results, the log, descriptors, histograms.
     "support": [],
+    # The frames of the socket protocol, and where the socket is.
+    "wire": [],
+    # Records that are never freed, and the tokens that name them.
+    "slab": [],
+    # What a bp_context leads to: the interface, and the table of handles.
+    "endpoint": [],
     # Many producers, one consumer. Knows nothing of what it carries.
     "ingress": [],
     # Stackful threads of control. Know nothing of requests.
     "fiber": [],
-    # Tokens, and the answers parked under them.
+    # Payloads, buffers, and the answers made of them.
     "reply": [],
     # Files, manifests, generations, the registry of names.
     "modules": [],
@@ -22,19 +33,21 @@ ROOMS = {
     "watchdog": ["modules"],
     # Listeners, the bounded queue to them, and the thread that runs them, which the watchdog watches.
     "event": ["watchdog"],
-    # The request table, and the loop: one call's way from ingress through a handler to its reply.
-    "request": ["ingress", "fiber", "reply", "event", "watchdog", "modules"],
+    # The request thread of a context: one call's way from ingress through a handler to its reply.
+    "request": ["slab", "ingress", "fiber", "reply", "event", "watchdog", "modules"],
+    # The functions that modules get: the core, and one file for each header of abi/include/backplane/ext.
+    "extensions": ["request", "fiber", "reply", "modules"],
     # One runtime instance: owns one of each of the rooms above, and their threads.
-    "context": ["ingress", "request", "fiber", "reply", "event", "watchdog", "modules"],
+    "context": ["extensions", "endpoint", "ingress", "request", "fiber", "reply", "event", "watchdog", "modules"],
     # The other kind of endpoint: a connection to a running host.
-    "remote": [],
+    "remote": ["endpoint", "wire"],
     # The C functions: check handles, find the endpoint, turn failures into results. Buffers and answers
     # are of the reply room, and the C functions that make and free them say no more than it does.
-    "embed": ["context", "remote", "modules", "reply"],
+    "embed": ["context", "endpoint", "remote", "modules", "reply", "wire"],
     # The socket server and the command line are applications: they see the public header, and of the
-    # host only what support has.
-    "server": [],
-    "cli": ["server"],
+    # host only plain tools.
+    "server": ["wire"],
+    "cli": ["server", "wire"],
 }
 
 # Part of the tree: the public headers it may include, as patterns of what stands in <backplane/…>.

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """What is guarded by a mutex is touched with that mutex held: clang's thread safety analysis of host/, whose
-annotations are in host/support/mutex.hpp."""
+annotations are in host/sync/mutex.hpp."""
 
 import concurrent.futures
 import os

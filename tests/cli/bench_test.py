@@ -82,7 +82,7 @@ def serve(case, path, answer):
     case.addCleanup(listener.shutdown, socket.SHUT_RDWR)
 
 
-class Bench(Case):
+class MatrixFixture(Case):
     def setUp(self):
         super().setUp()
         self.host_process = self.host(modules=(ECHO, str(PLUGINS / "timer.so")))

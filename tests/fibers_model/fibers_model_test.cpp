@@ -92,11 +92,11 @@ class Census {
 };
 
 // Plays so many programs at once and compares; counts what was seen.
-void compare(fm::Stage& stage, const std::vector<fm::Program>& programs, Census& census) {
+void compare(fm::ModelFixture& fixture, const std::vector<fm::Program>& programs, Census& census) {
   if (std::getenv("FIBERS_MODEL_SHOW") != nullptr) {
     for (const fm::Program& each : programs) std::cerr << each << std::flush;
   }
-  const std::vector<fm::Seen> seen = stage.play(programs);
+  const std::vector<fm::Seen> seen = fixture.play(programs);
   for (std::size_t i = 0; i < programs.size(); ++i) {
     const fm::Seen foretold = fm::Model(programs[i]).foretell();
     census.add(foretold);
@@ -125,9 +125,9 @@ void check(const char* name, Property property, Census& census, const std::vecto
 }  // namespace
 
 TEST_CASE("random programs of fibers show what the model foretells, whatever runs beside them") {
-  fm::Stage stage;
+  fm::ModelFixture fixture;
   Census census;
-  const auto property = [&] { compare(stage, {*program(all_kinds), *program(all_kinds)}, census); };
+  const auto property = [&] { compare(fixture, {*program(all_kinds), *program(all_kinds)}, census); };
   check("programs of fibers", property, census,
         {"create ok",
          "create canceled",
@@ -168,9 +168,9 @@ TEST_CASE("random programs of fibers show what the model foretells, whatever run
 }
 
 TEST_CASE("fibers keep their exceptions apart, whatever they handle or unwind when they switch") {
-  fm::Stage stage;
+  fm::ModelFixture fixture;
   Census census;
-  const auto property = [&] { compare(stage, {*program(with_exceptions)}, census); };
+  const auto property = [&] { compare(fixture, {*program(with_exceptions)}, census); };
   check("programs of fibers that throw", property, census,
         {"left ok", "left error", "switch_to ok", "switch_to canceled", "switch_to module", "ends module"});
 }

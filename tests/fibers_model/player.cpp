@@ -201,10 +201,10 @@ class Player {
     if (what == Do::call) {
       status = await.call(run_.token, BP_STR("matrix.echo"), payload, 0, &result);
     } else {
-      const bp_str name = what == Do::ask        ? BP_STR("stage.ask")
-                          : what == Do::ask_desk ? BP_STR("stage.ask_desk")
-                          : what == Do::cancel   ? BP_STR("stage.cancel")
-                                                 : BP_STR("stage.cancel_desk");
+      const bp_str name = what == Do::ask        ? BP_STR("fixture.ask")
+                          : what == Do::ask_desk ? BP_STR("fixture.ask_desk")
+                          : what == Do::cancel   ? BP_STR("fixture.cancel")
+                                                 : BP_STR("fixture.cancel_desk");
       run_.asking = number_;
       status = await.host_call(run_.token, name, payload, 0, &result);
     }
@@ -269,23 +269,23 @@ class Player {
 
 }  // namespace
 
-Stage::Stage() {
+ModelFixture::ModelFixture() {
   bp_log_level(BP_LOG_OFF);  // it warns of each swallowed cancellation
   begin(handle);
   host_test::load(context_.native, "matrix", config());
-  for (const std::string_view name : {"stage.ask", "stage.ask_desk", "stage.cancel", "stage.cancel_desk"}) {
+  for (const std::string_view name : {"fixture.ask", "fixture.ask_desk", "fixture.cancel", "fixture.cancel_desk"}) {
     REQUIRE(bp_function_set(context_.native, str(name), asked, this) == BP_OK);
   }
 }
 
-Stage::~Stage() {
+ModelFixture::~ModelFixture() {
   context_.destroy();
   host_test::Result result;
   bp_module_unload(bp_host_context(), BP_STR("matrix"), 1, &result);
 }
 
-bp_handled Stage::handle(host_test::Bench& bench, const host_test::Here& here) {
-  auto& self = static_cast<Stage&>(bench);
+bp_handled ModelFixture::handle(host_test::MatrixFixture& fixture, const host_test::Here& here) {
+  auto& self = static_cast<ModelFixture&>(fixture);
   Run& run = self.runs_[std::stoul(host_test::text_of(here.call.payload))];
   run.host = &here.host;
   run.await = &here.await;
@@ -298,8 +298,8 @@ bp_handled Stage::handle(host_test::Bench& bench, const host_test::Here& here) {
 }
 
 // The host functions.
-void Stage::asked(void* user, bp_context context, bp_token token, bp_str name, bp_bytes payload) {
-  auto& self = *static_cast<Stage*>(user);
+void ModelFixture::asked(void* user, bp_context context, bp_token token, bp_str name, bp_bytes payload) {
+  auto& self = *static_cast<ModelFixture*>(user);
   const std::string number = host_test::text_of(payload);
   Run& run = self.runs_[std::stoul(number)];
   run.trace.push_back(std::to_string(run.asking) + " is heard");
@@ -308,7 +308,7 @@ void Stage::asked(void* user, bp_context context, bp_token token, bp_str name, b
     if (run.fiber->active(each, &id) != BP_NOT_SUPPORTED) run.trace.emplace_back("a host function has fibers");
   }
   const std::string what = host_test::text_of(name);
-  const auto answer = [context, token, number, cancel = what.starts_with("stage.cancel"), &run] {
+  const auto answer = [context, token, number, cancel = what.starts_with("fixture.cancel"), &run] {
     if (cancel && bp_cancel(context, run.request) == BP_OK) {
       run.canceled = true;
       return;  // nobody waits for it any more
@@ -321,7 +321,7 @@ void Stage::asked(void* user, bp_context context, bp_token token, bp_str name, b
 }
 
 // Of a run that is over.
-Seen Stage::seen_of(Run& run) {
+Seen ModelFixture::seen_of(Run& run) {
   Seen seen{run.trace, run.answer, 0};
   if (run.answered != seen.trace.size() && !run.canceled) seen.trace.emplace_back("was answered before its end");
   if (run.replies.terminal() != 1) seen.trace.emplace_back("was answered more than once");
@@ -334,11 +334,11 @@ Seen Stage::seen_of(Run& run) {
   return seen;
 }
 
-std::vector<Seen> Stage::play(const std::vector<Program>& programs) {
+std::vector<Seen> ModelFixture::play(const std::vector<Program>& programs) {
   runs_.clear();
   for (const Program& program : programs) {
     Run& run = runs_.emplace_back();
-    run.stage = this;
+    run.fixture = this;
     run.program = &program;
     run.number = std::to_string(runs_.size() - 1);
   }
@@ -351,7 +351,7 @@ std::vector<Seen> Stage::play(const std::vector<Program>& programs) {
     std::cerr << "no end of run " << run.number << ":" << *run.program << std::endl;
     std::abort();
   }
-  REQUIRE(wait_desk());
+  REQUIRE(wait_thread());
   // Behind it in the queue: one that was canceled is answered before its fibers have ended.
   REQUIRE(context_.call("matrix.echo", "over") == "ok:over");
   std::vector<Seen> all;

@@ -8,16 +8,16 @@
 #include <deque>
 #include <exception>
 
-#include "host/bench.hpp"
+#include "api/matrix_fixture.hpp"
 #include "program.hpp"
 
 namespace fibers_model {
 
-class Stage;
+class ModelFixture;
 
 /// One run: what it has at hand, and what has been seen of it. The request thread's until it has been answered.
 struct Run {
-  Stage* stage = nullptr;
+  ModelFixture* fixture = nullptr;
   const Program* program = nullptr;
   const bp_host_api* host = nullptr;
   const bp_await_api* await = nullptr;
@@ -40,19 +40,19 @@ struct Run {
 };
 
 /// Where programs are played. One for the process.
-class Stage : public host_test::Bench {
+class ModelFixture : public host_test::MatrixFixture {
  public:
-  Stage();
-  Stage(const Stage&) = delete;
-  Stage& operator=(const Stage&) = delete;
-  ~Stage();
+  ModelFixture();
+  ModelFixture(const ModelFixture&) = delete;
+  ModelFixture& operator=(const ModelFixture&) = delete;
+  ~ModelFixture();
 
   /// Runs all of them at once, in one context, and returns what was seen of each. A run that does not come to
   /// its end ends the process, which could not do without its thread.
   std::vector<Seen> play(const std::vector<Program>& programs);
 
  private:
-  static bp_handled handle(host_test::Bench& bench, const host_test::Here& here);
+  static bp_handled handle(host_test::MatrixFixture& fixture, const host_test::Here& here);
   static void asked(void* user, bp_context context, bp_token token, bp_str name, bp_bytes payload);
   static Seen seen_of(Run& run);
 

@@ -2,8 +2,8 @@
 //
 // The module generator in a real host.
 #include "../../plugins/generator/types.hpp"
-#include "../host/books.hpp"
-#include "../host/fixture.hpp"
+#include "../api/fixture.hpp"
+#include "../api/status_counts.hpp"
 
 using namespace host_test;
 using namespace generator;
@@ -32,7 +32,7 @@ class Host {
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
   ~Host() {
-    CHECK(eventually([&] { return Books(context.native).nothing_open(); }));
+    CHECK(eventually([&] { return StatusCounts(context.native).nothing_open(); }));
     Result result;
     const bp_status status = bp_module_unload(context.native, BP_STR("generator"), 0, &result);
     CHECK((status == BP_OK || status == BP_PINNED));  // the latter with sanitizers
@@ -135,7 +135,7 @@ TEST_CASE("generator.primes ends in the middle when it is canceled") {
   canceled = true;
   CHECK(primed.replies.wait().back() == "canceled");
   CHECK(primed.replies.terminal() == 1);
-  CHECK(eventually([&] { return Books(host.context.native).nothing_open(); }));
+  CHECK(eventually([&] { return StatusCounts(host.context.native).nothing_open(); }));
   CHECK(primed.primes.size() < 100'000);
   CHECK(host.chain(2, {1}) == std::vector<std::int64_t>{3});
 }

@@ -7,12 +7,12 @@
 #include <random>
 #include <string>
 
-#include "support/json.hpp"
+#include "cli/json/json.hpp"
 
-using backplane::cbor_to_json;
-using backplane::json_to_cbor;
 using backplane::cbor::Bytes;
 using backplane::cbor::Writer;
+using backplane::host::cbor_to_json;
+using backplane::host::json_to_cbor;
 
 namespace {
 
@@ -102,7 +102,7 @@ TEST_CASE("any CBOR item comes back from JSON byte for byte") {
     Bytes item;
     Random(seed).item(item, 5);
     const std::string json =
-        cbor_to_json(item, seed % 2 == 0 ? backplane::JsonStyle::compact : backplane::JsonStyle::indented);
+        cbor_to_json(item, seed % 2 == 0 ? backplane::host::JsonStyle::compact : backplane::host::JsonStyle::indented);
     INFO("seed " << seed << ": " << json);
     REQUIRE(json_to_cbor(json) == item);
   }
@@ -140,7 +140,7 @@ TEST_CASE("any damage to JSON text is refused in order or read") {
     Bytes read;
     try {
       read = json_to_cbor(json);
-    } catch (const backplane::JsonError& error) {
+    } catch (const backplane::host::JsonError& error) {
       REQUIRE(error.line >= 1);
       REQUIRE(error.column >= 1);
       continue;

@@ -3,14 +3,14 @@
 #include <initializer_list>
 #include <string>
 
-#include "support/base64.hpp"
-#include "support/json.hpp"
+#include "cli/json/base64.hpp"
+#include "cli/json/json.hpp"
 
-using backplane::cbor_to_json;
-using backplane::json_to_cbor;
-using backplane::JsonError;
-using backplane::JsonStyle;
 using backplane::cbor::Bytes;
+using backplane::host::cbor_to_json;
+using backplane::host::json_to_cbor;
+using backplane::host::JsonError;
+using backplane::host::JsonStyle;
 
 namespace {
 
@@ -105,11 +105,11 @@ TEST_CASE("CBOR that could be shorter, or comes in chunks, gives the same JSON")
 TEST_CASE("a simple value is written as its form says") { CHECK(json_to_cbor(R"({"$simple": 5})") == hex("e5")); }
 
 TEST_CASE("a payload may be given as raw bytes, but only as a whole") {
-  CHECK(backplane::json_to_payload(R"( {"$raw": "/wA="} )") == hex("ff00"));
-  CHECK(backplane::json_to_payload(R"({"$raw": ""})").empty());
-  CHECK(backplane::json_to_payload(R"({"a": 1})") == hex("a1616101"));
-  CHECK_THROWS_AS(backplane::json_to_payload(R"([{"$raw": "/wA="}])"), JsonError);
-  CHECK_THROWS_AS(backplane::json_to_payload(R"({"$raw": "x"})"), JsonError);
+  CHECK(backplane::host::json_to_payload(R"( {"$raw": "/wA="} )") == hex("ff00"));
+  CHECK(backplane::host::json_to_payload(R"({"$raw": ""})").empty());
+  CHECK(backplane::host::json_to_payload(R"({"a": 1})") == hex("a1616101"));
+  CHECK_THROWS_AS(backplane::host::json_to_payload(R"([{"$raw": "/wA="}])"), JsonError);
+  CHECK_THROWS_AS(backplane::host::json_to_payload(R"({"$raw": "x"})"), JsonError);
   CHECK_THROWS_AS(json_to_cbor(R"({"$raw": "/wA="})"), JsonError);
 }
 
@@ -121,7 +121,7 @@ TEST_CASE("indented JSON has a line for each element and two spaces a level") {
 }
 
 TEST_CASE("control characters never reach a terminal") {
-  CHECK(backplane::json_quote("\x1b[31m\x7f\xc2\x9b\r") == R"("\u001b[31m\u007f\u009b\u000d")");
+  CHECK(backplane::host::json_quote("\x1b[31m\x7f\xc2\x9b\r") == R"("\u001b[31m\u007f\u009b\u000d")");
 }
 
 TEST_CASE("a syntax error names line and column and shows the place") {
@@ -212,6 +212,6 @@ TEST_CASE("base64 agrees with the test vectors of RFC 4648") {
       {"foobar", "Zm9vYmFy"},
   }));
   const Bytes bytes(text.begin(), text.end());
-  CHECK(backplane::base64(bytes) == encoded);
-  CHECK(backplane::base64_decode(encoded) == bytes);
+  CHECK(backplane::host::base64(bytes) == encoded);
+  CHECK(backplane::host::base64_decode(encoded) == bytes);
 }

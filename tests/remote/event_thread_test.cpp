@@ -10,7 +10,7 @@
 
 #include "support/views.hpp"
 
-using namespace backplane;
+using namespace backplane::host;
 using namespace std::chrono_literals;
 
 namespace {

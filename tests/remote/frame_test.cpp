@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "support/frame.hpp"
+#include "wire/frame.hpp"
 
 #include <backplane/cbor/reader.hpp>
 #include <catch2/catch.hpp>
@@ -7,9 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "support/frame_buffer.hpp"
+#include "wire/frame_buffer.hpp"
 
-using namespace backplane;
+using namespace backplane::host;
+namespace cbor = backplane::cbor;
 
 namespace {
 

@@ -13,7 +13,7 @@
 
 #include "served.hpp"
 
-using namespace backplane;
+using namespace backplane::host;
 using namespace std::chrono_literals;
 
 namespace {

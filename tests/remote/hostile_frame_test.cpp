@@ -5,10 +5,10 @@
 #include <random>
 #include <vector>
 
-#include "support/frame.hpp"
-#include "support/frame_buffer.hpp"
+#include "wire/frame.hpp"
+#include "wire/frame_buffer.hpp"
 
-using namespace backplane;
+using namespace backplane::host;
 
 namespace {
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "support/id_table.hpp"
+#include "wire/id_table.hpp"
 
 #include <catch2/catch.hpp>
 #include <random>
 #include <unordered_map>
 #include <vector>
 
-using backplane::IdTable;
+using backplane::host::IdTable;
 
 TEST_CASE("the table of open calls agrees with a plain map under random use") {
   const unsigned seed = std::random_device{}();

@@ -20,7 +20,7 @@
 #include "support/result.hpp"
 #include "temp_dir.hpp"
 
-using namespace backplane;
+using namespace backplane::host;
 namespace fs = std::filesystem;
 
 namespace {

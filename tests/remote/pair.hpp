@@ -26,29 +26,29 @@ inline bp_connect_options options_for(const std::string& path, std::uint32_t tim
 struct Pair {
   TempDir dir;
   RawListener listener{dir / "s"};
-  std::unique_ptr<backplane::Endpoint> context;
+  std::unique_ptr<backplane::host::Endpoint> context;
   std::unique_ptr<RawPeer> host;
 
   Pair() {
     std::thread serve([this] {
       host = std::make_unique<RawPeer>(listener.accept());
       host->receive();
-      host->send_frame(backplane::wire::Hello{1, "0.1.0", 1});
+      host->send_frame(backplane::host::wire::Hello{1, "0.1.0", 1});
     });
-    backplane::Failure why;
+    backplane::host::Failure why;
     const std::string path = dir / "s";
-    const bp_status status = backplane::connect(options_for(path, 5000), context, why);
+    const bp_status status = backplane::host::connect(options_for(path, 5000), context, why);
     serve.join();
     INFO(why.message);
     REQUIRE(status == BP_OK);
   }
   /// Takes the call that comes next and gives its id.
   std::uint64_t next_call() {
-    const auto call = host->receive_as<backplane::wire::Call>();
+    const auto call = host->receive_as<backplane::host::wire::Call>();
     REQUIRE(call);
     return call->id;
   }
   void answer(std::uint64_t id, bp_status status, std::string_view payload) {
-    host->send_frame(backplane::wire::Reply{id, status, backplane::wire::as_bytes(payload), {}, {}});
+    host->send_frame(backplane::host::wire::Reply{id, status, backplane::host::wire::as_bytes(payload), {}, {}});
   }
 };

@@ -6,9 +6,9 @@
 #include <random>
 #include <string>
 
-#include "support/frame_quick.hpp"
+#include "wire/frame_quick.hpp"
 
-using namespace backplane;
+using namespace backplane::host;
 
 namespace {
 

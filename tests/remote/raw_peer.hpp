@@ -15,8 +15,8 @@
 #include <string>
 #include <utility>
 
-#include "support/frame.hpp"
-#include "support/frame_buffer.hpp"
+#include "wire/frame.hpp"
+#include "wire/frame_buffer.hpp"
 
 inline sockaddr_un unix_address(const std::string& path) {
   sockaddr_un out{};
@@ -48,7 +48,7 @@ class RawPeer {
   }
 
   /// False if the peer has gone.
-  bool send(backplane::wire::View bytes) {
+  bool send(backplane::host::wire::View bytes) {
     while (!bytes.empty()) {
       const ssize_t size = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (size < 0) return false;
@@ -56,19 +56,19 @@ class RawPeer {
     }
     return true;
   }
-  bool send(std::string_view text) { return send(backplane::wire::as_bytes(text)); }
+  bool send(std::string_view text) { return send(backplane::host::wire::as_bytes(text)); }
   template <class Frame>
   bool send_frame(const Frame& frame) {
-    backplane::wire::Bytes out;
-    backplane::wire::encode(out, frame);
-    return send(backplane::wire::View(out));
+    backplane::host::wire::Bytes out;
+    backplane::host::wire::encode(out, frame);
+    return send(backplane::host::wire::View(out));
   }
 
   /// The next frame; its views are good until the next call. None at the end of the stream, or if
   /// nothing comes within the bound.
-  std::optional<backplane::wire::Frame> receive(std::chrono::milliseconds bound = std::chrono::seconds(10)) {
+  std::optional<backplane::host::wire::Frame> receive(std::chrono::milliseconds bound = std::chrono::seconds(10)) {
     const auto until = std::chrono::steady_clock::now() + bound;
-    backplane::wire::View body;
+    backplane::host::wire::View body;
     while (!in_.next(body)) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
       pollfd wait{fd_, POLLIN, 0};
@@ -78,7 +78,7 @@ class RawPeer {
       if (size <= 0) return std::nullopt;
       in_.filled(static_cast<std::size_t>(size));
     }
-    return backplane::wire::decode(body);
+    return backplane::host::wire::decode(body);
   }
   template <class Frame>
   std::optional<Frame> receive_as(std::chrono::milliseconds bound = std::chrono::seconds(10)) {
@@ -100,13 +100,13 @@ class RawPeer {
 
   /// Says hello as an application does, and takes the host's.
   bool greet() {
-    send_frame(backplane::wire::Hello{1, "0.1.0", static_cast<std::uint64_t>(::getpid())});
-    return receive_as<backplane::wire::Hello>().has_value();
+    send_frame(backplane::host::wire::Hello{1, "0.1.0", static_cast<std::uint64_t>(::getpid())});
+    return receive_as<backplane::host::wire::Hello>().has_value();
   }
 
  private:
   int fd_;
-  backplane::wire::FrameBuffer in_{backplane::wire::default_max_frame};
+  backplane::host::wire::FrameBuffer in_{backplane::host::wire::default_max_frame};
 };
 
 /// A socket on which the test itself is the host.

@@ -12,7 +12,7 @@
 
 #include "pair.hpp"
 
-using namespace backplane;
+using namespace backplane::host;
 using namespace std::chrono_literals;
 
 namespace {

@@ -11,7 +11,7 @@
 
 #include "pair.hpp"
 
-using namespace backplane;
+using namespace backplane::host;
 using namespace std::chrono_literals;
 
 TEST_CASE("a cancel names the call, and the call still ends once") {
@@ -115,7 +115,7 @@ TEST_CASE("a relative path to a module is made absolute, as the host stands else
   host.join();
   CHECK(seen == (std::filesystem::current_path() / "some/module.so").string());
   CHECK(view(result.message) == "no such file");
-  drop(&result);
+  free_result(&result);
 }
 
 TEST_CASE("what has to wait for the host is refused on the threads that would bring the answer") {
@@ -137,7 +137,7 @@ TEST_CASE("what has to wait for the host is refused on the threads that would br
     bp_listener listener{};
     self.find = self.context->find_method(BP_STR("a.b"), method);
     self.list = self.context->list(result);
-    drop(&result);
+    free_result(&result);
     self.stop = self.context->stop(1);
     self.listen = self.context->listen(
         BP_STR("a.*"), [](void*, const bp_event*) {}, nullptr, listener);

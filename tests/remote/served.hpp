@@ -64,15 +64,15 @@ struct Served {
   std::mutex mutex;
   std::vector<std::string> log;
   std::atomic<int> stops{0};
-  std::unique_ptr<backplane::Server> server;
+  std::unique_ptr<backplane::host::Server> server;
 
-  explicit Served(backplane::ServerOptions options = {}) {
+  explicit Served(backplane::host::ServerOptions options = {}) {
     options.socket_path = path();
     options.log = [this](int, const std::string& line) {
       const std::lock_guard lock(mutex);
       log.push_back(line);
     };
-    server = std::make_unique<backplane::Server>(embedded.context, std::move(options), [this] { ++stops; });
+    server = std::make_unique<backplane::host::Server>(embedded.context, std::move(options), [this] { ++stops; });
     server->start();
   }
   ~Served() { server.reset(); }

@@ -11,7 +11,7 @@
 #include "served.hpp"
 #include "support/result.hpp"
 
-using namespace backplane;
+using namespace backplane::host;
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 

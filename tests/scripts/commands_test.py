@@ -146,14 +146,14 @@ class Build(unittest.TestCase):
 
     def test_the_bench_asks_a_program_that_is_up_to_date_before_it_builds(self):
         os.mkdir(os.path.join(self.root, "tests"))
-        shutil.copytree(os.path.join(ROOT, "tests/bench"), os.path.join(self.root, "tests/bench"))
+        shutil.copytree(os.path.join(ROOT, "tests/benchmark"), os.path.join(self.root, "tests/benchmark"))
         self.write("build/bin/backplane-bench", "#!/bin/bash\necho \"asked: $*\" >&2\nexit 2\n")
         program = os.path.join(self.root, "build/bin/backplane-bench")
         os.chmod(program, 0o755)
 
         def bench(program_is_newer_by):
             newest = max(os.stat(os.path.join(folder, name)).st_mtime for folder, _, names in
-                         os.walk(os.path.join(self.root, "tests/bench")) for name in (".", *names))
+                         os.walk(os.path.join(self.root, "tests/benchmark")) for name in (".", *names))
             os.utime(program, (newest + program_is_newer_by,) * 2)
             return subprocess.run([os.path.join(self.root, "scripts/bench"), "--row", "nonsense"], capture_output=True,
                                   text=True, check=False)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The SDK's fibers in a real host: each wire name of modules/fibers.cpp is a program that judges itself.
-#include "../host/fixture.hpp"
+#include "../api/fixture.hpp"
 
 using namespace host_test;
 

@@ -31,7 +31,7 @@ struct Equation {
 
 std::vector<std::uint64_t> own_counts(const Life& life) {
   const OwnCounts& own = life.own;
-  const Tally& tally = life.tally;
+  const CallStats& tally = life.tally;
   return {own.accepted,     own.terminal,       own.errors,        own.refused,           own.handed,
           own.completed,    own.events_seen,    own.listeners,     own.stale_completions, tally.emit_tried,
           tally.emit_taken, tally.emit_refused, tally.no_function, tally.offered,         tally.offered_answered};
@@ -39,7 +39,7 @@ std::vector<std::uint64_t> own_counts(const Life& life) {
 
 std::vector<Equation> equations(const Life& life, const Numbers& host) {
   const OwnCounts& own = life.own;
-  const Tally& tally = life.tally;
+  const CallStats& tally = life.tally;
   return {
       {"requests queued", host["queued"], 0},
       {"requests running", host["running"], 0},

@@ -4,7 +4,7 @@
 // once, late, twice or never.
 #include <string>
 
-#include "desk.hpp"
+#include "completion_thread.hpp"
 #include "verb.hpp"
 
 namespace stress {
@@ -27,13 +27,13 @@ void must_be(Life& life, bp_status found, bp_status expected, const char* what) 
 }
 
 void answer_late(Life& life, bp_token token, bp_bytes payload, std::uint64_t draw, int times) {
-  Desk::Job job;
+  CompletionThread::Job job;
   job.due = Clock::now() + std::chrono::microseconds(draw % 3'000);
   job.life = std::make_shared<Use>(Use(life.shared_from_this()));
   job.token = token;
   if (payload.size != 0) job.payload.assign(payload.data, payload.data + payload.size);
   job.times = times;
-  life.world.desk->add(std::move(job));
+  life.world.completion_thread->add(std::move(job));
 }
 
 // The running call is the last: the host must not wait for itself.
@@ -168,11 +168,11 @@ void complete_wrongly(Life& life, Life* other, const Draws& draws) {
     life.problem("a completion with a stale, foreign or made-up token was taken");
 }
 
-// ---- The desk ----
+// ---- The completion_thread ----
 
-Desk::Desk() : thread_([this] { run(); }) {}
+CompletionThread::CompletionThread() : thread_([this] { run(); }) {}
 
-Desk::~Desk() {
+CompletionThread::~CompletionThread() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
@@ -181,13 +181,13 @@ Desk::~Desk() {
   thread_.join();
 }
 
-void Desk::add(Job job) {
+void CompletionThread::add(Job job) {
   const std::lock_guard lock(mutex_);
   jobs_.push(std::move(job));
   changed_.notify_all();
 }
 
-void Desk::run() {
+void CompletionThread::run() {
   std::unique_lock lock(mutex_);
   while (!stop_ || !jobs_.empty()) {
     if (jobs_.empty()) {

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "actor.hpp"
-#include "desk.hpp"
+#include "completion_thread.hpp"
 #include "life.hpp"
 #include "status.hpp"
 
@@ -227,8 +227,8 @@ Outcome run(World& world, const Options& options, const std::atomic<bool>& inter
   files.config = {config.data(), config.size()};
   load_modules(world, files);
   if (world.problems.count() != 0) return {};
-  Desk desk;
-  world.desk = &desk;
+  CompletionThread completion_thread;
+  world.completion_thread = &completion_thread;
   Random random(options.seed);
   for (Slot& slot : world.slots) {
     begin_life(world, slot, {random.next(), random.next(), random.next(), random.next(), random.next(), 0});

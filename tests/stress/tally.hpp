@@ -15,7 +15,7 @@ using Count = std::atomic<std::uint64_t>;
 
 /// What the module did in one context; part of the program's record of that context, which outlives all
 /// instances there.
-struct Tally {
+struct CallStats {
   Count emit_tried{0};        ///< calls of emit with arguments in order
   Count emit_taken{0};        ///< that returned BP_OK
   Count emit_refused{0};      ///< that returned BP_OVERFLOW, BP_CLOSED or BP_OUT_OF_MEMORY
@@ -50,7 +50,7 @@ struct Mark {
 struct Order {
   static constexpr std::uint64_t right_magic = 0x5354'5245'5353'0a0d;
   std::uint64_t magic = right_magic;
-  Tally* tally = nullptr;
+  CallStats* tally = nullptr;
   Mark* mark = nullptr;     ///< null in calls that the module itself makes
   std::uint32_t delay = 0;  ///< microseconds
   std::uint32_t pick = 0;

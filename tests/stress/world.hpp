@@ -22,7 +22,7 @@
 namespace stress {
 
 class Life;
-class Desk;
+class CompletionThread;
 
 inline bp_str str(std::string_view text) { return {text.data(), text.size()}; }
 inline std::string_view view(bp_str text) { return {text.data, text.size}; }
@@ -105,7 +105,7 @@ struct World {
   Problems problems;
   Totals totals;
   Board board;
-  Desk* desk = nullptr;
+  CompletionThread* completion_thread = nullptr;
   bp_context keeper{};  ///< lives as long as the run; for modules and the status
   std::array<Slot, slot_count> slots;
   std::counting_semaphore<> ends{2};  ///< contexts that may end at once: the others are to be hammered meanwhile

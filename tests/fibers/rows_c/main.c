@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "../../modules/testmod.h"
+#include "../../fixtures/modules/testmod.h"
 #include "row.h"
 
 TM_MANIFEST("fiber_c");

@@ -39,7 +39,7 @@ void say_again(const Shared& shared, bp_token token, bp_status status) {
 }
 
 void emit(const Shared& shared, State& state, bool typed, bool ordered, std::uint32_t size) {
-  Tally* const tally = state.tally.load();
+  CallStats* const tally = state.tally.load();
   if (tally == nullptr) return;
   EventHead head;
   head.source = state.source;

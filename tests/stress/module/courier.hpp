@@ -19,14 +19,14 @@ namespace stress {
 using Clock = std::chrono::steady_clock;
 
 /// One instance. The mutex orders the courier's work for it before its end: whoever holds it and sees
-/// `alive` may use the instance, the Tally and the Marks.
+/// `alive` may use the instance, the CallStats and the Marks.
 struct State {
   std::mutex mutex;
   bool alive = true;  // guarded by mutex
   bp_instance* instance = nullptr;
   std::uint64_t source = 0;  // of its events
   std::atomic<std::uint64_t> emitted{0};
-  std::atomic<Tally*> tally{nullptr};  // known from the first call on
+  std::atomic<CallStats*> tally{nullptr};  // known from the first call on
 };
 
 /// What handlers and courier share of the module; set by init.
@@ -56,7 +56,7 @@ class Courier {
     std::shared_ptr<State> state;
     bp_token token = 0;
     Mark* mark = nullptr;
-    Tally* tally = nullptr;
+    CallStats* tally = nullptr;
     std::vector<std::uint8_t> payload;
     std::uint32_t count = 0;
     int fd = -1;  ///< owned: an eventfd to write to

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one unit that contains Boost.JSON. Its parser calls us value by value, so CBOR is written as
+// the text is read: no tree, and every error knows where it is. Numbers are read from their digits
+// here, because the parser of Boost 1.81 turns integers beyond 64 bits into doubles, and is off by
+// a bit in some doubles.
+#include <algorithm>
+#include <array>
+#include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/src.hpp>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <unordered_set>
+
+#include "cli/json/base64.hpp"
+#include "cli/json/json.hpp"
+
+namespace backplane::host {
+namespace {
+
+using boost::json::error_code;
+
+constexpr std::string_view forms =
+    "\"$bytes\", \"$float\", \"$int\", \"$map\", \"$simple\", \"$tag\" or \"$undefined\"";
+
+// An array or object that is being read. `body` has its finished elements; the head, which needs
+// their number, is written when it ends.
+struct Frame {
+  bool object = false;
+  std::size_t count = 0;
+  std::size_t depth = 0;  // levels of the deepest element
+  cbor::Bytes body;
+  std::string key;                       // object: of the value that comes next
+  std::unordered_set<std::string> keys;  // object
+};
+
+class Handler {
+ public:
+  static constexpr std::size_t max_object_size = SIZE_MAX;
+  static constexpr std::size_t max_array_size = SIZE_MAX;
+  static constexpr std::size_t max_key_size = SIZE_MAX;
+  static constexpr std::size_t max_string_size = SIZE_MAX;
+
+  /// `payload`: the whole may be {"$raw": "<base64>"}.
+  explicit Handler(bool payload) : payload_(payload) {}
+
+  std::string error;  ///< set if a function below refused
+  cbor::Bytes take() { return std::move(frames_.front().body); }
+
+  bool on_document_begin(error_code&) { return true; }
+  bool on_document_end(error_code& ec) { return frames_.front().depth <= cbor::max_depth || too_deep(ec); }
+  bool on_array_begin(error_code&) { return open(false); }
+  bool on_object_begin(error_code&) { return open(true); }
+  bool on_array_end(std::size_t, error_code& ec) { return close(ec); }
+  bool on_object_end(std::size_t, error_code& ec) { return close(ec); }
+
+  bool on_string_part(boost::json::string_view s, std::size_t, error_code&) { return part(s); }
+  bool on_key_part(boost::json::string_view s, std::size_t, error_code&) { return part(s); }
+  bool on_number_part(boost::json::string_view s, error_code&) { return part(s); }
+  bool on_comment_part(boost::json::string_view, error_code&) { return true; }
+  bool on_comment(boost::json::string_view, error_code&) { return true; }
+
+  bool on_string(boost::json::string_view s, std::size_t, error_code&) {
+    part(s);
+    writer().text(text_);
+    return scalar();
+  }
+  bool on_key(boost::json::string_view s, std::size_t, error_code& ec) {
+    part(s);
+    Frame& frame = frames_.back();
+    if (!frame.keys.insert(text_).second) {
+      return refuse(ec, "the key " + json_quote(text_) + " stands twice in one object; expected each key once");
+    }
+    writer().text(text_);
+    frame.key = std::move(text_);
+    text_.clear();
+    return true;
+  }
+  bool on_int64(std::int64_t, boost::json::string_view s, error_code& ec) { return number(s, ec); }
+  bool on_uint64(std::uint64_t, boost::json::string_view s, error_code& ec) { return number(s, ec); }
+  bool on_double(double, boost::json::string_view s, error_code& ec) { return number(s, ec); }
+  bool on_bool(bool v, error_code&) {
+    writer().boolean(v);
+    return scalar();
+  }
+  bool on_null(error_code&) {
+    writer().null();
+    return scalar();
+  }
+
+ private:
+  cbor::Writer writer() { return cbor::Writer(frames_.back().body); }
+
+  bool part(boost::json::string_view s) {
+    text_.append(s.data(), s.size());
+    return true;
+  }
+
+  bool refuse(error_code& ec, std::string why) {
+    error = std::move(why);
+    ec = boost::json::error::syntax;
+    return false;
+  }
+
+  bool too_deep(error_code& ec) {
+    return refuse(ec, "nested deeper than " + std::to_string(cbor::max_depth) + " levels");
+  }
+
+  bool scalar() { return finished(0); }
+
+  // A value of so many levels has been written to the innermost frame.
+  bool finished(std::size_t depth) {
+    text_.clear();
+    Frame& frame = frames_.back();
+    ++frame.count;
+    frame.depth = std::max(frame.depth, depth);
+    return true;
+  }
+
+  bool open(bool object) {
+    frames_.emplace_back().object = object;
+    return true;
+  }
+
+  bool close(error_code& ec) {
+    Frame frame = std::move(frames_.back());
+    frames_.pop_back();
+    if (frame.object && frame.count == 1 && frame.key.starts_with('$')) {
+      try {
+        return form(frame, ec);
+      } catch (const cbor::Error& problem) {
+        return refuse(ec, "in " + json_quote(frame.key) + ": " + problem.what());
+      }
+    }
+    // Two levels more than at the end: the arrays of a "$map" fall away.
+    if (frame.depth >= cbor::max_depth + 2) return too_deep(ec);
+    if (frame.object) {
+      writer().map(frame.count);
+    } else {
+      writer().array(frame.count);
+    }
+    writer().encoded(frame.body);
+    return finished(frame.depth + 1);
+  }
+
+  bool number(boost::json::string_view last, error_code& ec) {
+    part(last);
+    const char* const begin = text_.data();
+    const char* const end = begin + text_.size();
+    if (text_.find_first_of(".eE") != std::string::npos) {
+      double v = 0;
+      if (std::from_chars(begin, end, v).ec != std::errc() && !underflow(v)) {
+        return refuse(
+            ec, "the number " + text_ + R"( is beyond what a float can hold; for infinity write {"$float": "inf"})");
+      }
+      writer().real(v);
+      return scalar();
+    }
+    if (!integer(text_, false)) {
+      return refuse(ec,
+                    "the integer " + text_ + " does not fit 64 bits (-9223372036854775808 to 18446744073709551615)");
+    }
+    return scalar();
+  }
+
+  // from_chars calls a number out of range also when it is too near to zero.
+  bool underflow(double& v) const {
+    v = std::strtod(text_.c_str(), nullptr);
+    return std::isfinite(v);
+  }
+
+  // Writes the integer that `digits` say; false if it is none, or too large. With `all`, down to
+  // what CBOR has: -2^64.
+  bool integer(std::string_view digits, bool all) {
+    const bool negative = digits.starts_with('-');
+    if (negative) digits.remove_prefix(1);
+    if (negative && digits == "18446744073709551616" && all) {
+      writer().negint(UINT64_MAX);
+      return true;
+    }
+    std::uint64_t v = 0;
+    const auto [end, error_value] = std::from_chars(digits.data(), digits.data() + digits.size(), v);
+    if (digits.empty() || error_value != std::errc() || end != digits.data() + digits.size()) return false;
+    if (negative && v > std::uint64_t{1} << 63 && !all) return false;
+    if (negative && v != 0) {
+      writer().negint(v - 1);
+    } else {
+      writer().uint(v);
+    }
+    return true;
+  }
+
+  // An object whose only key begins with "$". Its value is there as CBOR after the key.
+  bool form(Frame& frame, error_code& ec) {
+    cbor::Reader value(frame.body);
+    value.skip();
+    if (frame.key == "$map") return map_form(frame, value, ec);
+    if (frame.key == "$tag") return tag_form(frame, value, ec);
+    const cbor::Item item = value.next();
+    const bool text = item.type == cbor::Type::text;
+    const bool raw = payload_ && frames_.size() == 1 && frame.key == "$raw";
+    if (raw || frame.key == "$bytes") {
+      const auto bytes = text ? base64_decode(item.text()) : std::nullopt;
+      if (!bytes)
+        return refuse(ec, json_quote(frame.key) + R"( expects a string of padded base64 (RFC 4648, with + and /))");
+      if (raw) {
+        writer().encoded(*bytes);
+      } else {
+        writer().bytes(*bytes);
+      }
+    } else if (frame.key == "$float") {
+      const std::string_view name = text ? item.text() : std::string_view();
+      if (name != "nan" && name != "inf" && name != "-inf") {
+        return refuse(ec, R"("$float" expects "nan", "inf" or "-inf")");
+      }
+      writer().real(name == "nan" ? std::nan("") : name == "inf" ? HUGE_VAL : -HUGE_VAL);
+    } else if (frame.key == "$int") {
+      if (!text || !integer(item.text(), true)) {
+        return refuse(ec,
+                      R"("$int" expects a string with an integer from -18446744073709551616 to 18446744073709551615)");
+      }
+    } else if (frame.key == "$undefined") {
+      if (item.type != cbor::Type::boolean || item.value == 0) return refuse(ec, R"("$undefined" expects true)");
+      writer().undefined();
+    } else if (frame.key == "$simple") {
+      return simple_form(item, ec);
+    } else {
+      return refuse(ec, "an object with the only key " + json_quote(frame.key) + "; expected " + std::string(forms) +
+                            (payload_ ? ", or \"$raw\" for the whole payload" : "") +
+                            R"(; if the map has just this key, write {"$map": [[)" + json_quote(frame.key) + ", …]]}");
+    }
+    return scalar();
+  }
+
+  bool simple_form(const cbor::Item& item, error_code& ec) {
+    const bool fits = item.type == cbor::Type::uint && (item.value < 20 || (item.value >= 32 && item.value < 256));
+    if (!fits) return refuse(ec, R"("$simple" expects a number from 0 to 19 or from 32 to 255)");
+    writer().simple(static_cast<std::uint8_t>(item.value));
+    return scalar();
+  }
+
+  // In both forms the value's depth counts the arrays around the pairs, one or two, which fall away.
+  bool map_form(Frame& frame, cbor::Reader value, error_code& ec) {
+    constexpr const char* expected = R"("$map" expects an array of arrays of two: [[key, value], …])";
+    const cbor::Item pairs = value.next();
+    if (pairs.type != cbor::Type::array) return refuse(ec, expected);
+    writer().map(pairs.value);
+    for (std::uint64_t i = 0; i < pairs.value; ++i) {
+      const cbor::Item pair = value.next();
+      if (pair.type != cbor::Type::array || pair.value != 2) return refuse(ec, expected);
+      writer().encoded(value.skip());
+      writer().encoded(value.skip());
+    }
+    return finished(frame.depth > 1 ? frame.depth - 1 : frame.depth);
+  }
+
+  bool tag_form(Frame& frame, cbor::Reader value, error_code& ec) {
+    const cbor::Item pair = value.next();
+    if (pair.type != cbor::Type::array || pair.value != 2 || value.peek().type != cbor::Type::uint) {
+      return refuse(ec, R"("$tag" expects an array of a number and a value: [number, value])");
+    }
+    writer().tag(value.next().value);
+    writer().encoded(value.skip());
+    return finished(frame.depth);
+  }
+
+  const bool payload_;
+  std::vector<Frame> frames_ = std::vector<Frame>(1);  // the first takes the whole
+  std::string text_;                                   // of the string or number that is being read
+};
+
+std::size_t characters(std::string_view s) {
+  return static_cast<std::size_t>(
+      std::count_if(s.begin(), s.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+
+[[noreturn]] void fail(std::string_view json, std::size_t at, const std::string& why) {
+  at = std::min(at, json.size());
+  const std::size_t before = json.substr(0, at).rfind('\n');
+  const std::size_t line_begin = before == std::string_view::npos ? 0 : before + 1;
+  const std::size_t line = 1 + static_cast<std::size_t>(std::count(json.begin(), json.begin() + line_begin, '\n'));
+  const std::size_t column = 1 + characters(json.substr(line_begin, at - line_begin));
+  // At most 60 bytes on either side, cut between characters.
+  std::size_t from = at - line_begin > 60 ? at - 60 : line_begin;
+  while (from < at && continues(json[from])) ++from;
+  std::size_t to = std::min(json.find('\n', at), std::min(json.size(), at + 60));
+  while (to > at && to < json.size() && continues(json[to])) --to;
+  std::string shown(json.substr(from, to - from));
+  const std::size_t caret = characters(shown.substr(0, at - from));
+  for (char& c : shown) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  throw JsonError("line " + std::to_string(line) + ", column " + std::to_string(column) + ": " + why + "\n    " +
+                      shown + "\n    " + std::string(caret, ' ') + "^",
+                  line, column);
+}
+
+std::string describe(std::string_view json, std::size_t at, const error_code& ec) {
+  if (ec == boost::json::error::incomplete || at >= json.size()) {
+    return json.find_first_not_of(" \t\r\n") == std::string_view::npos ? "found nothing, expected JSON"
+                                                                       : "the JSON ends in the middle";
+  }
+  if (ec == boost::json::error::too_deep) return "nested too deep";
+  if (ec != boost::json::error::syntax) return ec.message();
+  std::size_t size = 1;
+  while (at + size < json.size() && continues(json[at + size])) ++size;
+  const auto c = static_cast<unsigned char>(json[at]);
+  const std::string found = c < 0x20 || c == 0x7f ? "a control character" : std::string(json.substr(at, size));
+  return "no JSON: did not expect " + found;
+}
+
+cbor::Bytes parse(std::string_view json, bool payload) {
+  boost::json::parse_options options;
+  options.max_depth = 3 * cbor::max_depth + 2;  // a level of {"$map": [[key, value]]} takes three
+  boost::json::basic_parser<Handler> parser(options, payload);
+  error_code ec;
+  const std::size_t read = parser.write_some(false, json.data(), json.size(), ec);
+  Handler& handler = parser.handler();
+  if (ec) fail(json, read, handler.error.empty() ? describe(json, read, ec) : handler.error);
+  if (read != json.size()) fail(json, read, "more after the end of the JSON value");
+  return handler.take();
+}
+
+}  // namespace
+
+cbor::Bytes json_to_cbor(std::string_view json) { return parse(json, false); }
+cbor::Bytes json_to_payload(std::string_view json) { return parse(json, true); }
+
+}  // namespace backplane::host

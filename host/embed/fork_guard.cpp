@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "embed/fork_guard.hpp"
+
+#include <pthread.h>
+
+#include <atomic>
+
+#include "endpoint/context_table.hpp"
+
+namespace backplane::host {
+namespace {
+
+// seq_cst, and counted before the locks of the use are taken: a child that finds one of them held finds the
+// use, too.
+std::atomic<int> uses{0};
+std::atomic<bool> used_for_good{false};
+
+std::atomic<bool> forked{false};
+
+// In the child, on its only thread, before fork() returns there.
+void forget() noexcept {
+  if (uses.load() == 0 && !used_for_good.load()) return;
+  forked.store(true);
+  context_table().forget_all();
+}
+
+// When the library is loaded: no other thread can be within it yet, so no fork is missed.
+[[maybe_unused]] const int registered = ::pthread_atfork(nullptr, nullptr, forget);
+
+}  // namespace
+
+ForkGuard::ForkGuard() noexcept { uses.fetch_add(1); }
+
+ForkGuard::~ForkGuard() { uses.fetch_sub(1); }
+
+ForkGuard::operator bool() const noexcept { return !forked.load(std::memory_order_relaxed); }
+
+void ForkGuard::keep_for_good() noexcept { used_for_good.store(true); }
+
+}  // namespace backplane::host

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/backplane.h>
+
+#include <memory>
+
+namespace backplane::host {
+
+/// What a bp_context handle leads to: a context of this process, or a connection to one of another.
+/// The C functions have checked the handle, and that pointers that must not be null are not; they keep the
+/// endpoint alive while a call runs. Each function does what the one of its name in backplane.h says.
+class Endpoint {
+ public:
+  Endpoint() = default;
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+  virtual ~Endpoint() = default;
+
+  /// The handle that leads here, told once, before anybody else can have it.
+  virtual void set_handle(bp_context handle) = 0;
+
+  /// Whether the calling thread is one of the endpoint's own, on which nothing may wait for it.
+  virtual bool on_own_thread() const noexcept = 0;
+
+  /// Stopped, and nobody is inside: `self`, which is this, is not needed any more.
+  virtual void dispose(std::unique_ptr<Endpoint> self) noexcept { self.reset(); }
+
+  virtual bp_status close() = 0;
+  /// `timeout_ms` 0: the endpoint's default.
+  virtual bp_status stop(std::uint32_t timeout_ms) = 0;
+
+  virtual bp_status submit(const bp_submission& submission, bp_request* request) = 0;
+  virtual bp_status cancel(bp_request request) = 0;
+  virtual bp_status find_method(bp_str name, bp_method& out) = 0;
+
+  virtual bp_status listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) = 0;
+  virtual bp_status unlisten(bp_listener listener) = 0;
+
+  virtual bp_status set_function(bp_str name, bp_host_function_fn function, void* user) = 0;
+  virtual bp_status set_poller(const bp_poller*) { return BP_NOT_SUPPORTED; }
+  virtual bp_status complete(bp_token token, const bp_answer& answer) = 0;
+
+  virtual bp_status load(const bp_load_options& options, bp_result& result) = 0;
+  virtual bp_status unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) = 0;
+  virtual bp_status reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms,
+                           bp_result& result) = 0;
+  virtual bp_status list(bp_result& result) = 0;
+  virtual bp_status status(bp_result& result) = 0;
+  virtual bp_status stop_host() = 0;
+};
+
+}  // namespace backplane::host

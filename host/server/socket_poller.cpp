@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/socket_poller.hpp"
+
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+#include "server/connection.hpp"
+
+namespace backplane::host {
+namespace {
+
+/// How long the request thread may be away before the sockets are looked after in its stead: at least this, and up to
+/// twice as long.
+constexpr long ring_ns = 5'000'000;
+/// While there are calls to begin, the sockets wait for so long: what is sent and read at once costs less.
+constexpr Nanos busy_ns = 50'000;
+constexpr int events_at_once = 64;
+
+thread_local std::uint64_t polled_here = 0;  // the number of the poller that this thread has looked after last
+std::atomic<std::uint64_t> last_number{0};
+
+int made(int fd) {
+  if (fd < 0) throw std::system_error(errno, std::system_category(), "no descriptor for the server");
+  return fd;
+}
+
+}  // namespace
+
+SocketPoller::SocketPoller()
+    : number_(++last_number),
+      epoll_(made(::epoll_create1(EPOLL_CLOEXEC))),
+      timer_(made(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK))) {}
+
+std::int32_t SocketPoller::poll(void* poller, std::uint32_t flags) noexcept {
+  return static_cast<SocketPoller*>(poller)->look(flags) ? 1 : 0;
+}
+
+bool SocketPoller::look(std::uint32_t flags) noexcept {
+  polled_here = number_;
+  const Nanos at = now();
+  if ((flags & BP_POLL_BUSY) != 0 && at - looked_ < busy_ns) return false;
+  looked_ = at;
+  const MutexLock lock(lead);
+  ++looks_;
+  asleep_ = false;
+  bool worked = send_all();
+  worked |= serve();
+  if ((flags & BP_POLL_SLEEPS) != 0 && !worked) {
+    asleep_ = true;
+  } else if (!armed_) {
+    arm();
+  }
+  return worked;
+}
+
+void SocketPoller::ring() noexcept {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t size = ::read(timer_.get(), &count, sizeof count);
+  const MutexLock lock(lead);
+  armed_ = false;
+  if (asleep_) return;  // it arms when it wakes
+  if (looks_ == looks_at_ring_) serve();
+  looks_at_ring_ = looks_;
+  arm();
+}
+
+void SocketPoller::wait_for_look(std::chrono::milliseconds bound) noexcept {
+  const auto until = std::chrono::steady_clock::now() + bound;
+  std::optional<std::uint64_t> before;
+  for (;;) {
+    {
+      const MutexLock lock(lead);
+      if (!before) before = looks_;
+      if (asleep_ || looks_ != *before) return;
+    }
+    if (std::chrono::steady_clock::now() >= until) return;
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
+void SocketPoller::arm() noexcept {
+  itimerspec in{};
+  in.it_value.tv_nsec = ring_ns;
+  armed_ = ::timerfd_settime(timer_.get(), 0, &in, nullptr) == 0;
+}
+
+bool SocketPoller::send_all() noexcept {
+  if (unsent_.empty()) return false;
+  sending_.swap(unsent_);
+  for (const auto& connection : sending_) connection->flush_notes();
+  sending_.clear();
+  return true;
+}
+
+bool SocketPoller::serve() noexcept {
+  bool any = false;
+  // Where there is but one, reading tells as much as waiting does, and is to be done anyway.
+  if (connections_.size() == 1 && connections_.front()->only_reads()) {
+    any = connections_.front()->read();
+  } else {
+    any = serve_ready();
+  }
+  graves_.clear();
+  return any;
+}
+
+bool SocketPoller::serve_ready() noexcept {
+  std::array<epoll_event, events_at_once> events;
+  const int count = ::epoll_wait(epoll_.get(), events.data(), events_at_once, 0);
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    static_cast<Connection*>(event.data.ptr)->on_ready(event.events);
+  }
+  return count > 0;
+}
+
+bool SocketPoller::add(int fd, std::uint32_t events, Connection& connection) noexcept {
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = &connection;
+  try {
+    connections_.push_back(&connection);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return true;
+  connections_.pop_back();
+  return false;
+}
+
+void SocketPoller::change(int fd, std::uint32_t events, Connection& connection) noexcept {
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = &connection;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+}
+
+void SocketPoller::remove(int fd, const Connection& connection) noexcept {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  std::erase(connections_, &connection);
+}
+
+// The polling thread may be in a handler, but it may also be noting this very moment an answer of a connection that it
+// has not seen to be ended. From then on it notes no more.
+void SocketPoller::forget() noexcept {
+  heavy_fence();
+  while (noting_.load(std::memory_order_acquire)) std::this_thread::yield();
+  send_all();
+  graves_.clear();
+}
+
+bool SocketPoller::on_polling_thread() const noexcept { return polled_here == number_; }
+
+}  // namespace backplane::host

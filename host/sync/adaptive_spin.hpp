@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sched.h>
+
+#include <thread>
+
+#include "sync/clock.hpp"
+
+namespace backplane::host {
+
+/// In a loop that spins: leaves the core's resources to its sibling for a moment.
+inline void relax_core() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// Whatever else waits for this core goes first.
+inline void give_way() noexcept { ::sched_yield(); }
+
+/// Whoever is to bring what a thread spins for may have been put on this very core, and then cannot as long as it
+/// spins. So it gives way now and then: soon, as that one may just have been woken, and then seldom, because it takes a
+/// third of a microsecond in which nothing is seen.
+class GiveWay {
+ public:
+  explicit GiveWay(Nanos begin) noexcept : next_(begin + first) {}
+  void at(Nanos time) noexcept {
+    if (time < next_) return;
+    give_way();
+    next_ = time + interval;
+  }
+
+ private:
+  static constexpr Nanos first = 2'000;
+  static constexpr Nanos interval = 10'000;
+  Nanos next_;
+};
+
+/// How long one thread spins for something before it sleeps: a sleep and a wake take many times longer than what is
+/// waited for often does. Each vain spin halves the next one; each useful one, and each sleep that was as short as the
+/// longest spin, restores it. On one core it does not spin.
+class AdaptiveSpin {
+ public:
+  static constexpr Nanos usual = 50'000;
+
+  explicit AdaptiveSpin(Nanos longest = usual) noexcept
+      : longest_(std::thread::hardware_concurrency() == 1 ? 0 : longest), now_(longest_) {}
+
+  /// Whether `came()` was seen to hold.
+  template <class F>
+  bool spin(F came) noexcept {
+    if (now_ < shortest) return false;
+    const Nanos begin = now();
+    const Nanos end = begin + now_;
+    GiveWay give_way(begin);
+    for (Nanos time = begin; time < end; time = now()) {
+      give_way.at(time);
+      for (int i = 0; i < 32; ++i) {
+        if (came()) {
+          now_ = longest_;
+          return true;
+        }
+        relax_core();
+      }
+    }
+    now_ /= 2;
+    return false;
+  }
+
+  /// What came after a vain spin came after so long a sleep.
+  void slept(Nanos time) noexcept {
+    if (time < longest_) now_ = longest_;
+  }
+
+ private:
+  static constexpr Nanos shortest = 1'000;
+  Nanos longest_;
+  Nanos now_;
+};
+
+}  // namespace backplane::host

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace backplane::host {
+
+/// Nanoseconds of the steady clock; 0 stands for "none" wherever a time is optional.
+using Nanos = std::uint64_t;
+
+inline Nanos now() noexcept {
+  return static_cast<Nanos>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
+}
+
+inline constexpr Nanos nanos_per_ms = 1'000'000;
+
+/// `ms` from now; a time too far to count is "never", which no clock reaches.
+inline Nanos after_ms(std::uint64_t ms) noexcept {
+  constexpr Nanos never = ~Nanos{0} / 2;
+  return ms >= never / nanos_per_ms ? never : now() + ms * nanos_per_ms;
+}
+
+}  // namespace backplane::host

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <type_traits>
+
+namespace backplane::host {
+
+/// Counts where one thread writes and others only read: cheaper than an atomic addition.
+template <class T>
+void add_single_writer(std::atomic<T>& count, std::type_identity_t<T> n = 1) noexcept {
+  count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+template <class T>
+void drop_single_writer(std::atomic<T>& count) noexcept {
+  count.store(count.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+}
+
+}  // namespace backplane::host

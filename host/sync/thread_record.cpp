@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sync/thread_record.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <new>
+
+namespace backplane::host {
+
+constinit thread_local ThreadRecord* thread_detail::mine [[gnu::tls_model("initial-exec")]] = nullptr;
+
+namespace {
+
+constinit std::atomic<ThreadRecord*> all{nullptr};
+// The thread is at its end, or could not have one at first: then it never has, as what it has sent without a record
+// must not be overtaken by what it would send with one.
+constinit thread_local bool without = false;
+
+// Gives the thread's record back. What still runs in the thread afterwards goes without.
+void at_thread_end(void* record) noexcept {
+  without = true;
+  thread_detail::mine = nullptr;
+  static_cast<ThreadRecord*>(record)->life.fetch_add(1, std::memory_order_release);
+}
+
+// Not a thread_local with a destructor: to register one ends the process if memory cannot be had.
+struct Key {
+  Key() noexcept : exists(::pthread_key_create(&key, at_thread_end) == 0) {}
+  ::pthread_key_t key{};
+  const bool exists;
+};
+
+// Of a record that no thread has.
+bool take(ThreadRecord& record) noexcept {
+  std::uint64_t life = record.life.load(std::memory_order_relaxed);
+  return (life & 1) == 0 && record.life.compare_exchange_strong(life, life + 1, std::memory_order_acquire);
+}
+
+ThreadRecord* one_to_have() noexcept {
+  for (ThreadRecord* each = all.load(std::memory_order_acquire); each != nullptr; each = each->next) {
+    if (take(*each)) return each;
+  }
+  auto* const fresh = new (std::nothrow) ThreadRecord;
+  if (fresh == nullptr) return nullptr;
+  fresh->life.store(1, std::memory_order_relaxed);
+  fresh->next = all.load(std::memory_order_relaxed);
+  while (!all.compare_exchange_weak(fresh->next, fresh, std::memory_order_release, std::memory_order_relaxed)) {
+  }
+  return fresh;
+}
+
+}  // namespace
+
+ThreadRecord* begin_thread_record() noexcept {
+  static const Key key;
+  if (without || !key.exists) return nullptr;
+  ThreadRecord* const record = one_to_have();
+  if (record == nullptr) {
+    without = true;
+    return nullptr;
+  }
+  if (::pthread_setspecific(key.key, record) != 0) {
+    record->life.fetch_add(1, std::memory_order_release);
+    without = true;
+    return nullptr;
+  }
+  std::fill(std::begin(record->lane_caches), std::end(record->lane_caches), ThreadRecord::LaneCache{});
+  record->without_lanes = false;
+  thread_detail::mine = record;
+  return record;
+}
+
+bool is_pinned(const void* what) noexcept {
+  for (const ThreadRecord* each = all.load(std::memory_order_acquire); each != nullptr; each = each->next) {
+    if (each->pinned.load(std::memory_order_acquire) == what) return true;
+  }
+  return false;
+}
+
+}  // namespace backplane::host

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wire/frame.hpp"
+
+#include <algorithm>
+#include <array>
+#include <backplane/cbor/reader.hpp>
+#include <limits>
+#include <string>
+#include <tuple>
+#include <type_traits>
+
+namespace backplane::host::wire {
+namespace {
+
+/// One kind of frame: its number on the wire, and its items in order. Encoding and decoding both
+/// follow this description, so they cannot differ.
+template <class T>
+struct Layout;
+
+template <class T, class... Members>
+struct Described {
+  std::uint64_t type;
+  const char* name;
+  std::tuple<Members T::*...> members;
+};
+template <class T, class... Members>
+constexpr Described<T, Members...> describe(std::uint64_t type, const char* name, Members T::*... members) {
+  return {type, name, {members...}};
+}
+
+template <>
+struct Layout<Hello> {
+  static constexpr auto value =
+      describe<Hello>(1, "hello", &Hello::protocol, &Hello::version, &Hello::pid, &Hello::max_frame);
+};
+template <>
+struct Layout<Call> {
+  static constexpr auto value =
+      describe<Call>(2, "call", &Call::id, &Call::target, &Call::payload, &Call::timeout_ms, &Call::flags);
+};
+template <>
+struct Layout<Cancel> {
+  static constexpr auto value = describe<Cancel>(3, "cancel", &Cancel::id);
+};
+template <>
+struct Layout<Resolve> {
+  static constexpr auto value = describe<Resolve>(4, "resolve", &Resolve::id, &Resolve::name);
+};
+template <>
+struct Layout<Listen> {
+  static constexpr auto value = describe<Listen>(5, "listen", &Listen::id, &Listen::listener, &Listen::pattern);
+};
+template <>
+struct Layout<Unlisten> {
+  static constexpr auto value = describe<Unlisten>(6, "unlisten", &Unlisten::id, &Unlisten::listener);
+};
+template <>
+struct Layout<Load> {
+  static constexpr auto value = describe<Load>(7, "load", &Load::id, &Load::path, &Load::config);
+};
+template <>
+struct Layout<Unload> {
+  static constexpr auto value = describe<Unload>(8, "unload", &Unload::id, &Unload::module, &Unload::timeout_ms);
+};
+template <>
+struct Layout<Reload> {
+  static constexpr auto value =
+      describe<Reload>(9, "reload", &Reload::id, &Reload::module, &Reload::path, &Reload::config, &Reload::timeout_ms);
+};
+template <>
+struct Layout<List> {
+  static constexpr auto value = describe<List>(10, "list", &List::id);
+};
+template <>
+struct Layout<Status> {
+  static constexpr auto value = describe<Status>(11, "status", &Status::id);
+};
+template <>
+struct Layout<Stop> {
+  static constexpr auto value = describe<Stop>(12, "stop", &Stop::id);
+};
+template <>
+struct Layout<Reply> {
+  static constexpr auto value =
+      describe<Reply>(16, "reply", &Reply::id, &Reply::status, &Reply::payload, &Reply::message, &Reply::detail);
+};
+template <>
+struct Layout<Event> {
+  static constexpr auto value =
+      describe<Event>(17, "event", &Event::listener, &Event::flags, &Event::name, &Event::payload);
+};
+template <>
+struct Layout<Error> {
+  static constexpr auto value = describe<Error>(18, "error", &Error::status, &Error::message);
+};
+
+template <class T>
+constexpr std::size_t member_count() {
+  return std::tuple_size_v<decltype(Layout<T>::value.members)>;
+}
+/// A hello carries the protocol's name before its members.
+template <class T>
+inline constexpr std::size_t extra_items = std::is_same_v<T, Hello> ? 1 : 0;
+template <class T>
+inline constexpr std::size_t item_count = 1 + extra_items<T> + member_count<T>();
+
+// ---- Writing ---------------------------------------------------------------------------------------
+
+void put(cbor::Writer& writer, std::uint64_t v) { writer.uint(v); }
+void put(cbor::Writer& writer, std::uint32_t v) { writer.uint(v); }
+void put(cbor::Writer& writer, std::int32_t v) { writer.integer(v); }
+void put(cbor::Writer& writer, std::string_view v) { writer.text(v); }
+void put(cbor::Writer& writer, View v) { writer.bytes(v); }
+void put(cbor::Writer& writer, const Target& v) { v.method != 0 ? writer.uint(v.method) : writer.text(v.name); }
+
+template <class T>
+std::size_t string_bytes(const T& frame) {
+  std::size_t total = 0;
+  const auto add = [&total](const auto& value) {
+    if constexpr (requires { value.size(); }) total += value.size();
+    if constexpr (requires { value.name.size(); }) total += value.name.size();
+  };
+  std::apply([&](auto... members) { (add(frame.*members), ...); }, Layout<T>::value.members);
+  return total;
+}
+
+/// Makes room at once, and at least doubles it: an exact reserve a frame would copy the buffer each time.
+void make_room(Bytes& out, std::size_t size) {
+  if (out.capacity() - out.size() >= size) return;
+  out.reserve(std::max(out.size() + size, out.capacity() * 2));
+}
+
+template <class T>
+void write(Bytes& out, const T& frame) {
+  make_room(out, header_size + frame_overhead + string_bytes(frame));
+  const std::size_t begin = out.size();
+  out.resize(begin + header_size);
+  cbor::Writer writer(out);
+  writer.array(item_count<T>);
+  writer.uint(Layout<T>::value.type);
+  if constexpr (std::is_same_v<T, Hello>) writer.text(protocol_name);
+  std::apply([&](auto... members) { (put(writer, frame.*members), ...); }, Layout<T>::value.members);
+  const std::size_t length = out.size() - begin - header_size;
+  for (std::size_t i = 0; i < header_size; ++i) {
+    out[begin + i] = static_cast<std::uint8_t>(length >> (8 * (header_size - 1 - i)));
+  }
+}
+
+// ---- Reading ---------------------------------------------------------------------------------------
+
+[[noreturn]] void wrong(const char* frame, std::size_t index, const std::string& expected, cbor::Type found) {
+  throw ProtocolError("a " + std::string(frame) + " frame whose item " + std::to_string(index) + " is " +
+                      cbor::name(found) + "; expected " + expected);
+}
+
+/// Takes the items of one frame in order.
+class Items {
+ public:
+  Items(cbor::Reader& reader, const char* frame) : reader_(reader), frame_(frame) {}
+
+  void get(std::uint64_t& out) {
+    const cbor::Item item = take();
+    if (item.type != cbor::Type::uint) wrong(frame_, index_, "an unsigned int", item.type);
+    out = item.value;
+  }
+  void get(std::uint32_t& out) {
+    std::uint64_t wide = 0;
+    get(wide);
+    if (wide > std::numeric_limits<std::uint32_t>::max()) out_of_range();
+    out = static_cast<std::uint32_t>(wide);
+  }
+  void get(std::int32_t& out) {
+    const cbor::Item item = take();
+    if (item.type != cbor::Type::uint && item.type != cbor::Type::negint) wrong(frame_, index_, "an int", item.type);
+    if (item.value > static_cast<std::uint64_t>(std::numeric_limits<std::int32_t>::max())) out_of_range();
+    const auto value = static_cast<std::int32_t>(item.value);
+    out = item.type == cbor::Type::uint ? value : -1 - value;
+  }
+  void get(std::string_view& out) {
+    const cbor::Item item = take();
+    if (item.type != cbor::Type::text || item.until_end) wrong(frame_, index_, "text of known length", item.type);
+    out = item.text();
+  }
+  void get(View& out) {
+    const cbor::Item item = take();
+    if (item.type != cbor::Type::bytes || item.until_end) wrong(frame_, index_, "bytes of known length", item.type);
+    out = item.bytes();
+  }
+  void get(Target& out) {
+    const cbor::Item item = take();
+    if (item.type == cbor::Type::uint) {
+      out.method = item.value;
+    } else if (item.type == cbor::Type::text && !item.until_end) {
+      out.name = item.text();
+    } else {
+      wrong(frame_, index_, "a wire name or a method id", item.type);
+    }
+  }
+
+ private:
+  cbor::Item take() {
+    ++index_;
+    return reader_.next();
+  }
+  [[noreturn]] void out_of_range() const {
+    throw ProtocolError("a " + std::string(frame_) + " frame whose item " + std::to_string(index_) +
+                        " is out of range; expected 32 bits");
+  }
+
+  cbor::Reader& reader_;
+  const char* frame_;
+  std::size_t index_ = 0;
+};
+
+template <class T>
+Frame read(cbor::Reader& reader, std::uint64_t count) {
+  constexpr auto& layout = Layout<T>::value;
+  if (count < item_count<T>) {
+    throw ProtocolError("a " + std::string(layout.name) + " frame of " + std::to_string(count) +
+                        " items; expected at least " + std::to_string(item_count<T>));
+  }
+  T frame;
+  Items items(reader, layout.name);
+  if constexpr (std::is_same_v<T, Hello>) {
+    std::string_view protocol;
+    items.get(protocol);
+    if (protocol != protocol_name) throw ProtocolError("a hello of another protocol; expected \"backplane\"");
+  }
+  std::apply([&](auto... members) { (items.get(frame.*members), ...); }, layout.members);
+  // A newer peer may have more to say; what it adds at the end may be ignored.
+  for (std::uint64_t i = item_count<T>; i < count; ++i) reader.skip();
+  if (!reader.at_end()) throw ProtocolError("a " + std::string(layout.name) + " frame with bytes after its end");
+  return frame;
+}
+
+using ReadFrame = Frame (*)(cbor::Reader&, std::uint64_t);
+inline constexpr std::size_t type_limit = 19;
+
+template <class... T>
+constexpr std::array<ReadFrame, type_limit> readers(std::variant<T...>*) {
+  std::array<ReadFrame, type_limit> table{};
+  ((table[Layout<T>::value.type] = read<T>), ...);
+  return table;
+}
+constexpr auto frame_readers = readers(static_cast<Frame*>(nullptr));
+
+Frame decode_body(View body) {
+  cbor::Reader reader(body);
+  const cbor::Item head = reader.next();
+  if (head.type != cbor::Type::array || head.until_end || head.value == 0) {
+    throw ProtocolError("a frame that begins with " + std::string(cbor::name(head.type)) +
+                        "; expected an array of known length, its first item the frame's type");
+  }
+  const cbor::Item type = reader.next();
+  if (type.type != cbor::Type::uint || type.value >= type_limit || frame_readers[type.value] == nullptr) {
+    throw ProtocolError("a frame of a type that is not known here" +
+                        (type.type == cbor::Type::uint ? " (" + std::to_string(type.value) + ")" : std::string()) +
+                        "; expected those of protocol version " + std::to_string(protocol_version));
+  }
+  return frame_readers[type.value](reader, head.value);
+}
+
+}  // namespace
+
+Frame decode(View body) {
+  try {
+    return decode_body(body);
+  } catch (const cbor::Error& error) {
+    throw ProtocolError("a frame that is no well-formed CBOR, at byte " + std::to_string(error.offset) + ": " +
+                        error.what());
+  }
+}
+
+const char* name(const Frame& frame) noexcept {
+  return std::visit([]<class T>(const T&) { return Layout<T>::value.name; }, frame);
+}
+
+void encode(Bytes& out, const Hello& frame) { write(out, frame); }
+void encode(Bytes& out, const Call& frame) { write(out, frame); }
+void encode(Bytes& out, const Cancel& frame) { write(out, frame); }
+void encode(Bytes& out, const Resolve& frame) { write(out, frame); }
+void encode(Bytes& out, const Listen& frame) { write(out, frame); }
+void encode(Bytes& out, const Unlisten& frame) { write(out, frame); }
+void encode(Bytes& out, const Load& frame) { write(out, frame); }
+void encode(Bytes& out, const Unload& frame) { write(out, frame); }
+void encode(Bytes& out, const Reload& frame) { write(out, frame); }
+void encode(Bytes& out, const List& frame) { write(out, frame); }
+void encode(Bytes& out, const Status& frame) { write(out, frame); }
+void encode(Bytes& out, const Stop& frame) { write(out, frame); }
+void encode(Bytes& out, const Reply& frame) { write(out, frame); }
+void encode(Bytes& out, const Event& frame) { write(out, frame); }
+void encode(Bytes& out, const Error& frame) { write(out, frame); }
+
+}  // namespace backplane::host::wire

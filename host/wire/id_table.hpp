@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The open calls of one connection by id: entries keep their address, are reused, and once warm
+// nothing is allocated.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <utility>
+#include <vector>
+
+namespace backplane::host {
+
+/// Not synchronised. T must be default constructible; T{} is what a free entry holds.
+template <class T>
+class IdTable {
+ public:
+  struct Entry {
+    std::uint64_t id = 0;
+    T value{};
+
+   private:
+    friend class IdTable;
+    Entry* next = nullptr;  ///< in its bucket, or in the free list
+  };
+
+  IdTable() = default;
+  IdTable(const IdTable&) = delete;
+  IdTable& operator=(const IdTable&) = delete;
+
+  std::size_t size() const noexcept { return size_; }
+
+  /// Null if the id is there already. Throws std::bad_alloc and changes nothing.
+  Entry* insert(std::uint64_t id) {
+    if (size_ >= buckets_.size()) grow();
+    if (find(id) != nullptr) return nullptr;
+    Entry* entry = free_;
+    if (entry != nullptr) {
+      free_ = entry->next;
+    } else {
+      entry = &entries_.emplace_back();
+    }
+    entry->id = id;
+    link(entry);
+    ++size_;
+    return entry;
+  }
+
+  Entry* find(std::uint64_t id) noexcept {
+    if (buckets_.empty()) return nullptr;
+    for (Entry* entry = bucket(id); entry != nullptr; entry = entry->next) {
+      if (entry->id == id) return entry;
+    }
+    return nullptr;
+  }
+
+  /// Takes out what `id` has into `value`; false if there is none.
+  bool take(std::uint64_t id, T& value) {
+    if (buckets_.empty()) return false;
+    for (Entry** at = &bucket(id); *at != nullptr; at = &(*at)->next) {
+      if ((*at)->id != id) continue;
+      value = take(*at);
+      return true;
+    }
+    return false;
+  }
+
+  /// Takes out an entry that is in the table; gives what it had.
+  T take(Entry* entry) {
+    Entry** at = &bucket(entry->id);
+    while (*at != entry) at = &(*at)->next;
+    *at = entry->next;
+    entry->next = free_;
+    free_ = entry;
+    --size_;
+    return std::exchange(entry->value, T{});
+  }
+
+  template <class F>
+  void for_each(F f) {
+    for (Entry* entry : buckets_) {
+      for (; entry != nullptr; entry = entry->next) f(*entry);
+    }
+  }
+
+ private:
+  // Peers choose their ids, so the low bits alone would let one of them fill a single bucket.
+  Entry*& bucket(std::uint64_t id) noexcept {
+    const std::uint64_t mixed = (id ^ seed_) * 0x9E3779B97F4A7C15u;
+    return buckets_[static_cast<std::size_t>((mixed ^ (mixed >> 32)) & (buckets_.size() - 1))];
+  }
+  void link(Entry* entry) noexcept {
+    Entry*& head = bucket(entry->id);
+    entry->next = head;
+    head = entry;
+  }
+  void grow() {
+    std::vector<Entry*> old(buckets_.empty() ? 64 : buckets_.size() * 2);
+    old.swap(buckets_);
+    for (Entry* entry : old) {
+      while (entry != nullptr) {
+        Entry* const next = entry->next;
+        link(entry);
+        entry = next;
+      }
+    }
+  }
+
+  std::vector<Entry*> buckets_;  ///< a power of two
+  std::deque<Entry> entries_;
+  Entry* free_ = nullptr;
+  std::size_t size_ = 0;
+  std::uint64_t seed_ = reinterpret_cast<std::uintptr_t>(this) * 0xD6E8FEB86659FD93u;
+};
+
+}  // namespace backplane::host

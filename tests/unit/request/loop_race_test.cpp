@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Races that the request loop's comments argue about. Some are told by ThreadSanitizer alone: then the test is
+// what makes the two sides meet.
+#include <atomic>
+
+#include "loop_fixture.hpp"
+
+using namespace backplane::host;
+
+namespace {
+
+bp_handled answers(const bp_call& call) {
+  reply(call.token, BP_OK, "");
+  return BP_DONE;
+}
+
+bp_handled keeps(const bp_call&) { return BP_LATER; }
+
+/// Holds the request thread until it is let go.
+struct Hold {
+  explicit Hold(LoopRig& rig) {
+    rig.loop.post([this] {
+      held.set_value();
+      let_go.get_future().wait();
+    });
+    held.get_future().wait();
+  }
+  std::promise<void> held;
+  std::promise<void> let_go;
+};
+
+std::atomic<int> created{0};
+std::promise<void>* creation_waits = nullptr;
+
+bp_status create(void*, bp_instance*, void**) {
+  ++created;
+  if (creation_waits != nullptr) creation_waits->get_future().wait();
+  return BP_OK;
+}
+
+/// A second generation of the rig's module, which has no handlers.
+struct Next {
+  explicit Next(LoopRig& rig) {
+    generation.module = rig.generation.module;
+    generation.manifest.name = "t";
+    generation.number = 2;
+    generation.slot = 1;
+    generation.entry.instance_create = create;
+    generation.entry.instance_destroy = rig.generation.entry.instance_destroy;
+    created = 0;
+  }
+  std::shared_ptr<Retirement> retire(LoopRig& rig, std::atomic<int>& counted_down) {
+    generation.retirement = std::make_shared<Retirement>([&] { ++counted_down; });
+    generation.retirement->add_context();
+    rig.loop.retire_instance(generation);
+    return generation.retirement;
+  }
+  Generation generation;
+};
+
+}  // namespace
+
+TEST_CASE("a loop may end while the thread that gave the last answer is still on its way out of it") {
+  for (int round = 0; round < 200; ++round) {
+    std::thread answerer;
+    {
+      const auto rig = std::make_unique<LoopRig>();  // on the heap, where a sanitizer sees a use after its end
+      std::promise<bp_token> token;
+      rig->handler("t.later", [&](const bp_call& call) -> bp_handled { return token.set_value(call.token), BP_LATER; });
+      rig->handler("t.worker", answers, BP_HANDLER_BLOCKING);
+      rig->start();
+      Replies replies;
+      rig->call(round % 4 == 0 ? "t.worker" : "t.later", replies);
+      if (round % 4 != 0) {
+        answerer = std::thread([open = token.get_future().get(), parts = round % 4 == 1] {
+          if (parts) reply(open, BP_PARTIAL, "");
+          reply(open, BP_OK, "");
+        });
+      }
+      CHECK(replies.wait().back() == "0:");
+    }
+    if (answerer.joinable()) answerer.join();
+  }
+}
+
+TEST_CASE("a request thread that does not spin never sleeps on while a call, an answer or a cancel waits") {
+  LoopOptions options;
+  options.spin = 0;
+  LoopRig rig(options);
+  rig.handler("t.plain", answers);
+  rig.handler("t.later", keeps);
+  rig.start();
+  struct Call {
+    std::atomic<bool> ended{false};
+    static void on_reply(void* user, const bp_answer*) { static_cast<Call*>(user)->ended = true; }
+  };
+  // One call at a time, each a little later after the one before, so that it meets each step of the way to sleep.
+  for (int i = 0; i < 3'000; ++i) {
+    Call call;
+    bp_submission submission{};
+    submission.struct_size = sizeof submission;
+    submission.name = i % 3 == 0 ? BP_STR("t.plain") : BP_STR("t.later");
+    submission.on_reply = Call::on_reply;
+    submission.user = &call;
+    bp_request request{};
+    REQUIRE(rig.loop.submit(submission, &request) == BP_OK);
+    const auto pause = [i] {
+      const Nanos until = now() + static_cast<Nanos>(i % 100) * 200;
+      while (now() < until) {
+      }
+    };
+    pause();
+    if (i % 3 == 1) REQUIRE(rig.loop.cancel(request) == BP_OK);
+    if (i % 3 == 2) REQUIRE(reply(request.id, BP_OK, "") == BP_OK);
+    const Nanos limit = after_ms(10'000);
+    while (!call.ended && now() < limit) std::this_thread::yield();
+    const bool ended = call.ended;
+    if (!ended) rig.on_thread([] {});  // wakes it, so that the call is not there for ever
+    REQUIRE(ended);
+    pause();
+  }
+}
+
+TEST_CASE("tokens of calls that have ended are refused, at any moment of the next use of their records") {
+  LoopRig rig;
+  rig.handler("t.plain", answers);
+  rig.start();
+  std::vector<bp_request> old;
+  for (int i = 0; i < 64; ++i) {
+    Replies replies;
+    old.push_back(rig.call("t.plain", replies));
+    replies.wait();
+  }
+  std::atomic<bool> stop{false};
+  std::atomic<int> passes{0};
+  std::vector<std::thread> strangers;
+  for (int t = 0; t < 2; ++t) {
+    strangers.emplace_back([&] {
+      while (!stop) {
+        for (const bp_request request : old) {
+          rig.expect(rig.loop.cancel(request) == BP_INVALID_HANDLE);
+          rig.expect(reply(request.id, BP_OK, "forged") == BP_STALE_TOKEN);
+          rig.expect(reply(request.id, BP_PARTIAL, "forged") == BP_STALE_TOKEN);
+        }
+        ++passes;
+      }
+    });
+  }
+  for (int i = 0; i < 2'000 || passes < 20; ++i) {
+    Replies replies;
+    rig.call("t.plain", replies);
+    REQUIRE(replies.wait() == std::vector<std::string>{"0:"});
+  }
+  stop = true;
+  for (auto& stranger : strangers) stranger.join();
+}
+
+TEST_CASE("parts that race with the end of their call reach that call alone, and before its end") {
+  LoopRig rig;
+  std::atomic<bp_token> open{0};
+  std::atomic<int> taken{0};
+  rig.handler("t.parts", [&](const bp_call& call) -> bp_handled {
+    const int before = taken;
+    open = call.token;
+    while (taken < before + 3) RequestLoop::await_sleep(call.token, 0);
+    reply(call.token, BP_OK, "end");
+    return BP_DONE;
+  });
+  rig.start();
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> senders;
+  for (int t = 0; t < 2; ++t) {
+    senders.emplace_back([&] {
+      bp_token last = 0;
+      int sent = 0;
+      while (!stop) {
+        const bp_token token = open;
+        sent = std::exchange(last, token) == token ? sent + 1 : 0;
+        if (sent > 20) {  // few enough for the request thread to keep up
+          std::this_thread::yield();
+          continue;
+        }
+        const bp_status status = reply(token, BP_PARTIAL, std::to_string(token));
+        rig.expect(status == BP_OK || status == BP_STALE_TOKEN);
+        if (status == BP_OK) ++taken;
+      }
+    });
+  }
+  for (int round = 0; round < 200; ++round) {
+    Replies replies;
+    const bp_request request = rig.call("t.parts", replies);
+    auto seen = replies.wait();
+    REQUIRE(seen.back() == "0:end");
+    seen.pop_back();
+    for (const std::string& part : seen) REQUIRE(part == "4:" + std::to_string(request.id));
+    REQUIRE_FALSE(seen.empty());  // of three that were counted, two may have been for the call before
+    rig.on_thread([] {});         // what comes after the end would come now, and find `replies` gone
+    REQUIRE(replies.now().size() == seen.size() + 1);
+  }
+  stop = true;
+  for (auto& sender : senders) sender.join();
+}
+
+TEST_CASE("a worker that is woken may be gone with what it waited on at once") {
+  LoopRig rig;
+  rig.handler(
+      "t.waits",
+      [](const bp_call& call) -> bp_handled {
+        for (int i = 0; i < 300; ++i) RequestLoop::await_sleep(call.token, 0);
+        return answers(call);
+      },
+      BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT);
+  rig.start();
+  std::deque<Replies> all;
+  for (int i = 0; i < 4; ++i) rig.call("t.waits", all.emplace_back());
+  for (Replies& each : all) CHECK(each.wait() == std::vector<std::string>{"0:"});
+}
+
+TEST_CASE("an instance that nobody waits for any more is not made") {
+  LoopRig rig;
+  rig.start();
+  Next next(rig);
+  Hold hold(rig);
+  CHECK_FALSE(rig.loop.start_instance(next.generation, std::chrono::milliseconds(5), false).empty());
+  hold.let_go.set_value();
+  rig.on_thread([] {});
+  CHECK(created == 0);
+}
+
+TEST_CASE("an instance that is being made when it is given up is ended by the retirement that follows") {
+  LoopRig rig;
+  rig.start();
+  Next next(rig);
+  std::promise<void> go_on;
+  creation_waits = &go_on;
+  CHECK_FALSE(rig.loop.start_instance(next.generation, std::chrono::milliseconds(5), false).empty());
+  std::atomic<int> counted_down{0};
+  const auto retirement = next.retire(rig, counted_down);
+  CHECK(counted_down == 0);
+  go_on.set_value();
+  rig.on_thread([] {});
+  rig.on_thread([] {});
+  creation_waits = nullptr;
+  CHECK(LoopRig::destroyed == created);
+  CHECK(counted_down == 1);
+}
+
+TEST_CASE("what was submitted before the close is canceled with everything else, although the thread never saw it") {
+  LoopRig rig;
+  std::promise<void> holding;
+  std::promise<void> let_go;
+  std::atomic<int> begun{0};
+  rig.handler("t.holds", [&](const bp_call& call) -> bp_handled {
+    holding.set_value();
+    let_go.get_future().wait();
+    return answers(call);
+  });
+  rig.handler("t.later", [&](const bp_call&) -> bp_handled { return ++begun, BP_LATER; });
+  rig.start();
+  Replies holder;
+  Replies replies[3];
+  rig.call("t.holds", holder);
+  holding.get_future().wait();
+  for (Replies& each : replies) rig.call("t.later", each);
+  rig.loop.close();
+  rig.loop.cancel_all();
+  let_go.set_value();
+  for (Replies& each : replies) CHECK(each.wait() == std::vector<std::string>{"25:"});
+  CHECK(holder.wait() == std::vector<std::string>{"0:"});
+  CHECK(begun == 0);
+}
+
+TEST_CASE("a reply callback may cancel any number of other calls") {
+  LoopRig rig;
+  rig.handler("t.later", keeps);
+  rig.handler("t.plain", answers);
+  rig.start();
+  std::deque<Replies> all;
+  std::vector<bp_request> open;
+  for (int i = 0; i < 300; ++i) open.push_back(rig.call("t.later", all.emplace_back()));
+  struct Canceller {
+    LoopRig& rig;
+    std::vector<bp_request>& open;
+    static void on_reply(void* user, const bp_answer* answer) {
+      auto& self = *static_cast<Canceller*>(user);
+      for (const bp_request request : self.open) self.rig.expect(self.rig.loop.cancel(request) == BP_OK);
+      self.rig.expect(answer->status == BP_OK);
+    }
+  } canceller{rig, open};
+  bp_submission submission{};
+  submission.struct_size = sizeof submission;
+  submission.name = BP_STR("t.plain");
+  submission.on_reply = Canceller::on_reply;
+  submission.user = &canceller;
+  REQUIRE(rig.loop.submit(submission, nullptr) == BP_OK);
+  for (Replies& each : all) CHECK(each.wait() == std::vector<std::string>{"25:"});
+}
+
+TEST_CASE("a blocking call that is canceled while it waits for a thread never begins") {
+  LoopRig rig;  // has two workers
+  std::promise<void> go_on;
+  auto waits = go_on.get_future().share();
+  std::atomic<int> begun{0};
+  rig.handler(
+      "t.blocks",
+      [&](const bp_call& call) -> bp_handled {
+        ++begun;
+        waits.wait();
+        return answers(call);
+      },
+      BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT);
+  rig.start();
+  Replies first[2];
+  Replies third;
+  for (Replies& each : first) rig.call("t.blocks", each);
+  const bp_request request = rig.call("t.blocks", third);
+  while (begun != 2) std::this_thread::yield();
+  rig.on_thread([] {});
+  CHECK(rig.loop.cancel(request) == BP_OK);
+  CHECK(third.wait() == std::vector<std::string>{"25:"});
+  go_on.set_value();
+  for (Replies& each : first) CHECK(each.wait() == std::vector<std::string>{"0:"});
+  rig.end();
+  CHECK(begun == 2);
+}
