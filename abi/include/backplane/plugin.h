@@ -221,8 +221,10 @@ typedef struct bp_module_entry {
    * [thread: request] [state: instance alive] [suspend: no] */
   void (*instance_destroy)(void* state);
 
-  /* Returns the module's table for the extension `id`, or NULL if the module does not have it.
-   * [thread: any] [state: after init] [suspend: no] */
+  /* Returns the module's own table for the extension `id` ("com.example.gpu/1"), or NULL if the module does not have
+   * it. The host may ask any number of times, after init has returned BP_OK and before it calls deinit. The module owns
+   * the table, which must stay valid and unchanged until deinit returns. `id` is valid until this returns.
+   * [thread: control] [state: after init, before deinit] [suspend: no] */
   const void* (*extension)(const char* id);
 } bp_module_entry;
 
