@@ -2,6 +2,7 @@
 #include "modules/loader.hpp"
 
 #include <algorithm>
+#include <backplane/cbor/head.hpp>
 #include <tuple>
 #include <unordered_set>
 #include <utility>
@@ -66,7 +67,7 @@ Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expec
   Generation* const generation = ready.generation.get();
   generation->path = request.path;
   generation->config = request.config;
-  if (generation->config.empty()) generation->config = {0xa0};  // the empty map
+  if (generation->config.empty()) generation->config = {cbor::empty_map};  // the empty map
   generation->make_data_dir = make_data_dir_;
   generation->manifest = read_manifest(bytes);
   const Manifest& manifest = generation->manifest;

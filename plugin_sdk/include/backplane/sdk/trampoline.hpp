@@ -3,6 +3,8 @@
 // From the C handler to the author's function and back. Nothing unwinds out of here.
 #pragma once
 
+#include <backplane/cbor/head.hpp>
+
 #include "shape.hpp"
 
 namespace backplane::detail {
@@ -23,11 +25,11 @@ struct State {
 /// Reads the payload. For the author's convenience, and a caller's, an empty one stands for an empty map.
 template <class Request>
 Request read_request(View payload) {
-  constexpr std::uint8_t empty_map[] = {0xa0};
+  constexpr std::uint8_t empty_map[] = {cbor::empty_map};
   if constexpr (std::is_same_v<Request, View>) {
     return payload;
   } else if constexpr (std::is_same_v<Request, Nothing>) {
-    if (payload.empty() || (payload.size() == 1 && (payload[0] == 0xa0 || payload[0] == 0xf6))) return {};
+    if (payload.empty() || (payload.size() == 1 && (payload[0] == cbor::empty_map || payload[0] == 0xf6))) return {};
     Decoder decoder(payload);
     const cbor::Item head = decoder.next(cbor::Type::map, "an empty map");
     decoder.pairs(head, [&](std::string_view) { decoder.fail("unknown field; known: none"); });
