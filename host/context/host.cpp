@@ -147,7 +147,7 @@ std::string Host::problem_of(const Manifest& manifest) {
 }
 
 bool Host::on_own_thread() const noexcept {
-  return RequestLoop::on_any_thread() || EventBus::on_any_thread() || watchdog_.on_thread() || control_.on_thread();
+  return RequestThread::runs_handlers() || EventBus::on_any_thread() || watchdog_.on_thread() || control_.on_thread();
 }
 
 std::vector<InstanceHost*> Host::sites() const { return {contexts_.begin(), contexts_.end()}; }

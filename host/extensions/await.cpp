@@ -4,30 +4,29 @@
 #include <backplane/ext/await.h>
 
 #include "extensions/tables.hpp"
-#include "request/loop.hpp"
+#include "request/await_api.hpp"
 #include "support/views.hpp"
 
 namespace backplane::host {
 namespace {
 
 bp_status await_call(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out) noexcept {
-  return RequestLoop::await_call(call, view(name), payload, timeout_ms, out);
+  return await_api::call(call, view(name), payload, timeout_ms, out);
 }
 
 bp_status await_host_call(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out) noexcept {
-  return RequestLoop::await_host_call(call, view(name), payload, timeout_ms, out);
+  return await_api::host_call(call, view(name), payload, timeout_ms, out);
 }
 
 bp_status start_host_call(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms,
                           bp_host_answer_fn on_answer, void* user) noexcept {
-  return RequestLoop::start_host_call(call, view(name), payload, timeout_ms, on_answer, user);
+  return await_api::start_host_call(call, view(name), payload, timeout_ms, on_answer, user);
 }
 
 }  // namespace
 
-const bp_await_api await_api{sizeof(bp_await_api),     0,
-                             RequestLoop::await_sleep, await_call,
-                             await_host_call,          RequestLoop::await_fd,
-                             RequestLoop::check,       start_host_call};
+const bp_await_api await_table{
+    sizeof(bp_await_api), 0, await_api::sleep, await_call, await_host_call, await_api::fd, await_api::check,
+    start_host_call};
 
 }  // namespace backplane::host

@@ -39,6 +39,6 @@ bp_status config_data_dir(bp_module* module, bp_str* path, bp_str* message) noex
 
 }  // namespace
 
-const bp_config_api config_api{sizeof(bp_config_api), 0, config_get, config_data_dir};
+const bp_config_api config_table{sizeof(bp_config_api), 0, config_get, config_data_dir};
 
 }  // namespace backplane::host

@@ -16,6 +16,6 @@ bp_status emit(bp_instance* instance, bp_str name, bp_bytes payload, uint32_t fl
 
 }  // namespace
 
-const bp_event_api event_api{sizeof(bp_event_api), 0, emit};
+const bp_event_api event_table{sizeof(bp_event_api), 0, emit};
 
 }  // namespace backplane::host

@@ -4,14 +4,14 @@
 #include <backplane/ext/fiber.h>
 
 #include "extensions/tables.hpp"
-#include "request/loop.hpp"
+#include "request/fiber_api.hpp"
 
 namespace backplane::host {
 
-const bp_fiber_api fiber_api{sizeof(bp_fiber_api),       0,
-                             RequestLoop::fiber_open,    RequestLoop::fiber_close,
-                             RequestLoop::fiber_create,  RequestLoop::fiber_switch,
-                             RequestLoop::fiber_destroy, RequestLoop::fiber_active,
-                             RequestLoop::fiber_ended};
+const bp_fiber_api fiber_table{sizeof(bp_fiber_api), 0,
+                               fiber_api::open,      fiber_api::close,
+                               fiber_api::create,    fiber_api::switch_to,
+                               fiber_api::destroy,   fiber_api::active,
+                               fiber_api::ended};
 
 }  // namespace backplane::host

@@ -33,6 +33,6 @@ bp_status handle_release(bp_instance* instance, const void* type, uint64_t id) n
 
 }  // namespace
 
-const bp_handle_api handle_api{sizeof(bp_handle_api), 0, handle_put, handle_get, handle_release};
+const bp_handle_api handle_table{sizeof(bp_handle_api), 0, handle_put, handle_get, handle_release};
 
 }  // namespace backplane::host

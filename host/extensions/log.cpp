@@ -24,6 +24,6 @@ void log_write(bp_module* module, int32_t level, bp_str text) noexcept try {
 
 }  // namespace
 
-const bp_log_api log_api{sizeof(bp_log_api), 0, log_enabled, log_write};
+const bp_log_api log_table{sizeof(bp_log_api), 0, log_enabled, log_write};
 
 }  // namespace backplane::host

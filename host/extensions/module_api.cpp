@@ -13,7 +13,7 @@
 #include "extensions/tables.hpp"
 #include "modules/generation.hpp"
 #include "reply/buffer.hpp"
-#include "request/loop.hpp"
+#include "request/reply_api.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
 #include "support/sized.hpp"
@@ -97,7 +97,7 @@ bp_status register_function(bp_module* module, const bp_function_desc* desc) noe
 }
 
 bp_status reply(bp_token token, const bp_answer* answer) noexcept {
-  return covers_core(answer) ? RequestLoop::answer(token, *answer) : BP_INVALID_ARGUMENT;
+  return covers_core(answer) ? reply_api::answer(token, *answer) : BP_INVALID_ARGUMENT;
 }
 
 void fail(bp_module* module, bp_str message) noexcept try {
@@ -115,8 +115,8 @@ const void* extension(const char* id) noexcept {
     const char* id;
     const void* table;
   } all[] = {
-      {BP_EXT_AWAIT, &await_api},   {BP_EXT_EVENT, &event_api},   {BP_EXT_LOG, &log_api},
-      {BP_EXT_CONFIG, &config_api}, {BP_EXT_HANDLE, &handle_api}, {BP_EXT_FIBER, &fiber_api},
+      {BP_EXT_AWAIT, &await_table},   {BP_EXT_EVENT, &event_table},   {BP_EXT_LOG, &log_table},
+      {BP_EXT_CONFIG, &config_table}, {BP_EXT_HANDLE, &handle_table}, {BP_EXT_FIBER, &fiber_table},
   };
   for (const auto& known : all) {
     if (std::strcmp(known.id, id) == 0) return known.table;

@@ -13,11 +13,11 @@
 
 namespace backplane::host {
 
-extern const bp_await_api await_api;
-extern const bp_config_api config_api;
-extern const bp_event_api event_api;
-extern const bp_fiber_api fiber_api;
-extern const bp_handle_api handle_api;
-extern const bp_log_api log_api;
+extern const bp_await_api await_table;
+extern const bp_config_api config_table;
+extern const bp_event_api event_table;
+extern const bp_fiber_api fiber_table;
+extern const bp_handle_api handle_table;
+extern const bp_log_api log_table;
 
 }  // namespace backplane::host

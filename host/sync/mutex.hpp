@@ -24,6 +24,8 @@
 #define BP_REQUIRES(...) BP_THREAD_ATTRIBUTE(requires_capability(__VA_ARGS__))
 #define BP_ACQUIRE(...) BP_THREAD_ATTRIBUTE(acquire_capability(__VA_ARGS__))
 #define BP_RELEASE(...) BP_THREAD_ATTRIBUTE(release_capability(__VA_ARGS__))
+/// Of a function: after it, the capability counts as held.
+#define BP_ASSERT_CAPABILITY(what) BP_THREAD_ATTRIBUTE(assert_capability(what))
 /// Of a function: not looked into, for the reason that stands with it.
 #define BP_NO_THREAD_SAFETY_ANALYSIS BP_THREAD_ATTRIBUTE(no_thread_safety_analysis)
 
