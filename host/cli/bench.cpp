@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <backplane/cbor/head.hpp>
 #include <cstdio>
 
 #include "cli/client.hpp"
@@ -24,7 +25,7 @@ cbor::Bytes payload_of(const Args& args) {
     const std::string bytes = read_input(args.input);
     return {bytes.begin(), bytes.end()};
   }
-  if (args.input.empty()) return {0xa0};  // no parameters: the empty map
+  if (args.input.empty()) return {cbor::empty_map};  // no parameters: the empty map
   return read_payload(args.input);
 }
 

@@ -11,20 +11,9 @@
 #include <optional>
 #include <utility>
 
+#include "support/unique_fd.hpp"
+
 namespace backplane::host::cli {
-
-/// A descriptor that closes itself.
-class Fd {
- public:
-  explicit Fd(int fd = -1) noexcept : fd_(fd) {}
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  ~Fd();
-  int get() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
 
 /// Blocks SIGINT, SIGTERM and, unless it is ignored, SIGHUP in the calling thread, and in those it starts;
 /// returns them.
@@ -42,7 +31,7 @@ class Signals {
   void leave_on_next(int code);
 
  private:
-  Fd fd_;
+  UniqueFd fd_;
 };
 
 /// Rung from any thread, heard by one.
@@ -54,7 +43,7 @@ class Bell {
   int fd() const noexcept { return fd_.get(); }
 
  private:
-  Fd fd_;
+  UniqueFd fd_;
 };
 
 /// Things on their way from a callback to the command's thread.
@@ -89,8 +78,8 @@ enum class Wake { signal, bell, output_closed, timeout };
 /// Waits for the first of these; output_closed only if `watch_output`: nobody reads stdout any more.
 Wake wait(const Signals& signals, const Bell& bell, Deadline deadline, bool watch_output = false);
 
-/// A descriptor that tells when the process ends; -1 if it cannot be watched.
-int watch_process(std::uint64_t pid);
+/// A descriptor that tells when the process ends; none if it cannot be watched.
+UniqueFd watch_process(std::uint64_t pid);
 
 /// Whether the process, from watch_process(), ends before the deadline.
 bool wait_for_end(int process, Deadline deadline);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "support/unique_fd.hpp"
 #include "sync/asymmetric_fence.hpp"
 #include "sync/clock.hpp"
 
@@ -24,7 +25,6 @@ class Waker {
   Waker() = default;
   Waker(const Waker&) = delete;
   Waker& operator=(const Waker&) = delete;
-  ~Waker();
 
   /// Producer, after publishing.
   void wake() noexcept {
@@ -61,7 +61,7 @@ class Waker {
 
   // On a cache line that nobody writes to while the consumer is awake.
   alignas(64) std::atomic<std::uint32_t> state_{awake_state};
-  int fd_ = -1;  // written by the consumer before it first polls, so that who sees `polling` sees it
+  UniqueFd fd_;  // written by the consumer before it first polls, so that who sees `polling` sees it
 };
 
 }  // namespace backplane::host

@@ -32,10 +32,12 @@ class Loader {
  public:
   /// `api` is what modules get. `sites` gives the contexts of this moment. `prepare` makes what
   /// runs a function on the control thread afterwards, called from any thread; it may throw, what it makes
-  /// does not. `made_directory`: see CopyStore.
+  /// does not. `made_directory`: see CopyStore. `make_data_dir` makes the directory of a module if it is missing,
+  /// called from any thread; it may throw Failure.
   Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> sites,
          std::function<std::function<void()>(std::function<void()>)> prepare,
-         std::function<void(const std::filesystem::path&)> made_directory);
+         std::function<void(const std::filesystem::path&)> made_directory,
+         std::function<std::string(const std::string& module)> make_data_dir);
   /// What is loaded stays mapped: the process is about to end.
   ~Loader();
 
@@ -102,6 +104,7 @@ class Loader {
   const bp_host_api& api_;
   std::function<std::vector<InstanceHost*>()> sites_;
   std::function<std::function<void()>(std::function<void()>)> prepare_;
+  std::function<std::string(const std::string& module)> make_data_dir_;
   std::vector<std::filesystem::path> allowed_;
   CopyStore copies_;
   std::vector<std::unique_ptr<Generation>> generations_;  // all that are running, draining or pinned

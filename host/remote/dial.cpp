@@ -19,21 +19,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class Socket {
- public:
-  explicit Socket(int fd) : fd_(fd) {}
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  ~Socket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const noexcept { return fd_; }
-  int release() noexcept { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
 [[noreturn]] void unreachable(const std::string& path, int error) {
   const std::string start = "; start one with `backplane run --socket " + path + "`";
   if (error == ENOENT)
@@ -69,9 +54,9 @@ void check_peer(int fd, const std::string& path) {
                                     "; expected user " + std::to_string(me) + " or root"};
 }
 
-int connect_socket(const std::string& path, std::chrono::milliseconds timeout) {
-  Socket fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (fd.get() < 0) throw Failure{BP_UNREACHABLE, std::string("cannot make a socket: ") + std::strerror(errno)};
+UniqueFd connect_socket(const std::string& path, std::chrono::milliseconds timeout) {
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) throw Failure{BP_UNREACHABLE, std::string("cannot make a socket: ") + std::strerror(errno)};
   // Connecting waits for room in the listener's backlog, and for nothing else; poll() could not tell.
   timeval bound{};
   bound.tv_sec = static_cast<time_t>(timeout.count() / 1000);
@@ -87,7 +72,7 @@ int connect_socket(const std::string& path, std::chrono::milliseconds timeout) {
   if (result != 0 && errno == EAGAIN) timed_out(path, timeout);
   if (result != 0) unreachable(path, errno);
   check_peer(fd.get(), path);
-  return fd.release();
+  return fd;
 }
 
 void send_hello(int fd, const std::string& path) {
@@ -142,7 +127,7 @@ Dialed dial(const std::string& path, std::chrono::milliseconds timeout) {
     throw;
   }
   const Clock::time_point until = Clock::now() + timeout;
-  Socket fd(connect_socket(path, timeout));
+  UniqueFd fd = connect_socket(path, timeout);
   send_hello(fd.get(), path);
   Dialed out;
   try {
@@ -160,7 +145,7 @@ Dialed dial(const std::string& path, std::chrono::milliseconds timeout) {
     if (failure.status == BP_TIMEOUT) timed_out(path, timeout);
     throw;
   }
-  out.socket = fd.release();
+  out.socket = std::move(fd);
   return out;
 }
 

@@ -5,13 +5,14 @@
 #include <cstdint>
 #include <string>
 
+#include "support/unique_fd.hpp"
 #include "wire/frame_buffer.hpp"
 
 namespace backplane::host {
 
 /// A connection on which both sides have said hello.
 struct Dialed {
-  int socket = -1;  ///< the caller's
+  UniqueFd socket;
   wire::FrameBuffer in{wire::default_max_frame};
   std::uint64_t max_frame = 0;  ///< what the host takes
   std::uint64_t pid = 0;        ///< the host's

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "support/unique_fd.hpp"
+
 namespace backplane::host {
 
 /// The lock file beside a socket, with the process id of the host whose place this is. It is what two
@@ -29,7 +31,7 @@ class SocketLock {
   void remove() noexcept;
 
   const std::string path_;
-  int file_ = -1;
+  UniqueFd file_;
 };
 
 /// The socket file of one host.
@@ -43,7 +45,7 @@ class ListeningSocket {
   ~ListeningSocket();
 
   /// The listening descriptor, which is the caller's from now on.
-  int take_descriptor() noexcept;
+  UniqueFd take_descriptor() noexcept;
 
  private:
   void clear_path() const;
@@ -52,7 +54,7 @@ class ListeningSocket {
 
   std::string path_;
   std::shared_ptr<SocketLock> lock_;
-  int socket_ = -1;
+  UniqueFd socket_;
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };
