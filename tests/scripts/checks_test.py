@@ -247,7 +247,7 @@ int main() { return Count().next(); }
         self.write("host/request/count.cpp", self.ROLE % "on_one_thread.assume();")
         self.passes("thread_safety")
         self.write("host/request/count.cpp", self.ROLE % "")
-        self.fails("thread_safety", "host/request/count.cpp:6: writing variable 'value' requires holding role 'on_one_thread'")
+        self.fails("thread_safety", "host/request/count.cpp:7: writing variable 'value' requires holding role 'on_one_thread'")
 
     def test_a_source_that_does_not_compile_is_not_passed_over(self):
         self.write("host/request/count.cpp", SPDX + '#include "support/nothing.hpp"\n')
