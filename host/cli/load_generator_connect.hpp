@@ -5,7 +5,8 @@
 
 namespace backplane::host::cli {
 
-/// A connection to the Unix socket, past the hello if `says_hello`; it is the caller's. Throws CommandFailure.
+/// Connects to the Unix socket, and exchanges hellos if `says_hello`. The caller owns the descriptor. Throws
+/// CommandFailure.
 int connect_to(const std::string& socket, bool says_hello);
 
 }  // namespace backplane::host::cli
