@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls, events, host functions.
+// The C functions for calls, events, host functions and pollers.
 #include <backplane/backplane.h>
 
 #include "embed/guard.hpp"
@@ -36,7 +36,7 @@ bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, uint64_t t
     return status == BP_OK ? BP_OK : set_result(out, status, bp_status_text(status));
   });
   if (submitted != BP_OK) return submitted;
-  // Outside the border: a destroy of the context must not wait for this call, but the other way round.
+  // Wait without pinning the context: destroying it ends this call, so it must not wait for this call.
   return call.wait();
 }
 

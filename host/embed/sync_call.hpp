@@ -15,26 +15,26 @@
 
 namespace backplane::host {
 
-/// The caller of bp_call_sync, who waits for the one terminal reply; on its stack.
+/// One bp_call_sync, on the caller's stack. Waits for the terminal reply.
 class SyncCall {
  public:
-  /// `out` is the caller's, and the request thread's to fill until wait() returns.
+  /// The request thread writes to `out` until wait() returns.
   explicit SyncCall(bp_result* out) noexcept : out_(out) {}
   SyncCall(const SyncCall&) = delete;
   SyncCall& operator=(const SyncCall&) = delete;
 
-  /// The submission's, with this as `user`.
+  /// The reply callback of the submission, with this object as `user`.
   static void on_reply(void* user, const bp_answer* answer) noexcept {
     if (answer->status == BP_STALE || answer->status == BP_PARTIAL) return;
     static_cast<SyncCall*>(user)->done(*answer);
   }
 
-  /// The reply's status, once it is there.
+  /// Waits for the reply, and returns its status.
   bp_status wait() noexcept {
-    // The thread's own: it makes one such call at a time, and what it calls next is like what it called last.
+    // One per thread: a thread makes one such call at a time, and its next call probably takes as long as its last.
     thread_local AdaptiveSpin patience;
     const auto came = [this] { return state_.load(std::memory_order_acquire) == answered; };
-    if (has_woken()) give_way();  // to the request thread, which most likely waits for this core
+    if (has_woken()) give_way();  // the request thread probably waits for this core
     if (!patience.spin(came)) {
       const Nanos begin = now();
       std::uint32_t seen = waiting;
@@ -51,7 +51,7 @@ class SyncCall {
   static constexpr std::uint32_t asleep = 1;
   static constexpr std::uint32_t answered = 2;
 
-  // With the exchange the caller may go, and this with it: after that, only its address is used.
+  // After the exchange, the caller may return and destroy this object. So use only the address after it.
   void done(const bp_answer& answer) noexcept {
     status_ = set_result(out_, answer.status, view(answer.payload), view(answer.message), view(answer.detail));
     std::atomic<std::uint32_t>* const state = &state_;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The ring of events: emitters put under a mutex, the event thread takes without one, and fences order sleep and wake.
 #include "event/queue.hpp"
 
 #include <cstdlib>
@@ -11,18 +13,18 @@
 namespace backplane::host {
 namespace {
 
-// Writes the head of a CBOR text string of up to 65535 bytes, in its shortest form (RFC 8949, 3).
+// Writes the head of a CBOR text string of at most 255 bytes, in its shortest form (RFC 8949, section 3).
 std::size_t text_head(std::uint8_t* out, std::size_t size) noexcept {
   if (size < 24) {
     out[0] = static_cast<std::uint8_t>(0x60 + size);
     return 1;
   }
   out[0] = 0x78;
-  out[1] = static_cast<std::uint8_t>(size);  // a wire name has at most BP_WIRE_NAME_MAX = 128 bytes
+  out[1] = static_cast<std::uint8_t>(size);  // fits: a wire name has at most BP_WIRE_NAME_MAX = 128 bytes
   return 2;
 }
 
-// {"eventType": name, "payload": …}, up to the payload; at most this long.
+// The largest size of {"eventType": name, "payload": …} without the payload item.
 constexpr std::size_t envelope_max = 1 + 10 + 2 + BP_WIRE_NAME_MAX + 8;
 
 std::size_t envelope(std::uint8_t* out, std::string_view name) noexcept {
@@ -41,7 +43,7 @@ std::size_t envelope(std::uint8_t* out, std::string_view name) noexcept {
 
 }  // namespace
 
-// Not value-initialised: slots that are never used never become resident.
+// The slots are not value-initialised, so that unused slots take no memory.
 EventQueue::EventQueue(std::uint32_t capacity, Nanos spin)
     : capacity_(capacity), slots_(std::make_unique_for_overwrite<Slot[]>(capacity)), patience_(spin) {}
 
@@ -112,7 +114,7 @@ std::optional<EventQueue::View> EventQueue::look() noexcept {
 std::optional<EventQueue::View> EventQueue::take() noexcept {
   if (auto event = look()) return event;
   tell_settled();
-  // Once it is closed nothing is put any more, so a last look is the last.
+  // After closing, no event is added, so one last look is enough.
   while (!has_event() && !closed_.load(std::memory_order_acquire)) {
     const auto came = [this] { return has_event() || closed_.load(std::memory_order_relaxed); };
     if (!patience_.spin(came)) sleep();
@@ -126,8 +128,8 @@ void EventQueue::release() noexcept {
   released_.store(released_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
-// Who sleeps says so, and then looks once more; who puts does so, and then looks whether somebody sleeps. With a fence
-// in between on both sides (support/asymmetric_fence.hpp) one of the two sees the other.
+// The event thread sets asleep_, then looks once more. An emitter puts, then reads asleep_. Each side has a fence
+// between its two steps (sync/asymmetric_fence.hpp), so one of the two sees the other.
 void EventQueue::sleep() noexcept {
   const Nanos begin = now();
   asleep_.store(1, std::memory_order_relaxed);
@@ -150,13 +152,13 @@ void EventQueue::close() {
   wake();
 }
 
-// Of this and the event thread, which says that it is done before it looks whether somebody waits for that, one sees
-// the other.
+// This thread sets settling_, then reads done_. The event thread sets done_, then reads settling_. With the fences, one
+// of the two sees the other.
 bool EventQueue::settle(std::chrono::milliseconds timeout) {
   const auto done = [this] { return done_.load(std::memory_order_acquire) == put_.load(std::memory_order_relaxed); };
   MutexLock lock(mutex_);
   settling_.store(true, std::memory_order_relaxed);
-  if (done()) return true;  // without the fence, which interrupts the core that the event thread may be on
+  if (done()) return true;  // avoids the heavy fence, which interrupts the core of the event thread
   heavy_fence();
   return settled_.wait_for(lock, timeout, done);
 }

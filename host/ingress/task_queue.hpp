@@ -7,8 +7,7 @@
 
 namespace backplane::host {
 
-/// Something that another thread wants done on the request thread: an answer to apply, a task to run. The base of what
-/// it is about.
+/// Work that another thread sends to the request thread, for example an answer to apply. Base class.
 struct Task {
   Task* next = nullptr;
   /// Called once, on the request thread. It may free the task.
@@ -17,7 +16,7 @@ struct Task {
 
 using TaskQueue = MpscQueue<Task>;
 
-/// Task that runs a callable, and frees itself.
+/// A task that runs a callable and deletes itself.
 template <class F>
 struct CallableTask final : Task {
   explicit CallableTask(F f) : run(std::move(f)) {

@@ -30,13 +30,13 @@ void Waker::ring(std::uint32_t state) noexcept {
     ::syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
   } else if (state == polling) {
     const std::uint64_t one = 1;
-    // EAGAIN means the counter is full: it is readable then, which is all that is wanted.
+    // Ignore EAGAIN: the counter is full, so the descriptor is readable.
     while (::write(fd_, &one, sizeof one) < 0 && errno == EINTR) {
     }
   }
 }
 
-// FUTEX_WAIT_BITSET, because it takes a point of time of the clock that Nanos counts (futex(2)).
+// Uses FUTEX_WAIT_BITSET, because it takes an absolute time of the clock of Nanos (futex(2)).
 void Waker::sleep(Nanos until) noexcept {
   constexpr Nanos second = 1'000'000'000;
   const ::timespec at{static_cast<std::time_t>(until / second), static_cast<long>(until % second)};

@@ -6,8 +6,8 @@
 
 namespace backplane::host {
 
-/// Begins what BP_EVENT_TYPED promises, {"eventType": name, "payload": …}; the payload's item follows.
-/// For the host's own events: what modules emit is wrapped in the event queue.
+/// Begins the map of a typed event, {"eventType": name, "payload": …}; the payload's item must follow. For events of
+/// the host itself: the event queue wraps the events of modules.
 inline void begin_typed_event(cbor::Writer& out, std::string_view name) {
   out.map(2);
   out.text("eventType");

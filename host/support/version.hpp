@@ -3,7 +3,7 @@
 
 namespace backplane::host {
 
-/// The version of the library and of the executable, which are released together.
+/// The version of the library and the executable, which are released together.
 inline constexpr const char* version = "0.1.0";
 
 }  // namespace backplane::host
