@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Locks the place of a socket against other hosts, replaces a stale socket, binds, and listens.
 #include "server/listening_socket.hpp"
 
 #include <fcntl.h>
@@ -26,7 +28,7 @@ namespace {
 [[noreturn]] void fail_taken(const std::string& path, long pid) {
   const std::string who = pid > 0 ? "another host (process " + std::to_string(pid) + ")" : "another host";
   throw Failure{BP_IO, who + " serves the socket \"" + path +
-                           "\" already; stop that one with `backplane stop --socket " + path +
+                           "\" already; stop that host with `backplane stop --socket " + path +
                            "`, or choose another path with --socket"};
 }
 
@@ -37,10 +39,10 @@ sockaddr_un address(const std::string& path) {
   return out;
 }
 
-/// The process that listens there; 0 if nobody does, and the socket is a stale one.
+/// The process that listens on the socket; 0 if the socket is stale; -1 if the process is unknown.
 long listening_process(const std::string& path) {
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) fail("cannot make a socket", errno, "raise the limit of open files (ulimit -n)");
+  if (fd < 0) fail("cannot create a socket", errno, "raise the limit of open files (ulimit -n)");
   const sockaddr_un to = address(path);
   const int connected = ::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to);
   const int error = errno;
@@ -49,15 +51,15 @@ long listening_process(const std::string& path) {
   if (connected == 0) ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
   ::close(fd);
   if (connected == 0) return peer.pid > 0 ? peer.pid : -1;
-  if (error == EAGAIN) return -1;  // its backlog is full: it lives
+  if (error == EAGAIN) return -1;  // its backlog is full, so a process listens
   if (error == ECONNREFUSED || error == ENOENT) return 0;
-  fail("cannot tell whether a host serves the socket \"" + path + "\"", error,
+  fail("cannot determine whether a host serves the socket \"" + path + "\"", error,
        "remove the file if it is yours, or choose another path with --socket");
 }
 
 constexpr const char* stopping = " stopping\n";
 
-/// Who holds the lock, as the file says.
+/// Refuses because another process holds the lock. The lock file contains its process id.
 [[noreturn]] void fail_locked(const std::string& path, int file) {
   char text[64] = {};
   char* rest = text;
@@ -86,7 +88,7 @@ SocketLock::~SocketLock() { remove(); }
 void SocketLock::say_stopping() noexcept {
   try {
     write(std::to_string(::getpid()) + stopping);
-  } catch (...) {  // then they are told that it serves
+  } catch (...) {  // other hosts then report that this one serves
   }
 }
 
@@ -96,7 +98,7 @@ void SocketLock::write(const std::string& text) {
   }
 }
 
-/// False if the file was removed by its last owner between open and lock: then it locks nothing.
+/// Returns false if the last owner removed the file between open() and flock(). The lock is then useless.
 bool SocketLock::try_lock(const std::string& socket_path) {
   file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file_ < 0) {
@@ -124,7 +126,7 @@ bool SocketLock::try_lock(const std::string& socket_path) {
 
 void SocketLock::remove() noexcept {
   if (file_ < 0) return;
-  ::unlink(path_.c_str());  // while it is held: who opened it in the meantime sees that it is gone
+  ::unlink(path_.c_str());  // before unlocking: a process that has opened the file meanwhile sees that it is removed
   ::close(std::exchange(file_, -1));
 }
 
@@ -143,17 +145,17 @@ ListeningSocket::~ListeningSocket() { remove(); }
 
 int ListeningSocket::take_descriptor() noexcept { return std::exchange(socket_, -1); }
 
-/// With the lock held: a socket that nobody listens on is left from a host that died.
+/// Removes a stale socket of a host that died. The lock must be held.
 void ListeningSocket::clear_path() const {
   struct stat info {};
   if (::lstat(path_.c_str(), &info) != 0) {
     if (errno == ENOENT) return;
-    fail("cannot look at \"" + path_ + "\"", errno, "choose another path with --socket");
+    fail("cannot examine \"" + path_ + "\"", errno, "choose another path with --socket");
   }
   if (!S_ISSOCK(info.st_mode)) {
     throw Failure{BP_IO, "\"" + path_ +
-                             "\" is there and is no socket; it is left alone: remove it yourself, or choose another "
-                             "path with --socket"};
+                             "\" exists and is not a socket, so the host does not replace it; remove it, or choose "
+                             "another path with --socket"};
   }
   if (const long pid = listening_process(path_); pid != 0) fail_taken(path_, pid);
   if (::unlink(path_.c_str()) != 0 && errno != ENOENT) {
@@ -163,8 +165,8 @@ void ListeningSocket::clear_path() const {
 
 void ListeningSocket::bind_and_listen() {
   socket_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (socket_ < 0) fail("cannot make a socket", errno, "raise the limit of open files (ulimit -n)");
-  // On Linux the file gets the mode of the descriptor, less the umask: it is private from its first moment on.
+  if (socket_ < 0) fail("cannot create a socket", errno, "raise the limit of open files (ulimit -n)");
+  // On Linux, the socket file gets the mode of the descriptor, minus the umask. So it is private from the beginning.
   ::fchmod(socket_, 0600);
   const sockaddr_un at = address(path_);
   if (::bind(socket_, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) {
@@ -176,9 +178,13 @@ void ListeningSocket::bind_and_listen() {
     device_ = info.st_dev;
     inode_ = info.st_ino;
   }
-  // A umask may have taken bits away that we need; nothing is added for others.
-  if (::chmod(path_.c_str(), 0600) != 0) fail("cannot set the mode of \"" + path_ + "\"", errno, "try another path");
-  if (::listen(socket_, SOMAXCONN) != 0) fail("cannot listen on \"" + path_ + "\"", errno, "try another path");
+  // The umask may have removed bits that this user needs.
+  if (::chmod(path_.c_str(), 0600) != 0) {
+    fail("cannot set the mode of \"" + path_ + "\"", errno, "choose another path with --socket");
+  }
+  if (::listen(socket_, SOMAXCONN) != 0) {
+    fail("cannot listen on \"" + path_ + "\"", errno, "choose another path with --socket");
+  }
 }
 
 void ListeningSocket::remove() noexcept {

@@ -9,7 +9,7 @@
 
 namespace backplane::host {
 
-/// In a loop that spins: leaves the core's resources to its sibling for a moment.
+/// Call this in a spinning loop. It briefly leaves the core's resources to its hardware sibling.
 inline void relax_core() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -18,12 +18,12 @@ inline void relax_core() noexcept {
 #endif
 }
 
-/// Whatever else waits for this core goes first.
+/// Lets other threads that wait for this core run first.
 inline void give_way() noexcept { ::sched_yield(); }
 
-/// Whoever is to bring what a thread spins for may have been put on this very core, and then cannot as long as it
-/// spins. So it gives way now and then: soon, as that one may just have been woken, and then seldom, because it takes a
-/// third of a microsecond in which nothing is seen.
+/// The thread that a spinning thread waits for may be scheduled on the same core. Then it cannot run while the other
+/// spins. So a spinning thread gives way at times: first early, because the other thread may just have been woken. Then
+/// rarely, because giving way takes a third of a microsecond in which the spinning thread sees nothing.
 class GiveWay {
  public:
   explicit GiveWay(Nanos begin) noexcept : next_(begin + first) {}
@@ -39,9 +39,9 @@ class GiveWay {
   Nanos next_;
 };
 
-/// How long one thread spins for something before it sleeps: a sleep and a wake take many times longer than what is
-/// waited for often does. Each vain spin halves the next one; each useful one, and each sleep that was as short as the
-/// longest spin, restores it. On one core it does not spin.
+/// Spins for a while before a thread sleeps, because sleeping and waking often takes much longer than the wait. Each
+/// spin in vain halves the next one. A useful spin restores the full length, and so does a sleep shorter than that. On
+/// one core it does not spin.
 class AdaptiveSpin {
  public:
   static constexpr Nanos usual = 50'000;
@@ -49,7 +49,7 @@ class AdaptiveSpin {
   explicit AdaptiveSpin(Nanos longest = usual) noexcept
       : longest_(std::thread::hardware_concurrency() == 1 ? 0 : longest), now_(longest_) {}
 
-  /// Whether `came()` was seen to hold.
+  /// Spins until `came()` is true. Returns false if the time is over first.
   template <class F>
   bool spin(F came) noexcept {
     if (now_ < shortest) return false;
@@ -70,7 +70,7 @@ class AdaptiveSpin {
     return false;
   }
 
-  /// What came after a vain spin came after so long a sleep.
+  /// Reports the length of the sleep after a spin in vain.
   void slept(Nanos time) noexcept {
     if (time < longest_) now_ = longest_;
   }

@@ -12,13 +12,13 @@ namespace backplane::host {
 
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t), "a futex is a plain 32-bit word");
 
-/// Sleeps while `word` is `expected`: until it is woken, or for no reason. Only within this process.
+/// Sleeps if `word` equals `expected`, until woken. May also return without a reason. Only within this process.
 inline void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept {
   ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
 }
 
-/// Wakes one that sleeps on the word. The word may be gone already: whoever then sleeps at its place wakes for no
-/// reason.
+/// Wakes one thread that sleeps on the word. The word may already be freed; a thread that sleeps on a new word at the
+/// same address then wakes without a reason.
 inline void futex_wake_one(std::atomic<std::uint32_t>* word) noexcept {
   ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
 }

@@ -13,8 +13,8 @@
 
 namespace backplane::host {
 
-// The latch may be gone by now. The kernel looks for sleepers by the address, and reads nothing there; a sleeper
-// on something else that has come to lie there looks at that once more.
+// The latch may already be freed. The kernel only uses its address to find sleepers, and reads nothing there. A thread
+// that sleeps on a new object at the same address checks its condition again.
 void Latch::wake() noexcept { ::syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0); }
 
 bool Latch::watch(Nanos spin) const noexcept {
@@ -25,11 +25,11 @@ bool Latch::watch(Nanos spin) const noexcept {
       relax_core();
     }
     if (now() >= end) return false;
-    std::this_thread::yield();  // on a busy machine the other may be waiting for this very core
+    std::this_thread::yield();  // on a busy machine, the other thread may be waiting for this core
   }
 }
 
-// FUTEX_WAIT_BITSET, because it takes a point of time of the clock that Nanos counts (futex(2)).
+// Uses FUTEX_WAIT_BITSET, because it takes an absolute time of the clock of Nanos (futex(2)).
 bool Latch::sleep(std::chrono::milliseconds timeout) noexcept {
   constexpr Nanos second = 1'000'000'000;
   const Nanos until = now() + timeout.count() * nanos_per_ms;

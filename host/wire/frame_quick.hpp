@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two frames that traffic is made of, read and written where they lie. What looks in any way unusual is left to
-// the codec of frame.hpp, which also says what is wrong with it.
+// A fast codec for the two most frequent frames, calls and replies with BP_OK. Anything unusual is left to the codec of
+// frame.hpp, which also reports errors.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace backplane::host::wire {
 
 namespace quick {
 
-/// Takes items from a frame's body; each function is false for what is not of its kind, or not all there.
+/// Reads items from a frame's body. Each function returns false for another kind of item, or an incomplete one.
 class Items {
  public:
   explicit Items(View body) noexcept : at_(body.data()), end_(body.data() + body.size()) {}
@@ -32,7 +32,7 @@ class Items {
     return true;
   }
   bool bytes(View& out) noexcept { return string(2, out); }
-  /// ASCII only: whether other text is well-formed takes a longer look.
+  /// Accepts only ASCII, because checking other text takes longer.
   bool text(std::string_view& out) noexcept {
     View found;
     if (!string(3, found)) return false;
@@ -86,7 +86,7 @@ class Items {
   const std::uint8_t* end_;
 };
 
-/// Writes the head of an item in its shortest form; returns where it ends.
+/// Writes the head of an item in its shortest form. Returns its end.
 inline std::uint8_t* head(std::uint8_t* at, unsigned major, std::uint64_t value) noexcept {
   const auto first = static_cast<std::uint8_t>(major << 5);
   if (value < 24) {
@@ -101,7 +101,7 @@ inline std::uint8_t* head(std::uint8_t* at, unsigned major, std::uint64_t value)
 
 }  // namespace quick
 
-/// Whether the body is a call as nearly every one looks; `out` is that call then, else undefined.
+/// Reads a call in its usual form. Returns false for anything else; `out` is then undefined.
 inline bool quick_decode(View body, Call& out) noexcept {
   quick::Items items(body);
   out.target = {};
@@ -109,7 +109,7 @@ inline bool quick_decode(View body, Call& out) noexcept {
          items.bytes(out.payload) && items.uint(out.timeout_ms) && items.uint32(out.flags) && items.at_end();
 }
 
-/// The same of a reply with BP_OK, which has neither message nor detail.
+/// Reads a reply with BP_OK, without message and detail. Returns false for anything else; `out` is then undefined.
 inline bool quick_decode(View body, Reply& out) noexcept {
   quick::Items items(body);
   out.status = BP_OK;
@@ -119,11 +119,11 @@ inline bool quick_decode(View body, Reply& out) noexcept {
          items.byte(0x60) && items.byte(0x40) && items.at_end();
 }
 
-/// Appends the reply with BP_OK that carries this payload, to the byte as encode() does. Throws std::bad_alloc,
-/// leaving `out` as it was.
+/// Appends a reply with BP_OK and this payload, with the same bytes as encode(). Throws std::bad_alloc and leaves `out`
+/// unchanged.
 inline void quick_encode_ok(Bytes& out, std::uint64_t id, View payload) {
   constexpr std::size_t most_heads = header_size + 2 + 9 + 1 + 9;
-  constexpr std::size_t small = 64;  // payloads up to this are appended together with what is around them
+  constexpr std::size_t small = 64;  // up to this size, the payload and the rest are appended in one step
   constexpr std::uint8_t no_message = 0x60;
   constexpr std::uint8_t no_detail = 0x40;
   std::uint8_t frame[most_heads + small + 2];

@@ -172,7 +172,7 @@ TEST_CASE("one connection more than a host takes is told so") {
   {
     const Client a(host.path()), b(host.path()), c(host.path());
     RawPeer peer = RawPeer::connect(host.path());
-    CHECK(farewell(peer).find("serves 3 connections already") != std::string::npos);
+    CHECK(farewell(peer).find("already serves 3 connections") != std::string::npos);
     CHECK(a.served());
   }
   // The places are free again once the host has seen them go.
@@ -322,6 +322,6 @@ TEST_CASE("another user is refused, even where the socket's mode would let it in
   const ssize_t size = ::read(answer[0], bytes, sizeof bytes);
   ::close(answer[0]);
   REQUIRE(size > 0);
-  CHECK(std::string(bytes, static_cast<std::size_t>(size)).find("the peer is user 65534") != std::string::npos);
+  CHECK(std::string(bytes, static_cast<std::size_t>(size)).find("found user 65534 as the peer") != std::string::npos);
   CHECK(Client(host.path()).served());
 }

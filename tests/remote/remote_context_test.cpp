@@ -41,12 +41,12 @@ TEST_CASE("where nobody listens the answer is unreachable, and says what to do")
   const TempDir dir;
   const Failure none = refusal(dir / "s");
   CHECK(none.status == BP_UNREACHABLE);
-  CHECK(none.message.find("there is no such socket") != std::string::npos);
+  CHECK(none.message.find("the socket does not exist") != std::string::npos);
   CHECK(none.message.find("backplane run --socket") != std::string::npos);
   { const RawListener gone(dir / "s"); }
   const Failure stale = refusal(dir / "s");
   CHECK(stale.status == BP_UNREACHABLE);
-  CHECK(stale.message.find("nobody listens") != std::string::npos);
+  CHECK(stale.message.find("no process listens") != std::string::npos);
   std::ofstream(dir / "file") << "x";
   CHECK(refusal(dir / "file").status == BP_UNREACHABLE);
 }
