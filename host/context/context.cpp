@@ -287,13 +287,13 @@ bp_status Context::list(bp_result& result) { return host_.list(result); }
 bp_status Context::status(bp_result& result) { return host_.status(result); }
 
 std::string Context::start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) {
-  return loop_.start_instance(generation, timeout, keep_failed);
+  return loop_.instances().start(generation, timeout, keep_failed);
 }
 
-void Context::retire_instance(Generation& generation) { loop_.retire_instance(generation); }
+void Context::retire_instance(Generation& generation) { loop_.instances().retire(generation); }
 
 void Context::count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) {
-  loop_.count_work(generation, requests, tokens);
+  loop_.instances().count_work(generation, requests, tokens);
 }
 
 bp_status Context::emit(std::string_view name, bp_bytes payload, std::uint32_t flags) {

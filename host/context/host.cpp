@@ -142,7 +142,7 @@ Host::Host(HostOptions options)
 }
 
 bool Host::on_own_thread() const noexcept {
-  return RequestLoop::on_any_thread() || EventBus::on_any_thread() || watchdog_.on_thread() || control_.on_thread();
+  return RequestThread::runs_handlers() || EventBus::on_any_thread() || watchdog_.on_thread() || control_.on_thread();
 }
 
 std::vector<InstanceHost*> Host::sites() const { return {contexts_.begin(), contexts_.end()}; }

@@ -14,7 +14,9 @@
 #include "context/host.hpp"
 #include "modules/instance.hpp"
 #include "reply/buffer.hpp"
-#include "request/loop.hpp"
+#include "request/await_api.hpp"
+#include "request/fiber_api.hpp"
+#include "request/reply_api.hpp"
 #include "support/log.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
@@ -101,7 +103,7 @@ bp_status register_function(bp_module* module, const bp_function_desc* desc) noe
 }
 
 bp_status reply(bp_token token, const bp_answer* answer) noexcept {
-  return covers_core(answer) ? RequestLoop::answer(token, *answer) : BP_INVALID_ARGUMENT;
+  return covers_core(answer) ? reply_api::answer(token, *answer) : BP_INVALID_ARGUMENT;
 }
 
 void fail(bp_module* module, bp_str message) noexcept try {
@@ -116,30 +118,29 @@ void fail(bp_module* module, bp_str message) noexcept try {
 // ---- bp.await/1 ----
 
 bp_status await_call(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out) noexcept {
-  return RequestLoop::await_call(call, view(name), payload, timeout_ms, out);
+  return await_api::call(call, view(name), payload, timeout_ms, out);
 }
 
 bp_status await_host_call(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out) noexcept {
-  return RequestLoop::await_host_call(call, view(name), payload, timeout_ms, out);
+  return await_api::host_call(call, view(name), payload, timeout_ms, out);
 }
 
 bp_status start_host_call(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms,
                           bp_host_answer_fn on_answer, void* user) noexcept {
-  return RequestLoop::start_host_call(call, view(name), payload, timeout_ms, on_answer, user);
+  return await_api::start_host_call(call, view(name), payload, timeout_ms, on_answer, user);
 }
 
-constexpr bp_await_api await_api{sizeof(bp_await_api),     0,
-                                 RequestLoop::await_sleep, await_call,
-                                 await_host_call,          RequestLoop::await_fd,
-                                 RequestLoop::check,       start_host_call};
+constexpr bp_await_api await_table{
+    sizeof(bp_await_api), 0, await_api::sleep, await_call, await_host_call, await_api::fd, await_api::check,
+    start_host_call};
 
 // ---- bp.fiber/1 ----
 
-constexpr bp_fiber_api fiber_api{sizeof(bp_fiber_api),       0,
-                                 RequestLoop::fiber_open,    RequestLoop::fiber_close,
-                                 RequestLoop::fiber_create,  RequestLoop::fiber_switch,
-                                 RequestLoop::fiber_destroy, RequestLoop::fiber_active,
-                                 RequestLoop::fiber_ended};
+constexpr bp_fiber_api fiber_table{sizeof(bp_fiber_api), 0,
+                                   fiber_api::open,      fiber_api::close,
+                                   fiber_api::create,    fiber_api::switch_to,
+                                   fiber_api::destroy,   fiber_api::active,
+                                   fiber_api::ended};
 
 // ---- bp.event/1 ----
 
@@ -221,8 +222,8 @@ const void* extension(const char* id) noexcept {
     const char* id;
     const void* table;
   } all[] = {
-      {BP_EXT_AWAIT, &await_api},   {BP_EXT_EVENT, &event_api},   {BP_EXT_LOG, &log_api},
-      {BP_EXT_CONFIG, &config_api}, {BP_EXT_HANDLE, &handle_api}, {BP_EXT_FIBER, &fiber_api},
+      {BP_EXT_AWAIT, &await_table}, {BP_EXT_EVENT, &event_api},   {BP_EXT_LOG, &log_api},
+      {BP_EXT_CONFIG, &config_api}, {BP_EXT_HANDLE, &handle_api}, {BP_EXT_FIBER, &fiber_table},
   };
   for (const auto& known : all) {
     if (std::strcmp(known.id, id) == 0) return known.table;

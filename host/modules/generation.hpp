@@ -161,6 +161,9 @@ struct Generation {
   const Handler* handler(const Method& method) const noexcept {
     return method.number < handlers.size() ? handlers[method.number] : nullptr;
   }
+  /// The module's own table of the extension `id`; nullptr if it has none, and after deinit. The table is valid until
+  /// deinit. Control thread, after init.
+  const void* extension(const char* id) const;
   std::string label() const;  ///< "echo (generation 2)"
   std::string take_failure();
 };

@@ -24,6 +24,8 @@
 #define BP_REQUIRES(...) BP_THREAD_ATTRIBUTE(requires_capability(__VA_ARGS__))
 #define BP_ACQUIRE(...) BP_THREAD_ATTRIBUTE(acquire_capability(__VA_ARGS__))
 #define BP_RELEASE(...) BP_THREAD_ATTRIBUTE(release_capability(__VA_ARGS__))
+/// For a function: after a call, the capability counts as locked.
+#define BP_ASSERT_CAPABILITY(what) BP_THREAD_ATTRIBUTE(assert_capability(what))
 /// For a function: it is not analysed. A comment must give the reason.
 #define BP_NO_THREAD_SAFETY_ANALYSIS BP_THREAD_ATTRIBUTE(no_thread_safety_analysis)
 

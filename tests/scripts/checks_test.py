@@ -269,6 +269,8 @@ typedef struct table {{
   unsigned size; /* plain, (with parentheses) */
   /* Three. {self.TAGS} */
   int (*three)(int);
+  /* Four. [thread: request] [state: in a handler] [suspend: fiber] */
+  int (*four)(int);
 }} table;
 }}
 """)
@@ -309,7 +311,7 @@ typedef struct table {{
     def test_an_unknown_thread_or_answer_fails(self):
         self.header("/* [thread: any, moon] [state: any] [suspend: no] */\nint f(void);\n"
                     "/* [thread: any] [state: any] [suspend: maybe] */\nint g(void);\n")
-        self.fails("thread_tags", "x.h:2: f has an unknown thread 'moon'", "x.h:4: g has [suspend: maybe]")
+        self.fails("thread_tags", "x.h:2: f has an unknown thread 'moon'", "x.h:4: g has [suspend: maybe] (known: no, fiber, yes)")
 
 
 class Includes(CheckCase):
@@ -386,6 +388,74 @@ class Exports(CheckCase):
         self.build("const int backplane_module = 1;\n")
         os.rename(os.path.join(self.root, "build"), os.path.join(self.root, "elsewhere"))
         self.passes("exports", "--build", os.path.join(self.root, "elsewhere"))
+
+
+class ExportsOfTheLibrary(CheckCase):
+    HEADER = """/* One. */
+BP_EXPORT int bp_one(void);
+typedef void (*bp_callback_fn)(void);
+struct bp_table {
+  int (*member)(void);
+};
+BP_EXPORT int bp_two(int with,
+                     int more);
+"""
+    MAP = "/* TEST_9 { global: bp_nine; }; */\nTEST_1 {\n  global:\n    bp_one;\n%s  local: *;\n};\n"
+    SOURCE = "int bp_one(void) { return 1; }\nint bp_two(int a, int b) { return a + b; }\nint inner;\n"
+
+    def setUp(self):
+        super().setUp()
+        self.write("abi/include/backplane/x.h", self.HEADER)
+        self.compile("plugins/x.so", "const int backplane_module = 1;\n")
+
+    def compile(self, name, source, *options):
+        self.write("x.c", source)
+        path = os.path.join(self.root, "build", name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", path, os.path.join(self.root, "x.c"), *options], check=True)
+
+    def library(self, text, source=SOURCE, linked_with=None):
+        self.write("abi/library.map", text)
+        self.write("linked.map", linked_with or text)
+        self.compile("lib/libbackplane.so", source,
+                     "-Wl,--version-script=" + os.path.join(self.root, "linked.map"), "-Wl,--undefined-version")
+
+    def test_all_that_is_declared_with_its_version_passes(self):
+        self.library(self.MAP % "    bp_two;\n")
+        self.passes("exports")
+
+    def test_a_later_version_may_add_to_an_earlier(self):
+        self.library(self.MAP % "" + "TEST_2 {\n  global: bp_two;\n} TEST_1;\n")
+        self.passes("exports")
+
+    def test_a_function_that_the_map_lacks_fails_where_it_is_declared(self):
+        self.library(self.MAP % "")
+        self.fails("exports", "abi/include/backplane/x.h:7: bp_two is not in abi/library.map")
+
+    def test_a_name_that_no_header_declares_fails(self):
+        self.library(self.MAP % "    bp_two;\n    bp_three;\n")
+        self.fails("exports", "abi/library.map:6: names bp_three, which no header", "does not export bp_three")
+
+    def test_a_pattern_in_place_of_names_fails(self):
+        self.library(self.MAP % "    bp_t*;\n")
+        self.fails("exports", "abi/library.map:5: names bp_t*, which no header", "x.h:7: bp_two is not in")
+
+    def test_a_name_in_two_versions_fails(self):
+        self.library(self.MAP % "    bp_two;\n" + "TEST_2 {\n  global: bp_two;\n} TEST_1;\n",
+                     linked_with=self.MAP % "    bp_two;\n")
+        self.fails("exports", "abi/library.map:9: names bp_two twice")
+
+    def test_a_function_that_the_library_lacks_fails(self):
+        self.library(self.MAP % "    bp_two;\n", "int bp_one(void) { return 1; }\n")
+        self.fails("exports", "libbackplane.so:1: does not export bp_two")
+
+    def test_a_function_without_version_fails(self):
+        self.library(self.MAP % "    bp_two;\n", linked_with="{ global: bp_one; bp_two; local: *; };\n")
+        self.fails("exports", "libbackplane.so:1: exports bp_one with version ''; expected 'TEST_1'")
+
+    def test_another_symbol_fails(self):
+        self.library(self.MAP % "    bp_two;\n", linked_with="TEST_1 { global: bp_one; bp_two; inner; local: *; };\n")
+        self.fails("exports", "libbackplane.so:1: exports inner; expected only what abi/library.map names")
 
 
 if __name__ == "__main__":

@@ -143,8 +143,8 @@ struct Table {
   }
 
   static constexpr bp_host_api api = {
-      sizeof(bp_host_api), BP_ABI_MAJOR, BP_ABI_MINOR, 0,           "0.1.0",     extension, register_handler,
-      register_function,   reply,        buffer_new,   buffer_free, result_free, fail};
+      sizeof(bp_host_api), BP_ABI_MAJOR, BP_ABI_MINOR, 0,           BP_VERSION_STRING, extension, register_handler,
+      register_function,   reply,        buffer_new,   buffer_free, result_free,       fail};
 };
 
 Host::Host(const std::string& path, Bytes config) : config_(std::move(config)) {

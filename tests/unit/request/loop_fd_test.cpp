@@ -25,9 +25,9 @@ struct Pipe {
   UniqueFd in;
 };
 
-LoopRig::Run awaiting(int fd, std::uint32_t events, std::uint64_t timeout_ms) {
+LoopFixture::Run awaiting(int fd, std::uint32_t events, std::uint64_t timeout_ms) {
   return [=](const bp_call& call) -> bp_handled {
-    const bp_status status = RequestLoop::await_fd(call.token, fd, events, timeout_ms);
+    const bp_status status = await_api::fd(call.token, fd, events, timeout_ms);
     reply(call.token, BP_OK, std::to_string(status));
     return BP_DONE;
   };
@@ -66,7 +66,7 @@ std::vector<std::string> ended_with(bp_status status) { return {"0:" + std::to_s
 
 TEST_CASE("handlers wait for one descriptor together, while other requests run, until it is readable") {
   const Pipe pipe;
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
   rig.handler("t.worker", awaiting(pipe.out.get(), BP_FD_READABLE, 0), BP_HANDLER_BLOCKING);
   rig.handler("t.write", [&pipe](const bp_call& call) -> bp_handled {
@@ -74,21 +74,21 @@ TEST_CASE("handlers wait for one descriptor together, while other requests run, 
     return BP_DONE;
   });
   rig.start();
-  Replies waiting[3];
+  SeenReplies waiting[3];
   rig.call("t.fiber", waiting[0]);
   rig.call("t.fiber", waiting[1]);
   rig.call("t.worker", waiting[2]);
   rig.on_thread([] {});
-  for (Replies& each : waiting) CHECK(each.terminal() == 0);
-  Replies written;
+  for (SeenReplies& each : waiting) CHECK(each.terminal() == 0);
+  SeenReplies written;
   rig.call("t.write", written);
   CHECK(written.wait() == std::vector<std::string>{"0:written"});
-  for (Replies& each : waiting) CHECK(each.wait() == ended_with(BP_OK));
+  for (SeenReplies& each : waiting) CHECK(each.wait() == ended_with(BP_OK));
 }
 
 TEST_CASE("a wait for a descriptor ends at its timeout, and at once if it is ready or cannot be waited for") {
   const Pipe pipe;
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.quiet", awaiting(pipe.out.get(), BP_FD_READABLE, 5));
   rig.handler("t.writable", awaiting(pipe.in.get(), BP_FD_WRITABLE, 0));
   rig.handler("t.either", awaiting(pipe.in.get(), BP_FD_READABLE | BP_FD_WRITABLE, 0));
@@ -106,7 +106,7 @@ TEST_CASE("a wait for a descriptor ends at its timeout, and at once if it is rea
                                                      {"t.closed", BP_IO}};
   for (const auto& [name, status] : cases) {
     INFO(name);
-    Replies replies;
+    SeenReplies replies;
     rig.call(name, replies);
     CHECK(replies.wait() == ended_with(status));
   }
@@ -114,23 +114,23 @@ TEST_CASE("a wait for a descriptor ends at its timeout, and at once if it is rea
 
 TEST_CASE("a request that is canceled or past its deadline waits for its descriptor no longer") {
   const Pipe pipe;
-  LoopRig rig;
+  LoopFixture rig;
   std::atomic<int> begun{0};
   std::atomic<bp_status> seen{BP_OK};
   rig.handler("t.wait", [&](const bp_call& call) -> bp_handled {
     ++begun;
-    seen = RequestLoop::await_fd(call.token, pipe.out.get(), BP_FD_READABLE, 0);
+    seen = await_api::fd(call.token, pipe.out.get(), BP_FD_READABLE, 0);
     return BP_DONE;
   });
   rig.start();
-  Replies canceled;
+  SeenReplies canceled;
   const bp_request request = rig.call("t.wait", canceled);
   while (begun == 0) std::this_thread::yield();
   CHECK(rig.loop.cancel(request) == BP_OK);
   CHECK(canceled.wait() == std::vector<std::string>{std::to_string(BP_CANCELED) + ":"});
   begun = 0;
   for (std::uint64_t timeout_ms = 5; begun == 0; timeout_ms *= 2) {  // a busy machine may not begin it in time
-    Replies late;
+    SeenReplies late;
     rig.call("t.wait", late, {}, timeout_ms);
     CHECK(late.wait() == std::vector<std::string>{std::to_string(BP_DEADLINE) + ":"});
   }
@@ -139,12 +139,12 @@ TEST_CASE("a request that is canceled or past its deadline waits for its descrip
 
 TEST_CASE("a poller's descriptor is waited for beside those of handlers") {
   const Pipe pipe;
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
   rig.start();
   Looker looker;
   const bp_poller poller = looker.poller();
-  Replies waiting;
+  SeenReplies waiting;
   rig.call("t.fiber", waiting);
   rig.on_thread([] {});
   REQUIRE_FALSE(rig.loop.set_poller(&poller));
@@ -161,12 +161,12 @@ TEST_CASE("a poller's descriptor is waited for beside those of handlers") {
 
 TEST_CASE("a poller's descriptor is waited for also if it has the number of the one before") {
   const Pipe pipe;
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
   rig.start();
   Looker looker;
   const bp_poller poller = looker.poller();
-  Replies waiting;
+  SeenReplies waiting;
   rig.call("t.fiber", waiting);
   rig.on_thread([] {});
   REQUIRE_FALSE(rig.loop.set_poller(&poller));

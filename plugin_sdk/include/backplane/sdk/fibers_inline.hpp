@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of fibers.hpp that runs when a fiber ends, or a switch fails.
+// The part of fibers.hpp that runs when a fiber ends or a switch fails.
 #pragma once
 
 #include "fibers.hpp"
@@ -22,8 +22,8 @@ inline bp_status detail::FiberBody::enter(void* argument) noexcept {
     error = std::current_exception();
     status = BP_EXCEPTION;
   }
-  // Here and not in release(): it may hold a Fiber, or whatever else switches once more at its end. So the
-  // error is noted after it.
+  // Here and not in release(): what the body holds may switch again when it is destroyed, such as a Fiber. So the
+  // error is noted after that.
   self.over_ = true;
   self.clear();
   if (error != nullptr) {
@@ -42,10 +42,10 @@ inline void detail::FiberBody::release(void* argument) noexcept {
   }
 }
 
-/// In main: the fiber of whose end a switch told that gave `status`; 0: of none's, the switch itself failed.
+/// In main: the fiber whose end made a switch return `status`. 0: no fiber ended, the switch itself failed.
 inline std::uint64_t Fibers::take_end(bp_status status) noexcept {
   bp_status how = BP_OK;
-  // Not yet who: that would count as having asked, also of an entry that returned before, and of which nobody knows.
+  // Without the id: passing one counts as asking, also about an earlier entry that returned unnoticed.
   if (api_->ended(token_, nullptr, &how) != BP_OK || how != status) return BP_FIBER_MAIN;
   const std::uint64_t id = ended();
   if (id == last_end_) return BP_FIBER_MAIN;
@@ -66,7 +66,7 @@ inline void Fibers::failed(bp_status status, std::uint64_t target) {
 
 inline void Fibers::failed_unwinding(bp_status status, std::uint64_t target) noexcept {
   failed_quietly(status);
-  if (status == BP_CANCELED || status == BP_ENTRY_RETURNED) return;  // the host tells of the latter
+  if (status == BP_CANCELED || status == BP_ENTRY_RETURNED) return;  // the host reports BP_ENTRY_RETURNED
   try {
     log(Level::warn, "a switch to fiber ", target, " while an exception unwinds the caller: ", status_name(status));
   } catch (...) {  // no memory for the text

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BACKPLANE_MODULE: the manifest, the interface and the entry, all from one list.
+// BACKPLANE_MODULE: makes the manifest, the interface and the entry from one list.
 #pragma once
 
 #include "entries.hpp"
 
 namespace backplane {
 
-/// The class of a module that keeps no state: BACKPLANE_MODULE(backplane::Stateless, …).
+/// The class for a module without state: BACKPLANE_MODULE(backplane::Stateless, …).
 struct Stateless {};
 
 namespace detail {
 
-/// Why init or instance_create failed, for the operator.
+/// Tells the host why init or instance_create failed. Call it only inside a catch block.
 inline bp_status fail_exception(const bp_host_api* api, bp_module* module) noexcept {
   const auto tell = [&](bp_status status, std::string_view message) {
     api->fail(module, str(message));
@@ -52,7 +52,7 @@ constexpr bool entry_in_scope(std::string_view module) {
   return !Entry::in_module_scope || belongs_to(Entry::name.view(), module);
 }
 
-/// Whether two entries share a kind and a name.
+/// Whether all wire names in the list are different.
 template <class... Entries>
 constexpr bool names_differ() {
   constexpr std::size_t count = sizeof...(Entries);
@@ -129,7 +129,7 @@ using Module = ModuleOf<Class, name, version, std::remove_cv_t<decltype(entries)
 }  // namespace detail
 }  // namespace backplane
 
-/// At file scope, once in a module: its class, name and version, then its entries:
+/// Defines the module: its class, name and version, then its entries. Use it once, at file scope:
 ///   BACKPLANE_MODULE(Echo, "echo", "1.0.0", backplane::handler<"echo.shout", &Echo::shout>)
 #define BACKPLANE_MODULE(Class, module_name, module_version, ...)                                                     \
   namespace {                                                                                                         \
