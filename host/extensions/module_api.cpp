@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The core table of functions for modules, and the tables of the extensions in abi/include/backplane/ext.
 #include "extensions/module_api.hpp"
 
 #include <backplane/ext/await.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// JSON to CBOR and back: the mapping, its forms, and the errors.
 #include <catch2/catch.hpp>
 #include <initializer_list>
 #include <string>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The codec of frames: bytes on the wire, round trips, and refusals of malformed frames.
 #include "wire/frame.hpp"
 
 #include <backplane/cbor/reader.hpp>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// ListeningSocket and SocketLock: modes, stale sockets, other files in the way, and competing hosts.
 #include "server/listening_socket.hpp"
 
 #include <sys/socket.h>
