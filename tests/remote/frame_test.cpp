@@ -159,7 +159,7 @@ TEST_CASE("a frame of the wrong shape is refused with what was found and what wa
   CHECK(refusal(bytes_of({0x83, 0x04, 0x07, 0x61, 0xff})).find("UTF-8") != std::string::npos);
   CHECK(refusal(bytes_of({0x86, 1, 0x64, 'h', 't', 't', 'p', 1, 0x60, 1, 1})).find("expected \"backplane\"") !=
         std::string::npos);
-  CHECK(refusal(wire::Bytes{}).find("ends in the middle") != std::string::npos);
+  CHECK(refusal(wire::Bytes{}).find("ends too early") != std::string::npos);
 }
 
 TEST_CASE("one read brings many frames, and the ends of frames that began before") {

@@ -70,7 +70,7 @@ TEST_CASE("a listener that is no Backplane host is told from one") {
   wire::encode(event, wire::Event{1, 0, "a.b", {}});
   const std::array<std::pair<std::string, std::string>, 7> cases{{
       {"HTTP/1.1 400 Bad Request\r\n\r\n", "a frame of 1213486160 bytes"},
-      {std::string("\0\0\0\1\x1c", 5), "no well-formed CBOR"},
+      {std::string("\0\0\0\1\x1c", 5), "not well-formed CBOR"},
       {std::string("\0\0\0\1\xff", 5), "begins with end; expected an array"},
       {"", "closed the connection without a hello"},
       {std::string(newer.begin(), newer.end()), "version 2"},
