@@ -30,7 +30,10 @@ constexpr std::uint64_t max_timeout_ms = std::uint64_t{1000} * 60 * 60 * 24 * 36
 
 UniqueFd make_eventfd() {
   UniqueFd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!fd) throw Failure{BP_UNREACHABLE, std::string("cannot make an eventfd: ") + std::strerror(errno)};
+  if (!fd) {
+    throw Failure{BP_UNREACHABLE, std::string("cannot create an eventfd: ") + std::strerror(errno) +
+                                      "; raise the limit of open files (ulimit -n)"};
+  }
   return fd;
 }
 

@@ -58,8 +58,11 @@ void check_peer(int fd, const std::string& path) {
 
 UniqueFd connect_socket(const std::string& path, std::chrono::milliseconds timeout) {
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) throw Failure{BP_UNREACHABLE, std::string("cannot make a socket: ") + std::strerror(errno)};
-  // Connecting waits for room in the listener's backlog, and for nothing else; poll() could not tell.
+  if (!fd) {
+    throw Failure{BP_UNREACHABLE, std::string("cannot create a socket: ") + std::strerror(errno) +
+                                      "; raise the limit of open files (ulimit -n)"};
+  }
+  // connect() only waits for room in the listener's backlog. poll() cannot wait for that, so set a timeout.
   timeval bound{};
   bound.tv_sec = static_cast<time_t>(timeout.count() / 1000);
   bound.tv_usec = static_cast<suseconds_t>(timeout.count() % 1000 * 1000);
