@@ -111,6 +111,7 @@ void RequestLoop::end_all_instances() {
 // What a context that rests does not keep.
 void RequestLoop::give_back() noexcept {
   poller_.set(nullptr);
+  reactor_.unwatch();
   while (parked_count_ > resting_fibers) {
     delete std::exchange(parked_, parked_->next);
     --parked_count_;

@@ -159,7 +159,7 @@ void RequestLoop::wait() {
     bool told_asleep = false;  // the poller, which has found nothing
     const auto may_sleep = [&] { return nothing_waits() && (told_asleep = !poller_.look(BP_POLL_SLEEPS)); };
     if (reactor_.waits_for_fds()) {
-      reactor_.watch(poller_.any() ? poller_.fd() : -1);
+      poller_.watch_in(reactor_);
       waker_.about_to_poll();
       if (may_sleep()) reactor_.wait(until);
       waker_.drain();

@@ -330,8 +330,9 @@ typedef struct bp_poller {
 } bp_poller;
 
 /* Gives a context its poller, in the stead of an earlier one, or takes it away (NULL). When this returns, the old one
- * is not called any more (called from it, the running call is the last), and its descriptor may be closed. It never
- * waits for a handler. BP_OK; BP_INVALID_ARGUMENT; BP_NOT_FOUND if there was none to take away;
+ * is not called any more (called from it, the running call is the last), and its descriptor may be closed. The host may
+ * have a duplicate of the descriptor until its request thread next runs. Call shutdown(2) if the peer must see the end
+ * at once. It never waits for a handler. BP_OK; BP_INVALID_ARGUMENT; BP_NOT_FOUND if there was none to take away;
  * BP_NOT_SUPPORTED on a connected context; BP_OUT_OF_MEMORY.
  * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_poller_set(bp_context ctx, const bp_poller* poller);
