@@ -16,7 +16,7 @@ using namespace backplane::host;
 namespace {
 
 /// Until what was submitted before has begun: a turn takes tasks first, and then calls.
-void let_begin(LoopRig& rig) {
+void let_begin(LoopFixture& rig) {
   for (int i = 0; i < 2; ++i) rig.on_thread([] {});
 }
 
@@ -205,26 +205,26 @@ TEST_CASE("a poller's descriptor is waited for also if it has the number of the 
 TEST_CASE("a handler's wait may get the number of a poller's descriptor that was taken away and closed") {
   const Pipe first;
   const Pipe second;
-  LoopRig rig;
+  LoopFixture rig;
   std::atomic<bool> kept{false};
   std::atomic<bool> go_on{false};
   rig.handler("t.first", awaiting(first.out.get(), BP_FD_READABLE, 0));
   rig.handler("t.second", [&](const bp_call& call) -> bp_handled {
     kept = true;
     while (!go_on) std::this_thread::yield();
-    const bp_status status = RequestLoop::await_fd(call.token, second.out.get(), BP_FD_READABLE, 0);
+    const bp_status status = await_api::fd(call.token, second.out.get(), BP_FD_READABLE, 0);
     reply(call.token, BP_OK, std::to_string(status));
     return BP_DONE;
   });
   rig.start();
-  Replies waiting;
+  SeenReplies waiting;
   rig.call("t.first", waiting);
   let_begin(rig);  // from now on the thread sleeps in the reactor
   auto looker = std::make_unique<Looker>();
   const bp_poller poller = looker->poller();
   REQUIRE_FALSE(rig.loop.set_poller(&poller));
   while (!looker->asleep) std::this_thread::yield();
-  Replies replies;
+  SeenReplies replies;
   rig.call("t.second", replies);
   while (!kept) std::this_thread::yield();
   REQUIRE(rig.loop.set_poller(nullptr));  // while the thread comes round to nothing
@@ -260,7 +260,7 @@ struct PipePoller {
 };
 
 /// A thread that sleeps in the reactor and watches the poller.
-void start_watching(LoopRig& rig, const Pipe& pipe, Replies& waiting, PipePoller& watched) {
+void start_watching(LoopFixture& rig, const Pipe& pipe, SeenReplies& waiting, PipePoller& watched) {
   ::signal(SIGPIPE, SIG_IGN);
   rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
   rig.start();
@@ -276,9 +276,9 @@ void start_watching(LoopRig& rig, const Pipe& pipe, Replies& waiting, PipePoller
 
 TEST_CASE("a poller's descriptor is closed for good once it is taken away and the thread has run") {
   const Pipe pipe;
-  Replies waiting;
+  SeenReplies waiting;
   PipePoller watched;
-  LoopRig rig;
+  LoopFixture rig;
   start_watching(rig, pipe, waiting, watched);
   REQUIRE(rig.loop.set_poller(nullptr));
   watched.pipe.out.reset();
@@ -290,9 +290,9 @@ TEST_CASE("a poller's descriptor is closed for good once it is taken away and th
 
 TEST_CASE("a poller's descriptor is closed for good once its context has ended") {
   const Pipe pipe;
-  Replies waiting;
+  SeenReplies waiting;
   PipePoller watched;
-  LoopRig rig;
+  LoopFixture rig;
   start_watching(rig, pipe, waiting, watched);
   REQUIRE(pipe.write());
   CHECK(waiting.wait() == ended_with(BP_OK));
@@ -305,9 +305,9 @@ TEST_CASE("a poller's descriptor is closed for good once its context has ended")
 
 TEST_CASE("a poller whose descriptor cannot be watched is called all the same") {
   const Pipe pipe;
-  Replies waiting;
+  SeenReplies waiting;
   Looker looker;
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
   rig.start();
   rig.call("t.fiber", waiting);
