@@ -24,7 +24,8 @@ class LoaderFixture {
       : loader_(
             registry_, module_api(), [] { return std::vector<InstanceHost*>(); },
             [this](std::function<void()> job) { return control_.prepare(std::move(job)); },
-            [this](const std::filesystem::path& made) { copies_ = made; }) {}
+            [this](const std::filesystem::path& made) { copies_ = made; },
+            [](const std::string&) { return std::string(); }) {}
   LoaderFixture(const LoaderFixture&) = delete;
   LoaderFixture& operator=(const LoaderFixture&) = delete;
   ~LoaderFixture() { std::filesystem::remove_all(copies_); }
