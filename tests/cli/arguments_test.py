@@ -163,7 +163,7 @@ class CheckConfig(Case):
             (f"[modules.desk]\npath = '{DESK}'\nload = 'no'\n", ["modules.desk.load: found a string, expected true or false"]),
             (f"[modules.desk]\npath = '{DESK}'\nconfig = 1\n", ["modules.desk.config: found an integer, expected a table"]),
             (f"[modules.chair]\npath = '{DESK}'\n", ['is the module "desk", expected "chair"']),
-            ("[modules.chair]\n", ['there is no file of the module "chair"']),
+            ("[modules.chair]\n", ['found no file for the module "chair"']),
             ("module_dirs = ['nowhere']\n", ["host.toml:1:16: cannot read the module directory", "nowhere"]),
             ("log_level = 'loud'\n", ['host.toml:1:13: log_level: found "loud", expected trace, debug']),
             ("allowed_dirs = ['.', 'nowhere']\n", ["host.toml:1:22: allowed_dirs: found ", "/nowhere", "no directory"]),
