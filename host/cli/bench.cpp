@@ -2,6 +2,7 @@
 //
 // `backplane bench`: makes the Load that the arguments describe, runs the load generator, and prints its report.
 #include <algorithm>
+#include <backplane/cbor/head.hpp>
 #include <cstdio>
 
 #include "cli/client.hpp"
@@ -26,7 +27,7 @@ cbor::Bytes payload_of(const Args& args) {
     const std::string bytes = read_input(args.input);
     return {bytes.begin(), bytes.end()};
   }
-  if (args.input.empty()) return {0xa0};  // no parameters: the empty map
+  if (args.input.empty()) return {cbor::empty_map};  // no parameters: the empty map
   return read_payload(args.input);
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <backplane/cbor/head.hpp>
 
 #include "cli/client.hpp"
 #include "cli/command.hpp"
@@ -50,7 +51,7 @@ cbor::Bytes make_payload(const Args& args) {
     const std::string bytes = read_input(args.input);
     return {bytes.begin(), bytes.end()};
   }
-  if (args.input.empty()) return {0xa0};  // no parameters: the empty map
+  if (args.input.empty()) return {cbor::empty_map};  // no parameters: the empty map
   return read_payload(args.input);
 }
 

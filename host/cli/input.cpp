@@ -12,6 +12,7 @@
 #include "cli/failure.hpp"
 #include "cli/json/json.hpp"
 #include "cli/output.hpp"
+#include "support/unique_fd.hpp"
 
 namespace backplane::host::cli {
 namespace {
@@ -39,13 +40,9 @@ std::string read_input(const std::string& operand) {
 }
 
 std::string read_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw usage(cat("cannot open \"", path, "\": ", std::strerror(errno)));
-  struct Closer {
-    int fd;
-    ~Closer() { ::close(fd); }
-  } closer{fd};
-  return read_all(fd, cat("\"", path, "\""));
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) throw usage(cat("cannot open \"", path, "\": ", std::strerror(errno)));
+  return read_all(fd.get(), cat("\"", path, "\""));
 }
 
 namespace {

@@ -20,6 +20,7 @@
 #include "cli/load_generator_wire.hpp"
 #include "cli/output.hpp"
 #include "cli/wait.hpp"
+#include "support/unique_fd.hpp"
 #include "sync/clock.hpp"
 
 namespace backplane::host::cli {
@@ -33,15 +34,15 @@ constexpr std::uint64_t progress_ns = 5'000'000'000;  // runs shorter than this 
 /// One connection: its buffers, and the time at which each open call was sent.
 template <class Wire>
 struct Link {
-  Link(int fd, Wire with, const Load& load)
-      : socket(fd),
+  Link(UniqueFd fd, Wire with, const Load& load)
+      : socket(std::move(fd)),
         wire(std::move(with)),
         in(in_size),
         out(std::max(out_size, wire.request_size())),
         sent_at(load.in_flight),
         room(load.in_flight) {}
 
-  Fd socket;
+  UniqueFd socket;
   Wire wire;
   std::vector<std::uint8_t> in, out;
   std::size_t in_begin = 0, in_end = 0, out_begin = 0, out_end = 0;
@@ -238,7 +239,7 @@ class Generator {
   const Load& load_;
   Signals signals_;
   std::vector<std::unique_ptr<Link<Wire>>> links_;
-  Fd epoll_;
+  UniqueFd epoll_;
   LoadReport report_;
   Histogram latency_;
   std::uint64_t begun_ = 0, open_ = 0;

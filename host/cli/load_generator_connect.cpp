@@ -53,9 +53,9 @@ void say_hello(int fd, const std::string& socket) {
 
 }  // namespace
 
-int connect_to(const std::string& socket, bool says_hello) {
+UniqueFd connect_to(const std::string& socket, bool says_hello) {
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (fd.get() < 0) throw failed(socket, std::strerror(errno));
+  if (!fd) throw failed(socket, std::strerror(errno));
   sockaddr_un to{};
   to.sun_family = AF_UNIX;
   if (socket.size() >= sizeof to.sun_path) {
@@ -70,7 +70,7 @@ int connect_to(const std::string& socket, bool says_hello) {
     throw failed(socket, std::strerror(errno));
   }
   if (says_hello) say_hello(fd.get(), socket);
-  return fd.release();
+  return fd;
 }
 
 }  // namespace backplane::host::cli

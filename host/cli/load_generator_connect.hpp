@@ -3,10 +3,11 @@
 
 #include <string>
 
+#include "support/unique_fd.hpp"
+
 namespace backplane::host::cli {
 
-/// Connects to the Unix socket, and exchanges hellos if `says_hello`. The caller owns the descriptor. Throws
-/// CommandFailure.
-int connect_to(const std::string& socket, bool says_hello);
+/// A connection to the Unix socket, past the hello if `says_hello`. Throws CommandFailure.
+UniqueFd connect_to(const std::string& socket, bool says_hello);
 
 }  // namespace backplane::host::cli

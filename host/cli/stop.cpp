@@ -16,14 +16,14 @@ int run_stop(const Args& args) {
   check(bp_host_status(client.context(), result.out()), result, exit_code);
   const Value report = Value::read(result.payload());
   const std::string& pid = report["pid"].text();
-  const Fd process(watch_process(report["pid"].number()));
+  const UniqueFd process = watch_process(report["pid"].number());
 
   const bp_status status = bp_host_stop(client.context());
   if (status != BP_OK) throw CommandFailure{exit_code(status), status, bp_status_text(status)};
   const std::uint64_t timeout = args.timeout.value_or(default_timeout_ms);
   const Deadline deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout);
-  const bool gone = process.get() >= 0 && wait_for_end(process.get(), deadline);
-  if (process.get() >= 0 && !gone && timeout != 0) {
+  const bool gone = process && wait_for_end(process.get(), deadline);
+  if (process && !gone && timeout != 0) {
     throw CommandFailure{
         exit_timeout,
         BP_TIMEOUT,

@@ -50,10 +50,6 @@ int remaining_ms(Deadline deadline) {
 
 }  // namespace
 
-Fd::~Fd() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 sigset_t block_ending_signals() {
   const sigset_t set = ending_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
@@ -102,9 +98,10 @@ Wake wait(const Signals& signals, const Bell& bell, Deadline deadline, bool watc
   }
 }
 
-int watch_process(std::uint64_t pid) {
-  // syscall(), because the header of glibc 2.36 declares pidfd_open() for C only.
-  return pid == 0 || pid > INT_MAX ? -1 : static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0));
+UniqueFd watch_process(std::uint64_t pid) {
+  // By number: the header of glibc 2.36 declares pidfd_open() for C only.
+  if (pid == 0 || pid > INT_MAX) return {};
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0)));
 }
 
 bool wait_for_end(int process, Deadline deadline) {

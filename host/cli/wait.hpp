@@ -11,23 +11,12 @@
 #include <optional>
 #include <utility>
 
+#include "support/unique_fd.hpp"
+
 namespace backplane::host::cli {
 
-/// A descriptor that closes itself.
-class Fd {
- public:
-  explicit Fd(int fd = -1) noexcept : fd_(fd) {}
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  ~Fd();
-  int get() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
-
-/// Blocks the ending signals in the calling thread and in all threads it starts later, and returns them. They are
-/// SIGINT, SIGTERM and, unless it is ignored, SIGHUP.
+/// Blocks SIGINT, SIGTERM and, unless it is ignored, SIGHUP in the calling thread, and in those it starts;
+/// returns them.
 sigset_t block_ending_signals();
 
 /// A descriptor that receives the ending signals. Create it before any thread starts: it blocks the signals in the
@@ -42,7 +31,7 @@ class Signals {
   void leave_on_next(int code);
 
  private:
-  Fd fd_;
+  UniqueFd fd_;
 };
 
 /// Any thread may ring(). One thread polls fd() and calls silence().
@@ -54,7 +43,7 @@ class Bell {
   int fd() const noexcept { return fd_.get(); }
 
  private:
-  Fd fd_;
+  UniqueFd fd_;
 };
 
 /// A queue from callbacks on other threads to the command's thread.
@@ -89,8 +78,8 @@ enum class Wake { signal, bell, output_closed, timeout };
 /// Waits for the first of these. With `watch_output`, also waits for stdout to be closed by its reader.
 Wake wait(const Signals& signals, const Bell& bell, Deadline deadline, bool watch_output = false);
 
-/// A descriptor that becomes readable when the process ends; -1 if the process cannot be watched.
-int watch_process(std::uint64_t pid);
+/// A descriptor that tells when the process ends; none if it cannot be watched.
+UniqueFd watch_process(std::uint64_t pid);
 
 /// Waits for the end of a process from watch_process(). Returns false if the deadline passes first.
 bool wait_for_end(int process, Deadline deadline);

@@ -17,6 +17,7 @@
 #include "context/context.hpp"
 #include "context/status_report.hpp"
 #include "extensions/module_api.hpp"
+#include "modules/manifest.hpp"
 #include "modules/reports.hpp"
 #include "support/log.hpp"
 #include "support/names.hpp"
@@ -136,9 +137,19 @@ Host::Host(HostOptions options)
       loader_(
           registry_, module_api(), [this] { return sites(); },
           [this](std::function<void()> job) { return control_.prepare(std::move(job)); },
-          [](const fs::path& made) { temporary_dirs.add(made); }) {
+          [](const fs::path& made) { temporary_dirs.add(made); },
+          [this](const std::string& module) { return module_data_dir(module); }) {
   loader_.allow(options_.module_dirs);
   resting_.reserve(most_resting);
+}
+
+std::string Host::problem_of(const Manifest& manifest) {
+  try {
+    check_needs(manifest, module_api().extension);
+    return {};
+  } catch (Failure& failure) {
+    return std::move(failure.message);
+  }
 }
 
 bool Host::on_own_thread() const noexcept {

@@ -39,6 +39,9 @@ class Host {
   /// Implements bp_host_configure. BP_NOT_SUPPORTED if the host already exists.
   static bp_status configure(const bp_host_options& options, std::string& why);
 
+  /// Why this host would refuse a module of that manifest; empty if it would not. Needs no host.
+  static std::string problem_of(const Manifest& manifest);
+
   Registry& registry() noexcept { return registry_; }
   Workers& workers() noexcept { return workers_; }
   Watchdog& watchdog() noexcept { return watchdog_; }
@@ -66,12 +69,11 @@ class Host {
   bp_status list(bp_result& result);
   bp_status status(bp_result& result);
 
-  /// The data directory of a module; creates it if it does not exist. Throws Failure (BP_IO).
-  std::string module_data_dir(const std::string& module);
-
  private:
   explicit Host(HostOptions options);
 
+  /// A directory of the module's own. Throws Failure (BP_IO). Any thread.
+  std::string module_data_dir(const std::string& module);
   bool report_ending(const Loader::Ending& ending, std::uint32_t timeout_ms, std::vector<std::uint8_t>& report);
   template <class F>
   auto run_load(F load) -> decltype(load());

@@ -7,7 +7,6 @@
 
 #include "context/host.hpp"
 #include "embed/fork_guard.hpp"
-#include "extensions/module_api.hpp"
 #include "modules/file.hpp"
 #include "modules/manifest.hpp"
 #include "reply/buffer.hpp"
@@ -93,13 +92,7 @@ bp_status bp_module_inspect(const char* path, bp_result* result) {
   if (path == nullptr || result == nullptr) return BP_INVALID_ARGUMENT;
   try {
     const Manifest manifest = read_manifest(read_any_file(path));
-    std::string problem;
-    try {
-      check_needs(manifest, module_api().extension);
-    } catch (const Failure& failure) {
-      problem = failure.message;
-    }
-    return set_result(result, BP_OK, report(manifest, path, problem));
+    return set_result(result, BP_OK, report(manifest, path, Host::problem_of(manifest)));
   } catch (const Failure& failure) {
     return set_result(result, failure.status, std::string(path) + ": " + failure.message);
   } catch (const std::exception& error) {

@@ -5,47 +5,18 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
+#include "support/typed_event.hpp"
 #include "sync/asymmetric_fence.hpp"
 #include "sync/futex.hpp"
 #include "sync/mutex.hpp"
 
 namespace backplane::host {
-namespace {
-
-// Writes the head of a CBOR text string of at most 255 bytes, in its shortest form (RFC 8949, section 3).
-std::size_t text_head(std::uint8_t* out, std::size_t size) noexcept {
-  if (size < 24) {
-    out[0] = static_cast<std::uint8_t>(0x60 + size);
-    return 1;
-  }
-  out[0] = 0x78;
-  out[1] = static_cast<std::uint8_t>(size);  // fits: a wire name has at most BP_WIRE_NAME_MAX = 128 bytes
-  return 2;
-}
-
-// The largest size of {"eventType": name, "payload": …} without the payload item.
-constexpr std::size_t envelope_max = 1 + 10 + 2 + BP_WIRE_NAME_MAX + 8;
-
-std::size_t envelope(std::uint8_t* out, std::string_view name) noexcept {
-  std::uint8_t* at = out;
-  const auto text = [&at](std::string_view value) {
-    at += text_head(at, value.size());
-    std::memcpy(at, value.data(), value.size());
-    at += value.size();
-  };
-  *at++ = 0xa2;  // a map of two
-  text("eventType");
-  text(name);
-  text("payload");
-  return static_cast<std::size_t>(at - out);
-}
-
-}  // namespace
 
 // The slots are not value-initialised, so that unused slots take no memory.
 EventQueue::EventQueue(std::uint32_t capacity, Nanos spin)
-    : capacity_(capacity), slots_(std::make_unique_for_overwrite<Slot[]>(capacity)), patience_(spin) {}
+    : capacity_(capacity), slots_(std::make_unique_for_overwrite<Slot[]>(capacity)), spin_(spin) {}
 
 EventQueue::~EventQueue() {
   for (std::uint32_t left = size(); left > 0; --left, next_out_ = after(next_out_)) std::free(slots_[next_out_].heap);
@@ -72,8 +43,9 @@ EventQueue::Put EventQueue::put(std::string_view name, bp_bytes payload, std::ui
 }
 
 bool EventQueue::fill(Slot& slot, std::string_view name, bp_bytes payload, std::uint32_t flags) {
-  std::uint8_t head[envelope_max];
-  const std::size_t head_size = (flags & BP_EVENT_TYPED) != 0 ? envelope(head, name) : 0;
+  std::optional<TypedEventHead> head;
+  if ((flags & BP_EVENT_TYPED) != 0) head.emplace(name);
+  const std::size_t head_size = head ? head->size() : 0;
   const std::size_t size = head_size + payload.size;
   slot.flags = flags;
   slot.name_size = static_cast<std::uint32_t>(name.size());
@@ -88,7 +60,7 @@ bool EventQueue::fill(Slot& slot, std::string_view name, bp_bytes payload, std::
     payload_at = slot.heap + name.size();
   }
   std::memcpy(name_at, name.data(), name.size());
-  if (head_size != 0) std::memcpy(payload_at, head, head_size);
+  if (head_size != 0) std::memcpy(payload_at, head->data(), head_size);
   if (payload.size != 0) std::memcpy(payload_at + head_size, payload.data, payload.size);
   return true;
 }
@@ -117,7 +89,7 @@ std::optional<EventQueue::View> EventQueue::take() noexcept {
   // After closing, no event is added, so one last look is enough.
   while (!has_event() && !closed_.load(std::memory_order_acquire)) {
     const auto came = [this] { return has_event() || closed_.load(std::memory_order_relaxed); };
-    if (!patience_.spin(came)) sleep();
+    if (!spin_.spin(came)) sleep();
   }
   return look();
 }
@@ -136,7 +108,7 @@ void EventQueue::sleep() noexcept {
   heavy_fence();
   if (!has_event() && !closed_.load(std::memory_order_relaxed)) futex_wait(asleep_, 1);
   asleep_.store(0, std::memory_order_relaxed);
-  patience_.slept(now() - begin);
+  spin_.slept(now() - begin);
 }
 
 void EventQueue::wake() noexcept {

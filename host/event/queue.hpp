@@ -97,7 +97,7 @@ class EventQueue {
   std::atomic<std::uint64_t> done_{0};  // value of released_ when the event thread last found no event
   std::uint64_t put_seen_ = 0;
   std::uint32_t next_out_ = 0;
-  AdaptiveSpin patience_;
+  AdaptiveSpin spin_;
 
   alignas(64) std::atomic<std::uint32_t> asleep_{0};
 };

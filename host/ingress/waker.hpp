@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "support/unique_fd.hpp"
 #include "sync/asymmetric_fence.hpp"
 #include "sync/clock.hpp"
 
@@ -24,7 +25,6 @@ class Waker {
   Waker() = default;
   Waker(const Waker&) = delete;
   Waker& operator=(const Waker&) = delete;
-  ~Waker();
 
   /// For producers, after publishing an item.
   void wake() noexcept {
@@ -61,7 +61,7 @@ class Waker {
 
   // On a cache line that no thread writes while the consumer is awake.
   alignas(64) std::atomic<std::uint32_t> state_{awake_state};
-  int fd_ = -1;  // the consumer writes it before its first poll, so a producer that sees `polling` also sees fd_
+  UniqueFd fd_;  // written by the consumer before it first polls, so that who sees `polling` sees it
 };
 
 }  // namespace backplane::host

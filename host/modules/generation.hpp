@@ -133,8 +133,9 @@ struct Generation {
   std::string path;       ///< the operator's path
   std::string copy_path;  ///< path of the mapped private copy
   std::vector<std::uint8_t> config;
-  std::string data_dir BP_GUARDED_BY(data_dir_mutex);          ///< created on first use
-  std::string data_dir_failure BP_GUARDED_BY(data_dir_mutex);  ///< why it could not be created
+  std::function<std::string(const std::string& module)> make_data_dir;  ///< see Loader
+  std::string data_dir BP_GUARDED_BY(data_dir_mutex);                   ///< made on first use
+  std::string data_dir_failure BP_GUARDED_BY(data_dir_mutex);           ///< why it could not be
   Mutex data_dir_mutex;
 
   boost::dll::shared_library object;

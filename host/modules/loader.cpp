@@ -5,6 +5,7 @@
 #include "modules/loader.hpp"
 
 #include <algorithm>
+#include <backplane/cbor/head.hpp>
 #include <tuple>
 #include <unordered_set>
 #include <utility>
@@ -30,11 +31,13 @@ constexpr std::chrono::milliseconds closed_instance_timeout{100};
 
 Loader::Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> sites,
                std::function<std::function<void()>(std::function<void()>)> prepare,
-               std::function<void(const std::filesystem::path&)> made_directory)
+               std::function<void(const std::filesystem::path&)> made_directory,
+               std::function<std::string(const std::string& module)> make_data_dir)
     : registry_(registry),
       api_(api),
       sites_(std::move(sites)),
       prepare_(std::move(prepare)),
+      make_data_dir_(std::move(make_data_dir)),
       copies_(std::move(made_directory)) {}
 
 Loader::~Loader() = default;
@@ -67,7 +70,8 @@ Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expec
   Generation* const generation = ready.generation.get();
   generation->path = request.path;
   generation->config = request.config;
-  if (generation->config.empty()) generation->config = {0xa0};  // the empty map
+  if (generation->config.empty()) generation->config = {cbor::empty_map};  // the empty map
+  generation->make_data_dir = make_data_dir_;
   generation->manifest = read_manifest(bytes);
   const Manifest& manifest = generation->manifest;
   check_needs(manifest, api_.extension);

@@ -30,13 +30,15 @@ struct LoadRequest {
 /// nothing behind.
 class Loader {
  public:
-  /// `api`: the table that modules get. `sites`: returns the current contexts. `prepare`: wraps a function so that
-  /// calling the result from any thread runs the function later on the control thread. `prepare` may throw; its result
-  /// does not. `made_directory`: see CopyStore.
+  /// `api` is what modules get. `sites` gives the contexts of this moment. `prepare` makes what
+  /// runs a function on the control thread afterwards, called from any thread; it may throw, what it makes
+  /// does not. `made_directory`: see CopyStore. `make_data_dir` makes the directory of a module if it is missing,
+  /// called from any thread; it may throw Failure.
   Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> sites,
          std::function<std::function<void()>(std::function<void()>)> prepare,
-         std::function<void(const std::filesystem::path&)> made_directory);
-  /// Leaves loaded modules mapped, because the process is about to end.
+         std::function<void(const std::filesystem::path&)> made_directory,
+         std::function<std::string(const std::string& module)> make_data_dir);
+  /// What is loaded stays mapped: the process is about to end.
   ~Loader();
 
   /// Allows loading only from these directories. No directories: from anywhere.
@@ -102,6 +104,7 @@ class Loader {
   const bp_host_api& api_;
   std::function<std::vector<InstanceHost*>()> sites_;
   std::function<std::function<void()>(std::function<void()>)> prepare_;
+  std::function<std::string(const std::string& module)> make_data_dir_;
   std::vector<std::filesystem::path> allowed_;
   CopyStore copies_;
   std::vector<std::unique_ptr<Generation>> generations_;  // running, draining or pinned

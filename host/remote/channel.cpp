@@ -28,9 +28,9 @@ constexpr std::size_t max_output = std::size_t{64} << 20;
 constexpr std::chrono::milliseconds deadline_slack{250};
 constexpr std::uint64_t max_timeout_ms = std::uint64_t{1000} * 60 * 60 * 24 * 365;
 
-int make_eventfd() {
-  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) {
+UniqueFd make_eventfd() {
+  UniqueFd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!fd) {
     throw Failure{BP_UNREACHABLE, std::string("cannot create an eventfd: ") + std::strerror(errno) +
                                       "; raise the limit of open files (ulimit -n)"};
   }
@@ -40,16 +40,11 @@ int make_eventfd() {
 }  // namespace
 
 Channel::Channel(Dialed dialed, std::shared_ptr<EventThread> events)
-    : socket_(dialed.socket),
+    : socket_(std::move(dialed.socket)),
       wake_(make_eventfd()),
       max_frame_(std::min<std::uint64_t>(dialed.max_frame, wire::default_max_frame)),
       events_(std::move(events)),
       in_(std::move(dialed.in)) {}
-
-Channel::~Channel() {
-  ::close(socket_);
-  ::close(wake_);
-}
 
 void Channel::start() {
   thread_ = std::thread([self = shared_from_this()] { self->loop(); });
@@ -117,7 +112,7 @@ void Channel::send(bool at_once) {
 }
 
 void Channel::send_now() {
-  const ssize_t size = ::send(socket_, out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const ssize_t size = ::send(socket_.get(), out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   if (size == static_cast<ssize_t>(out_.size())) return out_.clear();
   // The reader thread sends the rest when there is room. It also detects a broken connection.
   if (size > 0) out_.erase(out_.begin(), out_.begin() + size);
@@ -129,7 +124,7 @@ void Channel::wake() {
   if (!asleep_) return;
   asleep_ = false;
   const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(wake_, &one, sizeof one);
+  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
 }
 
 bp_status Channel::cancel(std::uint64_t id) {

@@ -14,6 +14,7 @@
 
 #include "remote/dial.hpp"
 #include "remote/event_thread.hpp"
+#include "support/unique_fd.hpp"
 #include "sync/mutex.hpp"
 #include "wire/frame_buffer.hpp"
 #include "wire/id_table.hpp"
@@ -42,7 +43,6 @@ class Channel : public std::enable_shared_from_this<Channel> {
   };
 
   Channel(Dialed dialed, std::shared_ptr<EventThread> events);
-  ~Channel();
 
   void start();
   bool is_this_thread() const noexcept { return thread_id_.load() == std::this_thread::get_id(); }
@@ -98,8 +98,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void end_all(bp_status status, const std::string& why);
   int sleep_time();
 
-  const int socket_;
-  const int wake_;  ///< an eventfd
+  const UniqueFd socket_;
+  const UniqueFd wake_;  ///< an eventfd
   const std::uint64_t max_frame_;
   const std::shared_ptr<EventThread> events_;
   std::atomic<std::thread::id> thread_id_{};

@@ -40,7 +40,7 @@ void Channel::loop() {
     finishing = finishing_;
     give_back(out_);
   }
-  ::shutdown(socket_, SHUT_RDWR);
+  ::shutdown(socket_.get(), SHUT_RDWR);
   if (!finishing) {
     end_all(BP_UNREACHABLE, why_);
     wire::Bytes payload;
@@ -65,7 +65,7 @@ bool Channel::turn() {
   const int timeout = sleep_time();
   if (timeout == std::numeric_limits<int>::min()) return false;
   const short wanted = sends_itself_ ? POLLIN | POLLOUT : POLLIN;
-  pollfd waits[2] = {{socket_, wanted, 0}, {wake_, POLLIN, 0}};
+  pollfd waits[2] = {{socket_.get(), wanted, 0}, {wake_.get(), POLLIN, 0}};
   if (::poll(waits, 2, timeout) < 0 && errno != EINTR) {
     why_ = std::string("poll failed: ") + std::strerror(errno);
     return false;
@@ -78,7 +78,7 @@ bool Channel::turn() {
   }
   if ((waits[1].revents & POLLIN) != 0) {
     std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t size = ::read(wake_, &count, sizeof count);
+    [[maybe_unused]] const ssize_t size = ::read(wake_.get(), &count, sizeof count);
   }
   return (waits[0].revents & (POLLIN | POLLHUP | POLLERR)) == 0 || receive();
 }
@@ -114,7 +114,8 @@ bool Channel::send_gathered() {
       }
       sends_itself_ = true;  // frames that other threads append meanwhile must come after this
     }
-    const ssize_t size = ::send(socket_, sending_.data() + sent_, sending_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t size =
+        ::send(socket_.get(), sending_.data() + sent_, sending_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (size >= 0) {
       sent_ += static_cast<std::size_t>(size);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -137,7 +138,7 @@ bool Channel::send_gathered() {
 /// Reads once, and handles all complete frames. Returns false if the connection has ended.
 bool Channel::receive() {
   const auto room = in_.room();
-  const ssize_t size = ::recv(socket_, room.data(), room.size(), MSG_DONTWAIT);
+  const ssize_t size = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
   if (size < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return true;
   if (size <= 0) {
     why_ = "the host has closed the connection";

@@ -21,21 +21,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class Socket {
- public:
-  explicit Socket(int fd) : fd_(fd) {}
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  ~Socket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const noexcept { return fd_; }
-  int release() noexcept { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
 [[noreturn]] void unreachable(const std::string& path, int error) {
   const std::string start = "; start one with `backplane run --socket " + path + "`";
   if (error == ENOENT)
@@ -71,9 +56,9 @@ void check_peer(int fd, const std::string& path) {
                                     "\"; expected user " + std::to_string(me) + " or root"};
 }
 
-int connect_socket(const std::string& path, std::chrono::milliseconds timeout) {
-  Socket fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (fd.get() < 0) {
+UniqueFd connect_socket(const std::string& path, std::chrono::milliseconds timeout) {
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) {
     throw Failure{BP_UNREACHABLE, std::string("cannot create a socket: ") + std::strerror(errno) +
                                       "; raise the limit of open files (ulimit -n)"};
   }
@@ -92,7 +77,7 @@ int connect_socket(const std::string& path, std::chrono::milliseconds timeout) {
   if (result != 0 && errno == EAGAIN) timed_out(path, timeout);
   if (result != 0) unreachable(path, errno);
   check_peer(fd.get(), path);
-  return fd.release();
+  return fd;
 }
 
 void send_hello(int fd, const std::string& path) {
@@ -150,7 +135,7 @@ Dialed dial(const std::string& path, std::chrono::milliseconds timeout) {
     throw;
   }
   const Clock::time_point until = Clock::now() + timeout;
-  Socket fd(connect_socket(path, timeout));
+  UniqueFd fd = connect_socket(path, timeout);
   send_hello(fd.get(), path);
   Dialed out;
   try {
@@ -168,7 +153,7 @@ Dialed dial(const std::string& path, std::chrono::milliseconds timeout) {
     if (failure.status == BP_TIMEOUT) timed_out(path, timeout);
     throw;
   }
-  out.socket = fd.release();
+  out.socket = std::move(fd);
   return out;
 }
 

@@ -5,13 +5,14 @@
 #include <cstdint>
 #include <string>
 
+#include "support/unique_fd.hpp"
 #include "wire/frame_buffer.hpp"
 
 namespace backplane::host {
 
 /// A connection after the hellos of both sides.
 struct Dialed {
-  int socket = -1;  ///< the caller owns it
+  UniqueFd socket;
   wire::FrameBuffer in{wire::default_max_frame};
   std::uint64_t max_frame = 0;  ///< the largest frame that the host accepts
   std::uint64_t pid = 0;        ///< process id of the host

@@ -10,11 +10,12 @@
 #include <string>
 #include <utility>
 
+#include "endpoint/reply_waiter.hpp"
 #include "remote/connect.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
-#include "sync/mutex.hpp"
+#include "sync/clock.hpp"
 #include "wire/socket_path.hpp"
 
 namespace backplane::host {
@@ -29,35 +30,6 @@ constexpr std::uint32_t default_stop_ms = 1500;
 constexpr milliseconds prompt{30'000};
 /// How long canceled calls and running callbacks may take to end.
 constexpr milliseconds last_words{300};
-
-/// Waits on one thread for one answer.
-class Waiter {
- public:
-  explicit Waiter(bp_result& result) : result_(result) {}
-
-  static void on_reply(void* user, const bp_answer* answer) {
-    auto& self = *static_cast<Waiter*>(user);
-    if (!wire::is_terminal(answer->status)) return;
-    const MutexLock lock(self.mutex_);  // locked to the end, because the waiter is destroyed when it sees done_
-    set_result(&self.result_, answer->status, view(answer->payload), view(answer->message), view(answer->detail));
-    self.done_ = true;
-    self.answered_.notify_one();
-  }
-  void wait() {
-    MutexLock lock(mutex_);
-    answered_.wait(lock, [this]() BP_REQUIRES(mutex_) { return done_; });
-  }
-  bool wait_for(milliseconds bound) {
-    MutexLock lock(mutex_);
-    return answered_.wait_for(lock, bound, [this]() BP_REQUIRES(mutex_) { return done_; });
-  }
-
- private:
-  bp_result& result_;
-  Mutex mutex_;
-  Condition answered_;
-  bool done_ BP_GUARDED_BY(mutex_) = false;
-};
 
 void ignore_reply(void*, const bp_answer*) {}
 
@@ -165,17 +137,17 @@ template <class Frame>
 bp_status RemoteContext::ask(const Frame& frame, std::size_t size, milliseconds bound, bp_result& result,
                              Channel::Use use) {
   if (on_own_thread()) return set_result(&result, BP_REENTRANT, bp_status_text(BP_REENTRANT));
-  Waiter waiter(result);
+  ReplyWaiter waiter(&result);
   std::uint64_t id = 0;
-  const bp_status refused = channel_->open(frame, size, {Waiter::on_reply, &waiter, 0}, use, &id);
+  const bp_status refused = channel_->open(frame, size, {ReplyWaiter::on_reply, &waiter, 0}, use, &id);
   if (refused != BP_OK) return set_result(&result, refused, bp_status_text(refused));
-  if (bound.count() != 0 && !waiter.wait_for(bound) && channel_->forget(id)) {
+  if (bound.count() != 0 && !waiter.sleep(now() + bound.count() * nanos_per_ms) && channel_->forget(id)) {
     return set_result(
         &result, BP_TIMEOUT,
         "the host has not answered within " + std::to_string(bound.count()) + " ms; it may be stopped or stuck");
   }
-  waiter.wait();
-  return result.status;
+  waiter.sleep();
+  return waiter.status();
 }
 
 bp_status RemoteContext::find_method(bp_str name, bp_method& out) {

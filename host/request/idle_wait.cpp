@@ -6,12 +6,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "sync/adaptive_spin.hpp"
-
 namespace backplane::host {
 namespace {
-
-constexpr Nanos shortest_spin = 1'000;
 
 // The kernel's. After a spin in which others used up a time slice, no spin for `spin_pause`.
 constexpr Nanos time_slice = 500'000;
@@ -38,7 +34,7 @@ void IdleWait::sleep() {
   };
   Waker& waker = inbox_.waker();
   if (reactor_.waits_for_fds()) {
-    reactor_.watch(poller_.any() ? poller_.fd() : -1);
+    poller_.watch_in(reactor_);
     waker.about_to_poll();
     if (may_sleep()) reactor_.wait(until);
     waker.drain();
@@ -54,30 +50,18 @@ void IdleWait::sleep() {
   woken_ = true;
   // Traffic that comes at such short intervals is worth waiting for awake.
   const bool for_stacks = until != timers_.next() && nothing_waits();
-  if (!for_stacks && now() - asleep_since < longest_spin_) expect_more();
+  if (!for_stacks) spin_.slept(now() - asleep_since);
 }
 
-// True if something came. Each vain spin halves the next one, each useful one restores it.
+// True if something came, or a timer is due.
 bool IdleWait::spin() noexcept {
   if (poller_.any()) return spin_on_poller();
-  if (spin_now_ < shortest_spin) return false;
-  const Nanos begin = now();
-  Nanos end = begin + spin_now_;
   const Nanos timer = timers_.next();
-  if (timer != 0) end = std::min(end, timer);
-  GiveWay give_way(begin);
-  for (Nanos time = begin; time < end; time = now()) {
-    give_way.at(time);
-    for (int i = 0; i < 32; ++i) {
-      if (!nothing_waits()) {
-        expect_more();
-        return true;
-      }
-      relax_core();
-    }
-  }
-  spin_now_ /= 2;
-  return timer != 0 && timer <= end;
+  const auto came = [this] {
+    on_request_thread.assume();
+    return !nothing_waits();
+  };
+  return spin_.spin(came, timer) || (timer != 0 && timer <= now());
 }
 
 // The client that writes to a socket may have been woken on this very core, where the kernel expects the thread that
@@ -86,8 +70,8 @@ bool IdleWait::spin() noexcept {
 // comes.
 bool IdleWait::spin_on_poller() noexcept {
   Nanos at = now();
-  if (spin_now_ < shortest_spin || at < no_spin_until_) return false;
-  Nanos end = at + spin_now_;
+  if (spin_.length() == 0 || at < no_spin_until_) return false;
+  Nanos end = at + spin_.length();
   const Nanos timer = timers_.next();
   if (timer != 0) end = std::min(end, timer);
   do {
@@ -102,7 +86,7 @@ bool IdleWait::spin_on_poller() noexcept {
       return false;
     }
   } while (at < end);
-  spin_now_ /= 2;
+  spin_.vain();
   return timer != 0 && timer <= end;
 }
 

@@ -8,6 +8,7 @@
 #include "request/runner.hpp"
 #include "request/task_inbox.hpp"
 #include "request/timers.hpp"
+#include "sync/adaptive_spin.hpp"
 #include "sync/clock.hpp"
 
 namespace backplane::host {
@@ -22,9 +23,8 @@ class IdleWait {
         backlog_(backlog),
         runner_(runner),
         timers_(timers),
-        longest_spin_(longest_spin),
         reactor_(inbox.waker()),
-        spin_now_(longest_spin) {}
+        spin_(longest_spin) {}
   IdleWait(const IdleWait&) = delete;
   IdleWait& operator=(const IdleWait&) = delete;
 
@@ -49,8 +49,11 @@ class IdleWait {
     return worked;
   }
   /// More often follows at once, so the next wait spins for long.
-  void expect_more() noexcept BP_REQUIRES(on_request_thread) { spin_now_ = longest_spin_; }
-  void drop_poller() noexcept BP_REQUIRES(on_request_thread) { poller_.set(nullptr); }
+  void expect_more() noexcept BP_REQUIRES(on_request_thread) { spin_.restore(); }
+  void drop_poller() noexcept BP_REQUIRES(on_request_thread) {
+    poller_.set(nullptr);
+    reactor_.unwatch();
+  }
   Reactor& reactor() noexcept BP_REQUIRES(on_request_thread) { return reactor_; }
 
  private:
@@ -63,10 +66,9 @@ class IdleWait {
   Backlog& backlog_;
   Runner& runner_;
   const Timers& timers_;
-  const Nanos longest_spin_;
   PollerSlot poller_;
   Reactor reactor_ BP_GUARDED_BY(on_request_thread);
-  Nanos spin_now_ BP_GUARDED_BY(on_request_thread);
+  AdaptiveSpin spin_ BP_GUARDED_BY(on_request_thread);
   Nanos no_spin_until_ BP_GUARDED_BY(on_request_thread) = 0;
   bool woken_ BP_GUARDED_BY(on_request_thread) = false;  // has not waited since it slept
   ReusableTask poller_changed_{[](void* self) {

@@ -5,6 +5,8 @@
 
 #include <thread>
 
+#include "request/reactor.hpp"
+
 namespace backplane::host {
 namespace {
 
@@ -55,6 +57,12 @@ bool PollerSlot::look(std::uint32_t flags) noexcept {
 int PollerSlot::fd() noexcept {
   const Looking looking(*this);
   return looking.poller() == nullptr ? -1 : looking.poller()->fd;
+}
+
+// As long as this looks, set() does not return, and so nobody closes the descriptor before it is duplicated.
+void PollerSlot::watch_in(Reactor& reactor) noexcept {
+  const Looking looking(*this);
+  reactor.watch(looking.poller() == nullptr ? -1 : looking.poller()->fd);
 }
 
 bool PollerSlot::sleep(int wake_fd, Nanos until) noexcept {

@@ -11,6 +11,8 @@
 
 namespace backplane::host {
 
+class Reactor;
+
 /// What bp_poller_set() has given a request thread to look after.
 ///
 /// Nobody waits for the request thread as such: it may be in a handler for as long as it likes. So a poller is taken
@@ -29,12 +31,14 @@ class PollerSlot {
   bool look(std::uint32_t flags = 0) noexcept;
   /// Sleeps until it or `wake_fd` can be read, or `until` (0: no bound), or for no reason; whether it was `wake_fd`.
   bool sleep(int wake_fd, Nanos until) noexcept;
-  /// -1 if there is none.
-  int fd() noexcept;
+  /// Has `reactor` watch its descriptor, or none. Only while the reactor waits for descriptors.
+  void watch_in(Reactor& reactor) noexcept;
 
  private:
   /// Keeps it from being freed.
   class Looking;
+
+  int fd() noexcept;  // -1 if there is none
 
   std::atomic<const bp_poller*> current_{nullptr};
   std::atomic<bool> looking_{false};

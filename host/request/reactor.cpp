@@ -2,15 +2,26 @@
 #include "request/reactor.hpp"
 
 #include <backplane/ext/await.h>
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "support/unique_fd.hpp"
+
 namespace backplane::host {
 
 namespace asio = boost::asio;
+
+namespace {
+
+// How long to sleep at most while a poller's descriptor cannot be watched: no descriptor is free, for example.
+constexpr Nanos look_again = 10'000'000;
+
+}  // namespace
 
 // Lives until its handlers have run, also after cancel().
 struct Reactor::FdWait {
@@ -23,17 +34,23 @@ struct Reactor::FdWait {
 
 struct Reactor::State {
   explicit State(int wake_fd) : io(1), wake(io, wake_fd), other(io), timer(io) {}
-  ~State() {  // the descriptors are others'
-    wake.release();
-    watch(-1);
-  }
+  ~State() { wake.release(); }  // it is the waker's
 
-  void watch(int fd) {
-    if (fd == (other.is_open() ? other.native_handle() : -1)) return;
-    if (other.is_open()) other.release();
+  void watch(int fd) noexcept {
+    if (fd == watched) return;
+    boost::system::error_code error;
+    if (other.is_open()) other.close(error);
+    watched = -1;
+    unwatchable = false;
     if (fd < 0) return;
-    boost::system::error_code ignored;
-    other.assign(fd, ignored);
+    UniqueFd own(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (own) other.assign(own.get(), error);
+    if (!own || error) {
+      unwatchable = true;  // and tried again before the next sleep
+      return;
+    }
+    own.release();
+    watched = fd;
   }
 
   void await_other() {
@@ -54,7 +71,9 @@ struct Reactor::State {
 
   asio::io_context io;
   asio::posix::stream_descriptor wake;
-  asio::posix::stream_descriptor other;  // a poller's
+  asio::posix::stream_descriptor other;  // our duplicate of a poller's
+  int watched = -1;                      // the poller's own number
+  bool unwatchable = false;
   asio::steady_timer timer;
   std::size_t fd_waits = 0;
   bool fd_ready = false;
@@ -68,6 +87,7 @@ Reactor::~Reactor() = default;
 
 void Reactor::wait(Nanos until) {
   State& state = *state_;
+  if (state.unwatchable) until = until == 0 ? now() + look_again : std::min(until, now() + look_again);
   state.io.restart();  // it stops whenever it has run out of work
   state.await_wake();
   state.await_other();
@@ -82,7 +102,7 @@ void Reactor::wait(Nanos until) {
   }
 }
 
-void Reactor::watch(int fd) { state_->watch(fd); }
+void Reactor::watch(int fd) noexcept { state_->watch(fd); }
 
 void Reactor::unwatch() noexcept {
   if (state_ != nullptr) state_->watch(-1);

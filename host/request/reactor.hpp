@@ -23,9 +23,12 @@ class Reactor {
   /// waits_for_fds().
   void wait(Nanos until);
 
-  /// wait() ends also when `fd` can be read; -1: none. Only while waits_for_fds().
-  void watch(int fd);
-  /// What has been watched may be another descriptor by now, of the same number.
+  /// wait() also ends when `fd` is readable; -1: none. Does nothing if the descriptor of this number is watched
+  /// already. The reactor watches a duplicate of its own: the owner of `fd` may close it at any time, and the number
+  /// may go to another descriptor, while the duplicate is watched. Without a duplicate, each wait() is short instead.
+  /// Only while waits_for_fds().
+  void watch(int fd) noexcept;
+  /// Closes the duplicate. Necessary before another descriptor of the same number can be watched.
   void unwatch() noexcept;
 
   /// Ends descriptor waits that are over, without sleeping; whether there were any. Only while

@@ -41,15 +41,14 @@ sockaddr_un address(const std::string& path) {
 
 /// The process that listens on the socket; 0 if the socket is stale; -1 if the process is unknown.
 long listening_process(const std::string& path) {
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) fail("cannot create a socket", errno, "raise the limit of open files (ulimit -n)");
+  const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) fail("cannot make a socket", errno, "raise the limit of open files (ulimit -n)");
   const sockaddr_un to = address(path);
-  const int connected = ::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  const int connected = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to);
   const int error = errno;
   ucred peer{};
   socklen_t size = sizeof peer;
-  if (connected == 0) ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-  ::close(fd);
+  if (connected == 0) ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size);
   if (connected == 0) return peer.pid > 0 ? peer.pid : -1;
   if (error == EAGAIN) return -1;  // its backlog is full, so a process listens
   if (error == ECONNREFUSED || error == ENOENT) return 0;
@@ -93,41 +92,36 @@ void SocketLock::say_stopping() noexcept {
 }
 
 void SocketLock::write(const std::string& text) {
-  if (::ftruncate(file_, 0) != 0 || ::pwrite(file_, text.data(), text.size(), 0) < 0) {
+  if (::ftruncate(file_.get(), 0) != 0 || ::pwrite(file_.get(), text.data(), text.size(), 0) < 0) {
     fail("cannot write to \"" + path_ + "\"", errno, "make room there, or choose another path with --socket");
   }
 }
 
 /// Returns false if the last owner removed the file between open() and flock(). The lock is then useless.
 bool SocketLock::try_lock(const std::string& socket_path) {
-  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file_ < 0) {
+  UniqueFd file(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) {
     fail("cannot open the lock file \"" + path_ + "\" of the socket", errno,
          "expected a folder that this user may write to; correct it, or choose another path with --socket");
   }
-  try {
-    if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EWOULDBLOCK) fail_locked(socket_path, file_);
-      fail("cannot lock \"" + path_ + "\"", errno, "choose a path on another file system with --socket");
-    }
-  } catch (...) {
-    ::close(std::exchange(file_, -1));
-    throw;
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) fail_locked(socket_path, file.get());
+    fail("cannot lock \"" + path_ + "\"", errno, "choose a path on another file system with --socket");
   }
   struct stat held {};
   struct stat there {};
-  if (::fstat(file_, &held) == 0 && ::lstat(path_.c_str(), &there) == 0 && held.st_ino == there.st_ino &&
-      held.st_dev == there.st_dev) {
-    return true;
+  if (::fstat(file.get(), &held) != 0 || ::lstat(path_.c_str(), &there) != 0 || held.st_ino != there.st_ino ||
+      held.st_dev != there.st_dev) {
+    return false;
   }
-  ::close(std::exchange(file_, -1));
-  return false;
+  file_ = std::move(file);
+  return true;
 }
 
 void SocketLock::remove() noexcept {
-  if (file_ < 0) return;
-  ::unlink(path_.c_str());  // before unlocking: a process that has opened the file meanwhile sees that it is removed
-  ::close(std::exchange(file_, -1));
+  if (!file_) return;
+  ::unlink(path_.c_str());  // while it is held: who opened it in the meantime sees that it is gone
+  file_.reset();
 }
 
 ListeningSocket::ListeningSocket(std::string path, std::shared_ptr<SocketLock> lock)
@@ -143,7 +137,7 @@ ListeningSocket::ListeningSocket(std::string path, std::shared_ptr<SocketLock> l
 
 ListeningSocket::~ListeningSocket() { remove(); }
 
-int ListeningSocket::take_descriptor() noexcept { return std::exchange(socket_, -1); }
+UniqueFd ListeningSocket::take_descriptor() noexcept { return std::move(socket_); }
 
 /// Removes a stale socket of a host that died. The lock must be held.
 void ListeningSocket::clear_path() const {
@@ -164,12 +158,12 @@ void ListeningSocket::clear_path() const {
 }
 
 void ListeningSocket::bind_and_listen() {
-  socket_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (socket_ < 0) fail("cannot create a socket", errno, "raise the limit of open files (ulimit -n)");
-  // On Linux, the socket file gets the mode of the descriptor, minus the umask. So it is private from the beginning.
-  ::fchmod(socket_, 0600);
+  socket_ = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket_) fail("cannot make a socket", errno, "raise the limit of open files (ulimit -n)");
+  // On Linux the file gets the mode of the descriptor, less the umask: it is private from its first moment on.
+  ::fchmod(socket_.get(), 0600);
   const sockaddr_un at = address(path_);
-  if (::bind(socket_, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) {
+  if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) {
     fail("cannot bind the socket \"" + path_ + "\"", errno,
          "expected a folder that this user may write to; correct it, or choose another path with --socket");
   }
@@ -178,17 +172,13 @@ void ListeningSocket::bind_and_listen() {
     device_ = info.st_dev;
     inode_ = info.st_ino;
   }
-  // The umask may have removed bits that this user needs.
-  if (::chmod(path_.c_str(), 0600) != 0) {
-    fail("cannot set the mode of \"" + path_ + "\"", errno, "choose another path with --socket");
-  }
-  if (::listen(socket_, SOMAXCONN) != 0) {
-    fail("cannot listen on \"" + path_ + "\"", errno, "choose another path with --socket");
-  }
+  // A umask may have taken bits away that we need; nothing is added for others.
+  if (::chmod(path_.c_str(), 0600) != 0) fail("cannot set the mode of \"" + path_ + "\"", errno, "try another path");
+  if (::listen(socket_.get(), SOMAXCONN) != 0) fail("cannot listen on \"" + path_ + "\"", errno, "try another path");
 }
 
 void ListeningSocket::remove() noexcept {
-  if (socket_ >= 0) ::close(std::exchange(socket_, -1));
+  socket_.reset();
   struct stat info {};
   if (inode_ != 0 && ::lstat(path_.c_str(), &info) == 0 && info.st_ino == inode_ && info.st_dev == device_) {
     ::unlink(path_.c_str());

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "support/unique_fd.hpp"
+
 namespace backplane::host {
 
 /// The lock file beside a socket, with the process id of its host. If two hosts start at the same time, one of them
@@ -30,7 +32,7 @@ class SocketLock {
   void remove() noexcept;
 
   const std::string path_;
-  int file_ = -1;
+  UniqueFd file_;
 };
 
 /// The socket file of one host.
@@ -43,8 +45,8 @@ class ListeningSocket {
   /// Removes the socket, if the file is still the one bound here, and releases its share of the lock.
   ~ListeningSocket();
 
-  /// The listening descriptor. The caller owns it from now on.
-  int take_descriptor() noexcept;
+  /// The listening descriptor, which is the caller's from now on.
+  UniqueFd take_descriptor() noexcept;
 
  private:
   void clear_path() const;
@@ -53,7 +55,7 @@ class ListeningSocket {
 
   std::string path_;
   std::shared_ptr<SocketLock> lock_;
-  int socket_ = -1;
+  UniqueFd socket_;
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };

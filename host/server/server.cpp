@@ -61,7 +61,9 @@ class Server::Impl {
   void start() {
     take_lock();
     listening_.emplace(core_->options.socket_path, lock_);
-    acceptor_.assign(Protocol(), listening_->take_descriptor());
+    UniqueFd socket = listening_->take_descriptor();
+    acceptor_.assign(Protocol(), socket.get());
+    socket.release();
     accept();
     look_after_sockets();
     work_.emplace(core_->io.get_executor());

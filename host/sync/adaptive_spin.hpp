@@ -3,6 +3,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "sync/clock.hpp"
@@ -39,9 +40,23 @@ class GiveWay {
   Nanos next_;
 };
 
-/// Spins for a while before a thread sleeps, because sleeping and waking often takes much longer than the wait. Each
-/// spin in vain halves the next one. A useful spin restores the full length, and so does a sleep shorter than that. On
-/// one core it does not spin.
+/// Looks from `begin` until `end` whether `came()` holds, and gives way now and then. Whether it was seen to hold.
+template <class F>
+bool spin_until(Nanos begin, Nanos end, F came) noexcept {
+  GiveWay give_way(begin);
+  for (Nanos time = begin; time < end; time = now()) {
+    give_way.at(time);
+    for (int i = 0; i < 32; ++i) {
+      if (came()) return true;
+      relax_core();
+    }
+  }
+  return false;
+}
+
+/// How long one thread spins for something before it sleeps: a sleep and a wake take many times longer than what is
+/// waited for often does. Each vain spin halves the next one; each useful one, and each sleep that was as short as the
+/// longest spin, restores it. On one core it does not spin.
 class AdaptiveSpin {
  public:
   static constexpr Nanos usual = 50'000;
@@ -49,31 +64,33 @@ class AdaptiveSpin {
   explicit AdaptiveSpin(Nanos longest = usual) noexcept
       : longest_(std::thread::hardware_concurrency() == 1 ? 0 : longest), now_(longest_) {}
 
-  /// Spins until `came()` is true. Returns false if the time is over first.
+  /// Whether `came()` was seen to hold. Not beyond the point of time `latest` (0: no bound).
   template <class F>
-  bool spin(F came) noexcept {
-    if (now_ < shortest) return false;
+  bool spin(F came, Nanos latest = 0) noexcept {
+    if (length() == 0) return false;
     const Nanos begin = now();
     const Nanos end = begin + now_;
-    GiveWay give_way(begin);
-    for (Nanos time = begin; time < end; time = now()) {
-      give_way.at(time);
-      for (int i = 0; i < 32; ++i) {
-        if (came()) {
-          now_ = longest_;
-          return true;
-        }
-        relax_core();
-      }
+    if (!spin_until(begin, latest == 0 ? end : std::min(end, latest), came)) {
+      vain();
+      return false;
     }
-    now_ /= 2;
-    return false;
+    restore();
+    return true;
   }
 
   /// Reports the length of the sleep after a spin in vain.
   void slept(Nanos time) noexcept {
-    if (time < longest_) now_ = longest_;
+    if (time < longest_) restore();
   }
+
+  // For a loop of its own, which looks at what spin() cannot.
+
+  /// How long the next spin may take; 0: none.
+  Nanos length() const noexcept { return now_ < shortest ? 0 : now_; }
+  /// The spin was vain.
+  void vain() noexcept { now_ /= 2; }
+  /// The spin was useful, or the next one is likely to be.
+  void restore() noexcept { now_ = longest_; }
 
  private:
   static constexpr Nanos shortest = 1'000;

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <string_view>
 
+#include "support/unique_fd.hpp"
+
 namespace backplane::host {
 namespace {
 
@@ -15,10 +17,9 @@ namespace {
 template <std::size_t N>
 std::string_view read(char (&buffer)[N], ::pid_t tid, const char* file) noexcept {
   std::snprintf(buffer, N, "/proc/self/task/%d/%s", static_cast<int>(tid), file);
-  const int fd = ::open(buffer, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return {};
-  const ::ssize_t size = ::read(fd, buffer, N);
-  ::close(fd);
+  const UniqueFd fd(::open(buffer, O_RDONLY | O_CLOEXEC));
+  if (!fd) return {};
+  const ::ssize_t size = ::read(fd.get(), buffer, N);
   return size <= 0 ? std::string_view() : std::string_view(buffer, static_cast<std::size_t>(size));
 }
 

@@ -77,3 +77,11 @@ TEST_CASE("a blocking handler that waits for one of its own instance, which wait
   CHECK(context.call("blocking.nest_alone", "1") == "reentrant");
   CHECK(context.call("blocking.one_by_one", "1") == "ok:1");
 }
+
+TEST_CASE("a blocking handler that waits for one of its own instance through another handler is told") {
+  const Context context;
+  const Loaded blocking(context, "blocking");
+  const Loaded asks(context, "asks");
+  CHECK(context.call("blocking.nest_around", "", 10'000) == "reentrant");
+  CHECK(context.call("blocking.one_by_one", "1", 10'000) == "ok:1");
+}

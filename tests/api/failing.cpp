@@ -11,9 +11,11 @@
 
 namespace {
 
+using failing::Which;
+
 std::atomic<bool> armed{false};
 std::atomic<long> first_to_fail{0};
-std::atomic<bool> one_only{true};
+std::atomic<Which> which_fail{Which::one};
 std::atomic<long> steps{0};
 std::atomic<long> allocations{0};
 std::atomic<long> threads{0};
@@ -24,7 +26,9 @@ bool fails(std::atomic<long>& kind) noexcept {
   if (!armed) return false;
   ++kind;
   const long step = ++steps;
-  const bool fail = one_only ? step == first_to_fail : step >= first_to_fail;
+  const Which which = which_fail;
+  if (which == Which::threads && &kind != &threads) return false;
+  const bool fail = which == Which::one ? step == first_to_fail : step >= first_to_fail;
   if (fail) failed = true;
   return fail;
 }
@@ -56,7 +60,7 @@ namespace failing {
 
 void arm(long nth, Which which) {
   first_to_fail = nth;
-  one_only = which == Which::one;
+  which_fail = which;
   steps = allocations = threads = 0;
   failed = false;
   armed = true;

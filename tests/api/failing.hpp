@@ -9,8 +9,9 @@
 namespace failing {
 
 enum class Which {
-  one,       ///< the nth step alone
-  from_then  ///< the nth and all that follow
+  one,        ///< the nth step alone
+  from_then,  ///< the nth and all that follow
+  threads     ///< from the nth on, new threads and no allocations
 };
 
 /// Steps are allocations with operator new and new threads, of any thread of the process; from now on they are

@@ -217,7 +217,9 @@ TEST_CASE("options out of range are refused with words, and nothing is left behi
   CHECK(made.id == 0);
   CHECK_THAT(why.words(), Catch::Contains("1000") && Catch::Contains("16384"));
   options.fiber_stack_size = 2'000'000'000;
-  CHECK(bp_context_create(&options, &made, &why) == BP_INVALID_ARGUMENT);
+  Result why_again;
+  CHECK(bp_context_create(&options, &made, &why_again) == BP_INVALID_ARGUMENT);
+  CHECK_THAT(why_again.words(), Catch::Contains("2000000000"));
 }
 
 TEST_CASE("statuses have names and texts, also those that nobody knows") {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "fixture.hpp"
+#include "kept_thread.hpp"
 #include "process_state.hpp"
 
 using namespace host_test;
@@ -220,4 +221,32 @@ TEST_CASE("a module stays mapped as long as an instance of it ends in a context 
   CHECK(bp_module_unload(context.native, BP_STR("slow_end"), 10, &early) == BP_PINNED);
   Result gone;
   CHECK(bp_module_unload(context.native, BP_STR("slow_end"), 0, &gone) == BP_OK);
+}
+
+TEST_CASE("a stop cancels what more threads have submitted than have a lane") {
+  const Context keeper;
+  const Loaded sleeper(keeper, "sleeper");
+  Context context;
+  constexpr std::size_t threads = 80;  // 64 have lanes
+  std::deque<Replies> replies(threads);
+  std::atomic<std::size_t> submitted{0};
+  std::atomic<bool> over{false};
+  KeptThread kept(context);
+  std::vector<std::thread> producers;
+  for (std::size_t i = 0; i < threads; ++i) {
+    producers.emplace_back([&, i] {
+      if (context.submit("sleeper.remaining", replies[i]) == BP_OK) ++submitted;
+      while (!over)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));  // a thread keeps its lane while it lives
+    });
+  }
+  const bool all = eventually([&] { return submitted == threads; });
+  CHECK(bp_context_stop(context.native, 1) == BP_TIMEOUT);  // from now on no call begins
+  kept.let_go();
+  for (Replies& each : replies) CHECK(each.wait() == Seen{"canceled"});
+  over = true;
+  for (std::thread& producer : producers) producer.join();
+  CHECK(all);
+  CHECK(bp_context_stop(context.native, 0) == BP_OK);
+  CHECK(context.destroy() == BP_OK);
 }

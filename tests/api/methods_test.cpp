@@ -86,3 +86,11 @@ TEST_CASE("an unload waits for the calls that run, and names what it could not w
   CHECK((status == BP_OK || status == BP_NOT_LOADED || status == BP_PINNED));
   CHECK_FALSE(gone.says("requests"));
 }
+
+TEST_CASE("a module can register handlers and offer functions in its init only") {
+  const Context context;
+  const Loaded module(context, "late_register");
+  const std::string refused = std::to_string(BP_INVALID_ARGUMENT);
+  CHECK(context.call("late_register.try") == "ok:" + refused + " " + refused + " " + refused + " " + refused);
+  for (const char* name : {"late_register.made", "late_register.now"}) CHECK(context.call(name) == "unknown_name");
+}

@@ -175,3 +175,42 @@ TEST_CASE("of a handler's own deadline and its call's timeout the earlier one ho
   }
   CHECK(heard > 0);
 }
+
+TEST_CASE("a nested call gets its turn although calls from outside wait all the time") {
+  const Context context;
+  const Loaded asks(context, "asks");
+  const Loaded sleeper(context, "sleeper");
+  // Each answer brings the next call: more of them wait than one turn of the request thread begins.
+  struct Chain {
+    bp_context context;
+    std::atomic<bool> ends{false};
+    std::atomic<int> open{0};
+    static void on_reply(void* user, const bp_answer*) {
+      auto& self = *static_cast<Chain*>(user);
+      if (!self.ends) self.call();
+      --self.open;
+    }
+    void call() {
+      bp_submission submission{};
+      submission.struct_size = sizeof submission;
+      submission.name = BP_STR("sleeper.remaining");
+      submission.on_reply = on_reply;
+      submission.user = this;
+      open += bp_submit(context, &submission, nullptr) == BP_OK;
+    }
+  } chain{context.native, {}, {}};
+  for (int i = 0; i < 500; ++i) chain.call();
+  for (int i = 0; i < 10; ++i) {
+    Replies nested;
+    REQUIRE(context.submit("asks.call", nested, "sleeper.remaining", 0, nullptr, BP_SUBMIT_NO_STALE) == BP_OK);
+    const Seen seen = nested.wait();
+    CHECK(seen == Seen{"ok:none"});
+    if (seen.empty()) {
+      chain.ends = true;
+      nested.wait();
+    }
+  }
+  CHECK(chain.open >= 400);  // they have waited throughout
+  chain.ends = true;
+  CHECK(eventually([&] { return chain.open == 0; }));
+}

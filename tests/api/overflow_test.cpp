@@ -218,7 +218,11 @@ TEST_CASE("a SIGSEGV that somebody sends is fatal, or ignored, as if there were 
       ::signal(SIGSEGV, before);
       bp_context context{};
       if (bp_context_create(nullptr, &context, nullptr) != BP_OK) ::_exit(98);
-      ::kill(::getpid(), SIGSEGV);
+      ::kill(::getpid(), SIGSEGV);  // to the process: any of its threads may be the one that takes it
+      if (before == SIG_DFL) {
+        for (;;) ::pause();  // until it has; this process has an alarm
+      }
+      ::pthread_kill(::pthread_self(), SIGSEGV);  // taken before this returns
       ::_exit(3);
     });
   };

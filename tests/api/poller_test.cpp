@@ -71,6 +71,18 @@ class Looker {
   std::atomic<int> submitted_{0};
 };
 
+struct UniqueEvent {
+  UniqueEvent() = default;
+  UniqueEvent(const UniqueEvent&) = delete;
+  UniqueEvent& operator=(const UniqueEvent&) = delete;
+  ~UniqueEvent() { ::close(fd); }
+  void ring() const {
+    const std::uint64_t one = 1;
+    REQUIRE(::write(fd, &one, sizeof one) == sizeof one);
+  }
+  const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+};
+
 }  // namespace
 
 TEST_CASE("a poller is called on the request thread when its descriptor can be read, and what it submits is answered") {
@@ -225,4 +237,56 @@ TEST_CASE("a poller ends with its context, and what is no poller is refused") {
   CHECK(next.call("no.such_name") == "unknown_name");
   CHECK(bp_poller_set(next.native, nullptr) == BP_NOT_FOUND);
   CHECK(looker.looks == looks);
+}
+
+TEST_CASE("a poller that knows of the thread's sleep is called before the thread does anything else") {
+  const Context context;
+  Looker looker(context);
+  REQUIRE(looker.set() == BP_OK);
+  for (int i = 0; i < 20; ++i) {
+    REQUIRE(eventually([&] { return looker.asleep.load(); }));
+    std::atomic<bool> told{false};
+    Replies replies([&](const bp_answer&) { told = !looker.asleep; });
+    REQUIRE(context.submit("no.such_name", replies) == BP_OK);
+    CHECK(replies.wait() == Seen{"unknown_name"});
+    CHECK(told);
+  }
+  CHECK(bp_poller_set(context.native, nullptr) == BP_OK);
+}
+
+TEST_CASE("a poller is taken away only when it has returned") {
+  const Context context;
+  struct Poller {
+    std::atomic<bool> inside{false};
+    std::atomic<bool> begins{false};
+    std::atomic<bool> taken_away{false};
+    std::atomic<bool> too_early{false};
+  } mine;
+  bp_poller poller{};
+  const UniqueEvent event;
+  poller.struct_size = sizeof poller;
+  poller.fd = event.fd;
+  poller.user = &mine;
+  poller.poll = [](void* user, std::uint32_t) -> std::int32_t {
+    auto& self = *static_cast<Poller*>(user);
+    self.inside = true;
+    if (!self.begins) return 0;
+    // It is given time to return wrongly.
+    const auto end = Clock::now() + std::chrono::milliseconds(30);
+    while (Clock::now() < end && !self.taken_away) std::this_thread::yield();
+    if (self.taken_away) self.too_early = true;
+    return 0;
+  };
+  for (int i = 0; i < 5; ++i) {
+    mine.inside = mine.begins = mine.taken_away = false;
+    REQUIRE(bp_poller_set(context.native, &poller) == BP_OK);
+    mine.begins = true;
+    mine.inside = false;
+    event.ring();
+    REQUIRE(eventually([&] { return mine.inside.load(); }));
+    CHECK(bp_poller_set(context.native, nullptr) == BP_OK);
+    mine.taken_away = true;
+    context.call("no.such_name");  // what ran is over
+    CHECK_FALSE(mine.too_early);
+  }
 }

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Exactly one terminal reply, however a call comes to its end.
+#include <malloc.h>
+
+#include <optional>
+
 #include "fixture.hpp"
+#include "kept_thread.hpp"
 
 using namespace host_test;
 
@@ -246,6 +251,69 @@ TEST_CASE("a payload that is handed over in a buffer arrives, and stays the call
   const Seen seen = replies.wait();
   REQUIRE(seen.size() == 1);
   CHECK(context.call("handles.get", seen[0].substr(3)) == "ok:" + large);
+}
+
+namespace {
+
+/// Whether `buffer` is still the caller's: the host would give one that it has freed to the next who asks.
+bool is_ours(const bp_buffer* buffer) {
+  std::vector<bp_buffer*> others;
+  bool ours = true;
+  for (int i = 0; i < 40; ++i) {
+    others.push_back(bp_buffer_new(buffer->capacity));
+    ours = ours && others.back() != buffer;
+  }
+  for (bp_buffer* const other : others) bp_buffer_free(other);
+  return ours;
+}
+
+std::size_t allocated() {
+  const struct mallinfo2 info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+}  // namespace
+
+TEST_CASE("a call that is refused leaves its buffer with its caller, and no copy of its payload") {
+  bp_context_options options = no_options();
+  options.queue_depth = 4;
+  const Context context(options);
+  const Loaded sleeper(context, "sleeper");
+  const bool has_request = GENERATE(false, true);
+  const bool is_closed = GENERATE(false, true);
+  CAPTURE(has_request, is_closed);
+  std::optional<KeptThread> kept(context);
+  Replies waiting[4];
+  for (Replies& each : waiting) REQUIRE(context.submit("sleeper.remaining", each) == BP_OK);
+  if (is_closed) {
+    kept.reset();
+    for (Replies& each : waiting) CHECK(each.wait() == Seen{"ok:none"});
+    REQUIRE(bp_context_close(context.native) == BP_OK);
+  }
+  bp_submission submission{};
+  submission.struct_size = sizeof submission;
+  submission.name = BP_STR("sleeper.remaining");
+  submission.on_reply = [](void*, const bp_answer*) {};
+  const bp_status expected = is_closed ? BP_CLOSED : BP_OVERLOADED;
+  bp_request request{};
+  bp_request* const wanted = has_request ? &request : nullptr;
+
+  bp_buffer* const buffer = bp_buffer_new(5'000);
+  REQUIRE(buffer != nullptr);
+  buffer->size = 5'000;
+  submission.buffer = buffer;
+  CHECK(bp_submit(context.native, &submission, wanted) == expected);
+  CHECK(is_ours(buffer));
+  bp_buffer_free(buffer);
+
+  submission.buffer = nullptr;
+  const std::string large(1'000'000, 'p');
+  submission.payload = bytes_of(large);
+  const std::size_t before = allocated();
+  for (int i = 0; i < 50; ++i) REQUIRE(bp_submit(context.native, &submission, wanted) == expected);
+  CHECK(allocated() < before + 5 * large.size());  // a sanitizer's allocator tells of no bytes, and of the leaks itself
+  kept.reset();
+  for (Replies& each : waiting) CHECK(each.wait() == Seen{"ok:none"});
 }
 
 TEST_CASE("handles of a module are typed, and their objects are freed with the instance at the latest") {

@@ -52,6 +52,26 @@ class Arguments(Case):
         self.assertIn("--timeout needs a value: --timeout MS", self.refused(2, "call", "a.b", "--timeout"))
         self.assertIn("--socket needs a value: --socket PATH", self.refused(2, "ls", "--socket"))
 
+    def test_numbers_out_of_their_range_are_usage_and_the_range_is_told(self):
+        for option, wrong, expected in [
+                ("--connections", "1025", "from 1 to 1024"), ("--connections", "0", "from 1 to 1024"),
+                ("--pipeline", "65537", "from 1 to 65536"), ("--pipeline", "0", "from 1 to 65536"),
+                ("--timeout", "4294967296", "from 1 to 4294967295"), ("--timeout", "0", "from 1 to 4294967295"),
+                ("--number", "0", "of 1 or more"), ("--number", "18446744073709551616", "of 1 or more"),
+                ("--seconds", "1000001", "at most 1000000"), ("--seconds", "0", "above 0"),
+                ("--seconds", "nan", "above 0"), ("--seconds", "-1", "above 0")]:
+            with self.subTest(option=option, wrong=wrong):
+                err = self.refused(2, "bench", "a.b", option, wrong)
+                self.assertIn(f'{option}: found "{wrong}"', err)
+                self.assertIn(expected, err)
+        self.assertIn("from 0 to 4294967295", self.refused(2, "call", "a.b", "--timeout", "4294967296"))
+
+    def test_the_ends_of_a_range_are_taken(self):
+        for option, right in [("--connections", "1024"), ("--pipeline", "65536"), ("--timeout", "4294967295"),
+                              ("--connections", "1"), ("--timeout", "1"), ("--seconds", "1000000")]:
+            with self.subTest(option=option, right=right):
+                self.refused(3, "bench", "a.b", option, right)  # nobody listens
+
     def test_json_that_does_not_parse_is_usage_and_shows_the_place(self):
         err = self.refused(2, "call", "echo.shout", '{"text": }')
         self.assertIn("line 1, column 10", err)

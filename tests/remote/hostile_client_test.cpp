@@ -237,6 +237,35 @@ TEST_CASE("who asks and does not read is not read from either, and gets all answ
   sender.join();
 }
 
+TEST_CASE("who sends large calls that take long is read from only as far as the bound, and gets all answers") {
+  ServerOptions options;
+  options.max_output = 1 << 20;
+  Served host(options);
+  RawPeer peer = RawPeer::connect(host.path());
+  REQUIRE(peer.greet());
+  constexpr int count = 100;
+  const std::string payload = delayed(std::string(50'000, 'x'), 300);  // 5 MB
+  std::atomic<int> sent{0};
+  std::atomic<int> answered{0};
+  std::atomic<int> most_open{0};
+  std::thread sender([&] {
+    for (int id = 1; id <= count; ++id) {
+      if (!peer.send_frame(raw_call(static_cast<std::uint64_t>(id), "timer.echo", payload))) return;
+      most_open = std::max<int>(most_open, ++sent - answered);
+    }
+  });
+  while (answered < count) {
+    const auto reply = peer.receive_as<wire::Reply>();
+    if (!reply) break;
+    CHECK(reply->status == BP_OK);
+    ++answered;
+  }
+  sender.join();
+  CHECK(answered == count);
+  CHECK(most_open >= 20);  // a megabyte of them; and what the sockets hold
+  CHECK(most_open <= 60);
+}
+
 TEST_CASE("who listens and does not read is disconnected, and the reason is logged") {
   ServerOptions options;
   options.max_output = 1 << 20;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "pair.hpp"
+#include "sleeping_threads.hpp"
 
 using namespace backplane::host;
 using namespace std::chrono_literals;
@@ -176,6 +177,21 @@ TEST_CASE("a host that has been stopped does not hang a call that has a deadline
   pair.context->stop(1);
   CHECK(replies.terminal() == 1);
   CHECK(without.terminal() == 1);
+}
+
+TEST_CASE("a deadline ends a call also if everything slept when it was submitted, or slept for a later one") {
+  Pair pair;
+  Replies long_ones[2];
+  Replies short_ones[2];
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(wait_until_others_sleep());
+    REQUIRE(pair.context->submit(submission("x.y", "", short_ones[i], 20), nullptr) == BP_OK);
+    CHECK(short_ones[i].wait().status == BP_DEADLINE);
+    REQUIRE(pair.context->submit(submission("x.y", "", long_ones[i], 3'600'000), nullptr) == BP_OK);
+  }
+  for (Replies& replies : long_ones) CHECK(replies.terminal() == 0);
+  pair.context->stop(1);
+  for (Replies& replies : long_ones) CHECK(replies.terminal() == 1);
 }
 
 TEST_CASE("an answer within the deadline wins, and deadlines of ended calls do nothing") {

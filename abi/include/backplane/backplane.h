@@ -326,7 +326,8 @@ typedef struct bp_poller {
 
 /* Sets or replaces the poller of a context, or removes it if `poller` is NULL. When this returns, the old poller does
  * not run and will not be called again, and its descriptor may be closed. Called from the old poller, it returns at
- * once, and the running call is the last. This never waits for a handler.
+ * once, and the running call is the last. This never waits for a handler. Until the request thread next runs, the host
+ * may keep a duplicate of the descriptor: call shutdown(2) if the peer must see the end at once.
  *   BP_INVALID_ARGUMENT  `poller` is too small, its `poll` is NULL, or its `fd` is negative
  *   BP_NOT_FOUND         there is none to remove
  *   BP_NOT_SUPPORTED     on a connected context

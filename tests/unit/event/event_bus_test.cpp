@@ -162,6 +162,52 @@ TEST_CASE("however emitters and the event thread race, overflow is never left st
   }
 }
 
+// The emitter finds the queue full, then waits for the lock that the event thread holds as it tells of the end of the
+// last overflow; by the time it tells of its own, the event thread has delivered everything and looks no more.
+TEST_CASE("overflow that is told of when the queue is empty already is not left standing") {
+  struct {
+    std::unique_ptr<EventBus> bus;
+    std::atomic<bool> go_on{true};
+    std::atomic<bool> overflow_again{false};
+    std::atomic<bool> stuck{false};
+    std::thread emitter;
+  } all;
+  Watchdog watchdog(rarely);
+  const auto emit = [&] { return all.bus->emit("a.b", {nullptr, 0}, 0); };
+  all.bus = std::make_unique<EventBus>(2, watchdog, [&](bool stuck) {
+    all.stuck = stuck;
+    if (stuck || !all.overflow_again.exchange(false)) return;
+    const std::uint64_t refused = all.bus->counts().refused;
+    all.emitter = std::thread([&] {
+      while (emit() == BP_OK) {
+      }
+    });
+    while (all.bus->counts().refused == refused) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // so that it waits for the lock, most likely
+  });
+  std::thread events([&] { all.bus->run(); });
+  all.bus->listeners().add(
+      "*", [](void* user, const bp_event*) { static_cast<std::atomic<bool>*>(user)->wait(false); }, &all.go_on);
+  bool cleared = true;
+  for (int round = 0; round < 20 && cleared; ++round) {
+    all.overflow_again = true;
+    all.go_on = false;
+    while (emit() == BP_OK) {
+    }
+    all.go_on = true;
+    all.go_on.notify_all();
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto in_time = [&] { return std::chrono::steady_clock::now() < until; };
+    while ((all.overflow_again || all.bus->queued() != 0) && in_time()) std::this_thread::yield();
+    all.emitter.join();
+    while (all.stuck && in_time()) std::this_thread::yield();
+    cleared = !all.stuck;
+  }
+  CHECK(cleared);
+  all.bus->close();
+  events.join();
+}
+
 TEST_CASE("what was emitted before the close is delivered, what comes after is refused") {
   Bus bus(8);
   bus.listen();

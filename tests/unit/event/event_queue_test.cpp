@@ -134,6 +134,58 @@ TEST_CASE("a closed queue refuses events, gives out the rest, and then ends") {
   CHECK_FALSE(queue.take().has_value());
 }
 
+TEST_CASE("settling ends as soon as the event thread has given out everything and looks for more") {
+  using namespace std::chrono_literals;
+  EventQueue queue(4);
+  REQUIRE(queue.put("a.b", bytes_of("1"), 0) == EventQueue::Put::ok);
+  REQUIRE(queue.take().has_value());
+  std::atomic<bool> settled{false};
+  std::chrono::steady_clock::duration took{};
+  std::thread owner([&] {
+    const auto begin = std::chrono::steady_clock::now();
+    settled = queue.settle(30s);
+    took = std::chrono::steady_clock::now() - begin;
+  });
+  while (queue.put("a.b", bytes_of("2"), 0) != EventQueue::Put::closed) {  // the owner has not begun to wait
+    queue.release();
+    REQUIRE(queue.take().has_value());
+  }
+  CHECK_FALSE(settled);  // one is being delivered
+  queue.release();
+  std::thread event_thread([&] { CHECK_FALSE(queue.take().has_value()); });
+  owner.join();
+  CHECK(settled);
+  CHECK(took < 10s);  // it was told, and did not find out at the end of its time
+  queue.close();
+  event_thread.join();
+}
+
+TEST_CASE("an emitter never leaves the event thread asleep beside an event") {
+  EventQueue queue(4, 0);  // which never spins, and so falls asleep at every turn
+  constexpr std::uint64_t rounds = 20'000;
+  std::atomic<std::uint64_t> delivered{0};
+  std::thread event_thread([&] {
+    while (queue.take().has_value()) {
+      queue.release();
+      delivered.fetch_add(1, std::memory_order_relaxed);
+    }
+  });
+  bool lost = false;
+  for (std::uint64_t round = 1; round <= rounds && !lost; ++round) {
+    for (std::uint64_t i = round * 7 % 256; i > 0; --i) relax_core();  // until it is about to sleep, now and then
+    if (queue.put("a.b", {nullptr, 0}, 0) != EventQueue::Put::ok) break;
+    const Nanos until = now() + 10'000 * nanos_per_ms;
+    while (delivered.load(std::memory_order_relaxed) < round && !lost) {
+      for (int i = 0; i < 64 && delivered.load(std::memory_order_relaxed) < round; ++i) relax_core();
+      give_way();
+      lost = now() > until;
+    }
+  }
+  CHECK_FALSE(lost);
+  queue.close();
+  event_thread.join();
+}
+
 TEST_CASE("closing wakes the thread that waits for an event") {
   EventQueue queue(4);
   std::atomic<bool> ended{false};

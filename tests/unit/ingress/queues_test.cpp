@@ -11,6 +11,7 @@
 
 #include "ingress/task_queue.hpp"
 #include "ingress/waker.hpp"
+#include "sync/adaptive_spin.hpp"
 
 using namespace backplane::host;
 
@@ -197,6 +198,48 @@ TEST_CASE("a consumer never sleeps on while an item waits") {
   CHECK_FALSE(lost);
   CHECK(seen == producers * each);
   CHECK(sleeps > 0);
+}
+
+// The two sides meet again and again at the very moment at which one falls asleep and the other looks whether it does.
+TEST_CASE("an item that comes while its consumer falls asleep wakes it") {
+  Waker waker;
+  constexpr std::uint32_t rounds = 50'000;
+  std::atomic<std::uint32_t> begun{0};
+  std::atomic<std::uint32_t> item{0};
+  std::atomic<bool> ends{false};
+  const auto pause = [](std::uint32_t times) {
+    for (; times > 0; --times) relax_core();
+  };
+  const auto wait_for = [&](const std::atomic<std::uint32_t>& value, std::uint32_t wanted) {
+    for (int i = 0; value.load(std::memory_order_acquire) < wanted && !ends; ++i) {
+      if (i % 64 == 63) give_way();
+      relax_core();
+    }
+  };
+  std::thread producer([&] {
+    for (std::uint32_t round = 1; round <= rounds && !ends; ++round) {
+      wait_for(begun, round);
+      pause(round % 8);
+      item.store(round, std::memory_order_relaxed);
+      waker.wake();
+    }
+  });
+  bool lost = false;
+  for (std::uint32_t round = 1; round <= rounds && !lost; ++round) {
+    begun.store(round, std::memory_order_release);
+    pause(round / 8 % 8);
+    waker.about_to_sleep();
+    const Nanos limit = now() + 10'000 * nanos_per_ms;
+    while (item.load(std::memory_order_relaxed) < round && !lost) {
+      waker.sleep(limit);
+      lost = now() >= limit;
+    }
+    waker.awake();
+    wait_for(item, round);
+  }
+  ends = true;
+  producer.join();
+  CHECK_FALSE(lost);
 }
 
 TEST_CASE("a task in the task_queue runs once and frees what it holds") {

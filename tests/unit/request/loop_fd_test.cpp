@@ -3,7 +3,9 @@
 // Handlers that wait for a file descriptor, on fibers and on workers.
 #include <backplane/ext/await.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "loop_fixture.hpp"
@@ -12,6 +14,11 @@
 using namespace backplane::host;
 
 namespace {
+
+/// Until what was submitted before has begun: a turn takes tasks first, and then calls.
+void let_begin(LoopFixture& rig) {
+  for (int i = 0; i < 2; ++i) rig.on_thread([] {});
+}
 
 struct Pipe {
   Pipe() {
@@ -193,4 +200,138 @@ TEST_CASE("a poller's descriptor is waited for also if it has the number of the 
   REQUIRE(pipe.write());
   CHECK(waiting.wait() == ended_with(BP_OK));
   CHECK(rig.loop.set_poller(nullptr));
+}
+
+TEST_CASE("a handler's wait may get the number of a poller's descriptor that was taken away and closed") {
+  const Pipe first;
+  const Pipe second;
+  LoopFixture rig;
+  std::atomic<bool> kept{false};
+  std::atomic<bool> go_on{false};
+  rig.handler("t.first", awaiting(first.out.get(), BP_FD_READABLE, 0));
+  rig.handler("t.second", [&](const bp_call& call) -> bp_handled {
+    kept = true;
+    while (!go_on) std::this_thread::yield();
+    const bp_status status = await_api::fd(call.token, second.out.get(), BP_FD_READABLE, 0);
+    reply(call.token, BP_OK, std::to_string(status));
+    return BP_DONE;
+  });
+  rig.start();
+  SeenReplies waiting;
+  rig.call("t.first", waiting);
+  let_begin(rig);  // from now on the thread sleeps in the reactor
+  auto looker = std::make_unique<Looker>();
+  const bp_poller poller = looker->poller();
+  REQUIRE_FALSE(rig.loop.set_poller(&poller));
+  while (!looker->asleep) std::this_thread::yield();
+  SeenReplies replies;
+  rig.call("t.second", replies);
+  while (!kept) std::this_thread::yield();
+  REQUIRE(rig.loop.set_poller(nullptr));  // while the thread comes round to nothing
+  looker.reset();                         // the lowest number that is free: the reactor's next duplicate gets it
+  go_on = true;
+  let_begin(rig);  // and what set_poller() has posted is done
+  CHECK(replies.terminal() == 0);
+  REQUIRE(second.write());
+  CHECK(replies.wait() == ended_with(BP_OK));
+  REQUIRE(first.write());
+  CHECK(waiting.wait() == ended_with(BP_OK));
+}
+
+namespace {
+
+/// A poller whose descriptor is the read end of a pipe. Once nobody has that end, writing to the pipe fails with EPIPE.
+struct PipePoller {
+  Pipe pipe;
+  std::atomic<bool> asleep{false};
+
+  bp_poller poller() {
+    bp_poller out{};
+    out.struct_size = sizeof out;
+    out.fd = pipe.out.get();
+    out.user = this;
+    out.poll = [](void* user, std::uint32_t flags) -> std::int32_t {
+      if ((flags & BP_POLL_SLEEPS) != 0) static_cast<PipePoller*>(user)->asleep = true;
+      return 0;
+    };
+    return out;
+  }
+  bool nobody_reads() const { return !pipe.write() && errno == EPIPE; }
+};
+
+/// A thread that sleeps in the reactor and watches the poller.
+void start_watching(LoopFixture& rig, const Pipe& pipe, SeenReplies& waiting, PipePoller& watched) {
+  ::signal(SIGPIPE, SIG_IGN);
+  rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
+  rig.start();
+  rig.call("t.fiber", waiting);
+  let_begin(rig);
+  const bp_poller poller = watched.poller();
+  REQUIRE_FALSE(rig.loop.set_poller(&poller));
+  while (!watched.asleep) std::this_thread::yield();
+  rig.on_thread([] {});  // it was asleep, or is about to be told that it has work
+}
+
+}  // namespace
+
+TEST_CASE("a poller's descriptor is closed for good once it is taken away and the thread has run") {
+  const Pipe pipe;
+  SeenReplies waiting;
+  PipePoller watched;
+  LoopFixture rig;
+  start_watching(rig, pipe, waiting, watched);
+  REQUIRE(rig.loop.set_poller(nullptr));
+  watched.pipe.out.reset();
+  rig.on_thread([] {});
+  CHECK(watched.nobody_reads());
+  REQUIRE(pipe.write());
+  CHECK(waiting.wait() == ended_with(BP_OK));
+}
+
+TEST_CASE("a poller's descriptor is closed for good once its context has ended") {
+  const Pipe pipe;
+  SeenReplies waiting;
+  PipePoller watched;
+  LoopFixture rig;
+  start_watching(rig, pipe, waiting, watched);
+  REQUIRE(pipe.write());
+  CHECK(waiting.wait() == ended_with(BP_OK));
+  rig.loop.close();
+  REQUIRE(rig.loop.wait_until_idle(std::chrono::seconds(20)));
+  REQUIRE(rig.loop.end_instances(std::chrono::seconds(20)));
+  watched.pipe.out.reset();
+  CHECK(watched.nobody_reads());
+}
+
+TEST_CASE("a poller whose descriptor cannot be watched is called all the same") {
+  const Pipe pipe;
+  SeenReplies waiting;
+  Looker looker;
+  LoopFixture rig;
+  rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
+  rig.start();
+  rig.call("t.fiber", waiting);
+  let_begin(rig);
+  const UniqueFd lowest_free(::dup(0));
+  ::rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const ::rlimit none_free{static_cast<::rlim_t>(lowest_free.get()), before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none_free) == 0);
+  const bp_poller poller = looker.poller();
+  const bool was = rig.loop.set_poller(&poller);
+  bool rang = true;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  for (int i = 1; i <= 3; ++i) {
+    while (!looker.asleep && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    looker.asleep = false;
+    rang = rang && looker.ring();
+    while (looker.found != i && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  }
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK_FALSE(was);
+  CHECK(rang);
+  CHECK(looker.found == 3);
+  CHECK(rig.loop.set_poller(nullptr));
+  REQUIRE(pipe.write());
+  CHECK(waiting.wait() == ended_with(BP_OK));
 }

@@ -7,6 +7,7 @@
 #include <boost/mp11.hpp>
 
 #include <array>
+#include <backplane/cbor/head.hpp>
 #include <bitset>
 #include <optional>
 
@@ -39,11 +40,10 @@ template <class Member>
 struct Key {
   static constexpr std::string_view name = wire_name(Member::name);
   static_assert(name.size() < 256, "a member's name is too long");
-  static constexpr std::size_t head = name.size() < 24 ? 1 : 2;
+  static constexpr std::size_t head = cbor::head_size(name.size());
   static constexpr auto bytes = [] {
     std::array<std::uint8_t, head + name.size()> out{};
-    out[0] = static_cast<std::uint8_t>(head == 1 ? 0x60 + name.size() : 0x78);
-    if (head == 2) out[1] = static_cast<std::uint8_t>(name.size());
+    cbor::write_head(out.data(), cbor::Major::text, name.size());
     for (std::size_t i = 0; i < name.size(); ++i) out[head + i] = static_cast<std::uint8_t>(name[i]);
     return out;
   }();
@@ -141,7 +141,7 @@ struct Codec<T> {
 
   // If no member may be absent, the head does not depend on the value.
   static constexpr bool head_is_known = All::count < 24 && !All::any_optional;
-  static constexpr std::array<std::uint8_t, 1> known_head = {0xa0 + All::count % 24};
+  static constexpr std::array<std::uint8_t, 1> known_head = {cbor::short_head(cbor::Major::map, All::count % 24)};
 
   static std::uint64_t decode_head(detail::Decoder& in) {
     // If the rest of the bytes cannot hold the map, next() refuses it.

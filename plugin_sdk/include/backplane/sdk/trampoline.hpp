@@ -3,6 +3,8 @@
 // Calls the author's function from the C handler and answers with its result. No exception leaves this code.
 #pragma once
 
+#include <backplane/cbor/head.hpp>
+
 #include "shape.hpp"
 
 namespace backplane::detail {
@@ -23,11 +25,11 @@ struct State {
 /// Reads the payload. An empty payload counts as an empty map, for the convenience of callers.
 template <class Request>
 Request read_request(View payload) {
-  constexpr std::uint8_t empty_map[] = {0xa0};
+  constexpr std::uint8_t empty_map[] = {cbor::empty_map};
   if constexpr (std::is_same_v<Request, View>) {
     return payload;
   } else if constexpr (std::is_same_v<Request, Nothing>) {
-    if (payload.empty() || (payload.size() == 1 && (payload[0] == 0xa0 || payload[0] == 0xf6))) return {};
+    if (payload.empty() || (payload.size() == 1 && (payload[0] == cbor::empty_map || payload[0] == 0xf6))) return {};
     Decoder decoder(payload);
     const cbor::Item head = decoder.next(cbor::Type::map, "an empty map");
     decoder.pairs(head, [&](std::string_view) { decoder.fail("unknown field; known: none"); });
