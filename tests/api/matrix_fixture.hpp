@@ -157,7 +157,7 @@ class MatrixFixture : public matrix_fixture {
     if (!std::exchange(rung_, true)) REQUIRE(::write(pipe_[1], "x", 1) == 1);
     changed_.notify_all();
   }
-  /// Waits until so many handlers have come to where they wait.
+  /// Waits until this many handlers wait.
   bool wait_arrived(int count) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, long_enough, [&] { return arrived_ >= count; });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is told of modules, what two of them may not both have, and their instances in several contexts.
+// Reports about modules, names that two modules may not share, and instances in several contexts.
 #include <catch2/catch.hpp>
 
 #include "harness.hpp"

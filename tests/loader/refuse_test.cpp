@@ -12,7 +12,7 @@
 
 namespace {
 
-// A host that serves, and must go on serving as if nothing had happened.
+// A host that serves, and must continue to serve unchanged after a refusal.
 struct Serving {
   Serving() {
     bp_log_level(BP_LOG_OFF);

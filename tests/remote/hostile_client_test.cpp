@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Applications that do not keep to the protocol, or to good manners: they are told so and disconnected,
-// and everybody else is served.
+// Applications that violate the protocol or misbehave. They get an error and are disconnected, and all other
+// applications are served.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>

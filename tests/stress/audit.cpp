@@ -87,8 +87,9 @@ void add_up(const Life& life, const Numbers& host) {
 
 }  // namespace
 
-// The counts are written one by one while they are read, and a reload elsewhere may end an instance here, which
-// emits: so a look counts if nothing has moved meanwhile, and the equations must come to hold.
+// Other threads write the counts while they are read. A reload by another actor may also end an instance of this
+// context, which emits. So a reading is valid only if nothing has changed meanwhile, and the equations must hold
+// eventually.
 void audit(Life& life) {
   const auto until = std::chrono::steady_clock::now() + life.world.patience();
   for (auto wait = std::chrono::milliseconds(1);; wait = std::min(wait * 2, std::chrono::milliseconds(20))) {
