@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a peer asks for, and what is done about it. Everything here runs with the lead.
+// What a peer asks for, and what is done about it. Everything here runs holding `poller.reading`.
 #include "server/connection.hpp"
 
 #include <sys/epoll.h>
@@ -41,7 +41,7 @@ void Connection::start() {
   hello_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = weak.lock();
     if (error || self == nullptr) return;
-    const MutexLock lead(self->core_->poller.lead);
+    const MutexLock reading(self->core_->poller.reading);
     if (self->greeted_) return;
     self->fail(BP_TIMEOUT, "no hello came in " + std::to_string(self->core_->options.hello_timeout.count()) + " ms");
   });
@@ -232,7 +232,7 @@ void Connection::close(const std::string& reason) {
   } else if (!reason.empty()) {
     core_->log(BP_LOG_DEBUG, "process " + std::to_string(peer_) + " is gone: " + reason);
   }
-  core_->poller.bury(self);
+  core_->poller.release_later(self);
   const MutexLock lock(core_->mutex);
   core_->connections.erase(self);
 }

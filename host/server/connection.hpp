@@ -42,16 +42,16 @@ struct ServerCore {
   boost::asio::io_context io{1};
   SocketPoller poller;
   ControlThread control;
-  bool draining = false;  // with the lead: calls are answered BP_CLOSED
+  bool draining = false;  // used holding poller.reading: calls are answered BP_CLOSED
   Mutex mutex;
-  std::set<std::shared_ptr<Connection>> connections BP_GUARDED_BY(mutex);  // changed with the lead only
+  std::set<std::shared_ptr<Connection>> connections BP_GUARDED_BY(mutex);  // changed holding poller.reading only
 
   void log(int level, const std::string& line) const {
     if (options.log) options.log(level, line);
   }
 };
 
-/// Threads: what comes from the peer is handled by whoever has the lead (poller.hpp); replies and events are encoded
+/// Threads: what comes from the peer is handled by the holder of SocketPoller::reading; replies and events are encoded
 /// into the output on the thread that brings them. What the request thread brings it notes, and sends itself with
 /// its next look; what others bring is sent by the io thread, which is woken once for as many as come before it
 /// looks.
@@ -64,7 +64,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, long peer);
 
-  // ---- with the lead
+  // ---- holding poller.reading
   void start();
   /// The socket has something: EPOLL….
   void on_ready(std::uint32_t events);
@@ -82,7 +82,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close(const std::string& reason);
   void cancel_calls();
 
-  // ---- without the lead, and on a thread that does not look
+  // ---- not holding poller.reading, and on a thread that does not look
   /// Waits until no call is open and all output has been sent, or the connection is closed. False: not by then.
   bool wait_idle(Clock::time_point until);
 
@@ -103,7 +103,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Calls that came together.
   struct Batch;
 
-  // ---- connection_input.cpp; with the lead
+  // ---- connection_input.cpp; holding poller.reading
   void want(std::uint32_t events);
   void take_frames();
   void take_some();
@@ -112,7 +112,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void submit(const wire::Call& call, Calls::Entry& entry);
   void resume_reading();
 
-  // ---- connection.cpp; with the lead
+  // ---- connection.cpp; holding poller.reading
   void take(const wire::Frame& frame);
   void on_frame(const wire::Hello& hello);
   void on_frame(const wire::Call& call);
@@ -150,7 +150,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void give_up() noexcept;
   wire::Reply fitting(const wire::Reply& reply, std::string& message) const;
 
-  // Constant once start() has run, or changed with the lead alone.
+  // Constant once start() has run, or changed holding poller.reading only.
   const std::shared_ptr<ServerCore> core_;  // first: the timer needs its io context to the end
   UniqueFd socket_;
   const long peer_;  ///< process id
@@ -174,7 +174,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool flushing_ BP_GUARDED_BY(mutex_) = false;
   bool draining_ BP_GUARDED_BY(mutex_) = false;  ///< somebody waits on idle_
   bool canceled_ BP_GUARDED_BY(mutex_) = false;  ///< what the peer has open, by this side
-  bool paused_ BP_GUARDED_BY(mutex_) = false;    ///< nothing is read until flush() has sent everything; with the lead
+  bool paused_ BP_GUARDED_BY(mutex_) = false;    ///< nothing is read until flush() has sent everything
   Calls calls_ BP_GUARDED_BY(mutex_);
   std::shared_ptr<Connection> alive_ BP_GUARDED_BY(mutex_);  ///< this, while calls are open
   std::size_t open_size_ BP_GUARDED_BY(mutex_) = 0;          ///< of what the open calls were called with

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The way in: bytes, frames, and calls, which are taken together as they come together. All with the lead.
+// The way in: bytes, frames, and calls, which are taken together as they come together. All holding `poller.reading`.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 

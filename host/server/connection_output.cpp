@@ -196,7 +196,7 @@ void Connection::send_soon() {
     return;
   }
   boost::asio::post(core_->io, [self = shared_from_this()] {
-    const MutexLock lead(self->core_->poller.lead);
+    const MutexLock reading(self->core_->poller.reading);
     self->flush();
   });
 }
@@ -207,7 +207,7 @@ void Connection::send_last_words() { send_some(); }
 void Connection::close_soon(std::string reason) {
   if (!reason_.empty()) return;
   reason_ = std::move(reason);
-  ::shutdown(socket_.get(), SHUT_RDWR);  // whoever has the lead closes then
+  ::shutdown(socket_.get(), SHUT_RDWR);  // the holder of poller.reading closes then
 }
 
 /// Memory for an answer or an event could not be had: a peer that misses one must know it.
