@@ -99,7 +99,7 @@ void EventQueue::release() noexcept {
 }
 
 // Who sleeps says so, and then looks once more; who puts does so, and then looks whether somebody sleeps. With a fence
-// in between on both sides (support/asymmetric_fence.hpp) one of the two sees the other.
+// in between on both sides (sync/asymmetric_fence.hpp) one of the two sees the other.
 void EventQueue::sleep() noexcept {
   const Nanos begin = now();
   asleep_.store(1, std::memory_order_relaxed);

@@ -13,7 +13,7 @@ namespace backplane::host {
 /// things made one after another do not meet in it. T has `std::uint64_t id` and `T* same_hash`, the
 /// table's as long as the thing is in it.
 ///
-/// Not an IdTable (support/id_table.hpp), which owns its entries and mixes its ids, since peers choose them: each
+/// Not an IdTable (wire/id_table.hpp), which owns its entries and mixes its ids, since peers choose them: each
 /// switch looks an id up, and these need no mixing.
 template <class T>
 class MemberTable {

@@ -41,8 +41,8 @@ class Ingress {
   Lane* lane() noexcept {
     ThreadRecord* const me = thread_record();
     if (me == nullptr) return nullptr;
-    const ThreadRecord::LaneCache& way = me->lane_caches[id_ % ThreadRecord::lane_caches_kept];
-    return way.ingress == id_ ? static_cast<Lane*>(way.lane) : find_lane(*me);
+    const ThreadRecord::LaneCache& cached = me->lane_caches[id_ % ThreadRecord::lane_caches_kept];
+    return cached.ingress == id_ ? static_cast<Lane*>(cached.lane) : find_lane(*me);
   }
 
   /// Has `fill` write an inline call in place, and sends it. `fill` must not fail, and must not call anything of this.
@@ -225,7 +225,7 @@ class Ingress {
   }
 
   const std::uint32_t depth_;
-  const std::uint64_t id_ = next_id();  // never that of another, so that a way that is remembered leads nowhere else
+  const std::uint64_t id_ = next_id();  // never another's, so a cached lane is always this ingress's
   std::atomic<bool> closed_{false};
   Mutex mutex_;                                         // of the lanes' owners
   std::array<std::atomic<Lane*>, lane_count> lanes_{};  // filled from the front, never taken away

@@ -135,8 +135,8 @@ struct Generation {
   std::string copy_path;  ///< what is mapped
   std::vector<std::uint8_t> config;
   std::function<std::string(const std::string& module)> make_data_dir;  ///< see Loader
-  std::string data_dir BP_GUARDED_BY(data_dir_mutex);          ///< made on first use
-  std::string data_dir_failure BP_GUARDED_BY(data_dir_mutex);  ///< why it could not be
+  std::string data_dir BP_GUARDED_BY(data_dir_mutex);                   ///< made on first use
+  std::string data_dir_failure BP_GUARDED_BY(data_dir_mutex);           ///< why it could not be
   Mutex data_dir_mutex;
 
   boost::dll::shared_library object;

@@ -11,12 +11,12 @@ namespace backplane::host {
 /// Of one thread at a time. Records are never freed: when a thread ends, the next that begins takes its record over.
 struct alignas(64) ThreadRecord {
   /// What the thread is inside of, so that it is not taken away meanwhile; written by the thread alone. See
-  /// embed/slots.hpp.
+  /// endpoint/context_table.hpp.
   std::atomic<const void*> pinned{nullptr};
   /// Odd while a thread has the record; another number in each thread's time.
   std::atomic<std::uint64_t> life{0};
 
-  /// The thread's own: where it found its way into an ingress last. See ingress/ingress.hpp.
+  /// The thread's own: the lane that it used last in an ingress. See ingress/ingress.hpp.
   struct LaneCache {
     std::uint64_t ingress = 0;
     void* lane = nullptr;

@@ -18,7 +18,7 @@ StallDetector::Id StallDetector::add(Watched watched, Nanos time) {
   Entry entry;
   entry.seen_beats = watched.heartbeat->beats();
   entry.watched = std::make_shared<const Watched>(std::move(watched));
-  entry.judged_from = time + options_.start_grace;
+  entry.reported_from = time + options_.start_grace;
   entries_.emplace(++last_id_, std::move(entry));
   return last_id_;
 }
@@ -69,7 +69,7 @@ std::optional<Liveness> StallDetector::stands_still(Entry& entry, Nanos elapsed,
     return std::nullopt;
   }
   entry.counted += counts(entry, elapsed);
-  if (entry.counted < options_.threshold || time < entry.judged_from) return std::nullopt;
+  if (entry.counted < options_.threshold || time < entry.reported_from) return std::nullopt;
   Culprit culprit = culprit_of(*entry.watched);
   // Only of a thread that still stands is that the culprit.
   if (entry.watched->heartbeat->beats() != entry.seen_beats) return std::nullopt;

@@ -75,7 +75,7 @@ class StallDetector {
  private:
   struct Entry {
     std::shared_ptr<const Watched> watched;
-    Nanos judged_from = 0;  ///< the start grace ends then
+    Nanos reported_from = 0;  ///< the start grace ends then
     std::uint64_t seen_beats = 0;
     bool still = false;  ///< it had not moved at the last look
     Nanos still_for = 0;

@@ -29,7 +29,7 @@ Watchdog::Id Watchdog::watch(Heartbeat& heartbeat, const char* thread, std::func
                              std::function<Culprit()> culprit) {
   Id id = 0;
   {
-    const MutexLock lock(judge_mutex_);
+    const MutexLock lock(detector_mutex_);
     id = detector_.add({&heartbeat, thread, std::move(tell), std::move(culprit)}, now());
   }
   active();  // it may be busy already, and in what it will not come out of
@@ -39,7 +39,7 @@ Watchdog::Id Watchdog::watch(Heartbeat& heartbeat, const char* thread, std::func
 bool Watchdog::unwatch(Id id, std::chrono::milliseconds timeout) {
   if (id == 0) return true;
   {
-    const MutexLock lock(judge_mutex_);
+    const MutexLock lock(detector_mutex_);
     detector_.remove(id);
   }
   MutexLock lock(mutex_);
@@ -68,7 +68,7 @@ void Watchdog::set_alarm() noexcept {
 void Watchdog::run() {
   name_thread("bp-watchdog");
   {
-    const MutexLock lock(judge_mutex_);
+    const MutexLock lock(detector_mutex_);
     detector_.slept(now());
   }
   for (;;) {
@@ -88,7 +88,7 @@ void Watchdog::wait() {
   asleep_.store(true, std::memory_order_seq_cst);
   std::optional<Nanos> interval;
   {
-    const MutexLock lock(judge_mutex_);
+    const MutexLock lock(detector_mutex_);
     if (detector_.anything_moves()) interval = detector_.interval();
   }
   if (interval) asleep_.store(false, std::memory_order_seq_cst);
@@ -105,7 +105,7 @@ void Watchdog::wait() {
   alarm_.wait();
   asleep_.store(false, std::memory_order_seq_cst);
   if (interval) return;
-  const MutexLock lock(judge_mutex_);
+  const MutexLock lock(detector_mutex_);
   detector_.slept(now());  // what happened meanwhile is nobody's stall
 }
 
@@ -126,7 +126,7 @@ void Watchdog::run_jobs() {
 void Watchdog::look() try {
   std::vector<StallDetector::Finding> findings;
   {
-    const MutexLock lock(judge_mutex_);
+    const MutexLock lock(detector_mutex_);
     findings = detector_.look(now());
   }
   for (const StallDetector::Finding& finding : findings) {
@@ -139,7 +139,7 @@ void Watchdog::look() try {
 // asked and noted in running_ at once: unwatch() either has been before, or sees what runs.
 void Watchdog::run_for(Id owner, const std::function<void()>& job) {
   {
-    const MutexLock judging(judge_mutex_);
+    const MutexLock judging(detector_mutex_);
     if (owner != 0 && !detector_.has(owner)) return;
     const MutexLock lock(mutex_);
     running_ = owner;

@@ -68,8 +68,8 @@ class Watchdog {
   const Nanos first_look_;
 
   // Its own, so that whoever posts, or wakes the thread, does not wait for a look. Taken before mutex_.
-  Mutex judge_mutex_;
-  StallDetector detector_ BP_GUARDED_BY(judge_mutex_);
+  Mutex detector_mutex_;
+  StallDetector detector_ BP_GUARDED_BY(detector_mutex_);
 
   Mutex mutex_;
   Alarm alarm_;         // what the thread sleeps by; set with mutex_ held, and to "now" as long as the thread is wanted
