@@ -29,7 +29,7 @@ int run_stop(const Args& args) {
         BP_TIMEOUT,
         cat("the host (pid ", pid, ") was asked to stop and has not ended within ", std::to_string(timeout), " ms"),
         {},
-        cat("a handler may not return; kill ", pid, " twice ends it at once")};
+        cat("a handler may be stuck; run kill ", pid, " twice to end the host at once")};
   }
   const char* const outcome = gone ? "stopped" : "stopping";
   write_out(args.json ? cat("{\"outcome\":\"", outcome, "\",\"pid\":", pid, "}\n")
@@ -41,13 +41,15 @@ int run_stop(const Args& args) {
 
 const Command stop_command = {
     "stop",
-    "ask the host to drain and end, and wait until it has",
-    R"(Example:
+    "ask the host to drain and end, and wait for its end",
+    R"(The host accepts no more calls, lets open calls finish for up to five seconds, cancels the rest, and ends.
+
+Example:
   backplane stop
 
-Exit codes: 0 the host has ended; 2 usage; 3 no host answers; 4 it has not ended in time.)",
+Exit codes: 0 the host has ended, or --timeout 0; 2 usage; 3 no host answers; 4 the host has not ended in time.)",
     {
-        {"--timeout", "MS", "how long to wait for its end; default 10000; 0: do not wait", &Args::timeout},
+        {"--timeout", "MS", "how long to wait for the end of the host; default 10000; 0: do not wait", &Args::timeout},
         socket_option,
         json_option,
     },

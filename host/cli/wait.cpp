@@ -26,14 +26,14 @@ sigset_t ending_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
-  // The terminal has gone. Under nohup it is ignored and must stay so: a signal that is waited for would come anyway.
+  // SIGHUP means that the terminal is gone. nohup ignores it, but sigwait() would return it even then.
   struct sigaction hangup {};
   if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) sigaddset(&set, SIGHUP);
   return set;
 }
 
 int made(int fd) {
-  if (fd < 0) throw CommandFailure{exit_error, BP_IO, cat("cannot make a descriptor: ", std::strerror(errno))};
+  if (fd < 0) throw CommandFailure{exit_error, BP_IO, cat("cannot open a descriptor: ", std::strerror(errno))};
   return fd;
 }
 
@@ -64,7 +64,7 @@ int Signals::take() {
 }
 
 void Signals::leave_on_next(int code) {
-  // A thread of its own: the command's may be waiting for something that never comes.
+  // Use a new thread, because the command's thread may be blocked forever.
   std::thread([code] {
     const sigset_t set = ending_signals();
     int signal = 0;

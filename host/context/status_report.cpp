@@ -85,7 +85,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   out.text("contexts");
   out.array(contexts.size());
   for (Context* const context : contexts) write(out, *context);
-  tally_fields(out, registry);
+  call_stats_fields(out, registry);
   return bytes;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls, events, host functions.
+// The C functions for calls, events, host functions and pollers.
 #include <backplane/backplane.h>
 
 #include "embed/guard.hpp"

@@ -23,7 +23,7 @@ class ReplyWaiter {
   ReplyWaiter(const ReplyWaiter&) = delete;
   ReplyWaiter& operator=(const ReplyWaiter&) = delete;
 
-  /// The submission's, with this as `user`.
+  /// The reply callback of the submission, with this object as `user`.
   static void on_reply(void* user, const bp_answer* answer) noexcept {
     if (answer->status == BP_STALE || answer->status == BP_PARTIAL) return;
     static_cast<ReplyWaiter*>(user)->done(*answer);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The ring of events: emitters put under a mutex, the event thread takes without one, and fences order sleep and wake.
 #include "event/queue.hpp"
 
 #include <cstdlib>
@@ -12,7 +14,7 @@
 
 namespace backplane::host {
 
-// Not value-initialised: slots that are never used never become resident.
+// The slots are not value-initialised, so that unused slots take no memory.
 EventQueue::EventQueue(std::uint32_t capacity, Nanos spin)
     : capacity_(capacity), slots_(std::make_unique_for_overwrite<Slot[]>(capacity)), spin_(spin) {}
 
@@ -84,7 +86,7 @@ std::optional<EventQueue::View> EventQueue::look() noexcept {
 std::optional<EventQueue::View> EventQueue::take() noexcept {
   if (auto event = look()) return event;
   tell_settled();
-  // Once it is closed nothing is put any more, so a last look is the last.
+  // After closing, no event is added, so one last look is enough.
   while (!has_event() && !closed_.load(std::memory_order_acquire)) {
     const auto came = [this] { return has_event() || closed_.load(std::memory_order_relaxed); };
     if (!spin_.spin(came)) sleep();
@@ -98,8 +100,8 @@ void EventQueue::release() noexcept {
   released_.store(released_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
-// Who sleeps says so, and then looks once more; who puts does so, and then looks whether somebody sleeps. With a fence
-// in between on both sides (sync/asymmetric_fence.hpp) one of the two sees the other.
+// The event thread sets asleep_, then looks once more. An emitter puts, then reads asleep_. Each side has a fence
+// between its two steps (sync/asymmetric_fence.hpp), so one of the two sees the other.
 void EventQueue::sleep() noexcept {
   const Nanos begin = now();
   asleep_.store(1, std::memory_order_relaxed);
@@ -122,13 +124,13 @@ void EventQueue::close() {
   wake();
 }
 
-// Of this and the event thread, which says that it is done before it looks whether somebody waits for that, one sees
-// the other.
+// This thread sets settling_, then reads done_. The event thread sets done_, then reads settling_. With the fences, one
+// of the two sees the other.
 bool EventQueue::settle(std::chrono::milliseconds timeout) {
   const auto done = [this] { return done_.load(std::memory_order_acquire) == put_.load(std::memory_order_relaxed); };
   MutexLock lock(mutex_);
   settling_.store(true, std::memory_order_relaxed);
-  if (done()) return true;  // without the fence, which interrupts the core that the event thread may be on
+  if (done()) return true;  // avoids the heavy fence, which interrupts the core of the event thread
   heavy_fence();
   return settled_.wait_for(lock, timeout, done);
 }

@@ -21,21 +21,21 @@
 #include "support/views.hpp"
 #include "sync/mutex.hpp"
 
-// Called by modules written in C: no exception may leave any of these.
+// The functions that modules call. Modules may be written in C, so no exception may leave any of these.
 namespace backplane::host {
 namespace {
 
 constexpr std::uint32_t known_handler_flags = BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT | BP_HANDLER_STATIC;
 
-// The reason that the operator is told if init fails for this and says nothing better itself.
+// Refuses a registration. If init then fails without its own message, this message is the reason in the report.
 bp_status refuse_name(Generation& generation, bp_status status, std::string_view name, std::string_view why) {
   const MutexLock lock(generation.failure_mutex);
-  generation.failure = "it registers \"" + std::string(name) + "\", " + std::string(why);
+  generation.failure = "it registered \"" + std::string(name) + "\", " + std::string(why);
   return status;
 }
 
-constexpr std::string_view no_wire_name = "which is no wire name; expected module.verb, each of [a-z0-9_]+";
-constexpr std::string_view registered_twice = "which it has registered already; register each name once";
+constexpr std::string_view no_wire_name = "which is not a wire name; expected module.verb, both [a-z0-9_]+";
+constexpr std::string_view registered_twice = "which it had registered before; register each name once";
 
 bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexcept try {
   if (module == nullptr || !covers_core(desc) || desc->handler == nullptr || !module->generation->in_init) {
@@ -46,7 +46,7 @@ bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexc
   if (!is_wire_name(name)) return refuse_name(generation, BP_INVALID_ARGUMENT, name, no_wire_name);
   if (!is_of_module(name, generation.manifest.name)) {
     return refuse_name(generation, BP_INVALID_ARGUMENT, name,
-                       "but its names begin with \"" + generation.manifest.name + ".\"; rename it");
+                       "but its names must begin with \"" + generation.manifest.name + ".\"; rename it");
   }
   if (const std::uint32_t unknown = desc->flags & ~known_handler_flags; unknown != 0) {
     return refuse_name(
@@ -55,7 +55,7 @@ bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexc
   }
   if ((desc->flags & BP_HANDLER_STATIC) != 0 && desc->flags != BP_HANDLER_STATIC) {
     return refuse_name(generation, BP_INVALID_ARGUMENT, name,
-                       "as static and as blocking; a static handler runs on its caller's thread: choose one");
+                       "as static and as blocking; a static handler runs on its caller's thread, so remove one flag");
   }
   if (generation.registered_names.contains(name)) {
     return refuse_name(generation, BP_NAME_TAKEN, name, registered_twice);
@@ -106,7 +106,7 @@ void fail(bp_module* module, bp_str message) noexcept try {
   const MutexLock lock(generation.failure_mutex);
   generation.failure = view(message);
 } catch (const std::bad_alloc&) {
-  // The failure itself is told all the same.
+  // init's failure status is still reported, only without this message.
 }
 
 const void* extension(const char* id) noexcept {

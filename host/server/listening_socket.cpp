@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Locks the place of a socket against other hosts, replaces a stale socket, binds, and listens.
 #include "server/listening_socket.hpp"
 
 #include <fcntl.h>
@@ -26,7 +28,7 @@ namespace {
 [[noreturn]] void fail_taken(const std::string& path, long pid) {
   const std::string who = pid > 0 ? "another host (process " + std::to_string(pid) + ")" : "another host";
   throw Failure{BP_IO, who + " serves the socket \"" + path +
-                           "\" already; stop that one with `backplane stop --socket " + path +
+                           "\" already; stop that host with `backplane stop --socket " + path +
                            "`, or choose another path with --socket"};
 }
 
@@ -37,7 +39,7 @@ sockaddr_un address(const std::string& path) {
   return out;
 }
 
-/// The process that listens there; 0 if nobody does, and the socket is a stale one.
+/// The process that listens on the socket; 0 if the socket is stale; -1 if the process is unknown.
 long listening_process(const std::string& path) {
   const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) fail("cannot make a socket", errno, "raise the limit of open files (ulimit -n)");
@@ -48,15 +50,15 @@ long listening_process(const std::string& path) {
   socklen_t size = sizeof peer;
   if (connected == 0) ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size);
   if (connected == 0) return peer.pid > 0 ? peer.pid : -1;
-  if (error == EAGAIN) return -1;  // its backlog is full: it lives
+  if (error == EAGAIN) return -1;  // its backlog is full, so a process listens
   if (error == ECONNREFUSED || error == ENOENT) return 0;
-  fail("cannot tell whether a host serves the socket \"" + path + "\"", error,
+  fail("cannot determine whether a host serves the socket \"" + path + "\"", error,
        "remove the file if it is yours, or choose another path with --socket");
 }
 
 constexpr const char* stopping = " stopping\n";
 
-/// Who holds the lock, as the file says.
+/// Refuses because another process holds the lock. The lock file contains its process id.
 [[noreturn]] void fail_locked(const std::string& path, int file) {
   char text[64] = {};
   char* rest = text;
@@ -85,7 +87,7 @@ SocketLock::~SocketLock() { remove(); }
 void SocketLock::say_stopping() noexcept {
   try {
     write(std::to_string(::getpid()) + stopping);
-  } catch (...) {  // then they are told that it serves
+  } catch (...) {  // other hosts then report that this one serves
   }
 }
 
@@ -95,7 +97,7 @@ void SocketLock::write(const std::string& text) {
   }
 }
 
-/// False if the file was removed by its last owner between open and lock: then it locks nothing.
+/// Returns false if the last owner removed the file between open() and flock(). The lock is then useless.
 bool SocketLock::try_lock(const std::string& socket_path) {
   UniqueFd file(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) {
@@ -137,17 +139,17 @@ ListeningSocket::~ListeningSocket() { remove(); }
 
 UniqueFd ListeningSocket::take_descriptor() noexcept { return std::move(socket_); }
 
-/// With the lock held: a socket that nobody listens on is left from a host that died.
+/// Removes a stale socket of a host that died. The lock must be held.
 void ListeningSocket::clear_path() const {
   struct stat info {};
   if (::lstat(path_.c_str(), &info) != 0) {
     if (errno == ENOENT) return;
-    fail("cannot look at \"" + path_ + "\"", errno, "choose another path with --socket");
+    fail("cannot examine \"" + path_ + "\"", errno, "choose another path with --socket");
   }
   if (!S_ISSOCK(info.st_mode)) {
     throw Failure{BP_IO, "\"" + path_ +
-                             "\" is there and is no socket; it is left alone: remove it yourself, or choose another "
-                             "path with --socket"};
+                             "\" exists and is not a socket, so the host does not replace it; remove it, or choose "
+                             "another path with --socket"};
   }
   if (const long pid = listening_process(path_); pid != 0) fail_taken(path_, pid);
   if (::unlink(path_.c_str()) != 0 && errno != ENOENT) {

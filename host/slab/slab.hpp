@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Records that are named by 64-bit tokens and are never given back to the allocator, so that a token
-// of any age can be looked up safely.
+// Records with 64-bit tokens. Their memory is never freed, so a token of any age can be looked up safely.
 #pragma once
 
 #include <array>
@@ -21,7 +20,7 @@ namespace backplane::host {
 template <class T, unsigned kind>
 class Slab {
  public:
-  /// A record with a fresh token, not armed; nullptr if memory cannot be had.
+  /// A record with a new token, not armed; nullptr if out of memory.
   T* allocate() noexcept {
     const unsigned home = thread_shard();
     Shard& shard = shards_[home];
@@ -39,17 +38,17 @@ class Slab {
     return record;
   }
 
-  /// Gives a record that is not armed any more to its next use, without the way through free(): false if it cannot
-  /// be used again, and is to be freed.
+  /// Prepares an unarmed record for its next use, without free() and allocate(). Returns false if the record must be
+  /// freed instead.
   bool reuse(T& record) noexcept {
     if (is_worn_out(record)) return false;
     renew(record);
     return true;
   }
 
-  /// Any thread. The record is not armed any more.
+  /// Frees a record, which must not be armed. Any thread.
   void free(T* record) noexcept {
-    // A generation that has run out takes the record with it: no token is ever given twice.
+    // A record whose generations are used up is never reused, so that no token is given twice.
     if (is_worn_out(*record)) return;
     auto& returned = shards_[record->home_].returned;
     T* head = returned.load(std::memory_order_relaxed);
@@ -58,8 +57,8 @@ class Slab {
     } while (!returned.compare_exchange_weak(head, record, std::memory_order_release, std::memory_order_relaxed));
   }
 
-  /// The record that `value` may name, or nullptr if it cannot be one's token. Claim or lock it before
-  /// touching anything in it.
+  /// The record of a token, which may be stale; nullptr if `value` cannot be a token. Claim or lock the record before
+  /// accessing anything else in it.
   T* find(std::uint64_t value) noexcept {
     if (token::kind(value) != kind || (value & token::locked) != 0) return nullptr;
     const std::uint64_t index = token::index(value);
@@ -84,7 +83,7 @@ class Slab {
     record.token_.store(record.token() + token::make(1, 0, 0), std::memory_order_relaxed);
   }
 
-  // First the memory, then a number: one that were taken in vain would be lost for good.
+  // Allocate first, then take a chunk number, because a number cannot be given back.
   T* grow() noexcept {
     if (used_chunks_.load(std::memory_order_relaxed) >= chunk_count) return nullptr;
     T* const chunk = new (std::nothrow) T[chunk_size];
@@ -97,7 +96,7 @@ class Slab {
     }
     for (std::size_t i = 0; i < chunk_size; ++i) {
       Record& record = chunk[i];
-      // Of generation 0, which is no use of it. Nobody can look it up yet.
+      // Generation 0 is never a use. No thread can look the record up yet.
       record.token_.store(token::make(0, number * chunk_size + i, kind), std::memory_order_relaxed);
       chunk[i].next = i + 1 < chunk_size ? &chunk[i + 1] : nullptr;
     }

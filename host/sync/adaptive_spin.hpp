@@ -10,7 +10,7 @@
 
 namespace backplane::host {
 
-/// In a loop that spins: leaves the core's resources to its sibling for a moment.
+/// Call this in a spinning loop. It briefly leaves the core's resources to its hardware sibling.
 inline void relax_core() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -19,12 +19,12 @@ inline void relax_core() noexcept {
 #endif
 }
 
-/// Whatever else waits for this core goes first.
+/// Lets other threads that wait for this core run first.
 inline void give_way() noexcept { ::sched_yield(); }
 
-/// Whoever is to bring what a thread spins for may have been put on this very core, and then cannot as long as it
-/// spins. So it gives way now and then: soon, as that one may just have been woken, and then seldom, because it takes a
-/// third of a microsecond in which nothing is seen.
+/// The thread that a spinning thread waits for may be scheduled on the same core. Then it cannot run while the other
+/// spins. So a spinning thread gives way at times: first early, because the other thread may just have been woken. Then
+/// rarely, because giving way takes a third of a microsecond in which the spinning thread sees nothing.
 class GiveWay {
  public:
   explicit GiveWay(Nanos begin) noexcept : next_(begin + first) {}
@@ -78,7 +78,7 @@ class AdaptiveSpin {
     return true;
   }
 
-  /// What came after a vain spin came after so long a sleep.
+  /// Reports the length of the sleep after a spin in vain.
   void slept(Nanos time) noexcept {
     if (time < longest_) restore();
   }

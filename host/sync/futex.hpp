@@ -25,8 +25,8 @@ inline void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
             FUTEX_BITSET_MATCH_ANY);
 }
 
-/// Wakes one that sleeps on the word. The word may be gone already: whoever then sleeps at its place wakes for no
-/// reason.
+/// Wakes one thread that sleeps on the word. The word may already be freed; a thread that sleeps on a new word at the
+/// same address then wakes without a reason.
 inline void futex_wake_one(std::atomic<std::uint32_t>* word) noexcept {
   ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
 }

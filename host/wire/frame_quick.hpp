@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two frames that traffic is made of, read and written where they lie. What looks in any way unusual is left to
-// the codec of frame.hpp, which also says what is wrong with it.
+// A fast codec for the two most frequent frames, calls and replies with BP_OK. Anything unusual is left to the codec of
+// frame.hpp, which also reports errors.
 #pragma once
 
 #include <algorithm>
@@ -93,7 +93,7 @@ class Items {
 
 }  // namespace quick
 
-/// Whether the body is a call as nearly every one looks; `out` is that call then, else undefined.
+/// Reads a call in its usual form. Returns false for anything else; `out` is then undefined.
 inline bool quick_decode(View body, Call& out) noexcept {
   quick::Items items(body);
   out.target = {};
@@ -101,7 +101,7 @@ inline bool quick_decode(View body, Call& out) noexcept {
          items.bytes(out.payload) && items.uint(out.timeout_ms) && items.uint32(out.flags) && items.at_end();
 }
 
-/// The same of a reply with BP_OK, which has neither message nor detail.
+/// Reads a reply with BP_OK, without message and detail. Returns false for anything else; `out` is then undefined.
 inline bool quick_decode(View body, Reply& out) noexcept {
   quick::Items items(body);
   out.status = BP_OK;
@@ -111,8 +111,8 @@ inline bool quick_decode(View body, Reply& out) noexcept {
          items.bytes(out.payload) && items.byte(quick::empty_text) && items.byte(quick::empty_bytes) && items.at_end();
 }
 
-/// Appends the reply with BP_OK that carries this payload, to the byte as encode() does. Throws std::bad_alloc,
-/// leaving `out` as it was.
+/// Appends a reply with BP_OK and this payload, with the same bytes as encode(). Throws std::bad_alloc and leaves `out`
+/// unchanged.
 inline void quick_encode_ok(Bytes& out, std::uint64_t id, View payload) {
   constexpr std::size_t most_heads = header_size + 2 + 9 + 1 + 9;
   constexpr std::size_t small = 64;  // payloads up to this are appended together with what is around them

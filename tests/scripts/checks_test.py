@@ -124,7 +124,7 @@ struct Count {
     %s
     return ++value;
   }
-  backplane::Mutex mutex;
+  backplane::host::Mutex mutex;
   int value BP_GUARDED_BY(mutex) = 0;
 };
 int main() { return Count().next(); }
@@ -132,17 +132,36 @@ int main() { return Count().next(); }
 
     def setUp(self):
         super().setUp()
-        with open(os.path.join(ROOT, "host", "support", "mutex.hpp"), encoding="utf-8") as file:
-            self.write("host/sync/mutex.hpp", file.read())
+        for name in ("mutex.hpp", "thread_role.hpp"):
+            with open(os.path.join(ROOT, "host", "sync", name), encoding="utf-8") as file:
+                self.write("host/sync/" + name, file.read())
 
     def test_what_is_touched_with_its_lock_passes(self):
-        self.write("host/request/count.cpp", self.GUARDED % "const backplane::MutexLock lock(mutex);")
+        self.write("host/request/count.cpp", self.GUARDED % "const backplane::host::MutexLock lock(mutex);")
         self.passes("thread_safety")
 
     def test_what_is_touched_without_its_lock_fails(self):
         self.write("host/request/count.cpp", self.GUARDED % "")
         self.fails("thread_safety", "host/request/count.cpp:6: writing variable 'value' requires holding mutex 'mutex'",
                    "take it, or say BP_REQUIRES")
+
+    ROLE = SPDX + '''#include "sync/thread_role.hpp"
+inline constexpr backplane::host::ThreadRole on_one_thread;
+struct Count {
+  int next() {
+    %s
+    return ++value;
+  }
+  int value BP_GUARDED_BY(on_one_thread) = 0;
+};
+int main() { return Count().next(); }
+'''
+
+    def test_what_belongs_to_a_thread_is_touched_in_its_role_alone(self):
+        self.write("host/request/count.cpp", self.ROLE % "on_one_thread.assume();")
+        self.passes("thread_safety")
+        self.write("host/request/count.cpp", self.ROLE % "")
+        self.fails("thread_safety", "host/request/count.cpp:7: writing variable 'value' requires holding role 'on_one_thread'")
 
     def test_a_source_that_does_not_compile_is_not_passed_over(self):
         self.write("host/request/count.cpp", SPDX + '#include "support/nothing.hpp"\n')

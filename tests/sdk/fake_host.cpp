@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A host for the SDK's tests that runs in the test process, and records what a module asks of it.
 #include "fake_host.hpp"
 
 #include <dlfcn.h>

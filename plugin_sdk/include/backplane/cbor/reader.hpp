@@ -155,7 +155,7 @@ class Reader {
     if (depth > max_depth) throw Error("nested deeper than " + std::to_string(max_depth) + " levels", begin);
     const Item item = next();
     if (item.type == Type::end) {
-      if (!end_allowed) throw Error("a break where an item was expected", begin);
+      if (!end_allowed) throw Error("found a break, expected an item", begin);
       ended_ = true;
       return;
     }
@@ -174,26 +174,26 @@ class Reader {
       if (chunks && !at_end()) {
         const Item chunk = peek();
         if (chunk.type != Type::end && (chunk.type != item.type || chunk.until_end)) {
-          throw Error("a string whose chunks are of another type", at_);
+          throw Error("found a chunk of another type in a string", at_);
         }
       }
       skip_item(depth + 1, true);
       if (ended_) break;
     }
     ended_ = false;
-    if (item.type == Type::map && count % 2 != 0) throw Error("a map with a key and no value", begin);
+    if (item.type == Type::map && count % 2 != 0) throw Error("found a map key without a value", begin);
   }
 
   // Not inlined, so that next() stays short where it is inlined.
-  [[noreturn, gnu::cold, gnu::noinline]] void cut_off() const { throw Error("the CBOR ends in the middle", at_); }
+  [[noreturn, gnu::cold, gnu::noinline]] void cut_off() const { throw Error("the CBOR ends too early", at_); }
 
   [[noreturn, gnu::cold, gnu::noinline]] static void not_utf8(std::size_t begin) {
     throw Error("text that is not UTF-8", begin);
   }
 
   [[noreturn, gnu::cold, gnu::noinline]] void too_many(const Item& item, std::size_t begin) const {
-    throw Error(std::string(name(item.type)) + " of " + std::to_string(item.value) + " elements in " +
-                    std::to_string(input_.size() - at_) + " bytes",
+    throw Error(std::string(name(item.type)) + " of " + std::to_string(item.value) + " elements, but only " +
+                    std::to_string(input_.size() - at_) + " bytes follow",
                 begin);
   }
 
@@ -202,7 +202,7 @@ class Reader {
     if (status == CBOR_DECODER_NEDATA) cut_off();
     char byte[8];
     std::snprintf(byte, sizeof byte, "0x%02x", input_[at_]);
-    throw Error(std::string("no CBOR item can begin with the byte ") + byte, at_);
+    throw Error(std::string("no CBOR item begins with the byte ") + byte, at_);
   }
 
   template <Type type, class T>
@@ -273,7 +273,7 @@ class Reader {
 inline void check_well_formed(View input) {
   Reader reader(input);
   reader.skip();
-  if (!reader.at_end()) throw Error("bytes after the end of the item", reader.offset());
+  if (!reader.at_end()) throw Error("found more bytes after the end of the item", reader.offset());
 }
 
 }  // namespace backplane::cbor

@@ -154,7 +154,7 @@ class Call {
     try {
       return decode<Reply>(detail::view(answer.payload));
     } catch (const DecodeError& e) {
-      throw Error(BP_ERROR, join("the answer of ", name, " is not what was expected: ", e.message()));
+      throw Error(BP_ERROR, join("the answer of ", name, " has another form than expected: ", e.message()));
     }
   }
 

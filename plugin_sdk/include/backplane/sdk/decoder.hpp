@@ -93,7 +93,7 @@ class Decoder {
     for (;;) {
       const cbor::Item chunk = raw_next();
       if (chunk.type == cbor::Type::end) return;
-      if (chunk.type != head.type || chunk.until_end) fail("a string whose chunks are of another type");
+      if (chunk.type != head.type || chunk.until_end) fail("found a chunk of another type in a string");
       use(chunk);
     }
   }
@@ -132,7 +132,7 @@ class Decoder {
 
   /// Throws DecodeError unless the input ends here.
   void finish() {
-    if (!reader_.at_end()) fail(join("bytes after the end of the item, at byte ", reader_.offset()));
+    if (!reader_.at_end()) fail(join("found more bytes after the end of the item, at byte ", reader_.offset()));
   }
 
   [[noreturn, gnu::cold, gnu::noinline]] void fail(std::string_view text) const {
@@ -190,7 +190,7 @@ class Decoder {
 
   [[gnu::cold, gnu::noinline]] void pass_tags(cbor::Item& item) {
     for (std::size_t tags = 0; item.type == cbor::Type::tag; ++tags) {
-      if (tags == cbor::max_depth) fail(join("more tags on one item than ", cbor::max_depth));
+      if (tags == cbor::max_depth) fail(join("found more than ", cbor::max_depth, " tags on one item"));
       item = raw_next();
     }
   }
@@ -200,7 +200,7 @@ class Decoder {
   }
 
   [[noreturn, gnu::cold, gnu::noinline]] void malformed(const cbor::Error& e) const {
-    fail(join("no well-formed CBOR: ", e.what(), ", at byte ", e.offset));
+    fail(join("not well-formed CBOR: ", e.what(), ", at byte ", e.offset));
   }
 
   cbor::Reader reader_;

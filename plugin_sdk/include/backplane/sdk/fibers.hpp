@@ -25,8 +25,9 @@ class Fibers;
 class EntryReturned : public Error {
  public:
   explicit EntryReturned(std::uint64_t id)
-      : Error(BP_ENTRY_RETURNED, join("fiber ", id, " returned from its entry, which it must not; let it switch to ",
-                                      "somebody else at its end, who destroys it")),
+      : Error(BP_ENTRY_RETURNED, join("fiber ", id,
+                                      " returned from its entry, which it must not; at its end it must "
+                                      "switch to another fiber, and that fiber destroys it")),
         id_(id) {}
   /// The fiber that returned.
   std::uint64_t id() const noexcept { return id_; }
@@ -264,8 +265,9 @@ class Fiber {
   void destroy() {
     if (id_ == 0 || fibers_->destroy(id_) != BP_INVALID_ARGUMENT) return;
     throw Error(BP_INVALID_ARGUMENT,
-                join("fiber ", id_, " cannot be destroyed by itself, nor while it waits for the end of one that it ",
-                     "destroys; let another fiber, or main, do it"));
+                join("fiber ", id_,
+                     " cannot be destroyed by itself, nor while it waits for the end of a fiber that "
+                     "it destroys; another fiber, or main, must destroy it"));
   }
 
   /// Gives up the ownership: the fiber is destroyed with its Fibers. If the Fibers is the handler's argument, the
@@ -286,7 +288,8 @@ inline void Fibers::switch_to(const Fiber& fiber) {
 }
 
 inline void Fiber::resume() {
-  if (fibers_ == nullptr) throw Error(BP_NOT_FOUND, "this Fiber holds no fiber; make one, or move one here");
+  if (fibers_ == nullptr)
+    throw Error(BP_NOT_FOUND, "this Fiber object holds no fiber; create one, or move one into it");
   fibers_->switch_to(*this);
 }
 

@@ -84,29 +84,29 @@ inline void Fibers::not_switched(bp_status status, std::uint64_t target) {
   if (status == BP_CANCELED) throw Canceled{status};
   if (status == BP_NOT_FOUND) {
     throw Error(status, target == BP_FIBER_MAIN
-                            ? std::string("this Fiber holds no fiber; make one, or move one here")
+                            ? std::string("this Fiber object holds no fiber; create one, or move one into it")
                             : join("there is no fiber ", target,
                                    ": it has ended, was destroyed, or belongs to another run; switch to one that is "
                                    "alive"));
   }
   if (status == BP_OUT_OF_MEMORY) {
     throw Error(status,
-                join("there is no memory for the stack of fiber ", target, "; try again when others have ended"));
+                join("there is no memory for the stack of fiber ", target, "; try again when other fibers have ended"));
   }
   throw Error(status, join("the host refused to switch to fiber ", target, ": ", status_name(status),
-                           "; fibers work in the run of the handler that made them, on its thread"));
+                           "; a fiber works only in the run of the handler that created it, on its thread"));
 }
 
 inline void Fibers::not_created(bp_status status, StackSize stack) {
   if (status == BP_CANCELED) throw Canceled{status};
   if (status == BP_INVALID_ARGUMENT) {
-    throw Error(status, join("a fiber's stack has 16384 bytes to 1 GiB, or 0 for the default; got ", stack.bytes));
+    throw Error(status, join("found a stack size of ", stack.bytes,
+                             " bytes for a fiber, expected 16384 to 1 GiB, or 0 for the default"));
   }
   if (status == BP_OUT_OF_MEMORY) {
-    throw Error(
-        status,
-        "there is no room for one more fiber: out of memory, or as many as the application's fiber_limit allows; "
-        "destroy some");
+    throw Error(status,
+                "cannot create another fiber: out of memory, or the application's fiber_limit is reached; "
+                "destroy some");
   }
   throw Error(status, join("the host refused a fiber: ", status_name(status)));
 }
@@ -114,14 +114,15 @@ inline void Fibers::not_created(bp_status status, StackSize stack) {
 inline void Fibers::not_opened(bp_status status) {
   if (status == BP_CANCELED) throw Canceled{status};
   if (status == BP_REENTRANT) {
-    throw Error(status, "this run of the handler has its fibers already; hand that Fibers on by reference");
+    throw Error(status, "this run of the handler already has a Fibers object; pass it on by reference");
   }
   if (status == BP_NOT_SUPPORTED) {
-    throw Error(status,
-                "no fibers can be had here: they need a handler that is not declared blocking, and an application that "
-                "has not switched them off (fiber_limit)");
+    throw Error(
+        status,
+        "fibers are not available here: a blocking handler has none, and the application may have disabled them "
+        "(fiber_limit -1)");
   }
-  throw Error(status, join("the host refused to make fibers: ", status_name(status)));
+  throw Error(status, join("the host refused to provide fibers: ", status_name(status)));
 }
 
 }  // namespace backplane

@@ -30,7 +30,8 @@ struct Asking {
   bool ended = false;
 
   void give(T&& value) {
-    if (slot == nullptr) throw Error(BP_ERROR, "a generator yields a value that nobody has asked for; use next()");
+    if (slot == nullptr)
+      throw Error(BP_ERROR, "the generator yielded a value without a request; request values with next()");
     slot->emplace(std::move(value));
     fibers.switch_to(asker);
   }
@@ -113,7 +114,8 @@ class Generator {
     const std::shared_ptr<detail::Asking<T>> asking = asking_;  // `this` may be destroyed before the switch returns
     if (asking == nullptr || asking->ended) return value;
     if (asking->slot != nullptr) {
-      throw Error(BP_REENTRANT, "somebody waits for a value of this generator already; one can ask at a time");
+      throw Error(BP_REENTRANT,
+                  "another fiber already waits for a value of this generator; only one may wait at a time");
     }
     asking->asker = asking->fibers.active();
     asking->slot = &value;
@@ -171,9 +173,10 @@ class Generator {
 
   [[noreturn, gnu::cold]] static void not_given(const detail::Asking<T>& asking) {
     if (!asking.fiber) {
-      throw Error(BP_ERROR, "the generator was destroyed while somebody waited for its next value");
+      throw Error(BP_ERROR, "the generator was destroyed while a fiber waited for its next value");
     }
-    throw Error(BP_ERROR, "whoever waited for a generator's value was switched to without one; let the body yield it");
+    throw Error(BP_ERROR,
+                "a fiber that waited for a generator's value was switched to without a value; the body must yield it");
   }
 
   std::shared_ptr<detail::Asking<T>> asking_;

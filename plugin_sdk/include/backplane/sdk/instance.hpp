@@ -91,7 +91,7 @@ class Instance {
     std::uint64_t id = 0;
     const auto free = [](void* p) { delete static_cast<T*>(p); };
     const bp_status status = detail::host.handle->put(native_, &detail::type_tag<T>, object.get(), free, &id);
-    if (status != BP_OK) throw Error(status, "the host did not take the object");
+    if (status != BP_OK) throw Error(status, "the host refused to keep the object of a handle");
     object.release();
     return id;
   }

@@ -25,7 +25,7 @@ inline bp_status fail_exception(const bp_host_api* api, bp_module* module) noexc
   } catch (const std::exception& e) {
     return tell(BP_EXCEPTION, repaired(e.what()));
   } catch (...) {
-    return tell(BP_EXCEPTION, "the constructor threw something that is no std::exception");
+    return tell(BP_EXCEPTION, "the constructor threw an object that is not a std::exception");
   }
 }
 
@@ -71,7 +71,7 @@ struct ModuleOf {
   static_assert(valid_module_name(name.view()), "a module's name is [a-z0-9_]+, at most 64 bytes");
   static_assert((entry_in_scope<Entries>(name.view()) && ...),
                 "each wire name and event of a module begins with the module's name and a dot");
-  static_assert(names_differ<Entries...>(), "a wire name stands twice in BACKPLANE_MODULE");
+  static_assert(names_differ<Entries...>(), "a wire name appears twice in BACKPLANE_MODULE");
   static_assert(std::is_constructible_v<Class, Instance&> || std::is_default_constructible_v<Class>,
                 "the module's class needs a constructor that takes backplane::Instance&, or nothing");
 

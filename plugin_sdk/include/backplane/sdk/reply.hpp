@@ -54,7 +54,7 @@ inline void reply_exception(bp_token token) noexcept {
   } catch (const std::exception& e) {
     reply_error(token, BP_EXCEPTION, repaired(e.what()));
   } catch (...) {
-    reply_error(token, BP_EXCEPTION, "the handler threw something that is no std::exception");
+    reply_error(token, BP_EXCEPTION, "the handler threw an object that is not a std::exception");
   }
 }
 
