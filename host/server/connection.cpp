@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Handles the frames of a peer, except calls. Everything here runs with `lead` locked (socket_poller.hpp).
+// Handles the frames of a peer, except calls. Everything here runs with `poller.reading` locked (socket_poller.hpp).
 #include "server/connection.hpp"
 
 #include <sys/epoll.h>
@@ -42,7 +42,7 @@ void Connection::start() {
   hello_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = weak.lock();
     if (error || self == nullptr) return;
-    const MutexLock lead(self->core_->poller.lead);
+    const MutexLock reading(self->core_->poller.reading);
     if (self->greeted_) return;
     self->fail(BP_TIMEOUT, "no hello arrived within " + std::to_string(self->core_->options.hello_timeout.count()) +
                                " ms; expected a hello first");
@@ -241,7 +241,7 @@ void Connection::close(const std::string& reason) {
   } else if (!reason.empty()) {
     core_->log(BP_LOG_DEBUG, "the connection of process " + std::to_string(peer_) + " has ended: " + reason);
   }
-  core_->poller.bury(self);
+  core_->poller.release_later(self);
   const MutexLock lock(core_->mutex);
   core_->connections.erase(self);
 }

@@ -42,18 +42,18 @@ struct ServerCore {
   boost::asio::io_context io{1};
   SocketPoller poller;
   ControlThread control;
-  bool draining = false;  // calls are answered BP_CLOSED; guarded by `lead`
+  bool draining = false;  // calls are answered BP_CLOSED; guarded by `poller.reading`
   Mutex mutex;
-  std::set<std::shared_ptr<Connection>> connections BP_GUARDED_BY(mutex);  // to change it, lock also `lead`
+  std::set<std::shared_ptr<Connection>> connections BP_GUARDED_BY(mutex);  // to change it, lock also `poller.reading`
 
   void log(int level, const std::string& line) const {
     if (options.log) options.log(level, line);
   }
 };
 
-/// Threads: Input is handled with `lead` locked (socket_poller.hpp). A reply or event is encoded into the output on the
-/// thread that delivers it. The request thread notes its replies, and sends them with its next look. For replies of
-/// other threads, the io thread is woken once, and sends all that have collected.
+/// Threads: Input is handled with `poller.reading` locked (socket_poller.hpp). A reply or event is encoded into the
+/// output on the thread that delivers it. The request thread notes its replies, and sends them with its next look. For
+/// replies of other threads, the io thread is woken once, and sends all that have collected.
 ///
 /// Invariant: while `flushing_` is set, flush() will be called: by the next look, by the io thread, or when the socket
 /// has room.
@@ -63,7 +63,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, long peer);
 
-  // ---- `lead` must be locked
+  // ---- `poller.reading` must be locked
   void start();
   /// Handles events (EPOLL…) of the socket.
   void on_ready(std::uint32_t events);
@@ -81,7 +81,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close(const std::string& reason);
   void cancel_calls();
 
-  // ---- `lead` must not be locked; not on the polling thread
+  // ---- `poller.reading` must not be locked; not on the polling thread
   /// Waits until no call is open and all output is sent, or the connection is closed. Returns false if that took
   /// longer.
   bool wait_idle(Clock::time_point until);
@@ -103,7 +103,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Calls that arrived together.
   struct Batch;
 
-  // ---- connection_input.cpp; `lead` must be locked
+  // ---- connection_input.cpp; `poller.reading` must be locked
   void want(std::uint32_t events);
   void take_frames();
   void take_some();
@@ -112,7 +112,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void submit(const wire::Call& call, Calls::Entry& entry);
   void resume_reading();
 
-  // ---- connection.cpp; `lead` must be locked
+  // ---- connection.cpp; `poller.reading` must be locked
   void take(const wire::Frame& frame);
   void on_frame(const wire::Hello& hello);
   void on_frame(const wire::Call& call);
@@ -150,7 +150,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void give_up() noexcept;
   wire::Reply fitting(const wire::Reply& reply, std::string& message) const;
 
-  // Constant after start(), or changed only with `lead` locked.
+  // Constant after start(), or changed only with `poller.reading` locked.
   const std::shared_ptr<ServerCore> core_;  // must be the first member, because the timer uses its io context
   UniqueFd socket_;
   const long peer_;  ///< process id
@@ -174,7 +174,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool flushing_ BP_GUARDED_BY(mutex_) = false;
   bool draining_ BP_GUARDED_BY(mutex_) = false;  ///< a thread waits on idle_
   bool canceled_ BP_GUARDED_BY(mutex_) = false;  ///< this side has canceled the peer's calls
-  bool paused_ BP_GUARDED_BY(mutex_) = false;    ///< reading is paused until all output is sent; needs `lead` as well
+  bool paused_ BP_GUARDED_BY(mutex_) =
+      false;  ///< reading is paused until all output is sent; needs `poller.reading` as well
   Calls calls_ BP_GUARDED_BY(mutex_);
   std::shared_ptr<Connection> alive_ BP_GUARDED_BY(mutex_);  ///< points to this object while calls are open
   std::size_t open_size_ BP_GUARDED_BY(mutex_) = 0;          ///< total size of the payloads of open calls

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads bytes, splits them into frames, and submits calls in batches. Everything here runs with `lead` locked.
+// Reads bytes, splits them into frames, and submits calls in batches. Everything here runs with `poller.reading`
+// locked.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 

@@ -198,7 +198,7 @@ void Connection::send_soon() {
     return;
   }
   boost::asio::post(core_->io, [self = shared_from_this()] {
-    const MutexLock lead(self->core_->poller.lead);
+    const MutexLock reading(self->core_->poller.reading);
     self->flush();
   });
 }

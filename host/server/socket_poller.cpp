@@ -48,7 +48,7 @@ bool SocketPoller::look(std::uint32_t flags) noexcept {
   const Nanos at = now();
   if ((flags & BP_POLL_BUSY) != 0 && at - looked_ < busy_ns) return false;
   looked_ = at;
-  const MutexLock lock(lead);
+  const MutexLock lock(reading);
   ++looks_;
   asleep_ = false;
   bool worked = send_all();
@@ -64,7 +64,7 @@ bool SocketPoller::look(std::uint32_t flags) noexcept {
 void SocketPoller::ring() noexcept {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t size = ::read(timer_.get(), &count, sizeof count);
-  const MutexLock lock(lead);
+  const MutexLock lock(reading);
   armed_ = false;
   if (asleep_) return;  // the request thread arms the timer when it wakes
   if (looks_ == looks_at_ring_) serve();
@@ -77,7 +77,7 @@ void SocketPoller::wait_for_look(std::chrono::milliseconds bound) noexcept {
   std::optional<std::uint64_t> before;
   for (;;) {
     {
-      const MutexLock lock(lead);
+      const MutexLock lock(reading);
       if (!before) before = looks_;
       if (asleep_ || looks_ != *before) return;
     }
@@ -108,7 +108,7 @@ bool SocketPoller::serve() noexcept {
   } else {
     any = serve_ready();
   }
-  graves_.clear();
+  to_release_.clear();
   return any;
 }
 
@@ -154,7 +154,7 @@ void SocketPoller::forget() noexcept {
   heavy_fence();
   while (noting_.load(std::memory_order_acquire)) std::this_thread::yield();
   send_all();
-  graves_.clear();
+  to_release_.clear();
 }
 
 bool SocketPoller::on_polling_thread() const noexcept { return polled_here == number_; }

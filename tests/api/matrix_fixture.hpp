@@ -162,7 +162,7 @@ class MatrixFixture : public matrix_fixture {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, long_enough, [&] { return arrived_ >= count; });
   }
-  /// Once open: waits until the completion_thread has answered all that it was given.
+  /// Once open: waits until the completion thread has answered all that it was given.
   bool wait_thread() {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, long_enough, [&] { return jobs_.empty() && !working_; });
