@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bp.event/1: events of a module to the listeners of its context.
+// bp.event/1: emits events of a module to the listeners of its context.
 #include <backplane/ext/event.h>
 
 #include "extensions/tables.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bp.handle/1: objects of a module behind numbers.
+// bp.handle/1: numeric handles for objects of a module.
 #include <backplane/ext/handle.h>
 
 #include <new>

@@ -30,10 +30,10 @@ struct LoadRequest {
 /// nothing behind.
 class Loader {
  public:
-  /// `api` is what modules get. `hosts` gives the contexts of this moment. `prepare` makes what
-  /// runs a function on the control thread afterwards, called from any thread; it may throw, what it makes
-  /// does not. `made_directory`: see CopyStore. `make_data_dir` makes the directory of a module if it is missing,
-  /// called from any thread; it may throw Failure.
+  /// `api`: the table that modules get. `hosts`: returns the current contexts. `prepare`: wraps a function so that
+  /// calling the result from any thread runs the function later on the control thread. `prepare` may throw; its result
+  /// does not. `made_directory`: see CopyStore. `make_data_dir`: creates a module's data directory if it does not
+  /// exist. Any thread may call it, and it may throw Failure.
   Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> hosts,
          std::function<std::function<void()>(std::function<void()>)> prepare,
          std::function<void(const std::filesystem::path&)> made_directory,

@@ -174,8 +174,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool flushing_ BP_GUARDED_BY(mutex_) = false;
   bool draining_ BP_GUARDED_BY(mutex_) = false;  ///< a thread waits on idle_
   bool canceled_ BP_GUARDED_BY(mutex_) = false;  ///< this side has canceled the peer's calls
-  bool paused_ BP_GUARDED_BY(mutex_) =
-      false;  ///< reading is paused until all output is sent; needs `poller.reading` as well
+  bool paused_ BP_GUARDED_BY(mutex_) = false;    ///< reading is paused until all output is sent
   Calls calls_ BP_GUARDED_BY(mutex_);
   std::shared_ptr<Connection> alive_ BP_GUARDED_BY(mutex_);  ///< points to this object while calls are open
   std::size_t open_size_ BP_GUARDED_BY(mutex_) = 0;          ///< total size of the payloads of open calls
