@@ -135,7 +135,7 @@ Host::Host(HostOptions options)
       workers_(options_.worker_threads),
       watchdog_(options_.watchdog),
       loader_(
-          registry_, module_api(), [this] { return sites(); },
+          registry_, module_api(), [this] { return instance_hosts(); },
           [this](std::function<void()> job) { return control_.prepare(std::move(job)); },
           [](const fs::path& made) { temporary_dirs.add(made); },
           [this](const std::string& module) { return module_data_dir(module); }) {
@@ -156,7 +156,7 @@ bool Host::on_own_thread() const noexcept {
   return RequestThread::runs_handlers() || EventBus::on_any_thread() || watchdog_.on_thread() || control_.on_thread();
 }
 
-std::vector<InstanceHost*> Host::sites() const { return {contexts_.begin(), contexts_.end()}; }
+std::vector<InstanceHost*> Host::instance_hosts() const { return {contexts_.begin(), contexts_.end()}; }
 
 void Host::attach(Context& context) {
   const auto add = [&] {

@@ -77,7 +77,7 @@ class Host {
   bool report_ending(const Loader::Ending& ending, std::uint32_t timeout_ms, std::vector<std::uint8_t>& report);
   template <class F>
   auto run_load(F load) -> decltype(load());
-  std::vector<InstanceHost*> sites() const;
+  std::vector<InstanceHost*> instance_hosts() const;
   std::size_t resting_count();
 
   const HostOptions options_;

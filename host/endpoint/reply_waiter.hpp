@@ -15,10 +15,10 @@
 
 namespace backplane::host {
 
-/// A thread that waits for the one terminal reply of a call; on its stack.
+/// Waits on one thread for the terminal reply of a call. Lies on this thread's stack.
 class ReplyWaiter {
  public:
-  /// `out` is the caller's, and the replying thread's to fill until a wait has seen the reply.
+  /// The replying thread writes to `out` until a wait function has seen the reply.
   explicit ReplyWaiter(bp_result* out) noexcept : out_(out) {}
   ReplyWaiter(const ReplyWaiter&) = delete;
   ReplyWaiter& operator=(const ReplyWaiter&) = delete;
@@ -29,11 +29,11 @@ class ReplyWaiter {
     static_cast<ReplyWaiter*>(user)->done(*answer);
   }
 
-  /// The reply's status, once it is there. Spins before it sleeps: for calls that are often answered soon.
+  /// Waits for the reply and returns its status. Spins before it sleeps, for calls that are often answered soon.
   bp_status spin_and_sleep() noexcept {
-    // The thread's own: it makes one such call at a time, and what it calls next is like what it called last.
+    // One per thread: a thread makes one such call at a time, and its next call probably takes as long as its last.
     thread_local AdaptiveSpin adaptive_spin;
-    if (has_woken()) give_way();  // to the request thread, which most likely waits for this core
+    if (has_woken()) give_way();  // the request thread probably waits for this core
     if (!adaptive_spin.spin([this] { return came(); })) {
       const Nanos begin = now();
       sleep();
@@ -42,7 +42,7 @@ class ReplyWaiter {
     return status_;
   }
 
-  /// Sleeps until the reply is there, or until that point of time (0: no bound). Whether it is there.
+  /// Sleeps until the reply has arrived, or until this time (0: no limit). Returns whether it has arrived.
   bool sleep(Nanos until = 0) noexcept {
     std::uint32_t seen = waiting;
     state_.compare_exchange_strong(seen, asleep, std::memory_order_acquire);
@@ -53,7 +53,7 @@ class ReplyWaiter {
     return true;
   }
 
-  /// The reply's status. Only once it is there.
+  /// The status of the reply, after it has arrived.
   bp_status status() const noexcept { return status_; }
 
  private:
@@ -63,7 +63,7 @@ class ReplyWaiter {
 
   bool came() const noexcept { return state_.load(std::memory_order_acquire) == answered; }
 
-  // With the exchange the caller may go, and this with it: after that, only its address is used.
+  // After the exchange, the caller may return and destroy this object. So use only the address after it.
   void done(const bp_answer& answer) noexcept {
     status_ = set_result(out_, answer.status, view(answer.payload), view(answer.message), view(answer.detail));
     std::atomic<std::uint32_t>* const state = &state_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bp.await/1: what suspends a handler until an answer, a time or a descriptor.
+// bp.await/1: suspends a handler until an answer arrives, a time is reached, or a descriptor is ready.
 #include <backplane/ext/await.h>
 
 #include "extensions/tables.hpp"

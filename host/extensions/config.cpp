@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bp.config/1: the configuration and the directory that a module got.
+// bp.config/1: the configuration and the data directory of a module.
 #include <backplane/ext/config.h>
 
 #include <exception>

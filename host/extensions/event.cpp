@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bp.event/1: events of a module to the listeners of its context.
+// bp.event/1: emits events of a module to the listeners of its context.
 #include <backplane/ext/event.h>
 
 #include "extensions/tables.hpp"
@@ -11,7 +11,7 @@ namespace backplane::host {
 namespace {
 
 bp_status emit(bp_instance* instance, bp_str name, bp_bytes payload, uint32_t flags) noexcept {
-  return instance == nullptr ? BP_INVALID_ARGUMENT : instance->site->emit(view(name), payload, flags);
+  return instance == nullptr ? BP_INVALID_ARGUMENT : instance->host->emit(view(name), payload, flags);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bp.handle/1: objects of a module behind numbers.
+// bp.handle/1: numeric handles for objects of a module.
 #include <backplane/ext/handle.h>
 
 #include <new>
@@ -14,7 +14,7 @@ namespace {
 bp_status handle_put(bp_instance* instance, const void* type, void* object, bp_release_fn release,
                      uint64_t* id) noexcept try {
   if (instance == nullptr || type == nullptr || object == nullptr || id == nullptr) return BP_INVALID_ARGUMENT;
-  if (!instance->site->on_request_thread()) return BP_NOT_SUPPORTED;
+  if (!instance->host->on_request_thread()) return BP_NOT_SUPPORTED;
   *id = instance->handles.put(type, object, release);
   return BP_OK;
 } catch (const std::bad_alloc&) {
@@ -22,12 +22,12 @@ bp_status handle_put(bp_instance* instance, const void* type, void* object, bp_r
 }
 
 void* handle_get(bp_instance* instance, const void* type, uint64_t id) noexcept {
-  const bool here = instance != nullptr && instance->site->on_request_thread();
+  const bool here = instance != nullptr && instance->host->on_request_thread();
   return here ? instance->handles.get(type, id) : nullptr;
 }
 
 bp_status handle_release(bp_instance* instance, const void* type, uint64_t id) noexcept {
-  if (instance != nullptr && !instance->site->on_request_thread()) return BP_NOT_SUPPORTED;
+  if (instance != nullptr && !instance->host->on_request_thread()) return BP_NOT_SUPPORTED;
   return instance != nullptr && instance->handles.release(type, id) ? BP_OK : BP_INVALID_HANDLE;
 }
 

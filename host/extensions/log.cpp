@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bp.log/1: a module's lines in the host's log.
+// bp.log/1: writes a module's lines to the host's log.
 #include <backplane/ext/log.h>
 
 #include <new>
@@ -19,7 +19,7 @@ void log_write(bp_module* module, int32_t level, bp_str text) noexcept try {
   if (module == nullptr || level < BP_LOG_TRACE || level > BP_LOG_ERROR || !log::enabled(level)) return;
   log::write(level, module->generation->label(), view(text));
 } catch (const std::bad_alloc&) {
-  // No line, then.
+  // The line is lost.
 }
 
 }  // namespace

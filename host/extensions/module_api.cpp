@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The core table: handlers, host functions, replies and buffers, and the way to the extensions.
+// The core table: handlers, host functions, replies, buffers, and access to the extensions.
 #include "extensions/module_api.hpp"
 
 #include <algorithm>

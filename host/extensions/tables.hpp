@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The tables of functions that modules find by the id of an extension: each in the file of its name. Modules written in
-// C call them: no exception may leave any of these functions.
+// The tables that modules get for the id of an extension. Each is defined in the file of its name. Modules may be
+// written in C, so no exception may leave any of these functions.
 #pragma once
 
 #include <backplane/ext/await.h>

@@ -110,7 +110,7 @@ class Ingress {
     return shared_.empty();
   }
 
-  // ---- Anybody ----
+  // ---- Any thread ----
 
   /// Refuses every push from now on. Waiting entries can still be taken.
   void close() noexcept {

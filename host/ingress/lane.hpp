@@ -86,7 +86,7 @@ class Lane {
     return sent - taken_seen_;
   }
 
-  // ---- Anybody ----
+  // ---- Any thread ----
   std::uint64_t waiting() const noexcept {
     const std::uint64_t taken = taken_.load(std::memory_order_relaxed);
     const std::uint64_t sent = sent_.load(std::memory_order_relaxed);

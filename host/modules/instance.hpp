@@ -50,7 +50,7 @@ class InstanceHost {
 /// A generation inside one context. The request thread owns it; other threads may read the counts.
 struct bp_instance {
   backplane::host::Generation* generation = nullptr;
-  backplane::host::InstanceHost* site = nullptr;
+  backplane::host::InstanceHost* host = nullptr;
   void* state = nullptr;
   std::string failure;  ///< if not empty, it could not start, and its names answer with this text
 

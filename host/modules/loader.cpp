@@ -29,13 +29,13 @@ constexpr std::chrono::milliseconds closed_instance_timeout{100};
 
 }  // namespace
 
-Loader::Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> sites,
+Loader::Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> hosts,
                std::function<std::function<void()>(std::function<void()>)> prepare,
                std::function<void(const std::filesystem::path&)> made_directory,
                std::function<std::string(const std::string& module)> make_data_dir)
     : registry_(registry),
       api_(api),
-      sites_(std::move(sites)),
+      instance_hosts_(std::move(hosts)),
       prepare_(std::move(prepare)),
       make_data_dir_(std::move(make_data_dir)),
       copies_(std::move(made_directory)) {}
@@ -58,7 +58,7 @@ Loader::Swap Loader::reload(std::string_view name, const std::optional<std::stri
   Ending ending = new_ending(*old);
   Ready ready = prepare(request, name);
   publish(std::move(ready.generation));
-  retire(*old, ending, ready.sites);
+  retire(*old, ending, ready.hosts);
   return {std::move(ready.report), std::move(ending)};
 }
 
@@ -111,7 +111,7 @@ Loader::Ending Loader::give_up(Ready& ready) {
   refused.module->last_generation = refused.number;
   refused.refused = true;
   generations_.push_back(std::move(ready.generation));
-  retire(refused, ready.ending, ready.sites);
+  retire(refused, ready.ending, ready.hosts);
   return std::move(ready.ending);
 }
 
@@ -128,7 +128,7 @@ void Loader::open_object(Ready& ready, std::span<const std::uint8_t> bytes) {
     check_registered(generation);
     registry_.bind(generation);
     ready.report = load_report(generation);
-    ready.sites = sites_();
+    ready.hosts = instance_hosts_();
     ready.ending = new_ending(generation);
     generations_.reserve(generations_.size() + 1);
   } catch (...) {
@@ -184,12 +184,12 @@ void Loader::check_registered(const Generation& generation) const {
 
 void Loader::start_instances(Ready& ready) {
   Generation& generation = *ready.generation;
-  for (InstanceHost* const site : ready.sites) {
-    if (site->closed()) {
-      site->start_instance(generation, closed_instance_timeout, true);
+  for (InstanceHost* const host : ready.hosts) {
+    if (host->closed()) {
+      host->start_instance(generation, closed_instance_timeout, true);
       continue;
     }
-    const std::string why = site->start_instance(generation, instance_timeout, false);
+    const std::string why = host->start_instance(generation, instance_timeout, false);
     if (!why.empty()) refuse(BP_LOAD_REFUSED, "its instance could not be created: " + why);
   }
 }
@@ -213,9 +213,9 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
   if (module == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
   if (Generation* const current = module->current.load()) {
     Ending ending = new_ending(*current);
-    const std::vector<InstanceHost*> sites = sites_();
+    const std::vector<InstanceHost*> hosts = instance_hosts_();
     registry_.publish(*module, nullptr);
-    retire(*current, ending, sites);
+    retire(*current, ending, hosts);
     return ending;
   }
   for (const auto& generation : generations_) {
@@ -242,14 +242,14 @@ Loader::Ending Loader::new_ending(Generation& generation) {
 }
 
 // Allocates nothing except tasks of the contexts; it waits until memory for those is available.
-void Loader::retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& sites) {
+void Loader::retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& hosts) {
   generation.state = Generation::State::draining;
   generation.retirement = ending.retirement;
   // This extra count keeps the retirement from ending before every context has been asked.
   ending.retirement->add_context();
-  for (InstanceHost* const site : sites) {
+  for (InstanceHost* const host : hosts) {
     ending.retirement->add_context();
-    site->retire_instance(generation);
+    host->retire_instance(generation);
   }
   retire_static_calls(generation);
   ending.retirement->context_done();
@@ -289,7 +289,7 @@ bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& repo
       generation->told_pinned = generation->module->current.load() == nullptr;
       std::uint64_t requests = static_calls_of(*generation);
       std::uint64_t tokens = 0;
-      for (InstanceHost* const site : sites_()) site->count_work(*generation, requests, tokens);
+      for (InstanceHost* const host : instance_hosts_()) host->count_work(*generation, requests, tokens);
       if (requests != 0) reasons.push_back({"requests", requests, "handlers have not ended, or have not answered"});
       if (tokens != 0) reasons.push_back({"tokens", tokens, "it has not answered these host function calls"});
       if (reasons.empty()) reasons.push_back({"instances", 1, "a request thread has not ended its instance yet"});
@@ -317,10 +317,10 @@ std::size_t Loader::running_count() const {
   }));
 }
 
-void Loader::populate(InstanceHost& site) {
+void Loader::populate(InstanceHost& host) {
   for (const auto& generation : generations_) {
     if (generation->state != Generation::State::running) continue;
-    if (const std::string why = site.start_instance(*generation, instance_timeout, true); !why.empty()) {
+    if (const std::string why = host.start_instance(*generation, instance_timeout, true); !why.empty()) {
       log::error(generation->label(), "could not start in a new context: " + why);
     }
   }

@@ -30,11 +30,11 @@ struct LoadRequest {
 /// nothing behind.
 class Loader {
  public:
-  /// `api` is what modules get. `sites` gives the contexts of this moment. `prepare` makes what
-  /// runs a function on the control thread afterwards, called from any thread; it may throw, what it makes
-  /// does not. `made_directory`: see CopyStore. `make_data_dir` makes the directory of a module if it is missing,
-  /// called from any thread; it may throw Failure.
-  Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> sites,
+  /// `api`: the table that modules get. `hosts`: returns the current contexts. `prepare`: wraps a function so that
+  /// calling the result from any thread runs the function later on the control thread. `prepare` may throw; its result
+  /// does not. `made_directory`: see CopyStore. `make_data_dir`: creates a module's data directory if it does not
+  /// exist. Any thread may call it, and it may throw Failure.
+  Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> hosts,
          std::function<std::function<void()>(std::function<void()>)> prepare,
          std::function<void(const std::filesystem::path&)> made_directory,
          std::function<std::string(const std::string& module)> make_data_dir);
@@ -77,14 +77,14 @@ class Loader {
   std::size_t running_count() const;
 
   /// Creates an instance of every running generation in a new context.
-  void populate(InstanceHost& site);
+  void populate(InstanceHost& host);
 
  private:
   /// A generation with its instances, and all memory for the following steps, so that these cannot fail.
   struct Ready {
     std::unique_ptr<Generation> generation;
     std::vector<std::uint8_t> report;  ///< a load-report
-    std::vector<InstanceHost*> sites;
+    std::vector<InstanceHost*> hosts;
     Ending ending;  ///< used if the generation is given up
   };
 
@@ -96,13 +96,13 @@ class Loader {
   Ending give_up(Ready& ready);
   void publish(std::unique_ptr<Generation> generation);
   Ending new_ending(Generation& generation);
-  void retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& sites);
+  void retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& hosts);
   void finish(Generation& generation);
   std::size_t free_slot() const;
 
   Registry& registry_;
   const bp_host_api& api_;
-  std::function<std::vector<InstanceHost*>()> sites_;
+  std::function<std::vector<InstanceHost*>()> instance_hosts_;
   std::function<std::function<void()>(std::function<void()>)> prepare_;
   std::function<std::string(const std::string& module)> make_data_dir_;
   std::vector<std::filesystem::path> allowed_;

@@ -58,7 +58,7 @@ std::string Instances::make(Generation& generation, bool keep_failed) {
   if (all_.size() <= generation.slot) all_.resize(generation.slot + 1);
   auto instance = std::make_unique<bp_instance>();
   instance->generation = &generation;
-  instance->site = &host_;
+  instance->host = &host_;
   generation.take_failure();
   const Heartbeat::Hold hold(heartbeat_, Holder::instance, nullptr, &generation);
   bp_status status = BP_OK;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a peer asks for, and what is done about it. Everything here runs with the lead.
+// Handles the frames of a peer, except calls. Everything here runs with `poller.reading` locked (socket_poller.hpp).
 #include "server/connection.hpp"
 
 #include <sys/epoll.h>
@@ -23,11 +23,12 @@ std::uint32_t milliseconds(std::uint64_t v) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(v, std::numeric_limits<std::uint32_t>::max()));
 }
 
-/// Whether the module functions, which take a C string, would see all of it, and the same file as the peer.
+/// Whether the path is absolute, and has no zero byte, as the C functions need it.
 bool is_path(wire::View path) {
   return !path.empty() && path.front() == '/' && std::find(path.begin(), path.end(), 0) == path.end();
 }
-constexpr const char* path_expected = "expected a module's path that is absolute and has no zero byte";
+constexpr const char* path_expected =
+    "found an unusable path; expected an absolute path of a module, without zero bytes";
 
 wire::Bytes encoded(wire::View v) { return {v.begin(), v.end()}; }
 
@@ -41,11 +42,12 @@ void Connection::start() {
   hello_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = weak.lock();
     if (error || self == nullptr) return;
-    const MutexLock lead(self->core_->poller.lead);
+    const MutexLock reading(self->core_->poller.reading);
     if (self->greeted_) return;
-    self->fail(BP_TIMEOUT, "no hello came in " + std::to_string(self->core_->options.hello_timeout.count()) + " ms");
+    self->fail(BP_TIMEOUT, "no hello arrived within " + std::to_string(self->core_->options.hello_timeout.count()) +
+                               " ms; expected a hello first");
   });
-  if (!core_->poller.add(socket_.get(), EPOLLIN, *this)) return close("its socket cannot be waited for");
+  if (!core_->poller.add(socket_.get(), EPOLLIN, *this)) return close("the server cannot wait for its socket");
   added_ = true;
   wanted_ = EPOLLIN;
 }
@@ -59,11 +61,11 @@ void Connection::take(const wire::Frame& frame) {
 }
 
 void Connection::on_frame(const wire::Hello& hello) {
-  if (greeted_) throw wire::ProtocolError("a second hello");
+  if (greeted_) throw wire::ProtocolError("a second hello; expected one");
   if (hello.protocol != wire::protocol_version) {
-    throw wire::ProtocolError("the peer (Backplane " + std::string(hello.version) + ") speaks version " +
-                              std::to_string(hello.protocol) + " of the protocol; this host (Backplane " +
-                              bp_version() + ") speaks version " + std::to_string(wire::protocol_version) +
+    throw wire::ProtocolError("the peer (Backplane " + std::string(hello.version) + ") uses version " +
+                              std::to_string(hello.protocol) + " of the protocol, but this host (Backplane " +
+                              bp_version() + ") uses version " + std::to_string(wire::protocol_version) +
                               "; use the same release on both sides");
   }
   greeted_ = true;
@@ -85,7 +87,7 @@ void Connection::on_frame(const wire::Cancel& cancel) {
   {
     const MutexLock lock(mutex_);
     const Calls::Entry* const entry = calls_.find(cancel.id);
-    if (entry == nullptr) return;  // answered in the meantime
+    if (entry == nullptr) return;  // the call has been answered meanwhile
     request = entry->value.request;
   }
   bp_cancel(core_->context, request);
@@ -103,10 +105,13 @@ void Connection::on_frame(const wire::Resolve& resolve) {
 void Connection::on_frame(const wire::Listen& listen) {
   if (listeners_.size() >= max_listeners) {
     return reply(listen.id, BP_OVERLOADED,
-                 "this connection has " + std::to_string(max_listeners) + " listeners; remove some");
+                 "this connection has " + std::to_string(max_listeners) + " listeners, its limit; remove some");
   }
   const auto [at, is_new] = listeners_.try_emplace(listen.listener);
-  if (!is_new) throw wire::ProtocolError("a listener whose id " + std::to_string(listen.listener) + " is in use");
+  if (!is_new) {
+    throw wire::ProtocolError("a listener whose id " + std::to_string(listen.listener) +
+                              " is in use; expected a new id");
+  }
   at->second = std::make_unique<Listener>(Listener{this, listen.listener});
   Listener& listener = *at->second;
   const bp_status status = bp_listen(core_->context, str(listen.pattern), on_event, &listener, &listener.host);
@@ -157,7 +162,7 @@ void Connection::on_frame(const wire::List& list) { control(list.id, bp_module_l
 void Connection::on_frame(const wire::Status& status) { control(status.id, bp_host_status); }
 
 void Connection::on_frame(const wire::Stop& stop) {
-  core_->log(BP_LOG_INFO, "process " + std::to_string(peer_) + " asks this host to stop");
+  core_->log(BP_LOG_INFO, "process " + std::to_string(peer_) + " has asked this host to stop");
   reply(stop.id, BP_OK);
   if (core_->on_stop_requested) core_->on_stop_requested();
 }
@@ -165,7 +170,7 @@ void Connection::on_frame(const wire::Stop& stop) {
 void Connection::on_frame(const wire::Reply&) { throw wire::ProtocolError("a reply frame from an application"); }
 void Connection::on_frame(const wire::Event&) { throw wire::ProtocolError("an event frame from an application"); }
 void Connection::on_frame(const wire::Error& error) {
-  close("the peer reports an error: " + std::string(error.message));
+  close("the peer reported an error: " + std::string(error.message));
 }
 
 void Connection::control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> operation) {
@@ -175,13 +180,17 @@ void Connection::control(std::uint64_t id, std::function<bp_status(bp_context, b
     accepted = controls_ < max_controls;
     if (accepted) ++controls_;
   }
-  if (!accepted) return reply(id, BP_OVERLOADED, "too many module operations wait on this connection");
-  // Its connection may end first; what was asked for is done all the same, as its effect is the host's.
+  if (!accepted) {
+    return reply(id, BP_OVERLOADED,
+                 "this connection has " + std::to_string(max_controls) +
+                     " waiting module operations, its limit; wait for their answers");
+  }
+  // The operation runs even if its connection ends first, because it affects the whole host.
   core_->control.push([self = shared_from_this(), id, operation = std::move(operation)](bool run) {
     bp_result result{};
     result.struct_size = sizeof result;
     const bp_status status = run ? operation(self->core_->context, &result) : BP_CLOSED;
-    const std::string_view message = run ? view(result.message) : "the host is about to end";
+    const std::string_view message = run ? view(result.message) : "the host is stopping";
     self->reply({id, status, view(result.payload), message, view(result.detail)});
     bp_result_free(&result);
     const MutexLock lock(self->mutex_);
@@ -227,12 +236,12 @@ void Connection::close(const std::string& reason) {
   for (const auto& [id, listener] : listeners_) bp_unlisten(core_->context, listener->host);
   listeners_.clear();
   cancel_calls();
-  if (!reason_.empty()) {  // nobody writes it any more
+  if (!reason_.empty()) {  // constant after closed_ is set, so it needs no lock
     core_->log(BP_LOG_WARN, "the connection of process " + std::to_string(peer_) + " is closed: " + reason_);
   } else if (!reason.empty()) {
-    core_->log(BP_LOG_DEBUG, "process " + std::to_string(peer_) + " is gone: " + reason);
+    core_->log(BP_LOG_DEBUG, "the connection of process " + std::to_string(peer_) + " has ended: " + reason);
   }
-  core_->poller.bury(self);
+  core_->poller.release_later(self);
   const MutexLock lock(core_->mutex);
   core_->connections.erase(self);
 }

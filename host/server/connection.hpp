@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One peer of the server. Includes Asio: for the units of this room only.
+// One peer of the server. Includes Asio, so only files of this room may include it.
 #pragma once
 
 #include <backplane/backplane.h>
@@ -30,8 +30,8 @@ namespace backplane::host {
 
 class Connection;
 
-/// What the connections of a server share. It lives as long as the last of them: a call may end after
-/// the server has, and finds its connection closed.
+/// The part of a server that its connections share. It exists until the last connection is freed: a call may end after
+/// the server, and then finds its connection closed.
 struct ServerCore {
   ServerCore(bp_context ctx, ServerOptions opts, std::function<void()> on_stop)
       : context(ctx), options(std::move(opts)), on_stop_requested(std::move(on_stop)) {}
@@ -42,68 +42,68 @@ struct ServerCore {
   boost::asio::io_context io{1};
   SocketPoller poller;
   ControlThread control;
-  bool draining = false;  // with the lead: calls are answered BP_CLOSED
+  bool draining = false;  // calls are answered BP_CLOSED; guarded by `poller.reading`
   Mutex mutex;
-  std::set<std::shared_ptr<Connection>> connections BP_GUARDED_BY(mutex);  // changed with the lead only
+  std::set<std::shared_ptr<Connection>> connections BP_GUARDED_BY(mutex);  // to change it, lock also `poller.reading`
 
   void log(int level, const std::string& line) const {
     if (options.log) options.log(level, line);
   }
 };
 
-/// Threads: what comes from the peer is handled by whoever has the lead (poller.hpp); replies and events are encoded
-/// into the output on the thread that brings them. What the request thread brings it notes, and sends itself with
-/// its next look; what others bring is sent by the io thread, which is woken once for as many as come before it
-/// looks.
+/// Threads: Input is handled with `poller.reading` locked (socket_poller.hpp). A reply or event is encoded into the
+/// output on the thread that delivers it. The request thread notes its replies, and sends them with its next look. For
+/// replies of other threads, the io thread is woken once, and sends all that have collected.
 ///
-/// Invariant: while `flushing_` holds, flush() will be called: by the next look, by the io thread, or because the
-/// socket takes more.
+/// Invariant: while `flushing_` is set, flush() will be called: by the next look, by the io thread, or when the socket
+/// has room.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Clock = std::chrono::steady_clock;
 
   Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, long peer);
 
-  // ---- with the lead
+  // ---- `poller.reading` must be locked
   void start();
-  /// The socket has something: EPOLL….
+  /// Handles events (EPOLL…) of the socket.
   void on_ready(std::uint32_t events);
-  /// Whether it waits for nothing but bytes to read.
+  /// Whether the connection only waits for input.
   bool only_reads() const noexcept;
-  /// Reads once, and takes what has come; false: nothing had.
+  /// Reads once, and handles the input. Returns false if there was none.
   bool read();
-  /// Sends what the socket takes, and sees to the rest.
+  /// Sends until the socket is full, and arranges for sending the rest.
   void flush();
-  /// On the thread of the looks: the same with the answers that have been noted.
+  /// Moves the noted replies to the output, then flush(). Polling thread only.
   void flush_notes();
-  /// Refuses the peer with an error frame.
+  /// Sends an error frame and closes the connection.
   void fail(bp_status status, const std::string& message);
-  /// Ends what the peer has open, and the connection. Idempotent.
+  /// Cancels the peer's calls, removes its listeners, and closes the connection. Idempotent.
   void close(const std::string& reason);
   void cancel_calls();
 
-  // ---- without the lead, and on a thread that does not look
-  /// Waits until no call is open and all output has been sent, or the connection is closed. False: not by then.
+  // ---- `poller.reading` must not be locked; not on the polling thread
+  /// Waits until no call is open and all output is sent, or the connection is closed. Returns false if that took
+  /// longer.
   bool wait_idle(Clock::time_point until);
 
  private:
   struct OpenCall {
-    Connection* connection = nullptr;  ///< alive until the terminal reply: see alive_
+    Connection* connection = nullptr;  ///< exists until the terminal reply: see alive_
     bp_request request{};
-    std::size_t size = 0;   ///< of what it was called with
-    bool answered = false;  ///< the peer has its terminal reply already
+    std::size_t size = 0;   ///< size of the call's payload
+    bool answered = false;  ///< the peer has already got a terminal reply
   };
   using Calls = IdTable<OpenCall>;
   struct Listener {
     Connection* connection;
-    std::uint64_t id;  ///< the peer's
+    std::uint64_t id;  ///< chosen by the peer
     bp_listener host{};
   };
 
-  /// Calls that came together.
+  /// Calls that arrived together.
   struct Batch;
 
-  // ---- connection_input.cpp; with the lead
+  // ---- connection_input.cpp; `poller.reading` must be locked
   void want(std::uint32_t events);
   void take_frames();
   void take_some();
@@ -112,7 +112,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void submit(const wire::Call& call, Calls::Entry& entry);
   void resume_reading();
 
-  // ---- connection.cpp; with the lead
+  // ---- connection.cpp; `poller.reading` must be locked
   void take(const wire::Frame& frame);
   void on_frame(const wire::Hello& hello);
   void on_frame(const wire::Call& call);
@@ -150,36 +150,36 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void give_up() noexcept;
   wire::Reply fitting(const wire::Reply& reply, std::string& message) const;
 
-  // Constant once start() has run, or changed with the lead alone.
-  const std::shared_ptr<ServerCore> core_;  // first: the timer needs its io context to the end
+  // Constant after start(), or changed only with `poller.reading` locked.
+  const std::shared_ptr<ServerCore> core_;  // must be the first member, because the timer uses its io context
   UniqueFd socket_;
   const long peer_;  ///< process id
   boost::asio::steady_timer hello_timer_;
   wire::FrameBuffer in_;
   bool greeted_ = false;
-  bool added_ = false;              ///< to the poller
-  std::atomic<bool> ended_{false};  ///< as closed_; the polling thread reads it too
-  std::uint32_t wanted_ = 0;        ///< EPOLL…, of the socket
+  bool added_ = false;              ///< the poller has the socket
+  std::atomic<bool> ended_{false};  ///< equals closed_; the polling thread reads it without a lock
+  std::uint32_t wanted_ = 0;        ///< the events (EPOLL…) to wait for
   std::unordered_map<std::uint64_t, std::unique_ptr<Listener>> listeners_;
 
-  // The polling thread's: answers since its last look, which so need no lock each.
+  // Only the polling thread uses these: replies since its last look, so that a reply needs no lock.
   std::vector<Calls::Entry*> noted_;
-  wire::Bytes notes_;      ///< encoded
-  bool to_flush_ = false;  ///< poller has it
+  wire::Bytes notes_;      ///< the encoded replies
+  bool to_flush_ = false;  ///< the poller will call flush_notes()
 
   Mutex mutex_;
   Condition idle_;
   bool closed_ BP_GUARDED_BY(mutex_) = false;
-  std::string reason_;  ///< it has been shut down for this; close() follows; with mutex_, until it has
+  std::string reason_;  ///< why the socket was shut down before close(); guarded by mutex_ until close()
   bool flushing_ BP_GUARDED_BY(mutex_) = false;
-  bool draining_ BP_GUARDED_BY(mutex_) = false;  ///< somebody waits on idle_
-  bool canceled_ BP_GUARDED_BY(mutex_) = false;  ///< what the peer has open, by this side
-  bool paused_ BP_GUARDED_BY(mutex_) = false;    ///< nothing is read until flush() has sent everything; with the lead
+  bool draining_ BP_GUARDED_BY(mutex_) = false;  ///< a thread waits on idle_
+  bool canceled_ BP_GUARDED_BY(mutex_) = false;  ///< this side has canceled the peer's calls
+  bool paused_ BP_GUARDED_BY(mutex_) = false;    ///< reading is paused until all output is sent
   Calls calls_ BP_GUARDED_BY(mutex_);
-  std::shared_ptr<Connection> alive_ BP_GUARDED_BY(mutex_);  ///< this, while calls are open
-  std::size_t open_size_ BP_GUARDED_BY(mutex_) = 0;          ///< of what the open calls were called with
-  std::size_t controls_ BP_GUARDED_BY(mutex_) = 0;           ///< operations that await the control thread
-  wire::Bytes out_ BP_GUARDED_BY(mutex_);                    ///< encoded; from sent_ on, not yet sent
+  std::shared_ptr<Connection> alive_ BP_GUARDED_BY(mutex_);  ///< points to this object while calls are open
+  std::size_t open_size_ BP_GUARDED_BY(mutex_) = 0;          ///< total size of the payloads of open calls
+  std::size_t controls_ BP_GUARDED_BY(mutex_) = 0;           ///< operations that wait for the control thread
+  wire::Bytes out_ BP_GUARDED_BY(mutex_);                    ///< encoded output; from sent_ on, not sent yet
   std::size_t sent_ BP_GUARDED_BY(mutex_) = 0;
   std::uint64_t max_frame_out_ = wire::default_max_frame;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The way in: bytes, frames, and calls, which are taken together as they come together. All with the lead.
+// Reads bytes, splits them into frames, and submits calls in batches. Everything here runs with `poller.reading`
+// locked.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -15,20 +16,20 @@
 
 namespace backplane::host {
 
-/// As many as one lock is taken for.
+/// Calls that are opened under one lock.
 struct Connection::Batch {
   static constexpr std::size_t most = 64;
   std::array<wire::Call, most> calls;
-  std::array<Calls::Entry*, most> entries;  ///< null: one too many
+  std::array<Calls::Entry*, most> entries;  ///< null: above the limit of open calls
   std::size_t size = 0;
-  std::exception_ptr fault;  ///< of the call that would be the next
+  std::exception_ptr fault;  ///< error of the call after the opened ones
 };
 
 void Connection::on_ready(std::uint32_t events) {
-  if (ended_) return;  // by another one's event
+  if (ended_) return;  // an event of another connection has closed it
   if ((events & EPOLLOUT) != 0) flush();
   if (ended_ || (events & ~std::uint32_t{EPOLLOUT}) == 0) return;
-  // One that is not read from tells of its end all the same, and what it would still take is of no use.
+  // Reading is paused, so this event means that the peer has closed. It would not read any more output.
   if ((wanted_ & EPOLLIN) == 0) return close("the peer has closed the connection");
   read();
 }
@@ -60,19 +61,19 @@ void Connection::take_frames() {
   } catch (const wire::ProtocolError& error) {
     return fail(BP_PROTOCOL, error.what());
   } catch (const std::bad_alloc&) {
-    return close("memory for its requests could not be had");
+    return close("out of memory for its requests");
   }
   if (ended_) return;
   bool pause = false;
   {
     const MutexLock lock(mutex_);
-    // What is being worked on counts as well: its answers may be as large.
+    // Open calls count as well, because their answers may be as large as their payloads.
     pause = paused_ = waiting() + open_size_ > core_->options.max_output;
   }
   want(pause ? wanted_ & ~std::uint32_t{EPOLLIN} : wanted_ | EPOLLIN);
 }
 
-/// Whatever is wrong with a frame, the calls before it have been made.
+/// Handles all complete frames. If a frame is malformed, the calls before it are submitted first.
 void Connection::take_some() {
   Batch batch;
   wire::View body;
@@ -97,7 +98,7 @@ void Connection::submit(Batch& batch) {
   const std::size_t size = batch.size;
   batch.size = 0;
   if (core_->draining) {
-    for (std::size_t i = 0; i < size; ++i) reply(batch.calls[i].id, BP_CLOSED, "the host is about to end");
+    for (std::size_t i = 0; i < size; ++i) reply(batch.calls[i].id, BP_CLOSED, "the host is stopping");
     return;
   }
   std::size_t opened = 0;
@@ -111,13 +112,14 @@ void Connection::submit(Batch& batch) {
       submit(call, *batch.entries[i]);
     } else {
       reply(call.id, BP_OVERLOADED,
-            "this connection has " + std::to_string(core_->options.max_calls) + " open calls; wait for answers");
+            "this connection has " + std::to_string(core_->options.max_calls) +
+                " open calls, its limit; wait for answers");
     }
   }
   if (batch.fault) std::rethrow_exception(std::exchange(batch.fault, nullptr));
 }
 
-/// Returns how many of them can be made; what is wrong with the next one is in `fault`.
+/// Opens the calls. Returns how many can be submitted. If this is not all, `fault` has the error of the next one.
 std::size_t Connection::open(Batch& batch, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) {
     const wire::Call& call = batch.calls[i];
@@ -125,7 +127,9 @@ std::size_t Connection::open(Batch& batch, std::size_t size) {
     if (calls_.size() >= core_->options.max_calls) continue;
     try {
       Calls::Entry* const entry = calls_.insert(call.id);
-      if (entry == nullptr) throw wire::ProtocolError("a call whose id " + std::to_string(call.id) + " is in use");
+      if (entry == nullptr) {
+        throw wire::ProtocolError("a call whose id " + std::to_string(call.id) + " is in use; expected a new id");
+      }
       entry->value.connection = this;
       entry->value.size = call.payload.size();
       batch.entries[i] = entry;
@@ -139,7 +143,7 @@ std::size_t Connection::open(Batch& batch, std::size_t size) {
   return size;
 }
 
-// A call that does not look like the others.
+// A call in an unusual form, which quick_decode() does not read.
 void Connection::on_frame(const wire::Call& call) {
   Batch batch;
   batch.calls[0] = call;
@@ -157,8 +161,8 @@ void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
   submission.timeout_ms = call.timeout_ms;
   submission.on_reply = on_reply;
   submission.user = &entry;
-  // The handle is there before the first reply can come, and with the last reply the entry goes back:
-  // so it is written in place, and never afterwards.
+  // bp_submit() writes the handle before the first reply can arrive. The terminal reply frees the entry. So the handle
+  // is written directly into the entry, and not after the call.
   const bp_status status = bp_submit(core_->context, &submission, &entry.value.request);
   if (status == BP_OK) return;
   std::shared_ptr<Connection> last;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a peer gets: replies and events, from whatever thread they come, and their way out.
+// Encodes replies and events for the peer, on any thread, and sends the output.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -20,11 +20,11 @@
 namespace backplane::host {
 namespace {
 
-/// Buffers that grew beyond this go back when they are empty.
+/// A buffer larger than this is freed when it is empty.
 constexpr std::size_t keep = std::size_t{1} << 20;
-/// As much goes into every frame that a peer may ask for.
+/// Payloads up to this size fit into a frame of every peer.
 constexpr std::size_t noted_payload_max = wire::least_max_frame - wire::frame_overhead;
-/// Answers to accepted calls are always taken, but memory ends somewhere.
+/// Answers of accepted calls may exceed max_output by this factor.
 constexpr std::size_t answer_factor = 16;
 
 std::size_t wire_size(const wire::Reply& reply) {
@@ -56,7 +56,8 @@ void Connection::on_reply(void* user, const bp_answer* answer) {
   }
 }
 
-/// What nearly every reply is. Its call stays open until the look, so that the connection lives.
+/// Notes a reply with BP_OK, as nearly all are. The call stays open until the next look, which keeps the connection
+/// alive.
 void Connection::note_ok(Calls::Entry& entry, wire::View payload) {
   noted_.push_back(&entry);
   if (!entry.value.answered) wire::quick_encode_ok(notes_, entry.id, payload);
@@ -93,12 +94,12 @@ void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) {
   const bool terminal = wire::is_terminal(answer.status);
   const bp_context context = core_->context;
   std::string message;
-  std::shared_ptr<Connection> last;  // let go when the lock has been released: with it the connection may go
+  std::shared_ptr<Connection> last;  // released after the lock, because it may free this connection
   bp_request too_large{};
   {
     const MutexLock lock(mutex_);
     const bool answered = entry.value.answered;
-    if (canceled_ && whole.status == BP_CANCELED) whole.message = "the host ended before the call did";
+    if (canceled_ && whole.status == BP_CANCELED) whole.message = "the host stopped before the call ended";
     const wire::Reply fit = fitting(whole, message);
     if (!terminal && wire::is_terminal(fit.status)) {
       entry.value.answered = true;
@@ -116,15 +117,15 @@ void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) {
   if (too_large.id != 0) bp_cancel(context, too_large);
 }
 
-/// Whether so much more may wait for the peer; if not, the connection ends.
+/// Whether more output may wait for the peer. If not, ends the connection.
 bool Connection::takes_more(bool terminal) {
   if (waiting() <= core_->options.max_output * (terminal ? answer_factor : 1)) return true;
-  close_soon("it does not take its answers: " + std::to_string(waiting()) + " bytes wait");
+  close_soon("it does not read its answers: " + std::to_string(waiting()) + " bytes wait");
   return false;
 }
 
-/// An answer that no frame can carry becomes an error that says so, and a message that is not UTF-8, as
-/// a module in C may give one, ASCII. `message` holds the text.
+/// Makes a reply fit into a frame. A too large answer becomes an error. In a message that is not UTF-8, which a C
+/// module may return, each byte beyond ASCII becomes '?'. `message` stores the new text.
 wire::Reply Connection::fitting(const wire::Reply& reply, std::string& message) const {
   if (!cbor::valid_utf8(reply.message)) {
     message = reply.message;
@@ -136,8 +137,8 @@ wire::Reply Connection::fitting(const wire::Reply& reply, std::string& message) 
   }
   const std::size_t size = wire_size(reply);
   if (size <= max_frame_out_) return reply;
-  message = "the answer takes " + std::to_string(size) + " bytes, and a frame of this connection at most " +
-            std::to_string(max_frame_out_) + "; answer in parts, or in a file";
+  message = "the answer needs a frame of " + std::to_string(size) + " bytes, but this connection allows at most " +
+            std::to_string(max_frame_out_) + "; answer in parts, or write a file";
   return {reply.id, BP_NOT_SUPPORTED, {}, message, {}};
 }
 
@@ -168,7 +169,7 @@ void Connection::send_event(const Listener& listener, const bp_event& event) {
     const MutexLock lock(mutex_);
     if (closed_) return;
     if (waiting() > core_->options.max_output) {
-      return close_soon("it does not take its events: " + std::to_string(waiting()) + " bytes wait");
+      return close_soon("it does not read its events: " + std::to_string(waiting()) + " bytes wait");
     }
     if (size <= max_frame_out_ && cbor::valid_utf8(view(event.name))) {
       wire::encode(out_, wire::Event{listener.id, event.flags, view(event.name), view(event.payload)});
@@ -177,10 +178,11 @@ void Connection::send_event(const Listener& listener, const bp_event& event) {
     }
   }
   core_->log(BP_LOG_ERROR, "the event \"" + std::string(view(event.name)) + "\" of " + std::to_string(size) +
-                               " bytes fits no frame of process " + std::to_string(peer_) + "; it is dropped");
+                               " bytes was dropped, because no frame of process " + std::to_string(peer_) +
+                               " can carry it");
 }
 
-/// If it was the last call: what has kept the connection alive for it.
+/// Removes a call. After the last call, returns the pointer that has kept the connection alive.
 std::shared_ptr<Connection> Connection::take_call(Calls::Entry& entry) {
   open_size_ -= calls_.take(&entry).size;
   return calls_.size() == 0 ? std::move(alive_) : nullptr;
@@ -188,7 +190,7 @@ std::shared_ptr<Connection> Connection::take_call(Calls::Entry& entry) {
 
 std::size_t Connection::waiting() const { return out_.size() - sent_; }
 
-/// Under the lock, so that nothing is posted once close() has run: the io context may be gone then.
+/// Runs under the lock, so that nothing is posted after close(): the io context may then be destroyed.
 void Connection::send_soon() {
   flushing_ = true;
   if (core_->poller.on_polling_thread()) {
@@ -196,21 +198,21 @@ void Connection::send_soon() {
     return;
   }
   boost::asio::post(core_->io, [self = shared_from_this()] {
-    const MutexLock lead(self->core_->poller.lead);
+    const MutexLock reading(self->core_->poller.reading);
     self->flush();
   });
 }
 
-/// What the socket takes of it without waiting.
+/// Sends as much as the socket takes without waiting.
 void Connection::send_last_words() { send_some(); }
 
 void Connection::close_soon(std::string reason) {
   if (!reason_.empty()) return;
   reason_ = std::move(reason);
-  ::shutdown(socket_.get(), SHUT_RDWR);  // whoever has the lead closes then
+  ::shutdown(socket_.get(), SHUT_RDWR);  // the next event of the socket then leads to close()
 }
 
-/// Memory for an answer or an event could not be had: a peer that misses one must know it.
+/// Out of memory for an answer or an event. Ends the connection, so that the peer knows that it misses one.
 void Connection::give_up() noexcept {
   const MutexLock lock(mutex_);
   if (!closed_) ::shutdown(socket_.get(), SHUT_RDWR);
@@ -237,7 +239,7 @@ void Connection::flush() {
   }
 }
 
-/// 0 if all has been sent, EAGAIN if the socket takes no more now, or why it will take no more at all.
+/// Sends output. Returns 0 if all is sent, EAGAIN if the socket is full, or another errno if the connection is broken.
 int Connection::send_some() {
   while (sent_ != out_.size()) {
     const ssize_t size = ::send(socket_.get(), out_.data() + sent_, out_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -246,7 +248,7 @@ int Connection::send_some() {
       continue;
     }
     if (errno == EINTR) continue;
-    // What has been sent goes when it is the greater part: so each byte is moved once at most, on average.
+    // Erase the sent bytes only when they are the larger part, so that each byte is moved at most once on average.
     if (sent_ > out_.size() / 2) {
       out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent_));
       sent_ = 0;

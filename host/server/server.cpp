@@ -76,7 +76,7 @@ class Server::Impl {
     lock_->say_stopping();
     on_io([this] {
       {
-        const MutexLock lead(core_->poller.lead);
+        const MutexLock reading(core_->poller.reading);
         core_->draining = true;
       }
       boost::system::error_code ignored;
@@ -87,19 +87,19 @@ class Server::Impl {
     core_->control.stop();
     if (!wait_idle(until)) {
       on_io([this] {
-        const MutexLock lead(core_->poller.lead);
+        const MutexLock reading(core_->poller.reading);
         for (const auto& connection : connections()) connection->cancel_calls();
       });
       wait_idle(Clock::now() + last_words);
     }
     on_io([this] {
-      const MutexLock lead(core_->poller.lead);
+      const MutexLock reading(core_->poller.reading);
       for (const auto& connection : connections()) connection->close("the host ends");
     });
     core_->poller.wait_for_look(last_look);  // lets it send the answers it has noted; later answers find no connection
     bp_poller_set(core_->context, nullptr);
     on_io([this] {
-      const MutexLock lead(core_->poller.lead);
+      const MutexLock reading(core_->poller.reading);
       core_->poller.forget();
       if (timer_.is_open()) timer_.release();
       if (sockets_.is_open()) sockets_.release();
@@ -176,7 +176,7 @@ class Server::Impl {
     sockets_.async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
       if (error) return;
       {
-        const MutexLock lead(core_->poller.lead);
+        const MutexLock reading(core_->poller.reading);
         core_->poller.serve();
       }
       await_sockets();
@@ -194,7 +194,7 @@ class Server::Impl {
     ucred peer{};
     socklen_t size = sizeof peer;
     const bool known = ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
-    const MutexLock lead(core_->poller.lead);
+    const MutexLock reading(core_->poller.reading);
     const auto connection = std::make_shared<Connection>(core_, std::move(socket), known ? peer.pid : 0);
     std::size_t count = 0;
     {

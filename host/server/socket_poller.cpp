@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Serves the sockets of a server on the context's request thread, or on the io thread if that is busy.
 #include "server/socket_poller.hpp"
 
 #include <sys/epoll.h>
@@ -15,18 +17,18 @@
 namespace backplane::host {
 namespace {
 
-/// How long the request thread may be away before the sockets are looked after in its stead: at least this, and up to
-/// twice as long.
+/// If the request thread has not looked for this long, the io thread serves the sockets. It may take up to twice as
+/// long.
 constexpr long ring_ns = 5'000'000;
-/// While there are calls to begin, the sockets wait for so long: what is sent and read at once costs less.
+/// Minimum time between two looks while calls wait to begin, because reading and sending in larger batches costs less.
 constexpr Nanos busy_ns = 50'000;
 constexpr int events_at_once = 64;
 
-thread_local std::uint64_t polled_here = 0;  // the number of the poller that this thread has looked after last
+thread_local std::uint64_t polled_here = 0;  // the number of the poller that this thread has served last
 std::atomic<std::uint64_t> last_number{0};
 
 int made(int fd) {
-  if (fd < 0) throw std::system_error(errno, std::system_category(), "no descriptor for the server");
+  if (fd < 0) throw std::system_error(errno, std::system_category(), "cannot open a descriptor for the server");
   return fd;
 }
 
@@ -46,7 +48,7 @@ bool SocketPoller::look(std::uint32_t flags) noexcept {
   const Nanos at = now();
   if ((flags & BP_POLL_BUSY) != 0 && at - looked_ < busy_ns) return false;
   looked_ = at;
-  const MutexLock lock(lead);
+  const MutexLock lock(reading);
   ++looks_;
   asleep_ = false;
   bool worked = send_all();
@@ -62,9 +64,9 @@ bool SocketPoller::look(std::uint32_t flags) noexcept {
 void SocketPoller::ring() noexcept {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t size = ::read(timer_.get(), &count, sizeof count);
-  const MutexLock lock(lead);
+  const MutexLock lock(reading);
   armed_ = false;
-  if (asleep_) return;  // it arms when it wakes
+  if (asleep_) return;  // the request thread arms the timer when it wakes
   if (looks_ == looks_at_ring_) serve();
   looks_at_ring_ = looks_;
   arm();
@@ -75,7 +77,7 @@ void SocketPoller::wait_for_look(std::chrono::milliseconds bound) noexcept {
   std::optional<std::uint64_t> before;
   for (;;) {
     {
-      const MutexLock lock(lead);
+      const MutexLock lock(reading);
       if (!before) before = looks_;
       if (asleep_ || looks_ != *before) return;
     }
@@ -100,13 +102,13 @@ bool SocketPoller::send_all() noexcept {
 
 bool SocketPoller::serve() noexcept {
   bool any = false;
-  // Where there is but one, reading tells as much as waiting does, and is to be done anyway.
+  // With a single connection, reading at once replaces epoll_wait(), and saves a system call.
   if (connections_.size() == 1 && connections_.front()->only_reads()) {
     any = connections_.front()->read();
   } else {
     any = serve_ready();
   }
-  graves_.clear();
+  to_release_.clear();
   return any;
 }
 
@@ -146,13 +148,13 @@ void SocketPoller::remove(int fd, const Connection& connection) noexcept {
   std::erase(connections_, &connection);
 }
 
-// The polling thread may be in a handler, but it may also be noting this very moment an answer of a connection that it
-// has not seen to be ended. From then on it notes no more.
+// The polling thread may be noting a reply at this moment, because it has not seen yet that the connection has ended.
+// After the fence it notes nothing more.
 void SocketPoller::forget() noexcept {
   heavy_fence();
   while (noting_.load(std::memory_order_acquire)) std::this_thread::yield();
   send_all();
-  graves_.clear();
+  to_release_.clear();
 }
 
 bool SocketPoller::on_polling_thread() const noexcept { return polled_here == number_; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who looks after the sockets, and when.
+// Decides which thread serves the sockets, and when.
 #pragma once
 
 #include <backplane/backplane.h>
@@ -20,11 +20,13 @@ namespace backplane::host {
 
 class Connection;
 
-/// The sockets of a server, and the lead over them: who holds it may read from them, and change what belongs to their
-/// connections. The context's own request thread takes it once a turn, as the context's poller: so a call is read,
-/// handled and answered on one thread, and neither waits for another to wake up. That thread may be in a handler
-/// for long, and then the io thread takes the lead in its stead: a timer, which runs only while the request thread
-/// is awake, tells it when that has not come round since the timer's last ring.
+/// The sockets of a server, and the mutex `reading`. A thread that has locked `reading` may read from the sockets and
+/// change their connections.
+///
+/// The context's request thread locks `reading` once per turn, as the context's poller. So a call is read, handled and
+/// answered on one thread, without waking another thread. If the request thread is in a handler for long, the io thread
+/// serves the sockets instead. A timer, which runs only while the request thread is awake, calls ring(), which checks
+/// whether the request thread has looked since the last ring.
 class SocketPoller {
  public:
   /// Throws std::system_error.
@@ -32,79 +34,79 @@ class SocketPoller {
   SocketPoller(const SocketPoller&) = delete;
   SocketPoller& operator=(const SocketPoller&) = delete;
 
-  Mutex lead;
+  Mutex reading;
 
-  /// For bp_poller: readable when a socket has something.
+  /// For bp_poller: readable when a socket has an event.
   int fd() const noexcept { return epoll_.get(); }
-  /// The request thread's look, as bp_poll_fn.
+  /// A look by the request thread. A bp_poll_fn.
   static std::int32_t poll(void* poller, std::uint32_t flags) noexcept;
 
-  /// Readable when the timer rings; then ring() is to be called.
+  /// Readable when the timer rings. The io thread must then call ring().
   int timer_fd() const noexcept { return timer_.get(); }
-  /// The io thread's, with no lead: does the request thread's work if that does not come round to it.
+  /// Serves the sockets if the request thread has not looked since the last ring. Io thread, with `reading` not locked.
   void ring() noexcept;
-  /// Before the first look: the request thread may be busy from the start.
+  /// Starts the timer before the first look, because the request thread may be busy from the beginning.
   void begin() noexcept {
-    const MutexLock lock(lead);
+    const MutexLock lock(reading);
     arm();
   }
 
-  /// Returns when the request thread has looked once more, or sleeps; or, if it comes round to neither, after `bound`.
+  /// Waits until the request thread has looked again or sleeps, but at most for `bound`.
   void wait_for_look(std::chrono::milliseconds bound) noexcept;
 
-  /// What the sockets have, once; whether there was anything. With the lead.
-  bool serve() noexcept BP_REQUIRES(lead);
+  /// Handles pending events of the sockets once. Returns whether there were any.
+  bool serve() noexcept BP_REQUIRES(reading);
 
-  // ---- Sockets. With the lead, which the compiler cannot follow through a connection.
-  /// `events`: EPOLL…; false: memory or descriptors are at an end.
+  // ---- Sockets. `reading` must be locked, but the compiler cannot check that through a connection.
+  /// Adds a socket with its events (EPOLL…). Returns false if out of memory or epoll entries.
   bool add(int fd, std::uint32_t events, Connection& connection) noexcept;
   void change(int fd, std::uint32_t events, Connection& connection) noexcept;
-  /// One that has been added.
+  /// Removes a socket that was added.
   void remove(int fd, const Connection& connection) noexcept;
-  /// Keeps what has been closed until nobody can come upon it in serve(). With the lead.
-  void bury(std::shared_ptr<Connection> connection) { graves_.push_back(std::move(connection)); }
+  /// Keeps a closed connection alive until serve() cannot access it any more.
+  void release_later(std::shared_ptr<Connection> connection) { to_release_.push_back(std::move(connection)); }
 
-  /// Whether this is the thread of the looks.
+  /// Whether the caller is the polling thread, that is the thread that looks.
   bool on_polling_thread() const noexcept;
-  /// While it lives, that thread notes an answer, if the connection has not ended: looked at after this begins.
+  /// Marks that the polling thread notes a reply. Create it before checking that the connection has not ended.
   class Noting {
    public:
-    explicit Noting(SocketPoller& poller) noexcept : front_(poller) {
-      front_.noting_.store(true, std::memory_order_relaxed);
+    explicit Noting(SocketPoller& poller) noexcept : poller_(poller) {
+      poller_.noting_.store(true, std::memory_order_relaxed);
       light_fence();  // see forget()
     }
     Noting(const Noting&) = delete;
     Noting& operator=(const Noting&) = delete;
-    ~Noting() { front_.noting_.store(false, std::memory_order_release); }
+    ~Noting() { poller_.noting_.store(false, std::memory_order_release); }
 
    private:
-    SocketPoller& front_;
+    SocketPoller& poller_;
   };
-  /// On that thread: what the connection has to send leaves with the next look. Throws std::bad_alloc.
+  /// Sends the output of the connection with the next look. Polling thread only. Throws std::bad_alloc.
   void send_with_next_look(std::shared_ptr<Connection> connection) { unsent_.push_back(std::move(connection)); }
-  /// When no look will come any more, and all connections have ended: lets go of what was noted for them.
-  void forget() noexcept BP_REQUIRES(lead);
+  /// Releases the connections with noted replies. Call it after the last look, when all connections have ended.
+  void forget() noexcept BP_REQUIRES(reading);
 
  private:
   bool look(std::uint32_t flags) noexcept;
-  bool send_all() noexcept BP_REQUIRES(lead);
-  bool serve_ready() noexcept BP_REQUIRES(lead);
-  void arm() noexcept BP_REQUIRES(lead);
+  bool send_all() noexcept BP_REQUIRES(reading);
+  bool serve_ready() noexcept BP_REQUIRES(reading);
+  void arm() noexcept BP_REQUIRES(reading);
 
-  const std::uint64_t number_;  // unlike its address no other poller's, ever
+  const std::uint64_t number_;  // unique in the process, unlike the address
   UniqueFd epoll_;
   UniqueFd timer_;
   std::atomic<bool> noting_{false};
-  std::vector<std::shared_ptr<Connection>> unsent_;  // the polling thread's, until forget()
+  std::vector<std::shared_ptr<Connection>> unsent_;  // only the polling thread uses it, until forget()
   std::vector<std::shared_ptr<Connection>> sending_;
   Nanos looked_ = 0;
-  // With the lead.
+  // Guarded by `reading`.
   std::vector<Connection*> connections_;
-  std::vector<std::shared_ptr<Connection>> graves_;
-  std::uint64_t looks_ BP_GUARDED_BY(lead) = 0;
-  std::uint64_t looks_at_ring_ BP_GUARDED_BY(lead) = 0;
-  bool asleep_ BP_GUARDED_BY(lead) = false;  // the request thread, on fd()
-  bool armed_ BP_GUARDED_BY(lead) = false;
+  std::vector<std::shared_ptr<Connection>> to_release_;
+  std::uint64_t looks_ BP_GUARDED_BY(reading) = 0;
+  std::uint64_t looks_at_ring_ BP_GUARDED_BY(reading) = 0;
+  bool asleep_ BP_GUARDED_BY(reading) = false;  // the request thread sleeps, and waits for fd()
+  bool armed_ BP_GUARDED_BY(reading) = false;
 };
 
 }  // namespace backplane::host

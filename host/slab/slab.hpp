@@ -14,9 +14,9 @@
 
 namespace backplane::host {
 
-/// T derives from Record, and has a member `T* next`, which is the slab's while the record is free. One slab a kind and
-/// process. Allocation takes from the calling thread's shard, freeing gives back to the shard the record came from, so
-/// that records circulate between a producer and its consumer without malloc and free once warm.
+/// T derives from Record, and has a member `T* next`, which the slab uses while the record is free. There is one slab
+/// per kind and process. allocate() takes from the calling thread's shard. free() returns to the shard of the
+/// allocation. So records circulate between a producer and its consumer without malloc and free.
 template <class T, unsigned kind>
 class Slab {
  public:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What makes and checks tokens: the 64-bit names of records, and the claim that makes one stale.
+// Tokens are the 64-bit names of records. A claim ends a use of a record and makes its token stale.
 #pragma once
 
 #include <atomic>
@@ -11,8 +11,7 @@
 
 namespace backplane::host {
 
-/// What a token is made of: | 0 | generation 37 | index 24 | kind 2 |. The top bit marks a record that
-/// a thread works on for a moment (Record::lock).
+/// The layout of a token: | 0 | generation 37 | index 24 | kind 2 |. The top bit marks a locked record (Record::lock).
 namespace token {
 inline constexpr unsigned kind_bits = 2;
 inline constexpr unsigned index_bits = 24;
@@ -32,20 +31,20 @@ constexpr unsigned kind(std::uint64_t value) noexcept { return value & ((1u << k
 /// The base of a record in a Slab.
 class Record {
  public:
-  /// The token of this use of the record; constant from arm() until the record is freed.
+  /// The token of the current use of the record. Constant from arm() until the record is freed.
   std::uint64_t token() const noexcept { return token_.load(std::memory_order_relaxed); }
 
-  /// Whether nobody has claimed the record yet.
+  /// Whether the record is not claimed yet.
   bool open() const noexcept { return live_.load(std::memory_order_acquire) != 0; }
 
-  /// Of all who claim a use of the record, exactly one succeeds; from then on `value` is stale.
+  /// Claims a use of the record. Exactly one caller succeeds; then `value` is stale.
   bool claim(std::uint64_t value) noexcept {
     if (!lock(value)) return false;
     claim_locked();
     return true;
   }
 
-  /// Keeps the record from being claimed until unlock(); false if `value` is stale.
+  /// Prevents claims until unlock(). Returns false if `value` is stale.
   bool lock(std::uint64_t value) noexcept {
     std::uint64_t expected = value;
     while (!live_.compare_exchange_weak(expected, value | token::locked, std::memory_order_acq_rel,
@@ -54,34 +53,33 @@ class Record {
       expected = value;  // weak failure, or locked by another thread for a few instructions
     }
     if (owned_.load(std::memory_order_acquire)) return lock_against_owner(value);
-    // If it is not owned any more, its owner may have claimed it first all the same, and have put it to its next use.
+    // The owner may have claimed the record before it disowned it, and it may be in its next use. So check again.
     return live_.load(std::memory_order_acquire) == (value | token::locked);
   }
   void unlock(std::uint64_t value) noexcept { live_.store(value, std::memory_order_release); }
-  /// Claims what the caller has locked.
+  /// Claims a record that the caller has locked.
   void claim_locked() noexcept { live_.store(0, std::memory_order_release); }
 
-  /// Makes the token valid: the record is filled in. Released, here and in arm_owned(), so that who comes too late for
-  /// the use before sees with it that this is over.
+  /// Makes the token valid, after the record is filled in. The stores here and in arm_owned() are releases: a thread
+  /// with a token of the previous use then sees that this use is over.
   void arm() noexcept {
     owned_.store(false, std::memory_order_release);
     live_.store(token(), std::memory_order_release);
   }
 
-  /// The same, and until disown() the calling thread may claim it without an atomic exchange, which takes as long as
-  /// thirty other instructions: it says that it claims, and looks whether somebody else has. To others a lock is
-  /// dearer meanwhile.
+  /// As arm(). Until disown(), the calling thread may use claim_owned(), which needs no atomic exchange (an exchange
+  /// costs about thirty instructions). Locking by other threads is slower meanwhile.
   void arm_owned() noexcept {
     owner_claims_.store(false, std::memory_order_release);
     owned_.store(true, std::memory_order_release);
     live_.store(token(), std::memory_order_release);
   }
-  /// The owner: as claim().
+  /// As claim(), for the owner.
   bool claim_owned(std::uint64_t value) noexcept {
     owner_claims_.store(true, std::memory_order_relaxed);
     light_fence();  // see lock_against_owner()
     if (live_.load(std::memory_order_acquire) == value) [[likely]] {
-      live_.store(0, std::memory_order_release);  // and with it the mark of one who has been too late
+      live_.store(0, std::memory_order_release);  // also clears the lock bit of a thread that came too late
       return true;
     }
     owner_claims_.store(false, std::memory_order_release);
@@ -93,8 +91,8 @@ class Record {
   template <class T, unsigned kind>
   friend class Slab;
 
-  // After the mark: either the owner sees it, and gives way, or it is seen here that the owner claims, and waited for
-  // what it decides. A mark that is not there any more has come too late.
+  // Called after setting the lock bit. Either the owner sees the bit and does not claim, or this thread sees
+  // owner_claims_ and waits for the owner's decision. If the bit is gone, this thread came too late.
   bool lock_against_owner(std::uint64_t value) noexcept {
     heavy_fence();
     while (owner_claims_.load(std::memory_order_acquire)) {
@@ -103,9 +101,9 @@ class Record {
     return live_.load(std::memory_order_acquire) == (value | token::locked);
   }
 
-  std::atomic<std::uint64_t> live_{0};   // the token while it can be claimed, else 0
-  std::atomic<std::uint64_t> token_{0};  // atomic because stale lookups may read it at any time
-  std::uint8_t home_ = 0;                // the shard that it goes back to
+  std::atomic<std::uint64_t> live_{0};   // the token while it can be claimed, otherwise 0
+  std::atomic<std::uint64_t> token_{0};  // atomic, because stale lookups may read it at any time
+  std::uint8_t home_ = 0;                // the shard to which free() returns it
   static_assert(shard_count <= 256);
   std::atomic<bool> owned_{false};
   std::atomic<bool> owner_claims_{false};

@@ -14,7 +14,7 @@
 namespace backplane::host {
 
 namespace typed_event {
-/// A text of less than 24 bytes as CBOR; its head takes the place of the closing NUL.
+/// A text of less than 24 bytes as CBOR. Its head uses the room of the closing NUL.
 template <std::size_t size>
 constexpr std::array<std::uint8_t, size> short_text(const char (&text)[size]) noexcept {
   std::array<std::uint8_t, size> out{};
@@ -26,10 +26,10 @@ inline constexpr auto name_key = short_text("eventType");
 inline constexpr auto payload_key = short_text("payload");
 }  // namespace typed_event
 
-/// What BP_EVENT_TYPED promises, {"eventType": name, "payload": …}, up to the payload, whose item follows.
+/// The map of a typed event, {"eventType": name, "payload": …}, up to the payload. The payload's item must follow.
 class TypedEventHead {
  public:
-  /// `name`: of at most BP_WIRE_NAME_MAX bytes.
+  /// `name` has at most BP_WIRE_NAME_MAX bytes.
   explicit TypedEventHead(std::string_view name) noexcept {
     std::uint8_t* at = bytes_;
     const auto put = [&at](const void* from, std::size_t size) {
@@ -52,7 +52,7 @@ class TypedEventHead {
   std::size_t size_ = 0;
 };
 
-/// Begins a typed event of the host's own; the payload's item follows.
+/// Begins a typed event of the host itself. The payload's item must follow.
 inline void begin_typed_event(cbor::Writer& out, std::string_view name) {
   const TypedEventHead head(name);
   out.encoded({head.data(), head.size()});

@@ -40,7 +40,7 @@ class GiveWay {
   Nanos next_;
 };
 
-/// Looks from `begin` until `end` whether `came()` holds, and gives way now and then. Whether it was seen to hold.
+/// Spins from `begin` until `end`, and gives way at times. Returns whether `came()` was true.
 template <class F>
 bool spin_until(Nanos begin, Nanos end, F came) noexcept {
   GiveWay give_way(begin);
@@ -54,9 +54,9 @@ bool spin_until(Nanos begin, Nanos end, F came) noexcept {
   return false;
 }
 
-/// How long one thread spins for something before it sleeps: a sleep and a wake take many times longer than what is
-/// waited for often does. Each vain spin halves the next one; each useful one, and each sleep that was as short as the
-/// longest spin, restores it. On one core it does not spin.
+/// Spins for a while before a thread sleeps, because sleeping and waking often takes much longer than the wait. A spin
+/// without success halves the next one. A successful spin restores the full length, and so does a sleep shorter than
+/// that. On one core it does not spin.
 class AdaptiveSpin {
  public:
   static constexpr Nanos usual = 50'000;
@@ -64,7 +64,7 @@ class AdaptiveSpin {
   explicit AdaptiveSpin(Nanos longest = usual) noexcept
       : longest_(std::thread::hardware_concurrency() == 1 ? 0 : longest), now_(longest_) {}
 
-  /// Whether `came()` was seen to hold. Not beyond the point of time `latest` (0: no bound).
+  /// Spins until `came()` is true, but not beyond the time `latest` (0: no limit). Returns whether it was true.
   template <class F>
   bool spin(F came, Nanos latest = 0) noexcept {
     if (length() == 0) return false;
@@ -78,18 +78,18 @@ class AdaptiveSpin {
     return true;
   }
 
-  /// Reports the length of the sleep after a spin in vain.
+  /// Reports the length of the sleep after a spin without success.
   void slept(Nanos time) noexcept {
     if (time < longest_) restore();
   }
 
-  // For a loop of its own, which looks at what spin() cannot.
+  // For a caller with its own spinning loop, which spin() cannot replace.
 
-  /// How long the next spin may take; 0: none.
+  /// The length of the next spin; 0: do not spin.
   Nanos length() const noexcept { return now_ < shortest ? 0 : now_; }
-  /// The spin was vain.
+  /// Reports a spin without success.
   void vain() noexcept { now_ /= 2; }
-  /// The spin was useful, or the next one is likely to be.
+  /// Reports a successful spin, or that the next one is likely to succeed.
   void restore() noexcept { now_ = longest_; }
 
  private:

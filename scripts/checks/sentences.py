@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Sentences are short: none above 35 words, and fewer than 15 on average in each file. Looked at are
-docs/*.md, README.md, CONTRIBUTING.md, abi/README.md, and the comments in abi/include.
+docs/*.md, README.md, CONTRIBUTING.md, abi/README.md, and the comments in the headers of abi/include, plugin_sdk and host.
 
 What counts as a sentence:
   - It ends at . ! or ? before a space, and at the end of its paragraph, list item, table cell or
@@ -21,7 +21,7 @@ import common
 
 MOST, AVERAGE = 35, 15
 PAGES = re.compile(r"docs/[^/]+\.md|README\.md|CONTRIBUTING\.md|abi/README\.md")
-HEADERS = re.compile(r"abi/include/.+\.h")
+HEADERS = re.compile(r"abi/include/.+\.h|plugin_sdk/.+\.hpp|host/(?!request/).+\.hpp")
 
 # Stand for one word each, and cannot be taken for another thing.
 CODE, ADDRESS = "\ue000", "\ue001"
@@ -211,7 +211,7 @@ def main():
     names = [name for name in common.files(options.root) if PAGES.fullmatch(name) or HEADERS.fullmatch(name)]
     for name in names:
         text = common.read(options.root, name) or ""
-        sentences = (c_comments if name.endswith(".h") else markdown)(text)
+        sentences = (markdown if name.endswith(".md") else c_comments)(text)
         check(findings, name, sentences)
         total += len(sentences)
         highest = max(highest, (average(sentences), name))

@@ -87,7 +87,7 @@ TEST_CASE("who holds the thread is told from who waits") {
   const Value quick_before = (context.call("sleeper.sleep", "0"), name(context, "sleeper.sleep"));
   std::deque<Replies> replies;
   REQUIRE(context.submit("slow.sleep", replies.emplace_back(), "30") == BP_OK);
-  // Of waits one in thirty-two is measured: so many that a late one is certain to have been.
+  // One wait in 32 is measured. With this many calls, a late wait is certainly measured.
   for (int i = 0; i < 64; ++i) REQUIRE(context.submit("sleeper.sleep", replies.emplace_back(), "20") == BP_OK);
   for (int i = 0; i < 64; ++i) REQUIRE(context.submit("blocking.one_by_one", replies.emplace_back(), "3") == BP_OK);
   for (Replies& each : replies) CHECK(each.wait().size() == 1);

@@ -175,7 +175,7 @@ class Loaded {
   Loaded& operator=(const Loaded&) = delete;
   ~Loaded() {
     Result result;
-    // What a sanitizer keeps mapped is pinned; the names are gone all the same.
+    // A sanitizer keeps objects mapped, so the module is pinned; its names are removed even then.
     const bp_status status = bp_module_unload(context_, str(name_), 0, &result);
     CHECK((status == BP_OK || status == BP_PINNED));
   }

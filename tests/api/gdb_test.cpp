@@ -38,7 +38,7 @@ class Suspended {
  private:
   void begin(std::string_view name, std::string_view depth) {
     REQUIRE(context_.submit(name, replies_[begun_], depth, 0, &requests_[begun_]) == BP_OK);
-    // A part is told of on the thread's own stack: when the handler that gave it has suspended.
+    // The callback for a part runs on the thread's own stack, after the handler that sent it has suspended.
     REQUIRE(replies_[begun_++].wait_for(1).size() == 1);
   }
 

@@ -117,7 +117,7 @@ TEST_CASE("a handler that wedges the request thread makes destroy time out in bo
   CHECK(bp_context_close(handle) == BP_INVALID_HANDLE);
   CHECK(stuck.terminal() == 0);
 
-  // The host goes on meanwhile: calls, new contexts, and loads, which the wedged one has no part in.
+  // The host continues meanwhile: calls, new contexts, and loads. The wedged context does not take part.
   CHECK(keeper.call("sleeper.sleep", "1") == "ok:1");
   { const Context other; }
   const Loaded handles(keeper, "handles");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The watchdog of a real host, with short times; a process of its own, because a host is set up once. What is to be
-// told of lasts until it is told, so that a slow machine makes these tests slow, and nothing else.
+// The watchdog of a real host, with short times. It needs its own process, because a host is configured once. Each
+// stall lasts until it is reported, so a slow machine only makes these tests slower.
 #include <sched.h>
 #include <unistd.h>
 

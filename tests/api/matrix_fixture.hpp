@@ -157,12 +157,12 @@ class MatrixFixture : public matrix_fixture {
     if (!std::exchange(rung_, true)) REQUIRE(::write(pipe_[1], "x", 1) == 1);
     changed_.notify_all();
   }
-  /// Waits until so many handlers have come to where they wait.
+  /// Waits until this many handlers wait.
   bool wait_arrived(int count) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, long_enough, [&] { return arrived_ >= count; });
   }
-  /// Once open: waits until the completion_thread has answered all that it was given.
+  /// Once open: waits until the completion thread has answered all that it was given.
   bool wait_thread() {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, long_enough, [&] { return jobs_.empty() && !working_; });

@@ -101,7 +101,7 @@ class Combination {
       call.canceled = status == BP_OK;
     }
   }
-  // The handlers may go on, and those that do not end by themselves are canceled.
+  // Let the handlers continue, and cancel those that do not end by themselves.
   void let_end() {
     if (is_never() && ending_ != Ending::cancel) cancel();
     fixture_.open();

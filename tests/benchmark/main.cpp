@@ -121,12 +121,12 @@ std::vector<bench::Outcome> run(const std::vector<bench::Row>& rows, const Optio
 int print(const std::vector<bench::Outcome>& outcomes, bool json) {
   std::size_t failed = 0;
   std::size_t met = 0;
-  std::size_t judged = 0;
+  std::size_t with_a_target = 0;
   std::string missed;
   for (const bench::Outcome& each : outcomes) {
     failed += !each.error.empty();
     met += each.met().value_or(false);
-    judged += each.met().has_value();
+    with_a_target += each.met().has_value();
     if (!each.met().value_or(true)) missed += (missed.empty() ? "; missed: " : ", ") + std::string(each.row.name);
   }
   if (json) {
@@ -135,7 +135,8 @@ int print(const std::vector<bench::Outcome>& outcomes, bool json) {
     std::printf("%s\n\n%s\n%s", bench::machine().c_str(), bench::markdown(outcomes).c_str(), legend);
   }
   std::fflush(stdout);
-  std::fprintf(stderr, "bench: %zu of %zu reach what they are to, %zu failed%s\n", met, judged, failed, missed.c_str());
+  std::fprintf(stderr, "bench: %zu of %zu reach what they are to, %zu failed%s\n", met, with_a_target, failed,
+               missed.c_str());
   if (interrupted != 0) {
     std::fputs("bench: interrupted; what had been measured is shown\n", stderr);
     return 130;

@@ -99,7 +99,7 @@ inline Figure quantiles(std::vector<double> values, std::vector<double> floors) 
   return {middle.value, middle.floor, {both(0.99), both(0.999)}};
 }
 
-/// As interleaved(), for what is judged by the single time: each function appends so many nanoseconds to the vector.
+/// As interleaved(), for what is measured by the single time: each function appends so many nanoseconds to the vector.
 template <class Ours, class Floor>
 Figure interleaved_samples(Rounds rounds, Ours ours, Floor floor) {
   std::vector<double> values, floors;

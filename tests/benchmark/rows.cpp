@@ -107,10 +107,10 @@ std::optional<double> ratio(const Measured& measured) {
 std::optional<bool> Outcome::met() const {
   if (row.reach.of == Reach::Of::none) return std::nullopt;
   if (!error.empty()) return false;
-  const std::optional<double> judged =
+  const std::optional<double> measured =
       row.reach.of == Reach::Of::ratio ? ratio({figure.value, figure.floor}) : figure.value;
-  if (!judged) return false;
-  return row.reach.side == Reach::Side::at_most ? *judged <= row.reach.limit : *judged >= row.reach.limit;
+  if (!measured) return false;
+  return row.reach.side == Reach::Side::at_most ? *measured <= row.reach.limit : *measured >= row.reach.limit;
 }
 
 Outcome run_apart(const Row& row, Effort effort) {

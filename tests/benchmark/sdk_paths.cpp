@@ -12,20 +12,20 @@ namespace {
 
 using backplane::View;
 
-struct Question {
+struct Numbers {
   std::int64_t a = 0;
   std::int64_t b = 0;
   double x = 0;
 };
-BOOST_DESCRIBE_STRUCT(Question, (), (a, b, x))
+BOOST_DESCRIBE_STRUCT(Numbers, (), (a, b, x))
 
-struct Verdict {
+struct Comparison {
   bool ok = false;
 };
-BOOST_DESCRIBE_STRUCT(Verdict, (), (ok))
+BOOST_DESCRIBE_STRUCT(Comparison, (), (ok))
 
-struct Judge {
-  Verdict judge(const Question& q) { return {static_cast<double>(q.a + q.b) < q.x}; }
+struct Comparer {
+  Comparison compare(const Numbers& q) { return {static_cast<double>(q.a + q.b) < q.x}; }
   View same(View payload) { return payload; }
 };
 
@@ -46,7 +46,7 @@ bool answers(bp_handler_fn handler, View payload, View answer, std::uint64_t cou
     return host;
   }();
   backplane::detail::host.api = &api;
-  backplane::detail::State<Judge> state(nullptr);
+  backplane::detail::State<Comparer> state(nullptr);
   expected_answer = answer;
   right_answers = 0;
   bp_call call{};
@@ -88,11 +88,11 @@ bool sdk_path(const std::string& what, std::uint64_t count) {
   if (what == "encode") return encodes(count);
   if (what == "decode") return decodes(count);
   if (what == "typed") {
-    return answers(handle<Judge, &Judge::judge, false>, backplane::encode(Question{1, -2, 0.5}),
-                   backplane::encode(Verdict{true}), count);
+    return answers(handle<Comparer, &Comparer::compare, false>, backplane::encode(Numbers{1, -2, 0.5}),
+                   backplane::encode(Comparison{true}), count);
   }
   static constexpr std::uint8_t payload[64] = {1, 2, 3};
-  return answers(handle<Judge, &Judge::same, true>, payload, payload, count);
+  return answers(handle<Comparer, &Comparer::same, true>, payload, payload, count);
 }
 
 }  // namespace bench

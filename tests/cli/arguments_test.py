@@ -6,7 +6,7 @@ import os
 import subprocess
 import unittest
 
-from harness import DESK, EXE, MODULES, PLUGINS, Case
+from harness import FIXTURE, EXE, MODULES, PLUGINS, Case
 
 COMMANDS = ["run", "call", "ls", "load", "unload", "reload", "events", "inspect", "status", "stop", "bench"]
 
@@ -84,11 +84,11 @@ class Arguments(Case):
         self.assertIn("64 bits", self.refused(2, "call", "echo.shout", "18446744073709551616"))
 
     def test_a_configuration_for_load_must_be_an_object(self):
-        self.assertIn("found array", self.refused(2, "load", DESK, "--config", "[]"))
-        self.assertIn("line 1", self.refused(2, "load", DESK, "--config", "{"))
+        self.assertIn("found array", self.refused(2, "load", FIXTURE, "--config", "[]"))
+        self.assertIn("line 1", self.refused(2, "load", FIXTURE, "--config", "{"))
 
     def test_a_socket_nobody_listens_on_is_unreachable_for_every_command(self):
-        for arguments in [["call", "a.b"], ["ls"], ["load", DESK], ["unload", "a"], ["reload", "a"], ["events"],
+        for arguments in [["call", "a.b"], ["ls"], ["load", FIXTURE], ["unload", "a"], ["reload", "a"], ["events"],
                           ["status"], ["stop"]]:
             err = self.refused(3, *arguments)
             self.assertIn(self.socket, err)
@@ -99,7 +99,7 @@ class Arguments(Case):
         self.assertIn("is not a socket: found a file, expected the socket of a host", err)
 
     def test_an_empty_socket_is_usage_and_not_the_default_one(self):
-        for command in (["ls"], ["stop"], ["unload", "desk"], ["call", "desk.version"], ["run"]):
+        for command in (["ls"], ["stop"], ["unload", "cli_fixture"], ["call", "cli_fixture.version"], ["run"]):
             self.assertIn("the socket path is empty", self.refused(2, *command, "--socket", ""), command)
 
     def test_errors_are_json_when_json_is_asked_for(self):
@@ -134,16 +134,16 @@ class Arguments(Case):
 
 class Inspect(Case):
     def test_inspect_shows_the_manifest(self):
-        report = self.bp_json("inspect", DESK)
-        self.assertEqual((report["name"], report["version"], report["unload"]), ("desk", "1.0", "drain"))
-        self.assertIn("desk.refuse", report["provides"])
-        self.assertIn("desk.version.request = any", report["cddl"])
-        out, _ = self.bp("inspect", DESK)
+        report = self.bp_json("inspect", FIXTURE)
+        self.assertEqual((report["name"], report["version"], report["unload"]), ("cli_fixture", "1.0", "drain"))
+        self.assertIn("cli_fixture.refuse", report["provides"])
+        self.assertIn("cli_fixture.version.request = any", report["cddl"])
+        out, _ = self.bp("inspect", FIXTURE)
         self.assertIn("answers in every way there is", out)
-        self.assertIn("desk.version.reply = tstr", out)
+        self.assertIn("cli_fixture.version.reply = tstr", out)
 
     def test_inspect_runs_no_code_of_a_module_whose_constructor_aborts(self):
-        self.assertEqual(self.bp_json("inspect", str(MODULES / "desk_aborts.so"))["name"], "desk")
+        self.assertEqual(self.bp_json("inspect", str(MODULES / "cli_fixture_aborts.so"))["name"], "cli_fixture")
 
     def test_inspect_of_what_is_no_module_is_refused(self):
         self.assertIn("text.so", self.refused(5, "inspect", self.write("text.so", "no ELF")))
@@ -158,8 +158,8 @@ class CheckConfig(Case):
         return err
 
     def test_a_sound_configuration_is_told_and_nothing_is_made(self):
-        err = self.check(f'data_dir = "data"\n[modules.desk]\npath = "{DESK}"\nconfig = {{ legs = 4 }}\n', code=0)
-        self.assertIn("the configuration is valid: 1 module (desk)", err)
+        err = self.check(f'data_dir = "data"\n[modules.cli_fixture]\npath = "{FIXTURE}"\nconfig = {{ legs = 4 }}\n', code=0)
+        self.assertIn("the configuration is valid: 1 module (cli_fixture)", err)
         self.assertEqual(os.listdir(self.dir), ["host.toml"])
 
     def test_what_is_wrong_is_told_with_line_and_column(self):
@@ -179,11 +179,11 @@ class CheckConfig(Case):
             ("fiber_limit = 2147483648\n", ["fiber_limit: found 2147483648, expected"]),
             ("module_dirs = 'x'\n", ["found a string, expected an array"]),
             ("modules = []\n", ["modules: found an array, expected a table"]),
-            (f"[modules.desk]\npth = '{DESK}'\n", ['host.toml:2:1: unknown key "pth" in modules.desk', "path, load, config"]),
-            (f"[modules.desk]\npath = '{DESK}'\nload = 'no'\n", ["modules.desk.load: found a string, expected true or false"]),
-            (f"[modules.desk]\npath = '{DESK}'\nconfig = 1\n", ["modules.desk.config: found an integer, expected a table"]),
-            (f"[modules.chair]\npath = '{DESK}'\n", ['is the module "desk", expected "chair"']),
-            ("[modules.chair]\n", ['there is no file of the module "chair"']),
+            (f"[modules.cli_fixture]\npth = '{FIXTURE}'\n", ['host.toml:2:1: unknown key "pth" in modules.cli_fixture', "path, load, config"]),
+            (f"[modules.cli_fixture]\npath = '{FIXTURE}'\nload = 'no'\n", ["modules.cli_fixture.load: found a string, expected true or false"]),
+            (f"[modules.cli_fixture]\npath = '{FIXTURE}'\nconfig = 1\n", ["modules.cli_fixture.config: found an integer, expected a table"]),
+            (f"[modules.chair]\npath = '{FIXTURE}'\n", ['is the module "cli_fixture", expected "chair"']),
+            ("[modules.chair]\n", ['found no file for the module "chair"']),
             ("module_dirs = ['nowhere']\n", ["host.toml:1:16: cannot read the module directory", "nowhere"]),
             ("log_level = 'loud'\n", ['host.toml:1:13: log_level: found "loud", expected trace, debug']),
             ("allowed_dirs = ['.', 'nowhere']\n", ["host.toml:1:22: allowed_dirs: found ", "/nowhere", "no directory"]),
@@ -193,15 +193,15 @@ class CheckConfig(Case):
                 self.assertIn(part, err, text)
 
     def test_a_module_that_cannot_be_loaded_is_5_with_the_place_of_its_path(self):
-        text = "[modules.desk]\npath = 'nowhere.so'\n"
+        text = "[modules.cli_fixture]\npath = 'nowhere.so'\n"
         err = self.check(text, code=5)
         self.assertIn("host.toml:2:8: ", err)
         self.assertIn("nowhere.so", err)
         self.assertIn("host.toml:2:8: ", self.refused(5, "run", "--config", self.path("host.toml")))
 
     def test_a_sound_configuration_is_json_when_json_is_asked_for(self):
-        report = self.bp_json("run", "--check-config", "--module", DESK, "--data-dir", "data")
-        self.assertEqual(report, {"modules": [{"name": "desk", "path": DESK}], "socket": self.socket,
+        report = self.bp_json("run", "--check-config", "--module", FIXTURE, "--data-dir", "data")
+        self.assertEqual(report, {"modules": [{"name": "cli_fixture", "path": FIXTURE}], "socket": self.socket,
                                   "data_dir": self.path("data")})
 
     def test_a_directory_without_modules_is_told(self):

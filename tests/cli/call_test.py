@@ -18,87 +18,87 @@ class Call(Case):
         self.host_process = self.host()
 
     def test_an_answer_is_one_line_of_json_and_nothing_on_stderr(self):
-        self.assertEqual(self.bp("call", "desk.version"), ('"1.0"\n', ""))
+        self.assertEqual(self.bp("call", "cli_fixture.version"), ('"1.0"\n', ""))
 
     def test_json_comes_back_as_it_went(self):
         for payload in ['{"a":[1,2.0,"é",null,true]}', "18446744073709551615", "9007199254740993", "-5",
                         '{"$bytes":"AQI="}', '{"$float":"nan"}', '{"$map":[[1,2]]}', '{"$tag":[32,"x"]}', "[]"]:
-            self.assertEqual(self.bp("call", "desk.back", "--", payload)[0], payload + "\n")
+            self.assertEqual(self.bp("call", "cli_fixture.back", "--", payload)[0], payload + "\n")
 
     def test_the_payload_comes_from_a_file_or_from_stdin(self):
         file = self.write("payload.json", '{"from": "file"}\n')
-        self.assertEqual(self.bp("call", "desk.back", "@" + file)[0], '{"from":"file"}\n')
-        self.assertEqual(self.bp("call", "desk.back", "-", stdin=b'{"from": "stdin"}')[0], '{"from":"stdin"}\n')
+        self.assertEqual(self.bp("call", "cli_fixture.back", "@" + file)[0], '{"from":"file"}\n')
+        self.assertEqual(self.bp("call", "cli_fixture.back", "-", stdin=b'{"from": "stdin"}')[0], '{"from":"stdin"}\n')
 
     def test_without_a_payload_the_empty_map_is_sent(self):
-        self.assertEqual(self.bp("call", "desk.back")[0], "{}\n")
+        self.assertEqual(self.bp("call", "cli_fixture.back")[0], "{}\n")
 
     def test_raw_bytes_pass_as_they_are(self):
         data = bytes(range(256)) * 4096  # a megabyte
         with open(self.path("photo"), "wb") as file:
             file.write(data)
         for operand, stdin in [("-", data), ("@" + self.path("photo"), b"")]:
-            out, _ = self.bp("call", "desk.back", operand, "--raw", stdin=stdin)
+            out, _ = self.bp("call", "cli_fixture.back", operand, "--raw", stdin=stdin)
             self.assertEqual(out.encode(errors="surrogateescape"), data)
 
     def test_an_answer_that_is_no_cbor_is_shown_in_base64_and_can_be_sent_back(self):
-        out, err = self.bp("call", "desk.back", "-", "--raw", stdin=b"\xff\x00")
-        out, err = self.bp("call", "desk.back", '{"$raw": "/wA="}')
+        out, err = self.bp("call", "cli_fixture.back", "-", "--raw", stdin=b"\xff\x00")
+        out, err = self.bp("call", "cli_fixture.back", '{"$raw": "/wA="}')
         self.assertEqual(out, '{"$raw":"/wA="}\n')
         self.assertIn("the answer (2 bytes) is not CBOR: ", err)
-        self.assertEqual(self.bp("call", "desk.back", '{"$raw": ""}', "--json"), ('{"$raw":""}\n', ""))
+        self.assertEqual(self.bp("call", "cli_fixture.back", '{"$raw": ""}', "--json"), ('{"$raw":""}\n', ""))
 
     def test_partial_answers_are_lines_of_their_own(self):
-        self.assertEqual(self.bp("call", "desk.parts")[0], "1\n2\n3\n")
-        self.assertEqual(self.bp("call", "desk.parts", "--raw")[0], "\x01\x02\x03")
+        self.assertEqual(self.bp("call", "cli_fixture.parts")[0], "1\n2\n3\n")
+        self.assertEqual(self.bp("call", "cli_fixture.parts", "--raw")[0], "\x01\x02\x03")
 
     def test_an_error_of_the_plugin_is_told_with_its_detail_and_cannot_steer_the_terminal(self):
-        err = self.refused(1, "call", "desk.refuse")
-        self.assertEqual(err, 'backplane: module (1007): the desk is \\x1b[31mclosed\n  detail: {"at":9}\n')
-        out, err = self.bp("call", "desk.refuse", "--json", code=1)
+        err = self.refused(1, "call", "cli_fixture.refuse")
+        self.assertEqual(err, 'backplane: module (1007): the service is \\x1b[31mclosed\n  detail: {"at":9}\n')
+        out, err = self.bp("call", "cli_fixture.refuse", "--json", code=1)
         self.assertEqual((out, json.loads(err)), ("", {"error": {
-            "exit": 1, "code": "module", "status": 1007, "message": "the desk is \x1b[31mclosed", "detail": {"at": 9}}}))
+            "exit": 1, "code": "module", "status": 1007, "message": "the service is \x1b[31mclosed", "detail": {"at": 9}}}))
 
     def test_an_unknown_wire_name_is_an_error_and_the_nearest_is_named(self):
-        self.assertIn("did you mean desk.version?", self.refused(1, "call", "desk.versoin"))
-        self.assertIn("did you mean desk.version?", self.refused(1, "call", "version"))
+        self.assertIn("did you mean cli_fixture.version?", self.refused(1, "call", "cli_fixture.versoin"))
+        self.assertIn("did you mean cli_fixture.version?", self.refused(1, "call", "version"))
         self.assertIn("? backplane ls lists all names\n", self.refused(1, "call", "version"))
         self.assertIn("hint: backplane ls lists all names\n", self.refused(1, "call", "nobody.home"))
         self.assertIn("nobody.home", self.refused(1, "call", "nobody.home"))
         self.refused(1, "call", "No Name")
 
     def test_a_module_that_is_gone_is_to_be_loaded_and_its_own_name_is_no_suggestion(self):
-        self.bp("unload", "desk")
-        err = self.refused(1, "call", "desk.version")
+        self.bp("unload", "cli_fixture")
+        err = self.refused(1, "call", "cli_fixture.version")
         self.assertIn("module_gone", err)
         self.assertIn("hint: backplane load FILE loads the module again", err)
         self.assertNotIn("did you mean", err)
 
     def test_text_without_its_quotes_is_told_how_to_write_them(self):
-        err = self.refused(2, "call", "desk.back", "Ada")
+        err = self.refused(2, "call", "cli_fixture.back", "Ada")
         self.assertIn("""hint: text in JSON needs quotes: '"Ada"'""", err)
-        self.assertEqual(self.bp("call", "desk.back", '"Ada"')[0], '"Ada"\n')
-        self.assertNotIn("quotes", self.refused(2, "call", "desk.back", "{"))
+        self.assertEqual(self.bp("call", "cli_fixture.back", '"Ada"')[0], '"Ada"\n')
+        self.assertNotIn("quotes", self.refused(2, "call", "cli_fixture.back", "{"))
 
     def test_an_unknown_dollar_form_is_told_all_that_there_are(self):
-        self.assertIn('"$raw" for the whole payload', self.refused(2, "call", "desk.back", '{"$byte": "x"}'))
+        self.assertIn('"$raw" for the whole payload', self.refused(2, "call", "cli_fixture.back", '{"$byte": "x"}'))
 
     def test_a_deadline_ends_a_call_with_4(self):
-        self.assertIn("deadline", self.refused(4, "call", "desk.wait", "--timeout", "50"))
-        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+        self.assertIn("deadline", self.refused(4, "call", "cli_fixture.wait", "--timeout", "50"))
+        self.assertEqual(self.bp("call", "cli_fixture.version")[0], '"1.0"\n')
 
     def test_a_deadline_also_bounds_the_wait_for_a_host_that_stands_still(self):
         self.host_process.freeze()
         began = time.monotonic()
-        self.assertIn("did not answer within 50 ms", self.refused(4, "call", "desk.version", "--timeout", "50"))
+        self.assertIn("did not answer within 50 ms", self.refused(4, "call", "cli_fixture.version", "--timeout", "50"))
         self.assertLess(time.monotonic() - began, 4)
         self.host_process.signal(signal.SIGCONT)
 
     def test_ctrl_c_cancels_the_call_and_the_host_goes_on(self):
-        events = self.spawn("events", "desk.said")
+        events = self.spawn("events", "cli_fixture.said")
         events.wait_err("listening to")
-        call = self.spawn("call", "desk.wait")
-        events.wait_out("desk.said")  # the handler runs
+        call = self.spawn("call", "cli_fixture.wait")
+        events.wait_out("cli_fixture.said")  # the handler runs
         call.signal(signal.SIGINT)
         out, err = self.assert_ends(call, 130)
         self.assertEqual(out, "")
@@ -106,10 +106,10 @@ class Call(Case):
         self.eventually("the handler ends", lambda: self.context()["running"] == 0)
 
     def test_a_host_that_is_killed_ends_the_open_call_with_3(self):
-        events = self.spawn("events", "desk.said")
+        events = self.spawn("events", "cli_fixture.said")
         events.wait_err("listening to")
-        call = self.spawn("call", "desk.wait")
-        events.wait_out("desk.said")
+        call = self.spawn("call", "cli_fixture.wait")
+        events.wait_out("cli_fixture.said")
         self.host_process.signal(signal.SIGKILL)
         self.assert_ends(call, 3)
         self.assert_ends(events, 3)
@@ -118,7 +118,7 @@ class Call(Case):
         for flags, expected in [([], '{\n  "a": [\n    1\n  ]\n}\n'), (["--json"], '{"a":[1]}\n')]:
             ours, theirs = pty.openpty()
             try:
-                subprocess.run([EXE, "call", "desk.back", '{"a":[1]}', *flags], env=self.environment, stdout=theirs,
+                subprocess.run([EXE, "call", "cli_fixture.back", '{"a":[1]}', *flags], env=self.environment, stdout=theirs,
                                check=True, timeout=60)
                 self.assertEqual(os.read(ours, 4096).decode().replace("\r\n", "\n"), expected)
             finally:
@@ -126,7 +126,7 @@ class Call(Case):
                 os.close(theirs)
 
     def test_a_reader_that_has_left_is_no_error(self):
-        call = self.spawn("call", "desk.parts")
+        call = self.spawn("call", "cli_fixture.parts")
         call.popen.stdout.close()
         self.assertEqual(call.popen.wait(60), 0)
 

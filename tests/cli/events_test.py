@@ -19,26 +19,26 @@ class Events(Case):
         return process
 
     def test_each_event_is_one_line_of_json(self):
-        events = self.follow("desk.*", "--json")
-        self.bp("call", "desk.say", '{"n": 1}')
-        lines = [json.loads(events.wait_out(name)) for name in ("desk.said", "desk.blurted")]
-        self.assertEqual(lines, [{"event": "desk.said", "payload": {"n": 1}},
-                                 {"event": "desk.blurted", "payload": {"n": 1}}])
+        events = self.follow("cli_fixture.*", "--json")
+        self.bp("call", "cli_fixture.say", '{"n": 1}')
+        lines = [json.loads(events.wait_out(name)) for name in ("cli_fixture.said", "cli_fixture.blurted")]
+        self.assertEqual(lines, [{"event": "cli_fixture.said", "payload": {"n": 1}},
+                                 {"event": "cli_fixture.blurted", "payload": {"n": 1}}])
 
     def test_people_get_time_name_and_payload(self):
         events = self.follow()
-        self.bp("call", "desk.say", '"hello"')
-        self.assertRegex(events.wait_out("desk.said"), r'^\d\d:\d\d:\d\d\.\d\d\d  desk\.said  "hello"$')
+        self.bp("call", "cli_fixture.say", '"hello"')
+        self.assertRegex(events.wait_out("cli_fixture.said"), r'^\d\d:\d\d:\d\d\.\d\d\d  cli_fixture\.said  "hello"$')
 
     def test_an_event_that_is_no_cbor_is_shown_in_base64(self):
-        events = self.follow("desk.blurted", "--json")
-        self.bp("call", "desk.say", '{"$raw": "/wA="}', "--json")
-        self.assertEqual(json.loads(events.wait_out("desk.blurted"))["payload"], {"$raw": "/wA="})
+        events = self.follow("cli_fixture.blurted", "--json")
+        self.bp("call", "cli_fixture.say", '{"$raw": "/wA="}', "--json")
+        self.assertEqual(json.loads(events.wait_out("cli_fixture.blurted"))["payload"], {"$raw": "/wA="})
 
     def test_count_ends_it_and_the_pattern_chooses(self):
-        events = self.follow("desk.said", "--count", "2", "--json")
+        events = self.follow("cli_fixture.said", "--count", "2", "--json")
         for n in range(3):
-            self.bp("call", "desk.say", str(n))
+            self.bp("call", "cli_fixture.say", str(n))
         out, _ = self.assert_ends(events, 0)
         self.assertEqual([json.loads(line)["payload"] for line in out.splitlines()], [0, 1])
 

@@ -15,7 +15,7 @@ import unittest
 EXE = os.environ["BACKPLANE_EXE"]
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
 MODULES = pathlib.Path(os.environ["BACKPLANE_TEST_MODULES"])
-DESK = str(MODULES / "desk.so")
+FIXTURE = str(MODULES / "cli_fixture.so")
 LIMIT = 60  # seconds that anything may take before it counts as hanging
 
 
@@ -127,7 +127,7 @@ class Case(unittest.TestCase):
         self.assertRegex(err, "(?m)^backplane: ")
         return err
 
-    def host(self, *arguments, modules=(DESK,)):
+    def host(self, *arguments, modules=(FIXTURE,)):
         """A host that is ready, with these modules and no other."""
         flags = [flag for module in modules for flag in ("--module", str(module))]
         if not modules:  # nor the bundled ones

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import unittest
 
-from harness import DESK, EXE, MODULES, PLUGINS, Case
+from harness import FIXTURE, EXE, MODULES, PLUGINS, Case
 
 
 class Start(Case):
@@ -31,13 +31,13 @@ class Start(Case):
         folder = self.path(f"backplane-{os.geteuid()}")
         self.assertEqual(stat.S_IMODE(os.stat(folder).st_mode), 0o700)
         self.assertTrue(stat.S_ISSOCK(os.stat(folder + "/backplane.sock").st_mode))
-        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+        self.assertEqual(self.bp("call", "cli_fixture.version")[0], '"1.0"\n')
 
     def test_a_socket_folder_that_is_open_to_others_is_refused(self):
         del self.environment["BACKPLANE_SOCKET"]
         os.mkdir(self.path(f"backplane-{os.geteuid()}"))
         os.chmod(self.path(f"backplane-{os.geteuid()}"), 0o755)
-        err = self.refused(2, "run", "--module", DESK, "--data-dir", self.path("data"))
+        err = self.refused(2, "run", "--module", FIXTURE, "--data-dir", self.path("data"))
         self.assertIn("open to others (mode 0755)", err)
         self.assertIn("expected", err)
 
@@ -48,19 +48,19 @@ class Start(Case):
 
     def test_a_directory_of_modules_is_loaded_whole(self):
         os.mkdir(self.path("modules"))
-        shutil.copy(DESK, self.path("modules/anything.so"))
+        shutil.copy(FIXTURE, self.path("modules/anything.so"))
         self.write("modules/readme.txt", "not a module")
         self.spawn("run", "--data-dir", self.path("data"), "--module-dir", self.path("modules")).wait_err("ready on")
-        self.assertEqual([module["name"] for module in self.bp_json("ls")["modules"]], ["desk"])
+        self.assertEqual([module["name"] for module in self.bp_json("ls")["modules"]], ["cli_fixture"])
 
     def test_the_file_configures_and_flags_and_environment_win_over_it(self):
         file = self.write("host.toml", f'''
 socket = "file.sock"
 data_dir = "file-data"
 log_level = "off"
-[modules.desk]
-path = "{DESK}"
-[modules.desk.config]
+[modules.cli_fixture]
+path = "{FIXTURE}"
+[modules.cli_fixture.config]
 legs = 4
 round = false
 height = 0.75
@@ -72,7 +72,7 @@ load = false
         self.environment["BACKPLANE_LOG_LEVEL"] = "info"
         host = self.spawn("run", "--config", file, "--data-dir", self.path("flag-data"))
         host.wait_err(f"ready on {self.socket}")
-        self.assertEqual(json.loads(self.bp("call", "desk.config")[0]),
+        self.assertEqual(json.loads(self.bp("call", "cli_fixture.config")[0]),
                          {"legs": 4, "round": False, "height": 0.75, "since": "2024-02-29T12:30:00Z",
                           "colours": ["red", "blue"]})
         self.assertTrue(os.path.isdir(self.path("flag-data")))
@@ -81,8 +81,8 @@ load = false
     def test_the_files_own_paths_are_relative_to_its_folder(self):
         del self.environment["BACKPLANE_SOCKET"]
         os.mkdir(self.path("etc"))
-        shutil.copy(DESK, self.path("etc/desk.so"))
-        file = self.write("etc/host.toml", 'socket = "s.sock"\ndata_dir = "d"\n[modules.desk]\npath = "desk.so"\n')
+        shutil.copy(FIXTURE, self.path("etc/cli_fixture.so"))
+        file = self.write("etc/host.toml", 'socket = "s.sock"\ndata_dir = "d"\n[modules.cli_fixture]\npath = "cli_fixture.so"\n')
         self.spawn("run", "--config", file).wait_err("ready on " + self.path("etc/s.sock"))
         self.assertTrue(os.path.isdir(self.path("etc/d")))
 
@@ -93,7 +93,7 @@ class Refusals(Case):
 
     def test_a_refused_module_ends_it_with_5_before_it_serves(self):
         for file, part in [(self.write("text.so", "no ELF"), "text.so"), (self.path("nowhere.so"), "nowhere.so"),
-                           (str(MODULES / "desk_fails.so"), "the desk has no legs")]:
+                           (str(MODULES / "cli_fixture_fails.so"), "no legs are given")]:
             self.assertIn(part, self.run_refused(5, "--module", file))
             self.assertFalse(os.path.exists(self.socket))
 
@@ -103,38 +103,38 @@ class Refusals(Case):
         self.assertIn("text.so", self.run_refused(5, "--module-dir", self.path("modules")))
 
     def test_two_files_of_one_module_are_refused(self):
-        err = self.run_refused(5, "--module", DESK, "--module", str(MODULES / "desk_2.so"))
-        self.assertIn('are both the module "desk"', err)
+        err = self.run_refused(5, "--module", FIXTURE, "--module", str(MODULES / "cli_fixture_2.so"))
+        self.assertIn('are both the module "cli_fixture"', err)
 
     def test_a_second_host_on_the_socket_is_refused_with_the_pid_of_the_first(self):
         first = self.host()
-        err = self.run_refused(2, "--module", DESK)
+        err = self.run_refused(2, "--module", FIXTURE)
         self.assertIn(f"another host (pid {first.pid}) serves {self.socket}", err)
         self.assertIn("--socket", err)
-        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
-        self.spawn("run", "--data-dir", self.path("data"), "--module", DESK, "--socket", self.path("other.sock")).wait_err(
+        self.assertEqual(self.bp("call", "cli_fixture.version")[0], '"1.0"\n')
+        self.spawn("run", "--data-dir", self.path("data"), "--module", FIXTURE, "--socket", self.path("other.sock")).wait_err(
             "ready on")
 
     def test_a_file_in_the_sockets_place_is_not_touched(self):
         self.write("host.sock", "precious")
-        self.assertIn(self.socket, self.run_refused(2, "--module", DESK))
+        self.assertIn(self.socket, self.run_refused(2, "--module", FIXTURE))
         with open(self.socket, encoding="utf-8") as file:
             self.assertEqual(file.read(), "precious")
 
     def test_a_socket_path_that_is_too_long_is_refused(self):
-        self.assertIn("at most 107", self.run_refused(2, "--module", DESK, "--socket", self.path("x" * 120)))
+        self.assertIn("at most 107", self.run_refused(2, "--module", FIXTURE, "--socket", self.path("x" * 120)))
         self.assertIn("at most 107", self.refused(2, "ls", "--socket", self.path("x" * 120)))
 
     def test_a_data_directory_that_cannot_be_written_is_refused(self):
         self.write("file", "")
-        err = self.refused(2, "run", "--module", DESK, "--data-dir", self.path("file/data"))
+        err = self.refused(2, "run", "--module", FIXTURE, "--data-dir", self.path("file/data"))
         self.assertIn("data directory", err)
         self.assertIn("--data-dir", err)
-        self.assertIn("Not a directory", self.refused(2, "run", "--module", DESK, "--data-dir", self.path("file")))
+        self.assertIn("Not a directory", self.refused(2, "run", "--module", FIXTURE, "--data-dir", self.path("file")))
         if os.geteuid() != 0:
             os.mkdir(self.path("locked"), 0o500)
             self.assertIn("Permission denied",
-                          self.refused(2, "run", "--module", DESK, "--data-dir", self.path("locked")))
+                          self.refused(2, "run", "--module", FIXTURE, "--data-dir", self.path("locked")))
         self.assertFalse(os.path.exists(self.socket))
 
     def test_a_stranger_on_the_socket_is_no_host(self):
@@ -180,19 +180,19 @@ class End(Case):
         self.addCleanup(signal.signal, signal.SIGHUP, before)
         host = self.host()
         host.signal(signal.SIGHUP)
-        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+        self.assertEqual(self.bp("call", "cli_fixture.version")[0], '"1.0"\n')
         host.signal(signal.SIGTERM)
         self.assert_ends(host, 0)
 
     def test_while_a_host_drains_no_other_takes_its_place(self):
         host = self.host()
-        events = self.spawn("events", "desk.said")
+        events = self.spawn("events", "cli_fixture.said")
         events.wait_err("listening to")
-        self.spawn("call", "desk.wait")
-        events.wait_out("desk.said")
+        self.spawn("call", "cli_fixture.wait")
+        events.wait_out("cli_fixture.said")
         host.signal(signal.SIGTERM)
         self.eventually("the socket goes", lambda: not os.path.exists(self.socket))
-        err = self.refused(2, "run", "--data-dir", self.path("data"), "--module", DESK)
+        err = self.refused(2, "run", "--data-dir", self.path("data"), "--module", FIXTURE)
         self.assertIn(f"process {host.pid}, which served", err)
         self.assertIn("is stopping; wait for it", err)
         host.signal(signal.SIGTERM)
@@ -201,10 +201,10 @@ class End(Case):
 
     def test_a_second_signal_does_not_wait_for_open_calls(self):
         host = self.host()
-        events = self.spawn("events", "desk.said")
+        events = self.spawn("events", "cli_fixture.said")
         events.wait_err("listening to")
-        call = self.spawn("call", "desk.wait")
-        events.wait_out("desk.said")
+        call = self.spawn("call", "cli_fixture.wait")
+        events.wait_out("cli_fixture.said")
         host.signal(signal.SIGTERM)
         host.wait_err("stopping")
         host.signal(signal.SIGTERM)
@@ -218,14 +218,14 @@ class End(Case):
         self.assertTrue(os.path.exists(self.socket))
         self.refused(3, "ls")
         self.host()
-        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+        self.assertEqual(self.bp("call", "cli_fixture.version")[0], '"1.0"\n')
 
     def test_standard_descriptors_that_are_closed_go_to_no_socket_or_file(self):
-        host = subprocess.Popen([EXE, "run", "--data-dir", self.path("data"), "--module", DESK], env=self.environment,
+        host = subprocess.Popen([EXE, "run", "--data-dir", self.path("data"), "--module", FIXTURE], env=self.environment,
                                 preexec_fn=lambda: os.closerange(0, 3))
         self.addCleanup(host.kill)
         self.eventually("the host listens", lambda: os.path.exists(self.socket))
-        self.eventually("it answers", lambda: subprocess.run([EXE, "call", "desk.version"], env=self.environment,
+        self.eventually("it answers", lambda: subprocess.run([EXE, "call", "cli_fixture.version"], env=self.environment,
                                                              capture_output=True).returncode == 0)
         for fd in range(3):
             self.assertEqual(os.readlink(f"/proc/{host.pid}/fd/{fd}"), "/dev/null")
@@ -236,7 +236,7 @@ class End(Case):
         host = self.host()
         host.popen.stderr.close()
         self.bp("load", self.write("text.so", ""), code=5)
-        self.assertEqual(self.bp("call", "desk.version")[0], '"1.0"\n')
+        self.assertEqual(self.bp("call", "cli_fixture.version")[0], '"1.0"\n')
         host.signal(signal.SIGTERM)
         self.assertEqual(host.popen.wait(60), 0)
 

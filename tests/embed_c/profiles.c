@@ -52,7 +52,7 @@ static void* run(void* argument) {
     if (self->first == NULL) self->last = &self->first;
     pthread_mutex_unlock(&self->mutex);
     bp_status once = answer(taken);
-    bp_status twice = answer(taken); /* has to change nothing */
+    bp_status twice = answer(taken); /* must change nothing */
     free(taken);
     pthread_mutex_lock(&self->mutex);
     self->answered += once == BP_OK;

@@ -140,7 +140,7 @@ class HostFixture {
 
   std::uint64_t count(const std::string& what) const { return StatusCounts(context.native).sum("fibers." + what); }
 
-  /// The row judges itself well in each of these modules, and leaves nothing.
+  /// The row passes its own checks in each of these modules, and leaves nothing.
   void ok(const std::string& row, const std::string& payload = {},
           const std::vector<std::string>& modules = both) const {
     for (const std::string& module : modules) {

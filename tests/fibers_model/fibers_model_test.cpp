@@ -27,11 +27,11 @@ constexpr int times = 60;
 
 using Weights = std::vector<std::pair<std::size_t, Do>>;
 
-const Weights all_kinds = {{10, Do::switch_to},  {6, Do::create}, {5, Do::destroy}, {2, Do::active},   {2, Do::ended},
-                           {1, Do::open},        {1, Do::close},  {1, Do::mistake}, {1, Do::reply},    {1, Do::check},
-                           {1, Do::sleep},       {1, Do::call},   {1, Do::ask},     {1, Do::ask_desk}, {1, Do::cancel},
-                           {1, Do::cancel_desk}, {2, Do::frame},  {2, Do::handle},  {2, Do::unwind},   {2, Do::end},
-                           {1, Do::leave},       {1, Do::raise}};
+const Weights all_kinds = {
+    {10, Do::switch_to}, {6, Do::create},     {5, Do::destroy}, {2, Do::active},        {2, Do::ended}, {1, Do::open},
+    {1, Do::close},      {1, Do::mistake},    {1, Do::reply},   {1, Do::check},         {1, Do::sleep}, {1, Do::call},
+    {1, Do::ask},        {1, Do::ask_thread}, {1, Do::cancel},  {1, Do::cancel_thread}, {2, Do::frame}, {2, Do::handle},
+    {2, Do::unwind},     {2, Do::end},        {1, Do::leave},   {1, Do::raise}};
 const Weights with_exceptions = {{8, Do::switch_to}, {3, Do::create}, {3, Do::destroy}, {4, Do::frame}, {6, Do::handle},
                                  {6, Do::unwind},    {3, Do::end},    {3, Do::raise},   {1, Do::sleep}, {1, Do::ended}};
 
@@ -156,11 +156,11 @@ TEST_CASE("random programs of fibers show what the model foretells, whatever run
          "call canceled",
          "ask ok",
          "ask canceled",
-         "ask_desk ok",
-         "ask_desk canceled",
+         "ask_thread ok",
+         "ask_thread canceled",
          "cancel canceled",
 
-         "cancel_desk canceled",
+         "cancel_thread canceled",
          "answer ok",
          "answer module",
          "answer canceled",

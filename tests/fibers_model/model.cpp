@@ -114,8 +114,8 @@ bp_status Model::ended() {
 // The whole environment waits and goes on in the fiber that awaits; nothing of it is seen but the result.
 bp_status Model::wait(const Op& op) {
   if (self().doomed || canceled_) return BP_CANCELED;
-  if (op.what >= Do::ask && op.what <= Do::cancel_desk) tell(active_, "is heard");
-  const bool cancels = op.what == Do::cancel || op.what == Do::cancel_desk;
+  if (op.what >= Do::ask && op.what <= Do::cancel_thread) tell(active_, "is heard");
+  const bool cancels = op.what == Do::cancel || op.what == Do::cancel_thread;
   if (!cancels) return BP_OK;
   canceled_ = true;
   if (!replied_) seen_.answer = BP_CANCELED;  // else that answer is delivered now

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What fibers do, without stacks: a fiber is a place in its script and what it waits in. The sections of
-// ext/fiber.h are here: SWITCHING in switch_to() and wait(), END OF A FIBER in end(), CANCELLATION in destroy(),
-// doom() and wherever a fiber is `doomed`, END OF MAIN in end_environment(), C++ EXCEPTIONS in say(). Where the
-// header leaves something open it foretells what the host does.
+// A model of fibers without stacks: a fiber is a position in its script, and the operation in which it waits. Where
+// ext/fiber.h leaves something open, the model predicts what this host does. The sections of the header are in:
+//   SWITCHING         switch_to() and wait()
+//   END OF A FIBER    end()
+//   CANCELLATION      destroy(), doom(), and wherever a fiber is `doomed`
+//   END OF MAIN       end_environment()
+//   C++ EXCEPTIONS    say()
 #pragma once
 
 #include <optional>

@@ -203,10 +203,10 @@ class Player {
     if (what == Do::call) {
       status = await.call(run_.token, BP_STR("matrix.echo"), payload, 0, &result);
     } else {
-      const bp_str name = what == Do::ask        ? BP_STR("fixture.ask")
-                          : what == Do::ask_desk ? BP_STR("fixture.ask_desk")
-                          : what == Do::cancel   ? BP_STR("fixture.cancel")
-                                                 : BP_STR("fixture.cancel_desk");
+      const bp_str name = what == Do::ask          ? BP_STR("fixture.ask")
+                          : what == Do::ask_thread ? BP_STR("fixture.ask_thread")
+                          : what == Do::cancel     ? BP_STR("fixture.cancel")
+                                                   : BP_STR("fixture.cancel_thread");
       run_.asking = number_;
       status = await.host_call(run_.token, name, payload, 0, &result);
     }
@@ -275,7 +275,7 @@ ModelFixture::ModelFixture() {
   bp_log_level(BP_LOG_OFF);  // it warns of each swallowed cancellation
   begin(handle);
   host_test::load(context_.native, "matrix", config());
-  for (const std::string_view name : {"fixture.ask", "fixture.ask_desk", "fixture.cancel", "fixture.cancel_desk"}) {
+  for (const std::string_view name : {"fixture.ask", "fixture.ask_thread", "fixture.cancel", "fixture.cancel_thread"}) {
     REQUIRE(bp_function_set(context_.native, str(name), asked, this) == BP_OK);
   }
 }
@@ -318,7 +318,7 @@ void ModelFixture::asked(void* user, bp_context context, bp_token token, bp_str 
     const bp_answer with = answer_of(BP_OK, number);
     bp_complete(context, token, &with);
   };
-  if (what.ends_with("_desk")) return self.hand(answer, true);
+  if (what.ends_with("_thread")) return self.hand(answer, true);
   answer();
 }
 

@@ -9,9 +9,10 @@
 namespace fibers_model {
 namespace {
 
-constexpr std::array names = {"create", "switch_to", "destroy", "active", "ended", "open",     "close",  "mistake",
-                              "reply",  "check",     "sleep",   "call",   "ask",   "ask_desk", "cancel", "cancel_desk",
-                              "frame",  "handle",    "unwind",  "end",    "leave", "raise"};
+constexpr std::array names = {"create", "switch_to",  "destroy", "active",        "ended", "open",
+                              "close",  "mistake",    "reply",   "check",         "sleep", "call",
+                              "ask",    "ask_thread", "cancel",  "cancel_thread", "frame", "handle",
+                              "unwind", "end",        "leave",   "raise"};
 constexpr std::array cancel_names = {"leaves", "raises", "swallows it", "goes on"};
 
 // Of `at` in scripts: 0 main, 1 to 6 the nth fiber, 7 the caller, 8 nobody.

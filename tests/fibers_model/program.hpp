@@ -14,28 +14,28 @@ namespace fibers_model {
 
 /// What a fiber does next. `at` of the operation says to whom, or how, where that is needed.
 enum class Do : std::uint8_t {
-  create,       ///< a fiber of script 1 + at % 3
-  switch_to,    ///< fiber number_of(at)
-  destroy,      ///< likewise
-  active,       ///< asks who it is
-  ended,        ///< asks who was the last to end
-  open,         ///< an environment
-  close,        ///< the environment
-  mistake,      ///< at % 3: create without an entry, without a place for the id, with a tiny stack
-  reply,        ///< answers the run's call
-  check,        ///< asks whether the call is still wanted
-  sleep,        ///< awaits a timer that is due at once
-  call,         ///< awaits another wire name
-  ask,          ///< awaits a host function that answers inline
-  ask_desk,     ///< awaits one that another thread answers
-  cancel,       ///< awaits one that cancels the run's call inline, and does not answer
-  cancel_desk,  ///< awaits one that has another thread do so
-  frame,        ///< enters a C++ frame with a destructor; what follows up to `end` runs in it
-  handle,       ///< throws and catches; what follows up to `end` runs in the catch block
-  unwind,       ///< throws; what follows up to `end` runs in a destructor of a frame that is unwound
-  end,          ///< leaves the innermost of these
-  leave,        ///< returns ending(at), through all frames
-  raise,        ///< throws, through all frames, and out of the last one returns ending(at)
+  create,         ///< a fiber of script 1 + at % 3
+  switch_to,      ///< fiber number_of(at)
+  destroy,        ///< likewise
+  active,         ///< asks who it is
+  ended,          ///< asks who was the last to end
+  open,           ///< an environment
+  close,          ///< the environment
+  mistake,        ///< at % 3: create without an entry, without a place for the id, with a tiny stack
+  reply,          ///< answers the run's call
+  check,          ///< asks whether the call is still wanted
+  sleep,          ///< awaits a timer that is due at once
+  call,           ///< awaits another wire name
+  ask,            ///< awaits a host function that answers inline
+  ask_thread,     ///< awaits one that another thread answers
+  cancel,         ///< awaits one that cancels the run's call inline, and does not answer
+  cancel_thread,  ///< awaits one that has another thread do so
+  frame,          ///< enters a C++ frame with a destructor; what follows up to `end` runs in it
+  handle,         ///< throws and catches; what follows up to `end` runs in the catch block
+  unwind,         ///< throws; what follows up to `end` runs in a destructor of a frame that is unwound
+  end,            ///< leaves the innermost of these
+  leave,          ///< returns ending(at), through all frames
+  raise,          ///< throws, through all frames, and out of the last one returns ending(at)
 };
 
 struct Op {

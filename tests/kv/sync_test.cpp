@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// No test can cut the power, but it can see that the kernel is told to write before put() returns. SQLite
-// is a shared library, so that its calls of these two functions end here.
+// No test can cut the power, but it can see that the store syncs the file before put() returns. SQLite is a shared
+// library, so this file can intercept its calls of these two functions.
 #include <sys/syscall.h>
 #include <unistd.h>
 

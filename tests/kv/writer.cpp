@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// kv_writer FILE PREFIX: puts PREFIX0, PREFIX1, … into the store, each value the key itself three times,
-// and writes each number to standard output, as 8 bytes, once its put has returned. It goes on until it
-// is killed.
+// kv_writer FILE PREFIX: puts the keys PREFIX0, PREFIX1, … into the store. Each value is the key three times. After
+// each put it writes the number to stdout, as 8 bytes. It continues until it is killed.
 #include <unistd.h>
 
 #include <cstdint>

@@ -156,7 +156,7 @@ class Context {
   bp_context ctx_{};
 };
 
-/// Blocks the request thread of a context, through the module asks, until it is told to go on.
+/// Blocks the request thread of a context, through the module asks, until it is released.
 class Block {
  public:
   explicit Block(Context& ctx) {

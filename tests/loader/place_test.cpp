@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A host that is told where its modules come from and where their data goes. The host is configured once, so
-// all of it is one story.
+// A host with configured module and data directories. A process configures its host only once, so this is one long
+// test.
 #include <unistd.h>
 
 #include <catch2/catch.hpp>

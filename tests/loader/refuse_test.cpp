@@ -12,7 +12,7 @@
 
 namespace {
 
-// A host that serves, and must go on serving as if nothing had happened.
+// A host that serves, and must continue to serve unchanged after a refusal.
 struct Serving {
   Serving() {
     bp_log_level(BP_LOG_OFF);
@@ -52,10 +52,10 @@ struct Case {
 TEST_CASE("a module that is broken in its file is refused with what was found and what to do") {
   Serving host;
   const Case cases[] = {
-      {"not_a_module", "no module: it has no section .bp.manifest", "BP_MANIFEST", "not_a_module.echo"},
+      {"not_a_module", "not a module: it has no section .bp.manifest", "BP_MANIFEST", "not_a_module.echo"},
       {"no_entry", "does not export \"backplane_module\"", "define it with BP_MODULE_ENTRY", "no_entry.echo"},
-      {"missing_symbol", "the dynamic loader refused it", "link into it what it needs", "missing_symbol.echo"},
-      {"wrong_major", "built for ABI 2.0, this host has 1.", "build it against this host's headers",
+      {"missing_symbol", "the dynamic loader refused it", "link all that it needs into it", "missing_symbol.echo"},
+      {"wrong_major", "built for ABI 2.0, but this host has 1.", "build it against this host's headers",
        "wrong_major.echo"},
       {"bad_name", "expected [a-z0-9_]", "at most 64 bytes", "bad_name.echo"},
       {"name_outside", "its manifest provides \"other.verb\"", "begin with \"name_outside.\"", "other.verb"},
@@ -79,7 +79,7 @@ TEST_CASE("a module whose fault shows only when it runs is refused, and its obje
   Serving host;
   const Case cases[] = {
       {"entry_wrong_major", "its entry was built for ABI major", "build it against", "entry_wrong_major.echo"},
-      {"entry_too_short", "struct_size", "begin it with sizeof(bp_module_entry)", "entry_too_short.echo"},
+      {"entry_too_short", "struct_size", "set it to sizeof(bp_module_entry)", "entry_too_short.echo"},
       {"entry_without_init", "has no init", "set bp_module_entry.init", "entry_without_init.echo"},
       {"init_fails", "its init failed", "the moon is not full", "init_fails.echo"},
       {"name_twice", "its init failed with status 36", "register each name once", "name_twice.echo"},

@@ -91,9 +91,9 @@ TEST_CASE("a broken next generation leaves the old one serving") {
   const Broken all[] = {
       {generation_bytes("broken"), "this generation was never meant to start"},
       {generation_bytes("b").substr(0, 5000), "damaged or truncated"},
-      {"not yet written", "no ELF file"},
+      {"not yet written", "not an ELF file"},
       {"", "it is empty"},
-      {read_all(module_file("holder")), "it is module \"holder\", expected the next generation of \"gen\""},
+      {read_all(module_file("holder")), "it is the module \"holder\", expected the next generation of \"gen\""},
   };
   for (const Broken& each : all) {
     write_all(path, each.bytes);

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int caller_count = 4;
 
-// Threads that call until they are told to stop.
+// Threads that call until stop().
 class Callers {
  public:
   template <class F>

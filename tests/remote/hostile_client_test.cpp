@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Applications that do not keep to the protocol, or to good manners: they are told so and disconnected,
-// and everybody else is served.
+// Applications that violate the protocol or misbehave. They get an error and are disconnected, and all other
+// applications are served.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -58,8 +58,8 @@ TEST_CASE("an application of another protocol version is told both versions") {
   RawPeer peer = RawPeer::connect(host.path());
   peer.send_frame(wire::Hello{2, "9.9.9", 1});
   const std::string message = farewell(peer);
-  CHECK(message.find("(Backplane 9.9.9) speaks version 2") != std::string::npos);
-  CHECK(message.find("speaks version 1") != std::string::npos);
+  CHECK(message.find("(Backplane 9.9.9) uses version 2") != std::string::npos);
+  CHECK(message.find("uses version 1") != std::string::npos);
   CHECK(peer.ends());
 }
 
@@ -189,7 +189,7 @@ TEST_CASE("who says nothing is disconnected after a while") {
   options.hello_timeout = 20ms;
   Served host(options);
   RawPeer peer = RawPeer::connect(host.path());
-  CHECK(farewell(peer).find("no hello came in 20 ms") != std::string::npos);
+  CHECK(farewell(peer).find("no hello arrived within 20 ms") != std::string::npos);
   const Client client(host.path());
   std::this_thread::sleep_for(40ms);
   CHECK(client.served());
@@ -276,11 +276,11 @@ TEST_CASE("who listens and does not read is disconnected, and the reason is logg
   peer.send_frame(wire::Listen{1, 1, "timer.*"});
   REQUIRE(peer.receive_as<wire::Reply>());
   const std::string message(100'000, 'x');
-  for (int i = 0; i < 200 && !host.logged("does not take its events"); ++i) {
+  for (int i = 0; i < 200 && !host.logged("does not read its events"); ++i) {
     Result result;
     REQUIRE(good.call("timer.echo", delayed(message, 0), 10'000, result) == BP_OK);
   }
-  CHECK(host.logged("does not take its events"));
+  CHECK(host.logged("does not read its events"));
   CHECK(peer.ends());
   CHECK(good.served());
 }

@@ -259,7 +259,7 @@ TEST_CASE("at the end calls that outlast the bound are canceled, each answered o
   for (Replies& r : replies) {
     const auto last = r.wait();
     CHECK(last.status == BP_CANCELED);
-    CHECK(last.message == "the host ended before the call did");
+    CHECK(last.message == "the host stopped before the call ended");
   }
   client.destroy();
   for (Replies& r : replies) CHECK(r.terminal() == 1);

@@ -173,8 +173,17 @@ int f(void); /* seven */
     def test_other_files_may_say_what_they_like(self):
         self.write("docs/a.md", "Short.\n")
         self.write("docs/deeper/a.md", words(99))
-        self.write("host/a.hpp", "// " + words(99))
+        self.write("host/a.cpp", "// " + words(99))
         self.passes("sentences")
+
+    def test_the_headers_of_the_host_and_the_sdk_have_short_sentences_too(self):
+        short = f"// {words(2)}.\n" * 9
+        for name in ("host/wire/a.hpp", "plugin_sdk/include/backplane/sdk/a.hpp"):
+            self.write(name, f"{short}/// {words(35)}.\n")
+            self.passes("sentences")
+            self.write(name, f"{short}/// {words(36)}.\n")
+            self.fails("sentences", f"{name}:10: a sentence of 36 words")
+            self.write(name, "")
 
 
 if __name__ == "__main__":

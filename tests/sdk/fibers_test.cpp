@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The SDK's fibers in a real host: each wire name of modules/fibers.cpp is a program that judges itself.
+// The SDK's fibers in a real host: each wire name of fixtures/sdk/fibers.cpp is a program that checks itself.
 #include "../api/fixture.hpp"
 
 using namespace host_test;

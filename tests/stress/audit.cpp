@@ -31,15 +31,15 @@ struct Equation {
 
 std::vector<std::uint64_t> own_counts(const Life& life) {
   const OwnCounts& own = life.own;
-  const CallStats& tally = life.tally;
+  const CallStats& stats = life.stats;
   return {own.accepted,     own.terminal,       own.errors,        own.refused,           own.handed,
-          own.completed,    own.events_seen,    own.listeners,     own.stale_completions, tally.emit_tried,
-          tally.emit_taken, tally.emit_refused, tally.no_function, tally.offered,         tally.offered_answered};
+          own.completed,    own.events_seen,    own.listeners,     own.stale_completions, stats.emit_tried,
+          stats.emit_taken, stats.emit_refused, stats.no_function, stats.offered,         stats.offered_answered};
 }
 
 std::vector<Equation> equations(const Life& life, const Numbers& host) {
   const OwnCounts& own = life.own;
-  const CallStats& tally = life.tally;
+  const CallStats& stats = life.stats;
   return {
       {"requests queued", host["queued"], 0},
       {"requests running", host["running"], 0},
@@ -50,14 +50,14 @@ std::vector<Equation> equations(const Life& life, const Numbers& host) {
       {"calls the host accepted = replied", host["accepted"], host["replied"]},
       {"error replies = errors the host counts", own.errors, host["errors"]},
       {"submits refused = refusals the host counts", own.refused, host["refused"]},
-      {"emits tried = emitted", tally.emit_tried, host["events.emitted"]},
-      {"emits taken = delivered", tally.emit_taken, host["events.delivered"]},
-      {"emits refused = refused", tally.emit_refused, host["events.refused"]},
-      {"emits tried = delivered + refused", tally.emit_tried, host["events.delivered"] + host["events.refused"]},
+      {"emits tried = emitted", stats.emit_tried, host["events.emitted"]},
+      {"emits taken = delivered", stats.emit_taken, host["events.delivered"]},
+      {"emits refused = refused", stats.emit_refused, host["events.refused"]},
+      {"emits tried = delivered + refused", stats.emit_tried, host["events.delivered"] + host["events.refused"]},
       {"events delivered = events seen", host["events.delivered"], own.events_seen},
-      {"tokens handed out = answered + failed", own.handed + tally.offered + tally.no_function,
+      {"tokens handed out = answered + failed", own.handed + stats.offered + stats.no_function,
        host["tokens.answered"] + host["tokens.failed"]},
-      {"completions taken = tokens answered", own.completed + tally.offered_answered, host["tokens.answered"]},
+      {"completions taken = tokens answered", own.completed + stats.offered_answered, host["tokens.answered"]},
       {"completions refused = refused", own.stale_completions, host["tokens.refused"]},
       {"listeners", own.listeners, host["listeners"]},
   };
@@ -79,7 +79,7 @@ void add_up(const Life& life, const Numbers& host) {
   totals.emitted += host["events.emitted"];
   totals.delivered += host["events.delivered"];
   totals.events_refused += host["events.refused"];
-  totals.tokens_handed += life.own.handed + life.tally.offered + life.tally.no_function;
+  totals.tokens_handed += life.own.handed + life.stats.offered + life.stats.no_function;
   totals.tokens_answered += host["tokens.answered"];
   totals.tokens_failed += host["tokens.failed"];
   totals.completions_refused += host["tokens.refused"];
@@ -87,8 +87,9 @@ void add_up(const Life& life, const Numbers& host) {
 
 }  // namespace
 
-// The counts are written one by one while they are read, and a reload elsewhere may end an instance here, which
-// emits: so a look counts if nothing has moved meanwhile, and the equations must come to hold.
+// Other threads write the counts while they are read. A reload by another actor may also end an instance of this
+// context, which emits. So a reading is valid only if nothing has changed meanwhile, and the equations must hold
+// eventually.
 void audit(Life& life) {
   const auto until = std::chrono::steady_clock::now() + life.world.patience();
   for (auto wait = std::chrono::milliseconds(1);; wait = std::min(wait * 2, std::chrono::milliseconds(20))) {

@@ -58,13 +58,13 @@ void destroy(World& world, const std::shared_ptr<Life>& life) {
 }
 
 void settle_events(Life& life) {
-  if (life.tally.emit_taken != life.own.events_seen)
+  if (life.stats.emit_taken != life.own.events_seen)
     life.problem("does not hold: emits taken = events seen, at the end of a context: " +
-                 std::to_string(life.tally.emit_taken) + " and " + std::to_string(life.own.events_seen));
-  if (life.own.completed + life.tally.offered_answered > life.own.handed + life.tally.offered)
+                 std::to_string(life.stats.emit_taken) + " and " + std::to_string(life.own.events_seen));
+  if (life.own.completed + life.stats.offered_answered > life.own.handed + life.stats.offered)
     life.problem("more completions were taken than tokens were handed out");
   life.world.totals.events_seen += life.own.events_seen;
-  life.world.totals.events_taken += life.tally.emit_taken;
+  life.world.totals.events_taken += life.stats.emit_taken;
 }
 
 void settle(Life& life) {
@@ -80,7 +80,7 @@ void look_again(Life& life) {
     if (call.terminal > 1 || call.after != 0 || (!call.accepted && call.terminal != 0))
       life.problem("a reply after the context was destroyed");
   }
-  if (life.tally.emit_taken != life.own.events_seen) life.problem("an event after the context was destroyed");
+  if (life.stats.emit_taken != life.own.events_seen) life.problem("an event after the context was destroyed");
 }
 
 bool all_ended(Life& life) {
@@ -88,7 +88,7 @@ bool all_ended(Life& life) {
   for (const Call& call : life.calls) {
     if (call.accepted && call.terminal == 0) return false;
   }
-  return life.tally.emit_taken == life.own.events_seen;
+  return life.stats.emit_taken == life.own.events_seen;
 }
 
 // Those that were set aside end by themselves as soon as what held them up returns.

@@ -168,7 +168,7 @@ void complete_wrongly(Life& life, Life* other, const Draws& draws) {
     life.problem("a completion with a stale, foreign or made-up token was taken");
 }
 
-// ---- The completion_thread ----
+// ---- The completion thread ----
 
 CompletionThread::CompletionThread() : thread_([this] { run(); }) {}
 

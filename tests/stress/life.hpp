@@ -92,7 +92,7 @@ class Life : public std::enable_shared_from_this<Life> {
   World& world;
   bp_context native{};
   std::uint64_t report_id = 0;  ///< its id in status reports
-  CallStats tally;
+  CallStats stats;
   OwnCounts own;
   std::atomic<bool> closing{false};  ///< close, stop or destroy has been or is about to be called
   std::atomic<bool> forced{false};   ///< stop or destroy, which cancel

@@ -14,8 +14,8 @@ using Draws = std::array<std::uint64_t, 6>;
 
 namespace {
 
-// A typed event is the map {"eventType": name, "payload": bytes}; what stands before the bytes' head is as
-// long as this (RFC 8949, 3.1: two bytes of head for a text of 24 bytes or more).
+// A typed event is the map {"eventType": name, "payload": bytes}. This is the size of the map before the bytes. A text
+// of 24 bytes or more has a head of two bytes (RFC 8949, 3.1).
 std::size_t envelope_size(std::string_view name) { return 1 + 10 + (name.size() < 24 ? 1 : 2) + name.size() + 8 + 5; }
 
 bool check_bytes(Life& life, const bp_event& event) {

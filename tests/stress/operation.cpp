@@ -4,8 +4,8 @@
 namespace stress {
 namespace {
 
-// How often each is drawn, in 10000. Calls make the load. What takes an actor tens of milliseconds (to change
-// modules, to end a context) or some (a call it waits for) is so rare that each kind gets about a fifth of the
+// The frequency of each operation, in 10000. Calls make most of the load. Changing modules or ending a context takes
+// tens of milliseconds, and a synchronous call a few. These are so rare that each kind takes about a fifth of the
 // actors' time, measured on two cores.
 constexpr struct {
   Kind kind;

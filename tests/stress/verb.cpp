@@ -77,7 +77,7 @@ std::uint64_t timeout_at(std::uint64_t draw, bool must) {
 
 Order order_for(Call& call, const Verb& verb, std::uint64_t draw) {
   Order order;
-  order.tally = &call.life->tally;
+  order.stats = &call.life->stats;
   order.mark = &call;
   order.delay = static_cast<std::uint32_t>((draw >> 4) % 4'000);
   if (std::string_view(verb.name) == "sleep") order.delay = static_cast<std::uint32_t>((draw >> 4) % 20'000);

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "operation.hpp"
-#include "tally.hpp"
+#include "shared_counts.hpp"
 
 namespace stress {
 

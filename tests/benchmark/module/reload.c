@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_reload, built twice: bench_reload.echo answers the payload, and which build it is in front of it.
+ * bench_reload, built twice. bench_reload.echo answers the number of the build, then the payload.
  */
 #include <backplane/plugin.h>
 #include <string.h>

@@ -98,7 +98,7 @@ void close_unwinds(Row* row) {
   EXPECT_EQUAL(row, active(row), MAIN);
 }
 
-/* ---- Judged by the test: what outlives the handler is no part of its frame, and speaks through a pipe ---- */
+/* ---- Checked by the test: what outlives the handler is no part of its frame, and speaks through a pipe ---- */
 
 static Actor loose[8];
 static int pipe_of_test;

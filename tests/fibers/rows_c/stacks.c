@@ -136,7 +136,7 @@ void no_stack(Row* row) {
   EXPECT_EQUAL(row, actor->count, 1);
 }
 
-/* Judged by the test, which looks at the stacks whenever it is asked. */
+/* Checked by the test, which looks at the stacks whenever it is asked. */
 bp_handled takes_stacks(const bp_call* call) {
   static Actor ten[10];
   memset(ten, 0, sizeof ten);

@@ -103,7 +103,7 @@ void close_unwinds(Row& row) {
   EXPECT_EQUAL(row, again.active(), main_id);
 }
 
-// ---- Judged by the test ----
+// ---- Checked by the test ----
 
 namespace {
 

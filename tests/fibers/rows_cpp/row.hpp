@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the rows in C++ share. A row is a program that judges itself.
+// What the rows in C++ share. A row is a program that checks itself.
 #pragma once
 
 #include <unistd.h>

@@ -133,7 +133,7 @@ void no_stack(Row& row) {
   EXPECT_EQUAL(row, turns, 1);
 }
 
-// Judged by the test, which looks at the stacks whenever it is asked.
+// Checked by the test, which looks at the stacks whenever it is asked.
 Bytes takes_stacks(Call& call, View) {
   {
     Fibers fibers(call);

@@ -41,8 +41,8 @@ void say_again(const Shared& shared, bp_token token, bp_status status) {
 }
 
 void emit(const Shared& shared, State& state, bool typed, bool ordered, std::uint32_t size) {
-  CallStats* const tally = state.tally.load();
-  if (tally == nullptr) return;
+  CallStats* const stats = state.stats.load();
+  if (stats == nullptr) return;
   EventHead head;
   head.source = state.source;
   head.number = ++state.emitted;
@@ -59,16 +59,16 @@ void emit(const Shared& shared, State& state, bool typed, bool ordered, std::uin
   std::memcpy(bytes.data() + cbor_head, &head, sizeof head);
   const std::size_t skipped = typed ? 0 : cbor_head;
   const bp_bytes payload{bytes.data() + skipped, bytes.size() - skipped};
-  ++tally->emit_tried;
+  ++stats->emit_tried;
   switch (shared.events->emit(state.instance, typed ? BP_STR(STRESS_NAME ".typed") : BP_STR(STRESS_NAME ".raw"),
                               payload, typed ? BP_EVENT_TYPED : 0)) {
     case BP_OK:
-      ++tally->emit_taken;
+      ++stats->emit_taken;
       break;
     case BP_OVERFLOW:
     case BP_CLOSED:
     case BP_OUT_OF_MEMORY:
-      ++tally->emit_refused;
+      ++stats->emit_refused;
       break;
     default:
       ++shared.board->odd_status;
@@ -139,7 +139,7 @@ void Courier::work_alive(Job& job) {
       if (job.kind == Job::Kind::parts) say_again(shared_, job.token, BP_PARTIAL);
       break;
     case Job::Kind::answer_function:
-      if (say(shared_, job.token, nullptr, BP_OK, payload, job.count % 2 != 0) == BP_OK) ++job.tally->offered_answered;
+      if (say(shared_, job.token, nullptr, BP_OK, payload, job.count % 2 != 0) == BP_OK) ++job.stats->offered_answered;
       say_again(shared_, job.token, BP_OK);
       break;
     case Job::Kind::emit:

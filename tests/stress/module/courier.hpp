@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "../tally.hpp"
+#include "../shared_counts.hpp"
 
 namespace stress {
 
@@ -26,7 +26,7 @@ struct State {
   bp_instance* instance = nullptr;
   std::uint64_t source = 0;  // of its events
   std::atomic<std::uint64_t> emitted{0};
-  std::atomic<CallStats*> tally{nullptr};  // known from the first call on
+  std::atomic<CallStats*> stats{nullptr};  // known from the first call on
 };
 
 /// What handlers and courier share of the module; set by init.
@@ -56,7 +56,7 @@ class Courier {
     std::shared_ptr<State> state;
     bp_token token = 0;
     Mark* mark = nullptr;
-    CallStats* tally = nullptr;
+    CallStats* stats = nullptr;
     std::vector<std::uint8_t> payload;
     std::uint32_t count = 0;
     int fd = -1;  ///< owned: an eventfd to write to

@@ -120,11 +120,11 @@ bp_handled fail(const bp_call* call) {
 
 void offer(const bp_call* call) {
   const Run run(*call);
-  if (run.order.tally == nullptr) return;
-  ++run.order.tally->offered;
+  if (run.order.stats == nullptr) return;
+  ++run.order.stats->offered;
   if (run.order.count % 4 == 0) return;  // never: the caller has its own limit
   if (run.order.count % 2 != 0) return courier->add(run.job(Courier::Job::Kind::answer_function));
-  if (say(shared, call->token, nullptr, BP_OK, call->payload, false) == BP_OK) ++run.order.tally->offered_answered;
+  if (say(shared, call->token, nullptr, BP_OK, call->payload, false) == BP_OK) ++run.order.stats->offered_answered;
 }
 
 bp_handled fixed(const bp_call* call) {

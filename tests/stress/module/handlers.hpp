@@ -23,9 +23,9 @@ struct Run {
   explicit Run(const bp_call& of) : call(of), state(*static_cast<StatePointer*>(of.state)) {
     if (const auto found = order_of(of.payload.data, of.payload.size)) {
       order = *found;
-      state->tally = order.tally;
+      state->stats = order.stats;
     } else {
-      order.tally = nullptr;
+      order.stats = nullptr;
     }
     before = look();
   }
@@ -58,7 +58,7 @@ struct Run {
     made.state = state;
     made.token = call.token;
     made.mark = order.mark;
-    made.tally = order.tally;
+    made.stats = order.stats;
     made.count = order.count;
     if (call.payload.size != 0) made.payload.assign(call.payload.data, call.payload.data + call.payload.size);
     return made;

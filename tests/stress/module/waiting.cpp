@@ -38,7 +38,7 @@ bp_status inner(const Run& run, bool function) {
                                           STRESS_NAME ".block_many", STRESS_NAME ".block",  STRESS_NAME ".forget",
                                           STRESS_OTHER ".echo",      STRESS_OTHER ".later", STRESS_OTHER ".parts",
                                           STRESS_NAME ".nobody"};
-  if (run.order.tally == nullptr) return module_error;
+  if (run.order.stats == nullptr) return module_error;
   const char* const name =
       function ? functions[run.order.pick % std::size(functions)] : calls[run.order.pick % std::size(calls)];
   const std::vector<std::uint8_t> payload = inner_payload(run);
@@ -53,7 +53,7 @@ bp_status inner(const Run& run, bool function) {
                           std::memcmp(result.payload.data, payload.data(), payload.size()) != 0)) {
     ++shared.board->corrupt;
   }
-  if (function && (status == BP_NO_HOST_FUNCTION || status == BP_INSTANCE_FAILED)) ++run.order.tally->no_function;
+  if (function && (status == BP_NO_HOST_FUNCTION || status == BP_INSTANCE_FAILED)) ++run.order.stats->no_function;
   shared.host->result_free(&result);
   return status;
 }
@@ -94,7 +94,7 @@ bp_handled ask_later(const bp_call* call) {
     }
   };
   const Run run(*call);
-  if (run.order.tally == nullptr) return run.answer(module_error);
+  if (run.order.stats == nullptr) return run.answer(module_error);
   const std::vector<std::uint8_t> payload = inner_payload(run);
   const char* const name = functions[run.order.pick % std::size(functions)];
   auto asked = std::make_unique<Asked>(
@@ -107,7 +107,7 @@ bp_handled ask_later(const bp_call* call) {
     (void)asked.release();  // the callback's, which comes once
     return BP_LATER;
   }
-  if (status == BP_NO_HOST_FUNCTION || status == BP_INSTANCE_FAILED) ++run.order.tally->no_function;
+  if (status == BP_NO_HOST_FUNCTION || status == BP_INSTANCE_FAILED) ++run.order.stats->no_function;
   return run.answer(status);
 }
 
@@ -137,7 +137,7 @@ bp_handled block(const bp_call* call) {
   static int object;
   std::uint64_t id = 0;  // handles are the request thread's alone
   if (handles->put(call->instance, &object, &object, nullptr, &id) != BP_NOT_SUPPORTED) ++shared.board->wrong_handle;
-  if (run.order.tally != nullptr && run.order.pick % 8 == 3) emit(shared, *run.state, false, false, 8);
+  if (run.order.stats != nullptr && run.order.pick % 8 == 3) emit(shared, *run.state, false, false, 8);
   return run.answer(status);
 }
 

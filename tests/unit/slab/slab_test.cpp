@@ -21,7 +21,7 @@ struct Item : Record {
 };
 constexpr unsigned kind = 1;
 
-/// Of which no memory may be had.
+/// A record type whose allocation can be made to fail.
 struct Scarce : Record {
   Scarce* next = nullptr;
   static inline bool none = false;
@@ -75,7 +75,7 @@ TEST_CASE("the token of an earlier use of a record is stale, although it leads t
   slab->free(&first);
   std::vector<Item*> taken;
   Item* again = nullptr;
-  while (again == nullptr) {  // the record comes round once those that are free have gone
+  while (again == nullptr) {  // the record is reused when all free ones are used up
     Item& next = armed(*slab);
     taken.push_back(&next);
     if (&next == &first) again = &next;

@@ -140,10 +140,10 @@ TEST_CASE("a handler that calls functions which answer at once does not beat by 
 }
 
 TEST_CASE("a request thread that is stuck in the first thing it does is found, although the watchdog slept by then") {
-  LoopFixture site;
+  LoopFixture fixture;
   Workers workers(1);
   Watchdog watchdog({5 * nanos_per_ms, 50 * nanos_per_ms, 0});
-  RequestLoop loop({}, site.registry, workers, watchdog, site);
+  RequestLoop loop({}, fixture.registry, workers, watchdog, fixture);
   std::promise<void> told;
   std::promise<void> go_on;
   std::atomic<::pid_t> tid{0};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The watchdog's thread: when it looks, what runs on it, and what it waits for. Whom it finds is in judge_test.cpp.
+// The watchdog's thread: when it looks, what runs on it, and what it waits for. Whom it finds is in
+// stall_detector_test.cpp.
 #include <pthread.h>
 #include <sched.h>
 

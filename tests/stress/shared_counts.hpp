@@ -50,7 +50,7 @@ struct Mark {
 struct Order {
   static constexpr std::uint64_t right_magic = 0x5354'5245'5353'0a0d;
   std::uint64_t magic = right_magic;
-  CallStats* tally = nullptr;
+  CallStats* stats = nullptr;
   Mark* mark = nullptr;     ///< null in calls that the module itself makes
   std::uint32_t delay = 0;  ///< microseconds
   std::uint32_t pick = 0;
