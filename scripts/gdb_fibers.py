@@ -1,21 +1,21 @@
 #!/usr/bin/gdb -x
 # SPDX-License-Identifier: Apache-2.0
-"""Suspended fibers for gdb: which there are, where they stand, and a look into each.
+"""gdb commands for suspended fibers: list them, and show the frames of each.
 
-    scripts/gdb_fibers.py -p PID          a process, in gdb -x scripts/gdb_fibers.py -p PID
-    scripts/gdb_fibers.py PROGRAM CORE    a core
-    (gdb) source scripts/gdb_fibers.py    in a session
+    scripts/gdb_fibers.py -p PID          examine a process; the same as gdb -x scripts/gdb_fibers.py -p PID
+    scripts/gdb_fibers.py PROGRAM CORE    examine a core file
+    (gdb) source scripts/gdb_fibers.py    load the commands into a session
 
-    info fibers [-all] [TEXT]    what is suspended, and where
-    fiber N                      look into it: bt, frame, up, info locals and print are about it
-    fiber N COMMAND              the same for one command
-    fiber apply all COMMAND      the same for each: fiber apply all bt
-    fiber off                    back to the thread's own frames
-    fiber gcore FILE             gcore, and what that leaves out of the fibers' stacks
-    help info fibers             more about it; help fiber, too
+    info fibers [-all] [TEXT]    list suspended fibers and their functions
+    fiber N                      select a fiber: bt, frame, up, info locals and print then show its frames
+    fiber N COMMAND              run one command in a fiber
+    fiber apply all COMMAND      run a command in each fiber, for example fiber apply all bt
+    fiber off                    return to the frames of the thread
+    fiber gcore FILE             write a core file that includes the stacks of fibers
+    help info fibers, help fiber
 
-It needs no debug information of the host. It changes nothing in the process, and calls nothing there. It reads the
-structs of host/fiber/stack_chunk.hpp and, of host/fiber/environment.hpp, two members of a fiber.
+It needs no debug information of the host. It changes nothing in the process, and calls no function there. It reads the
+structs of host/fiber/stack_chunk.hpp, and two members of a fiber from host/fiber/environment.hpp.
 """
 
 import itertools
@@ -32,13 +32,13 @@ from gdb_names import of_the_sdk, short, without_arguments  # noqa: E402
 from gdb_stacks import (  # noqa: E402
     SAVED, SAVED_SIZE, read, register, require_process, select, suspended, symbol, word)
 
-ROWS = 200  # that info fibers prints, unless told -all: each is unwound for it
-NAMES = 3  # of functions in a row
+ROWS = 200  # rows that info fibers prints without -all, because it must unwind each fiber
+NAMES = 3  # functions shown in a row
 RED_ZONE = 128  # bytes below the stack pointer that belong to a running function
 
 
 class Restored:
-    """What was selected, the fiber included, is selected again at the end."""
+    """Selects the same thread, fiber and frame again at the end."""
 
     def __enter__(self):
         self.thread = gdb.selected_thread()
@@ -56,12 +56,12 @@ class Restored:
 class View(Unwinder):
     """Makes the selected fiber's frames follow frame 0 of one thread, which is hidden from bt.
 
-    Registers are not written, and so it works for cores too.
+    It writes no registers, so it also works for core files.
     """
 
     def __init__(self):
         super().__init__("backplane-fibers")
-        self.state = None  # or the stack, the thread, and that thread's pc and stack pointer, which tell its frame 0
+        self.state = None  # or the stack, the thread, and the pc and stack pointer of the thread's frame 0
 
     def set(self, state):
         self.state = state
@@ -74,7 +74,7 @@ class View(Unwinder):
         select(1)
 
     def stack(self):
-        """That the selected thread's frames are of; or None."""
+        """The stack whose frames the selected thread shows, or None."""
         here = self.state is not None and gdb.selected_thread() is not None
         return self.state[0] if here and gdb.selected_thread().ptid == self.state[1] else None
 
@@ -86,9 +86,9 @@ class View(Unwinder):
         if (register(pending, "rip"), pointer) == self.state[2]:
             saved = {name: word(stack.context + offset) for name, offset in SAVED.items()}
             saved["rsp"] = stack.context + SAVED_SIZE
-            # Below all frames of the fiber, as an inner frame must be.
+            # An inner frame must lie below all frames of the fiber.
             return self.unwound(pending, stack.context, saved)
-        if pointer >= stack.top & ~15:  # that which the first switch to it began
+        if pointer >= stack.top & ~15:  # the frame that the first switch to the fiber created
             return self.unwound(pending, pointer, {"rip": 0, "rsp": pointer})
         return None
 
@@ -107,7 +107,7 @@ class FrameId:
 
 
 class Hide:
-    """A frame filter: of a fiber's backtrace it leaves out the thread's own frame, and what is below the first."""
+    """A frame filter: omits the thread's own frame from a fiber's backtrace, and all frames outside its stack."""
 
     def __init__(self):
         self.name, self.priority, self.enabled = "backplane-fibers", 100, False
@@ -129,21 +129,21 @@ hide = Hide()
 
 
 def where(stack, host):
-    """The innermost functions that are neither the host's nor the SDK's, the innermost first."""
+    """The innermost functions outside the host and the SDK, innermost first."""
     if not stack.is_there():
-        return "its stack is not in this core: take it with fiber gcore, or have the system write it"
+        return "its stack is not in this core file; write the core with fiber gcore, or let the system write it"
     with Restored():
         view.show(stack)
         frame, names, outer, first = gdb.newest_frame().older(), [], None, None
         while frame is not None and frame.is_valid() and on(stack, frame) and len(names) < NAMES:
             file = gdb.solib_name(frame.pc())
-            # Of libboost_context is what switches.
+            # libboost_context has the functions that switch.
             if file == host or "libboost_context" in (file or ""):
                 first = first or f"in the host: {frame.name()}"
             elif not frame.name():
                 names.append(f"{frame.pc():#x} in {file or 'the program'}")
             elif name := short(frame.name()):
-                # A lambda, and what the SDK has made to call it, have one name; a recursion stands there as it is.
+                # A lambda and the SDK's function that calls it have equal names. Show one of them, but show recursion.
                 if not (names and names[-1] == name and of_the_sdk(frame.name())):
                     names.append(name)
             else:
@@ -156,15 +156,17 @@ class InfoFibers(gdb.Command):
     """List the suspended fibers of Backplane's handlers.
 
 info fibers [-all] [TEXT]
-With TEXT only those of wire names that contain it. It looks at no more than 200 of them, unless told -all.
+With TEXT, lists only fibers of wire names that contain TEXT. Without -all, lists at most 200.
 
-Num     what `fiber` and `fiber apply` call it, until the process goes on
-Run     those of one number are of one run of a handler
+Num     its number for `fiber` and `fiber apply`, until the process continues
+Run     fibers of one run of a handler have the same number
 Fiber   its id in bp.fiber/1; `handler` is the handler itself
-Stack   its size in bytes, and how much of it is in use now
-Where   the innermost functions that are neither the host's nor the SDK's, the innermost first; without arguments
+Stack   size of its stack in bytes
+In use  bytes of the stack in use now
+Where   the innermost functions outside the host and the SDK, innermost first, without arguments
 
-A fiber that a thread runs at this moment has no number: it is that thread's backtrace. What rests is not listed."""
+A running fiber has no number: use the backtrace of its thread. Handlers that rest between two requests are not
+listed."""
 
     def __init__(self):
         super().__init__("info fibers", gdb.COMMAND_STATUS)
@@ -180,7 +182,7 @@ A fiber that a thread runs at this moment has no number: it is that thread's bac
         found = [stack for stack in everybody if not wanted or wanted[0] in stack.label]
         if not found:
             gdb.write("No fibers: no handler is suspended.\n" if not everybody else
-                      f"No fibers of a wire name that contains '{wanted[0]}'; there are {len(everybody)} of others.\n")
+                      f"No fibers of a wire name that contains '{wanted[0]}'; other wire names have {len(everybody)}.\n")
             return
         host = gdb.solib_name(symbol())
         wide = max(len(stack.label) for stack in found)
@@ -191,11 +193,11 @@ A fiber that a thread runs at this moment has no number: it is that thread's bac
             gdb.write(f"{mark} {stack.number or '-':>4} {stack.run:>4} {stack.label:<{wide}} "
                       f"{stack.fiber or 'handler':>8} {stack.size:>9} {stack.used():>9} {here}\n")
         if not everything and len(found) > ROWS:
-            gdb.write(f"{len(found) - ROWS} more: name a part of the wire name, or say info fibers -all\n")
+            gdb.write(f"{len(found) - ROWS} more: give a part of the wire name, or use info fibers -all\n")
 
 
 def numbered(argument):
-    """The fibers that "1 3-5" or "all" names."""
+    """The fibers with these numbers, for example "1 3-5", or all fibers for "all"."""
     fibers = [stack for stack in suspended() if stack.number]
     if argument == "all":
         return fibers
@@ -203,12 +205,12 @@ def numbered(argument):
     for part in argument.split():
         first, _, last = part.partition("-")
         if not first.isdigit() or not (last or first).isdigit():
-            raise gdb.GdbError(f"found '{part}'; expected the number of a fiber, as info fibers lists them, a range of "
-                               "them such as 2-5, or all")
+            raise gdb.GdbError(f"found '{part}'; expected the number of a fiber from info fibers, a range such as 2-5, "
+                               "or all")
         first, last = int(first), int(last or first)
         if not 1 <= first <= last <= len(fibers):
-            have = f"they are 1 to {len(fibers)}" if fibers else "nothing is suspended"
-            raise gdb.GdbError(f"there is no fiber {part}: {have}; info fibers lists them")
+            have = f"expected 1 to {len(fibers)}" if fibers else "no fiber is suspended"
+            raise gdb.GdbError(f"there is no fiber {part}; {have}; info fibers lists all fibers")
         chosen.extend(fibers[first - 1:last])
     return chosen
 
@@ -219,8 +221,8 @@ def title(stack):
 
 def enter(stack):
     if not stack.is_there():
-        raise gdb.GdbError(f"{title(stack)}: its stack is not in this core. gdb's own gcore may leave it out: use fiber "
-                           "gcore, or have the system write the core")
+        raise gdb.GdbError(f"{title(stack)}: its stack is not in this core file. gdb's own gcore may omit stacks: use "
+                           "fiber gcore, or let the system write the core")
     view.show(stack)
 
 
@@ -233,16 +235,16 @@ def run_in(stack, command, from_tty):
 class Fiber(gdb.Command):
     """Look into a suspended fiber of Backplane's handlers.
 
-fiber                says which is selected
-fiber N              selects fiber N of `info fibers`: bt, frame, up, down, info locals and print are about its frames,
+fiber                shows which fiber is selected
+fiber N              selects fiber N of `info fibers`: bt, frame, up, down, info locals and print then show its frames,
                      which count from 1
-fiber N COMMAND      runs one command in it, such as bt 5
+fiber N COMMAND      runs one command in fiber N, such as bt 5
 fiber apply all|N... COMMAND
-fiber off            goes back to the thread's own frames
+fiber off            returns to the frames of the thread
 fiber gcore [FILE]
 
-A selected fiber stands in for the thread that was selected then; its registers are shown, not set. Say `fiber off`
-before step, next, finish or return. When the process goes on, it is off by itself."""
+The frames of a selected fiber replace those of the selected thread. The registers are shown, but cannot be set. Use
+`fiber off` before step, next, finish or return. When the process continues, the fiber is no longer selected."""
 
     def __init__(self):
         super().__init__("fiber", gdb.COMMAND_STACK, gdb.COMPLETE_NONE, True)
@@ -257,7 +259,7 @@ before step, next, finish or return. When the process goes on, it is off by itse
             return
         stack, *more = numbered(number) or [None]
         if stack is None or more:
-            raise gdb.GdbError(f"found '{number}'; expected one fiber's number. For several: fiber apply {number} bt")
+            raise gdb.GdbError(f"found '{number}'; expected one fiber's number. For several, use fiber apply {number} bt")
         if command:
             run_in(stack, command, from_tty)
             return
@@ -267,7 +269,7 @@ before step, next, finish or return. When the process goes on, it is off by itse
 
 
 class FiberApply(gdb.Command):
-    """Run a command in each of several suspended fibers.
+    """Run a command in several suspended fibers.
 
 fiber apply all COMMAND
 fiber apply N... COMMAND     numbers as `info fibers` lists them, or ranges such as 2-5
@@ -283,19 +285,19 @@ fiber apply 1 4-6 bt 3"""
         chosen = list(itertools.takewhile(lambda part: part == "all" or part[0].isdigit(), parts))
         command = " ".join(parts[len(chosen):])
         if not chosen or not command:
-            raise gdb.GdbError(f"found 'fiber apply {argument}'; expected fibers and a command, as in "
+            raise gdb.GdbError(f"found 'fiber apply {argument}'; expected fibers and a command, for example "
                                "'fiber apply all bt' or 'fiber apply 1 3-5 bt 4'")
         require_process()
         for stack in numbered(" ".join(chosen)):
             gdb.write(f"\n{title(stack)}:\n")
             try:
                 run_in(stack, command, from_tty)
-            except gdb.error as error:  # the others may be all right
+            except gdb.error as error:  # continue with the other fibers
                 gdb.write(f"{error}\n")
 
 
 class FiberOff(gdb.Command):
-    """Go back from a fiber to the frames of the thread itself."""
+    """Return from a fiber to the frames of the thread."""
 
     def __init__(self):
         super().__init__("fiber off", gdb.COMMAND_STACK)
@@ -305,13 +307,13 @@ class FiberOff(gdb.Command):
 
 
 class FiberGcore(gdb.Command):
-    """Write a core of the process, with the stacks of its fibers.
+    """Write a core file of the process that includes the stacks of its fibers.
 
 fiber gcore [FILE]
 
-Where Backplane's guard pages are such that have no mapping of their own (Linux 6.13 or later), gdb's own gcore gives up
-at the first of them, and leaves out all stacks that come after it. This runs gcore, then adds what the fibers use.
-What the system itself writes when a process dies has them anyway."""
+On Linux 6.13 or later, the guard pages of stacks are not mappings of their own. gdb's own gcore then stops at the first
+guard page and omits all stacks after it. This command runs gcore and adds the used parts of the stacks. A core file
+that the system writes when a process dies has them anyway."""
 
     def __init__(self):
         super().__init__("fiber gcore", gdb.COMMAND_FILES, gdb.COMPLETE_FILENAME)
@@ -328,8 +330,8 @@ What the system itself writes when a process dies has them anyway."""
                     if not core.write(start, read(start, stack.top - start)):
                         gdb.write(f"{title(stack)}: the core has no room for its stack at {stack.bottom:#x}\n")
         except (OSError, ValueError) as error:
-            raise gdb.GdbError(f"cannot add the fibers' stacks to {path}: {error}; it is as gcore has left it") from None
-        gdb.write(f"With the stacks of {len(stacks)} fibers and handlers.\n")
+            raise gdb.GdbError(f"cannot add the fibers' stacks to {path}: {error}; the file is as gcore wrote it") from None
+        gdb.write(f"Added the stacks of {len(stacks)} fibers and handlers.\n")
 
 
 register_unwinder(None, view, replace=True)

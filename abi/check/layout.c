@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The memory layout of every public struct, and the number behind every public constant, as they were
- * released. Compiled as C11 and as C++20, so that both languages see the same thing. On another data
- * model than LP64 x86-64 the offsets differ, and only the values are checked.
+ * Checks the memory layout of every public struct, and the value of every public constant, as released.
+ * It is compiled as C11 and as C++20, so that both languages agree. Offsets are checked on LP64 x86-64 only, because
+ * other data models have other offsets. Values are checked everywhere.
  *
- * A released struct may only grow at its tail: then its SIZE line changes and OFFSET lines are added. An
- * OFFSET or VALUE line that has to change means that the ABI is broken: undo whatever made it fail.
+ * A released struct may grow only at its tail. Then change its SIZE line and add OFFSET lines.
+ * If an OFFSET or VALUE line fails, the ABI is broken: undo the change that made it fail, and keep the line.
  */
 #include "backplane/backplane.h"
 #include "backplane/ext/await.h"
@@ -24,13 +24,13 @@
 #define ALIGNOF(type) _Alignof(type)
 #endif
 
-#define VALUE(constant, value) CHECK((constant) == (value), #constant " is " #value " for good")
+#define VALUE(constant, value) CHECK((constant) == (value), #constant " is " #value " and may not change")
 
 #if defined(__x86_64__) && defined(__LP64__)
 #define SIZE(type, bytes, alignment) \
-  CHECK(sizeof(type) == (bytes) && ALIGNOF(type) == (alignment), #type " has " #bytes " bytes in this version")
+  CHECK(sizeof(type) == (bytes) && ALIGNOF(type) == (alignment), #type " must have " #bytes " bytes in this version")
 #define OFFSET(type, member, bytes) \
-  CHECK(offsetof(type, member) == (bytes), #type "." #member " is at byte " #bytes " for good")
+  CHECK(offsetof(type, member) == (bytes), #type "." #member " is at byte " #bytes " and may not move")
 #else
 #define SIZE(type, bytes, alignment) CHECK(sizeof(type) > 0, #type)
 #define OFFSET(type, member, bytes) CHECK(sizeof(type) > 0, #type)
@@ -119,19 +119,7 @@ OFFSET(bp_module_entry, instance_create, 32);
 OFFSET(bp_module_entry, instance_destroy, 40);
 OFFSET(bp_module_entry, extension, 48);
 
-/* ---- backplane.h ---- */
-
-SIZE(bp_context, 8, 8);
-OFFSET(bp_context, id, 0);
-
-SIZE(bp_method, 8, 8);
-OFFSET(bp_method, id, 0);
-
-SIZE(bp_request, 8, 8);
-OFFSET(bp_request, id, 0);
-
-SIZE(bp_listener, 8, 8);
-OFFSET(bp_listener, id, 0);
+/* ---- options.h ---- */
 
 SIZE(bp_host_options, 40, 8);
 OFFSET(bp_host_options, struct_size, 0);
@@ -156,6 +144,20 @@ SIZE(bp_connect_options, 16, 8);
 OFFSET(bp_connect_options, struct_size, 0);
 OFFSET(bp_connect_options, timeout_ms, 4);
 OFFSET(bp_connect_options, socket_path, 8);
+
+/* ---- backplane.h ---- */
+
+SIZE(bp_context, 8, 8);
+OFFSET(bp_context, id, 0);
+
+SIZE(bp_method, 8, 8);
+OFFSET(bp_method, id, 0);
+
+SIZE(bp_request, 8, 8);
+OFFSET(bp_request, id, 0);
+
+SIZE(bp_listener, 8, 8);
+OFFSET(bp_listener, id, 0);
 
 SIZE(bp_submission, 80, 8);
 OFFSET(bp_submission, struct_size, 0);
@@ -309,15 +311,17 @@ VALUE(BP_DONE, 0);
 VALUE(BP_LATER, 1);
 VALUE(BP_HANDLER_BLOCKING, 1);
 VALUE(BP_HANDLER_CONCURRENT, 2);
+VALUE(BP_HANDLER_STATIC, 4);
 VALUE(BP_SUBMIT_NO_STALE, 1);
 VALUE(BP_POLL_BUSY, 1);
 VALUE(BP_POLL_SLEEPS, 2);
 VALUE(BP_FD_READABLE, 1);
 VALUE(BP_FD_WRITABLE, 2);
+VALUE(BP_FIBER_MAIN, 0);
 
 /* ---- Texts that modules carry in their files ---- */
 
-/* sizeof counts the NUL; the characters themselves are checked by tests/abi on a built module. */
+/* sizeof counts the NUL. tests/abi checks the characters on a built module. */
 VALUE(sizeof(BP_MANIFEST_SECTION), 13);
 VALUE(sizeof(BP_CDDL_SECTION), 9);
 VALUE(sizeof(BP_MODULE_SYMBOL), 17);

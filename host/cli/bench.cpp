@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// `backplane bench`: makes the Load that the arguments describe, runs the load generator, and prints its report.
 #include <algorithm>
+#include <backplane/cbor/head.hpp>
 #include <cstdio>
 
 #include "cli/client.hpp"
@@ -16,7 +19,7 @@ namespace {
 
 constexpr std::uint64_t usual_calls = 100'000;
 constexpr std::uint64_t usual_silence_ms = 10'000;
-// Its answer is its payload, so that each can be checked.
+// It answers with the payload it got, so every answer can be checked.
 constexpr std::string_view echo = "echo.raw";
 
 cbor::Bytes payload_of(const Args& args) {
@@ -24,11 +27,11 @@ cbor::Bytes payload_of(const Args& args) {
     const std::string bytes = read_input(args.input);
     return {bytes.begin(), bytes.end()};
   }
-  if (args.input.empty()) return {0xa0};  // no parameters: the empty map
+  if (args.input.empty()) return {cbor::empty_map};  // no parameters: the empty map
   return read_payload(args.input);
 }
 
-/// The name's handle; that the host is there and has the name shows before any load is made.
+/// The name's handle. Fails before any load is sent if the host or the name is missing.
 std::uint64_t find(const Args& args) {
   const Client client(args, args.timeout);
   bp_method method = {};
@@ -38,21 +41,21 @@ std::uint64_t find(const Args& args) {
     throw CommandFailure{exit_code(status), status, bp_status_text(status)};
   }
   const std::string near = did_you_mean(args.name, known_names(client.context(), false));
-  throw CommandFailure{
-      exit_error,
-      BP_UNKNOWN_NAME,
-      cat("no loaded module has the wire name \"", args.name, "\""),
-      {},
-      near.empty() ? "backplane ls shows the names there are" : cat(near, " backplane ls shows them all")};
+  throw CommandFailure{exit_error,
+                       BP_UNKNOWN_NAME,
+                       cat("no loaded module has the wire name \"", args.name, "\""),
+                       {},
+                       near.empty() ? "backplane ls lists all names" : cat(near, " backplane ls lists all names")};
 }
 
 Load make_load(const Args& args) {
   if (args.redis && !args.name.empty()) {
-    throw usage(cat("found the name \"", args.name, "\" beside --redis, which sends ECHO"), "leave one of them out");
+    throw usage(cat("found the name \"", args.name, "\" together with --redis; --redis always sends ECHO"),
+                "leave out the name or --redis");
   }
   if (args.redis && !args.socket) throw usage("--redis needs the server's socket", "give it with --socket PATH");
   if (!args.redis && args.name.empty()) {
-    throw usage("found no NAME, expected the wire name to call", "backplane ls shows the names there are");
+    throw usage("found no NAME, expected the wire name to call", "backplane ls lists all names");
   }
   Load load;
   load.redis = args.redis;
@@ -116,9 +119,9 @@ std::string as_text(const Args& args, const Load& load, const LoadReport& report
              took(static_cast<double>(report.latency.max)), "\n");
   out += cat("errors      ", std::to_string(report.errors), "\n");
   if (load.echoes)
-    out += cat("wrong       ", std::to_string(report.wrong), " of the answers had other bytes than were sent\n");
+    out += cat("wrong       ", std::to_string(report.wrong), " of the answers had other bytes than their calls\n");
   if (report.interrupted || report.failure) {
-    out += cat(report.interrupted ? "interrupted " : "broken off  ", "after ",
+    out += cat(report.interrupted ? "interrupted " : "cut short   ", "after ",
                number(static_cast<double>(report.elapsed_ns) / 1e9, "%.1f"), " s; ", counted(report.open, "call"),
                report.open == 1 ? " was" : " were", " still open\n");
   }
@@ -134,13 +137,13 @@ int run_bench(const Args& args) {
   if (report.errors != 0) {
     throw CommandFailure{
         exit_error, report.status,
-        cat(std::to_string(report.errors), " of ", counted(report.calls, "call"), " ended with an error, the first: ",
+        cat(std::to_string(report.errors), " of ", counted(report.calls, "call"), " ended with an error; the first: ",
             report.message.empty() ? bp_status_text(report.status) : report.message)};
   }
   if (report.wrong != 0) {
     throw CommandFailure{exit_error, BP_ERROR,
                          cat(std::to_string(report.wrong), " of ", counted(report.calls, "answer"),
-                             " had other bytes than were sent; expected an echo")};
+                             " had other bytes than their calls; expected each answer to repeat its payload")};
   }
   return exit_ok;
 }
@@ -149,13 +152,15 @@ int run_bench(const Args& args) {
 
 const Command bench_command = {
     "bench",
-    "make load, and measure throughput and latency",
-    R"(Calls NAME again and again over so many connections, with so many calls in flight on each, and tells calls per
-second and how long the calls took. The payload is that of every call, JSON as for call. The answers of echo.raw
-are compared with what was sent; of others it is counted how many are errors. The calls in flight on a connection
-are sent together, and the next ones when all of them have been answered: so does redis-benchmark.
-With --redis it sends ECHO with that payload in the protocol of Redis, so that the same generator measures both.
-Ctrl-C ends it, with the report so far.
+    "call one name repeatedly; measure throughput and latency",
+    R"(Calls NAME repeatedly and reports calls per second and latencies. Every call has the same payload.
+bench counts answers that are errors. For echo.raw it also compares each answer with the payload.
+
+Each connection sends all its calls in flight together. It sends the next ones after all of them have been
+answered, as redis-benchmark does. With --redis, bench sends ECHO in the protocol of Redis instead of calls, so
+that you can compare both servers.
+
+Ctrl-C ends the measurement and prints the report so far.
 
 Examples:
   backplane bench echo.raw
@@ -163,22 +168,23 @@ Examples:
   backplane bench echo.raw --payload hello --raw --seconds 10 --json
   backplane bench --redis --socket /tmp/redis.sock --payload hello --raw -c 8 -P 16
 
-Exit codes: 0 measured, also until Ctrl-C; 1 there is no such name, or answers were errors or wrong (the report is on
-stdout all the same); 2 usage; 3 no server answers, or it is lost; 4 no answer came for as long as --timeout.
-With 3 and 4 too the report so far is on stdout, if at least one call was answered.)",
+Exit codes: 0 measured, to the end or until Ctrl-C; 1 unknown name, or an answer was an error or wrong; 2 usage;
+3 no server answers, or the connection broke; 4 no answer arrived for the time of --timeout.
+With 1, 3 and 4, stdout has the report so far if at least one call was answered.)",
     {
-        {"NAME", "", "the wire name, as backplane ls shows it", &Args::name},
-        {"--payload", "PAYLOAD", "JSON, or @FILE with it, or - for stdin; else {}", &Args::input},
-        {"--raw", "", "send the payload's bytes as they are", &Args::raw},
-        {"-c,--connections", "N", "how many connections, 1 to 1024; 1", &Args::connections, false, 1024, 1},
-        {"-P,--pipeline", "N", "calls in flight on each connection, 1 to 65536; 1", &Args::in_flight, false, 65536, 1},
-        {"-n,--number", "N", "calls altogether, 1 or more; 100000, or without end if --seconds is given", &Args::count,
-         false, UINT64_MAX, 1},
-        {"--seconds", "N", "begin no more calls after so long, above 0 and up to 1000000; a fraction will do",
-         &Args::seconds, false, 1'000'000},
-        {"--timeout", "MS", "give up if no answer comes for so long, 1 or more; 10000", &Args::timeout, false,
+        {"NAME", "", "wire name to call; backplane ls lists all names", &Args::name},
+        {"--payload", "PAYLOAD", "JSON, @FILE with JSON, or - for JSON on stdin; default {}", &Args::input},
+        {"--raw", "", "send the bytes of the payload unchanged", &Args::raw},
+        {"-c,--connections", "N", "number of connections, 1 to 1024; default 1", &Args::connections, false, 1024, 1},
+        {"-P,--pipeline", "N", "calls in flight on each connection, 1 to 65536; default 1", &Args::in_flight, false,
+         65536, 1},
+        {"-n,--number", "N", "number of calls; default 100000, or no limit with --seconds", &Args::count, false,
+         UINT64_MAX, 1},
+        {"--seconds", "N", "begin no call after N seconds, for example 2 or 0.5; at most 1000000", &Args::seconds,
+         false, 1'000'000},
+        {"--timeout", "MS", "end if no answer arrives for MS milliseconds; default 10000", &Args::timeout, false,
          UINT32_MAX, 1},
-        {"--redis", "", "speak to a Redis server instead: ECHO", &Args::redis},
+        {"--redis", "", "send ECHO to a Redis server; needs --socket", &Args::redis},
         socket_option,
         json_option,
     },

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// `backplane call`: one call, its partial answers as they arrive, its deadline, and its cancellation with Ctrl-C.
 #include <unistd.h>
 
 #include <algorithm>
+#include <backplane/cbor/head.hpp>
 
 #include "cli/client.hpp"
 #include "cli/command.hpp"
@@ -16,9 +19,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// How much later than its deadline a call may end before the host is taken to be stuck.
+// A call without an answer this long after its deadline means that the host is stuck.
 constexpr milliseconds grace{2000};
-// How long a canceled call may take to say so.
+// Wait this long for the host to confirm a cancellation.
 constexpr milliseconds cancel_grace{2000};
 
 struct Reply {
@@ -48,7 +51,7 @@ cbor::Bytes make_payload(const Args& args) {
     const std::string bytes = read_input(args.input);
     return {bytes.begin(), bytes.end()};
   }
-  if (args.input.empty()) return {0xa0};  // no parameters: the empty map
+  if (args.input.empty()) return {cbor::empty_map};  // no parameters: the empty map
   return read_payload(args.input);
 }
 
@@ -96,16 +99,16 @@ class Call {
     }
   }
 
-  // What a submission can have wrong: its name, or too large a payload.
+  // bp_submit() refuses two things: a bad name, or a payload that is too large.
   CommandFailure invalid() const {
     if (is_wire_name(args_.name)) {
       return {exit_error, BP_INVALID_ARGUMENT,
               cat("the payload has ", std::to_string(payload_.size()),
-                  " bytes; expected less than the host takes at once")};
+                  " bytes, which is more than the host accepts in one call; send less")};
     }
     return {exit_error,
             BP_UNKNOWN_NAME,
-            cat("\"", args_.name, "\" is no wire name; expected module.verb in a-z, 0-9, _ and dots, at most ",
+            cat("\"", args_.name, "\" is not a wire name; expected module.verb with a-z, 0-9, _ and dots, at most ",
                 std::to_string(BP_WIRE_NAME_MAX), " bytes"),
             {},
             hint(BP_UNKNOWN_NAME)};
@@ -113,7 +116,7 @@ class Call {
 
   void interrupt() {
     signals_.take();
-    note("canceling; Ctrl-C again leaves at once");
+    note("canceling; press Ctrl-C again to end at once");
     signals_.leave_on_next(exit_interrupted);
     interrupted_ = true;
     bp_cancel(client_.context(), request_);
@@ -121,16 +124,16 @@ class Call {
   }
 
   [[noreturn]] void give_up() {
-    // The host may answer yet, when nobody listens any more: leave without tearing down.
+    // The host may still answer, and on_reply() would write to the inbox: exit without running destructors.
     if (interrupted_) {
-      report({exit_interrupted, BP_CANCELED, "canceled; the host has not confirmed it"}, args_.json);
+      report({exit_interrupted, BP_CANCELED, "the call was canceled, but the host has not confirmed it"}, args_.json);
       ::_exit(exit_interrupted);
     }
     report({exit_timeout,
             BP_TIMEOUT,
-            cat("no answer, not even that the deadline of ", std::to_string(*args_.timeout), " ms has passed"),
+            cat("the deadline of ", std::to_string(*args_.timeout), " ms has passed, and the host did not report it"),
             {},
-            "the host's request thread is stuck: see the host's log"},
+            "the host's request thread may be stuck; see the host's log"},
            args_.json);
     ::_exit(exit_timeout);
   }
@@ -158,24 +161,24 @@ class Call {
     const PayloadText shown = payload_json(reply.payload, indented);
     write_out(shown.text + '\n');
     if (!shown.why.empty() && !args_.json) {
-      note(cat("the reply's ", std::to_string(reply.payload.size()), " bytes are no CBOR (", shown.why,
-               "); --raw writes them as they are"));
+      note(cat("the answer (", std::to_string(reply.payload.size()), " bytes) is not CBOR: ", shown.why,
+               "; --raw writes its bytes unchanged"));
     }
   }
 
-  // Nothing if the name is there: then a call that its handler made has failed, and the message names that.
+  // Empty if the name exists. Then the handler itself called an unknown name, and the message has that name.
   std::string hint(bp_status status) const {
     const std::vector<std::string> known = known_names(client_.context(), false);
     if (std::find(known.begin(), known.end(), args_.name) != known.end()) return {};
-    if (status == BP_MODULE_GONE) return "backplane load FILE loads it";
+    if (status == BP_MODULE_GONE) return "backplane load FILE loads the module again";
     const std::string near = did_you_mean(args_.name, known);
-    return near.empty() ? "backplane ls shows the names there are" : cat(near, " backplane ls shows them all");
+    return near.empty() ? "backplane ls lists all names" : cat(near, " backplane ls lists all names");
   }
 
   const Args& args_;
   const cbor::Bytes payload_;
-  Signals signals_;     // before the client's threads, which inherit what it blocks
-  Inbox<Reply> inbox_;  // outlives the client, whose threads write to it
+  Signals signals_;     // blocks signals, so it must precede the client's threads, which inherit the mask
+  Inbox<Reply> inbox_;  // must outlive the client: its threads write to the inbox
   Client client_;
   bp_request request_ = {};
   Deadline deadline_;
@@ -189,9 +192,12 @@ int run_call(const Args& args) { return Call(args, make_payload(args)).run(); }
 const Command call_command = {
     "call",
     "call a wire name and print its answer",
-    R"(The payload is JSON: the parameters by name. Without one it is {}. docs/cli.md tells how JSON stands for CBOR
-(bytes, NaN, tags). Each partial answer is one line on stdout as it comes, then the answer. An answer that is no
-CBOR is shown as {"$raw": "<base64>"}, and such an object is sent as those bytes.
+    R"(The payload is a JSON object with the parameters by name; without a payload it is {}. docs/cli.md describes how
+JSON represents CBOR (bytes, NaN, tags).
+
+Each partial answer is one line on stdout as it arrives; the last line is the answer. An answer that is not CBOR
+appears as {"$raw": "<base64>"}. A payload of this form is sent as those bytes.
+
 Ctrl-C cancels the call.
 
 Examples:
@@ -200,13 +206,13 @@ Examples:
   backplane call kv.put @record.json
   backplane call echo.raw --raw - < photo.jpg > copy.jpg
 
-Exit codes: 0 answered; 1 the module answered an error; 2 usage, or JSON that does not parse; 3 no host
-answers; 4 the deadline passed; 130 canceled with Ctrl-C.)",
+Exit codes: 0 answered; 1 the module or the host answered an error; 2 usage, or JSON that does not parse;
+3 no host answers; 4 the deadline passed; 130 canceled with Ctrl-C.)",
     {
-        {"NAME", "", "the wire name, as backplane ls shows it", &Args::name, true},
-        {"PAYLOAD", "", "JSON, or @FILE with it, or - for stdin", &Args::input},
-        {"--timeout", "MS", "deadline in milliseconds; 0 or none: no deadline", &Args::timeout},
-        {"--raw", "", "send the payload's bytes as they are, and write the answer's as they are", &Args::raw},
+        {"NAME", "", "wire name to call; backplane ls lists all names", &Args::name, true},
+        {"PAYLOAD", "", "JSON, @FILE with JSON, or - for JSON on stdin; default {}", &Args::input},
+        {"--timeout", "MS", "deadline in milliseconds; default 0: no deadline", &Args::timeout},
+        {"--raw", "", "send the bytes of the payload unchanged, and write the bytes of answers unchanged", &Args::raw},
         socket_option,
         json_option,
     },

@@ -12,7 +12,7 @@
 namespace backplane::host::cli {
 namespace {
 
-// As long as the library waits for a host that is there to say hello.
+// The library's own timeout for the hello of a host.
 constexpr std::uint64_t usual_timeout_ms = 5000;
 
 }  // namespace
@@ -23,8 +23,8 @@ std::string Result::message(bp_status status) const {
 
 Client::Client(const Args& args, std::optional<std::uint64_t> within_ms)
     : socket_(args.socket ? *args.socket : default_socket_path()) {
-  // The library would take the default one: a script whose variable is empty would reach another host.
-  if (socket_.empty()) throw usage("the socket path is empty", "give one with --socket PATH, or leave --socket out");
+  // The library replaces an empty path by the default. A script with an empty variable would then reach another host.
+  if (socket_.empty()) throw usage("the socket path is empty", "give a path with --socket PATH, or leave out --socket");
   const bp_connect_options options = {
       .struct_size = sizeof options,
       .timeout_ms = static_cast<std::uint32_t>(std::min<std::uint64_t>(within_ms.value_or(0), usual_timeout_ms)),
@@ -38,13 +38,13 @@ Client::Client(const Args& args, std::optional<std::uint64_t> within_ms)
     const char* const found = S_ISDIR(info.st_mode) ? "a directory" : "a file";
     throw CommandFailure{exit_unreachable,
                          status,
-                         cat("\"", socket_, "\" is no socket: found ", found, ", expected the socket of a host"),
+                         cat("\"", socket_, "\" is not a socket: found ", found, ", expected the socket of a host"),
                          {},
-                         "give the path of its socket with --socket PATH"};
+                         "give the path of a host's socket with --socket PATH"};
   }
   if (failure.exit == exit_error) failure.exit = status == BP_INVALID_ARGUMENT ? exit_usage : exit_unreachable;
   if (status == BP_UNREACHABLE && failure.message.find("backplane run") == std::string::npos) {
-    failure.hint = args.socket ? cat("start a host there with: backplane run --socket ", socket_)
+    failure.hint = args.socket ? cat("start a host on this socket with: backplane run --socket ", socket_)
                                : std::string("start a host with: backplane run");
   }
   throw failure;
@@ -63,7 +63,7 @@ std::vector<std::string> known_names(bp_context context, bool modules) {
   for (const Value& module : report["modules"].items()) {
     if (modules) {
       names.push_back(module["name"].text());
-    } else if (module["state"].text() == "running") {  // the names of others are withdrawn
+    } else if (module["state"].text() == "running") {  // names of modules in other states are withdrawn
       for (const Value& name : module["names"].items()) names.push_back(name["name"].text());
     }
   }

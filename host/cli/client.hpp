@@ -24,17 +24,17 @@ class Result {
   bp_result* out() noexcept { return &result_; }
   cbor::View payload() const noexcept { return view(result_.payload); }
   cbor::View detail() const noexcept { return view(result_.detail); }
-  /// Never empty: the status' own text if nobody wrote one.
+  /// The result's message, or the text of `status` if the result has none. Never empty.
   std::string message(bp_status status) const;
 
  private:
   bp_result result_ = {.struct_size = sizeof(bp_result)};
 };
 
-/// The connection to the running host that the arguments name.
+/// A connection to the running host that the arguments name.
 class Client {
  public:
-  /// Throws CommandFailure if it cannot be had, in `within_ms` at most if that is given and shorter than usual.
+  /// Connects. Waits for at most `within_ms`, or for the library's timeout if that is shorter. Throws CommandFailure.
   explicit Client(const Args& args, std::optional<std::uint64_t> within_ms = {});
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -48,19 +48,20 @@ class Client {
   bp_context context_ = {};
 };
 
-/// Does nothing if `status` is BP_OK; else throws the failure with what `result` tells.
+/// Returns if `status` is BP_OK. Otherwise throws a CommandFailure with the message and detail of `result`.
 void check(bp_status status, const Result& result, int (*code)(bp_status));
 
-/// The modules that are loaded, or the wire names that can be called; nothing if the host does not say.
+/// The names of the loaded modules if `modules`, else the wire names that can be called. Empty if the host does not
+/// answer.
 std::vector<std::string> known_names(bp_context context, bool modules);
 
-/// Writes a report: as it is if `args.json`, else what `human` makes of it.
+/// Writes a report to stdout: as JSON if `args.json`, otherwise as the text that `human` returns.
 void show(const Args& args, cbor::View report, std::string (*human)(const Value&));
 
-/// Tells what the host found odd about a module it has loaded, on stderr.
+/// Writes the warnings of a load report to stderr.
 void note_warnings(const Value& report);
 
-/// 0 if not given.
+/// The value of --timeout, or 0 without the option.
 inline std::uint32_t timeout_ms(const Args& args) { return static_cast<std::uint32_t>(args.timeout.value_or(0)); }
 
 }  // namespace backplane::host::cli

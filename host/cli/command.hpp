@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a command is. Each has a file of its own that defines one Command; commands.cpp lists them, and
-// parse.cpp makes the argument parser and the help from the descriptions.
+// What a command is. Each command has its own file, which defines one Command. commands.cpp lists them.
+// parse.cpp makes the argument parser and the help text from these descriptions.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +13,14 @@
 
 namespace backplane::host::cli {
 
-/// What the user gave. One struct for all commands; each reads the members that its options name.
+/// The parsed arguments. One struct for all commands; each command reads the members that its options name.
 struct Args {
   bool json = false;
   std::optional<std::string> socket;
   std::optional<std::uint64_t> timeout;  // ms
 
   std::string name;                 // a wire name or a module
-  std::string file;                 // of a module
+  std::string file;                 // a module's file
   std::string input;                // call, bench: JSON, @FILE or -
   std::vector<std::string> values;  // events: patterns
 
@@ -28,12 +28,14 @@ struct Args {
   bool cddl = false;                   // ls
   std::optional<std::uint64_t> count;  // events, bench
 
-  bool redis = false;  // bench, as are the following
+  // bench:
+  bool redis = false;
   std::optional<std::uint64_t> connections;
   std::optional<std::uint64_t> in_flight;
   std::optional<double> seconds;
 
-  std::vector<std::string> modules;  // run, as are the following
+  // run:
+  std::vector<std::string> modules;
   std::vector<std::string> module_dirs;
   std::optional<std::string> data_dir;
   std::optional<std::string> config;  // run: the file; load, reload: JSON or @FILE
@@ -44,15 +46,15 @@ struct Args {
 /// One option ("--timeout", or "-c,--connections"), or one operand ("NAME") if `name` has no dash.
 struct Option {
   const char* name;
-  const char* value;  ///< what the help calls its value; "" for flags and operands
+  const char* value;  ///< the name of its value in the help; "" for flags and operands
   const char* help;
   using Target = std::variant<bool Args::*, std::string Args::*, std::optional<std::string> Args::*,
                               std::optional<std::uint64_t> Args::*, std::optional<double> Args::*,
                               std::vector<std::string> Args::*>;
   Target target;
   bool required = false;
-  std::uint64_t max = UINT32_MAX;  ///< of a number
-  std::uint64_t min = 0;           ///< of a whole number; one with a fraction has to be above 0
+  std::uint64_t max = UINT32_MAX;  ///< the largest number allowed
+  std::uint64_t min = 0;           ///< the smallest whole number allowed; a number with a fraction must be above 0
 };
 
 struct Command {
@@ -71,8 +73,10 @@ extern const Command run_command, call_command, ls_command, load_command, unload
     events_command, inspect_command, status_command, stop_command, bench_command;
 
 // Options that several commands have.
-inline const Option socket_option = {"--socket", "PATH", "the host's socket; else $BACKPLANE_SOCKET, else the default",
+inline const Option socket_option = {"--socket", "PATH",
+                                     "the host's socket; default $BACKPLANE_SOCKET, else as backplane --help describes",
                                      &Args::socket};
-inline const Option json_option = {"--json", "", "JSON on stdout, and errors as JSON on stderr", &Args::json};
+inline const Option json_option = {"--json", "", "print the result as JSON on stdout, and an error as JSON on stderr",
+                                   &Args::json};
 
 }  // namespace backplane::host::cli

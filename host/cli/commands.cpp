@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The table of commands. A new one: a file that defines its Command, a declaration in command.hpp, a
-// line here, its file in CMakeLists.txt, a section in docs/cli.md.
+// The table of commands. To add a command: define its Command in a new file, declare it in command.hpp, list it
+// here, add the file to CMakeLists.txt, and describe the command in docs/cli.md.
 #include "cli/command.hpp"
 
 namespace backplane::host::cli {

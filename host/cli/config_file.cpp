@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one unit that contains toml++.
+// Reads the configuration file of `backplane run`. Only this unit includes toml++.
 #include "cli/config_file.hpp"
 
 #include <toml++/toml.h>
@@ -37,7 +37,7 @@ const char* type_name(const toml::node& node) {
   }
 }
 
-// TOML has no null and no bytes; dates and times become text as RFC 3339 writes it.
+// TOML has no null and no bytes. Dates and times become text in the format of RFC 3339.
 void encode(cbor::Bytes& out, const toml::node& node) {
   cbor::Writer writer(out);
   node.visit([&](const auto& v) {
@@ -156,7 +156,7 @@ class ConfigReader {
       for (const std::string& name : keys) all += cat(all.empty() ? "" : ", ", name);
       const std::string hint = did_you_mean(given, keys);
       throw usage(cat(place(key.source()), ": unknown key \"", given, "\"", prefix.empty() ? "" : " in ", prefix,
-                      hint.empty() ? "" : "; ", hint, "; known: ", all));
+                      hint.empty() ? "" : "; ", hint, "; expected one of: ", all));
     }
   }
 
@@ -166,7 +166,7 @@ class ConfigReader {
   }
 
   std::string string(const toml::node& node, const std::string& key) const {
-    if (!node.is_string() || node.as_string()->get().empty()) wrong(node, key, "a string that is not empty");
+    if (!node.is_string() || node.as_string()->get().empty()) wrong(node, key, "a non-empty string");
     return node.as_string()->get();
   }
 

@@ -10,10 +10,10 @@
 
 namespace backplane::host::cli {
 
-/// A value, and "FILE:LINE:COLUMN" of it for errors.
+/// A value and its place in the file.
 struct Placed {
   std::string value;
-  std::string where;
+  std::string where;  ///< "FILE:LINE:COLUMN", for errors
 };
 
 /// A table [modules.NAME] of the configuration file.
@@ -25,20 +25,19 @@ struct ModuleSection {
   cbor::Bytes config;  ///< one CBOR map, or empty
 };
 
-/// What the configuration file says. Paths are made absolute: in the file they are relative to its
-/// folder.
+/// The contents of the configuration file. Paths in the file are relative to its folder; here they are absolute.
 struct ConfigFile {
   std::optional<std::string> socket, data_dir;
   std::optional<Placed> log_level;
   std::optional<std::uint32_t> workers, fiber_stack_size;
-  std::optional<std::int32_t> fiber_limit;  ///< -1: none
+  std::optional<std::int32_t> fiber_limit;  ///< -1: no fibers
   std::optional<std::vector<Placed>> module_dirs;
   std::vector<Placed> allowed_dirs;
   std::vector<ModuleSection> modules;
 };
 
-/// Reads a TOML file. Throws CommandFailure (usage) with file, line and column: for what is no TOML,
-/// unknown keys, values of another type.
+/// Reads a TOML file. Throws CommandFailure (usage) with file, line and column if the file is not TOML, has an
+/// unknown key, or has a value of the wrong type.
 ConfigFile read_config_file(const std::string& path);
 
 }  // namespace backplane::host::cli

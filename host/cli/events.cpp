@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// `backplane events`: listens to patterns and prints one line per event until it is stopped or the host ends.
 #include <ctime>
 
 #include "cli/client.hpp"
@@ -10,7 +12,7 @@
 namespace backplane::host::cli {
 namespace {
 
-// What the library tells when the connection breaks; the last thing that comes.
+// The library emits this event when the connection breaks. It is the last event.
 constexpr std::string_view disconnected = "backplane.disconnected";
 
 struct Event {
@@ -19,7 +21,7 @@ struct Event {
   cbor::Bytes payload;
 };
 
-// Of a typed event, what the map {"eventType", "payload"} carries; else the whole.
+// The "payload" member of a typed event, whose map is {"eventType", "payload"}; otherwise the whole payload.
 cbor::View content(const bp_event& event) {
   const cbor::View whole = view(event.payload);
   if ((event.flags & BP_EVENT_TYPED) == 0) return whole;
@@ -33,7 +35,7 @@ cbor::View content(const bp_event& event) {
       if (key.type == cbor::Type::text && key.text() == "payload") return value;
     }
   } catch (const cbor::Error&) {
-    // Shown as it came.
+    // Not CBOR: show the whole.
   }
   return whole;
 }
@@ -44,7 +46,7 @@ void push(void* inbox, const bp_event* event) {
       {std::chrono::system_clock::now(), std::string(view(event->name)), {payload.begin(), payload.end()}});
 }
 
-// The end is told once, by a listener of its own, whatever the user's patterns are.
+// A separate listener prints `disconnected` exactly once, even if several of the user's patterns match it.
 void on_event(void* inbox, const bp_event* event) {
   if (view(event->name) != disconnected) push(inbox, event);
 }
@@ -83,8 +85,8 @@ class Following {
     bp_listener listener;
     const bp_status status = bp_listen(client_.context(), str(pattern), callback, &inbox_, &listener);
     if (status == BP_INVALID_ARGUMENT) {
-      throw usage(
-          cat("\"", pattern, "\" is no pattern; expected an event's name, or the beginning of names and *, as kv.*"));
+      throw usage(cat("\"", pattern,
+                      "\" is not a pattern; expected an event name, or a prefix followed by *, for example kv.*"));
     }
     if (status != BP_OK) throw CommandFailure{exit_code(status), status, bp_status_text(status)};
   }
@@ -101,11 +103,12 @@ class Following {
     note(cat("listening to ", all, " on ", client_.socket()));
   }
 
-  // Whether as many as were asked for have been printed.
+  // Prints the waiting events. Returns true after --count events.
   bool print() {
     for (const Event& event : inbox_.take()) {
       if (event.name == disconnected) {
-        throw CommandFailure{exit_unreachable, BP_UNREACHABLE, cat("the host on ", client_.socket(), " has gone")};
+        throw CommandFailure{exit_unreachable, BP_UNREACHABLE,
+                             cat("the host on ", client_.socket(), " has ended or closed the connection")};
       }
       const std::string payload = payload_json(event.payload, false).text;
       write_out(args_.json ? cat("{\"event\":", quoted(event.name), ",\"payload\":", payload, "}\n")
@@ -116,8 +119,8 @@ class Following {
   }
 
   const Args& args_;
-  Signals signals_;     // before the client's threads, which inherit what it blocks
-  Inbox<Event> inbox_;  // outlives the client, whose threads write to it
+  Signals signals_;     // blocks signals, so it must precede the client's threads, which inherit the mask
+  Inbox<Event> inbox_;  // must outlive the client: its threads write to the inbox
   Client client_;
   std::uint64_t printed_ = 0;
 };
@@ -128,20 +131,22 @@ int run_events(const Args& args) { return Following(args).run(); }
 
 const Command events_command = {
     "events",
-    "follow what modules emit, a line for each event",
-    R"(A pattern is an event's name, or the beginning of names and *. Without one: all. An event that two patterns
-match comes twice. With --json each line is {"event": name, "payload": …}. Ctrl-C ends it.
+    "print the events of modules, one per line",
+    R"(A pattern is an event name, or a prefix followed by *. Without a pattern, all events are shown. An event that
+matches two of the patterns appears twice. With --json, each line is {"event": name, "payload": …}.
+
+Ctrl-C ends the command.
 
 Examples:
   backplane events
   backplane events kv.changed 'timer.*'
   backplane events kv.changed --count 1 --json
 
-Exit codes: 0 ended by Ctrl-C, SIGTERM, --count, or because nobody reads stdout; 2 usage; 3 no host answers, or
-the host went.)",
+Exit codes: 0 ended by Ctrl-C, SIGTERM or --count, or stdout was closed; 2 usage; 3 no host answers, or the host
+ended.)",
     {
-        {"PATTERN", "", "what to listen to", &Args::values},
-        {"--count", "N", "end after so many events", &Args::count},
+        {"PATTERN", "", "the events to print; default *", &Args::values},
+        {"--count", "N", "end after N events", &Args::count},
         socket_option,
         json_option,
     },

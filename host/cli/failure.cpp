@@ -28,7 +28,7 @@ const char* code_name(const CommandFailure& failure) {
   }
 }
 
-// The status' name; of the module's own ones the number too, which alone tells them apart.
+// The status name. All statuses that modules define share one name, so for them the number is added.
 std::string label(const CommandFailure& failure) {
   std::string out = code_name(failure);
   if (failure.status >= BP_STATUS_MODULE_FIRST) out += cat(" (", std::to_string(failure.status), ")");
@@ -58,7 +58,7 @@ int exit_code(bp_status status) {
 
 int load_exit_code(bp_status status) {
   switch (status) {
-    case BP_NOT_LOADED:  // reload of what is not there
+    case BP_NOT_LOADED:  // from reload
     case BP_CLOSED:
     case BP_CANCELED:
       return exit_error;

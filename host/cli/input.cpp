@@ -12,6 +12,7 @@
 #include "cli/failure.hpp"
 #include "cli/json/json.hpp"
 #include "cli/output.hpp"
+#include "support/unique_fd.hpp"
 
 namespace backplane::host::cli {
 namespace {
@@ -39,26 +40,22 @@ std::string read_input(const std::string& operand) {
 }
 
 std::string read_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw usage(cat("cannot open \"", path, "\": ", std::strerror(errno)));
-  struct Closer {
-    int fd;
-    ~Closer() { ::close(fd); }
-  } closer{fd};
-  return read_all(fd, cat("\"", path, "\""));
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) throw usage(cat("cannot open \"", path, "\": ", std::strerror(errno)));
+  return read_all(fd.get(), cat("\"", path, "\""));
 }
 
 namespace {
 
-// The shell takes the quotes away that JSON wants around text.
+// The shell removes the quotes that JSON needs around text. This hint shows how to keep them.
 std::string quotes_hint(const std::string& text) {
   const bool word = !text.empty() && text.size() <= 60 &&
                     std::string_view("{[\"'-").find(text[0]) == std::string_view::npos &&
                     (text[0] < '0' || text[0] > '9') && text.find_first_of("'\\\n") == std::string::npos;
-  return word && cbor::valid_utf8(text) ? cat("text needs its quotes: '", json_quote(text), "'") : std::string();
+  return word && cbor::valid_utf8(text) ? cat("text in JSON needs quotes: '", json_quote(text), "'") : std::string();
 }
 
-// The operand as read_input() has it, read as JSON. `what` names it in the error.
+// Parses what read_input() returns for `operand` as JSON. `what` names the text in errors.
 cbor::Bytes read(const std::string& operand, const char* what, cbor::Bytes (*parse)(std::string_view)) {
   const std::string text = read_input(operand);
   try {
@@ -80,8 +77,8 @@ cbor::Bytes read_module_config(const std::string& operand) {
   cbor::Bytes config = read(operand, "configuration", json_to_cbor);
   const cbor::Type type = cbor::Reader(config).peek().type;
   if (type != cbor::Type::map) {
-    throw usage(cat("the configuration must be a JSON object, found ", cbor::name(type)),
-                R"(for example --config '{"prefix": "> "}')");
+    throw usage(cat("the configuration: found ", cbor::name(type), ", expected a JSON object"),
+                R"(give an object, for example --config '{"prefix": "> "}')");
   }
   return config;
 }

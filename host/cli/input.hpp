@@ -7,20 +7,20 @@
 
 namespace backplane::host::cli {
 
-/// The bytes that an operand stands for: "-" is stdin, "@FILE" a file's, all else itself. Throws
-/// CommandFailure (usage) if they cannot be read.
+/// The bytes of an operand: "-" means stdin, "@FILE" the file's contents, anything else the operand itself.
+/// Throws CommandFailure (usage) on a read error.
 std::string read_input(const std::string& operand);
 
 /// The contents of a file. Throws CommandFailure (usage).
 std::string read_file(const std::string& path);
 
-/// The payload of a call, from JSON that read_input() gives. Throws CommandFailure (usage).
+/// The payload of a call: read_input(), converted from JSON. Throws CommandFailure (usage).
 cbor::Bytes read_payload(const std::string& operand);
 
-/// A module's configuration, in the same way; it must be a map.
+/// A module's configuration: read_input(), converted from JSON. It must be an object. Throws CommandFailure (usage).
 cbor::Bytes read_module_config(const std::string& operand);
 
-/// An absolute path, as another process needs it.
+/// `path` made absolute, so that another process can use it.
 std::string absolute_path(const std::string& path);
 
 }  // namespace backplane::host::cli

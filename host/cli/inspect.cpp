@@ -41,14 +41,15 @@ int run_inspect(const Args& args) {
 
 const Command inspect_command = {
     "inspect",
-    "show what a module's file says of itself, running none of it",
-    R"(Needs no host. Shows the manifest: what the module provides and requires, and its interface in CDDL.
+    "show the manifest of a module's file, without running its code",
+    R"(The manifest lists what the module provides and requires, and its interface in CDDL. inspect needs no host. If a
+host of this version would refuse the file, the line "problem" gives the reason.
 
 Examples:
   backplane inspect build/plugins/kv.so
   backplane inspect build/plugins/kv.so --json
 
-Exit codes: 0 ok; 2 usage; 5 the file cannot be read, or is no module.)",
+Exit codes: 0 ok; 2 usage; 5 the file cannot be read, or is not a module.)",
     {
         {"FILE", "", "the shared object", &Args::file, true},
         json_option,

@@ -30,18 +30,18 @@ int run_load(const Args& args) {
 const Command load_command = {
     "load",
     "load a module into the running host",
-    R"(All of its wire names are there when the command ends, or none is. The host reads the file itself, once: the
-path is made absolute, and the file may be replaced afterwards (backplane reload takes up the new one).
+    R"(load adds all wire names of the module, or none. The host reads the file once, under its absolute path. You may
+then replace the file; backplane reload loads the new one.
 
 Examples:
   backplane load build/plugins/kv.so
   backplane load ./echo.so --config '{"prefix": "> "}'
   backplane load ./echo.so --config @echo.json
 
-Exit codes: 0 loaded; 2 usage, or a configuration that is no JSON object; 3 no host answers; 5 refused.)",
+Exit codes: 0 loaded; 2 usage, or a configuration that is not a JSON object; 3 no host answers; 5 refused.)",
     {
         {"FILE", "", "the shared object", &Args::file, true},
-        {"--config", "JSON", "the module's configuration: a JSON object, or @FILE with one", &Args::config},
+        {"--config", "JSON", "the module's configuration: a JSON object, or @FILE with a JSON object", &Args::config},
         socket_option,
         json_option,
     },

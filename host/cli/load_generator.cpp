@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The loop of the load generator: one thread, one epoll set, and one Link for each connection.
 #include "cli/load_generator.hpp"
 
 #include <backplane/backplane.h>
@@ -18,33 +20,34 @@
 #include "cli/load_generator_wire.hpp"
 #include "cli/output.hpp"
 #include "cli/wait.hpp"
+#include "support/unique_fd.hpp"
 #include "sync/clock.hpp"
 
 namespace backplane::host::cli {
 namespace {
 
-/// Requests that wait to be sent take no more than this, unless a single one does.
+/// Size of a connection's output buffer. A larger request gets a buffer of its own size.
 constexpr std::size_t out_size = std::size_t{256} << 10;
 constexpr std::size_t in_size = std::size_t{64} << 10;
-constexpr std::uint64_t progress_ns = 5'000'000'000;  // short runs show none
+constexpr std::uint64_t progress_ns = 5'000'000'000;  // runs shorter than this show no progress
 
-/// One connection: what is on its way out, what has come in, and when each open call was sent.
+/// One connection: its buffers, and the time at which each open call was sent.
 template <class Wire>
 struct Link {
-  Link(int fd, Wire with, const Load& load)
-      : socket(fd),
+  Link(UniqueFd fd, Wire with, const Load& load)
+      : socket(std::move(fd)),
         wire(std::move(with)),
         in(in_size),
         out(std::max(out_size, wire.request_size())),
         sent_at(load.in_flight),
         room(load.in_flight) {}
 
-  Fd socket;
+  UniqueFd socket;
   Wire wire;
   std::vector<std::uint8_t> in, out;
   std::size_t in_begin = 0, in_end = 0, out_begin = 0, out_end = 0;
   std::vector<std::uint64_t> sent_at;  // by slot
-  std::uint32_t room;                  // calls that may yet be opened
+  std::uint32_t room;                  // how many more calls may be opened
   bool waits_to_write = false;
 };
 
@@ -62,7 +65,7 @@ class Generator {
     try {
       for (const auto& link : links_) send(*link);
       while (open_ > 0 && !report_.interrupted) wait();
-    } catch (CommandFailure& failure) {  // what has been measured until now is worth telling
+    } catch (CommandFailure& failure) {  // the measurements so far are still useful
       report_.failure = std::move(failure);
     }
     report_.ns = heard_ - began_;
@@ -95,14 +98,14 @@ class Generator {
         return;
       }
       if ((events[i].events & ~std::uint32_t{EPOLLOUT}) != 0) receive(*link);
-      // As redis-benchmark does, and as clients do that collect their calls: all at once, when the last have ended.
+      // Send the next batch only after the whole batch before it has ended, as redis-benchmark does.
       if (link->waits_to_write || link->room == load_.in_flight) send(*link);
     }
     if (progress_ && last_ - shown_ >= progress_ns) look_around();
   }
 
   void look_around() {
-    // An answer that this round has read came after last_: a difference would wrap.
+    // heard_ may be later than last_ if this round has read an answer, so last_ - heard_ could wrap.
     if (last_ >= heard_ + load_.silence_ns) {
       throw CommandFailure{
           exit_timeout,
@@ -110,15 +113,15 @@ class Generator {
           cat("no answer for ", std::to_string(load_.silence_ns / 1'000'000), " ms; ", counted(report_.calls, "call"),
               " had been answered, ", open_text()),
           {},
-          load_.redis ? "the server hangs or was stopped; --timeout MS gives it more time"
-                      : "the host has ended or was stopped; `backplane status` says whether one serves. If the handler "
-                        "is slow, --timeout MS gives it more time"};
+          load_.redis ? "the server hangs or was stopped; --timeout MS waits longer"
+                      : "the host hangs or was stopped; check it with backplane status. If the handler is slow, "
+                        "--timeout MS waits longer"};
     }
     if (!progress_ || last_ - shown_ < progress_ns) return;
     shown_ = last_;
     const std::string total = load_.until_ns ? std::string() : cat(" of ", std::to_string(load_.calls));
     std::fputs(
-        cat("\rbackplane: ", std::to_string(report_.calls), total, " calls; Ctrl-C ends it with the report\033[K")
+        cat("\rbackplane: ", std::to_string(report_.calls), total, " calls; Ctrl-C ends and prints the report\033[K")
             .c_str(),
         stderr);
   }
@@ -127,7 +130,7 @@ class Generator {
 
   bool more() const { return begun_ < load_.calls && (!load_.until_ns || last_ - began_ < *load_.until_ns); }
 
-  /// Opens as many calls as may be, and sends what the socket takes.
+  /// Opens as many calls as allowed, and writes until the socket is full.
   void send(Link<Wire>& link) {
     for (;;) {
       write_requests(link);
@@ -136,7 +139,7 @@ class Generator {
                                   MSG_DONTWAIT | MSG_NOSIGNAL);
       if (size < 0 && errno == EINTR) continue;
       if (size < 0 && errno == EAGAIN) return want_writable(link, true);
-      if (size < 0) return receive(link);  // its last words may say why
+      if (size < 0) return receive(link);  // the peer may have sent a reason before it closed
       link.out_begin += static_cast<std::size_t>(size);
       if (link.out_begin == link.out_end) {
         link.out_begin = link.out_end = 0;
@@ -168,7 +171,7 @@ class Generator {
     watch(link.socket.get(), EPOLL_CTL_MOD, wanted ? EPOLLIN | EPOLLOUT : EPOLLIN, &link);
   }
 
-  /// One read: what it leaves, the next wait tells of.
+  /// Reads once. epoll is level-triggered and reports the rest in the next wait().
   void receive(Link<Wire>& link) {
     if (link.in_begin == link.in_end) {
       link.in_begin = link.in_end = 0;
@@ -187,9 +190,8 @@ class Generator {
                            cat("the server on ", load_.socket, " has closed the connection after ",
                                counted(report_.calls, "call"), "; ", open_text()),
                            {},
-                           load_.redis
-                               ? "the server has ended, or refuses what it was sent"
-                               : "the host has ended or was stopped; `backplane status` says whether one serves"};
+                           load_.redis ? "the server has ended, or has refused the input; see its log"
+                                       : "the host has ended or was stopped; check it with backplane status"};
     }
     link.in_end += static_cast<std::size_t>(size);
     take_answers(link);
@@ -198,14 +200,15 @@ class Generator {
   void take_answers(Link<Wire>& link) {
     heard_ = static_cast<std::uint64_t>(now());
     std::uint64_t sent = 0;
-    std::uint64_t together = 0;  // answers to calls that were sent at once, and so took as long
+    std::uint64_t together = 0;  // answers to calls that were sent together, so their latency is equal
     while (link.in_begin != link.in_end) {
       const Answer answer = link.wire.read(cbor::View(link.in).subspan(link.in_begin, link.in_end - link.in_begin));
       if (answer.size == 0) break;
       link.in_begin += answer.size;
       if (!answer.terminal) continue;
       if (answer.slot >= link.sent_at.size() || link.room >= load_.in_flight) {
-        throw CommandFailure{exit_unreachable, BP_PROTOCOL, "an answer to a call that was not made"};
+        throw CommandFailure{exit_unreachable, BP_PROTOCOL,
+                             cat("the server on ", load_.socket, " sent an answer to a call that was never made")};
       }
       if (link.sent_at[answer.slot] != sent) {
         if (together != 0) latency_.record(heard_ - sent, together);
@@ -236,7 +239,7 @@ class Generator {
   const Load& load_;
   Signals signals_;
   std::vector<std::unique_ptr<Link<Wire>>> links_;
-  Fd epoll_;
+  UniqueFd epoll_;
   LoadReport report_;
   Histogram latency_;
   std::uint64_t begun_ = 0, open_ = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The load generator: one thread, and what it costs itself must not show in what it measures.
+// The load generator behind `backplane bench`. It uses one thread, and its own cost must not show in the results.
 #pragma once
 
 #include <backplane/base.h>
@@ -15,39 +15,39 @@
 
 namespace backplane::host::cli {
 
-/// What is to be sent, where to, and how much of it.
+/// What to send, where, and how much.
 struct Load {
   std::string socket;
-  bool redis = false;        ///< RESP's ECHO, in the place of calls
-  std::uint64_t method = 0;  ///< of the wire name
+  bool redis = false;        ///< send ECHO commands of Redis (RESP) instead of calls
+  std::uint64_t method = 0;  ///< id of the wire name
   cbor::Bytes payload;
-  bool echoes = false;  ///< the payload of each reply must be that of its call
+  bool echoes = false;  ///< each answer must repeat the payload of its call
   std::uint32_t connections = 1;
-  std::uint32_t in_flight = 1;  ///< of each connection
-  std::uint64_t calls = 0;      ///< of all; no more are begun once `until_ns` have passed
-  std::optional<std::uint64_t> until_ns;
-  std::uint64_t silence_ns = 0;  ///< without any reply for so long, it fails
+  std::uint32_t in_flight = 1;            ///< calls in flight on each connection
+  std::uint64_t calls = 0;                ///< on all connections together
+  std::optional<std::uint64_t> until_ns;  ///< begin no call after this time
+  std::uint64_t silence_ns = 0;           ///< fail if no answer arrives for this time
 };
 
 struct LoadReport {
-  std::uint64_t calls = 0;   ///< answered
-  std::uint64_t errors = 0;  ///< of these: with another status than BP_OK
-  std::uint64_t wrong = 0;   ///< of these: with other bytes than were sent
+  std::uint64_t calls = 0;   ///< calls with an answer
+  std::uint64_t errors = 0;  ///< answers with a status other than BP_OK
+  std::uint64_t wrong = 0;   ///< answers with other bytes than their calls
   bp_status status = BP_OK;  ///< of the first error
   std::string message;
   std::uint64_t ns = 0;  ///< from the first call to the last answer
-  Distribution latency;  ///< ns, from before the write that sent a call to after the read that brought its answer
+  Distribution latency;  ///< ns, from before the write that sends a call until after the read that brings its answer
   bool interrupted = false;
-  std::uint64_t open = 0;                 ///< calls without an answer when it ended
+  std::uint64_t open = 0;                 ///< calls without an answer at the end
   std::uint64_t elapsed_ns = 0;           ///< from the first call to the end, which may be long after the last answer
-  std::optional<CommandFailure> failure;  ///< what ended it before its time
+  std::optional<CommandFailure> failure;  ///< what ended the run early
 };
 
 /// "1 call", "2 calls".
 std::string counted(std::uint64_t number, const char* thing);
 
-/// Sends and measures until all is answered, or an ending signal comes. If the server is lost, falls silent or answers
-/// nonsense on the way, the report has the failure. Throws CommandFailure if the server cannot be reached.
+/// Sends calls and measures until all are answered or an ending signal arrives. If the connection breaks, no answer
+/// arrives, or an answer is malformed, the report has the failure. Throws CommandFailure if it cannot connect.
 LoadReport generate(const Load& load);
 
 }  // namespace backplane::host::cli

@@ -38,21 +38,24 @@ void say_hello(int fd, const std::string& socket) {
       const auto room = in.room();
       const ssize_t size = ::recv(fd, room.data(), room.size(), 0);
       if (size < 0 && errno == EINTR) continue;
-      if (size <= 0) throw failed(socket, size == 0 ? "closed without a hello" : "no hello came");
+      if (size <= 0) {
+        throw failed(socket, size == 0 ? "it closed the connection without a hello; expected the socket of a host"
+                                       : "it sent no hello in time; expected the socket of a host");
+      }
       in.filled(static_cast<std::size_t>(size));
     }
     const wire::Frame frame = wire::decode(body);
     if (const auto* error = std::get_if<wire::Error>(&frame)) throw failed(socket, std::string(error->message));
   } catch (const wire::ProtocolError& error) {
-    throw failed(socket, cat("expected a host's hello, found ", error.what()));
+    throw failed(socket, cat("found ", error.what(), ", expected the hello of a host"));
   }
 }
 
 }  // namespace
 
-int connect_to(const std::string& socket, bool says_hello) {
+UniqueFd connect_to(const std::string& socket, bool says_hello) {
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (fd.get() < 0) throw failed(socket, std::strerror(errno));
+  if (!fd) throw failed(socket, std::strerror(errno));
   sockaddr_un to{};
   to.sun_family = AF_UNIX;
   if (socket.size() >= sizeof to.sun_path) {
@@ -67,7 +70,7 @@ int connect_to(const std::string& socket, bool says_hello) {
     throw failed(socket, std::strerror(errno));
   }
   if (says_hello) say_hello(fd.get(), socket);
-  return fd.release();
+  return fd;
 }
 
 }  // namespace backplane::host::cli

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Writes requests and reads answers in Backplane's frames (FrameWire) and in the protocol of Redis (RespWire).
 #include "cli/load_generator_wire.hpp"
 
 #include <backplane/backplane.h>
@@ -27,22 +29,23 @@ std::uint32_t load_be32(const std::uint8_t* at) noexcept {
   return __builtin_bswap32(v);
 }
 
-/// What stands before the argument of an ECHO; the argument itself looks in the command as it does in the answer.
+/// Size of an ECHO command before its argument. The rest of the command equals the expected answer.
 constexpr std::ptrdiff_t echo_head = sizeof("*2\r\n$4\r\nECHO\r\n") - 1;
 
 CommandFailure no_reply(std::string what) {
-  return {exit_unreachable, BP_PROTOCOL, std::move(what), {}, "--redis is for servers that speak RESP, and they alone"};
+  return {
+      exit_unreachable, BP_PROTOCOL, std::move(what), {}, "use --redis for servers that speak RESP, and only for them"};
 }
 
 }  // namespace
 
-// The ids begin where they take four bytes, so that requests and answers have one length.
+// Ids start at a value that CBOR encodes in four bytes, so that all requests and all answers have equal lengths.
 FrameWire::FrameWire(std::uint64_t method, cbor::View payload, bool echoes, std::uint32_t in_flight)
     : slot_bits_(static_cast<std::uint32_t>(std::bit_width(in_flight - 1))), round_(0x10000u >> slot_bits_) {
   free_.reserve(in_flight);
   for (std::uint32_t i = in_flight; i > 0; --i) free_.push_back(i - 1);
   wire::Call call;
-  call.id = std::numeric_limits<std::uint32_t>::max();  // so that there is room for each
+  call.id = std::numeric_limits<std::uint32_t>::max();  // reserves four bytes for the id
   call.target.method = method;
   call.payload = payload;
   call.flags = BP_SUBMIT_NO_STALE;
@@ -78,7 +81,8 @@ Answer FrameWire::read_any(cbor::View in) {
   const std::size_t length = load_be32(in.data());
   if (in.size() - wire::header_size < length) {
     if (length > wire::default_max_frame)
-      throw no_reply(cat("it announced a frame of ", std::to_string(length), " bytes"));
+      throw no_reply(cat("found a frame of ", std::to_string(length), " bytes, expected at most ",
+                         std::to_string(wire::default_max_frame)));
     return {};
   }
   const cbor::View body = in.subspan(wire::header_size, length);
@@ -99,10 +103,10 @@ Answer FrameWire::read_slowly(cbor::View body) {
   try {
     const wire::Frame frame = wire::decode(body);
     if (const auto* error = std::get_if<wire::Error>(&frame)) {
-      throw CommandFailure{exit_unreachable, error->status, cat("the host ends the connection: ", error->message)};
+      throw CommandFailure{exit_unreachable, error->status, cat("the host closed the connection: ", error->message)};
     }
     const auto* reply = std::get_if<wire::Reply>(&frame);
-    if (reply == nullptr) throw no_reply(cat("expected replies, found a frame of type ", wire::name(frame)));
+    if (reply == nullptr) throw no_reply(cat("found a frame of type ", wire::name(frame), ", expected a reply"));
     Answer out;
     out.terminal = wire::is_terminal(reply->status);
     out.slot = slot_of(reply->id);
@@ -111,7 +115,7 @@ Answer FrameWire::read_slowly(cbor::View body) {
     out.message = wire::as_bytes(reply->message);
     return out;
   } catch (const wire::ProtocolError& error) {
-    throw no_reply(cat("expected replies, found ", error.what()));
+    throw no_reply(cat("found ", error.what(), ", expected a reply"));
   }
 }
 
@@ -145,10 +149,10 @@ Answer RespWire::read_any(cbor::View in) {
   const auto* const newline =
       static_cast<const std::uint8_t*>(std::memchr(in.data(), '\n', std::min<std::size_t>(in.size(), 4096)));
   if (in[0] != '$' && in[0] != '-') {
-    throw no_reply(cat("expected a reply of RESP, which begins with $ or -, found the byte ", std::to_string(in[0])));
+    throw no_reply(cat("found the byte ", std::to_string(in[0]), ", expected a RESP reply, which begins with $ or -"));
   }
   if (newline == nullptr) {
-    if (in.size() >= 4096) throw no_reply("expected a line of RESP, found 4096 bytes without an end");
+    if (in.size() >= 4096) throw no_reply("found 4096 bytes without a line end, expected a line of RESP");
     return {};
   }
   const auto line = static_cast<std::size_t>(newline - in.data()) + 1;
@@ -160,7 +164,9 @@ Answer RespWire::read_any(cbor::View in) {
   } else {
     std::size_t size = 0;
     for (std::size_t i = 1; i + 2 < line; ++i) {
-      if (in[i] < '0' || in[i] > '9' || size > wire::default_max_frame) throw no_reply("expected a length, found none");
+      if (in[i] < '0' || in[i] > '9' || size > wire::default_max_frame) {
+        throw no_reply("found no valid length after $, expected a RESP bulk string");
+      }
       size = size * 10 + (in[i] - '0');
     }
     if (in.size() - line < size + 2) return {};

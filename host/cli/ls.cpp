@@ -30,7 +30,7 @@ void add_rows(Rows& rows, const Value& module) {
 std::string overview(const Value& report) {
   Rows rows = {{"NAME", "KIND", "MODULE", "VERSION", "GENERATION", "STATE"}};
   for (const Value& module : report["modules"].items()) add_rows(rows, module);
-  if (rows.size() == 1) note("no module is loaded; backplane load FILE loads one");
+  if (rows.size() == 1) note("no module is loaded; load one with backplane load FILE");
   return table(rows);
 }
 
@@ -56,7 +56,7 @@ int run_ls(const Args& args) {
   Result result;
   check(bp_module_list(client.context(), result.out()), result, exit_code);
   if (args.name.empty()) {
-    if (args.cddl) throw usage("--cddl needs a module", "backplane ls MODULE --cddl");
+    if (args.cddl) throw usage("found --cddl without MODULE, expected both", "backplane ls MODULE --cddl");
     show(args, result.payload(), overview);
     return exit_ok;
   }
@@ -64,7 +64,7 @@ int run_ls(const Args& args) {
   std::vector<std::string> known;
   const Value* found = nullptr;
   for (const Value& module : report["modules"].items()) {
-    // Of several generations the one that runs, else the newest.
+    // If several generations exist, take the running one, else the newest.
     if (module["name"].text() == args.name && (found == nullptr || (*found)["state"].text() != "running"))
       found = &module;
     known.push_back(module["name"].text());
@@ -81,8 +81,8 @@ int run_ls(const Args& args) {
 
 const Command ls_command = {
     "ls",
-    "list the modules of the host and what they offer",
-    R"(With MODULE: that one, with its interface in CDDL (RFC 8610).
+    "list the loaded modules, their wire names and events",
+    R"(With MODULE, ls shows the details of this module and its interface in CDDL (RFC 8610).
 
 Examples:
   backplane ls
@@ -92,8 +92,8 @@ Examples:
 
 Exit codes: 0 ok; 1 no such module; 2 usage; 3 no host answers.)",
     {
-        {"MODULE", "", "show this one alone, with its interface", &Args::name},
-        {"--cddl", "", "with MODULE: its CDDL alone", &Args::cddl},
+        {"MODULE", "", "show only this module, with its interface", &Args::name},
+        {"--cddl", "", "with MODULE: print only its CDDL", &Args::cddl},
         socket_option,
         json_option,
     },

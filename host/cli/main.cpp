@@ -18,24 +18,30 @@
 namespace backplane::host::cli {
 namespace {
 
-constexpr const char* introduction = R"(backplane: run a plugin host, and talk to a running one.
+constexpr const char* introduction = R"(backplane: run a plugin host, or talk to a running host.
 
-Begin like this:
-  backplane run &                          serve the modules that come with Backplane
-  backplane ls                             what they offer, by wire name
+First steps:
+  backplane run &                          start a host with the bundled modules
+  backplane ls                             list the wire names that can be called
   backplane call echo.shout '{"text":"hi"}'
   backplane load ./mine.so                 add a module while the host runs
-  backplane reload mine                    put its new build in its place; no call is lost
+  backplane reload mine                    replace it by a new build; no call is lost
   backplane stop
 
 Commands:
 )";
 
 constexpr const char* ending = R"(
-backplane COMMAND --help has an example of each. Host and commands meet on a Unix socket: --socket PATH,
-else $BACKPLANE_SOCKET, else $XDG_RUNTIME_DIR/backplane/backplane.sock, else one in the temporary directory.
-Results go to stdout, all else to stderr. Exit codes: 0 ok, 1 the module or the host answered an error,
-2 usage, 3 no host answers, 4 timeout, 5 a module was refused.
+backplane COMMAND --help describes a command, with examples.
+
+Commands reach the host over a Unix socket. Its path is the first of these that is set:
+  1. --socket PATH
+  2. $BACKPLANE_SOCKET
+  3. $XDG_RUNTIME_DIR/backplane/backplane.sock
+  4. backplane-UID/backplane.sock in $TMPDIR, or in /tmp if that is not set
+
+Results go to stdout, everything else to stderr. Exit codes: 0 ok; 1 the module or the host answered an error;
+2 usage; 3 no host answers; 4 timeout; 5 a module was refused; 130 ended by Ctrl-C.
 )";
 
 std::string help() {
@@ -62,11 +68,12 @@ const Command& find(const std::string& name) {
     known.emplace_back(command->name);
   }
   const std::string hint = did_you_mean(name, known);
-  throw usage(cat("there is no command \"", name, "\"", hint.empty() ? "" : "; ", hint),
+  throw usage(cat("found \"", name, "\", which is not a command", hint.empty() ? "" : "; ", hint),
               "backplane --help lists the commands");
 }
 
-// Options may stand before the command too: `backplane --socket PATH ls`.
+// --socket and --json may also come before the command, as in `backplane --socket PATH ls`. This moves the command
+// to the front.
 std::vector<std::string> command_first(std::vector<std::string> arguments) {
   std::size_t i = 0;
   while (i < arguments.size() && arguments[i].starts_with("--")) {
@@ -75,10 +82,11 @@ std::vector<std::string> command_first(std::vector<std::string> arguments) {
     i += takes_value ? 2 : 1;
   }
   if (i > arguments.size()) {
-    throw usage("--socket needs a PATH, then a command", "backplane --help lists the commands");
+    throw usage("found --socket at the end, expected --socket PATH and then a command",
+                "backplane --help lists the commands");
   }
   if (i != 0 && i == arguments.size()) {
-    throw usage(cat("found no command behind ", arguments[0]), "backplane --help lists the commands");
+    throw usage(cat("found no command after ", arguments[0]), "backplane --help lists the commands");
   }
   if (i < arguments.size()) {
     std::rotate(arguments.begin(), arguments.begin() + static_cast<std::ptrdiff_t>(i),
@@ -100,8 +108,7 @@ int dispatch(std::vector<std::string> arguments) {
   }
   arguments = command_first(std::move(arguments));
   if (arguments[0].starts_with('-')) {
-    throw usage(cat("found the option ", arguments[0], " where a command was expected"),
-                "backplane --help lists the commands");
+    throw usage(cat("found the option ", arguments[0], ", expected a command"), "backplane --help lists the commands");
   }
   const Command& command = find(arguments[0]);
   arguments.erase(arguments.begin());
@@ -109,8 +116,8 @@ int dispatch(std::vector<std::string> arguments) {
   return args ? command.run(*args) : static_cast<int>(exit_ok);
 }
 
-// A standard descriptor that is closed would go to the next file or socket that is opened, and what is
-// written to stderr into that.
+// If a standard descriptor is closed, the next open() or socket() gets its number. Text for stderr would then go into
+// that file or socket.
 void fill_standard_descriptors() {
   for (int fd = 0; fd <= 2; ++fd) {
     if (::fcntl(fd, F_GETFD) == -1 && ::open("/dev/null", O_RDWR) != fd) std::abort();
@@ -137,7 +144,7 @@ int guarded(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
   backplane::host::cli::fill_standard_descriptors();
-  // A reader of stdout that leaves is told by the write that fails.
+  // Without SIGPIPE, a write to a closed stdout fails with EPIPE, which write_out() handles.
   std::signal(SIGPIPE, SIG_IGN);
   return backplane::host::cli::guarded({argv + std::min(argc, 1), argv + argc});
 }

@@ -15,7 +15,7 @@
 namespace backplane::host::cli {
 namespace {
 
-// Replaces what is no UTF-8, byte by byte, with U+FFFD.
+// Replaces each byte that is not part of valid UTF-8 by U+FFFD.
 std::string repaired(std::string_view text) {
   if (cbor::valid_utf8(text)) return std::string(text);
   std::string out;

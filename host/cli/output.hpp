@@ -9,19 +9,19 @@
 
 namespace backplane::host::cli {
 
-/// Whoever read stdout has gone. Thrown by write_out(); a command then ends quietly with 0, because
-/// the reader has had what it wanted.
+/// The reader of stdout has closed it. write_out() throws this. A command then ends quietly with 0, because the
+/// reader has all it wanted.
 struct OutputClosed {};
 
-/// Writes to stdout, at once and whole. Throws OutputClosed, or CommandFailure if it cannot be written.
+/// Writes all bytes to stdout, unbuffered. Throws OutputClosed, or CommandFailure on another write error.
 void write_out(std::string_view bytes);
 
-/// One line for people to stderr, with "backplane: " before it.
+/// Writes "backplane: " and the line to stderr.
 void note(std::string_view line);
 
 bool stdout_is_terminal();
 
-/// The parts one after the other.
+/// Concatenates the parts.
 template <class... Part>
 std::string cat(const Part&... parts) {
   std::string out;
@@ -29,22 +29,22 @@ std::string cat(const Part&... parts) {
   return out;
 }
 
-/// `text` with control characters (but newlines) and bytes that are no UTF-8 made visible: what comes
-/// from modules must not steer the terminal.
+/// `text` with visible escapes for control characters (except newline and tab) and U+FFFD for bytes that are not
+/// UTF-8. Text from modules must not control the terminal.
 std::string printable(std::string_view text);
 
-/// `text` as a JSON string; bytes that are no UTF-8 become U+FFFD.
+/// `text` as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 std::string quoted(std::string_view text);
 
 struct PayloadText {
   std::string text;  ///< JSON
-  std::string why;   ///< if the payload is no CBOR: what is wrong; `text` is then {"$raw": "<base64>"}
+  std::string why;   ///< why the payload is not CBOR; `text` is then {"$raw": "<base64>"}. Empty if it is CBOR
 };
 
 /// A payload as JSON; on several lines if `indented`.
 PayloadText payload_json(cbor::View payload, bool indented);
 
-/// A table whose columns stand under each other, two blanks between them. The first row is the head.
+/// A table with aligned columns, two spaces apart.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace backplane::host::cli

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one unit that contains CLI11.
+// Parses arguments from the descriptions in command.hpp. Only this unit includes CLI11.
 #include "cli/parse.hpp"
 
 #include <CLI/CLI.hpp>
@@ -37,7 +37,7 @@ double fraction(const Option& option, const std::string& given) {
   double v = 0;
   const char* const end = given.data() + given.size();
   const auto [last, error] = std::from_chars(given.data(), end, v);
-  // So written that NaN is refused too.
+  // !(v > 0 …) instead of v <= 0 …, to refuse NaN as well.
   if (error != std::errc() || last != end || !(v > 0 && v <= static_cast<double>(option.max))) {
     throw usage(cat(long_name(option), ": found \"", given, "\", expected a number above 0, at most ",
                     std::to_string(option.max), ", such as 2 or 0.5"));
@@ -76,10 +76,10 @@ struct AddOption {
   }
 };
 
-// Messages of CLI11 speak of its own ways; the common mistakes get better ones.
+// Replaces CLI11's messages for common mistakes, because they do not say what to do.
 std::string explain(const Command& command, const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
-    const std::string text = error.what();  // the option's name, a colon, and what is missing
+    const std::string text = error.what();  // begins with the option's name and a colon
     for (const Option& option : command.options) {
       const std::string name = long_name(option);
       if (*option.value != 0 && text.starts_with(cat(name, ":"))) {
@@ -88,7 +88,7 @@ std::string explain(const Command& command, const CLI::App& app, const CLI::Pars
           const std::string times = found == 2 ? "twice" : cat(std::to_string(found), " times");
           return cat(name, ": found ", times, ", expected once; leave ", found == 2 ? "one" : "all but one", " out");
         }
-        return cat(name, " needs its value: ", name, " ", option.value);
+        return cat(name, " needs a value: ", name, " ", option.value);
       }
     }
   }
@@ -98,10 +98,10 @@ std::string explain(const Command& command, const CLI::App& app, const CLI::Pars
   std::vector<std::string> known;
   for (const CLI::Option* option : app.get_options()) known.push_back(option->get_name());
   std::string text = extras[0].starts_with('-') && extras[0].size() > 1
-                         ? cat("there is no option ", extras[0])
-                         : cat("\"", extras[0], "\" is one operand too many");
+                         ? cat("found ", extras[0], ", which is not an option of backplane ", command.name)
+                         : cat("found one operand too many: \"", extras[0], "\"");
   if (extras[0].size() > 1 && extras[0][0] == '-' && extras[0][1] >= '0' && extras[0][1] <= '9') {
-    text += "; a number below zero goes behind --";
+    text += "; put -- before an operand that begins with -";
   }
   if (extras[0].starts_with("--")) {
     const std::string hint = did_you_mean(extras[0].substr(0, extras[0].find('=')), known);
@@ -118,21 +118,21 @@ std::optional<Args> parse(const Command& command, std::vector<std::string> argum
   app.footer(command.more);
   app.get_formatter()->column_width(28);
   app.get_formatter()->label("Positionals", "Operands");
-  app.set_help_flag("-h,--help", "this text");
+  app.set_help_flag("-h,--help", "print this text");
   for (const Option& option : command.options) {
     CLI::Option* const added = std::visit(AddOption{app, option, args}, option.target);
     if (option.required) added->required();
     if (*option.value != 0) added->type_name(option.value);
     if (option.name[0] != '-') added->type_name("");
   }
-  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 expects them in reverse order
   try {
     app.parse(std::move(arguments));
   } catch (const CLI::CallForHelp&) {
     write_out(app.help());
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
-    throw usage(explain(command, app, error), cat("backplane ", command.name, " --help shows what it takes"));
+    throw usage(explain(command, app, error), cat("backplane ", command.name, " --help lists operands and options"));
   }
   return args;
 }

@@ -9,8 +9,8 @@
 
 namespace backplane::host::cli {
 
-/// Reads the arguments that follow the command's name. Nothing if the user asked for help, which has
-/// been written. Throws CommandFailure (usage).
+/// Parses the arguments after the command's name. Returns nullopt after it has printed the help on --help.
+/// Throws CommandFailure (usage).
 std::optional<Args> parse(const Command& command, std::vector<std::string> arguments);
 
 }  // namespace backplane::host::cli

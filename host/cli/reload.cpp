@@ -37,22 +37,24 @@ int run_reload(const Args& args) {
 
 const Command reload_command = {
     "reload",
-    "put a new generation in a module's place; no call is lost",
-    R"(The new generation takes all new calls from one moment to the next; the old one ends what it has begun and is
-unloaded: at once, or when calls that have not ended after --timeout do. If the new one is refused, the old one goes on.
+    "replace a module by a new generation; no call is lost",
+    R"(All new calls go to the new generation, from one moment on. The old generation finishes its calls and is then
+unloaded. Calls that have not ended after --timeout are reported; the old generation is unloaded when they end.
+If the new generation is refused, the old one continues.
 
 Examples:
-  backplane reload echo                    the same file, built anew
+  backplane reload echo                    the same file, after a new build
   backplane reload echo build/echo2.so     another file
   backplane reload echo --config '{"prefix": "# "}'
 
-Exit codes: 0 reloaded, also if the old one still has calls; 1 no such module; 2 usage; 3 no host answers; 4 timeout; 5 refused, the old one goes on.)",
+Exit codes: 0 reloaded, even if the old generation still has calls; 1 no such module; 2 usage; 3 no host answers;
+4 timeout; 5 refused, and the old generation continues.)",
     {
-        {"MODULE", "", "its name, as backplane ls shows it", &Args::name, true},
-        {"FILE", "", "the shared object; default: the path it was loaded from", &Args::file},
-        {"--config", "JSON", "its configuration: a JSON object, or @FILE with one; default: that of before",
+        {"MODULE", "", "name of the module; backplane ls lists all modules", &Args::name, true},
+        {"FILE", "", "the shared object; default: the file it was loaded from", &Args::file},
+        {"--config", "JSON", "new configuration: a JSON object, or @FILE with a JSON object; default: unchanged",
          &Args::config},
-        {"--timeout", "MS", "how long the old one's calls may take to end; default 5000", &Args::timeout},
+        {"--timeout", "MS", "how long calls of the old generation may take to end; default 5000", &Args::timeout},
         socket_option,
         json_option,
     },

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// `backplane run`: prepares socket, data directory and host, loads the planned modules, and serves until a stop
+// request. `--check-config` only makes the plan.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,11 +22,10 @@
 namespace backplane::host::cli {
 namespace {
 
-// How long open calls may take to end once the host is asked to.
+// How long open calls may take to end after a stop request.
 constexpr std::chrono::milliseconds drain{5000};
 
-// Throws if modules could not write there; the message of a module that fails later would name its
-// own file only.
+// Throws if modules cannot write to `dir`. A module that fails later would only name its own file, not the directory.
 void prepare_data_dir(const std::string& dir) {
   const auto fail = [&](const std::string& why) {
     throw CommandFailure{
@@ -31,20 +33,19 @@ void prepare_data_dir(const std::string& dir) {
         BP_IO,
         cat("the data directory \"", dir, "\" ", why, "; expected a directory that this user may write to"),
         {},
-        "choose another with --data-dir DIR"};
+        "choose another directory with --data-dir DIR"};
   };
   std::error_code error;
   const bool fresh = std::filesystem::create_directories(dir, error);
-  if (error) fail(cat("cannot be made: ", error.message()));
+  if (error) fail(cat("cannot be created: ", error.message()));
   if (fresh) ::chmod(dir.c_str(), 0700);
-  if (!std::filesystem::is_directory(dir, error)) fail("is no directory");
+  if (!std::filesystem::is_directory(dir, error)) fail("is not a directory");
   if (::access(dir.c_str(), W_OK | X_OK) != 0) fail(cat("cannot be written to: ", std::strerror(errno)));
 }
 
 CommandFailure as_usage(const Failure& failure) { return {exit_usage, failure.status, failure.message}; }
 
-// Somebody who serves there is found before any module touches its data. What else may be in the way of
-// the socket the server finds out.
+// Finds another host on the socket before any module touches its data. The server detects all other obstacles.
 void refuse_second_host(const std::string& socket) {
   struct stat info;
   if (::stat(socket.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
@@ -59,9 +60,9 @@ void refuse_second_host(const std::string& socket) {
   throw CommandFailure{exit_usage,
                        BP_IO,
                        cat("another host ", pid.empty() ? "" : cat("(pid ", pid, ") "), "serves ", socket,
-                           "; use another path with --socket, or stop that host"),
+                           "; choose another path with --socket, or stop that host"),
                        {},
-                       cat("backplane stop --socket ", socket)};
+                       cat("stop it with: backplane stop --socket ", socket)};
 }
 
 void prepare_socket(const std::string& socket) {
@@ -86,7 +87,7 @@ void configure(const RunPlan& plan) {
   if (status != BP_OK) throw CommandFailure{exit_usage, status, why.message(status)};
 }
 
-/// The embedded context that is served.
+/// The embedded context that the server serves.
 class Host {
  public:
   explicit Host(const RunPlan& plan) {
@@ -145,11 +146,11 @@ int check_only(const Args& args) {
       write_out(plan_json(plan));
       return exit_ok;
     }
-    note(cat("the configuration is sound: ", count_of(plan), " (", names, "), socket ", plan.socket, ", data in ",
-             plan.data_dir, "; what it says to the modules themselves is checked at the start only"));
+    note(cat("the configuration is valid: ", count_of(plan), " (", names, "), socket ", plan.socket, ", data in ",
+             plan.data_dir, "; each module checks its own configuration only when it is loaded"));
     return exit_ok;
   } catch (CommandFailure& failure) {
-    if (failure.exit != exit_refused) failure.exit = exit_usage;  // whatever is wrong, the configuration is
+    if (failure.exit != exit_refused) failure.exit = exit_usage;  // any other fault lies in the configuration
     throw;
   }
 }
@@ -163,7 +164,7 @@ ServerOptions server_options(const RunPlan& plan) {
   return options;
 }
 
-// Before any module touches its data, which a host that is stopping may have open yet.
+// Runs before any module touches its data, because a host that is stopping may still have the data open.
 void reserve(Server& server) {
   try {
     server.reserve();
@@ -180,7 +181,7 @@ int serve(Server& server, const RunPlan& plan, StopRequest& stop) {
   }
   note(cat("ready on ", server.socket_path(), ", ", count_of(plan), ", pid ", std::to_string(::getpid())));
   stop.wait();
-  if (plan.log_level <= BP_LOG_INFO) note("stopping; a second Ctrl-C ends at once");
+  if (plan.log_level <= BP_LOG_INFO) note("stopping; press Ctrl-C again to end at once");
   server.shutdown(drain);
   return exit_ok;
 }
@@ -201,8 +202,8 @@ int run_run(const Args& args) {
   }
   const int code = stop->asked() ? static_cast<int>(exit_ok) : serve(server, plan, *stop);
   if (host.end() == BP_TIMEOUT) {
-    note("a handler or a listener does not return; ending without it");
-    ::_exit(code);  // its thread still runs the module's code
+    note("a handler or a listener has not returned; the host ends without waiting for it");
+    ::_exit(code);  // its thread still runs the module's code, so nothing may be unloaded or destroyed
   }
   return code;
 }
@@ -212,33 +213,38 @@ int run_run(const Args& args) {
 const Command run_command = {
     "run",
     "serve modules in the foreground, until Ctrl-C, SIGTERM or backplane stop",
-    R"(With neither --module nor --module-dir nor a configuration that names some, it loads the modules that come with
-Backplane. A module that is refused ends it before it serves. "backplane: ready on …" on stderr says when it does.
-The configuration file is TOML; docs/cli.md has its keys. Among those that have no flag are workers, fiber_stack_size
-(bytes of stack a handler has) and fiber_limit (fibers that one run of a handler may have).
-Flags win over the environment (BACKPLANE_SOCKET, BACKPLANE_DATA_DIR, BACKPLANE_LOG_LEVEL, BACKPLANE_CONFIG), and that
-over the file.
+    R"(run prints "backplane: ready on …" on stderr when it serves. If neither the options nor the configuration
+file name a module, it loads the bundled modules. If a module is refused, run ends before it serves.
+
+The data directory is the first of these that is set: --data-dir, $BACKPLANE_DATA_DIR, data_dir in the configuration
+file, $XDG_DATA_HOME/backplane, ~/.local/share/backplane.
+
+An option on the command line takes precedence over the environment (BACKPLANE_SOCKET, BACKPLANE_DATA_DIR,
+BACKPLANE_LOG_LEVEL, BACKPLANE_CONFIG), and the environment over the configuration file.
+
+The configuration file is TOML; docs/cli.md lists its keys. Three of them have no option:
+  workers            number of threads for blocking handlers
+  fiber_stack_size   stack size of handlers, in bytes
+  fiber_limit        number of fibers that one run of a handler may have
 
 Examples:
   backplane run
   backplane run --module ./mine.so --data-dir ./data
   backplane run --config backplane.toml --check-config
 
-Exit codes: 0 stopped; 2 usage, a wrong configuration, a data directory or a socket that cannot be had; 5 a module
-was refused; 130 ended at once by a second Ctrl-C.)",
+Exit codes: 0 stopped; 2 usage, a wrong configuration, an unusable data directory or socket; 5 a module was refused;
+130 ended at once by a second Ctrl-C.)",
     {
         {"--module", "FILE", "load this module; may be repeated", &Args::modules},
-        {"--module-dir", "DIR", "load every *.so of this directory; may be repeated", &Args::module_dirs},
-        {"--data-dir", "DIR",
-         "where modules keep their data; else $BACKPLANE_DATA_DIR, the file's data_dir, "
-         "$XDG_DATA_HOME/backplane, ~/.local/share/backplane",
-         &Args::data_dir},
-        {"--config", "FILE", "the configuration file; else $BACKPLANE_CONFIG", &Args::config},
-        {"--check-config", "", "read the configuration and all manifests, say what is wrong, serve nothing",
+        {"--module-dir", "DIR", "load every *.so in this directory; may be repeated", &Args::module_dirs},
+        {"--data-dir", "DIR", "where modules keep their data; default: see below", &Args::data_dir},
+        {"--config", "FILE", "the configuration file; default $BACKPLANE_CONFIG, else none", &Args::config},
+        {"--check-config", "", "check the configuration and all manifests, report faults, and serve nothing",
          &Args::check_config},
-        {"--log-level", "LEVEL", "trace, debug, info (the default), warn, error or off", &Args::log_level},
+        {"--log-level", "LEVEL", "trace, debug, info, warn, error or off; default info", &Args::log_level},
         socket_option,
-        {"--json", "", "errors as JSON on stderr, and what --check-config finds on stdout", &Args::json},
+        {"--json", "", "print errors as JSON on stderr, and the result of --check-config as JSON on stdout",
+         &Args::json},
     },
     run_run,
 };

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Makes the RunPlan: merges options, environment and configuration file, and reads the manifest of each module.
 #include "cli/run_plan.hpp"
 
 #include <unistd.h>
@@ -47,7 +49,7 @@ std::string choose_data_dir(const Args& args, const ConfigFile& file) {
   if (file.data_dir) return *file.data_dir;
   if (const auto given = environment("XDG_DATA_HOME")) return *given + "/backplane";
   if (const auto given = environment("HOME")) return *given + "/.local/share/backplane";
-  throw usage("there is no place for the modules' data: neither --data-dir nor $HOME is given", "use --data-dir DIR");
+  throw usage("found no data directory: neither --data-dir nor $HOME is set", "give one with --data-dir DIR");
 }
 
 std::string choose_socket(const Args& args, const ConfigFile& file) {
@@ -56,7 +58,7 @@ std::string choose_socket(const Args& args, const ConfigFile& file) {
   return *file.socket;
 }
 
-// The folder of the modules that come with Backplane: in a build, or where it is installed.
+// The folder of the bundled modules, in a build tree or in an installation.
 std::vector<Placed> bundled_dirs() {
   std::error_code error;
   const fs::path bin = fs::read_symlink("/proc/self/exe", error).parent_path();
@@ -67,7 +69,7 @@ std::vector<Placed> bundled_dirs() {
   return {};
 }
 
-// `where` for an error's beginning; nothing for what the file does not name.
+// `where` as the beginning of an error message. Empty if the fault is not in the configuration file.
 std::string at(const std::string& where) { return where.empty() ? where : where + ": "; }
 
 std::vector<std::string> modules_in(const Placed& place) {
@@ -80,7 +82,7 @@ std::vector<std::string> modules_in(const Placed& place) {
   }
   if (error) throw usage(cat(at(place.where), "cannot read the module directory \"", dir, "\": ", error.message()));
   if (files.empty())
-    note(cat("warning: ", at(place.where), "the module directory \"", dir, "\" has no modules (*.so)"));
+    note(cat("warning: ", at(place.where), "the module directory \"", dir, "\" has no modules (*.so files)"));
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -100,7 +102,7 @@ class Planner {
  public:
   Planner(const Args& args, const ConfigFile& file) : args_(args), file_(file) {}
 
-  // A module that is named outright goes before one that lies in a directory.
+  // A file that is named directly takes precedence over a file of the same module in a directory.
   std::vector<PlannedModule> run() {
     for (const std::string& path : args_.modules) add(absolute_path(path));
     for (const ModuleSection& section : file_.modules) {
@@ -113,8 +115,8 @@ class Planner {
     }
     for (const ModuleSection& section : file_.modules) {
       if (section.load && !has(section.name)) {
-        throw usage(cat(section.where, ": there is no file of the module \"", section.name, "\""),
-                    "give it a path, or put it into one of the module directories, or set load = false");
+        throw usage(cat(section.where, ": found no file for the module \"", section.name, "\""),
+                    "set its path, put the file into one of the module directories, or set load = false");
       }
     }
     return std::move(modules_);
@@ -149,7 +151,7 @@ class Planner {
       if (other.name == name) {
         throw CommandFailure{exit_refused, BP_NAME_TAKEN,
                              cat("\"", path, "\" and \"", other.path, "\" are both the module \"", name,
-                                 "\"; expected one file a module: leave one out")};
+                                 "\"; expected one file per module: leave one out")};
       }
     }
     const ModuleSection* const section = section_of(name);
@@ -160,7 +162,7 @@ class Planner {
     const std::string name = name_of(section.path->value, section.path->where);
     if (name != section.name) {
       throw usage(cat(section.path->where, ": \"", section.path->value, "\" is the module \"", name, "\", expected \"",
-                      section.name, "\": name the table [modules.", name, "], or correct the path"));
+                      section.name, "\"; rename the table to [modules.", name, "], or correct the path"));
     }
     add(name, section.path->value);
   }
@@ -182,8 +184,8 @@ std::vector<std::string> allowed_dirs(const ConfigFile& file) {
   for (const Placed& dir : file.allowed_dirs) {
     std::error_code error;
     if (!fs::is_directory(dir.value, error)) {
-      throw usage(cat(dir.where, ": allowed_dirs: found \"", dir.value, "\", which is no directory",
-                      error ? cat(" (", error.message(), ")") : "", "; expected one that modules may be loaded from"));
+      throw usage(cat(dir.where, ": allowed_dirs: found \"", dir.value, "\", which is not a directory",
+                      error ? cat(" (", error.message(), ")") : "", "; expected an existing directory"));
     }
     out.push_back(dir.value);
   }

@@ -28,7 +28,7 @@ std::string span(const Value& spans, const char* which) {
   return cat(one_digit(1'000'000'000), " s");
 }
 
-// What became of the calls of each wire name, those first that have held their threads longest.
+// The statistics of each wire name. The names whose handlers took the most time come first.
 std::string blame(const Value& report) {
   std::vector<const Value*> names;
   for (const Value& name : report["names"].items()) names.push_back(&name);
@@ -57,11 +57,11 @@ std::string size(const Value& bytes) {
   return kib < gib ? cat(one_digit(mib), " MiB") : cat(one_digit(gib), " GiB");
 }
 
-// The memory that handlers and fibers run on, and how near the deepest of them came to the end of its stack.
+// The stacks of handlers and fibers: their memory, and how much of a stack the deepest use has taken.
 std::string stack_table(const Value& report) {
   std::vector<std::vector<std::string>> rows = {{"STACKS OF", "IN USE", "MAPPED", "RESIDENT", "DEEPEST USE", ""}};
   for (const Value& stacks : report["stacks"].items()) {
-    const std::uint64_t whole = std::max<std::uint64_t>(stacks["size"].number(), 1);  // another host may say anything
+    const std::uint64_t whole = std::max<std::uint64_t>(stacks["size"].number(), 1);  // never divide by a reported 0
     const std::uint64_t percent = stacks["high_water"].number() * 100 / whole;
     rows.push_back({size(stacks["size"]), stacks["used"].text(), stacks["mapped"].text(), size(stacks["resident"]),
                     size(stacks["high_water"]), cat(std::to_string(percent), " %")});
@@ -69,14 +69,14 @@ std::string stack_table(const Value& report) {
   return rows.size() == 1 ? std::string() : table(rows);
 }
 
-// Where a cancellation was swallowed there is a bug in a module; which one stands in the log.
+// A swallowed cancellation is a bug of a module. The host's log names the module.
 std::string swallowed_lines(const Value& report) {
   std::string out;
   for (const Value& context : report["contexts"].items()) {
     const Value& count = context["fibers"]["swallowed"];
     if (count.number() == 0) continue;
     out += cat("context ", context["id"].text(), ": ", count.text(), count.number() == 1 ? " fiber" : " fibers",
-               " swallowed the cancellation when destroyed; the host's log names the module\n");
+               " swallowed the cancellation when destroyed, which is a bug of the module; the host's log names it\n");
   }
   return out;
 }
@@ -118,16 +118,23 @@ int run_status(const Args& args) {
 
 const Command status_command = {
     "status",
-    "show how the host is doing: uptime, contexts, and who takes the time",
-    R"(For each wire name that was called: calls, errors, calls in flight, requests refused before a handler
-began; how long they waited for their turn (one in 32 is measured; -: none was), and for how long the handler
-held its thread (good to 3 %);
-payload bytes. Those that took most time come first.
-FIBERS: those that handlers have made by hand and that are alive now.
-Handlers and fibers run on stacks of fixed sizes: how many are in use (also those of handlers that rest between two
-requests), the memory that they cost, and how much of its stack the deepest use since the start has taken. Near 100 %,
-give more: for handlers by fiber_stack_size in the configuration file of backplane run, for fibers in the module
-(bp_fiber_desc.stack_size). An overflow ends the process.
+    "show uptime, contexts, stacks, and the time that each wire name takes",
+    R"(Columns of the table of contexts:
+  FIBERS           fibers that handlers have created and that are alive now
+
+Columns of the table of wire names, slowest in total first:
+  CALLS, ERRORS    calls that a handler was given, and those of them that ended with an error
+  IN FLIGHT        calls that a handler was given and that have not ended
+  REFUSED          calls refused before a handler began
+  WAIT             how long a request waited for its handler to begin; 1 in 32 is measured; -: none yet
+  RUN              how long the handler held its thread; accurate to 3 %
+  BYTES IN, OUT    bytes of payloads
+
+Columns of the table of stacks, one row for each size:
+  IN USE           includes the stacks of handlers that rest between two requests
+  DEEPEST USE      the most that was ever used of one stack
+A stack overflow ends the process. If DEEPEST USE is near 100 %, enlarge the stack: for handlers with
+fiber_stack_size in the configuration file of backplane run, for fibers with bp_fiber_desc.stack_size in the module.
 
 Examples:
   backplane status

@@ -11,7 +11,7 @@ namespace backplane::host::cli {
 std::shared_ptr<StopRequest> StopRequest::from_signals(int exit_code) {
   const sigset_t set = block_ending_signals();
   auto request = std::make_shared<StopRequest>();
-  // Never joined: it waits for a signal that need not come. It keeps the request alive.
+  // Detached, because the signal may never arrive. The thread keeps the request alive.
   std::thread([set, request, exit_code] {
     for (;;) {
       int signal = 0;

@@ -8,16 +8,16 @@
 
 namespace backplane::host::cli {
 
-/// Whether `run` has been asked to end: by SIGINT, SIGTERM or a peer.
+/// Whether SIGINT, SIGTERM, SIGHUP or a peer has asked `run` to end.
 class StopRequest {
  public:
-  /// Blocks both signals in the calling thread, and in those it starts from now on. The first signal
-  /// asks; one that comes when that has been asked ends the process at once with `exit_code`.
+  /// Blocks the ending signals in the calling thread and in all threads it starts later. The first signal makes the
+  /// request. A signal after a request ends the process at once with `exit_code`.
   static std::shared_ptr<StopRequest> from_signals(int exit_code);
 
   void ask() noexcept;  ///< any thread
   bool asked() const noexcept { return asked_.load(); }
-  /// Returns when it has been asked.
+  /// Blocks until ask() has been called.
   void wait() const;
 
  private:

@@ -6,7 +6,7 @@
 namespace backplane::host::cli {
 namespace {
 
-// The optimal string alignment distance, by rows.
+// The optimal string alignment distance, computed row by row.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
@@ -30,7 +30,7 @@ std::string nearest(std::string_view given, const std::vector<std::string>& know
   std::size_t best_distance = std::max<std::size_t>(1, given.size() / 3) + 1;
   for (const std::string& name : known) {
     if (name.size() > 256) continue;
-    // What somebody began to write, or the verb alone, is meant before a name that merely looks like it.
+    // A prefix of a name, or its verb alone, is a better match than a name that only looks similar.
     const bool part = given.size() >= 2 && (name.starts_with(given) || name.ends_with(given));
     const std::size_t d = part ? 1 : distance(given, name);
     if (d < best_distance) {

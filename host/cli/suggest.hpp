@@ -7,11 +7,11 @@
 
 namespace backplane::host::cli {
 
-/// The one of `known` that `given` was probably meant to be; empty if none is near. Nearness counts
-/// letters inserted, left out, changed or swapped with the next: a third of them, at most.
+/// The name in `known` that `given` probably means; empty if none is similar. At most a third of the letters may be
+/// inserted, left out, changed, or swapped with the next letter.
 std::string nearest(std::string_view given, const std::vector<std::string>& known);
 
-/// "did you mean X?", or empty; also empty if `given` is one of them.
+/// "did you mean X?", or empty if no name is similar or `given` is a known name.
 std::string did_you_mean(std::string_view given, const std::vector<std::string>& known);
 
 }  // namespace backplane::host::cli

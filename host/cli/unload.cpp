@@ -11,7 +11,7 @@
 namespace backplane::host::cli {
 namespace {
 
-// "requests" are one request, too.
+// The count with the kind in the singular or plural: "1 request", "2 requests".
 std::string counted_kind(const Value& reason) {
   std::string kind = reason["kind"].text();
   if (reason["count"].number() == 1 && (kind == "requests" || kind == "tokens" || kind == "instances")) kind.pop_back();
@@ -26,13 +26,13 @@ std::string reasons_words(const Value& report) {
   return out;
 }
 
-// Reasons that last as long as the host's process.
+// Reasons that cannot pass before the host's process ends.
 bool lasting(const Value& reason) {
   const std::string& kind = reason["kind"].text();
   return kind == "unload_never" || kind == "unique_symbols" || kind == "no_delete";
 }
 
-// Reasons that pass by themselves, as soon as what runs has ended.
+// Reasons that pass by themselves when running calls end.
 bool of_calls(const Value& reason) {
   const std::string& kind = reason["kind"].text();
   return kind == "requests" || kind == "tokens";
@@ -43,7 +43,8 @@ bool of_calls(const Value& reason) {
 std::string unload_words(const Value& report) {
   const std::string which = cat(report["module"].text(), ", generation ", report["generation"].text());
   if (report["outcome"].text() != "pinned") return cat("unloaded ", which, ": ", report["outcome"].text(), "\n");
-  return cat("withdrawn ", which, ": its names are gone, its object is pinned by\n", reasons_words(report));
+  return cat("withdrawn ", which, ": its names are removed, but its object stays mapped because of\n",
+             reasons_words(report));
 }
 
 std::string replaced_words(const Value& report) {
@@ -51,7 +52,7 @@ std::string replaced_words(const Value& report) {
   const std::string which = cat(report["module"].text(), ", generation ", report["generation"].text(), ": ");
   const std::vector<Value>& reasons = report["reasons"].items();
   const bool calls = std::all_of(reasons.begin(), reasons.end(), of_calls);
-  if (!calls) return cat(which, "replaced, but its object is pinned by\n", reasons_words(report));
+  if (!calls) return cat(which, "replaced, but its object stays mapped because of\n", reasons_words(report));
   std::string all;
   std::uint64_t count = 0;
   for (const Value& reason : reasons) {
@@ -61,8 +62,8 @@ std::string replaced_words(const Value& report) {
                n == 1 ? "" : "s");
     count += n;
   }
-  return cat(which, "still has ", all, " that ", count == 1 ? "has" : "have", " not ended; it goes when ",
-             count == 1 ? "that does" : "those do", "\n");
+  return cat(which, "still has ", all, "; it is unloaded when ", count == 1 ? "that call ends" : "those calls end",
+             "\n");
 }
 
 namespace {
@@ -72,15 +73,15 @@ CommandFailure pinned(const Args& args, const Result& result) {
   const std::vector<Value>& reasons = report["reasons"].items();
   const bool stays = std::any_of(reasons.begin(), reasons.end(), lasting);
   std::string message = result.message(BP_PINNED);
-  if (!args.json) {  // the report has just been shown
-    message =
-        cat("the names of \"", args.name, "\" are withdrawn, but its object is still mapped; the reasons stand above");
+  if (!args.json) {  // stdout already has the report with the reasons
+    message = cat("the names of \"", args.name,
+                  "\" are removed, but its object is still mapped; the report on stdout has the reasons");
   }
   return {exit_error,
           BP_PINNED,
           message,
           {},
-          stays ? "its object stays until the host ends" : "backplane unload tries again"};
+          stays ? "the object stays mapped until the host ends" : "run backplane unload again later"};
 }
 
 int run_unload(const Args& args) {
@@ -104,9 +105,11 @@ int run_unload(const Args& args) {
 
 const Command unload_command = {
     "unload",
-    "take a module out of the running host",
-    R"(Its names go first, calls that run end, then the object is unmapped and that is proved: "gone". If something
-keeps it ("pinned"), the reasons are told, and the names are gone all the same; where the reason can pass, unloading again tries again.
+    "remove a module from the running host",
+    R"(unload removes the module's names, lets running calls end, unmaps the object, and checks the result:
+  gone      the object is unmapped
+  pinned    the names are removed, but the object is still mapped; the report has every reason.
+            If the reason can pass, unload again later.
 
 Examples:
   backplane unload kv
@@ -114,7 +117,7 @@ Examples:
 
 Exit codes: 0 gone; 1 pinned, or no such module; 2 usage; 3 no host answers; 4 timeout.)",
     {
-        {"MODULE", "", "its name, as backplane ls shows it", &Args::name, true},
+        {"MODULE", "", "name of the module; backplane ls lists all modules", &Args::name, true},
         {"--timeout", "MS", "how long running calls may take to end; default 5000", &Args::timeout},
         socket_option,
         json_option,

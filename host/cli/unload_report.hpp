@@ -7,10 +7,10 @@
 
 namespace backplane::host::cli {
 
-/// An unload-report in words: one line, and one for each reason if the module is pinned.
+/// An unload-report as text: one line, and if the module is pinned, one more line for each reason.
 std::string unload_words(const Value& report);
 
-/// The same of the generation that a reload has replaced, whose names the new one has.
+/// The unload-report of a generation that a reload has replaced, as text.
 std::string replaced_words(const Value& report);
 
 }  // namespace backplane::host::cli

@@ -14,7 +14,7 @@ Value Value::read(cbor::View item) {
   } catch (const cbor::Error& error) {
     throw CommandFailure{
         exit_unreachable, BP_PROTOCOL,
-        cat("the host's report is no CBOR: ", error.what(), " at byte ", std::to_string(error.offset))};
+        cat("the host's report is not CBOR: ", error.what(), " at byte ", std::to_string(error.offset))};
   }
 }
 
@@ -24,7 +24,7 @@ Value Value::read(cbor::Reader& reader, std::size_t depth) {
   out.bytes_ = ahead.skip();
   const cbor::Item item = reader.peek();
   if (item.until_end || depth > cbor::max_depth) {
-    reader.skip();  // the host sends neither
+    reader.skip();  // a host sends neither indefinite lengths nor deep nesting
     return out;
   }
   reader.next();

@@ -10,24 +10,24 @@
 
 namespace backplane::host::cli {
 
-/// One of the host's reports, for looking things up by name. What is missing reads as empty text, 0
-/// or an empty list, so that an older host's report can be shown too.
+/// A report of the host, with its members by name. A missing member reads as empty text, 0 or an empty list, so that
+/// reports of older hosts can be shown too.
 class Value {
  public:
-  /// Throws CommandFailure if it is no well-formed CBOR. `item` must outlive the value.
+  /// Throws CommandFailure if `item` is not well-formed CBOR. `item` must outlive the value.
   static Value read(cbor::View item);
 
-  /// The member of a map; an empty value if there is none.
+  /// The member of a map, or an empty value if the map has no such member.
   const Value& operator[](std::string_view key) const;
   /// The elements of an array.
   const std::vector<Value>& items() const noexcept { return items_; }
-  /// Text as it is; numbers and booleans in digits and words.
+  /// A text unchanged, a number in digits, a boolean as "yes" or "no".
   const std::string& text() const noexcept { return text_; }
   std::uint64_t number() const noexcept { return number_; }
-  /// The item itself.
+  /// The encoded item.
   cbor::View bytes() const noexcept { return bytes_; }
   bool truth() const noexcept { return number_ != 0; }
-  /// The texts of an array, with ", " between them.
+  /// The texts of an array, separated by ", ".
   std::string joined() const;
 
  private:

@@ -26,14 +26,14 @@ sigset_t ending_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
-  // The terminal has gone. Under nohup it is ignored and must stay so: a signal that is waited for would come anyway.
+  // SIGHUP means that the terminal is gone. nohup ignores it, but sigwait() would return it even then.
   struct sigaction hangup {};
   if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) sigaddset(&set, SIGHUP);
   return set;
 }
 
 int made(int fd) {
-  if (fd < 0) throw CommandFailure{exit_error, BP_IO, cat("cannot make a descriptor: ", std::strerror(errno))};
+  if (fd < 0) throw CommandFailure{exit_error, BP_IO, cat("cannot open a descriptor: ", std::strerror(errno))};
   return fd;
 }
 
@@ -50,10 +50,6 @@ int remaining_ms(Deadline deadline) {
 
 }  // namespace
 
-Fd::~Fd() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 sigset_t block_ending_signals() {
   const sigset_t set = ending_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
@@ -68,7 +64,7 @@ int Signals::take() {
 }
 
 void Signals::leave_on_next(int code) {
-  // A thread of its own: the command's may be waiting for something that never comes.
+  // Use a new thread, because the command's thread may be blocked forever.
   std::thread([code] {
     const sigset_t set = ending_signals();
     int signal = 0;
@@ -102,9 +98,10 @@ Wake wait(const Signals& signals, const Bell& bell, Deadline deadline, bool watc
   }
 }
 
-int watch_process(std::uint64_t pid) {
+UniqueFd watch_process(std::uint64_t pid) {
   // By number: the header of glibc 2.36 declares pidfd_open() for C only.
-  return pid == 0 || pid > INT_MAX ? -1 : static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0));
+  if (pid == 0 || pid > INT_MAX) return {};
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0)));
 }
 
 bool wait_for_end(int process, Deadline deadline) {

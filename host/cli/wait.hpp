@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a command's one thread waits for what happens elsewhere.
+// How the single thread of a command waits for signals, callbacks and deadlines.
 #pragma once
 
 #include <chrono>
@@ -11,41 +11,30 @@
 #include <optional>
 #include <utility>
 
+#include "support/unique_fd.hpp"
+
 namespace backplane::host::cli {
-
-/// A descriptor that closes itself.
-class Fd {
- public:
-  explicit Fd(int fd = -1) noexcept : fd_(fd) {}
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  ~Fd();
-  int get() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
 
 /// Blocks SIGINT, SIGTERM and, unless it is ignored, SIGHUP in the calling thread, and in those it starts;
 /// returns them.
 sigset_t block_ending_signals();
 
-/// The ending signals as something to wait for. Make one before any thread starts: it blocks them
-/// in the calling thread, and threads inherit that.
+/// A descriptor that receives the ending signals. Create it before any thread starts: it blocks the signals in the
+/// calling thread, and new threads inherit the mask.
 class Signals {
  public:
   Signals();
-  /// The signal that has come, 0 if none.
+  /// The signal that has arrived, or 0.
   int take();
   int fd() const noexcept { return fd_.get(); }
-  /// From now on each of them ends the process at once with `code`.
+  /// From now on, each ending signal ends the process at once with `code`.
   void leave_on_next(int code);
 
  private:
-  Fd fd_;
+  UniqueFd fd_;
 };
 
-/// Rung from any thread, heard by one.
+/// Any thread may ring(). One thread polls fd() and calls silence().
 class Bell {
  public:
   Bell();
@@ -54,10 +43,10 @@ class Bell {
   int fd() const noexcept { return fd_.get(); }
 
  private:
-  Fd fd_;
+  UniqueFd fd_;
 };
 
-/// Things on their way from a callback to the command's thread.
+/// A queue from callbacks on other threads to the command's thread.
 template <class Thing>
 class Inbox {
  public:
@@ -68,7 +57,7 @@ class Inbox {
     }
     bell_.ring();
   }
-  /// All that is there.
+  /// Removes and returns everything in the queue.
   std::deque<Thing> take() {
     bell_.silence();
     const std::lock_guard lock(mutex_);
@@ -86,13 +75,13 @@ using Deadline = std::optional<std::chrono::steady_clock::time_point>;
 
 enum class Wake { signal, bell, output_closed, timeout };
 
-/// Waits for the first of these; output_closed only if `watch_output`: nobody reads stdout any more.
+/// Waits for the first of these. With `watch_output`, also waits for stdout to be closed by its reader.
 Wake wait(const Signals& signals, const Bell& bell, Deadline deadline, bool watch_output = false);
 
-/// A descriptor that tells when the process ends; -1 if it cannot be watched.
-int watch_process(std::uint64_t pid);
+/// A descriptor that tells when the process ends; none if it cannot be watched.
+UniqueFd watch_process(std::uint64_t pid);
 
-/// Whether the process, from watch_process(), ends before the deadline.
+/// Waits for the end of a process from watch_process(). Returns false if the deadline passes first.
 bool wait_for_end(int process, Deadline deadline);
 
 }  // namespace backplane::host::cli

@@ -23,7 +23,7 @@ struct Sum {
   void add(const Method& method) {
     refused += method.refused.load(std::memory_order_relaxed);
     method.stats_list.each([this](const CallStats& stats) {
-      // The end before the beginning: so that what happens meanwhile makes none in flight negative.
+      // Read `ended` before `calls`, so that a call that begins and ends meanwhile cannot make `in_flight` negative.
       ended += stats.ended.load(std::memory_order_acquire);
       calls += stats.calls.load(std::memory_order_relaxed);
       errors += stats.errors.load(std::memory_order_relaxed);
@@ -64,7 +64,7 @@ constexpr std::uint64_t field_count = 8;
 
 }  // namespace
 
-void tally_fields(cbor::Writer& out, const Registry& registry) {
+void call_stats_fields(cbor::Writer& out, const Registry& registry) {
   const double unit = nanos_per_tick();
   std::vector<std::pair<const Method*, Sum>> names;
   std::vector<std::pair<const Module*, Sum>> modules;

@@ -7,8 +7,8 @@
 
 namespace backplane::host {
 
-/// Writes the fields "names" and "by_module" of the status-report in docs/protocol.md: what became of the
-/// calls of each wire name, and of each module's together. Control thread.
-void tally_fields(cbor::Writer& out, const Registry& registry);
+/// Writes the fields "names" and "by_module" of the status-report in docs/protocol.md: the call statistics of each wire
+/// name and of each module. Control thread.
+void call_stats_fields(cbor::Writer& out, const Registry& registry);
 
 }  // namespace backplane::host

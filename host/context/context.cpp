@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Creates, starts, stops, recycles and deletes one context, and forwards the Endpoint functions to its parts.
 #include "context/context.hpp"
 
 #include <algorithm>
@@ -90,7 +92,7 @@ ContextConfig config_of(const bp_context_options& options) {
   if (options.fiber_stack_size != 0) config.loop.fiber_stack_size = options.fiber_stack_size;
   if (options.fiber_limit != 0) config.loop.fiber_limit = static_cast<std::uint64_t>(std::max(options.fiber_limit, 0));
   if (options.spin_us != 0) config.loop.spin = options.spin_us < 0 ? 0 : static_cast<Nanos>(options.spin_us) * 1'000;
-  // With one core, whoever is waited for cannot run meanwhile. Asked once: the answer is read from a file.
+  // On one core, spinning keeps the other thread from running. Ask only once, because the answer comes from a file.
   static const bool one_core = std::thread::hardware_concurrency() == 1;
   if (one_core) config.loop.spin = 0;
   if (options.event_queue_depth != 0) config.event_queue_depth = options.event_queue_depth;
@@ -119,7 +121,7 @@ void Context::set_handle(bp_context handle) {
   loop_.set_context(handle);
 }
 
-// Each runs for as long as the context exists, and sleeps while that rests.
+// Each thread runs until the context is deleted. It sleeps while the context rests.
 void Context::start_threads() {
   if (!event_thread_.joinable()) {
     event_thread_ = std::thread([this] {
@@ -148,7 +150,7 @@ void Context::start() {
   }
 }
 
-// What runs is brought to its end, however long a module's instance takes.
+// Ends everything that has started, even if a module's instance takes long.
 void Context::abandon_start() noexcept {
   constexpr std::chrono::hours as_long_as_it_takes{24};
   const MutexLock lock(stop_mutex_);
@@ -189,8 +191,8 @@ bp_status Context::close() {
   return BP_OK;
 }
 
-// What was accepted may use the first `timeout`; all that follows shares a second one. After a timeout
-// the next call goes on where this one stopped.
+// Open requests may use the first `timeout`. All later stages share a second one. After a timeout, the next call
+// continues at the stage where this one stopped.
 bp_status Context::stop(std::uint32_t timeout_ms) {
   if (on_own_thread()) return BP_REENTRANT;
   const std::chrono::milliseconds timeout(timeout_ms == 0 ? config_.stop_timeout_ms : timeout_ms);
@@ -209,7 +211,7 @@ bp_status Context::stop(std::uint32_t timeout_ms) {
     if (!loop_.end_instances(left())) return BP_TIMEOUT;
     stage_ = Stage::instances_gone;
   }
-  // Only now: as long as the host knows of this context, it waits for it before it unmaps a module.
+  // Leave the host only now. Until then, the host waits for this context before it unmaps a module.
   if (stage_ == Stage::instances_gone) {
     if (!leave_host(left())) return BP_TIMEOUT;
     stage_ = Stage::detached;
@@ -285,20 +287,20 @@ bp_status Context::list(bp_result& result) { return host_.list(result); }
 bp_status Context::status(bp_result& result) { return host_.status(result); }
 
 std::string Context::start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) {
-  return loop_.start_instance(generation, timeout, keep_failed);
+  return loop_.instances().start(generation, timeout, keep_failed);
 }
 
-void Context::retire_instance(Generation& generation) { loop_.retire_instance(generation); }
+void Context::retire_instance(Generation& generation) { loop_.instances().retire(generation); }
 
 void Context::count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) {
-  loop_.count_work(generation, requests, tokens);
+  loop_.instances().count_work(generation, requests, tokens);
 }
 
 bp_status Context::emit(std::string_view name, bp_bytes payload, std::uint32_t flags) {
   return bus_.emit(name, payload, flags);
 }
 
-// On the watchdog thread: the queue of events may be what is stuck.
+// Runs on the watchdog thread, because the event queue itself may be stuck.
 void Context::tell_liveness(const Liveness& liveness) {
   const char* const name = liveness.responding ? "backplane.responding" : "backplane.not_responding";
   const auto payload = liveness_event(name, liveness);
@@ -314,7 +316,7 @@ void Context::events_stuck(bool stuck) try {
   const Liveness liveness{!stuck, "event", bus_.stuck_culprit(), 0};
   host_.watchdog().post(event_watch_, [this, liveness] { tell_liveness(liveness); });
 } catch (const std::bad_alloc&) {
-  // Requests are refused or taken as it says; only the event goes untold.
+  // Only the event is lost. refuse_for_events() has already taken effect.
 }
 
 }  // namespace backplane::host

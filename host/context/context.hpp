@@ -16,7 +16,7 @@ namespace backplane::host {
 
 class Host;
 
-/// What a context is made with, defaults filled in.
+/// The options of a context, with defaults filled in.
 struct ContextConfig {
   LoopOptions loop;
   std::uint32_t event_queue_depth = 1'024;
@@ -28,21 +28,21 @@ ContextConfig config_of(const bp_context_options& options);
 /// A context of this process: a request thread, an event thread, and an instance of every module.
 class Context final : public Endpoint, public InstanceHost {
  public:
-  /// Makes everything, and starts nothing. Throws std::bad_alloc.
+  /// Creates all parts, but starts no thread. Throws std::bad_alloc.
   Context(Host& host, const ContextConfig& config);
-  /// Stopped, or never started. Ends its threads.
+  /// The context must be stopped, or never started. Ends its threads.
   ~Context() override;
 
-  /// Starts the threads, if it has none yet, and the instances. Throws std::system_error or std::bad_alloc,
-  /// and leaves nothing to be stopped then.
+  /// Starts the threads, if they do not run yet, and the instances. Throws std::system_error or std::bad_alloc after
+  /// ending everything it has started.
   void start();
 
-  // Threads and buffers are used again: stopped → rest() → renew() → start().
+  // To reuse threads and buffers: stopped → rest() → renew() → start().
   void rest() noexcept;
   void renew() noexcept;
   const ContextConfig& config() const noexcept { return config_; }
 
-  /// Counts the contexts of the process, for people.
+  /// The number of this context in the process, for reports and logs.
   std::uint64_t id() const noexcept { return id_; }
   RequestLoop& loop() noexcept { return loop_; }
   EventBus& events() noexcept { return bus_; }
@@ -77,19 +77,19 @@ class Context final : public Endpoint, public InstanceHost {
   bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags) override;
 
  private:
-  /// How far stop() has come; a later call goes on from there.
+  /// The progress of stop(). A later call continues here.
   enum class Stage {
     running,
-    drained,         ///< nothing is open
-    instances_gone,  ///< and none is made any more
-    detached,        ///< the host knows of it no more
-    stopped,         ///< its threads have nothing left to do
+    drained,         ///< no request is open
+    instances_gone,  ///< all instances have ended, and none will be created
+    detached,        ///< the host has removed this context from its list
+    stopped,         ///< its threads have no work left
   };
 
   void tell_liveness(const Liveness& liveness);
   void events_stuck(bool stuck);
 
-  /// Leaving the host, as a job of the control thread's if that is busy.
+  /// The job that removes this context from the host. The control thread runs it if it is busy with other jobs.
   struct Leave final : Control::Job {
     explicit Leave(Context& of) : context(of) {}
     void run() override;

@@ -15,12 +15,11 @@
 
 namespace backplane::host {
 
-/// The control thread: loads, unloads and reloads, one operation at a time. What needs no thread of its own is
-/// done by the caller meanwhile, if nothing else is going on.
+/// The control thread. It loads, unloads and reloads modules, one operation at a time. Short work may run on the
+/// caller's thread instead, if no other operation runs (try_here()).
 class Control {
  public:
-  /// Something to run on the control thread. Whoever owns one has it ready before it is needed, so that
-  /// posting it cannot fail.
+  /// Work for the control thread. Its owner allocates it in advance, so that posting it cannot fail.
   struct Job {
     Job() = default;
     Job(const Job&) = delete;
@@ -34,7 +33,7 @@ class Control {
   Control() : thread_([this] { run(); }) {}
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
-  /// What has been posted still runs.
+  /// Runs all posted jobs, then ends the thread.
   ~Control() {
     {
       const MutexLock lock(mutex_);
@@ -44,15 +43,15 @@ class Control {
     thread_.join();
   }
 
-  /// Runs `job` after what was posted before. Any thread, the control thread too.
+  /// Runs `job` after all jobs posted earlier. Any thread, including the control thread.
   void post(Job& job) noexcept {
     const MutexLock lock(mutex_);
     jobs_.push(&job);
     if (!taken_) changed_.notify_one();
   }
 
-  /// Runs `job` on the calling thread, as the control thread would, unless something is running or waiting: then it
-  /// does not, and returns false. Throws what it throws. Not from the control thread.
+  /// Runs `job` on the calling thread, excluding all other jobs. Returns false without running it if a job runs or
+  /// waits. Exceptions of `job` pass through. Not from the control thread.
   template <class F>
   bool try_here(F job) {
     {
@@ -76,8 +75,7 @@ class Control {
     return true;
   }
 
-  /// A function to be called once at most, by any thread, that has `job` run on the control thread, and
-  /// cannot fail.
+  /// Returns a function that posts `job` to the control thread. Any thread may call it, at most once. It cannot fail.
   std::function<void()> prepare(std::function<void()> job) {
     struct Prepared final : Job {
       explicit Prepared(std::function<void()> f) : body(std::move(f)) {}
@@ -86,7 +84,7 @@ class Control {
         body();
       }
       std::function<void()> body;
-      std::shared_ptr<Prepared> self;  // from the post until it has run
+      std::shared_ptr<Prepared> self;  // keeps the job alive from the post until it has run
     };
     return [this, job = std::make_shared<Prepared>(std::move(job))] {
       job->self = job;
@@ -94,7 +92,7 @@ class Control {
     };
   }
 
-  /// Runs `job`, which gives a value, on the control thread and waits for it; throws what it throws. Not from
+  /// Runs `job` on the control thread, waits for it, and returns its value. Exceptions of `job` pass through. Not from
   /// the control thread.
   template <class F>
   auto run_now(F job) -> decltype(job()) {
@@ -106,7 +104,7 @@ class Control {
         } catch (...) {
           error = std::current_exception();
         }
-        // Under the lock to the end: the caller goes on, and this with it, as soon as it sees `done`.
+        // Notify under the lock: when the caller sees `done`, it destroys this object.
         const MutexLock lock(mutex);
         done = true;
         changed.notify_all();
@@ -128,7 +126,7 @@ class Control {
     return std::move(*now.value);
   }
 
-  /// Whether the calling thread is in the midst of a job.
+  /// Whether the calling thread runs a job.
   bool on_thread() const noexcept { return std::this_thread::get_id() == runner_.load(std::memory_order_relaxed); }
 
  private:
@@ -159,9 +157,9 @@ class Control {
   Mutex mutex_;
   Condition changed_;
   Fifo<Job> jobs_ BP_GUARDED_BY(mutex_);
-  bool taken_ BP_GUARDED_BY(mutex_) = false;  // a job runs, here or on another thread
+  bool taken_ BP_GUARDED_BY(mutex_) = false;  // a job runs, on the control thread or on a caller of try_here()
   bool stop_ BP_GUARDED_BY(mutex_) = false;
-  std::atomic<std::thread::id> runner_{};  // whose thread it runs on; of meaning to that thread alone
+  std::atomic<std::thread::id> runner_{};  // the thread that runs a job; only that thread may rely on the value
   std::thread thread_;
 };
 

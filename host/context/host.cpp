@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The host of the process: options, temporary directories, resting contexts, module operations, data directories,
+// status.
 #include "context/host.hpp"
 
 #include <sys/stat.h>
@@ -14,6 +17,7 @@
 #include "context/context.hpp"
 #include "context/status_report.hpp"
 #include "extensions/module_api.hpp"
+#include "modules/manifest.hpp"
 #include "modules/reports.hpp"
 #include "support/log.hpp"
 #include "support/names.hpp"
@@ -29,14 +33,14 @@ namespace fs = std::filesystem;
 constexpr std::uint32_t default_unload_timeout_ms = 5'000;
 constexpr std::size_t max_workers = 256;
 
-// Destroyed contexts that rest with their threads and buffers for the next to be made.
+// How many destroyed contexts keep their threads and buffers for reuse.
 constexpr std::size_t most_resting = 32;
 
 Mutex the_mutex;
 Host* the_host BP_GUARDED_BY(the_mutex) = nullptr;  // never deleted, because its threads may outlive main()
-HostOptions the_options BP_GUARDED_BY(the_mutex);   // until the host is there
+HostOptions the_options BP_GUARDED_BY(the_mutex);   // used when the host is created
 
-// Directories of this process that go with it. A forked child must not take them along.
+// Directories that this process removes at its exit. A forked child must not remove them.
 struct TemporaryDirs {
   ~TemporaryDirs() {
     if (::getpid() != owner) return;
@@ -45,7 +49,7 @@ struct TemporaryDirs {
   }
   void add(const fs::path& path) {
     const MutexLock lock(the_mutex);
-    owner = ::getpid();  // which may be a child that was forked before it had a host
+    owner = ::getpid();  // may be a child that was forked before the host existed
     paths.push_back(path);
   }
   pid_t owner BP_GUARDED_BY(the_mutex) = 0;
@@ -57,15 +61,17 @@ std::string check_config(bp_bytes config) {
   if (config.size == 0) return {};
   try {
     cbor::check_well_formed(view(config));
-    if (cbor::Reader(view(config)).next().type != cbor::Type::map) return "the module's configuration is no CBOR map";
+    if (cbor::Reader(view(config)).next().type != cbor::Type::map) {
+      return "the module's configuration is not a CBOR map";
+    }
   } catch (const cbor::Error& error) {
-    return "the module's configuration is no CBOR: " + std::string(error.what()) + " (at byte " +
+    return "the module's configuration is not CBOR: " + std::string(error.what()) + " (at byte " +
            std::to_string(error.offset) + ")";
   }
   return {};
 }
 
-// What a module operation answers when it fails.
+// Runs a module operation, and turns exceptions into a result.
 template <class F>
 bp_status guarded(bp_result& result, F operation) noexcept {
   try {
@@ -73,7 +79,7 @@ bp_status guarded(bp_result& result, F operation) noexcept {
   } catch (const Failure& failure) {
     return set_result(&result, failure);
   } catch (const std::bad_alloc&) {
-    return set_result(&result, BP_OUT_OF_MEMORY, "no memory for the operation");
+    return set_result(&result, BP_OUT_OF_MEMORY, "out of memory");
   } catch (const std::exception& error) {
     return set_result(&result, BP_ERROR, error.what());
   }
@@ -90,7 +96,7 @@ Host& Host::get() {
 bp_status Host::configure(const bp_host_options& options, std::string& why) {
   const MutexLock lock(the_mutex);
   if (the_host != nullptr) {
-    why = "the host of this process runs already; configure it before the first context is made";
+    why = "the host of this process already runs; configure it before the first context is created";
     return BP_NOT_SUPPORTED;
   }
   if (options.worker_threads > max_workers) {
@@ -114,7 +120,8 @@ bp_status Host::configure(const bp_host_options& options, std::string& why) {
     fs::create_directories(chosen.data_dir, error);
     if (error || !fs::is_directory(chosen.data_dir)) {
       why = "the data directory " + chosen.data_dir.string() +
-            " cannot be had: " + (error ? error.message() : std::string("it is no directory"));
+            " cannot be created: " + (error ? error.message() : std::string("it is not a directory")) +
+            "; set data_dir to a directory that this host may write to";
       return BP_IO;
     }
   }
@@ -130,20 +137,30 @@ Host::Host(HostOptions options)
       loader_(
           registry_, module_api(), [this] { return sites(); },
           [this](std::function<void()> job) { return control_.prepare(std::move(job)); },
-          [](const fs::path& made) { temporary_dirs.add(made); }) {
+          [](const fs::path& made) { temporary_dirs.add(made); },
+          [this](const std::string& module) { return module_data_dir(module); }) {
   loader_.allow(options_.module_dirs);
   resting_.reserve(most_resting);
 }
 
+std::string Host::problem_of(const Manifest& manifest) {
+  try {
+    check_needs(manifest, module_api().extension);
+    return {};
+  } catch (Failure& failure) {
+    return std::move(failure.message);
+  }
+}
+
 bool Host::on_own_thread() const noexcept {
-  return RequestLoop::on_any_thread() || EventBus::on_any_thread() || watchdog_.on_thread() || control_.on_thread();
+  return RequestThread::runs_handlers() || EventBus::on_any_thread() || watchdog_.on_thread() || control_.on_thread();
 }
 
 std::vector<InstanceHost*> Host::sites() const { return {contexts_.begin(), contexts_.end()}; }
 
 void Host::attach(Context& context) {
   const auto add = [&] {
-    contexts_.push_back(&context);  // first: while there are instances in it, no module may go without asking it
+    contexts_.push_back(&context);  // do this first: the end of a generation must ask every context with instances
     loader_.populate(context);
     return true;
   };
@@ -165,7 +182,7 @@ std::unique_ptr<Context> Host::resting(const ContextConfig& config) {
 void Host::keep(std::unique_ptr<Context> context) noexcept {
   context->rest();
   const MutexLock lock(resting_mutex_);
-  // The oldest goes, so that contexts of other options do not take all the places for ever.
+  // Replace the oldest, so that contexts with unused options do not fill the list forever.
   if (resting_.size() == most_resting) {
     context.swap(resting_.front());
     std::rotate(resting_.begin(), resting_.begin() + 1, resting_.end());
@@ -174,7 +191,7 @@ void Host::keep(std::unique_ptr<Context> context) noexcept {
   }
 }
 
-// What a refusal leaves to end is waited for, on the caller's thread, so that nothing is left behind.
+// After a refusal, waits on the caller's thread until the created instances have ended, so that nothing is left behind.
 template <class F>
 auto Host::run_load(F load) -> decltype(load()) {
   try {
@@ -214,14 +231,14 @@ bp_status Host::unload(std::string_view name, std::uint32_t timeout_ms, bp_resul
     Loader::Ending ending = control_.run_now([&] { return loader_.begin_unload(name); });
     std::vector<std::uint8_t> report;
     if (report_ending(ending, timeout_ms, report)) return set_result(&result, BP_OK, report);
-    // A thread that rests may have touched a thread_local of the module's, which keeps the object.
+    // The object may be kept by a thread of a resting context that has used a thread_local of the module.
     if (ending.retirement->finished() && forget_resting()) {
       ending = control_.run_now([&] { return loader_.begin_unload(name); });
       if (report_ending(ending, timeout_ms, report)) return set_result(&result, BP_OK, report);
     }
     return set_result(&result, BP_PINNED, {},
-                      "the names of module \"" + ending.module +
-                          "\" are withdrawn, but its object is still mapped; the reasons are in the detail",
+                      "the names of the module \"" + ending.module +
+                          "\" are removed, but its object is still mapped; the detail has the reasons",
                       report);
   });
 }
@@ -244,7 +261,7 @@ bp_status Host::reload(std::string_view name, const bp_load_options* options, st
   });
 }
 
-// Waits for the end on the caller's thread, so that other operations can go on meanwhile.
+// Waits for the end on the caller's thread, so that the control thread can run other operations.
 bool Host::report_ending(const Loader::Ending& ending, std::uint32_t timeout_ms, std::vector<std::uint8_t>& report) {
   const std::chrono::milliseconds timeout(timeout_ms == 0 ? default_unload_timeout_ms : timeout_ms);
   ending.retirement->wait(timeout);
@@ -259,7 +276,7 @@ std::string Host::module_data_dir(const std::string& module) {
   const MutexLock lock(data_dir_mutex_);
   const auto refuse = [](const fs::path& path, const std::string& why) {
     throw Failure{BP_IO, "the data directory " + path.string() + " cannot be used: " + why +
-                             "; give the host one it may write (data_dir, --data-dir)"};
+                             "; give the host a directory that it may write to (data_dir, --data-dir)"};
   };
   if (data_dir_.empty()) {
     std::error_code error;
@@ -274,7 +291,7 @@ std::string Host::module_data_dir(const std::string& module) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) refuse(path, std::generic_category().message(errno));
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) refuse(path, std::generic_category().message(errno));
-  if (!S_ISDIR(status.st_mode)) refuse(path, "it is no directory");
+  if (!S_ISDIR(status.st_mode)) refuse(path, "it is not a directory");
   if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0) refuse(path, std::generic_category().message(errno));
   return path.string();
 }

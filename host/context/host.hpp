@@ -25,53 +25,55 @@ struct ContextConfig;
 
 struct HostOptions {
   std::size_t worker_threads = 4;
-  std::filesystem::path data_dir;  ///< empty: a temporary one
+  std::filesystem::path data_dir;  ///< empty: a temporary directory
   std::vector<std::filesystem::path> module_dirs;
   WatchdogOptions watchdog;
 };
 
-/// What all contexts of this process share: modules, workers, watchdog, control thread. Made when first
-/// needed, and there until the process ends.
+/// The parts that all contexts of this process share: modules, workers, watchdog, control thread. It is created on
+/// first use and exists until the process ends.
 class Host {
  public:
-  /// The one host, made with what configure() said.
+  /// The host of this process. The first call creates it with the options of configure().
   static Host& get();
-  /// BP_NOT_SUPPORTED if the host is there already; the other outcomes are bp_host_configure's.
+  /// Implements bp_host_configure. BP_NOT_SUPPORTED if the host already exists.
   static bp_status configure(const bp_host_options& options, std::string& why);
+
+  /// Why this host would refuse a module of that manifest; empty if it would not. Needs no host.
+  static std::string problem_of(const Manifest& manifest);
 
   Registry& registry() noexcept { return registry_; }
   Workers& workers() noexcept { return workers_; }
   Watchdog& watchdog() noexcept { return watchdog_; }
-  /// Whether the calling thread is any of the host's, or of a context's: nothing may wait for them there.
+  /// Whether the calling thread belongs to the host or to a context. Such a thread must not wait for the host.
   bool on_own_thread() const noexcept;
 
-  /// From now on the context has an instance of every module. Throws std::bad_alloc; some instances may be
-  /// there then, and it is to end them and to leave, as otherwise. Not from a thread of the host.
+  /// Adds the context, and creates an instance of every module in it. Throws std::bad_alloc; some instances may then
+  /// exist, and the context must end them and detach as usual. Not from a thread of the host.
   void attach(Context& context);
   Control& control() noexcept { return control_; }
-  /// The context is left out of what happens from now on. In a job of control().
+  /// Removes the context. Only in a job of control().
   void detach(Context& context) noexcept;
 
-  /// A context that rests, to be renewed; null if there is none of that configuration. Any thread.
+  /// Takes a resting context with this configuration, for renew(); null if there is none. Any thread.
   std::unique_ptr<Context> resting(const ContextConfig& config);
-  /// Lets a stopped context rest. Any thread.
+  /// Keeps a stopped context for reuse. Any thread.
   void keep(std::unique_ptr<Context> context) noexcept;
-  /// Frees those that rest; whether there were any. Any thread.
+  /// Deletes all resting contexts. Returns whether there were any. Any thread.
   bool forget_resting();
 
-  // Module operations, as Endpoint has them. Not from a thread of the host.
+  // Module operations; see Endpoint. Not from a thread of the host.
   bp_status load(const bp_load_options& options, bp_result& result);
   bp_status unload(std::string_view name, std::uint32_t timeout_ms, bp_result& result);
   bp_status reload(std::string_view name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result);
   bp_status list(bp_result& result);
   bp_status status(bp_result& result);
 
-  /// A directory of the module's own. Throws Failure (BP_IO).
-  std::string module_data_dir(const std::string& module);
-
  private:
   explicit Host(HostOptions options);
 
+  /// A directory of the module's own. Throws Failure (BP_IO). Any thread.
+  std::string module_data_dir(const std::string& module);
   bool report_ending(const Loader::Ending& ending, std::uint32_t timeout_ms, std::vector<std::uint8_t>& report);
   template <class F>
   auto run_load(F load) -> decltype(load());
@@ -85,9 +87,9 @@ class Host {
   Registry registry_;
   Workers workers_;
   Watchdog watchdog_;
-  std::vector<Context*> contexts_;  // of whoever has his turn at control_
+  std::vector<Context*> contexts_;  // only jobs of control_ use it
   Mutex resting_mutex_;
-  std::vector<std::unique_ptr<Context>> resting_ BP_GUARDED_BY(resting_mutex_);  // the longest resting first
+  std::vector<std::unique_ptr<Context>> resting_ BP_GUARDED_BY(resting_mutex_);  // oldest first
   Control control_;
   Loader loader_;
 };

@@ -7,7 +7,7 @@ namespace backplane::host {
 
 class Host;
 
-/// What bp_host_context() leads to: modules, the status and static calls, without a context.
+/// The endpoint of bp_host_context(): module operations, the status and static calls, without a context.
 class HostEndpoint final : public Endpoint {
  public:
   explicit HostEndpoint(Host& host) noexcept : host_(host) {}

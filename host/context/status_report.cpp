@@ -10,6 +10,7 @@
 #include "context/call_stats_report.hpp"
 #include "context/context.hpp"
 #include "fiber/stack_chunk.hpp"
+#include "request/reply_api.hpp"
 #include "support/report.hpp"
 #include "support/version.hpp"
 
@@ -76,7 +77,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   field(out, "queued", host.workers.queued);
   field(out, "running", host.workers.running);
   field(out, "resting", host.resting);
-  field(out, "stale_answers", RequestLoop::stale_answers());
+  field(out, "stale_answers", reply_api::stale_answers());
   out.text("stacks");
   const std::vector<StackUse> stacks = stack_use();
   out.array(stacks.size());
@@ -84,7 +85,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   out.text("contexts");
   out.array(contexts.size());
   for (Context* const context : contexts) write(out, *context);
-  tally_fields(out, registry);
+  call_stats_fields(out, registry);
   return bytes;
 }
 

@@ -15,7 +15,7 @@ struct HostStatus {
   std::uint64_t uptime_ms;
   std::uint64_t modules;
   Workers::Load workers;
-  std::size_t resting;  ///< destroyed contexts whose threads and buffers wait for the next
+  std::size_t resting;  ///< destroyed contexts that keep their threads and buffers for reuse
 };
 
 /// The status-report of docs/protocol.md. Control thread.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls, events, host functions.
+// The C functions for calls, events, host functions and pollers.
 #include <backplane/backplane.h>
 
 #include "embed/guard.hpp"
-#include "embed/sync_call.hpp"
+#include "endpoint/reply_waiter.hpp"
 #include "support/sized.hpp"
 #include "support/views.hpp"
 
@@ -21,15 +21,15 @@ bp_status bp_submit(bp_context ctx, const bp_submission* submission, bp_request*
 }
 
 bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out) {
-  SyncCall call(out);
+  ReplyWaiter waiter(out);
   bp_submission submission{};
   submission.struct_size = sizeof submission;
   submission.flags = BP_SUBMIT_NO_STALE;
   submission.name = name;
   submission.payload = payload;
   submission.timeout_ms = timeout_ms;
-  submission.on_reply = SyncCall::on_reply;
-  submission.user = &call;
+  submission.on_reply = ReplyWaiter::on_reply;
+  submission.user = &waiter;
   const bp_status submitted = with_endpoint(ctx, out, [&](Endpoint& endpoint) {
     if (is_null(name) || is_null(payload)) return set_result(out, BP_INVALID_ARGUMENT, null_view);
     const bp_status status = endpoint.submit(submission, nullptr);
@@ -37,7 +37,7 @@ bp_status bp_call_sync(bp_context ctx, bp_str name, bp_bytes payload, uint64_t t
   });
   if (submitted != BP_OK) return submitted;
   // Outside the border: a destroy of the context must not wait for this call, but the other way round.
-  return call.wait();
+  return waiter.spin_and_sleep();
 }
 
 bp_status bp_cancel(bp_context ctx, bp_request request) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Create, connect, close, stop, destroy.
+// The C functions that create, connect, close, stop and destroy contexts.
 #include <backplane/backplane.h>
 
 #include <memory>
@@ -27,7 +27,7 @@ namespace {
 constexpr const char* wrong_size = "options->struct_size is 0; set it to the size of the struct";
 constexpr std::uint32_t least_stack = 16'384;
 constexpr std::uint32_t most_stack = 1u << 30;
-constexpr std::uint32_t most_queue = 1u << 23;  // half of the tokens there are, for one context
+constexpr std::uint32_t most_queue = 1u << 23;  // half of all tokens of the process
 
 std::string wrong_option(const bp_context_options& options) {
   const std::uint32_t stack = options.fiber_stack_size;
@@ -41,13 +41,13 @@ std::string wrong_option(const bp_context_options& options) {
   return {};
 }
 
-// A handle that leads nowhere, until it is published.
+// A reserved handle. It has no endpoint until publish().
 class Reserved {
  public:
   Reserved() : handle_(context_table().reserve()) {
     if (handle_.id != 0) return;
-    throw Failure{BP_OUT_OF_MEMORY,
-                  "the process has " + std::to_string(ContextTable::capacity) + " contexts, which is the limit"};
+    throw Failure{BP_OUT_OF_MEMORY, "this process has " + std::to_string(ContextTable::capacity) +
+                                        " contexts, which is the limit; destroy one first"};
   }
   Reserved(const Reserved&) = delete;
   Reserved& operator=(const Reserved&) = delete;
@@ -65,13 +65,13 @@ class Reserved {
 };
 
 bp_status give_io(bp_result* why, const char* what) noexcept try {
-  return set_result(why, BP_IO, std::string("a context cannot be made: ") + what);
+  return set_result(why, BP_IO, std::string("cannot create a context: ") + what);
 } catch (const std::bad_alloc&) {
-  return set_result(why, BP_IO, "a context cannot be made: a thread or a descriptor cannot be had");
+  return set_result(why, BP_IO, "cannot create a context: no thread or descriptor is available");
 }
 
-// Runs `make`, which gives an endpoint for the handle, ready to be called, or says why not. What it needs
-// comes before what it starts: nothing is undone that has not been begun.
+// Publishes the endpoint that `make` returns, which must be ready for calls. `make` throws if it cannot create one. The
+// handle is reserved first, so that nothing can fail after `make` has started threads.
 template <class Make>
 bp_status add(bp_context* out, bp_result* why, Make make) noexcept {
   ForkGuard use;
@@ -85,7 +85,7 @@ bp_status add(bp_context* out, bp_result* why, Make make) noexcept {
   } catch (const Failure& failure) {
     return set_result(why, failure);
   } catch (const std::bad_alloc&) {
-    return set_result(why, BP_OUT_OF_MEMORY, "no memory for a context");
+    return set_result(why, BP_OUT_OF_MEMORY, "out of memory for a context");
   } catch (const std::exception& error) {
     return give_io(why, error.what());
   }
@@ -97,7 +97,7 @@ Host& host_of(ForkGuard& use) {
   return host;
 }
 
-// One that rests, if its configuration is the same; else a new one.
+// A resting context with the same configuration, or a new one. Started.
 std::unique_ptr<Endpoint> started_context(Host& host, const ContextConfig& config, bp_context handle) {
   std::unique_ptr<Context> context = host.resting(config);
   const bool rested = context != nullptr;
@@ -116,10 +116,11 @@ std::unique_ptr<Endpoint> started_context(Host& host, const ContextConfig& confi
   return context;
 }
 
-// A handler or a listener does not return: the endpoint is freed when it does.
+// A handler or a listener does not return. Frees the endpoint when it has returned.
 void quarantine(bp_context ctx, Endpoint& endpoint) {
   log::warn("host",
-            "a context does not stop, because a handler or a listener does not return; it is freed when it does");
+            "a context cannot stop, because a handler or a listener has not returned; the context will be freed when "
+            "that has returned");
   std::thread([ctx, &endpoint] {
     constexpr std::uint32_t round_ms = 60'000;
     while (endpoint.stop(round_ms) != BP_OK) {
@@ -135,7 +136,7 @@ extern "C" {
 bp_context bp_host_context(void) {
   static constinit Mutex mutex;
   static constinit bp_context handle BP_GUARDED_BY(mutex){0};
-  const ForkGuard during;  // before the mutex
+  const ForkGuard during;  // must be counted before the mutex is locked
   if (!during) return {0};
   const MutexLock lock(mutex);
   if (handle.id != 0) return handle;
@@ -151,7 +152,9 @@ bp_status bp_context_create(const bp_context_options* options, bp_context* out, 
   const auto make = [&](bp_context handle, ForkGuard& use) {
     if (std::string wrong = wrong_option(chosen); !wrong.empty()) throw Failure{BP_INVALID_ARGUMENT, std::move(wrong)};
     Host& host = host_of(use);
-    if (host.on_own_thread()) throw Failure{BP_REENTRANT, "a context cannot be made on a thread of the host's"};
+    if (host.on_own_thread()) {
+      throw Failure{BP_REENTRANT, "a context cannot be created on a thread of the host; use another thread"};
+    }
     return started_context(host, config_of(chosen), handle);
   };
   return add(out, why, make);
@@ -185,7 +188,7 @@ bp_status bp_context_destroy(bp_context ctx) {
   const bp_status stopped = bp_context_stop(ctx, 0);
   if (stopped == BP_INVALID_HANDLE || stopped == BP_REENTRANT || stopped == BP_NOT_SUPPORTED) return stopped;
   Endpoint* const endpoint = context_table().retire(ctx);
-  if (endpoint == nullptr) return BP_INVALID_HANDLE;  // another thread was faster
+  if (endpoint == nullptr) return BP_INVALID_HANDLE;  // another thread has destroyed it first
   if (stopped == BP_OK) {
     context_table().reap(ctx);
     return BP_OK;
@@ -193,7 +196,7 @@ bp_status bp_context_destroy(bp_context ctx) {
   try {
     quarantine(ctx, *endpoint);
   } catch (const std::system_error&) {
-    // No thread to wait for it: it is left to the end of the process.
+    // No thread can wait for the endpoint, so it stays until the process ends.
   }
   return stopped;
 }

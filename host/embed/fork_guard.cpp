@@ -10,21 +10,20 @@
 namespace backplane::host {
 namespace {
 
-// seq_cst, and counted before the locks of the use are taken: a child that finds one of them held finds the
-// use, too.
+// Counted (seq_cst) before any lock is taken: if a child finds one of these locks held, it also finds the count.
 std::atomic<int> uses{0};
 std::atomic<bool> used_for_good{false};
 
 std::atomic<bool> forked{false};
 
-// In the child, on its only thread, before fork() returns there.
+// The atfork handler. Runs in the child, on its only thread, before fork() returns.
 void forget() noexcept {
   if (uses.load() == 0 && !used_for_good.load()) return;
   forked.store(true);
   context_table().forget_all();
 }
 
-// When the library is loaded: no other thread can be within it yet, so no fork is missed.
+// Registered when the library is loaded. No other thread can be inside the library yet, so no fork is missed.
 [[maybe_unused]] const int registered = ::pthread_atfork(nullptr, nullptr, forget);
 
 }  // namespace

@@ -11,10 +11,10 @@
 
 namespace backplane::host {
 
-/// What is_null() views are refused with.
-inline constexpr const char* null_view = "a view has a size, but points nowhere";
+/// The error text for is_null() views.
+inline constexpr const char* null_view = "a text or payload has a size, but its data pointer is null";
 
-/// The border of the C functions: finds the endpoint, and lets no exception through.
+/// Runs the body of a C function: finds the endpoint of the handle, and turns exceptions into statuses.
 template <class F>
 bp_status with_endpoint(bp_context ctx, F call) noexcept {
   const ContextTable::Pin pin(context_table(), ctx);
@@ -28,20 +28,20 @@ bp_status with_endpoint(bp_context ctx, F call) noexcept {
   }
 }
 
-/// The same for a function whose failure has words.
+/// The same for a C function that returns a message in a bp_result.
 template <class F>
 bp_status with_endpoint(bp_context ctx, bp_result* result, F call) noexcept {
   if (result == nullptr) return BP_INVALID_ARGUMENT;
   const ContextTable::Pin pin(context_table(), ctx);
-  if (!pin) return set_result(result, BP_INVALID_HANDLE, "the context handle is zero, stale or not a context's");
+  if (!pin) return set_result(result, BP_INVALID_HANDLE, "the context handle is zero, stale, or not a context handle");
   try {
     if (pin->on_own_thread()) {
       return set_result(result, BP_REENTRANT,
-                        "a blocking call on one of the context's own threads; use another thread");
+                        "this call blocks, so it is refused on a thread of the host; use another thread");
     }
     return call(*pin);
   } catch (const std::bad_alloc&) {
-    return set_result(result, BP_OUT_OF_MEMORY, "no memory for the operation");
+    return set_result(result, BP_OUT_OF_MEMORY, "out of memory");
   } catch (const std::exception& error) {
     return set_result(result, BP_ERROR, error.what());
   }

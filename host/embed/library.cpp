@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The parts of backplane.h that need no context.
+// The C functions of backplane.h that need no context.
 #include <backplane/backplane.h>
 
 #include <string>
 
 #include "context/host.hpp"
 #include "embed/fork_guard.hpp"
-#include "extensions/module_api.hpp"
 #include "modules/file.hpp"
 #include "modules/manifest.hpp"
 #include "reply/buffer.hpp"
@@ -20,7 +19,7 @@ using namespace backplane::host;
 
 namespace {
 
-// "UNKNOWN_NAME", as the list of status codes has it, becomes "unknown_name".
+// Converts a name of the status list, for example "UNKNOWN_NAME", to "unknown_name" at compile time.
 template <std::size_t size>
 struct Literal {
   constexpr explicit(false) Literal(const char (&upper)[size]) {
@@ -61,7 +60,7 @@ const char* bp_status_text(bp_status status) {
     BP_STATUS_LIST(BP_STATUS_CASE)
 #undef BP_STATUS_CASE
     default:
-      return status >= BP_STATUS_MODULE_FIRST ? "an error of the module's own" : "an unknown status";
+      return status >= BP_STATUS_MODULE_FIRST ? "an error that the module defines" : "an unknown status";
   }
 }
 
@@ -77,7 +76,7 @@ bp_status bp_host_configure(const bp_host_options* options, bp_result* why) {
     const bp_status status = Host::configure(widened(*options), message);
     return set_result(why, status, message);
   } catch (const std::bad_alloc&) {
-    return set_result(why, BP_OUT_OF_MEMORY, "no memory for the options");
+    return set_result(why, BP_OUT_OF_MEMORY, "out of memory for the options");
   } catch (const std::exception& error) {
     return set_result(why, BP_IO, error.what());
   }
@@ -93,13 +92,7 @@ bp_status bp_module_inspect(const char* path, bp_result* result) {
   if (path == nullptr || result == nullptr) return BP_INVALID_ARGUMENT;
   try {
     const Manifest manifest = read_manifest(read_any_file(path));
-    std::string problem;
-    try {
-      check_needs(manifest, module_api().extension);
-    } catch (const Failure& failure) {
-      problem = failure.message;
-    }
-    return set_result(result, BP_OK, report(manifest, path, problem));
+    return set_result(result, BP_OK, report(manifest, path, Host::problem_of(manifest)));
   } catch (const Failure& failure) {
     return set_result(result, failure.status, std::string(path) + ": " + failure.message);
   } catch (const std::exception& error) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Modules, and the host as a whole.
+// The C functions for modules, and for the host as a whole.
 #include <backplane/backplane.h>
 
 #include <string>
@@ -13,8 +13,8 @@ using namespace backplane::host;
 
 namespace {
 
-constexpr const char* wrong_size = "options->struct_size is not sizeof(bp_load_options)";
-constexpr const char* unknown_flags = "options->flags has a bit that this version does not know; set it to 0";
+constexpr const char* wrong_size = "options->struct_size is too small; set it to sizeof(bp_load_options)";
+constexpr const char* unknown_flags = "options->flags has a bit that this version does not know; set flags to 0";
 
 }  // namespace
 
@@ -24,7 +24,8 @@ bp_status bp_module_load(bp_context ctx, const bp_load_options* options, bp_resu
   return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
     if (!covers_core(options) || options->path == nullptr) {
       return set_result(result, BP_INVALID_ARGUMENT,
-                        "options or options->path is null, or options->struct_size is not sizeof(bp_load_options)");
+                        "options or options->path is null, or options->struct_size is too small; expected a path, and "
+                        "struct_size set to sizeof(bp_load_options)");
     }
     const bp_load_options chosen = widened(*options);
     if (is_null(chosen.config)) return set_result(result, BP_INVALID_ARGUMENT, null_view);

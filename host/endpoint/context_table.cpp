@@ -10,7 +10,7 @@
 
 namespace backplane::host {
 
-// There before any code runs, without memory that might not be had, and still there while the process exits.
+// Constant-initialised and trivially destructible: it exists before any code runs, and while the process exits.
 constinit ContextTable context_table_detail::all;
 static_assert(std::is_trivially_destructible_v<ContextTable>);
 
@@ -64,7 +64,7 @@ void ContextTable::reap(bp_context handle) noexcept {
     return sum != 0;
   };
   heavy_fence();
-  // Those inside are about to leave: the endpoint is stopped, and its calls return.
+  // Calls inside the endpoint return soon, because it is stopped.
   while (pinned() || is_pinned(&slot)) std::this_thread::sleep_for(std::chrono::microseconds(50));
   std::unique_ptr<Endpoint> stopped = std::move(slot.owned);
   Endpoint& endpoint = *stopped;
@@ -73,7 +73,7 @@ void ContextTable::reap(bp_context handle) noexcept {
   give_back(slot);
 }
 
-// ContextTable are not looked for under the mutex: the thread that held it has not come along.
+// Does not lock mutex_: the thread that held it may not exist in the child.
 void ContextTable::forget_all() noexcept {
   for (const std::atomic<Slot*>& each : slots_) {
     Slot* const slot = each.load(std::memory_order_acquire);

@@ -16,22 +16,21 @@
 
 namespace backplane::host {
 
-/// The contexts that handles lead to. A handle is | mark 16 | generation 32 | index 16 |; context_table are used
-/// again, generations are not, so a stale handle leads nowhere.
+/// The table from bp_context handles to endpoints. A handle is | mark 16 | generation 32 | index 16 |. Slots are
+/// reused, generations are not, so a stale handle has no endpoint.
 ///
-/// A call pins its slot: it notes it in its thread's record, then looks whether the handle is still good.
-/// Destroying makes the handle bad, then waits until nothing is pinned. There is a light fence between the
-/// two steps of the one and a heavy fence between those of the other: either the call sees that the handle
-/// is bad, or the destroyer sees the pin. A call inside of another, and one of a thread without a record,
-/// adds to a count of the slot instead; these are in shards.
+/// A call pins its slot: it stores the slot in its thread's record, then checks the handle. Destroying first
+/// invalidates the handle, then waits until the slot is not pinned. The call has a light fence between its two steps,
+/// destroying a heavy fence. So either the call sees the invalid handle, or destroying sees the pin. A nested call, and
+/// a call on a thread without a record, increments a sharded count of the slot instead.
 class ContextTable {
   struct alignas(64) Count {
     std::atomic<std::int64_t> pins{0};
   };
   struct Slot {
-    std::atomic<std::uint64_t> handle{0};  // the one that leads here now, else 0
+    std::atomic<std::uint64_t> handle{0};  // the valid handle of this slot, or 0
     std::atomic<Endpoint*> endpoint{nullptr};
-    std::unique_ptr<Endpoint> owned;  // guarded by ContextTable::mutex_; once retired, the retirer's
+    std::unique_ptr<Endpoint> owned;  // guarded by ContextTable::mutex_; after retire(), only reap() uses it
     std::uint32_t generation = 0;     // guarded by ContextTable::mutex_
     std::uint32_t index = 0;
     Slot* next_free = nullptr;  // guarded by ContextTable::mutex_
@@ -41,18 +40,18 @@ class ContextTable {
  public:
   static constexpr std::size_t capacity = 1u << 16;
 
-  /// A handle that leads nowhere yet; zero if there are too many contexts. Throws std::bad_alloc.
+  /// A handle without an endpoint; zero if the table is full. Throws std::bad_alloc.
   bp_context reserve();
-  /// From now on the handle leads to `endpoint`, which the slot owns.
+  /// Gives the handle its endpoint. The slot owns it.
   void publish(bp_context handle, std::unique_ptr<Endpoint> endpoint) noexcept;
-  /// Gives back a handle that was reserved only.
+  /// Returns a reserved handle that was not published.
   void release(bp_context handle) noexcept;
-  /// Makes the handle stale; its endpoint, which now is the caller's to stop and to reap(). Null if it
-  /// is stale already.
+  /// Makes the handle stale and returns its endpoint. The caller must stop it and call reap(). Null if the handle is
+  /// already stale.
   Endpoint* retire(bp_context handle);
-  /// Waits until no call is in the endpoint of a retired handle, and frees it. Not from within a call.
+  /// Waits until no call is inside the endpoint of a retired handle, and frees the endpoint. Not from within a call.
   void reap(bp_context handle) noexcept;
-  /// In a forked child: makes every handle stale. Waits for nobody, and leaves the endpoints as they are.
+  /// In a forked child: makes every handle stale. Takes no lock, does not wait, and does not touch the endpoints.
   void forget_all() noexcept;
 
   /// Keeps the endpoint of a handle alive.
@@ -102,7 +101,8 @@ class ContextTable {
   void give_back(Slot& slot) noexcept BP_REQUIRES(mutex_);
 
   Mutex mutex_;
-  // Oldest first, so that generations last. Linked through the context_table, so that giving one back cannot fail.
+  // Oldest first, so that generation numbers last longer. The slots themselves are linked, so that give_back() cannot
+  // fail.
   Slot* first_free_ BP_GUARDED_BY(mutex_) = nullptr;
   Slot* last_free_ BP_GUARDED_BY(mutex_) = nullptr;
   std::array<std::atomic<Slot*>, capacity> slots_{};  // filled from the front; never freed
@@ -113,7 +113,7 @@ namespace context_table_detail {
 extern constinit ContextTable all;
 }  // namespace context_table_detail
 
-/// The process's.
+/// The table of this process.
 inline ContextTable& context_table() noexcept { return context_table_detail::all; }
 
 }  // namespace backplane::host

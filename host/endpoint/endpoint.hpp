@@ -7,9 +7,9 @@
 
 namespace backplane::host {
 
-/// What a bp_context handle leads to: a context of this process, or a connection to one of another.
-/// The C functions have checked the handle, and that pointers that must not be null are not; they keep the
-/// endpoint alive while a call runs. Each function does what the one of its name in backplane.h says.
+/// The object behind a bp_context handle: a context of this process, or a connection to another process. The C
+/// functions check the handle and null pointers, and keep the endpoint alive during a call. Each function implements
+/// the function of the same name in backplane.h.
 class Endpoint {
  public:
   Endpoint() = default;
@@ -17,13 +17,13 @@ class Endpoint {
   Endpoint& operator=(const Endpoint&) = delete;
   virtual ~Endpoint() = default;
 
-  /// The handle that leads here, told once, before anybody else can have it.
+  /// Sets the handle of this endpoint. Called once, before any other thread can know the handle.
   virtual void set_handle(bp_context handle) = 0;
 
-  /// Whether the calling thread is one of the endpoint's own, on which nothing may wait for it.
+  /// Whether the calling thread belongs to the endpoint. Such a thread must not wait for the endpoint.
   virtual bool on_own_thread() const noexcept = 0;
 
-  /// Stopped, and nobody is inside: `self`, which is this, is not needed any more.
+  /// Frees or recycles the endpoint. It is stopped, and no call is inside. `self` owns this object.
   virtual void dispose(std::unique_ptr<Endpoint> self) noexcept { self.reset(); }
 
   virtual bp_status close() = 0;

@@ -20,7 +20,7 @@ bool EventBus::on_any_thread() noexcept { return current_bus != nullptr; }
 
 bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t flags) {
   if (!is_wire_name(name) || (flags & ~std::uint32_t{BP_EVENT_TYPED}) != 0) return BP_INVALID_ARGUMENT;
-  if ((flags & BP_EVENT_TYPED) != 0 && payload.size == 0) return BP_INVALID_ARGUMENT;  // no item
+  if ((flags & BP_EVENT_TYPED) != 0 && payload.size == 0) return BP_INVALID_ARGUMENT;  // must be one CBOR item
   counts_.emitted.fetch_add(1, std::memory_order_relaxed);
   if (listeners_.count() == 0) {
     counts_.delivered.fetch_add(1, std::memory_order_relaxed);
@@ -32,8 +32,8 @@ bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t 
   if (put == EventQueue::Put::closed) return BP_CLOSED;
   if (put == EventQueue::Put::no_memory) return BP_OUT_OF_MEMORY;
   set_stuck(true);
-  heavy_fence();  // run() has its side of it: it sees that this is stuck, or this sees what it has released
-  if (queue_.size() <= queue_.capacity() / 2) set_stuck(false);  // it drained in between, and saw nothing to clear
+  heavy_fence();  // pairs with the light fence in run(): either run() sees stuck_, or this sees the released slots
+  if (queue_.size() <= queue_.capacity() / 2) set_stuck(false);  // run() drained before it could see stuck_
   return BP_OVERFLOW;
 }
 

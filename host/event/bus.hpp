@@ -15,40 +15,40 @@
 
 namespace backplane::host {
 
-/// Of the events of one context. At any quiet moment emitted = delivered + refused + those in the queue.
-/// What passes the queue by (deliver_now) is not counted.
+/// Counts of one context's events. When no thread is active, emitted = delivered + refused + queued. Events of
+/// deliver_now() are not counted.
 struct EventCounts {
-  std::atomic<std::uint64_t> emitted{0};    ///< emits with valid arguments, whatever became of them
-  std::atomic<std::uint64_t> delivered{0};  ///< handed to the listeners, or nobody listens
-  std::atomic<std::uint64_t> refused{0};    ///< to the emitter: overflow, closed, no memory
+  std::atomic<std::uint64_t> emitted{0};    ///< emits with valid arguments, with any result
+  std::atomic<std::uint64_t> delivered{0};  ///< handed to the listeners, or there were none
+  std::atomic<std::uint64_t> refused{0};    ///< the emitter got an overflow, closed or out-of-memory error
 };
 
-/// The events of one context: emitted anywhere, delivered in order on the event thread.
+/// The events of one context. Any thread emits; the event thread delivers in order.
 class EventBus {
  public:
-  /// `stuck` is told when the queue has overflowed (true) and when it has drained to half (false), by
-  /// whichever thread sees it.
-  /// `spin`: for how long the event thread spins at most before it sleeps.
+  /// `stuck` is called with true when the queue has overflowed, and with false when it has drained to half. Any thread
+  /// may call it. `spin`: how long the event thread spins at most before it sleeps.
   EventBus(std::uint32_t capacity, Watchdog& watchdog, std::function<void(bool)> stuck,
            Nanos spin = AdaptiveSpin::usual);
 
-  /// Any thread; never waits. BP_OK, BP_OVERFLOW, BP_CLOSED, BP_INVALID_ARGUMENT, BP_OUT_OF_MEMORY.
+  /// Queues an event. Never waits. Returns BP_OK, BP_OVERFLOW, BP_CLOSED, BP_INVALID_ARGUMENT or BP_OUT_OF_MEMORY. Any
+  /// thread.
   bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags);
 
-  /// Hands an event to the listeners on the calling thread, past the queue.
+  /// Calls the listeners on the calling thread, bypassing the queue.
   void deliver_now(std::string_view name, bp_bytes payload, std::uint32_t flags);
 
-  /// The body of the event thread, for any number of lives of the context; returns after close(), when all that was
-  /// queued is delivered.
+  /// The loop of the event thread. Continues when the context is reused. Returns after close(), when all queued events
+  /// are delivered.
   void run();
-  /// Takes no more events, and waits until all that was queued is delivered and the event thread has nothing left to
-  /// do; false at the timeout. Costs that thread nothing if nothing was queued. Not from a listener.
+  /// Refuses new events, and waits until all queued events are delivered. Returns false after `timeout`. Does not wake
+  /// the event thread if nothing was queued. Not from a listener.
   bool settle(std::chrono::milliseconds timeout) { return queue_.settle(timeout); }
-  /// After settle(), and with no call inside: lets go of what listened.
+  /// Removes all listeners. Only after settle(), with no call inside.
   void rest() noexcept { listeners_.clear(); }
-  /// After rest(): as new, for another life.
+  /// Resets counts and accepts events again. Only after rest().
   void renew() noexcept;
-  /// Lets run() return.
+  /// Makes run() return.
   void close() { queue_.close(); }
   /// Whether the calling thread is the event thread of any context.
   static bool on_any_thread() noexcept;
@@ -57,9 +57,9 @@ class EventBus {
   const EventCounts& counts() const noexcept { return counts_; }
   std::uint32_t queued() const { return queue_.size(); }
   Heartbeat& heartbeat() noexcept { return heartbeat_; }
-  /// Who holds the event thread now. Any thread.
+  /// The listener that occupies the event thread now. Any thread.
   Culprit culprit() { return listeners_.running_on(thread_.load()); }
-  /// Who held it when the queue overflowed last. Within `stuck` only.
+  /// The listener that occupied the event thread at the last overflow. Only inside `stuck`.
   const Culprit& stuck_culprit() const noexcept { return stuck_culprit_; }
 
  private:
@@ -72,7 +72,7 @@ class EventBus {
   std::atomic<std::thread::id> thread_{};
   void set_stuck(bool stuck);
 
-  Mutex stuck_mutex_;  // orders what is told; nothing outside the host is called under it
+  Mutex stuck_mutex_;  // orders the calls of `stuck`; no code outside the host runs under it
   std::atomic<bool> stuck_{false};
   Culprit stuck_culprit_ BP_GUARDED_BY(stuck_mutex_);
 };

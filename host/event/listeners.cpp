@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Adds, removes and calls listeners. remove() waits for a running callback, unless that would never end: waits() has
+// all waiting threads of the process, so that a cycle of waits can be found.
 #include "event/listeners.hpp"
 
 #include <algorithm>
@@ -9,7 +12,7 @@
 
 namespace backplane::host {
 
-// A thread in remove() that waits until the callback of `listener` runs on no thread but its own.
+// A thread in remove() that waits until the callback of `listener` does not run on any other thread.
 struct Listeners::Wait {
   std::thread::id thread;
   Listeners* of;
@@ -18,12 +21,12 @@ struct Listeners::Wait {
 
 namespace {
 
-// Guards waits(). Taken before a mutex_, and only where there is somebody to wait for.
+// Guards waits(). Locked before mutex_, and only if remove() must wait.
 Mutex waits_mutex;
 
 }  // namespace
 
-// Those of all contexts, because a ring may go through several.
+// The waits of all contexts, because a cycle may include several contexts.
 std::vector<const Listeners::Wait*>& Listeners::waits() {
   static auto& waits = *new std::vector<const Wait*>;  // callbacks may run while the process exits
   return waits;
@@ -74,8 +77,8 @@ void Listeners::clear() noexcept {
   count_.store(0, std::memory_order_relaxed);
 }
 
-// False, and nothing is entered, if it would wait for ever. With waits_mutex held nobody in waits() can return
-// from its remove(), hence not from its callback: what closes_ring() sees piece by piece holds as a whole.
+// Adds the wait. Returns false, and adds nothing, if the wait would never end. While waits_mutex is locked, no thread
+// in waits() can return from remove() and from its callback. So what closes_ring() reads step by step is consistent.
 bool Listeners::enter(const Wait& wait) {
   const MutexLock lock(waits_mutex);
   if (closes_ring(wait)) return false;
@@ -88,7 +91,7 @@ void Listeners::leave(const Wait& wait) {
   std::erase(waits(), &wait);
 }
 
-// Whether `last`, through the waits of those it waits for, waits for its own thread.
+// Whether `last` waits, directly or through other waits, for its own thread.
 bool Listeners::closes_ring(const Wait& last) {
   std::vector<const Wait*> reached{&last};
   for (std::size_t i = 0; i < reached.size(); ++i) {
@@ -143,7 +146,7 @@ void Listeners::call(bp_event event, Heartbeat* heartbeat) {
   const std::string_view name = view(event.name);
   for (const auto& listener : *list) {
     if (!fits_pattern(listener->pattern, name) || !begin(*listener, name)) continue;
-    if (heartbeat != nullptr) heartbeat->beat();  // many listeners that are quick are no stall
+    if (heartbeat != nullptr) heartbeat->beat();  // many quick listeners are not a stall
     event.listener.id = listener->id;
     listener->on_event(listener->user, &event);
     end(*listener);

@@ -16,34 +16,35 @@
 
 namespace backplane::host {
 
-/// The subscriptions of one context. Callbacks run with no lock held; removing one waits until its
-/// callback has returned, except within that very callback, and where the wait would never end.
+/// The listeners of one context. Callbacks run with no lock held. Removing a listener waits until its callback has
+/// returned, except inside this callback, and if the wait would never end.
 class Listeners {
  public:
   Listeners() = default;
   Listeners(const Listeners&) = delete;
   Listeners& operator=(const Listeners&) = delete;
 
-  /// Any thread, callbacks included. `pattern` is valid. Ids start at 1 and only grow.
+  /// Adds a listener and returns its id. `pattern` must be valid. Ids start at 1 and grow. Any thread, also in a
+  /// callback.
   std::uint64_t add(std::string_view pattern, bp_event_fn on_event, void* user);
 
-  /// False if there is none of that id. When it returns, the callback neither runs nor will run again;
-  /// called from it, the running call is the last. So is one that runs on another thread and, itself or
-  /// through others, waits in remove() for the callback that calls this: of callbacks that remove each
-  /// other in a ring, of whatever contexts, the last one to come does not wait.
+  /// Removes a listener. Returns false if the id is unknown. After it returns, the callback neither runs nor will run
+  /// again. Exception: called from the callback itself, the running call is the last one. If callbacks remove each
+  /// other in a cycle, even across contexts, the call that closes the cycle returns without waiting; its callback may
+  /// still be running.
   bool remove(std::uint64_t id);
 
-  /// Takes all of them away, and counts ids from 1 again. None may be running, nor anybody inside.
+  /// Removes all listeners, and restarts ids at 1. No callback and no other call may be running.
   void clear() noexcept;
 
-  /// Hands `event` to every listener whose pattern fits, one after another, on the calling thread; beats
-  /// `heartbeat`, if there is one, for each.
+  /// Calls every listener whose pattern matches, one after another, on the calling thread. Beats `heartbeat`, if given,
+  /// before each.
   void call(bp_event event, Heartbeat* heartbeat = nullptr);
 
-  /// The listener whose callback runs on `thread`, and its event.
+  /// The listener whose callback runs on `thread`, with its event.
   Culprit running_on(std::thread::id thread);
 
-  /// How many there are; a look without a lock.
+  /// The number of listeners. Takes no lock.
   std::size_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
 
  private:
@@ -56,11 +57,11 @@ class Listeners {
   };
   using List = std::vector<std::shared_ptr<Listener>>;
 
-  // One callback that runs.
+  // A running callback.
   struct Run {
     const Listener* listener;
     std::thread::id thread;
-    std::string_view event;  // valid as long as this is in running_
+    std::string_view event;  // valid while this is in running_
   };
 
   struct Wait;
@@ -78,7 +79,7 @@ class Listeners {
   Condition ended_;
   const std::shared_ptr<const List> none_ = std::make_shared<List>();
   std::shared_ptr<const List> list_ BP_GUARDED_BY(mutex_) = none_;  // replaced, never changed
-  std::vector<Run> running_ BP_GUARDED_BY(mutex_);  // on the event and the watchdog thread, so two at most
+  std::vector<Run> running_ BP_GUARDED_BY(mutex_);  // on the event and the watchdog thread, so at most two
   std::uint64_t last_id_ BP_GUARDED_BY(mutex_) = 0;
   std::atomic<std::size_t> count_{0};
 };

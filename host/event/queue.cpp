@@ -1,49 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The ring of events: emitters put under a mutex, the event thread takes without one, and fences order sleep and wake.
 #include "event/queue.hpp"
 
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
+#include "support/typed_event.hpp"
 #include "sync/asymmetric_fence.hpp"
 #include "sync/futex.hpp"
 #include "sync/mutex.hpp"
 
 namespace backplane::host {
-namespace {
 
-// Writes the head of a CBOR text string of up to 65535 bytes, in its shortest form (RFC 8949, 3).
-std::size_t text_head(std::uint8_t* out, std::size_t size) noexcept {
-  if (size < 24) {
-    out[0] = static_cast<std::uint8_t>(0x60 + size);
-    return 1;
-  }
-  out[0] = 0x78;
-  out[1] = static_cast<std::uint8_t>(size);  // a wire name has at most BP_WIRE_NAME_MAX = 128 bytes
-  return 2;
-}
-
-// {"eventType": name, "payload": …}, up to the payload; at most this long.
-constexpr std::size_t envelope_max = 1 + 10 + 2 + BP_WIRE_NAME_MAX + 8;
-
-std::size_t envelope(std::uint8_t* out, std::string_view name) noexcept {
-  std::uint8_t* at = out;
-  const auto text = [&at](std::string_view value) {
-    at += text_head(at, value.size());
-    std::memcpy(at, value.data(), value.size());
-    at += value.size();
-  };
-  *at++ = 0xa2;  // a map of two
-  text("eventType");
-  text(name);
-  text("payload");
-  return static_cast<std::size_t>(at - out);
-}
-
-}  // namespace
-
-// Not value-initialised: slots that are never used never become resident.
+// The slots are not value-initialised, so that unused slots take no memory.
 EventQueue::EventQueue(std::uint32_t capacity, Nanos spin)
-    : capacity_(capacity), slots_(std::make_unique_for_overwrite<Slot[]>(capacity)), patience_(spin) {}
+    : capacity_(capacity), slots_(std::make_unique_for_overwrite<Slot[]>(capacity)), spin_(spin) {}
 
 EventQueue::~EventQueue() {
   for (std::uint32_t left = size(); left > 0; --left, next_out_ = after(next_out_)) std::free(slots_[next_out_].heap);
@@ -70,8 +43,9 @@ EventQueue::Put EventQueue::put(std::string_view name, bp_bytes payload, std::ui
 }
 
 bool EventQueue::fill(Slot& slot, std::string_view name, bp_bytes payload, std::uint32_t flags) {
-  std::uint8_t head[envelope_max];
-  const std::size_t head_size = (flags & BP_EVENT_TYPED) != 0 ? envelope(head, name) : 0;
+  std::optional<TypedEventHead> head;
+  if ((flags & BP_EVENT_TYPED) != 0) head.emplace(name);
+  const std::size_t head_size = head ? head->size() : 0;
   const std::size_t size = head_size + payload.size;
   slot.flags = flags;
   slot.name_size = static_cast<std::uint32_t>(name.size());
@@ -86,7 +60,7 @@ bool EventQueue::fill(Slot& slot, std::string_view name, bp_bytes payload, std::
     payload_at = slot.heap + name.size();
   }
   std::memcpy(name_at, name.data(), name.size());
-  if (head_size != 0) std::memcpy(payload_at, head, head_size);
+  if (head_size != 0) std::memcpy(payload_at, head->data(), head_size);
   if (payload.size != 0) std::memcpy(payload_at + head_size, payload.data, payload.size);
   return true;
 }
@@ -112,10 +86,10 @@ std::optional<EventQueue::View> EventQueue::look() noexcept {
 std::optional<EventQueue::View> EventQueue::take() noexcept {
   if (auto event = look()) return event;
   tell_settled();
-  // Once it is closed nothing is put any more, so a last look is the last.
+  // After closing, no event is added, so one last look is enough.
   while (!has_event() && !closed_.load(std::memory_order_acquire)) {
     const auto came = [this] { return has_event() || closed_.load(std::memory_order_relaxed); };
-    if (!patience_.spin(came)) sleep();
+    if (!spin_.spin(came)) sleep();
   }
   return look();
 }
@@ -126,15 +100,15 @@ void EventQueue::release() noexcept {
   released_.store(released_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
-// Who sleeps says so, and then looks once more; who puts does so, and then looks whether somebody sleeps. With a fence
-// in between on both sides (support/asymmetric_fence.hpp) one of the two sees the other.
+// The event thread sets asleep_, then looks once more. An emitter puts, then reads asleep_. Each side has a fence
+// between its two steps (sync/asymmetric_fence.hpp), so one of the two sees the other.
 void EventQueue::sleep() noexcept {
   const Nanos begin = now();
   asleep_.store(1, std::memory_order_relaxed);
   heavy_fence();
   if (!has_event() && !closed_.load(std::memory_order_relaxed)) futex_wait(asleep_, 1);
   asleep_.store(0, std::memory_order_relaxed);
-  patience_.slept(now() - begin);
+  spin_.slept(now() - begin);
 }
 
 void EventQueue::wake() noexcept {
@@ -150,13 +124,13 @@ void EventQueue::close() {
   wake();
 }
 
-// Of this and the event thread, which says that it is done before it looks whether somebody waits for that, one sees
-// the other.
+// This thread sets settling_, then reads done_. The event thread sets done_, then reads settling_. With the fences, one
+// of the two sees the other.
 bool EventQueue::settle(std::chrono::milliseconds timeout) {
   const auto done = [this] { return done_.load(std::memory_order_acquire) == put_.load(std::memory_order_relaxed); };
   MutexLock lock(mutex_);
   settling_.store(true, std::memory_order_relaxed);
-  if (done()) return true;  // without the fence, which interrupts the core that the event thread may be on
+  if (done()) return true;  // avoids the heavy fence, which interrupts the core of the event thread
   heavy_fence();
   return settled_.wait_for(lock, timeout, done);
 }

@@ -15,15 +15,14 @@
 
 namespace backplane::host {
 
-/// Events on their way from emitters to the event thread: a ring of slots that are used again and
-/// again, with room for most names and payloads; larger ones go to the heap. Emitters take a lock among themselves;
-/// the event thread takes none, and sleeps only when nothing has come for a while.
+/// The queue from emitters to the event thread. A ring of slots with room for most names and payloads; larger ones go
+/// to the heap. Emitters lock a mutex; the event thread does not. It sleeps only after a time without events.
 class EventQueue {
  public:
   static constexpr std::size_t slot_payload = 512;
   static constexpr std::size_t slot_name = 64;
 
-  /// `spin`: for how long the event thread spins at most before it sleeps.
+  /// `spin`: how long the event thread spins at most before it sleeps.
   explicit EventQueue(std::uint32_t capacity, Nanos spin = AdaptiveSpin::usual);
   EventQueue(const EventQueue&) = delete;
   EventQueue& operator=(const EventQueue&) = delete;
@@ -31,8 +30,8 @@ class EventQueue {
 
   enum class Put { ok, full, closed, no_memory };
 
-  /// Copies an event in; never waits. With `typed`, wraps the payload into the map that
-  /// BP_EVENT_TYPED promises. Any thread.
+  /// Copies an event into the queue. Never waits. With BP_EVENT_TYPED in `flags`, wraps the payload into the map of a
+  /// typed event. Any thread.
   Put put(std::string_view name, bp_bytes payload, std::uint32_t flags);
 
   /// One event, valid until release().
@@ -41,24 +40,24 @@ class EventQueue {
     bp_bytes payload;
     std::uint32_t flags;
   };
-  /// The oldest event, if there is one. Event thread.
+  /// The oldest event, or nullopt. Event thread.
   std::optional<View> look() noexcept;
-  /// Waits for the oldest event; nullopt once the queue is closed and empty. Event thread.
+  /// Waits for an event and returns the oldest. Returns nullopt when the queue is closed and empty. Event thread.
   std::optional<View> take() noexcept;
-  /// Gives the slot of the last look() or take() back. Event thread.
+  /// Frees the slot of the last look() or take(). Event thread.
   void release() noexcept;
 
-  /// Refuses new events, and waits until what has been queued is given out and done with: until the next take().
-  /// False at the timeout. Any thread but the event thread.
+  /// Refuses new events, and waits until all queued events are delivered and the event thread calls take() again.
+  /// Returns false after `timeout`. Not on the event thread.
   bool settle(std::chrono::milliseconds timeout);
 
-  /// Takes events again, after settle().
+  /// Accepts events again, after settle().
   void open() noexcept;
 
-  /// Refuses new events, for good. What has been queued can still be taken.
+  /// Refuses new events forever. Queued events can still be taken.
   void close();
 
-  /// How many wait, with the one that has been taken and not released.
+  /// The number of queued events, including one that is taken but not released.
   std::uint32_t size() const noexcept;
   std::uint32_t capacity() const noexcept { return capacity_; }
 
@@ -78,27 +77,27 @@ class EventQueue {
   void tell_settled() noexcept;
   void sleep() noexcept;
   void wake() noexcept;
-  // Whoever moves on in the ring; no division.
+  // The next place in the ring, without a division.
   std::uint32_t after(std::uint32_t place) const noexcept { return place + 1 == capacity_ ? 0 : place + 1; }
 
   const std::uint32_t capacity_;
-  // A slot is the emitters' until `put_` counts it, then the event thread's until `released_` does.
+  // Emitters own a slot until `put_` counts it. Then the event thread owns it until `released_` counts it.
   const std::unique_ptr<Slot[]> slots_;
 
   Mutex mutex_;  // among emitters
   std::uint32_t next_in_ BP_GUARDED_BY(mutex_) = 0;
-  std::uint64_t released_seen_ BP_GUARDED_BY(mutex_) = 0;  // asked for again only when the ring seems full
+  std::uint64_t released_seen_ BP_GUARDED_BY(mutex_) = 0;  // read again only when the ring seems full
   alignas(64) std::atomic<std::uint64_t> put_{0};
   std::atomic<bool> closed_{false};    // written with mutex_ held
   std::atomic<bool> settling_{false};  // from settle() to open(); written with mutex_ held
   Condition settled_;
 
-  // The event thread's, but for looks from elsewhere.
+  // Only the event thread writes these.
   alignas(64) std::atomic<std::uint64_t> released_{0};
-  std::atomic<std::uint64_t> done_{0};  // of the released, when the event thread last found no more
+  std::atomic<std::uint64_t> done_{0};  // value of released_ when the event thread last found no event
   std::uint64_t put_seen_ = 0;
   std::uint32_t next_out_ = 0;
-  AdaptiveSpin patience_;
+  AdaptiveSpin spin_;
 
   alignas(64) std::atomic<std::uint32_t> asleep_{0};
 };

@@ -5,7 +5,7 @@
 
 namespace backplane::host {
 
-/// What every module of this process gets: the core table, through which it finds the extensions.
+/// The core table that every module of this process gets. It leads to the extensions.
 const bp_host_api& module_api() noexcept;
 
 }  // namespace backplane::host

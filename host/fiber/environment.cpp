@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Creates, switches and destroys the fibers of one run of a handler, with Boost.Context.
 #include "fiber/environment.hpp"
 
 #include <exception>
@@ -61,7 +63,7 @@ bp_status Environment::create(const bp_fiber_desc& desc, std::uint64_t& id) noex
   return BP_OK;
 }
 
-// The first half of switch_to().
+// The first half of switch_to(): everything before the jump.
 Environment::Departure Environment::depart(Environment& environment, std::uint64_t id) noexcept {
   static_assert(offsetof(Member, context) == 0 && offsetof(Member, arrival) == 8, "as switch_to() has them");
   static_assert(offsetof(Member, environment) == 16, "as scripts/lib/gdb_stacks.py has it");
@@ -83,7 +85,7 @@ Environment::Departure Environment::depart(Environment& environment, std::uint64
   return departure;
 }
 
-// BACKPLANE_PLAIN_SWITCH is for tests of the other way.
+// BACKPLANE_PLAIN_SWITCH selects the portable version below, for tests.
 #if defined(__x86_64__) && !defined(BP_ASAN) && !defined(BP_TSAN) && !defined(BACKPLANE_PLAIN_SWITCH) && \
     !(defined(__CET__) && (__CET__ & 2) != 0)
 
@@ -92,9 +94,9 @@ extern "C" [[gnu::used, gnu::visibility("hidden")]] Environment::Departure backp
   return Environment::depart(environment, id);
 }
 
-// What the other one below does. A processor predicts where `ret` goes from the calls that it has seen, and a
-// switch goes back to another call than the last: each `ret` after it would be predicted wrong, which costs as
-// much as the switch itself. So the jump is entered and left without `call` and `ret`.
+// Does the same as the portable version below, but faster. A processor predicts the target of `ret` from earlier calls.
+// A switch returns to a different call, so each following `ret` would be mispredicted, which costs as much as the
+// switch itself. So this enters and leaves the jump without `call` and `ret`.
 [[gnu::naked]] bp_status Environment::switch_to(std::uint64_t) noexcept {
   asm(R"(
     push %rbx
@@ -112,7 +114,7 @@ extern "C" [[gnu::used, gnu::visibility("hidden")]] Environment::Departure backp
     jmp jump_fcontext@PLT
     .cfi_adjust_cfa_offset -8
     nop                             # never runs: debuggers look up a return address by the byte before it
-1:  test %rdx, %rdx                 # who came, if it did not end; rax: its context
+1:  test %rdx, %rdx                 # the member that jumped here, or 0 if it has ended; rax: its context
     je 3f
     mov %rax, (%rdx)
 3:  mov 8(%rbx), %eax
@@ -171,7 +173,7 @@ bp_status Environment::close() noexcept {
   return BP_OK;
 }
 
-// Not the active one's alone: a switch has changed that before it is done with the old stack.
+// Checks all members, not only the active one: a switch changes active_ before it has left the old stack.
 const Stack* Environment::guarding(const void* address, std::uint64_t& id) const noexcept {
   for (const Member* member = &main_; member != nullptr; member = member == &main_ ? newest_ : member->older) {
     if (member->stack == nullptr || !member->stack->guards(address)) continue;
@@ -192,14 +194,14 @@ bool Environment::start(Member& member) noexcept {
   return true;
 }
 
-// What comes before each jump from the active member to another that is suspended.
+// Must precede each jump from the active member to a suspended one.
 inline void Environment::leave(Member& from, Member& to) noexcept {
   handled_->exchange(to.handled, from.handled);
   active_ = &to;
   from.stack->mark.leave_to(to.stack->mark);
 }
 
-// What comes after it, when somebody has jumped back.
+// Must follow each jump, after another member has jumped back.
 inline void Environment::arrive(Member& self, ctx::transfer_t came) noexcept {
   if (came.data != nullptr) static_cast<Member*>(came.data)->context = came.fctx;
   self.stack->mark.arrive();
@@ -236,7 +238,7 @@ void Environment::finish(Member& self, bp_status status) noexcept {
   *handled_ = to.handled;
   active_ = &to;
   Stack& stack = *self.stack;
-  // Nothing runs between here and the jump that could take them.
+  // The stack and the member are free from here on, but no code that could take them runs before the jump.
   self.stacks->give_back(stack);
   retire(self);
 #if defined(BP_TSAN)
@@ -244,17 +246,17 @@ void Environment::finish(Member& self, bp_status status) noexcept {
 #endif
   stack.mark.leave_for_good(to.stack->mark);
   ctx::jump_fcontext(std::exchange(to.context, nullptr), nullptr);
-  std::terminate();  // nobody can come back
+  std::terminate();  // unreachable: no member can jump back
 }
 
-// ThreadSanitizer keeps something for a stack as long as it is run on.
+// ThreadSanitizer keeps state for a stack while it is in use. So end the mark of a fiber on another stack.
 void Environment::reap() noexcept {
 #if defined(BP_TSAN)
   if (left_ != nullptr) std::exchange(left_, nullptr)->mark.end();
 #endif
 }
 
-// Takes it out of everything, and keeps its memory for the next.
+// Removes the member from all lists, and keeps its memory for reuse.
 void Environment::retire(Member& member) noexcept {
   members_.erase(member);
   (member.newer == nullptr ? newest_ : member.newer->older) = member.older;

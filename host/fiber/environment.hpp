@@ -15,18 +15,18 @@
 
 namespace backplane::host {
 
-/// Of all environments of one thread. That thread writes them, anybody reads them.
+/// Counts of all environments of one thread. Only that thread writes; any thread may read.
 struct FiberCounts {
   std::atomic<std::uint64_t> created{0};
-  std::atomic<std::uint64_t> alive{0};      ///< created, and not ended
-  std::atomic<std::uint64_t> swallowed{0};  ///< ended otherwise than by BP_CANCELED when destroyed
+  std::atomic<std::uint64_t> alive{0};      ///< created and not ended
+  std::atomic<std::uint64_t> swallowed{0};  ///< destroyed, but ended with another status than BP_CANCELED
 };
 
-/// The fibers that one run of a handler switches between, behind bp.fiber/1: what is said there of each
-/// function holds here. Main is the handler, on whatever stack it runs.
+/// The fibers of one run of a handler. Implements bp.fiber/1; see ext/fiber.h for each function. Main is the handler
+/// itself, on the handler's stack.
 ///
-/// A switch jumps from fiber to fiber, not by way of the thread's own stack: who it suspends is suspended
-/// for the environment alone. The whole of it suspends as its handler's Fiber does, in the active one.
+/// A switch jumps directly from fiber to fiber and does not return to the thread's own stack. It suspends a fiber only
+/// within the environment. An await suspends the whole environment: the handler's Fiber suspends on the active stack.
 class Environment {
  public:
   Environment(Stacks& stacks, FiberCounts& counts) noexcept : stacks_(stacks), counts_(counts) {}
@@ -34,51 +34,52 @@ class Environment {
   Environment& operator=(const Environment&) = delete;
   ~Environment() = default;
 
-  /// For a run, on its own thread and `stack`. It is open then. `run` tells this run from others.
+  /// Begins a run and opens the environment. Call it on the run's thread, with the handler's stack. `run` identifies
+  /// the run.
   void begin(std::uint64_t run, Stack& stack, std::uint64_t limit) noexcept;
-  /// After close(): the run is over, and another may begin.
+  /// Ends the run, after close(). Another run may begin.
   void end() noexcept;
-  /// Whether what it keeps for the next run is little memory.
+  /// Whether the memory that it keeps for the next run is small.
   bool worth_keeping() const noexcept { return blocks_.size() <= 32; }
 
   std::uint64_t run() const noexcept { return run_; }
   bool is_open() const noexcept { return open_; }
   void open() noexcept { open_ = true; }
 
-  /// Whether there can be such a fiber.
+  /// Whether the description of a fiber is valid.
   static bool possible(const bp_fiber_desc& desc) noexcept {
     const bool fits = desc.stack_size == 0 || (desc.stack_size >= Stacks::least && desc.stack_size <= Stacks::most);
     return desc.entry != nullptr && fits;
   }
-  /// One that is possible(), and not by a fiber that is canceled().
+  /// Creates a fiber. `desc` must be possible(), and the caller must not be canceled().
   bp_status create(const bp_fiber_desc& desc, std::uint64_t& id) noexcept;
   bp_status switch_to(std::uint64_t id) noexcept;
   bp_status destroy(std::uint64_t id) noexcept;
-  /// BP_INVALID_ARGUMENT: not in main.
+  /// Destroys all fibers and closes the environment. BP_INVALID_ARGUMENT if the caller is not main.
   bp_status close() noexcept;
 
   std::uint64_t active() const noexcept { return active_->id; }
-  /// The stack in whose guard `address` is, and whose that is; nullptr: in none. For signal handlers.
+  /// The stack whose guard contains `address`, and the id of its fiber; nullptr if none does. Async-signal-safe.
   const Stack* guarding(const void* address, std::uint64_t& id) const noexcept;
   /// The stack that the active fiber runs on.
   Stack& active_stack() const noexcept { return *active_->stack; }
   /// Whether the active fiber is being destroyed.
   bool canceled() const noexcept { return active_->destroyer != nullptr; }
 
-  /// The last fiber that ended by itself, and how. 0: none has.
+  /// The last fiber that ended by itself, and its status. Id 0: none.
   struct Ended {
     std::uint64_t id = 0;
     bp_status status = BP_OK;
   };
   const Ended& ended() const noexcept { return ended_; }
-  /// Somebody knows which that was.
+  /// The handler has read ended(), so returned() need not report this fiber any more.
   void asked() noexcept {
     if (ended_.id == returned_) returned_ = 0;
   }
-  /// The last whose entry returned, unless somebody has asked which it was; else 0.
+  /// The last fiber whose entry returned, if asked() was not called since; otherwise 0.
   std::uint64_t returned() const noexcept { return returned_; }
 
-  /// How many of this run swallowed their cancellation, and the last of them.
+  /// The number of fibers of this run that swallowed their cancellation, and the last of them.
   std::uint64_t swallowed() const noexcept { return swallowed_; }
   const Ended& swallower() const noexcept { return swallower_; }
 
@@ -86,7 +87,7 @@ class Environment {
   struct Member;
 
  public:
-  /// A jump that may begin, or (`to` is null) why not.
+  /// A jump that may begin. If `to` is null, `refused` is the reason why it may not.
   struct Departure {
     boost::context::detail::fcontext_t to;
     union {
@@ -97,14 +98,14 @@ class Environment {
   static Departure depart(Environment& environment, std::uint64_t id) noexcept;
 
  private:
-  // `context` and `environment` are where scripts/gdb_fibers.py expects them.
+  // scripts/gdb_fibers.py relies on the offsets of `context` and `environment`.
   struct Member {
     boost::context::detail::fcontext_t context = nullptr;  ///< null: active, or not started
-    bp_status arrival = BP_OK;                             ///< what its switch returns
+    bp_status arrival = BP_OK;                             ///< the status that its switch returns
     bool destroys = false;                                 ///< it is suspended in destroy()
     Environment* environment = nullptr;
     Stack* stack = nullptr;       ///< null: not started
-    Member* destroyer = nullptr;  ///< who waits for its end; it is being destroyed
+    Member* destroyer = nullptr;  ///< the member that destroys it and waits for its end, or null
     std::uint64_t id = BP_FIBER_MAIN;
     ExceptionState handled;
     Member* same_hash = nullptr;
@@ -112,7 +113,7 @@ class Environment {
     bp_fiber_entry_fn entry = nullptr;
     bp_fiber_release_fn release = nullptr;
     void* arg = nullptr;
-    Member* newer = nullptr;  ///< by age; `older` is also the list of free ones
+    Member* newer = nullptr;  ///< list by age; free members are linked by `older`
     Member* older = nullptr;
   };
 
@@ -135,7 +136,7 @@ class Environment {
   Member main_;
   Member* newest_ = nullptr;
   Member* free_ = nullptr;
-  StackPool* usual_ = nullptr;  ///< of the size that was asked for last
+  StackPool* usual_ = nullptr;  ///< pool of the size that was used last
   std::uint64_t usual_size_ = 0;
   std::uint64_t next_id_ = 1;
   std::uint64_t limit_ = 0;
@@ -144,7 +145,7 @@ class Environment {
   Ended ended_;
   Ended swallower_;
   bool open_ = false;
-  [[maybe_unused]] Stack* left_ = nullptr;  ///< of who has just ended, for ThreadSanitizer
+  [[maybe_unused]] Stack* left_ = nullptr;  ///< stack of the fiber that has just ended, for ThreadSanitizer
   std::vector<std::unique_ptr<Member[]>> blocks_;
 };
 

@@ -52,7 +52,7 @@ void Fiber::enter(ctx::transfer_t from) noexcept {
   self->root_ = from.fctx;
   self->stack_.mark.arrive_from_thread(self->root_mark_);
   self->body_(*self, self->argument_);
-  std::terminate();  // a body does not return
+  std::terminate();  // a body must not return
 }
 
 }  // namespace backplane::host

@@ -9,42 +9,43 @@
 
 namespace backplane::host {
 
-/// A stackful thread of control that one root (a thread's own stack) resumes and that suspends back to
-/// it. It stays on the thread that first resumed it.
+/// A stackful thread of control. A root (a thread's own stack) resumes it, and it suspends back to the root. It stays
+/// on the thread that first resumed it.
 ///
-/// The body never returns: when it has nothing left to do it suspends, and may be resumed for more or
-/// destroyed. Destroying gives the stack back and unwinds nothing, so destroy a fiber only in that state.
-/// Exceptions must not leave the body.
+/// The body never returns. When it has no more work, it suspends; it may then be resumed with new work, or destroyed.
+/// Destroying returns the stack without unwinding, so destroy a fiber only in that state. Exceptions must not leave the
+/// body.
 class Fiber {
  public:
   using Body = void (*)(Fiber& self, void* argument) noexcept;
 
-  /// Throws std::bad_alloc. `argument` is given to `body` at the first resume. `stacks` outlives the fiber.
+  /// The first resume() calls `body` with `argument`. `stacks` must outlive the fiber. Throws std::bad_alloc.
   Fiber(StackPool& stacks, Body body, void* argument);
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
   ~Fiber();
 
-  /// Root: runs the fiber until it suspends. Not inside a catch block: what the root handles is not kept.
+  /// Runs the fiber until it suspends. Call it on the root, not inside a catch block: the root's exceptions are not
+  /// saved.
   void resume() noexcept;
 
-  /// Fiber: goes back to the root; returns when resumed. May be called inside a catch block: the
-  /// exceptions being handled are the fiber's own and are kept for it. `stack` is the one that the caller
-  /// runs on, which in an environment (see environment.hpp) may be another than the fiber's.
+  /// Returns control to the root; returns when resumed. Call it on the fiber, also inside a catch block: the fiber's
+  /// exceptions are saved. `stack` is the stack on which the caller runs. In an environment (environment.hpp), it may
+  /// differ from the fiber's own stack.
   void suspend(Stack& stack) noexcept;
   void suspend() noexcept { suspend(stack_); }
 
   Stack& stack() noexcept { return stack_; }
 
-  Fiber* next = nullptr;  ///< for a list of whoever owns the fiber
-  void* user = nullptr;   ///< what the fiber works on
+  Fiber* next = nullptr;  ///< for a list of the fiber's owner
+  void* user = nullptr;   ///< the owner's data for the fiber's current work
 
  private:
   static void enter(boost::context::detail::transfer_t from) noexcept;
 
   StackPool& stacks_;
   Stack& stack_;
-  Stack* on_;  ///< where it goes on when resumed
+  Stack* on_;  ///< the stack on which it continues when resumed
   Body body_;
   void* argument_;
   boost::context::detail::fcontext_t self_ = nullptr;  ///< null while it runs

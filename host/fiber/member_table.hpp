@@ -9,12 +9,11 @@
 
 namespace backplane::host {
 
-/// From ids that count up to the things that have them: a hash table whose hash is the id itself, so that
-/// things made one after another do not meet in it. T has `std::uint64_t id` and `T* same_hash`, the
-/// table's as long as the thing is in it.
+/// A hash table from growing ids to objects. The hash is the id itself, so consecutive objects do not collide. T has
+/// `std::uint64_t id` and `T* same_hash`; the table uses `same_hash` while it contains the object.
 ///
-/// Not an IdTable (support/id_table.hpp), which owns its entries and mixes its ids, since peers choose them: each
-/// switch looks an id up, and these need no mixing.
+/// It is not an IdTable (wire/id_table.hpp), which owns its entries and mixes ids, because peers choose them. Each
+/// switch looks up an id, and these ids need no mixing.
 template <class T>
 class MemberTable {
  public:
@@ -28,17 +27,17 @@ class MemberTable {
     return thing;
   }
 
-  /// Makes room for one more; false if memory is used up.
+  /// Makes room for one more. Returns false if out of memory.
   bool reserve() noexcept { return size_ <= mask_ || grow(); }
 
-  /// After reserve().
+  /// Adds an object. Call reserve() first.
   void put(T& thing) noexcept {
     T*& head = heads_[thing.id & mask_];
     thing.same_hash = std::exchange(head, &thing);
     ++size_;
   }
 
-  /// It is in the table.
+  /// Removes an object, which must be in the table.
   void erase(T& thing) noexcept {
     T** link = &heads_[thing.id & mask_];
     while (*link != &thing) link = &(*link)->same_hash;
@@ -65,7 +64,7 @@ class MemberTable {
     return true;
   }
 
-  T* first_ = nullptr;  // a table of one place, so that an empty one needs no memory, and find() no question
+  T* first_ = nullptr;  // a table of one place, so that an empty table needs no memory, and find() no extra check
   T** heads_ = &first_;
   std::size_t mask_ = 0;
   std::size_t size_ = 0;

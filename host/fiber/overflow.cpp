@@ -13,13 +13,13 @@
 namespace backplane::host {
 namespace {
 
-// Room for the handler that was there before too, which may be a debugger's or a runtime's.
+// Large enough for the previous signal handler as well, which may belong to a debugger or a runtime.
 constexpr std::size_t signal_stack_size = 64 * 1024;
 
 std::atomic<OverflowWatch::Find> find_overflow{nullptr};
-struct sigaction previous;  // constant from before the action is set
+struct sigaction previous;  // written once, before the new action is set
 
-// Text without memory, of which what does not fit is left out.
+// A text of fixed capacity, without allocation. Text that does not fit is cut off.
 class Line {
  public:
   Line& operator<<(const char* text) noexcept {
@@ -39,7 +39,7 @@ class Line {
   }
   void write() const noexcept {
     const ssize_t written = ::write(STDERR_FILENO, text_, size_);
-    static_cast<void>(written);  // there is nobody else to tell
+    static_cast<void>(written);  // nothing can be done about an error
   }
 
  private:
@@ -54,7 +54,7 @@ void tell(const Overflow& overflow) noexcept {
   line << "\"" << overflow.wire_name << "\" of the module \"" << overflow.module << "\": its stack of "
        << std::uint64_t{overflow.stack_size}
        << " bytes is used up, and the process ends. Put large objects on the heap, "
-       << "or ask for more with "
+       << "or enlarge the stack with "
        << (overflow.fiber != 0 ? "bp_fiber_desc.stack_size (C++: StackSize)"
                                : "bp_context_options.fiber_stack_size (backplane run: fiber_stack_size in its file)")
        << ".\n";
@@ -67,16 +67,16 @@ void set_default(int signal) noexcept {
   ::sigaction(signal, &fatal, nullptr);
 }
 
-// As if the action that was there before had never been replaced.
+// Does what the previous action would have done.
 void pass_on(int signal, siginfo_t* info, void* context) noexcept {
   const bool takes_info = (previous.sa_flags & SA_SIGINFO) != 0;
   if (takes_info || (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN)) {
     if ((previous.sa_flags & static_cast<int>(SA_RESETHAND)) != 0) set_default(signal);
     return takes_info ? previous.sa_sigaction(signal, info, context) : previous.sa_handler(signal);
   }
-  const bool sent = info->si_code <= 0;  // by kill() and its like: nothing that would happen again
+  const bool sent = info->si_code <= 0;  // sent by kill() or similar: returning will not cause it again
   if (sent && previous.sa_handler == SIG_IGN) return;
-  // Where this returns to faults once more, and so the core shows it.
+  // Returning repeats the fault at the same place, so that the core file shows it.
   set_default(signal);
   if (sent) ::raise(signal);  // blocked until this returns
 }
@@ -90,10 +90,10 @@ void on_fault(int signal, siginfo_t* info, void* context) noexcept {
   pass_on(signal, info, context);
 }
 
-// The action, as long as the library is there.
+// Sets the action while the library is loaded.
 struct Action {
   Action() noexcept {
-    ::sigaction(SIGSEGV, nullptr, &previous);  // first: another thread may fault as soon as the action is set
+    ::sigaction(SIGSEGV, nullptr, &previous);  // read it first: another thread may fault as soon as the action is set
     struct sigaction action {};
     action.sa_sigaction = on_fault;
     action.sa_mask = previous.sa_mask;
@@ -116,7 +116,7 @@ OverflowWatch::OverflowWatch(Find find) noexcept {
   find_overflow.store(find, std::memory_order_release);
   static const Action action;
   stack_t there{};
-  if (::sigaltstack(nullptr, &there) != 0 || (there.ss_flags & SS_DISABLE) == 0) return;  // a sanitizer's
+  if (::sigaltstack(nullptr, &there) != 0 || (there.ss_flags & SS_DISABLE) == 0) return;  // a sanitizer has set one
   signal_stack_.reset(new (std::nothrow) char[signal_stack_size]);
   if (signal_stack_ == nullptr) return;
   stack_t own{};

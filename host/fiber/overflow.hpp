@@ -7,7 +7,7 @@
 
 namespace backplane::host {
 
-/// Who has used up its stack.
+/// The handler or fiber that has used up its stack.
 struct Overflow {
   const char* module = "";
   const char* wire_name = "";
@@ -15,18 +15,17 @@ struct Overflow {
   std::size_t stack_size = 0;
 };
 
-/// While it exists, a stack overflow of the calling thread's fibers ends the process with a message that
-/// names the fiber, instead of with silence.
+/// While this object exists, a stack overflow of the calling thread's fibers writes a message that names the fiber.
 ///
-/// The first one in the process sets an action for SIGSEGV. It writes the message, and leaves everything
-/// else to the action that was there before; so the process still dies of SIGSEGV, at the same place.
+/// The first object in the process sets an action for SIGSEGV. It writes the message, then runs the previous action. So
+/// the process still dies of SIGSEGV, at the same place.
 class OverflowWatch {
  public:
-  /// Called in the signal handler: whether `address` belongs to the guard below the stack of what the thread
-  /// runs. It takes no lock and no memory.
+  /// Returns whether `address` belongs to the guard of a stack of the thread's current run. Runs in the signal handler,
+  /// so it must not lock or allocate.
   using Find = bool (*)(const void* address, Overflow& found) noexcept;
 
-  /// `find` is the same for all. Without memory for the signal stack there is no message.
+  /// `find` must be the same for all objects. If there is no memory for the signal stack, no message is written.
   explicit OverflowWatch(Find find) noexcept;
   OverflowWatch(const OverflowWatch&) = delete;
   OverflowWatch& operator=(const OverflowWatch&) = delete;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tells AddressSanitizer and ThreadSanitizer of stack switches, which they cannot see; nothing in
-// other builds.
+// Tells AddressSanitizer and ThreadSanitizer about stack switches, which they cannot detect. Does nothing in other
+// builds.
 #pragma once
 
 #include <cstddef>
@@ -31,14 +31,14 @@
 
 namespace backplane::host {
 
-/// One stack, as the sanitizers know it. The stack that is left calls leave_to() right before the jump;
-/// the one that is arrived at calls arrive() right after.
+/// One stack, for the sanitizers. Call leave_to() on the old stack right before a jump, and arrive() on the new stack
+/// right after it.
 ///
-/// A stack that is left for good, with leave_for_good(), may begin() again; its end() is called on another
-/// stack, since ThreadSanitizer keeps something for it as long as it runs.
+/// After leave_for_good(), a stack may begin() again. Call end() on another stack, because ThreadSanitizer keeps state
+/// for a stack while it is in use.
 class StackMark {
  public:
-  StackMark() = default;  ///< a thread's own stack, told by the first arrival that came from it
+  StackMark() = default;  ///< a thread's own stack; the first arrival from it sets its bounds
   StackMark(const StackMark&) = delete;
   StackMark& operator=(const StackMark&) = delete;
 
@@ -57,7 +57,7 @@ class StackMark {
   void arrive_from_thread(StackMark& thread) noexcept {
     __sanitizer_finish_switch_fiber(fake_, &thread.bottom_, &thread.size_);
   }
-  /// Frames that were left for good are still marked; what is put there next must not inherit that.
+  /// Frames that never returned are still poisoned. Clears that for the next use of the memory.
   static void forget(const void* bottom, std::size_t size) noexcept { __asan_unpoison_memory_region(bottom, size); }
 
  private:

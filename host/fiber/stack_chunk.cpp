@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Maps and unmaps chunks of stacks with their guards, and measures how much of each stack was used.
 #include "fiber/stack_chunk.hpp"
 
 #include <sys/mman.h>
@@ -13,7 +15,7 @@
 #include "support/log.hpp"
 #include "sync/mutex.hpp"
 
-// All that are mapped, for debuggers.
+// The list of all mapped chunks. Debuggers read it.
 extern "C" {
 [[gnu::used, gnu::visibility("hidden")]] backplane::host::StackChunk* backplane_stack_chunks = nullptr;
 }
@@ -21,14 +23,14 @@ extern "C" {
 namespace backplane::host {
 namespace {
 
-// Code that is compiled with stack probes (-fstack-clash-protection) cannot step over a guard of one page. This is
-// so wide because not all code is: it costs nothing but addresses.
+// Code with stack probes (-fstack-clash-protection) cannot skip a guard of one page. Not all code has probes, so the
+// guard is wider. That costs only address space.
 constexpr std::size_t guard_pages = 16;
 constexpr std::size_t chunk_bytes = std::size_t{8} << 20;
 constexpr std::size_t most_in_chunk = 64;
 
-// Since Linux 6.13 (madvise(2)): makes pages fault without a mapping of their own, of which a process may
-// have only so many (vm.max_map_count). Debian 12's headers do not have it.
+// Linux 6.13 or later (madvise(2)): makes pages fault without a separate mapping. The number of mappings is limited
+// (vm.max_map_count). The headers of Debian 12 do not define it.
 constexpr int madv_guard_install = 102;
 
 std::size_t page_size() noexcept {
@@ -36,7 +38,7 @@ std::size_t page_size() noexcept {
   return size;
 }
 
-// What scripts/lib/gdb_stacks.py reads.
+// scripts/lib/gdb_stacks.py relies on these offsets.
 static_assert(offsetof(Stack, bottom) == 0 && offsetof(Stack, context) == 8 && offsetof(Stack, inner) == 16 &&
               offsetof(Stack, label) == 24 && offsetof(Stack, id) == 32);
 static_assert(offsetof(StackChunk, next) == 0 && offsetof(StackChunk, base) == 16 &&
@@ -46,7 +48,7 @@ static_assert(offsetof(StackChunk, next) == 0 && offsetof(StackChunk, base) == 1
 
 Mutex mutex;
 
-// The deepest use of each size, of stacks that are no more too.
+// The deepest use of each stack size, including stacks that are unmapped by now.
 std::map<std::size_t, std::size_t>& high_water() BP_REQUIRES(mutex) {
   static auto& map = *new std::map<std::size_t, std::size_t>;
   return map;
@@ -56,20 +58,20 @@ bool set_guard(char* at, std::size_t size) noexcept {
   return ::madvise(at, size, madv_guard_install) == 0 || ::mprotect(at, size, PROT_NONE) == 0;
 }
 
-// Once for each burst of failures.
+// Limits the log to one line per series of failures.
 std::atomic<bool> refused{false};
 
 void refuse(std::size_t stack_size, const char* why) noexcept {
   if (refused.exchange(true, std::memory_order_relaxed)) return;
   try {
-    log::warn("fibers", "no stack of " + std::to_string(stack_size) + " bytes for a fiber: " + why);
+    log::warn("fibers", "cannot map a stack of " + std::to_string(stack_size) + " bytes for a fiber: " + why);
   } catch (const std::bad_alloc&) {
-    // The fiber's creator is told all the same.
+    // The creator of the fiber still gets an error.
   }
 }
 
-// Calls `found(page)` with the number of each page that is in memory, of `size` bytes from `begin` on, until that
-// returns false. Of a stack that is each page that was touched since the stack was mapped or cooled.
+// Calls `found(page)` with the number of each resident page among `size` bytes from `begin`, until it returns false.
+// The resident pages of a stack are those touched since it was mapped or cooled.
 template <class Found>
 void resident_pages(const char* begin, std::size_t size, Found found) {
   std::array<unsigned char, 2048> pages;
@@ -90,7 +92,7 @@ void note(std::size_t stack_size, std::size_t deepest) {
   before = std::max(before, deepest);
 }
 
-// The next chunk after one that is held (nullptr: the first), which is held in its stead.
+// Releases `chunk`, and returns and holds the chunk after it. nullptr: holds the first chunk.
 StackChunk* next_held(StackChunk* chunk) noexcept {
   const MutexLock lock(mutex);
   StackChunk* const next = chunk == nullptr ? backplane_stack_chunks : chunk->next;
@@ -99,7 +101,7 @@ StackChunk* next_held(StackChunk* chunk) noexcept {
   return next;
 }
 
-// False while somebody looks at it.
+// Removes the chunk from the list. Returns false while a reader holds it.
 bool unlink(StackChunk& chunk) noexcept {
   const MutexLock lock(mutex);
   if (chunk.readers != 0) return false;
@@ -138,15 +140,16 @@ StackChunk* StackChunk::map(std::size_t stack_size) noexcept {
     refuse(stack_size, why);
     return nullptr;
   };
-  if (stacks == nullptr || chunk == nullptr || memory == MAP_FAILED) return give_up("memory is used up");
-  // A huge page would make one touched byte cost two megabytes.
+  if (stacks == nullptr || chunk == nullptr || memory == MAP_FAILED) return give_up("out of memory");
+  // With huge pages, one touched byte would use two megabytes.
   ::madvise(memory, stride * count, MADV_NOHUGEPAGE);
   auto* const base = static_cast<char*>(memory);
   for (std::size_t i = 0; i < count; ++i) {
     if (!set_guard(base + i * stride, guard)) {
       return give_up(
-          "its guard page needs one more mapping than vm.max_map_count allows; raise that, or use Linux 6.13 or later, "
-          "where guard pages need none");
+          "its guard page needs one more mapping than vm.max_map_count allows; raise vm.max_map_count, or use Linux "
+          "6.13 "
+          "or later, where guard pages need no mapping");
     }
     stacks[i].bottom = base + i * stride + guard;
     stacks[i].chunk = chunk;
@@ -181,14 +184,14 @@ void cool(Stack& stack) noexcept {
   try {
     note(stack.size(), deepest);
   } catch (const std::bad_alloc&) {
-    // A mark less.
+    // This use is missing from the statistics.
   }
   ::madvise(stack.bottom, stack.size(), MADV_DONTNEED);
 }
 
 std::vector<StackUse> stack_use() {
   std::map<std::size_t, StackUse> uses;
-  // One chunk is held at a time, since whoever wants to unmap it waits meanwhile.
+  // Hold only one chunk at a time, because unmap() waits for readers.
   for (StackChunk* chunk = next_held(nullptr); chunk != nullptr; chunk = next_held(chunk)) {
     StackUse& use = uses[chunk->stack_size];
     look_at(*chunk, use);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The memory that stacks lie in. scripts/gdb_fibers.py reads these structs, in the order and with the sizes
-// that they have here, also where there is no debug information: change both.
+// The memory of stacks. scripts/gdb_fibers.py reads these structs without debug information, so it depends on the order
+// and sizes of their members. Change both together.
 #pragma once
 
 #include <atomic>
@@ -15,28 +15,28 @@ namespace backplane::host {
 
 struct StackChunk;
 
-/// A stack: memory of which only touched pages cost anything, with a guard below it that nothing may touch.
+/// A stack. Only touched pages use memory. Below it is a guard, which faults on access.
 struct Stack {
   char* bottom = nullptr;
-  void* const* context = nullptr;  ///< where the stack pointer is kept of who runs on it, while suspended
-  void* const* inner = nullptr;    ///< the same of a handler whose environment is in one of its fibers
-  const char* label = nullptr;     ///< the wire name, of static life; null: a handler's stack, and no handler on it
-  std::uint64_t id = 0;            ///< of the fiber; 0: a handler's own stack
+  void* const* context = nullptr;  ///< address of the saved stack pointer of its fiber while that is suspended
+  void* const* inner = nullptr;    ///< the same for a handler while one of its fibers is active
+  const char* label = nullptr;     ///< the wire name (static storage); null: an idle handler's stack
+  std::uint64_t id = 0;            ///< id of the fiber; 0: a handler's own stack
   Stack* next = nullptr;           ///< for the pool
   Stack* previous = nullptr;
   StackChunk* chunk = nullptr;
   StackMark mark;
 
   inline std::size_t size() const noexcept;
-  /// One past the highest byte: stacks grow down from here.
+  /// One past the highest byte. Stacks grow down from here.
   void* top() const noexcept { return bottom + size(); }
   /// Whether `address` lies in the guard.
   inline bool guards(const void* address) const noexcept;
 };
 
-/// Several stacks of one size, mapped at once: | guard | stack | guard | stack | …
+/// Several stacks of one size in one mapping: | guard | stack | guard | stack | …
 struct StackChunk {
-  StackChunk* next = nullptr;  ///< of all in the process
+  StackChunk* next = nullptr;  ///< list of all chunks of the process
   StackChunk* previous = nullptr;
   char* base = nullptr;
   std::size_t guard_size = 0;
@@ -44,14 +44,14 @@ struct StackChunk {
   std::size_t count = 0;
   Stack* stacks = nullptr;
   std::size_t sizeof_stack = sizeof(Stack);
-  std::atomic<std::uint32_t> used{0};  ///< stacks that are somebody's; the pool's thread writes it
-  std::uint32_t cold = 0;              ///< for the pool: stacks that cost no memory
-  std::size_t place = 0;               ///< for the pool: among its chunks
-  std::uint32_t readers = 0;           ///< who looks at it, and keeps it mapped; under the mutex of all chunks
+  std::atomic<std::uint32_t> used{0};  ///< stacks in use; only the pool's thread writes it
+  std::uint32_t cold = 0;              ///< for the pool: stacks without resident memory
+  std::size_t place = 0;               ///< for the pool: index in its list of chunks
+  std::uint32_t readers = 0;           ///< readers that keep it mapped; guarded by the mutex of all chunks
 
   std::size_t stride() const noexcept { return guard_size + stack_size; }
 
-  /// nullptr if memory, or the number of mappings, is used up; which of them is logged.
+  /// Maps a chunk. Returns nullptr and logs the reason if memory or mappings are used up.
   static StackChunk* map(std::size_t stack_size) noexcept;
   static void unmap(StackChunk* chunk) noexcept;
 };
@@ -62,18 +62,18 @@ inline bool Stack::guards(const void* address) const noexcept {
   return at < bottom && at >= bottom - chunk->guard_size;
 }
 
-/// Gives the pages of an idle stack back to the system, after a look at how far it was used.
+/// Returns the pages of an idle stack to the system, and records how deep it was used.
 void cool(Stack& stack) noexcept;
 
-/// What there is of one size in the whole process.
+/// Statistics of all stacks of one size in the process.
 struct StackUse {
   std::size_t size = 0;
-  std::size_t mapped = 0;      ///< stacks there is address space for
-  std::size_t used = 0;        ///< of these, a handler's or fiber's, also one that is parked
-  std::size_t resident = 0;    ///< bytes of memory that they cost
-  std::size_t high_water = 0;  ///< bytes of the deepest use ever seen, in whole pages
+  std::size_t mapped = 0;      ///< mapped stacks
+  std::size_t used = 0;        ///< stacks that belong to a handler or fiber, also if that is idle
+  std::size_t resident = 0;    ///< bytes of memory that all of them use
+  std::size_t high_water = 0;  ///< bytes of the deepest use since the process began, in whole pages
 };
-/// Looks at each stack; any thread. Throws std::bad_alloc.
+/// Examines every stack. Any thread. Throws std::bad_alloc.
 std::vector<StackUse> stack_use();
 
 }  // namespace backplane::host

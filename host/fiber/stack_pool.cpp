@@ -9,14 +9,14 @@
 namespace backplane::host {
 namespace {
 
-// Idle stacks are given back after one whole interval in which nobody wanted them.
+// A stack that stayed idle for one whole interval is returned to the system.
 constexpr Nanos trim_interval = 250 * nanos_per_ms;
 
-// Idle stacks that a pool keeps: so many, and no more than could cost so much memory.
+// How many idle stacks a pool keeps, limited also by their total size.
 constexpr std::size_t most_kept = 64;
 constexpr std::size_t most_kept_bytes = std::size_t{16} << 20;
 
-// Given back in one step, so that the thread is never away for long.
+// How many stacks one step of trim() returns, so that it never delays the thread for long.
 constexpr std::size_t stacks_a_step = 256;
 
 }  // namespace
@@ -30,7 +30,7 @@ StackPool::~StackPool() {
 
 Stack* StackPool::take_cold() noexcept {
   if (cold_ == nullptr && !grow()) {
-    // What idles may be all that is in the way.
+    // Idle stacks of other sizes may use up the memory or the mappings.
     if (all_ == nullptr) return nullptr;
     all_->trim_all();
     if (!grow()) return nullptr;
@@ -68,8 +68,8 @@ void StackPool::trim_all() noexcept {
   look_again();
 }
 
-// Of the warm ones those after the first so many, which were used last and are to be used next. A chunk of which
-// all are cold goes back as a whole.
+// Cools `count` warm stacks, but keeps the first `after`, which were used last and are reused first. Unmaps a chunk
+// when all of its stacks are cold.
 void StackPool::cool(std::size_t after, std::size_t count) noexcept {
   Stack** link = &warm_;
   for (; after > 0 && *link != nullptr; --after) link = &(*link)->next;
@@ -121,7 +121,7 @@ Nanos Stacks::trim(Nanos time) noexcept {
   bool more = false;
   for (const auto& pool : pools_) more |= pool->has_excess();
   if (!more) return next_look_ = 0;
-  if (next_look_ == 0) return look_at(time);  // a burst has ended: what is idle now may be wanted in a moment
+  if (next_look_ == 0) return look_at(time);  // a burst has just ended: idle stacks may soon be needed again
   if (time < next_look_) return next_look_;
   std::size_t left = 0;
   for (const auto& pool : pools_) left += pool->trim();

@@ -14,20 +14,20 @@ namespace backplane::host {
 
 class Stacks;
 
-/// Stacks of one size, for one thread at a time. Given back, a stack is kept for the next fiber; those that
-/// nobody has wanted for a while go back to the system.
+/// Stacks of one size, for one thread at a time. A returned stack is kept for the next fiber. Stacks that stay idle for
+/// a while go back to the system.
 class StackPool {
  public:
-  /// `size` is a power of two, and whole pages. `all` is what the pool is part of, if it is of several.
+  /// `size` must be a power of two and a multiple of the page size. `all`: the Stacks that contain this pool, or null.
   explicit StackPool(std::size_t size, Stacks* all = nullptr) noexcept;
   StackPool(const StackPool&) = delete;
   StackPool& operator=(const StackPool&) = delete;
-  /// Every stack has been given back.
+  /// All stacks must have been given back.
   ~StackPool();
 
   std::size_t size() const noexcept { return size_; }
 
-  /// nullptr if memory, or the system's number of mappings, is used up.
+  /// A stack; nullptr if memory or the system's mappings are used up.
   Stack* take() noexcept {
     Stack* stack = warm_;
     if (stack != nullptr) [[likely]] {
@@ -42,7 +42,7 @@ class StackPool {
     return stack;
   }
 
-  /// May be called while the stack is still run on, if that is left before anything else is done here.
+  /// Returns a stack. The caller may still run on it, if it leaves the stack before any other use of the pool.
   void give_back(Stack& stack) noexcept {
     drop_single_writer(stack.chunk->used);
     stack.context = stack.inner = nullptr;
@@ -51,14 +51,13 @@ class StackPool {
     ++warm_count_;
   }
 
-  /// Whether there are more idle stacks than are kept.
+  /// Whether more stacks are idle than the pool keeps.
   bool has_excess() const noexcept { return warm_count_ > kept_; }
-  /// From now on it counts which of them nobody wants.
+  /// Starts counting which stacks stay idle.
   void look_again() noexcept { warm_low_ = warm_count_; }
-  /// Gives some of those back to the system that were idle ever since look_again(). Returns how many more there
-  /// are.
+  /// Returns to the system some of the stacks that were idle since look_again(). Returns how many more there are.
   std::size_t trim() noexcept;
-  /// Gives back all that are idle.
+  /// Returns all idle stacks to the system.
   void trim_all() noexcept;
 
  private:
@@ -70,25 +69,26 @@ class StackPool {
   void unlink_cold(Stack& stack) noexcept;
 
   const std::size_t size_;
-  const std::size_t kept_;  ///< idle stacks that stay as they are, for the next burst
+  const std::size_t kept_;  ///< how many idle stacks stay warm for the next burst
   Stacks* const all_;
-  Stack* warm_ = nullptr;  ///< used before: their pages cost memory
-  Stack* cold_ = nullptr;  ///< never used, or given back to the system
+  Stack* warm_ = nullptr;  ///< used before, so they have resident pages
+  Stack* cold_ = nullptr;  ///< never used, or returned to the system
   std::size_t warm_count_ = 0;
-  std::size_t warm_low_ = 0;  ///< the least there were since look_again()
+  std::size_t warm_low_ = 0;  ///< the minimum of warm_count_ since look_again()
   std::vector<StackChunk*> chunks_;
 };
 
-/// The stacks of one thread's fibers, of whatever size.
+/// The stacks of one thread's fibers, of all sizes.
 class Stacks {
  public:
   static constexpr std::size_t least = 16 * 1024;
   static constexpr std::size_t most = std::size_t{1} << 30;
 
-  /// `size` is at most `most`, and rounded up to a power of two. nullptr if memory is used up.
+  /// The pool for `size`, rounded up to a power of two. `size` is at most `most`. nullptr if out of memory.
   StackPool* of(std::size_t size) noexcept;
 
-  /// Call it now and then, when there is time: returns when the next call may find something to do, or 0.
+  /// Returns idle stacks to the system. Call it when the thread has no other work. Returns the time of the next useful
+  /// call, or 0.
   Nanos trim(Nanos time) noexcept;
   void trim_all() noexcept;
 

@@ -13,11 +13,12 @@
 
 namespace backplane::host {
 
-/// Where submitted requests wait for the request thread: many producers, one consumer, no lock.
+/// The queue of submitted requests for the request thread: many producers, one consumer, no lock.
 ///
-/// Each producer has a lane of its own, as long as it lives, so that producers do not meet and each one's requests
-/// stay in order. The threads beyond `lane_count` share one queue, for all of their lives, and their order is kept too.
-/// What is sent is an InlineCall, read in place, or a T (with `T* next`) made beforehand; who has no lane sends a T.
+/// Each producer thread has its own lane while it lives, so producers do not contend, and each one's requests stay in
+/// order. Threads beyond `lane_count` share one queue for their whole lives, so their order is kept as well. An entry
+/// is an InlineCall, read in place, or a T (with `T* next`) allocated by the producer. A thread without a lane sends a
+/// T.
 template <class T, class InlineCall>
 class Ingress {
  public:
@@ -27,7 +28,7 @@ class Ingress {
 
   static constexpr std::size_t lane_count = 64;
 
-  /// `depth`: how many may wait, from the push until they are taken.
+  /// `depth`: the maximum number of waiting entries, from the push until they are taken.
   explicit Ingress(std::uint32_t depth) : depth_(depth) {}
   Ingress(const Ingress&) = delete;
   Ingress& operator=(const Ingress&) = delete;
@@ -37,15 +38,15 @@ class Ingress {
 
   // ---- Producers ----
 
-  /// The calling thread's lane; nullptr if it has none, and is to push T.
+  /// The calling thread's lane; nullptr if it has none and must push a T.
   Lane* lane() noexcept {
     ThreadRecord* const me = thread_record();
     if (me == nullptr) return nullptr;
-    const ThreadRecord::LaneCache& way = me->lane_caches[id_ % ThreadRecord::lane_caches_kept];
-    return way.ingress == id_ ? static_cast<Lane*>(way.lane) : find_lane(*me);
+    const ThreadRecord::LaneCache& cache = me->lane_caches[id_ % ThreadRecord::lane_caches_kept];
+    return cache.ingress == id_ ? static_cast<Lane*>(cache.lane) : find_lane(*me);
   }
 
-  /// Has `fill` write an inline call in place, and sends it. `fill` must not fail, and must not call anything of this.
+  /// Lets `fill` write an inline call in place, and sends it. `fill` must not fail, and must not call this object.
   template <class Fill>
   Push send(Lane& lane, Fill fill) noexcept {
     return in_lane(lane, [&](Entry& entry) {
@@ -54,7 +55,7 @@ class Ingress {
     });
   }
 
-  /// `urgent`: the consumer is to see it before its turn comes; see look_for_urgent().
+  /// Sends a T. `urgent`: the consumer should see it early; see look_for_urgent().
   Push push(T* item, bool urgent) noexcept {
     if (Lane* const own = lane()) {
       const Push pushed = in_lane(*own, [item](Entry& entry) {
@@ -73,11 +74,11 @@ class Ingress {
 
   // ---- The consumer ----
 
-  /// All that came without a lane, oldest first, linked by `next`. It counts as waiting until taken_shared().
+  /// All entries sent without a lane, oldest first, linked by `next`. Each counts as waiting until taken_shared().
   T* take_shared() noexcept { return shared_.take_all(); }
   void taken_shared() noexcept { add_single_writer(shared_taken_); }
 
-  /// The entry whose turn it is, nullptr if there is none: of each lane some, then the next one's.
+  /// The next entry, or nullptr. Takes several entries from a lane, then moves to the next lane.
   Entry* front() noexcept {
     const std::size_t used = used_.load(std::memory_order_acquire);
     if (used == 0) return nullptr;
@@ -88,13 +89,13 @@ class Ingress {
     }
     return nullptr;
   }
-  /// What front() gave has been read.
+  /// Removes the entry of front().
   void pop() noexcept {
     --turns_left_;
     lanes_[at_].load(std::memory_order_relaxed)->pop();
   }
 
-  /// Shows `see` what was pushed as urgent and waits in a lane, sooner or later also other T; each once.
+  /// Calls `see` for each urgent T that waits in a lane, and possibly for other T. Each T is shown once.
   template <class See>
   void look_for_urgent(See see) {
     const std::size_t used = used_.load(std::memory_order_acquire);
@@ -111,11 +112,11 @@ class Ingress {
 
   // ---- Anybody ----
 
-  /// From now on every push is refused. What has been pushed can still be taken.
+  /// Refuses every push from now on. Waiting entries can still be taken.
   void close() noexcept {
     closed_.store(true, std::memory_order_relaxed);
     if (has_lanes()) heavy_fence();
-    // Who has not seen it has said that it sends, and is about to be done: it waits for nothing in between.
+    // A producer that has not seen closed_ has set `sending`, and finishes without waiting for anything.
     const std::size_t used = used_.load(std::memory_order_acquire);
     for (std::size_t i = 0; i < used; ++i) {
       while (lanes_[i].load(std::memory_order_acquire)->sending.load(std::memory_order_acquire)) {
@@ -125,13 +126,13 @@ class Ingress {
     shared_.close();
   }
 
-  /// Takes requests again. Nobody may be pushing.
+  /// Accepts requests again. No thread may be pushing.
   void open() noexcept {
     closed_.store(false, std::memory_order_relaxed);
     shared_.open();
   }
 
-  /// How many wait, give or take those being pushed this moment.
+  /// The number of waiting entries. Concurrent pushes may or may not be counted.
   std::uint64_t waiting() const noexcept {
     const std::uint64_t taken = shared_taken_.load(std::memory_order_relaxed);
     const std::uint64_t sent = shared_sent_.load(std::memory_order_relaxed);
@@ -142,12 +143,13 @@ class Ingress {
   }
 
  private:
-  // Of one lane in a row, before the next: enough to make the change cheap.
+  // Entries taken from one lane before the next lane; enough to make the change cheap.
   static constexpr std::uint32_t turns = 16;
-  // Up to such a depth it is kept exactly, but for pushes at the same moment.
+  // Up to this depth the limit is exact, except for concurrent pushes.
   static constexpr std::uint32_t exact_up_to = 16'384;
 
-  // Who gets the first one after this has said that there is none, sees what was written before.
+  // The lock orders this with claim_lane(): a thread that gets the first lane after this has returned false sees
+  // closed_.
   bool has_lanes() noexcept {
     const MutexLock lock(mutex_);
     return used_.load(std::memory_order_relaxed) != 0;
@@ -172,8 +174,8 @@ class Ingress {
     return Push::ok;
   }
 
-  // To sum up takes a look at all lanes' cache lines. A deep queue spares it to a producer whose own lane holds less
-  // than a share, and may so hold more than the depth, by as much again at most.
+  // Summing up reads a cache line of every lane. For a deep queue, a producer whose own lane holds less than its share
+  // skips that. So a deep queue may hold up to twice its depth.
   bool full(Lane& mine) const noexcept {
     if (depth_ > exact_up_to && mine.waiting_below(depth_ / lane_count) < depth_ / lane_count) return false;
     return waiting() >= depth_;
@@ -184,7 +186,7 @@ class Ingress {
     turns_left_ = turns;
   }
 
-  // The lane that the thread has here, or one of a thread that is no more, or a new one.
+  // The thread's lane: the one it has, one of a thread that has ended, or a new one.
   [[gnu::noinline]] Lane* find_lane(ThreadRecord& me) noexcept {
     Lane* const lane = claim_lane(me);
     if (lane == nullptr) me.without_lanes = true;
@@ -192,8 +194,8 @@ class Ingress {
     return lane;
   }
 
-  // Who went without a lane once does so for good, but for lanes that it has already: its requests to one context
-  // keep their order in one place only.
+  // A thread that once got no lane never gets a new one, because its requests to one context must stay in one queue. It
+  // keeps the lanes that it already has.
   Lane* claim_lane(const ThreadRecord& me) noexcept {
     const std::uint64_t my_life = me.life.load(std::memory_order_relaxed);
     const MutexLock lock(mutex_);
@@ -225,17 +227,17 @@ class Ingress {
   }
 
   const std::uint32_t depth_;
-  const std::uint64_t id_ = next_id();  // never that of another, so that a way that is remembered leads nowhere else
+  const std::uint64_t id_ = next_id();  // unique in the process, so that a cached lane never belongs to another ingress
   std::atomic<bool> closed_{false};
-  Mutex mutex_;                                         // of the lanes' owners
-  std::array<std::atomic<Lane*>, lane_count> lanes_{};  // filled from the front, never taken away
+  Mutex mutex_;                                         // guards the owners of lanes
+  std::array<std::atomic<Lane*>, lane_count> lanes_{};  // filled from the front, never removed
   std::atomic<std::size_t> used_{0};
 
-  // Of threads without a lane.
+  // For threads without a lane.
   alignas(64) MpscQueue<T> shared_;
   std::atomic<std::uint64_t> shared_sent_{0};
 
-  // The consumer's.
+  // Written by the consumer.
   alignas(64) std::atomic<std::uint64_t> shared_taken_{0};
   std::size_t at_ = 0;
   std::uint32_t turns_left_ = turns;

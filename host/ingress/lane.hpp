@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A queue from one thread to another, in which what is sent lies in place, entry behind entry.
+// A queue from one thread to another that stores its entries in place.
 #pragma once
 
 #include <array>
@@ -17,20 +17,19 @@
 
 namespace backplane::host {
 
-/// One producer, one consumer. An entry carries an InlineCall, which is written and read in place, or a T made
-/// beforehand. Neither side writes to what the other writes, apart from the entries, and these only the producer
-/// does: so in steady state only the cache lines that carry something go from core to core, in one direction, and
-/// neither side needs an atomic read-modify-write.
+/// One producer, one consumer. An entry carries an InlineCall, which is written and read in place, or a pointer to a T.
+/// Each side writes only its own members, and only the producer writes entries. So in steady state, only cache lines
+/// with entries move between cores, in one direction, and neither side needs an atomic read-modify-write.
 ///
-/// Entries lie in blocks, which the consumer gives back when it has read them. Which of its entries are filled the
-/// consumer sees by the block's round: an entry is stamped with it last.
+/// Entries lie in blocks. The consumer returns a block after reading it. The producer stamps each entry last, with the
+/// round of its block, so the consumer sees which entries are filled.
 template <class T, class InlineCall>
 class Lane {
  public:
   static_assert(std::is_trivially_copyable_v<InlineCall>);
 
   struct alignas(64) Entry {
-    std::atomic<std::uint32_t> stamp{0};  ///< the round of the block when it was filled last
+    std::atomic<std::uint32_t> stamp{0};  ///< the block's round when the entry was last filled
     bool is_inline = false;
     union {
       InlineCall inline_call;
@@ -39,7 +38,7 @@ class Lane {
     Entry() noexcept : made(nullptr) {}
   };
 
-  /// nullptr if memory cannot be had.
+  /// A new lane; nullptr if out of memory.
   static Lane* make() noexcept {
     Block* const first = new (std::nothrow) Block;
     if (first == nullptr) return nullptr;
@@ -50,7 +49,7 @@ class Lane {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
   ~Lane() {
-    // Blocks in use hang together from the head; others have been given back.
+    // Blocks in use are linked from the head. The others have been given back.
     for (Block* block = head_; block != nullptr;) delete std::exchange(block, block->next.load());
     for (Block* block = spare_; block != nullptr;) delete std::exchange(block, block->given_back);
     for (Block* block = given_back_.load(); block != nullptr;) delete std::exchange(block, block->given_back);
@@ -58,7 +57,7 @@ class Lane {
 
   // ---- The producer ----
 
-  /// The entry to fill in next; nullptr if memory cannot be had. Not yet to be seen by the consumer.
+  /// The entry to fill next; nullptr if out of memory. The consumer cannot see it yet.
   Entry* next_entry() noexcept {
     if (tail_at_ == per_block && !grow()) [[unlikely]]
       return nullptr;
@@ -70,16 +69,17 @@ class Lane {
     }
     return entry;
   }
-  /// Shows it to the consumer. Not yet ordered before a look at whether that sleeps.
+  /// Publishes the entry to the consumer. The caller needs a fence before it checks whether the consumer sleeps.
   void publish(Entry& entry) noexcept {
     entry.stamp.store(tail_->round, std::memory_order_release);
     ++tail_at_;
     add_single_writer(sent_);
   }
-  /// A T that the consumer should see before its turn comes has been published.
+  /// Marks that an urgent T has been published.
   void urgent() noexcept { urgent_.store(urgent_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
 
-  /// How many have been sent and not taken, as far as the producer remembers. At most so many, if below `limit`.
+  /// The number of waiting entries, from the producer's last reading of `taken_`. A value below `limit` is an upper
+  /// bound; otherwise it was just read.
   std::uint64_t waiting_below(std::uint64_t limit) noexcept {
     const std::uint64_t sent = sent_.load(std::memory_order_relaxed);
     if (sent - taken_seen_ >= limit) taken_seen_ = taken_.load(std::memory_order_relaxed);
@@ -96,13 +96,13 @@ class Lane {
 
   // ---- The consumer ----
 
-  /// The oldest entry; nullptr if there is none.
+  /// The oldest entry, or nullptr.
   Entry* front() noexcept {
     if (head_at_ == per_block && !advance()) return nullptr;
     Entry& entry = head_->entries[head_at_];
     return entry.stamp.load(std::memory_order_acquire) == head_->round ? &entry : nullptr;
   }
-  /// The oldest has been read.
+  /// Removes the oldest entry.
   void pop() noexcept {
     ++head_at_;
     if (head_at_ + prefetch_distance < per_block) {
@@ -113,7 +113,7 @@ class Lane {
     add_single_writer(taken_);
   }
 
-  /// Shows `see` each T behind the front that has come since it was called last, if any was urgent.
+  /// If an urgent T has arrived since the last call, calls `see` for each T behind the front that it has not seen yet.
   template <class See>
   void look_for_urgent(See see) {
     const std::uint64_t urgent = urgent_.load(std::memory_order_acquire);
@@ -140,7 +140,7 @@ class Lane {
     }
   }
 
-  // ---- Whose lane it is: guarded by the ingress ----
+  // ---- The owner of the lane; guarded by the mutex of the ingress ----
   const ThreadRecord* owner = nullptr;
   std::uint64_t owner_life = 0;
 
@@ -149,8 +149,8 @@ class Lane {
 
  private:
   static constexpr std::size_t per_block = 64;
-  static constexpr std::size_t prefetch_distance = 6;  // by measurement
-  static constexpr std::uint64_t spare_blocks = 32;    // kept for the next burst; more are given back
+  static constexpr std::size_t prefetch_distance = 6;  // measured
+  static constexpr std::uint64_t spare_blocks = 32;    // kept for the next burst; further blocks are deleted
 
   struct Block {
     std::array<Entry, per_block> entries;
@@ -195,7 +195,7 @@ class Lane {
     return true;
   }
 
-  // The producer's.
+  // Written by the producer.
   alignas(64) Block* tail_;
   std::size_t tail_at_ = 0;
   Block* spare_ = nullptr;
@@ -204,7 +204,7 @@ class Lane {
   std::atomic<std::uint64_t> urgent_{0};
   std::atomic<std::uint64_t> reused_{0};
 
-  // The consumer's.
+  // Written by the consumer.
   alignas(64) Block* head_;
   std::size_t head_at_ = 0;
   std::atomic<std::uint64_t> taken_{0};

@@ -1,52 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingress/waker.hpp"
 
-#include <linux/futex.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <ctime>
 
+#include "sync/futex.hpp"
 #include "sync/woken.hpp"
 
 namespace backplane::host {
 
-static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t), "a futex is a plain 32-bit word");
-
-Waker::~Waker() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 int Waker::fd() noexcept {
-  if (fd_ < 0) fd_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  return fd_;
+  if (!fd_) fd_ = UniqueFd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  return fd_.get();
 }
 
 void Waker::ring(std::uint32_t state) noexcept {
   note_wake();
   if (state == asleep) {
-    ::syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+    futex_wake_one(&state_);
   } else if (state == polling) {
     const std::uint64_t one = 1;
     // EAGAIN means the counter is full: it is readable then, which is all that is wanted.
-    while (::write(fd_, &one, sizeof one) < 0 && errno == EINTR) {
+    while (::write(fd_.get(), &one, sizeof one) < 0 && errno == EINTR) {
     }
   }
 }
 
-// FUTEX_WAIT_BITSET, because it takes a point of time of the clock that Nanos counts (futex(2)).
-void Waker::sleep(Nanos until) noexcept {
-  constexpr Nanos second = 1'000'000'000;
-  const ::timespec at{static_cast<std::time_t>(until / second), static_cast<long>(until % second)};
-  ::syscall(SYS_futex, &state_, FUTEX_WAIT_BITSET_PRIVATE, asleep, until == 0 ? nullptr : &at, nullptr,
-            FUTEX_BITSET_MATCH_ANY);
-}
+void Waker::sleep(Nanos until) noexcept { futex_wait(state_, asleep, until); }
 
 void Waker::drain() noexcept {
   std::uint64_t count;
-  while (::read(fd_, &count, sizeof count) < 0 && errno == EINTR) {
+  while (::read(fd_.get(), &count, sizeof count) < 0 && errno == EINTR) {
   }
 }
 

@@ -4,29 +4,29 @@
 #include <atomic>
 #include <cstdint>
 
+#include "support/unique_fd.hpp"
 #include "sync/asymmetric_fence.hpp"
 #include "sync/clock.hpp"
 
 namespace backplane::host {
 
-/// Wakes one sleeping consumer, and costs a producer one load while it is awake. The consumer sleeps on a
-/// futex, or, while it waits for descriptors too, in a poll that an eventfd ends; so one that never waits
-/// for descriptors has none of its own.
+/// Wakes one sleeping consumer. While the consumer is awake, this costs a producer one load. The consumer sleeps on a
+/// futex. If it also waits for descriptors, it sleeps in a poll that an eventfd ends. A consumer that never waits for
+/// descriptors has no eventfd.
 ///
-/// The race, line by line. Producer: (1) publish an item; light_fence(); (2) load `state_`. Consumer:
-/// (3) store `state_` = asleep or polling; heavy_fence(); (4) look at the queues once more; sleep only if
-/// empty. Either (1) precedes the consumer's fence, and so (4) sees the item and the consumer does not sleep,
-/// or (2) follows it, and so the producer sees the state that (3) has stored, and wakes. Of several producers that see
-/// it, one wins the exchange and wakes. The futex sleeps only while `state_` is still asleep, so an exchange before it
-/// is not lost either.
+/// The race, step by step. Producer: (1) publish an item; light_fence(); (2) load `state_`. Consumer: (3) store
+/// `state_` = asleep or polling; heavy_fence(); (4) look at the queues once more; sleep only if they are empty.
+///   - If (1) precedes the consumer's fence, (4) sees the item, and the consumer does not sleep.
+///   - Otherwise (2) follows the fence, so the producer sees the state stored by (3), and wakes the consumer.
+/// If several producers see it, the one that wins the exchange wakes the consumer. The futex sleeps only while `state_`
+/// is still asleep, so an earlier exchange is not lost.
 class Waker {
  public:
   Waker() = default;
   Waker(const Waker&) = delete;
   Waker& operator=(const Waker&) = delete;
-  ~Waker();
 
-  /// Producer, after publishing.
+  /// For producers, after publishing an item.
   void wake() noexcept {
     light_fence();
     if (state_.load(std::memory_order_relaxed) != awake_state) ring(state_.exchange(awake_state));
@@ -34,18 +34,18 @@ class Waker {
 
   // ---- The consumer ----
 
-  /// Announces sleep; look at the queues once more before really sleeping.
+  /// Announces a sleep. Look at the queues once more before sleep().
   void about_to_sleep() noexcept { announce(asleep); }
-  /// Sleeps until woken, or `until` (0: no bound), or for no reason.
+  /// Sleeps until woken, or until `until` (0: no limit). May also return without a reason.
   void sleep(Nanos until) noexcept;
-  /// Announces a poll that includes fd(), which has been called before.
+  /// Announces a poll that includes fd(). Call fd() before.
   void about_to_poll() noexcept { announce(polling); }
-  /// Is awake, for whatever reason.
+  /// Ends an announced sleep or poll.
   void awake() noexcept { state_.store(awake_state, std::memory_order_relaxed); }
 
-  /// Readable when a consumer that polls is to wake; made at the first call, -1 if it cannot be.
+  /// The descriptor that becomes readable when a polling consumer must wake. The first call creates it; -1 on an error.
   int fd() noexcept;
-  /// Forgets rings of the descriptor that have come.
+  /// Clears the descriptor.
   void drain() noexcept;
 
  private:
@@ -59,9 +59,9 @@ class Waker {
   }
   void ring(std::uint32_t state) noexcept;
 
-  // On a cache line that nobody writes to while the consumer is awake.
+  // On a cache line that no thread writes while the consumer is awake.
   alignas(64) std::atomic<std::uint32_t> state_{awake_state};
-  int fd_ = -1;  // written by the consumer before it first polls, so that who sees `polling` sees it
+  UniqueFd fd_;  // written by the consumer before it first polls, so that who sees `polling` sees it
 };
 
 }  // namespace backplane::host

@@ -12,25 +12,25 @@
 
 namespace backplane::host {
 
-/// What one thread has seen of one wire name. Its holder alone writes, without a lock; anybody reads. It
-/// outlives its holder, and the next takes it over as it is, so that the sum over all stats_list of a name is
-/// the name's whole history.
+/// One thread's call statistics of one wire name. Only the holder writes, without a lock; any thread may read. The
+/// object outlives its holder, and the next holder continues the counts. So the sum over a name's CallStatsList is its
+/// whole history.
 struct CallStats {
   using Count = std::atomic<std::uint64_t>;
 
-  Count calls{0};   ///< handed to a handler
-  Count ended{0};   ///< of these, those that are over and done with
-  Count errors{0};  ///< of these, those whose terminal reply was not BP_OK
+  Count calls{0};   ///< calls that a handler was given
+  Count ended{0};   ///< calls that have ended
+  Count errors{0};  ///< calls whose terminal reply was not BP_OK
   Count bytes_in{0};
   Count bytes_out{0};
-  Histogram wait;  ///< ticks from the submit to the handler's begin; of one request in `sample`
-  Histogram run;   ///< ticks that a handler held its thread
+  Histogram wait;  ///< ticks from submit to the begin of the handler; measured for one request in `sample`
+  Histogram run;   ///< ticks for which a handler held its thread
 
-  /// Two readings of the clock cost more than all the counting, so of handlers that are short one run in so
-  /// many is timed, and stands for that many. While there are long ones, and of the first, all are.
+  /// Two clock reads cost more than all the counting. So only one in this many runs of a short handler is timed, and
+  /// counts this many times. The first runs, and the runs after a long one, are all timed.
   static constexpr std::uint64_t sample = 32;
 
-  /// Whether to time the run that is about to begin: for how many it stands, 0 for not at all.
+  /// The weight of the next run: how many runs its time counts for. 0: do not time it.
   std::uint32_t weight_of_next() noexcept {
     if (time_all_ != 0) {
       --time_all_;
@@ -42,22 +42,22 @@ struct CallStats {
     run.record(time, weight);
     if (time >= long_run) time_all_ = time_all_for;
   }
-  /// A new holder begins.
+  /// Times the first runs of a new holder.
   void time_the_first() noexcept { time_all_ = time_all_for; }
 
   static void add(Count& count, std::uint64_t n = 1) noexcept { add_single_writer(count, n); }
 
  private:
-  static constexpr Ticks long_run = 3'000;  // about a microsecond: a hundredth of it is what timing costs
+  static constexpr Ticks long_run = 3'000;  // about 1 us; timing such a run costs about 1 %
   static constexpr std::uint32_t time_all_for = 64;
 
   friend class CallStatsList;
-  std::uint32_t time_all_ = time_all_for;  // the holder's
+  std::uint32_t time_all_ = time_all_for;  // only the holder uses it
   std::atomic<bool> held_{true};
   CallStats* next_ = nullptr;
 };
 
-/// The stats_list of one wire name; there until the process ends.
+/// All CallStats of one wire name. They exist until the process ends.
 class CallStatsList {
  public:
   CallStatsList() = default;
@@ -68,7 +68,7 @@ class CallStatsList {
     while (stats != nullptr) delete std::exchange(stats, stats->next_);
   }
 
-  /// One for the caller alone, until release(); null if memory cannot be had. Any thread.
+  /// A CallStats for the caller's exclusive use until release(). Null if out of memory. Any thread.
   CallStats* take() noexcept {
     for (CallStats* stats = first_.load(std::memory_order_acquire); stats != nullptr; stats = stats->next_) {
       if (!stats->held_.load(std::memory_order_relaxed) && !stats->held_.exchange(true, std::memory_order_acquire)) {
@@ -92,7 +92,7 @@ class CallStatsList {
   }
 
  private:
-  std::atomic<CallStats*> first_{nullptr};  // entries are added in front, and never taken out
+  std::atomic<CallStats*> first_{nullptr};  // entries are added at the front and never removed
 };
 
 }  // namespace backplane::host

@@ -25,7 +25,7 @@ UniqueFd open_directory(const fs::path& path) {
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
-// Whether `path` still leads to the directory that is open as `fd`.
+// Whether `path` still names the directory that `fd` has open.
 bool is_same(const fs::path& path, int fd) {
   struct stat named {};
   struct stat opened {};
@@ -33,8 +33,8 @@ bool is_same(const fs::path& path, int fd) {
          named.st_ino == opened.st_ino;
 }
 
-// A lock is held before the directory is removed, and by a host's own from just after it was made: so
-// one that is in use is never removed, whatever has become of process ids since.
+// Removes the directories of hosts that have ended. Each host locks its own directory right after creating it, and
+// sweep() locks a directory before removing it. So a directory in use is never removed, even if process ids repeat.
 void sweep(const fs::path& temporary) {
   std::error_code error;
   for (fs::directory_iterator each(temporary, error), end; !error && each != end; each.increment(error)) {
@@ -60,16 +60,16 @@ void CopyStore::make_directory() {
     std::string pattern =
         (temporary / (std::string(directory_prefix) + std::to_string(::getpid()) + "-XXXXXX")).string();
     if (::mkdtemp(pattern.data()) == nullptr) {  // mode 0700
-      throw Failure{BP_IO, "no directory for private copies of modules can be made in " + temporary.string() + ": " +
-                               system_text() + "; set TMPDIR to one that this host may write"};
+      throw Failure{BP_IO, "cannot create a directory for private copies of modules in " + temporary.string() + ": " +
+                               system_text() + "; set TMPDIR to a directory that this host may write to"};
     }
     UniqueFd directory = open_directory(pattern);
-    // Another host that sweeps may have removed the directory before it could be opened,
+    // Another host's sweep() may have removed the directory before it was opened here.
     if (!directory && errno == ENOENT) continue;
     if (directory) {
       while (::flock(directory.get(), LOCK_EX) != 0 && errno == EINTR) {
       }
-      // or may have had the lock first.
+      // Or it may have locked and removed the directory first.
       if (!is_same(pattern, directory.get())) continue;
     }
     lock_ = std::move(directory);
@@ -80,7 +80,7 @@ void CopyStore::make_directory() {
 }
 
 fs::path CopyStore::add(const std::string& module, std::uint64_t generation, std::span<const std::uint8_t> bytes) {
-  std::error_code gone;  // somebody may have cleaned up
+  std::error_code gone;  // a cleaner of temporary files may have removed the directory
   if (directory_.empty() || !fs::is_directory(directory_, gone)) make_directory();
   const fs::path copy =
       directory_ / (module + ".g" + std::to_string(generation) + "." + std::to_string(++serial_) + ".so");
@@ -95,7 +95,8 @@ fs::path CopyStore::add(const std::string& module, std::uint64_t generation, std
   if (!file || put < bytes.size()) {
     const std::string why = system_text();
     drop(copy);
-    throw Failure{BP_IO, "a private copy cannot be written to " + copy.string() + ": " + why};
+    throw Failure{BP_IO, "cannot write the private copy of the module to " + copy.string() + ": " + why +
+                             "; make room there, or set TMPDIR to another directory"};
   }
   return copy;
 }

@@ -12,21 +12,20 @@
 
 namespace backplane::host {
 
-/// A directory of this process's own where each generation gets a private copy of its file. The loader
-/// tells objects apart by name and inode, so a new generation must be a new file; and a file that
-/// nobody else touches cannot be changed under a running module.
+/// A directory of this process with a private copy of each generation's file. The dynamic loader identifies objects by
+/// name and inode, so each generation needs a new file. A private file also cannot change under a running module.
 ///
-/// The process holds a lock on its directory for as long as it lives. Directories of this user's that
-/// nobody holds were left by hosts that were killed; they are removed when a new one is made.
+/// The process locks its directory until it ends. An unlocked directory of this user belongs to a host that was killed;
+/// the next host removes it when it creates its own.
 class CopyStore {
  public:
-  /// `made` is told of the directory when it is made: it is to go when the process ends, and not
-  /// before, so that debuggers find the copies.
+  /// Calls `made` with the directory after creating it. `made` must have the directory removed when the process ends,
+  /// but not earlier: debuggers need the copies.
   explicit CopyStore(std::function<void(const std::filesystem::path&)> made) : made_(std::move(made)) {}
   CopyStore(const CopyStore&) = delete;
   CopyStore& operator=(const CopyStore&) = delete;
 
-  /// Writes `bytes` to a fresh file named after module and generation; its path. Throws Failure (BP_IO).
+  /// Writes `bytes` to a new file, named after module and generation, and returns its path. Throws Failure (BP_IO).
   std::filesystem::path add(const std::string& module, std::uint64_t generation, std::span<const std::uint8_t> bytes);
 
   /// Removes the copy of a generation that was refused and is not mapped.
@@ -37,8 +36,8 @@ class CopyStore {
 
   const std::function<void(const std::filesystem::path&)> made_;
   std::filesystem::path directory_;
-  UniqueFd lock_;             // the directory's; closed when the process ends, however it does
-  std::uint64_t serial_ = 0;  // a generation that was refused leaves its number to the next try
+  UniqueFd lock_;             // locks the directory; the kernel closes it even if the process crashes
+  std::uint64_t serial_ = 0;  // makes file names unique: after a refusal, the next load has the same generation number
 };
 
 }  // namespace backplane::host

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Reads sections, dynamic symbols and flags of an ELF file, and refuses damaged files before the dynamic loader maps
+// them.
 #include "modules/elf.hpp"
 
 #include <elf.h>
@@ -23,7 +26,7 @@ constexpr const char* this_machine_name = "AArch64";
 
 [[noreturn]] void refuse(std::string message) { throw Failure{BP_LOAD_REFUSED, std::move(message)}; }
 
-// The string that begins at `offset` of a string table.
+// The string at `offset` of a string table.
 std::string_view name_at(std::string_view table, std::uint64_t offset) {
   if (offset >= table.size()) refuse("it is a damaged ELF file: a name lies outside its string table");
   table.remove_prefix(offset);
@@ -41,27 +44,27 @@ T element(std::string_view contents, std::size_t index) {
 
 ElfFile::ElfFile(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
   if (bytes.size() < SELFMAG || std::memcmp(bytes.data(), ELFMAG, SELFMAG) != 0) {
-    refuse("it is no ELF file; a module is a shared object (.so), made with backplane_add_plugin or cc -shared");
+    refuse("it is not an ELF file; expected a shared object (.so), built with backplane_add_plugin or cc -shared");
   }
   const auto header = read<Elf64_Ehdr>(0);
   if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
       header.e_machine != this_machine) {
     refuse(std::string("it is an ELF file for another machine (number ") + std::to_string(header.e_machine) +
            (header.e_ident[EI_CLASS] == ELFCLASS32 ? ", 32-bit" : "") +
-           (header.e_ident[EI_DATA] == ELFDATA2MSB ? ", big-endian" : "") + "), this host runs 64-bit " +
-           this_machine_name + "; build it for this one");
+           (header.e_ident[EI_DATA] == ELFDATA2MSB ? ", big-endian" : "") + "); expected 64-bit " + this_machine_name +
+           "; build it for this machine");
   }
   if (header.e_type != ET_DYN) {
-    refuse("it is an ELF file, but no shared object (type " + std::to_string(header.e_type) +
-           "); link it with -shared");
+    refuse("it is an ELF file of type " + std::to_string(header.e_type) +
+           ", expected a shared object; link it with -shared");
   }
   check_segments();
   read_sections();
   for (const Section& table : sections_) {
-    // An object has one of each; many that show the same bytes would make much out of a small file.
+    // An object has one of each. Many tables over the same bytes would turn a small file into much work.
     if (table.type == SHT_DYNSYM && !symbols_.empty())
-      refuse("it is a damaged ELF file: two tables of dynamic symbols");
-    if (table.type == SHT_DYNAMIC && !needed_.empty()) refuse("it is a damaged ELF file: two dynamic sections");
+      refuse("it is a damaged ELF file: it has two tables of dynamic symbols");
+    if (table.type == SHT_DYNAMIC && !needed_.empty()) refuse("it is a damaged ELF file: it has two dynamic sections");
     if (table.type == SHT_DYNSYM) read_symbols(table);
     if (table.type == SHT_DYNAMIC) read_dynamic(table);
   }
@@ -83,17 +86,17 @@ T ElfFile::read(std::uint64_t offset) const {
 
 std::string_view ElfFile::range(std::uint64_t offset, std::uint64_t size) const {
   if (offset > bytes_.size() || size > bytes_.size() - offset) {
-    refuse("it is a damaged or truncated ELF file: " + std::to_string(bytes_.size()) +
-           " bytes, and a part that ends beyond them");
+    refuse("it is a damaged or truncated ELF file: it has " + std::to_string(bytes_.size()) +
+           " bytes, and one of its parts ends beyond them");
   }
   return {reinterpret_cast<const char*>(bytes_.data()) + offset, size};
 }
 
-// The dynamic loader goes by the segments, and trusts them: what it would map must be there.
+// The dynamic loader uses the segments and trusts them. So check that the file contains all that it would map.
 void ElfFile::check_segments() const {
   const auto header = read<Elf64_Ehdr>(0);
   if (header.e_phnum == 0 || header.e_phentsize != sizeof(Elf64_Phdr)) {
-    refuse("it is a damaged ELF file: it has no program headers, or such of an unknown size");
+    refuse("it is a damaged ELF file: it has no program headers, or they have an unknown size");
   }
   const std::string_view table = range(header.e_phoff, std::uint64_t{header.e_phnum} * sizeof(Elf64_Phdr));
   bool loads = false;
@@ -102,16 +105,18 @@ void ElfFile::check_segments() const {
     if (segment.p_type == PT_NULL) continue;
     range(segment.p_offset, segment.p_filesz);
     if (segment.p_type != PT_LOAD) continue;
-    if (segment.p_filesz > segment.p_memsz) refuse("it is a damaged ELF file: a segment larger than its memory");
+    if (segment.p_filesz > segment.p_memsz) refuse("it is a damaged ELF file: a segment is larger than its memory");
     loads = true;
   }
-  if (!loads) refuse("it is a damaged ELF file: it has nothing to be loaded; is it a file of debug information?");
+  if (!loads) {
+    refuse("it has no segments to load; expected a shared object, not a file of debug information");
+  }
 }
 
 void ElfFile::read_sections() {
   const auto header = read<Elf64_Ehdr>(0);
   if (header.e_shnum != 0 && header.e_shentsize != sizeof(Elf64_Shdr)) {
-    refuse("it is a damaged ELF file: section headers of an unknown size");
+    refuse("it is a damaged ELF file: its section headers have an unknown size");
   }
   std::vector<Elf64_Shdr> headers;
   const std::string_view table = range(header.e_shoff, std::uint64_t{header.e_shnum} * sizeof(Elf64_Shdr));
@@ -127,11 +132,11 @@ void ElfFile::read_sections() {
 }
 
 void ElfFile::read_symbols(const Section& table) {
-  if (table.link >= sections_.size()) refuse("it is a damaged ELF file: a symbol table without names");
+  if (table.link >= sections_.size()) refuse("it is a damaged ELF file: a symbol table has no names");
   const std::string_view names = sections_[table.link].contents;
   for (std::size_t i = 1; i < table.contents.size() / sizeof(Elf64_Sym); ++i) {
     const auto symbol = element<Elf64_Sym>(table.contents, i);
-    // Names of symbols get into reports, which are UTF-8.
+    // Names of symbols appear in reports, which must be UTF-8.
     if (!cbor::valid_utf8(name_at(names, symbol.st_name)))
       refuse("it is a damaged ELF file: a symbol's name is not UTF-8");
     const unsigned binding = ELF64_ST_BIND(symbol.st_info);
@@ -141,7 +146,7 @@ void ElfFile::read_symbols(const Section& table) {
 }
 
 void ElfFile::read_dynamic(const Section& table) {
-  if (table.link >= sections_.size()) refuse("it is a damaged ELF file: a dynamic section without names");
+  if (table.link >= sections_.size()) refuse("it is a damaged ELF file: a dynamic section has no names");
   const std::string_view names = sections_[table.link].contents;
   for (std::size_t i = 0; i < table.contents.size() / sizeof(Elf64_Dyn); ++i) {
     const auto entry = element<Elf64_Dyn>(table.contents, i);

@@ -9,26 +9,26 @@
 
 namespace backplane::host {
 
-/// A look into the bytes of an ELF shared object for x86-64 or any other 64-bit little-endian machine
-/// of this build's. Every offset in the file is taken for a lie until checked.
+/// Reads an ELF shared object for the machine of this build (64-bit, little-endian). The file is untrusted: every
+/// offset in it is checked before use.
 class ElfFile {
  public:
-  /// `bytes` must outlive this. Throws Failure (BP_LOAD_REFUSED) if it is no shared object for this
+  /// `bytes` must outlive this object. Throws Failure (BP_LOAD_REFUSED) if they are not a shared object for this
   /// machine.
   explicit ElfFile(std::span<const std::uint8_t> bytes);
 
-  /// The contents of the section `name`; empty if there is none.
+  /// The contents of the section `name`; empty if it does not exist.
   std::string_view section(std::string_view name) const noexcept;
 
   struct Symbol {
     std::string_view name;
     bool defined;
     bool global;
-    bool unique;  ///< STB_GNU_UNIQUE: binds process-wide and makes the object undeletable
+    bool unique;  ///< STB_GNU_UNIQUE: once bound, the object can never be unmapped
   };
   const std::vector<Symbol>& dynamic_symbols() const noexcept { return symbols_; }
   const std::vector<std::string_view>& needed() const noexcept { return needed_; }
-  /// DF_STATIC_TLS: it takes a share of the thread memory that is scarce after start-up.
+  /// DF_STATIC_TLS: it needs static thread-local memory, which is scarce after start-up.
   bool static_tls() const noexcept { return static_tls_; }
   /// DF_1_NODELETE: the loader never unmaps it.
   bool no_delete() const noexcept { return no_delete_; }

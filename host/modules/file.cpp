@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A module beyond this is a mistake, not a module.
+// A larger file is certainly not a module.
 constexpr std::int64_t max_module_size = std::int64_t{1} << 30;
 
 [[noreturn]] void refuse(std::string message) { throw Failure{BP_LOAD_REFUSED, std::move(message)}; }
@@ -27,32 +27,32 @@ std::string system_text() { return std::generic_category().message(errno); }
 void check_owner(const struct stat& status) {
   if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
     refuse("it belongs to user " + std::to_string(status.st_uid) + ", expected root or user " +
-           std::to_string(::geteuid()) + " who runs this host; chown it");
+           std::to_string(::geteuid()) + " (the user of this host); change its owner with chown");
   }
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    refuse("others than its owner may write it (mode " + [&] {
+    refuse("users other than its owner may write it (mode " + [&] {
       char text[8];
       std::snprintf(text, sizeof text, "%04o", status.st_mode & 07777);
       return std::string(text);
-    }() + "); run chmod go-w on it");
+    }() + "); expected a file that only its owner may write: run chmod go-w on it");
   }
 }
 
-// Where the open file itself lies, whatever its path has been made to lead to since.
+// Checks the place of the open file itself, because its path may lead to another file by now.
 void check_place(int file, const std::vector<fs::path>& allowed) {
   if (allowed.empty()) return;
   std::error_code error;
   const fs::path real = fs::read_symlink("/proc/self/fd/" + std::to_string(file), error);
-  if (error) refuse("where it lies cannot be told: " + error.message() + "; is /proc mounted?");
+  if (error) refuse("cannot determine its real path: " + error.message() + "; mount /proc");
   std::string list;
   for (const fs::path& directory : allowed) {
     const fs::path base = fs::canonical(directory, error);
     list += (list.empty() ? "" : ", ") + directory.string();
-    if (error) continue;  // one that is not there has nothing in it
+    if (error) continue;  // a missing directory contains no file
     const auto [end, unused] = std::mismatch(base.begin(), base.end(), real.begin(), real.end());
     if (end == base.end()) return;
   }
-  refuse("it lies at " + real.string() + ", outside the directories this host loads from (" + list +
+  refuse("it lies at " + real.string() + ", outside the directories from which this host loads modules (" + list +
          "); move it there, or allow its directory");
 }
 
@@ -65,12 +65,14 @@ const char* kind_of(mode_t mode) {
 
 std::vector<std::uint8_t> read_file(const fs::path& path, const std::vector<fs::path>* allowed) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file) refuse("it cannot be opened: " + system_text() + "; give the path of a module that this host may read");
+  if (!file) refuse("cannot open it: " + system_text() + "; give the path of a module that this host may read");
   struct stat status {};
-  if (::fstat(file.get(), &status) != 0) refuse("it cannot be examined: " + system_text());
+  if (::fstat(file.get(), &status) != 0) refuse("cannot read its attributes: " + system_text());
   if (!S_ISREG(status.st_mode))
     refuse(std::string("it is ") + kind_of(status.st_mode) + "; expected a shared object (.so)");
-  if (status.st_size > max_module_size) refuse("it has " + std::to_string(status.st_size) + " bytes; at most 1 GiB");
+  if (status.st_size > max_module_size) {
+    refuse("it has " + std::to_string(status.st_size) + " bytes, expected at most 1 GiB");
+  }
   if (allowed != nullptr) {
     check_place(file.get(), *allowed);
     check_owner(status);
@@ -80,8 +82,8 @@ std::vector<std::uint8_t> read_file(const fs::path& path, const std::vector<fs::
   while (got < bytes.size()) {
     const ssize_t n = ::read(file.get(), bytes.data() + got, bytes.size() - got);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) refuse("it cannot be read: " + system_text());
-    if (n == 0) break;  // it has become shorter: the ELF checks will say so
+    if (n < 0) refuse("cannot read it: " + system_text());
+    if (n == 0) break;  // the file has become shorter; the ELF checks will find that
     got += static_cast<std::size_t>(n);
   }
   bytes.resize(got);

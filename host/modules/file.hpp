@@ -7,13 +7,15 @@
 
 namespace backplane::host {
 
-/// Reads a module's file, once: what is checked and what is run are the same bytes. Throws Failure
-/// (BP_LOAD_REFUSED) if it cannot be read, is no regular file, may be written by others than its owner
-/// and root, is owned by a third user, or lies in none of `allowed` (empty: anywhere).
+/// Reads a module's file once, so that the host runs the bytes that it has checked. Throws Failure (BP_LOAD_REFUSED) if
+/// one of these does not hold:
+///   - it is a readable regular file;
+///   - it belongs to root or to the user of this host, and only its owner may write it;
+///   - it lies in one of `allowed`, unless `allowed` is empty.
 std::vector<std::uint8_t> read_module_file(const std::filesystem::path& path,
                                            const std::vector<std::filesystem::path>& allowed);
 
-/// The same for a file that is only to be looked at: whose it is and where it lies do not matter.
+/// Reads a module's file for inspection. Its owner, mode and place are not checked.
 std::vector<std::uint8_t> read_any_file(const std::filesystem::path& path);
 
 }  // namespace backplane::host

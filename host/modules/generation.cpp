@@ -7,6 +7,10 @@
 
 namespace backplane::host {
 
+const void* Generation::extension(const char* id) const {
+  return entry.extension == nullptr || deinited ? nullptr : entry.extension(id);
+}
+
 std::string Generation::label() const { return manifest.name + " (generation " + std::to_string(number) + ")"; }
 
 std::string Generation::take_failure() {

@@ -23,33 +23,32 @@ namespace backplane::host {
 struct Generation;
 struct Module;
 
-/// A wire name, from its first registration until the process ends: method handles point here. What a lookup and a
-/// call need lies in one cache line.
+/// A wire name. It exists from its first registration until the process ends, because method handles refer to it. The
+/// members that a lookup and a call need share one cache line.
 struct alignas(64) Method {
   std::string name;
   Module* module = nullptr;
-  std::uint32_t number = 0;  ///< its place in Generation::handlers
-  std::uint64_t index = 0;   ///< its place in the registry
-  // Written by the control thread. A generation may be looked into by request threads alone; these two
-  // tell everybody else.
-  std::atomic<bool> answers{false};   ///< the running generation has it
-  std::atomic<bool> answered{false};  ///< some generation that ran had it
-  // What became of the calls of this name, in all contexts.
+  std::uint32_t number = 0;  ///< index in Generation::handlers
+  std::uint64_t index = 0;   ///< index in the registry
+  // The control thread writes these two. Only request threads may read a generation; all other threads read these.
+  std::atomic<bool> answers{false};   ///< the running generation has a handler for it
+  std::atomic<bool> answered{false};  ///< some generation that has run had a handler for it
+  // Statistics of this name's calls in all contexts.
   mutable CallStatsList stats_list;
-  mutable std::atomic<std::uint64_t> refused{0};  ///< that no handler was begun for
+  mutable std::atomic<std::uint64_t> refused{0};  ///< requests refused before a handler began
 };
 
-/// What one generation does for one wire name.
+/// A generation's handler of one wire name.
 struct Handler {
   std::string name;
-  const Method* method = nullptr;  ///< once bound
+  const Method* method = nullptr;  ///< set by Registry::bind()
   Generation* generation = nullptr;
   bp_handler_fn function = nullptr;
   void* data = nullptr;
   std::uint32_t flags = 0;
 };
 
-/// What one generation does for one host function.
+/// A generation's implementation of one host function.
 struct Function {
   std::string name;
   Generation* generation = nullptr;
@@ -57,33 +56,33 @@ struct Function {
   void* data = nullptr;
 };
 
-/// One thing that keeps a withdrawn generation from going.
+/// One reason why a withdrawn generation is still mapped.
 struct PinReason {
   std::string kind;
   std::uint64_t count;
   std::string what;
 };
 
-/// How the end of a generation goes: one count down for each context that still has an instance, then
-/// `on_last`, then finish(). Any thread.
+/// The end of a generation. Counts the contexts that still have an instance. After the last of them, calls `on_last`,
+/// which leads to finish(). Any thread.
 class Retirement {
  public:
   explicit Retirement(std::function<void()> on_last) : on_last_(std::move(on_last)) {}
 
   void add_context() noexcept { contexts_.fetch_add(1, std::memory_order_relaxed); }
-  /// There is no instance in one of the contexts any more.
+  /// A context has no instance any more.
   void context_done() {
     if (contexts_.fetch_sub(1, std::memory_order_acq_rel) == 1) on_last_();
   }
 
-  /// The object is unmapped, or kept for reasons.
+  /// Ends the retirement: the object is unmapped, or stays mapped for these reasons.
   void finish(std::vector<PinReason> kept_because) {
     const MutexLock lock(mutex_);
     finished_ = true;
     kept_because_ = std::move(kept_because);
     changed_.notify_all();
   }
-  /// Whether it is over by then.
+  /// Waits for finish(). Returns false after `timeout`.
   bool wait(std::chrono::milliseconds timeout) {
     MutexLock lock(mutex_);
     return changed_.wait_for(lock, timeout, [this]() BP_REQUIRES(mutex_) { return finished_; });
@@ -92,7 +91,7 @@ class Retirement {
     const MutexLock lock(mutex_);
     return finished_;
   }
-  /// Empty if the object is gone. Only once it is over.
+  /// Empty if the object is unmapped. Call only after finish().
   std::vector<PinReason> kept_because() {
     const MutexLock lock(mutex_);
     return kept_because_;
@@ -109,59 +108,63 @@ class Retirement {
 
 }  // namespace backplane::host
 
-/// The identity that module code holds; see backplane::host::Generation.
+/// The handle that module code holds; see backplane::host::Generation.
 struct bp_module {
   backplane::host::Generation* generation;
 };
 
 namespace backplane::host {
 
-/// One loaded generation of a module. The control thread makes, publishes and ends it; handlers read
-/// what is constant after init.
+/// One loaded generation of a module. The control thread creates, publishes and ends it. Handlers read only members
+/// that are constant after init.
 struct Generation {
   enum class State {
-    loading,   ///< not to be seen by requests yet
-    running,   ///< Module::current
-    draining,  ///< withdrawn; instances end as their work does
+    loading,   ///< requests cannot reach it yet
+    running,   ///< it is Module::current
+    draining,  ///< withdrawn; each instance ends after its work
     pinned,    ///< withdrawn and ended, but its object stays mapped
   };
 
   Module* module = nullptr;
   std::uint64_t number = 0;
-  std::size_t slot = 0;  ///< its place in each context's table of instances; reused after its end
+  std::size_t slot = 0;  ///< index in each context's table of instances; reused after its end
   std::atomic<State> state{State::loading};
   Manifest manifest;
-  std::string path;       ///< as the operator gave it
-  std::string copy_path;  ///< what is mapped
+  std::string path;       ///< the operator's path
+  std::string copy_path;  ///< path of the mapped private copy
   std::vector<std::uint8_t> config;
-  std::string data_dir BP_GUARDED_BY(data_dir_mutex);          ///< made on first use
-  std::string data_dir_failure BP_GUARDED_BY(data_dir_mutex);  ///< why it could not be
+  std::function<std::string(const std::string& module)> make_data_dir;  ///< see Loader
+  std::string data_dir BP_GUARDED_BY(data_dir_mutex);                   ///< made on first use
+  std::string data_dir_failure BP_GUARDED_BY(data_dir_mutex);           ///< why it could not be
   Mutex data_dir_mutex;
 
   boost::dll::shared_library object;
-  bp_module_entry entry{};  ///< a copy, its tail zero where the module's header had none
+  bp_module_entry entry{};  ///< a copy; members that the module's header lacked are zero
   void* data = nullptr;
   bp_module identity{this};
 
   std::vector<std::unique_ptr<Handler>> registered;       ///< in order of registration
-  std::unordered_set<std::string_view> registered_names;  ///< the names of these; during init only
-  std::vector<const Handler*> handlers;                   ///< by Method::number; null where it has none
+  std::unordered_set<std::string_view> registered_names;  ///< the names in `registered`; only during init
+  std::vector<const Handler*> handlers;                   ///< by Method::number; null without a handler
   std::vector<std::unique_ptr<Function>> functions;
-  std::string failure BP_GUARDED_BY(failure_mutex);  ///< what bp_host_api.fail said last
+  std::string failure BP_GUARDED_BY(failure_mutex);  ///< last text of bp_host_api.fail
   Mutex failure_mutex;
   bool in_init = false;
   bool deinited = false;
 
-  std::uint64_t static_calls = 0;          ///< that run without a context; guarded by Module::static_mutex
-  bool static_calls_awaited = false;       ///< the retirement counts them as a context; same guard
-  std::shared_ptr<Retirement> retirement;  ///< once draining
-  bool told_pinned = false;                ///< an unload has been answered "pinned" while it drained
-  bool refused = false;                    ///< an instance could not be made: it never ran
+  std::uint64_t static_calls = 0;          ///< running calls without a context; guarded by Module::static_mutex
+  bool static_calls_awaited = false;       ///< the retirement counts them as one context; same guard
+  std::shared_ptr<Retirement> retirement;  ///< set while draining
+  bool told_pinned = false;                ///< an unload was answered "pinned" while this was draining
+  bool refused = false;                    ///< creating an instance failed, so it never ran
 
-  /// nullptr if it has none for that name.
+  /// The handler of a method; nullptr if it has none.
   const Handler* handler(const Method& method) const noexcept {
     return method.number < handlers.size() ? handlers[method.number] : nullptr;
   }
+  /// The module's own table of the extension `id`; nullptr if it has none, and after deinit. The table is valid until
+  /// deinit. Control thread, after init.
+  const void* extension(const char* id) const;
   std::string label() const;  ///< "echo (generation 2)"
   std::string take_failure();
 };
@@ -169,11 +172,11 @@ struct Generation {
 /// All generations of one name, from its first load until the process ends.
 struct Module {
   std::string name;
-  std::atomic<Generation*> current{nullptr};  ///< the swap that a reload is
+  std::atomic<Generation*> current{nullptr};  ///< a reload replaces this pointer
   Mutex static_mutex;
   std::uint64_t last_generation = 0;
-  std::uint64_t gone_untold = 0;  ///< a generation that was told to be pinned, and has gone since; 0: none
-  std::vector<Method*> methods;   ///< by number; grows only
+  std::uint64_t gone_untold = 0;  ///< a generation that was reported pinned and has been unmapped since; 0: none
+  std::vector<Method*> methods;   ///< by number; never shrinks
 };
 
 }  // namespace backplane::host

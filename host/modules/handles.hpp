@@ -10,7 +10,7 @@
 
 namespace backplane::host {
 
-/// The objects behind bp.handle/1 of one instance. Request thread only.
+/// The objects of one instance's bp.handle/1 handles. Request thread only.
 class Handles {
  public:
   Handles() = default;
@@ -33,13 +33,13 @@ class Handles {
     const auto found = entries_.find(id);
     if (found == entries_.end() || found->second.type != type) return false;
     const Entry entry = found->second;
-    entries_.erase(found);  // first, so that a release function that looks does not find it
+    entries_.erase(found);  // erase first: the release function must not find the handle
     if (entry.release != nullptr) entry.release(entry.object);
     return true;
   }
 
   void release_all() {
-    // Again, if a release function has put something in.
+    // Repeat, because a release function may add handles.
     while (!entries_.empty()) {
       const auto all = std::exchange(entries_, {});
       for (const auto& [id, entry] : all) {
@@ -57,7 +57,7 @@ class Handles {
     bp_release_fn release;
   };
 
-  // Process-wide, so that a handle of one instance never means another object in a second one.
+  // Ids are unique in the process, so that a handle of one instance never names an object of another.
   static std::uint64_t fresh_id() noexcept {
     static std::atomic<std::uint64_t> last{0};
     return last.fetch_add(1, std::memory_order_relaxed) + 1;

@@ -16,7 +16,7 @@ namespace backplane::host {
 
 struct Request;
 
-/// A context, as modules see it.
+/// The interface of a context for modules.
 class InstanceHost {
  public:
   InstanceHost() = default;
@@ -24,22 +24,22 @@ class InstanceHost {
   InstanceHost& operator=(const InstanceHost&) = delete;
   virtual ~InstanceHost() = default;
 
-  /// Makes the generation's instance here and waits for it, for `timeout` at most. Empty, or why it
-  /// failed. After a failure there is no instance here, or, if `keep_failed`, one that answers so.
-  /// Throws std::bad_alloc if the host has no memory for it; there may be an instance then. Control thread.
+  /// Creates the generation's instance in this context and waits for it, at most for `timeout`. Returns an empty text,
+  /// or why it failed. After a failure, the context has no instance, or with `keep_failed` one whose names answer the
+  /// failure. Throws std::bad_alloc if out of memory; an instance may then exist. Control thread.
   virtual std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) = 0;
 
-  /// Whether it takes no new calls, so that a new generation may do without an instance here. Any thread.
+  /// Whether the context takes no new calls. A new generation then needs no instance in it. Any thread.
   virtual bool closed() const noexcept = 0;
 
-  /// Ends the instance, if there is one, when its work is done, then counts down the generation's
-  /// retirement. Returns at once. Control thread.
+  /// Ends the instance, if it exists, after its work. Then counts down the generation's retirement. Returns at once.
+  /// Control thread.
   virtual void retire_instance(Generation& generation) = 0;
 
-  /// What keeps the generation's instance here alive. Control thread.
+  /// Adds the requests and tokens that keep the generation's instance alive. Control thread.
   virtual void count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) = 0;
 
-  /// Whether the calling thread is the one that instances here live on.
+  /// Whether the caller is this context's request thread.
   virtual bool on_request_thread() const noexcept = 0;
 
   virtual bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags) = 0;
@@ -47,22 +47,22 @@ class InstanceHost {
 
 }  // namespace backplane::host
 
-/// A generation inside one context. The request thread owns it; the counts may be read by others.
+/// A generation inside one context. The request thread owns it; other threads may read the counts.
 struct bp_instance {
   backplane::host::Generation* generation = nullptr;
   backplane::host::InstanceHost* site = nullptr;
   void* state = nullptr;
-  std::string failure;  ///< if not empty, it could not start, and its names answer this
+  std::string failure;  ///< if not empty, it could not start, and its names answer with this text
 
-  std::atomic<std::uint64_t> in_flight{0};                  ///< requests whose handler runs or has yet to answer
-  std::atomic<std::uint64_t> tokens{0};                     ///< host function calls that it has yet to answer
-  std::atomic<std::uint64_t> calls_out{0};                  ///< host function calls of which it awaits a callback
+  std::atomic<std::uint64_t> in_flight{0};                  ///< requests whose handler runs or has not answered
+  std::atomic<std::uint64_t> tokens{0};                     ///< host function calls that it has not answered
+  std::atomic<std::uint64_t> calls_out{0};                  ///< host function calls whose callback it awaits
   std::shared_ptr<backplane::host::Retirement> retirement;  ///< if set, it ends as soon as it has no work
-  bool ending = false;                                      ///< its end is on its way
-  bp_instance* next = nullptr;                              ///< among those whose end is
+  bool ending = false;                                      ///< it is about to end
+  bp_instance* next = nullptr;                              ///< next in the list of instances about to end
 
   bool worker_busy = false;                                 ///< a serial blocking handler runs
-  backplane::host::Fifo<backplane::host::Request> waiting;  ///< blocking requests for it
+  backplane::host::Fifo<backplane::host::Request> waiting;  ///< blocking requests that wait for it
   backplane::host::Handles handles;
 
   bool has_work() const noexcept {

@@ -25,26 +25,26 @@ void lint(const ElfFile& elf, Manifest& manifest) {
     if (symbol.name.starts_with("__cxa_thread_atexit")) {
       manifest.thread_destructors = true;
       warn(
-          "it has a thread_local with a destructor: the object stays mapped as long as a thread lives that touched "
-          "it; keep such state in the instance instead");
+          "it has a thread_local with a destructor: the object stays mapped until every thread that used it has ended; "
+          "keep the state in the instance instead");
     }
   }
   manifest.unique_symbols = unique;
   manifest.no_delete = elf.no_delete();
   if (elf.no_delete()) {
-    warn("it is marked never to be unmapped (NODELETE); link it without -z nodelete");
+    warn("it is marked NODELETE, so it can never be unmapped; link it without -z nodelete");
   }
   if (unique != 0) {
-    warn("it has " + std::to_string(unique) + " symbol(s) of binding GNU_UNIQUE (" + std::string(unique_name) +
-         "): once bound, the object can never be unmapped; compile with -fno-gnu-unique");
+    warn("it has " + std::to_string(unique) + " symbol(s) of binding GNU_UNIQUE (for example " +
+         std::string(unique_name) + "), so it can never be unmapped; compile it with -fno-gnu-unique");
   }
   if (extra_exports != 0) {
-    warn("it exports " + std::to_string(extra_exports) + " symbol(s) besides " BP_MODULE_SYMBOL " (" +
+    warn("it exports " + std::to_string(extra_exports) + " symbol(s) besides " BP_MODULE_SYMBOL " (for example " +
          std::string(extra_export) + "); hide them with -fvisibility=hidden and a version script");
   }
   if (elf.static_tls()) {
     warn(
-        "it uses static thread-local storage, of which little is left after start-up: loading may fail; compile with "
+        "it uses static thread-local storage, which is scarce after start-up, so loading may fail; compile it with "
         "-ftls-model=global-dynamic");
   }
 }

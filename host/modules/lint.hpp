@@ -6,8 +6,8 @@ namespace backplane::host {
 class ElfFile;
 struct Manifest;
 
-/// Adds to manifest.warnings what in the object will hinder isolation or unloading. None of it is a
-/// reason to refuse: the module works, until somebody unloads it.
+/// Adds a warning to manifest.warnings for everything in the object that prevents isolation or unloading. The host
+/// still loads such a module.
 void lint(const ElfFile& elf, Manifest& manifest);
 
 }  // namespace backplane::host

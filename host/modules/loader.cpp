@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Loads, reloads and unloads modules: maps the file, runs init, creates instances, publishes the generation, and ends
+// it.
 #include "modules/loader.hpp"
 
 #include <algorithm>
+#include <backplane/cbor/head.hpp>
 #include <tuple>
 #include <unordered_set>
 #include <utility>
@@ -16,9 +20,9 @@
 namespace backplane::host {
 namespace {
 
-// A request thread that has not made an instance by then is wedged, and the load is refused.
+// A request thread that needs longer to create an instance is stuck, and the load is refused.
 constexpr std::chrono::seconds instance_timeout{10};
-// One that is closed may be wedged for ever, and must not keep the others from new modules.
+// The thread of a closed context may be stuck forever. It must not block loads for the other contexts.
 constexpr std::chrono::milliseconds closed_instance_timeout{100};
 
 [[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
@@ -27,11 +31,13 @@ constexpr std::chrono::milliseconds closed_instance_timeout{100};
 
 Loader::Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> sites,
                std::function<std::function<void()>(std::function<void()>)> prepare,
-               std::function<void(const std::filesystem::path&)> made_directory)
+               std::function<void(const std::filesystem::path&)> made_directory,
+               std::function<std::string(const std::string& module)> make_data_dir)
     : registry_(registry),
       api_(api),
       sites_(std::move(sites)),
       prepare_(std::move(prepare)),
+      make_data_dir_(std::move(make_data_dir)),
       copies_(std::move(made_directory)) {}
 
 Loader::~Loader() = default;
@@ -56,7 +62,7 @@ Loader::Swap Loader::reload(std::string_view name, const std::optional<std::stri
   return {std::move(ready.report), std::move(ending)};
 }
 
-// Everything up to the point where the generation could take requests.
+// Does everything except publishing the generation.
 Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expected_name) try {
   const auto bytes = read_module_file(request.path, allowed_);
   Ready ready;
@@ -64,17 +70,18 @@ Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expec
   Generation* const generation = ready.generation.get();
   generation->path = request.path;
   generation->config = request.config;
-  if (generation->config.empty()) generation->config = {0xa0};  // the empty map
+  if (generation->config.empty()) generation->config = {cbor::empty_map};  // the empty map
+  generation->make_data_dir = make_data_dir_;
   generation->manifest = read_manifest(bytes);
   const Manifest& manifest = generation->manifest;
   check_needs(manifest, api_.extension);
   if (!expected_name.empty() && manifest.name != expected_name) {
-    refuse(BP_LOAD_REFUSED, "it is module \"" + manifest.name + "\", expected the next generation of \"" +
-                                std::string(expected_name) + "\"; load it under its own name");
+    refuse(BP_LOAD_REFUSED, "it is the module \"" + manifest.name + "\", expected the next generation of \"" +
+                                std::string(expected_name) + "\"; load it as a module of its own");
   }
   generation->module = &registry_.module(manifest.name);
   if (const Generation* const running = generation->module->current.load(); running && expected_name.empty()) {
-    refuse(BP_NAME_TAKEN, "a module \"" + manifest.name + "\" is loaded already (generation " +
+    refuse(BP_NAME_TAKEN, "the module \"" + manifest.name + "\" is already loaded (generation " +
                               std::to_string(running->number) + ", from " + running->path +
                               "); reload it, or unload it first");
   }
@@ -86,19 +93,19 @@ Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expec
   } catch (Failure& failure) {
     throw Refusal{std::move(failure), give_up(ready)};
   } catch (const std::bad_alloc&) {
-    throw Refusal{{BP_OUT_OF_MEMORY, "no memory"}, give_up(ready)};  // short: that text needs none itself
+    throw Refusal{{BP_OUT_OF_MEMORY, "no memory"}, give_up(ready)};  // short text, so that it needs no allocation
   }
   return ready;
 } catch (Failure& failure) {
   try {
     failure.message = request.path + ": " + failure.message;
   } catch (const std::bad_alloc&) {
-    // Without the path, then.
+    // Keep the message without the path.
   }
   throw;
 }
 
-// Instances that have been made end on their own threads; the object goes after the last of them.
+// The instances that exist end on their request threads. The object is unmapped after the last of them.
 Loader::Ending Loader::give_up(Ready& ready) {
   Generation& refused = *ready.generation;
   refused.module->last_generation = refused.number;
@@ -127,7 +134,7 @@ void Loader::open_object(Ready& ready, std::span<const std::uint8_t> bytes) {
   } catch (...) {
     if (initialised && generation.entry.deinit != nullptr) generation.entry.deinit(generation.data);
     const auto kept = unmap_object(generation);
-    for (const PinReason& reason : kept) log::warn(generation.label(), "refused, and stays mapped: " + reason.what);
+    for (const PinReason& reason : kept) log::warn(generation.label(), "refused, but stays mapped: " + reason.what);
     if (kept.empty()) CopyStore::drop(generation.copy_path);
     throw;
   }
@@ -141,7 +148,7 @@ void Loader::run_init(Generation& generation) {
   if (status == BP_OK) return;
   const std::string why = generation.take_failure();
   refuse(BP_LOAD_REFUSED, "its init failed with status " + std::to_string(status) +
-                              (why.empty() ? std::string("; it gave no reason") : ": " + why));
+                              (why.empty() ? std::string(" and without a reason") : ": " + why));
 }
 
 void Loader::check_registered(const Generation& generation) const {
@@ -154,14 +161,14 @@ void Loader::check_registered(const Generation& generation) const {
     const std::unordered_set<std::string_view> all_done(done.begin(), done.end());
     for (const std::string_view name : said) {
       if (!all_done.contains(name)) {
-        refuse(BP_LOAD_REFUSED, std::string("its manifest says ") + key + "=" + std::string(name) +
-                                    ", but its init did not register that; mend one of them");
+        refuse(BP_LOAD_REFUSED, std::string("its manifest has ") + key + "=" + std::string(name) +
+                                    ", but its init did not register that name; correct one of them");
       }
     }
     for (const std::string_view name : done) {
       if (!all_said.contains(name)) {
         refuse(BP_LOAD_REFUSED, "its init registered \"" + std::string(name) + "\", but its manifest lacks " + key +
-                                    "=" + std::string(name) + "; mend one of them");
+                                    "=" + std::string(name) + "; correct one of them");
       }
     }
   };
@@ -169,8 +176,8 @@ void Loader::check_registered(const Generation& generation) const {
   compare("offers", generation.manifest.offers, functions);
   for (const std::string_view name : functions) {
     if (const Generation* const other = registry_.offered_by_other(name, *generation.module)) {
-      refuse(BP_NAME_TAKEN, "the host function \"" + std::string(name) + "\" is offered by " + other->label() +
-                                " already; unload that first");
+      refuse(BP_NAME_TAKEN, "it offers the host function \"" + std::string(name) + "\", which " + other->label() +
+                                " already offers; unload that module first");
     }
   }
 }
@@ -183,7 +190,7 @@ void Loader::start_instances(Ready& ready) {
       continue;
     }
     const std::string why = site->start_instance(generation, instance_timeout, false);
-    if (!why.empty()) refuse(BP_LOAD_REFUSED, "its instance could not be made: " + why);
+    if (!why.empty()) refuse(BP_LOAD_REFUSED, "its instance could not be created: " + why);
   }
 }
 
@@ -197,7 +204,7 @@ void Loader::publish(std::unique_ptr<Generation> generation) {
   try {
     log::info("modules", next.label() + " loaded from " + next.path);
   } catch (const std::bad_alloc&) {
-    // It runs all the same.
+    // The module runs even without the log line.
   }
 }
 
@@ -215,7 +222,7 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
     if (generation->module != module) continue;
     if (generation->state == Generation::State::pinned) {
       generation->retirement = new_ending(*generation).retirement;
-      generation->state = Generation::State::draining;  // whoever comes meanwhile joins this attempt
+      generation->state = Generation::State::draining;  // a concurrent unload joins this attempt
       generation->retirement->add_context();
       generation->retirement->context_done();
     }
@@ -234,11 +241,11 @@ Loader::Ending Loader::new_ending(Generation& generation) {
           std::make_shared<Retirement>(prepare_([this, &generation] { finish(generation); }))};
 }
 
-// Needs no memory but for tasks of the contexts, for which it waits.
+// Allocates nothing except tasks of the contexts; it waits until memory for those is available.
 void Loader::retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& sites) {
   generation.state = Generation::State::draining;
   generation.retirement = ending.retirement;
-  // One count of our own, so that the last context is not taken for the last before all have been told.
+  // This extra count keeps the retirement from ending before every context has been asked.
   ending.retirement->add_context();
   for (InstanceHost* const site : sites) {
     ending.retirement->add_context();
@@ -253,7 +260,7 @@ void Loader::finish(Generation& generation) {
     generation.entry.deinit(generation.data);
   const std::string label = generation.label();
   const auto kept = generation.manifest.unload_never
-                        ? std::vector<PinReason>{{"unload_never", 1, "its manifest says unload=never"}}
+                        ? std::vector<PinReason>{{"unload_never", 1, "its manifest has unload=never"}}
                         : unmap_object(generation);
   const auto retirement = generation.retirement;
   if (kept.empty()) {
@@ -274,21 +281,23 @@ bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& repo
   if (ending.retirement->finished()) {
     reasons = ending.retirement->kept_because();
     Module& module = registry_.module(ending.module);
-    if (reasons.empty() && module.gone_untold == ending.generation) module.gone_untold = 0;  // told now
+    if (reasons.empty() && module.gone_untold == ending.generation) module.gone_untold = 0;  // this report says it
   } else {
     for (const auto& generation : generations_) {
       if (generation->retirement != ending.retirement) continue;
-      // A reload's caller has another generation to ask for; an unload's asks again.
+      // Only the caller of an unload asks again. After a reload, the name belongs to the new generation.
       generation->told_pinned = generation->module->current.load() == nullptr;
       std::uint64_t requests = static_calls_of(*generation);
       std::uint64_t tokens = 0;
       for (InstanceHost* const site : sites_()) site->count_work(*generation, requests, tokens);
-      if (requests != 0) reasons.push_back({"requests", requests, "its handlers have not ended or not answered"});
-      if (tokens != 0) reasons.push_back({"tokens", tokens, "host function calls it has not answered"});
-      if (reasons.empty()) reasons.push_back({"instances", 1, "a request thread has not come round to ending them"});
+      if (requests != 0) reasons.push_back({"requests", requests, "handlers have not ended, or have not answered"});
+      if (tokens != 0) reasons.push_back({"tokens", tokens, "it has not answered these host function calls"});
+      if (reasons.empty()) reasons.push_back({"instances", 1, "a request thread has not ended its instance yet"});
     }
   }
-  if (reasons.empty() && !ending.retirement->finished()) reasons.push_back({"object", 1, "it is still on its way out"});
+  if (reasons.empty() && !ending.retirement->finished()) {
+    reasons.push_back({"object", 1, "unmapping it has not finished yet"});
+  }
   report = unload_report(ending.module, ending.generation, reasons);
   return reasons.empty();
 }

@@ -19,46 +19,48 @@
 
 namespace backplane::host {
 
-/// How a module is to be loaded.
+/// The arguments of a load.
 struct LoadRequest {
   std::string path;
-  std::vector<std::uint8_t> config;  ///< a CBOR map; empty for the empty map
+  std::vector<std::uint8_t> config;  ///< a CBOR map; no bytes mean the empty map
 };
 
-/// Loads, publishes and ends generations. Everything here runs on the control thread, one operation at
-/// a time, and no lock is held while module code runs. Failures are thrown as Failure, with the file
-/// named and nothing left behind.
+/// Loads, publishes and ends generations. Everything here runs on the control thread, one operation at a time. No lock
+/// is held while module code runs. Errors are thrown as Failure, which names the file; a failed operation leaves
+/// nothing behind.
 class Loader {
  public:
   /// `api` is what modules get. `sites` gives the contexts of this moment. `prepare` makes what
   /// runs a function on the control thread afterwards, called from any thread; it may throw, what it makes
-  /// does not. `made_directory`: see CopyStore.
+  /// does not. `made_directory`: see CopyStore. `make_data_dir` makes the directory of a module if it is missing,
+  /// called from any thread; it may throw Failure.
   Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> sites,
          std::function<std::function<void()>(std::function<void()>)> prepare,
-         std::function<void(const std::filesystem::path&)> made_directory);
+         std::function<void(const std::filesystem::path&)> made_directory,
+         std::function<std::string(const std::string& module)> make_data_dir);
   /// What is loaded stays mapped: the process is about to end.
   ~Loader();
 
-  /// Modules come from these directories only; empty: from anywhere.
+  /// Allows loading only from these directories. No directories: from anywhere.
   void allow(std::vector<std::filesystem::path> directories) { allowed_ = std::move(directories); }
 
-  /// A swap that has happened, or an unload that has begun: wait on its retirement, then report.
+  /// The end of a generation after a reload or an unload. Wait on its retirement, then call report_ending().
   struct Ending {
     std::string module;
     std::uint64_t generation = 0;
     std::shared_ptr<Retirement> retirement;
   };
 
-  /// A refusal after the first instances had been made: they, and the object, end by and by.
+  /// A refusal after some instances were created. They and the object end later.
   struct Refusal : Failure {
     Ending ending;
   };
 
-  /// Gives the load-report.
+  /// Loads a module and returns the load-report.
   std::vector<std::uint8_t> load(const LoadRequest& request);
 
-  /// Withdraws the module's names and begins to end its instances. If none is running but one is still
-  /// draining or pinned, that one is tried again.
+  /// Withdraws the module's names and begins to end its instances. If no generation runs, retries one that is draining
+  /// or pinned.
   Ending begin_unload(std::string_view name);
 
   struct Swap {
@@ -67,23 +69,23 @@ class Loader {
   };
   Swap reload(std::string_view name, const std::optional<std::string>& path, std::span<const std::uint8_t> config);
 
-  /// The unload-report of an ending as it stands now. True if gone.
+  /// Makes the unload-report for the current state. Returns true if the object is unmapped.
   bool report_ending(const Ending& ending, std::vector<std::uint8_t>& report);
 
   /// The module-list.
   std::vector<std::uint8_t> list() const;
   std::size_t running_count() const;
 
-  /// Makes an instance of every running generation in a new context.
+  /// Creates an instance of every running generation in a new context.
   void populate(InstanceHost& site);
 
  private:
-  /// A generation with its instances, and all that needs memory from there on: what follows cannot fail.
+  /// A generation with its instances, and all memory for the following steps, so that these cannot fail.
   struct Ready {
     std::unique_ptr<Generation> generation;
     std::vector<std::uint8_t> report;  ///< a load-report
     std::vector<InstanceHost*> sites;
-    Ending ending;  ///< for a generation that is given up
+    Ending ending;  ///< used if the generation is given up
   };
 
   Ready prepare(const LoadRequest& request, std::string_view expected_name);
@@ -102,9 +104,10 @@ class Loader {
   const bp_host_api& api_;
   std::function<std::vector<InstanceHost*>()> sites_;
   std::function<std::function<void()>(std::function<void()>)> prepare_;
+  std::function<std::string(const std::string& module)> make_data_dir_;
   std::vector<std::filesystem::path> allowed_;
   CopyStore copies_;
-  std::vector<std::unique_ptr<Generation>> generations_;  // all that are running, draining or pinned
+  std::vector<std::unique_ptr<Generation>> generations_;  // running, draining or pinned
 };
 
 }  // namespace backplane::host

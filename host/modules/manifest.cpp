@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Reads a module's manifest and CDDL from its file, checks them, and writes the manifest-report.
 #include "modules/manifest.hpp"
 
 #include <backplane/plugin.h>
@@ -23,30 +25,30 @@ namespace {
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
-// Sets what may stand once only.
+// Sets a field that may appear only once.
 void set_once(std::string& field, std::string_view key, std::string_view value) {
   if (!field.empty()) {
     refuse("its manifest has " + quoted(key) + " twice: " + quoted(field) + " and " + quoted(value) +
-           "; keep one (is a source file linked in twice?)");
+           "; keep one of them (a source file may be linked twice)");
   }
   field = value;
 }
 
 void add_name(std::vector<std::string>& names, std::string_view key, std::string_view value) {
   if (!is_wire_name(value)) {
-    refuse("its manifest says " + std::string(key) + "=" + quoted(value) +
-           ", which is no wire name; expected module.verb, each of [a-z0-9_]+, at most " +
+    refuse("its manifest has " + std::string(key) + "=" + quoted(value) +
+           ", which is not a wire name; expected module.verb, both [a-z0-9_]+, at most " +
            std::to_string(BP_WIRE_NAME_MAX) + " bytes");
   }
   names.emplace_back(value);
 }
 
-// By a set, since a module may have very many names.
+// Uses a set, because a module may have very many names.
 void check_once(const std::vector<std::string>& names, std::string_view key) {
   std::unordered_set<std::string_view> seen(names.size());
   for (const std::string& name : names) {
     if (!seen.insert(name).second)
-      refuse("its manifest has " + std::string(key) + "=" + quoted(name) + " twice; keep one");
+      refuse("its manifest has " + std::string(key) + "=" + quoted(name) + " twice; keep one of them");
   }
 }
 
@@ -67,8 +69,8 @@ void read_entry(Manifest& manifest, std::string& unload, std::string_view entry)
   if (key == "emits") return add_name(manifest.emits, key, value);
   if (key == "requires") return manifest.needs.emplace_back(value), void();
   if (key == "calls") return add_name(manifest.calls, key, value);
-  // An unknown key comes from a newer SDK and asks for nothing that this host must do.
-  manifest.warnings.push_back("unknown manifest key " + quoted(key) + " ignored");
+  // An unknown key comes from a newer SDK. Keys that a host must understand do not exist; see `requires`.
+  manifest.warnings.push_back("its manifest has the unknown key " + quoted(key) + ", which this host ignores");
 }
 
 void check(const Manifest& manifest) {
@@ -79,14 +81,14 @@ void check(const Manifest& manifest) {
   if (manifest.abi.empty()) refuse("its manifest has no abi= entry; write BP_MANIFEST_ABI once");
   if (manifest.name.empty()) refuse("its manifest has no name= entry; write BP_MANIFEST(\"name=…\") once");
   if (!is_module_name(manifest.name)) {
-    refuse("its manifest says name=" + quoted(manifest.name) + "; expected [a-z0-9_]+, at most " +
+    refuse("its manifest has name=" + quoted(manifest.name) + "; expected [a-z0-9_]+, at most " +
            std::to_string(BP_MODULE_NAME_MAX) + " bytes");
   }
   if (manifest.version.empty()) refuse("its manifest has no version= entry; write BP_MANIFEST(\"version=…\") once");
   for (const std::string& name : manifest.provides) {
     if (!is_of_module(name, manifest.name)) {
       refuse("its manifest provides " + quoted(name) + ", but the module is " + quoted(manifest.name) +
-             "; its wire names begin with \"" + manifest.name + ".\"");
+             "; expected wire names that begin with \"" + manifest.name + ".\"");
     }
   }
 }
@@ -97,8 +99,8 @@ Manifest read_manifest(std::span<const std::uint8_t> file) {
   const ElfFile elf(file);
   std::string_view entries = elf.section(BP_MANIFEST_SECTION);
   if (entries.empty()) {
-    refuse("it is a shared object, but no module: it has no section " BP_MANIFEST_SECTION
-           "; a module says what it is with BP_MANIFEST or BACKPLANE_MODULE");
+    refuse("it is a shared object, but not a module: it has no section " BP_MANIFEST_SECTION
+           "; write the manifest of a module with BP_MANIFEST or BACKPLANE_MODULE");
   }
   Manifest manifest;
   std::string unload;
@@ -109,12 +111,12 @@ Manifest read_manifest(std::span<const std::uint8_t> file) {
     entries.remove_prefix(std::min(entries.size(), entry.size() + 1));
   }
   if (!unload.empty() && unload != "drain" && unload != "never") {
-    refuse("its manifest says unload=" + quoted(unload) + "; expected \"drain\" or \"never\"");
+    refuse("its manifest has unload=" + quoted(unload) + "; expected \"drain\" or \"never\"");
   }
   manifest.unload_never = unload == "never";
   check(manifest);
   manifest.cddl = elf.section(BP_CDDL_SECTION);
-  std::erase(manifest.cddl, '\0');  // between the pieces of a module written in C
+  std::erase(manifest.cddl, '\0');  // they separate the pieces of a module written in C
   if (!cbor::valid_utf8(manifest.cddl)) refuse("the CDDL in its section " BP_CDDL_SECTION " is not UTF-8");
   lint(elf, manifest);
   return manifest;
@@ -125,10 +127,10 @@ void check_needs(const Manifest& manifest, const void* (*extension)(const char* 
   unsigned major = 0;
   const auto [end, error] = std::from_chars(abi.data(), abi.data() + abi.size(), major);
   if (error != std::errc() || end == abi.data() + abi.size() || *end != '.') {
-    refuse("its manifest says abi=" + quoted(abi) + "; expected \"major.minor\", as BP_MANIFEST_ABI writes it");
+    refuse("its manifest has abi=" + quoted(abi) + "; expected \"major.minor\", as BP_MANIFEST_ABI writes it");
   }
   if (major != BP_ABI_MAJOR) {
-    refuse("it was built for ABI " + manifest.abi + ", this host has " + std::to_string(BP_ABI_MAJOR) + "." +
+    refuse("it was built for ABI " + manifest.abi + ", but this host has " + std::to_string(BP_ABI_MAJOR) + "." +
            std::to_string(BP_ABI_MINOR) + "; build it against this host's headers");
   }
   for (const std::string& id : manifest.needs) {

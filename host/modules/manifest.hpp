@@ -8,7 +8,7 @@
 
 namespace backplane::host {
 
-/// What a module says of itself; see the table in backplane/plugin.h.
+/// A module's manifest. See the table in backplane/plugin.h.
 struct Manifest {
   std::string abi;
   std::string name;
@@ -18,26 +18,25 @@ struct Manifest {
   std::vector<std::string> provides;
   std::vector<std::string> offers;
   std::vector<std::string> emits;
-  std::vector<std::string> needs;  ///< `requires`, which is a keyword
+  std::vector<std::string> needs;  ///< the key `requires`, which is a keyword of C++
   std::vector<std::string> calls;
   std::string cddl;
-  // What lint found that may keep the object from being unmapped.
+  // lint() sets these. Each may prevent unmapping.
   std::uint64_t unique_symbols = 0;
   bool thread_destructors = false;
   bool no_delete = false;
-  /// What lint found: it loads, but something will not be as its author hopes.
+  /// Problems that do not prevent loading.
   std::vector<std::string> warnings;
 };
 
-/// Reads the manifest out of a module's bytes; none of its code runs. Throws Failure (BP_LOAD_REFUSED)
-/// that says what is wrong, without the file's name.
+/// Reads the manifest from the bytes of a module's file. None of its code runs. Throws Failure (BP_LOAD_REFUSED), whose
+/// message does not name the file.
 Manifest read_manifest(std::span<const std::uint8_t> file);
 
-/// Throws Failure (BP_LOAD_REFUSED) if a host of this ABI, with the extensions that `extension` finds,
-/// cannot take the module.
+/// Throws Failure (BP_LOAD_REFUSED) if the module needs another ABI, or an extension that `extension` does not find.
 void check_needs(const Manifest& manifest, const void* (*extension)(const char* id));
 
-/// The manifest-report of docs/protocol.md. `problem`: why this host would refuse it, or empty.
+/// The manifest-report of docs/protocol.md. `problem`: why this host would refuse the file, or empty.
 std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path, const std::string& problem);
 
 }  // namespace backplane::host

@@ -17,12 +17,12 @@
 
 namespace backplane::host {
 
-/// Names to objects, read by any thread without a lock, written by one. Entries are never taken out:
-/// T has a `name`, which does not change, and outlives the table. Open addressing; a table that gets too full is
-/// replaced by one twice its size, and kept, because a reader may still be in it.
+/// A hash table from names to objects. Any thread reads it without a lock; one thread writes. Entries are never
+/// removed: a T outlives the table, and its `name` does not change. The table uses open addressing. When it is too
+/// full, a table of twice the size replaces it. The old table is kept, because a reader may still use it.
 ///
-/// What a lookup takes is the memory it touches, once there are more names than a cache holds. So each place has the
-/// name itself, if it is not very long: one cache line tells whether it is the one.
+/// With more names than a cache holds, the cost of a lookup is the memory that it touches. So each place stores its
+/// name, up to a limit, and one cache line is enough to compare it.
 template <class T, class Hash = std::hash<std::string_view>>
 class NameTable {
  public:
@@ -30,7 +30,7 @@ class NameTable {
   NameTable(const NameTable&) = delete;
   NameTable& operator=(const NameTable&) = delete;
 
-  /// What was added, and the number with it.
+  /// An entry, and the number that was added with it.
   struct Found {
     T* entry = nullptr;
     std::uint32_t number = 0;
@@ -38,7 +38,7 @@ class NameTable {
 
   T* find(std::string_view name) const noexcept { return look_up(name).entry; }
 
-  /// As find(), without touching the entry.
+  /// As find(), but does not read the entry.
   Found look_up(std::string_view name) const noexcept {
     const Table* const table = current_.load(std::memory_order_acquire);
     const std::uint32_t hash = hash_of(name);
@@ -50,9 +50,8 @@ class NameTable {
     }
   }
 
-  /// Writer. `entry->name` must not be in the table. Throws std::bad_alloc; the table is as it was then. A table is
-  /// filled to four fifths: the places looked at in vain lie next to each other, and half of the memory is in a cache
-  /// twice as often.
+  /// Writer thread. `entry->name` must not be in the table. Throws std::bad_alloc and leaves the table unchanged. A
+  /// table is filled to four fifths: probed places are adjacent, and a smaller table stays in the cache.
   void add(T* entry, std::uint32_t number = 0) {
     make_room();
     const std::string_view name = entry->name;
@@ -65,20 +64,20 @@ class NameTable {
     ++count_;
   }
 
-  /// Writer. After it the next add() does not throw. Throws std::bad_alloc.
+  /// Writer thread. The next add() then does not throw. Throws std::bad_alloc.
   void make_room() {
     const std::size_t size = tables_.back()->mask + 1;
     if ((count_ + 1) * 5 > size * 4) grow(size * 2);
   }
 
  private:
-  // All but `entry` is written before that is, and then constant.
+  // The writer sets `entry` last. After that, the other members are constant.
   struct alignas(64) Place {
     std::atomic<T*> entry{nullptr};
     std::uint32_t hash;
     std::uint32_t size;
     std::uint32_t number;
-    char text[44];  // of a name that is longer, its beginning
+    char text[44];  // the name, or the beginning of a longer name
 
     bool is(std::string_view name, std::uint32_t its_hash) const noexcept {
       if (hash != its_hash || size != name.size()) return false;
@@ -94,8 +93,8 @@ class NameTable {
     const std::unique_ptr<Place[], void (*)(Place*)> places;
   };
 
-  // Large ones begin with a huge page. A table is jumped about in: each small page would cost a walk through the page
-  // tables as well. Only a wish.
+  // Large tables ask for huge pages. Access is random, so each small page would also cost a walk through the page
+  // tables.
   static std::unique_ptr<Place[], void (*)(Place*)> places_for(std::size_t size) {
     constexpr std::align_val_t huge_page{2u << 20};
     constexpr std::align_val_t line{alignof(Place)};
@@ -110,7 +109,7 @@ class NameTable {
     return {places, large ? +free_large : +free_small};
   }
 
-  // The place is in a table by the part of the hash that it keeps: to grow touches no entry.
+  // A place stores its hash, so growing the table reads no entry.
   static std::uint32_t hash_of(std::string_view name) noexcept { return static_cast<std::uint32_t>(Hash{}(name)); }
 
   static Place& free_place(Table& table, std::uint32_t hash) noexcept {
@@ -119,7 +118,7 @@ class NameTable {
     return table.places[i & table.mask];
   }
 
-  // Nobody reads `to` yet.
+  // No reader uses `to` yet.
   static void copy(const Place& from, Place& to) noexcept {
     to.hash = from.hash;
     to.size = from.size;

@@ -15,7 +15,7 @@ namespace {
 
 [[noreturn]] void refuse(std::string message) { throw Failure{BP_LOAD_REFUSED, std::move(message)}; }
 
-// Whether the loader has an object of that path, asked without loading it.
+// Whether the dynamic loader has an object with this path. Does not load it.
 bool loader_knows(const std::string& path) {
   void* const handle = ::dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
   if (handle == nullptr) return false;
@@ -30,7 +30,7 @@ bool is_mapped(const std::string& path) {
   return ::dl_iterate_phdr(look, const_cast<std::string*>(&path)) != 0;
 }
 
-// What the loader said, without the frame that Boost.DLL puts around it.
+// The dynamic loader's message, without the text that Boost.DLL adds around it.
 std::string loader_text(std::string text) {
   constexpr std::string_view before = "dlerror system message: ";
   const auto begin = text.find(before);
@@ -44,16 +44,17 @@ std::string loader_text(std::string text) {
 void map_object(Generation& generation) {
   namespace dll = boost::dll;
   if (loader_knows(generation.copy_path)) {
-    refuse("the loader already has an object at " + generation.copy_path + ", which must be new; restart the host");
+    refuse("the dynamic loader already has an object at " + generation.copy_path +
+           ", expected a new path; restart the host");
   }
   try {
-    // The throwing form: the error_code one loses the loader's text.
+    // Use the throwing overload, because the error_code overload loses the loader's message.
     generation.object.load(generation.copy_path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
     refuse("the dynamic loader refused it: " + loader_text(error.what()) +
-           "; link into it what it needs, and nothing of the host's");
+           "; link all that it needs into it, but nothing of the host");
   }
 }
 
@@ -65,45 +66,43 @@ void read_entry(Generation& generation) {
   const auto& found = generation.object.get<const bp_module_entry>(BP_MODULE_SYMBOL);
   constexpr std::size_t least = offsetof(bp_module_entry, deinit);
   if (found.struct_size < least) {
-    refuse("its entry says struct_size " + std::to_string(found.struct_size) + ", expected " +
-           std::to_string(sizeof(bp_module_entry)) + "; begin it with sizeof(bp_module_entry)");
+    refuse("its entry has struct_size " + std::to_string(found.struct_size) + ", expected " +
+           std::to_string(sizeof(bp_module_entry)) + "; set it to sizeof(bp_module_entry)");
   }
   if (found.abi_major != BP_ABI_MAJOR) {
-    refuse("its entry was built for ABI major " + std::to_string(found.abi_major) + ", this host has " +
+    refuse("its entry was built for ABI major " + std::to_string(found.abi_major) + ", but this host has " +
            std::to_string(BP_ABI_MAJOR) + "; build it against this host's headers");
   }
   generation.entry = {};
   std::memcpy(&generation.entry, &found, std::min<std::size_t>(found.struct_size, sizeof(bp_module_entry)));
   if (generation.entry.flags != 0) {
-    refuse("its entry has the flags " + std::to_string(generation.entry.flags) +
-           ", of which this host knows none; set 0");
+    refuse("its entry has the flags " + std::to_string(generation.entry.flags) + ", expected 0");
   }
   if (generation.entry.init == nullptr) refuse("its entry has no init; set bp_module_entry.init");
 }
 
 std::vector<PinReason> unmap_object(Generation& generation) {
   if (generation.object.is_loaded()) generation.object.unload();
-  // dlclose succeeds also where the object stays, so only its absence is believed. Asked twice: an object
-  // that was kept until a thread ended goes only when the loader is made to look again, as the first
-  // question does by closing what it opened.
+  // dlclose() succeeds even if the object stays mapped, so check that it is absent. Ask twice: if an object was kept
+  // until a thread ended, the loader unmaps it only at the next dlclose(), which the first question causes.
   const std::string& path = generation.copy_path;
   if ((!loader_knows(path) || !loader_knows(path)) && !is_mapped(path)) return {};
   const Manifest& manifest = generation.manifest;
   std::vector<PinReason> reasons;
   if (manifest.unique_symbols != 0) {
     reasons.push_back({"unique_symbols", manifest.unique_symbols,
-                       "symbols of binding GNU_UNIQUE, once bound, keep it for good; compile with -fno-gnu-unique"});
+                       "symbols of binding GNU_UNIQUE keep it mapped forever; compile it with -fno-gnu-unique"});
   }
   if (manifest.no_delete) {
-    reasons.push_back({"no_delete", 1, "it is marked never to be unmapped; link it without -z nodelete"});
+    reasons.push_back({"no_delete", 1, "it is marked NODELETE; link it without -z nodelete"});
   }
   if (manifest.thread_destructors) {
     reasons.push_back({"tls_destructors", 1,
-                       "a thread that touched a thread_local with a destructor lives on; unload it again when that "
-                       "thread has ended, and keep such state in the instance instead"});
+                       "a thread that used a thread_local with a destructor still runs; unload it again when that "
+                       "thread has ended, and keep the state in the instance instead"});
   }
   if (reasons.empty()) {
-    reasons.push_back({"object", 1, "the dynamic loader keeps its object, for a reason that its file does not show"});
+    reasons.push_back({"object", 1, "the dynamic loader keeps it mapped, and its file does not show the reason"});
   }
   return reasons;
 }

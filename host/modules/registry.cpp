@@ -44,9 +44,10 @@ Module& Registry::module(std::string_view name) {
 Method& Registry::add_method(Module& module, std::string_view name) {
   const std::uint64_t index = method_store_.size();
   if (index >= chunks_.size() * chunk_size) {
-    throw Failure{BP_LOAD_REFUSED, "the process has had " + std::to_string(index) + " wire names, which is the limit"};
+    throw Failure{BP_LOAD_REFUSED, "this process has had " + std::to_string(index) +
+                                       " different wire names, which is the limit; restart the host"};
   }
-  // First all that can fail, so that no method is known to a part of the tables alone.
+  // Do everything that can fail first, so that a failure cannot leave a method in only some of the tables.
   std::string kept(name);
   methods_.make_room();
   if (index / chunk_size == chunk_store_.size()) {
@@ -74,7 +75,7 @@ void Registry::bind(Generation& generation) {
     if (generation.handlers.size() <= method->number) generation.handlers.resize(method->number + 1);
     generation.handlers[method->number] = handler.get();
   }
-  // So that publishing it cannot fail.
+  // Allocate the offers now, so that publish() cannot fail.
   for (const auto& function : generation.functions) {
     if (offers_.find(function->name) != nullptr) continue;
     std::string kept(function->name);

@@ -17,47 +17,47 @@
 
 namespace backplane::host {
 
-/// The process's wire names and host functions: who answers to what. Looked up by any thread; written
-/// by the control thread alone.
+/// The wire names and host functions of the process, and the generation that answers each. Any thread may look them up.
+/// Only the control thread writes.
 class Registry {
  public:
-  /// nullptr if no module ever had the name.
+  /// The method of a wire name; nullptr if no module ever had it.
   Method* find_method(std::string_view name) const noexcept { return methods_.find(name); }
 
-  /// The running generation of the method's module; nullptr if that is gone. For request threads alone:
-  /// valid until that thread has gone back to its loop with no request of that generation open.
+  /// The running generation of the method's module, or nullptr. Only for request threads. The pointer is valid until
+  /// the thread is back in its loop and has no open request of this generation.
   static const Generation* running(const Method& method) noexcept {
     return method.module->current.load(std::memory_order_acquire);
   }
 
-  /// The host function that a module offers; validity as for running().
+  /// The host function that a module offers, or nullptr. Validity as for running().
   const Function* find_function(std::string_view name) const noexcept {
     const Offer* const offer = offers_.find(name);
     return offer == nullptr ? nullptr : offer->function.load(std::memory_order_acquire);
   }
 
-  /// The method that bp_method.id names; nullptr if there is none.
+  /// The method with this bp_method.id, or nullptr.
   Method* method_at(std::uint64_t id) const noexcept;
   static std::uint64_t id_of(const Method& method) noexcept { return id_mark | method.index; }
-  /// Behind bp_method_find. Any thread.
+  /// Implements bp_method_find. Any thread.
   bp_status resolve(std::string_view name, bp_method& out) const noexcept;
 
   // ---- Control thread ----
 
-  /// nullptr if no module of that name was ever loaded.
+  /// A module by name; nullptr if it was never loaded.
   Module* find_module(std::string_view name) const noexcept;
-  /// The module of that name, made if there is none yet.
+  /// A module by name; creates it if it does not exist.
   Module& module(std::string_view name);
   const std::vector<std::unique_ptr<Module>>& modules() const noexcept { return modules_; }
   const std::deque<Method>& methods() const noexcept { return method_store_; }
 
-  /// Fills in generation.handlers; new names get their methods.
+  /// Sets generation.handlers, and creates methods for new names.
   void bind(Generation& generation);
 
-  /// Who offers the host function `name` now, other than `module`; nullptr if nobody does.
+  /// The running generation of another module that offers the host function `name`, or nullptr.
   const Generation* offered_by_other(std::string_view name, const Module& module) const noexcept;
 
-  /// Makes `next` the current generation of its module (or none, if null), functions included.
+  /// Makes `next` the current generation of `module`, with its host functions. Null: the module has none.
   void publish(Module& module, Generation* next);
 
  private:
@@ -66,10 +66,10 @@ class Registry {
     std::atomic<const Function*> function{nullptr};
   };
 
-  // Sets method ids apart from other handles, so that one of those is not taken for a method's.
+  // Distinguishes method ids from other handles.
   static constexpr std::uint64_t id_mark = std::uint64_t{0x6d65} << 48;
   static constexpr std::size_t chunk_size = 1024;
-  // Methods by index, for readers; and which of them answer, once more: so close together a cache has them all.
+  // Methods by index, for readers. `answers` repeats Method::answers, densely packed, so that they fit into a cache.
   struct Chunk {
     std::array<std::atomic<Method*>, chunk_size> methods{};
     std::array<std::atomic<bool>, chunk_size> answers{};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What module operations answer, as CBOR; docs/protocol.md has each in CDDL.
+// The reports of module operations, as CBOR. docs/protocol.md defines them in CDDL.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct Generation;
 struct PinReason;
 
 std::vector<std::uint8_t> load_report(const Generation& generation);
-/// Gone if there is no reason.
+/// The outcome is "gone" if there are no reasons, otherwise "pinned".
 std::vector<std::uint8_t> unload_report(const std::string& module, std::uint64_t generation,
                                         const std::vector<PinReason>& reasons);
 /// `loaded` is a load_report, `old` an unload_report.

@@ -6,10 +6,9 @@
 
 namespace backplane::host {
 
-/// Keeps the generation that answers to a name from going while its handler runs on a thread that has no
-/// context. Between contexts, requests are counted by request threads that the end of a generation asks one
-/// by one; these calls have none, so a mutex of the module's orders them against it: whoever finds the
-/// generation current has counted before retire_static_calls() looks.
+/// Keeps a generation mapped while its static handler runs on a thread without a context. Other requests are counted by
+/// request threads, which the end of a generation asks one by one. Static calls have no request thread, so a mutex of
+/// the module orders them: a call that finds the generation current is counted before retire_static_calls() looks.
 class StaticCall {
  public:
   explicit StaticCall(const Method& method) : module_(*method.module) {
@@ -29,10 +28,10 @@ class StaticCall {
       const MutexLock lock(module_.static_mutex);
       if (--generation.static_calls == 0 && generation.static_calls_awaited) awaited = generation.retirement;
     }
-    if (awaited != nullptr) awaited->context_done();  // the generation may be gone from here on
+    if (awaited != nullptr) awaited->context_done();  // do not use the generation after this: it may be freed
   }
 
-  /// Null if the name had no handler then.
+  /// Null if the name had no handler.
   const Handler* handler() const noexcept { return handler_; }
   bool module_runs() const noexcept { return module_runs_; }
 
@@ -42,8 +41,8 @@ class StaticCall {
   bool module_runs_ = false;
 };
 
-/// Control thread, once the generation is not current any more and has its retirement: that waits for the
-/// static calls too.
+/// Makes the retirement wait for static calls as well. Control thread, after the generation has its retirement and is
+/// no longer current.
 inline void retire_static_calls(Generation& generation) {
   const MutexLock lock(generation.module->static_mutex);
   if (generation.static_calls == 0) return;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the callers' threads do: open calls, send their frames, cancel, end. The reader thread is in
-// channel_reader.cpp.
+// The functions that callers' threads use: they open calls, send frames, cancel, and end the connection. The reader
+// thread is in channel_reader.cpp.
 #include "remote/channel.hpp"
 
 #include <sys/eventfd.h>
@@ -19,34 +19,32 @@
 namespace backplane::host {
 namespace {
 
-/// With more calls open than this, nobody waits for a single one of them: frames are gathered.
+/// With more open calls than this, no caller waits for a single call, so frames are collected before sending.
 constexpr std::size_t few_calls = 4;
 constexpr std::size_t send_now_max = std::size_t{64} << 10;
-/// Bytes that may wait because the host does not read.
+/// The limit of unsent bytes while the host does not read.
 constexpr std::size_t max_output = std::size_t{64} << 20;
-/// The host keeps the deadlines. This side steps in when the host does not answer at all.
+/// The host enforces deadlines. This side ends a call only if the host does not answer for this much longer.
 constexpr std::chrono::milliseconds deadline_slack{250};
 constexpr std::uint64_t max_timeout_ms = std::uint64_t{1000} * 60 * 60 * 24 * 365;
 
-int make_eventfd() {
-  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) throw Failure{BP_UNREACHABLE, std::string("cannot make an eventfd: ") + std::strerror(errno)};
+UniqueFd make_eventfd() {
+  UniqueFd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!fd) {
+    throw Failure{BP_UNREACHABLE, std::string("cannot create an eventfd: ") + std::strerror(errno) +
+                                      "; raise the limit of open files (ulimit -n)"};
+  }
   return fd;
 }
 
 }  // namespace
 
 Channel::Channel(Dialed dialed, std::shared_ptr<EventThread> events)
-    : socket_(dialed.socket),
+    : socket_(std::move(dialed.socket)),
       wake_(make_eventfd()),
       max_frame_(std::min<std::uint64_t>(dialed.max_frame, wire::default_max_frame)),
       events_(std::move(events)),
       in_(std::move(dialed.in)) {}
-
-Channel::~Channel() {
-  ::close(socket_);
-  ::close(wake_);
-}
 
 void Channel::start() {
   thread_ = std::thread([self = shared_from_this()] { self->loop(); });
@@ -106,7 +104,7 @@ void Channel::drop_dead_deadlines() {
   std::make_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
 }
 
-/// Sees to it that out_ is sent; after what the reader thread sends, if it does so at this moment.
+/// Sends out_, or lets the reader thread send it. While the reader thread is sending, out_ must wait for it.
 void Channel::send(bool at_once) {
   if (state_ == State::broken || sends_itself_) return;
   if (at_once && out_.size() <= send_now_max) return send_now();
@@ -114,25 +112,25 @@ void Channel::send(bool at_once) {
 }
 
 void Channel::send_now() {
-  const ssize_t size = ::send(socket_, out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const ssize_t size = ::send(socket_.get(), out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   if (size == static_cast<ssize_t>(out_.size())) return out_.clear();
-  // The rest waits for room. If the connection has broken, the reader thread finds that out.
+  // The reader thread sends the rest when there is room. It also detects a broken connection.
   if (size > 0) out_.erase(out_.begin(), out_.begin() + size);
   wake();
 }
 
-/// A reader thread that is awake looks at everything once more before it sleeps.
+/// Wakes the reader thread if it sleeps. While awake, it checks everything again before it sleeps.
 void Channel::wake() {
   if (!asleep_) return;
   asleep_ = false;
   const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(wake_, &one, sizeof one);
+  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
 }
 
 bp_status Channel::cancel(std::uint64_t id) {
   const MutexLock lock(mutex_);
   if (calls_.find(id) == nullptr) return BP_INVALID_HANDLE;
-  if (state_ == State::broken) return BP_OK;  // its terminal reply is on the way
+  if (state_ == State::broken) return BP_OK;  // the reader thread is about to end the call
   try {
     wire::encode(out_, wire::Cancel{id});
   } catch (const std::bad_alloc&) {
@@ -172,7 +170,7 @@ void Channel::cancel_all() {
 bool Channel::finish(Clock::time_point until) {
   MutexLock lock(mutex_);
   finishing_ = true;
-  asleep_ = true;  // whatever it does: it must look once more
+  asleep_ = true;  // forces a wake-up, so that the reader thread checks finishing_
   wake();
   return changed_.wait_until(lock, until, [this]() BP_REQUIRES(mutex_) { return ended_; });
 }

@@ -14,21 +14,20 @@
 
 #include "remote/dial.hpp"
 #include "remote/event_thread.hpp"
+#include "support/unique_fd.hpp"
 #include "sync/mutex.hpp"
 #include "wire/frame_buffer.hpp"
 #include "wire/id_table.hpp"
 
 namespace backplane::host {
 
-/// The calls that are open on a connection, and the thread that reads their answers and runs their
-/// callbacks.
+/// The open calls of a connection, and the thread that reads answers and runs callbacks.
 ///
-/// Rules: each open call gets exactly one terminal reply, since only who takes it out of `calls_` may
-/// give that, and all that do are on the reader thread. No callback runs under the lock. Call ids are
-/// not used twice.
+/// Rules: Each open call gets exactly one terminal reply. Only the code that removes a call from `calls_` may deliver
+/// it, and all such code runs on the reader thread. No callback runs under the lock. Call ids are never reused.
 ///
-/// Output: a frame is appended under the lock. With few calls open it is sent there and then: somebody
-/// waits for it. With many, the reader thread sends what has gathered; it is woken only if it sleeps.
+/// Output: A frame is appended under the lock. With few open calls, the caller sends it at once, because it probably
+/// waits for the answer. With many, the reader thread sends the collected frames. It is woken only if it sleeps.
 class Channel : public std::enable_shared_from_this<Channel> {
  public:
   using Clock = std::chrono::steady_clock;
@@ -39,34 +38,33 @@ class Channel : public std::enable_shared_from_this<Channel> {
     std::uint64_t timeout_ms = 0;
   };
   enum class Use {
-    call,     ///< refused once closed
-    service,  ///< goes through as long as there is a connection
+    call,     ///< refused after close()
+    service,  ///< allowed while the connection exists
   };
 
   Channel(Dialed dialed, std::shared_ptr<EventThread> events);
-  ~Channel();
 
   void start();
   bool is_this_thread() const noexcept { return thread_id_.load() == std::this_thread::get_id(); }
 
-  /// Opens a call and sends its frame, whose strings take `size` bytes. `set_id`, if not null, gets the
-  /// id before the first reply can come. BP_OK, BP_CLOSED, BP_UNREACHABLE, BP_OVERLOADED,
-  /// BP_INVALID_ARGUMENT (no frame is large enough), BP_OUT_OF_MEMORY.
+  /// Opens a call and sends its frame. `size`: total size of the frame's strings. `set_id`, if not null, gets the id
+  /// before the first reply can arrive. Returns BP_OK, BP_CLOSED, BP_UNREACHABLE, BP_OVERLOADED, BP_INVALID_ARGUMENT
+  /// (too large for a frame) or BP_OUT_OF_MEMORY.
   template <class Frame>
   bp_status open(Frame frame, std::size_t size, const Open& call, Use use, std::uint64_t* set_id);
 
-  /// BP_INVALID_HANDLE if it has ended.
+  /// Cancels a call. BP_INVALID_HANDLE if it has ended.
   bp_status cancel(std::uint64_t id);
-  /// Forgets a call without a reply. False if it has had its terminal one, or is just getting it.
+  /// Removes a call without a reply. Returns false if it has had its terminal reply, or is getting it now.
   bool forget(std::uint64_t id);
 
   void close();
-  /// False: calls are still open.
+  /// Waits until no call is open or the connection is broken. Returns false if calls are still open.
   bool wait_answered(Clock::time_point until);
   void cancel_all();
-  /// Ends what is open with BP_CANCELED, and the thread. False: it has not ended by then.
+  /// Ends open calls with BP_CANCELED, then the thread. Returns false if the thread has not ended by then.
   bool finish(Clock::time_point until);
-  /// Once finish() has returned true; else the thread is left to itself, and keeps this object.
+  /// Joins the thread if it has ended. Otherwise detaches it; it then keeps this object alive.
   void join_or_detach();
 
  private:
@@ -78,7 +76,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   enum class State {
     open,
     closed,  ///< no new calls
-    broken,  ///< nothing is sent or read any more
+    broken,  ///< nothing is sent or read
   };
 
   // Any thread
@@ -100,8 +98,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void end_all(bp_status status, const std::string& why);
   int sleep_time();
 
-  const int socket_;
-  const int wake_;  ///< an eventfd
+  const UniqueFd socket_;
+  const UniqueFd wake_;  ///< an eventfd
   const std::uint64_t max_frame_;
   const std::shared_ptr<EventThread> events_;
   std::atomic<std::thread::id> thread_id_{};
@@ -110,8 +108,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   // Reader thread only
   wire::FrameBuffer in_;
   wire::Bytes sending_;
-  std::size_t sent_ = 0;  ///< of sending_
-  std::string why_;       ///< the connection has ended
+  std::size_t sent_ = 0;  ///< how many bytes of sending_ have been sent
+  std::string why_;       ///< why the connection has ended
 
   Mutex mutex_;
   Condition changed_;
@@ -119,12 +117,12 @@ class Channel : public std::enable_shared_from_this<Channel> {
   bool finishing_ BP_GUARDED_BY(mutex_) = false;
   bool ended_ BP_GUARDED_BY(mutex_) = false;
   bool asleep_ BP_GUARDED_BY(mutex_) = false;
-  bool sends_itself_ = false;  ///< the reader thread is sending or waits for room; it alone changes this, with the
-                               ///< lock, and reads it without; all others read it with
+  bool sends_itself_ = false;  ///< the reader thread is sending or waits for room; only it changes this, under the
+                               ///< lock, and reads it without; other threads read it under the lock
   Clock::time_point wakes_at_ BP_GUARDED_BY(mutex_) = Clock::time_point::max();
   std::uint64_t last_id_ BP_GUARDED_BY(mutex_) = 0;
   IdTable<Open> calls_ BP_GUARDED_BY(mutex_);
-  std::vector<Deadline> deadlines_ BP_GUARDED_BY(mutex_);  ///< a heap; calls that have ended are dropped now and then
+  std::vector<Deadline> deadlines_ BP_GUARDED_BY(mutex_);  ///< a heap; ended calls are removed at times
   wire::Bytes out_ BP_GUARDED_BY(mutex_);
 };
 

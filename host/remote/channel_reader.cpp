@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The reader thread of a connection: sends what has gathered, reads what has come, runs callbacks.
+// The reader thread of a connection: sends collected frames, reads frames, and runs callbacks.
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,7 +19,7 @@
 namespace backplane::host {
 namespace {
 
-/// Buffers that grew beyond this go back when they are empty.
+/// A buffer larger than this is freed when it is empty.
 constexpr std::size_t keep = std::size_t{1} << 20;
 
 void give_back(wire::Bytes& bytes) {
@@ -40,7 +40,7 @@ void Channel::loop() {
     finishing = finishing_;
     give_back(out_);
   }
-  ::shutdown(socket_, SHUT_RDWR);
+  ::shutdown(socket_.get(), SHUT_RDWR);
   if (!finishing) {
     end_all(BP_UNREACHABLE, why_);
     wire::Bytes payload;
@@ -51,21 +51,21 @@ void Channel::loop() {
     writer.text(why_);
     events_->push_to_all("backplane.disconnected", payload);
   } else {
-    end_all(BP_CANCELED, "the connection is being ended by this application");
+    end_all(BP_CANCELED, "this application is ending the connection");
   }
   const MutexLock lock(mutex_);
   ended_ = true;
   changed_.notify_all();
 }
 
-/// One turn: false when the connection has ended or is to end.
+/// One turn of the loop. Returns false if the connection has ended or must end.
 bool Channel::turn() {
   if (!send_gathered()) return false;
   expire();
   const int timeout = sleep_time();
   if (timeout == std::numeric_limits<int>::min()) return false;
   const short wanted = sends_itself_ ? POLLIN | POLLOUT : POLLIN;
-  pollfd waits[2] = {{socket_, wanted, 0}, {wake_, POLLIN, 0}};
+  pollfd waits[2] = {{socket_.get(), wanted, 0}, {wake_.get(), POLLIN, 0}};
   if (::poll(waits, 2, timeout) < 0 && errno != EINTR) {
     why_ = std::string("poll failed: ") + std::strerror(errno);
     return false;
@@ -78,12 +78,12 @@ bool Channel::turn() {
   }
   if ((waits[1].revents & POLLIN) != 0) {
     std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t size = ::read(wake_, &count, sizeof count);
+    [[maybe_unused]] const ssize_t size = ::read(wake_.get(), &count, sizeof count);
   }
   return (waits[0].revents & (POLLIN | POLLHUP | POLLERR)) == 0 || receive();
 }
 
-/// How long poll() may wait, in its own unit; the least int if the thread is to end.
+/// The timeout for poll() in milliseconds. The smallest int if the thread must end.
 int Channel::sleep_time() {
   const MutexLock lock(mutex_);
   if (finishing_) return std::numeric_limits<int>::min();
@@ -98,7 +98,7 @@ int Channel::sleep_time() {
   return static_cast<int>(std::clamp<std::int64_t>(left, 0, std::numeric_limits<int>::max()));
 }
 
-/// False if the connection has broken.
+/// Sends all collected frames. Returns false if the connection is broken.
 bool Channel::send_gathered() {
   for (;;) {
     {
@@ -112,15 +112,16 @@ bool Channel::send_gathered() {
         }
         sending_.swap(out_);
       }
-      sends_itself_ = true;  // what others send meanwhile has to come after this
+      sends_itself_ = true;  // frames that other threads append meanwhile must come after this
     }
-    const ssize_t size = ::send(socket_, sending_.data() + sent_, sending_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t size =
+        ::send(socket_.get(), sending_.data() + sent_, sending_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (size >= 0) {
       sent_ += static_cast<std::size_t>(size);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       return true;
     } else if (errno == EPIPE || errno == ECONNRESET) {
-      // The host's last words may wait to be read; the end of the stream comes after them.
+      // The host may have sent an error frame before it closed. So continue reading until the end of the stream.
       const MutexLock lock(mutex_);
       give_back(sending_);
       sent_ = 0;
@@ -134,10 +135,10 @@ bool Channel::send_gathered() {
   }
 }
 
-/// False if the connection has ended.
+/// Reads once, and handles all complete frames. Returns false if the connection has ended.
 bool Channel::receive() {
   const auto room = in_.room();
-  const ssize_t size = ::recv(socket_, room.data(), room.size(), MSG_DONTWAIT);
+  const ssize_t size = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
   if (size < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return true;
   if (size <= 0) {
     why_ = "the host has closed the connection";
@@ -154,7 +155,7 @@ bool Channel::receive() {
     why_ = std::string("the host sent ") + error.what();
     return false;
   } catch (const std::bad_alloc&) {
-    why_ = "memory for what the host sent could not be had";
+    why_ = "this application ran out of memory for the host's frames";
     return false;
   }
   return true;
@@ -163,7 +164,7 @@ bool Channel::receive() {
 void Channel::take(const wire::Frame& frame) {
   if (const auto* answer = std::get_if<wire::Reply>(&frame)) return reply(*answer);
   if (const auto* event = std::get_if<wire::Event>(&frame)) {
-    if (!events_->push(*event)) why_ = "the listeners of this application do not keep up with the events";
+    if (!events_->push(*event)) why_ = "the listeners of this application are too slow: too many events wait for them";
     return;
   }
   if (const auto* error = std::get_if<wire::Error>(&frame)) {
@@ -178,7 +179,7 @@ void Channel::reply(const wire::Reply& reply) {
   {
     const MutexLock lock(mutex_);
     if (wire::is_terminal(reply.status)) {
-      if (!calls_.take(reply.id, call)) return;  // it had its deadline on this side, or was forgotten
+      if (!calls_.take(reply.id, call)) return;  // it was ended by expire(), or removed by forget()
       if (calls_.size() == 0) changed_.notify_all();
     } else {
       const auto* const entry = calls_.find(reply.id);
@@ -195,7 +196,7 @@ void Channel::reply(const wire::Reply& reply) {
   call.on_reply(call.user, &answer);
 }
 
-/// Ends the calls that the host should have ended.
+/// Ends calls whose deadline has passed without an answer of the host.
 void Channel::expire() {
   for (;;) {
     Open call;
@@ -207,7 +208,7 @@ void Channel::expire() {
       deadlines_.pop_back();
       if (!calls_.take(id, call)) continue;
       if (calls_.size() == 0) changed_.notify_all();
-      if (out_.size() < keep) wire::encode(out_, wire::Cancel{id});  // it may yet listen
+      if (out_.size() < keep) wire::encode(out_, wire::Cancel{id});  // the host may still read
     }
     const std::string text =
         "the host has not answered within the " + std::to_string(call.timeout_ms) + " ms of this call's deadline";

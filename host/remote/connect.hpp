@@ -10,8 +10,8 @@
 
 namespace backplane::host {
 
-/// Connects to the host that serves options.socket_path (null: the default path). BP_OK and `out`, or
-/// what bp_context_connect says, and `why`.
+/// Connects to the host on options.socket_path (null: the default path). Sets `out` and returns BP_OK. Otherwise sets
+/// `why` and returns a status of bp_context_connect.
 bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& out, Failure& why) noexcept;
 
 }  // namespace backplane::host

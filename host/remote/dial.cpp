@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Connects to a host's socket, checks the peer's user, and exchanges hellos.
 #include "remote/dial.hpp"
 
 #include <backplane/backplane.h>
@@ -19,60 +21,48 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class Socket {
- public:
-  explicit Socket(int fd) : fd_(fd) {}
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  ~Socket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const noexcept { return fd_; }
-  int release() noexcept { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
 [[noreturn]] void unreachable(const std::string& path, int error) {
   const std::string start = "; start one with `backplane run --socket " + path + "`";
   if (error == ENOENT)
-    throw Failure{BP_UNREACHABLE, "no host serves \"" + path + "\": there is no such socket" + start};
+    throw Failure{BP_UNREACHABLE, "no host serves \"" + path + "\": the socket does not exist" + start};
   if (error == ECONNREFUSED) {
     throw Failure{BP_UNREACHABLE,
-                  "no host serves \"" + path + "\": nobody listens on the socket that is there" + start};
+                  "no host serves \"" + path + "\": the socket exists, but no process listens on it" + start};
   }
   if (error == EACCES) {
-    throw Failure{BP_UNREACHABLE, "the socket \"" + path + "\" is not open to user " + std::to_string(::geteuid()) +
-                                      "; a host serves its own user and root only"};
+    throw Failure{BP_UNREACHABLE, "user " + std::to_string(::geteuid()) + " may not open the socket \"" + path +
+                                      "\"; a host serves only its own user and root"};
   }
   throw Failure{BP_UNREACHABLE, "cannot connect to \"" + path + "\": " + std::strerror(error)};
 }
 
 [[noreturn]] void timed_out(const std::string& path, std::chrono::milliseconds timeout) {
-  throw Failure{BP_TIMEOUT, "what listens on \"" + path + "\" did not answer within " +
-                                std::to_string(timeout.count()) + " ms; it may be stopped or hang"};
+  throw Failure{BP_TIMEOUT, "the process that listens on \"" + path + "\" did not answer within " +
+                                std::to_string(timeout.count()) + " ms; it may be stopped or stuck"};
 }
 
 [[noreturn]] void no_host(const std::string& path, const std::string& what) {
-  throw Failure{BP_PROTOCOL, "what listens on \"" + path + "\" does not speak as a Backplane host does: " + what};
+  throw Failure{BP_PROTOCOL, "the process that listens on \"" + path + "\" is not a usable Backplane host: " + what};
 }
 
-/// A socket file that somebody else owns could be a trap for what is sent to it.
+/// Refuses a peer of another user, because it could read everything that is sent to it.
 void check_peer(int fd, const std::string& path) {
   ucred peer{};
   socklen_t size = sizeof peer;
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) unreachable(path, errno);
   const uid_t me = ::geteuid();
   if (peer.uid == me || peer.uid == 0 || me == 0) return;
-  throw Failure{BP_UNREACHABLE, "the socket \"" + path + "\" is served by user " + std::to_string(peer.uid) +
-                                    "; expected user " + std::to_string(me) + " or root"};
+  throw Failure{BP_UNREACHABLE, "user " + std::to_string(peer.uid) + " serves the socket \"" + path +
+                                    "\"; expected user " + std::to_string(me) + " or root"};
 }
 
-int connect_socket(const std::string& path, std::chrono::milliseconds timeout) {
-  Socket fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (fd.get() < 0) throw Failure{BP_UNREACHABLE, std::string("cannot make a socket: ") + std::strerror(errno)};
-  // Connecting waits for room in the listener's backlog, and for nothing else; poll() could not tell.
+UniqueFd connect_socket(const std::string& path, std::chrono::milliseconds timeout) {
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) {
+    throw Failure{BP_UNREACHABLE, std::string("cannot create a socket: ") + std::strerror(errno) +
+                                      "; raise the limit of open files (ulimit -n)"};
+  }
+  // connect() only waits for room in the listener's backlog. poll() cannot wait for that, so set a timeout.
   timeval bound{};
   bound.tv_sec = static_cast<time_t>(timeout.count() / 1000);
   bound.tv_usec = static_cast<suseconds_t>(timeout.count() % 1000 * 1000);
@@ -87,7 +77,7 @@ int connect_socket(const std::string& path, std::chrono::milliseconds timeout) {
   if (result != 0 && errno == EAGAIN) timed_out(path, timeout);
   if (result != 0) unreachable(path, errno);
   check_peer(fd.get(), path);
-  return fd.release();
+  return fd;
 }
 
 void send_hello(int fd, const std::string& path) {
@@ -96,13 +86,13 @@ void send_hello(int fd, const std::string& path) {
   hello.version = bp_version();
   hello.pid = static_cast<std::uint64_t>(::getpid());
   wire::encode(out, hello);
-  // A fresh socket has room for so little. If it is closed already, an error frame may wait to be read.
+  // A new socket has room for a hello. If the host has already closed it, an error frame may still wait to be read.
   if (::send(fd, out.data(), out.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET) {
     unreachable(path, errno);
   }
 }
 
-/// Waits for bytes and takes them in; false at the end of the stream.
+/// Waits for bytes and reads them. Returns false at the end of the stream.
 bool receive(int fd, wire::FrameBuffer& in, Clock::time_point until) {
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
@@ -121,13 +111,16 @@ bool receive(int fd, wire::FrameBuffer& in, Clock::time_point until) {
 wire::Hello answer_of_host(const wire::Frame& frame, const std::string& path) {
   if (const auto* error = std::get_if<wire::Error>(&frame)) {
     throw Failure{error->status == BP_PROTOCOL ? BP_PROTOCOL : BP_UNREACHABLE,
-                  "the host at \"" + path + "\" refuses the connection: " + std::string(error->message)};
+                  "the host at \"" + path + "\" refused the connection: " + std::string(error->message)};
   }
   const auto* hello = std::get_if<wire::Hello>(&frame);
-  if (hello == nullptr) no_host(path, "it answered a hello with a " + std::string(wire::name(frame)) + " frame");
+  if (hello == nullptr) {
+    no_host(path, "it answered with a " + std::string(wire::name(frame)) + " frame, expected a hello");
+  }
   if (hello->protocol != wire::protocol_version) {
-    no_host(path, "it speaks version " + std::to_string(hello->protocol) + " of the protocol, this library " +
-                      bp_version() + " version " + std::to_string(wire::protocol_version));
+    no_host(path, "it uses version " + std::to_string(hello->protocol) + " of the protocol, but this library (" +
+                      bp_version() + ") uses version " + std::to_string(wire::protocol_version) +
+                      "; use the same release on both sides");
   }
   return *hello;
 }
@@ -142,14 +135,14 @@ Dialed dial(const std::string& path, std::chrono::milliseconds timeout) {
     throw;
   }
   const Clock::time_point until = Clock::now() + timeout;
-  Socket fd(connect_socket(path, timeout));
+  UniqueFd fd = connect_socket(path, timeout);
   send_hello(fd.get(), path);
   Dialed out;
   try {
     wire::View body;
     while (!out.in.next(body)) {
       if (!receive(fd.get(), out.in, until))
-        no_host(path, "it closed the connection without a hello; a host that is about to end does so too");
+        no_host(path, "it closed the connection without a hello, as a host that is ending does");
     }
     const wire::Hello hello = answer_of_host(wire::decode(body), path);
     out.max_frame = hello.max_frame;
@@ -160,7 +153,7 @@ Dialed dial(const std::string& path, std::chrono::milliseconds timeout) {
     if (failure.status == BP_TIMEOUT) timed_out(path, timeout);
     throw;
   }
-  out.socket = fd.release();
+  out.socket = std::move(fd);
   return out;
 }
 

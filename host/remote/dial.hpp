@@ -5,19 +5,20 @@
 #include <cstdint>
 #include <string>
 
+#include "support/unique_fd.hpp"
 #include "wire/frame_buffer.hpp"
 
 namespace backplane::host {
 
-/// A connection on which both sides have said hello.
+/// A connection after the hellos of both sides.
 struct Dialed {
-  int socket = -1;  ///< the caller's
+  UniqueFd socket;
   wire::FrameBuffer in{wire::default_max_frame};
-  std::uint64_t max_frame = 0;  ///< what the host takes
-  std::uint64_t pid = 0;        ///< the host's
+  std::uint64_t max_frame = 0;  ///< the largest frame that the host accepts
+  std::uint64_t pid = 0;        ///< process id of the host
 };
 
-/// Throws Failure: BP_UNREACHABLE, BP_PROTOCOL, BP_TIMEOUT, BP_INVALID_ARGUMENT (the path).
+/// Connects. Throws Failure: BP_UNREACHABLE, BP_PROTOCOL, BP_TIMEOUT, or BP_INVALID_ARGUMENT for the path.
 Dialed dial(const std::string& path, std::chrono::milliseconds timeout);
 
 }  // namespace backplane::host

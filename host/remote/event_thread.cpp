@@ -11,7 +11,7 @@
 namespace backplane::host {
 namespace {
 
-/// A buffer that grew beyond this goes back when it is empty.
+/// A buffer larger than this is freed when it is empty.
 constexpr std::size_t keep = std::size_t{1} << 20;
 
 }  // namespace
@@ -29,7 +29,7 @@ std::uint64_t EventThread::add(std::string pattern, bp_event_fn on_event, void* 
 bool EventThread::remove(std::uint64_t id) {
   MutexLock lock(mutex_);
   if (listeners_.erase(id) == 0) return false;
-  // Ids are not used twice: if it runs now, that is its last run.
+  // Ids are never reused, so if the callback runs now, this is its last run.
   if (!is_this_thread()) changed_.wait(lock, [&]() BP_REQUIRES(mutex_) { return running_ != id; });
   return true;
 }

@@ -16,32 +16,32 @@
 
 namespace backplane::host {
 
-/// The listeners of a connection, the events that have come for them, and the thread that runs them in
-/// the order in which they came. Never called with a lock of the channel's held.
+/// The listeners of a connection, their queued events, and the thread that delivers events in order. Never call it with
+/// the channel's lock held.
 class EventThread : public std::enable_shared_from_this<EventThread> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Bytes of events that may wait.
+  /// The maximum size of queued events, in bytes.
   static constexpr std::size_t max_waiting = std::size_t{64} << 20;
 
   void start();
   bool is_this_thread() const noexcept { return thread_id_.load() == std::this_thread::get_id(); }
 
-  /// The id of the new listener.
+  /// Adds a listener and returns its id.
   std::uint64_t add(std::string pattern, bp_event_fn on_event, void* user);
-  /// False if there is none. When it returns, the callback neither runs nor will; from the callback
-  /// itself it returns at once.
+  /// Removes a listener. Returns false if it does not exist. After it returns, the callback neither runs nor will run.
+  /// Called from the callback itself, it returns at once.
   bool remove(std::uint64_t id);
 
-  /// False if too much waits already: the event was not taken.
+  /// Queues an event. Returns false, without queueing it, if too much is queued already.
   bool push(const wire::Event& event);
-  /// An event of this side's for every listener whose pattern fits.
+  /// Queues an event of this side for every listener whose pattern matches.
   void push_to_all(std::string_view name, wire::View payload);
 
-  /// Delivers what waits, then ends the thread. False: it has not ended by then.
+  /// Delivers queued events, then ends the thread. Returns false if the thread has not ended by then.
   bool finish(Clock::time_point until);
-  /// Once finish() has returned true; else the thread is left to itself, and keeps this object.
+  /// Joins the thread if it has ended. Otherwise detaches it; it then keeps this object alive.
   void join_or_detach();
 
  private:

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Implements the Endpoint functions with frames to the host, and waits for answers where a function must return them.
 #include "remote/remote_context.hpp"
 
 #include <algorithm>
@@ -8,11 +10,12 @@
 #include <string>
 #include <utility>
 
+#include "endpoint/reply_waiter.hpp"
 #include "remote/connect.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
-#include "sync/mutex.hpp"
+#include "sync/clock.hpp"
 #include "wire/socket_path.hpp"
 
 namespace backplane::host {
@@ -23,39 +26,10 @@ using Clock = Channel::Clock;
 
 constexpr std::uint32_t default_connect_ms = 5000;
 constexpr std::uint32_t default_stop_ms = 1500;
-/// What a host that is alive answers at once.
+/// Timeout for requests that a running host answers at once.
 constexpr milliseconds prompt{30'000};
-/// Canceled calls get so long to be answered by the host, and callbacks to return.
+/// How long canceled calls and running callbacks may take to end.
 constexpr milliseconds last_words{300};
-
-/// One thread that waits for one answer.
-class Waiter {
- public:
-  explicit Waiter(bp_result& result) : result_(result) {}
-
-  static void on_reply(void* user, const bp_answer* answer) {
-    auto& self = *static_cast<Waiter*>(user);
-    if (!wire::is_terminal(answer->status)) return;
-    const MutexLock lock(self.mutex_);  // held to the end: the waiter goes away once it sees done_
-    set_result(&self.result_, answer->status, view(answer->payload), view(answer->message), view(answer->detail));
-    self.done_ = true;
-    self.answered_.notify_one();
-  }
-  void wait() {
-    MutexLock lock(mutex_);
-    answered_.wait(lock, [this]() BP_REQUIRES(mutex_) { return done_; });
-  }
-  bool wait_for(milliseconds bound) {
-    MutexLock lock(mutex_);
-    return answered_.wait_for(lock, bound, [this]() BP_REQUIRES(mutex_) { return done_; });
-  }
-
- private:
-  bp_result& result_;
-  Mutex mutex_;
-  Condition answered_;
-  bool done_ BP_GUARDED_BY(mutex_) = false;
-};
 
 void ignore_reply(void*, const bp_answer*) {}
 
@@ -65,18 +39,18 @@ bp_result fresh_result() {
   return result;
 }
 
-/// The host has another working directory. A path that cannot be made absolute is the host's to refuse.
+/// Makes a path absolute, because the host has another working directory. If that fails, the host refuses the path.
 std::string absolute(const char* path) {
   std::error_code error;
   const auto whole = std::filesystem::absolute(path, error);
   return error ? std::string(path) : whole.string();
 }
 
-// A text that is not UTF-8 fits no frame.
+// A frame cannot carry text that is not UTF-8.
 bool valid_module(bp_str name) { return name.size <= BP_MODULE_NAME_MAX && cbor::valid_utf8(view(name)); }
 bp_status refuse_module(bp_str name, bp_result& result) {
   return set_result(&result, BP_INVALID_ARGUMENT,
-                    "a module name of " + std::to_string(name.size) + " bytes; expected [a-z0-9_]+, at most " +
+                    "found a module name of " + std::to_string(name.size) + " bytes; expected [a-z0-9_]+, at most " +
                         std::to_string(BP_MODULE_NAME_MAX) + " bytes");
 }
 
@@ -94,7 +68,7 @@ bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& 
   } catch (const std::bad_alloc&) {
     why = {BP_OUT_OF_MEMORY, {}};
   } catch (const std::exception& error) {
-    why = {BP_UNREACHABLE, std::string("the threads of a connection could not be started: ") + error.what()};
+    why = {BP_UNREACHABLE, std::string("cannot start the threads of a connection: ") + error.what()};
   }
   return why.status;
 }
@@ -144,7 +118,7 @@ bp_status RemoteContext::submit(const bp_submission& submission, bp_request* req
   if (call.target.method == 0) {
     call.target.name = view(submission.name);
     if (call.target.name.empty() || call.target.name.size() > BP_WIRE_NAME_MAX) return BP_INVALID_ARGUMENT;
-    if (!cbor::valid_utf8(call.target.name)) return BP_INVALID_ARGUMENT;  // no frame could carry it
+    if (!cbor::valid_utf8(call.target.name)) return BP_INVALID_ARGUMENT;  // a frame cannot carry it
   }
   bp_buffer* const buffer = submission.buffer;
   call.payload = buffer != nullptr ? wire::View(buffer->data, buffer->size) : view(submission.payload);
@@ -163,17 +137,17 @@ template <class Frame>
 bp_status RemoteContext::ask(const Frame& frame, std::size_t size, milliseconds bound, bp_result& result,
                              Channel::Use use) {
   if (on_own_thread()) return set_result(&result, BP_REENTRANT, bp_status_text(BP_REENTRANT));
-  Waiter waiter(result);
+  ReplyWaiter waiter(&result);
   std::uint64_t id = 0;
-  const bp_status refused = channel_->open(frame, size, {Waiter::on_reply, &waiter, 0}, use, &id);
+  const bp_status refused = channel_->open(frame, size, {ReplyWaiter::on_reply, &waiter, 0}, use, &id);
   if (refused != BP_OK) return set_result(&result, refused, bp_status_text(refused));
-  if (bound.count() != 0 && !waiter.wait_for(bound) && channel_->forget(id)) {
+  if (bound.count() != 0 && !waiter.sleep(now() + bound.count() * nanos_per_ms) && channel_->forget(id)) {
     return set_result(
         &result, BP_TIMEOUT,
-        "the host has not answered within " + std::to_string(bound.count()) + " ms; it may be stopped or hang");
+        "the host has not answered within " + std::to_string(bound.count()) + " ms; it may be stopped or stuck");
   }
-  waiter.wait();
-  return result.status;
+  waiter.sleep();
+  return waiter.status();
 }
 
 bp_status RemoteContext::find_method(bp_str name, bp_method& out) {
@@ -194,14 +168,14 @@ bp_status RemoteContext::find_method(bp_str name, bp_method& out) {
   return status;
 }
 
-/// The id is this side's, and is given before the host knows of it: the first event finds its listener.
+/// This side chooses the id and adds the listener before it asks the host, so that the first event finds its listener.
 bp_status RemoteContext::listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) {
   const std::string_view text = view(pattern);
   if (on_event == nullptr || !is_event_pattern(text)) return BP_INVALID_ARGUMENT;
   const std::uint64_t id = events_->add(std::string(text), on_event, user);
   const wire::Listen frame{0, id, text};
   bp_status status = BP_OK;
-  if (on_own_thread()) {  // the answer comes on the reader thread, which must not be waited for here
+  if (on_own_thread()) {  // do not wait: the answer would arrive on the reader thread
     status = channel_->open(frame, text.size(), {ignore_reply, nullptr, 0}, Channel::Use::call, nullptr);
   } else {
     bp_result result = fresh_result();
@@ -218,7 +192,7 @@ bp_status RemoteContext::listen(bp_str pattern, bp_event_fn on_event, void* user
 
 bp_status RemoteContext::unlisten(bp_listener listener) {
   if (!events_->remove(listener.id)) return BP_INVALID_HANDLE;
-  // Nothing reaches the callback any more. The host may learn of it when it likes, if it is still there.
+  // The callback gets no more events. The host is informed without waiting, if it still exists.
   channel_->open(wire::Unlisten{0, listener.id}, 0, {ignore_reply, nullptr, 0}, Channel::Use::service, nullptr);
   return BP_OK;
 }
@@ -228,7 +202,7 @@ bp_status RemoteContext::complete(bp_token, const bp_answer&) { return BP_STALE_
 
 bp_status RemoteContext::load(const bp_load_options& options, bp_result& result) {
   if (options.path == nullptr || *options.path == 0) {
-    return set_result(&result, BP_INVALID_ARGUMENT, "no path; expected that of a module's file");
+    return set_result(&result, BP_INVALID_ARGUMENT, "found no path, expected the path of a module's file");
   }
   const std::string path = absolute(options.path);
   return ask(wire::Load{0, wire::as_bytes(path), view(options.config)}, path.size() + options.config.size,
@@ -253,7 +227,7 @@ bp_status RemoteContext::reload(bp_str name, const bp_load_options* options, std
   return ask(frame, name.size + path.size() + frame.config.size(), milliseconds(0), result);
 }
 
-// Reports wait for the module operations before them, which have no bound.
+// Reports wait for earlier module operations, which have no timeout. So these have none either.
 bp_status RemoteContext::list(bp_result& result) { return ask(wire::List{}, 0, milliseconds(0), result); }
 bp_status RemoteContext::status(bp_result& result) { return ask(wire::Status{}, 0, milliseconds(0), result); }
 

@@ -11,7 +11,7 @@
 
 namespace backplane::host {
 
-/// The context of a running host, over its socket. Its request thread is the channel's reader thread.
+/// The context of a running host, over its socket. Reply callbacks run on the channel's reader thread.
 class RemoteContext final : public Endpoint {
  public:
   /// Starts the threads. Throws Failure, std::system_error, std::bad_alloc.
@@ -42,7 +42,7 @@ class RemoteContext final : public Endpoint {
   bp_status stop_host() override;
 
  private:
-  /// Sends a frame and waits for the answer to it. `bound` 0: as long as there is a connection.
+  /// Sends a frame and waits for its answer. `bound` 0: waits while the connection exists.
   template <class Frame>
   bp_status ask(const Frame& frame, std::size_t size, std::chrono::milliseconds bound, bp_result& result,
                 Channel::Use use = Channel::Use::call);

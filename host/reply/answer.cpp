@@ -12,7 +12,7 @@ void Answer::assign_all(const bp_answer& from) noexcept {
   if (from.buffer != nullptr) {
     payload_.adopt(from.buffer);
   } else if (!payload_.copy(from.payload)) {
-    return fail(BP_OUT_OF_MEMORY, "no memory for the answer's payload");
+    return fail(BP_OUT_OF_MEMORY, "out of memory for the answer's payload");
   }
   if (from.message.size == 0 && from.detail.size == 0) return;
   try {
@@ -31,7 +31,7 @@ void Answer::fail(bp_status why, std::string_view message) noexcept {
   try {
     error_ = std::make_unique<Error>(Error{std::string(message), {}});
   } catch (const std::bad_alloc&) {
-    // The status alone has to do.
+    // The answer has only its status.
   }
 }
 

@@ -12,23 +12,23 @@
 
 namespace backplane::host {
 
-/// An answer on its way: what bp_answer shows, owned.
+/// An answer that owns its payload, message and detail.
 class Answer {
-  [[no_unique_address]] Payload payload_;  // with `status` in its padding
+  [[no_unique_address]] Payload payload_;  // `status` lies in its padding
 
  public:
   bp_status status = BP_OK;
 
-  /// Copies what `from` shows, or takes its buffer over. Never fails: where memory cannot be had, the
-  /// answer becomes BP_OUT_OF_MEMORY (and the buffer, if any, has been taken all the same).
+  /// Copies the contents of `from`, or takes ownership of its buffer. Never fails: if out of memory, the answer becomes
+  /// BP_OUT_OF_MEMORY. The buffer is taken in any case.
   void assign(const bp_answer& from) noexcept {
     if (from.buffer != nullptr || from.message.size != 0 || from.detail.size != 0) return assign_all(from);
     clear();
     status = from.status;
-    if (!payload_.copy(from.payload)) fail(BP_OUT_OF_MEMORY, "no memory for the answer's payload");
+    if (!payload_.copy(from.payload)) fail(BP_OUT_OF_MEMORY, "out of memory for the answer's payload");
   }
 
-  /// An error of the host's own.
+  /// Makes this an error of the host.
   void fail(bp_status why, std::string_view message) noexcept;
 
   void clear() noexcept {
@@ -37,14 +37,14 @@ class Answer {
     if (error_ != nullptr) error_.reset();
   }
 
-  /// Valid as long as this answer is not changed.
+  /// A view of this answer, valid until the answer changes.
   bp_answer view() const noexcept {
     bp_answer answer{sizeof(bp_answer), status, payload_.view(), {"", 0}, {nullptr, 0}, nullptr};
     if (error_ != nullptr) show_error(answer);
     return answer;
   }
 
-  /// Copies into what an outsider will own.
+  /// Copies the answer into a result that the caller owns.
   bp_status fill_result(bp_result* result) const noexcept;
 
   Payload& payload() noexcept { return payload_; }
@@ -62,7 +62,7 @@ class Answer {
 };
 static_assert(sizeof(Answer) == Payload::inline_capacity + 16, "each open call has one");
 
-/// Whether `status` may end a call: whether a handler or a host function may answer it.
+/// Whether `status` may end a call, as the answer of a handler or a host function.
 constexpr bool is_terminal(bp_status status) noexcept {
   return status >= 0 && status != BP_MISSING_CALLBACK && status != BP_STALE && status != BP_PARTIAL;
 }

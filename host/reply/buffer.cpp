@@ -10,7 +10,7 @@
 namespace backplane::host {
 namespace {
 
-// In front of the bytes, padded so that these are aligned: the struct that the user sees, and what is the host's own.
+// Lies before the bytes, padded to align them: the user's struct, then the host's data.
 struct Header {
   bp_buffer seen;
   std::uint32_t size_class;

@@ -7,7 +7,7 @@
 
 namespace backplane::host {
 
-/// Behind bp_buffer_new and bp_host_api.buffer_new. nullptr if memory cannot be had.
+/// Implements bp_buffer_new and bp_host_api.buffer_new. nullptr if out of memory.
 bp_buffer* new_buffer(std::size_t capacity) noexcept;
 void free_buffer(bp_buffer* buffer) noexcept;
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The pool's batches of blocks, the store that all threads share, and the part that each thread owns.
 #include "reply/buffer_pool.hpp"
 
 #include <pthread.h>
@@ -13,17 +15,17 @@
 namespace backplane::host::buffer_pool {
 namespace {
 
-// How many blocks make a batch: as many as are worth taking the common store for.
+// The number of blocks in a batch: enough to make an access to the shared store worthwhile.
 constexpr std::uint32_t batch_most = 16;
 constexpr std::uint32_t batch_of(std::uint32_t size_class) noexcept {
   constexpr std::size_t bytes = 512u << 10;
   return static_cast<std::uint32_t>(std::clamp<std::size_t>(bytes / size_of(size_class), 1, batch_most));
 }
 
-// Blocks that nobody uses. They are listed here and not linked through themselves: a block's first cache line was
-// written by the thread that used it last, and to read a link there would have to wait for it.
+// A list of free blocks. The blocks are not linked through their own memory: their first cache line was written by the
+// thread that used them last, and reading a link would wait for it.
 struct Batch {
-  Batch* next = nullptr;  // in the store
+  Batch* next = nullptr;  // list in the store
   std::uint32_t count = 0;
   void* blocks[batch_most];
 };
@@ -39,8 +41,8 @@ void free_all(Batch* batch) noexcept {
   std::free(batch);
 }
 
-// Trivially destructible, because threads may end after it would have been destroyed. In a child process the flag may
-// stay taken for ever, which costs the child its pool and nothing else.
+// The store that all threads share. Trivially destructible, because threads may end after static destruction. In a
+// forked child the flag may stay taken forever; the child then only loses its pool.
 class Store {
  public:
   bool put(Batch* batch, std::uint32_t size_class) noexcept {
@@ -75,8 +77,8 @@ class Store {
 
 constinit Store store;
 
-// What a thread keeps: of each class up to two batches, of which the full one is passed on when a third begins. Also
-// trivially destructible: buffers may be freed by what the thread destroys later than this.
+// The part of one thread: up to two batches of each class. When a third begins, the full one goes to the store. Also
+// trivially destructible, because other thread-local destructors may free buffers later.
 class Own {
  public:
   void end() noexcept {
@@ -105,8 +107,8 @@ class Own {
 
  private:
   struct Kind {
-    Batch* open = nullptr;  // some
-    Batch* full = nullptr;  // a whole batch, or an empty one, or none
+    Batch* open = nullptr;  // partly filled
+    Batch* full = nullptr;  // full, empty, or null
   };
 
   enum class State { fresh, begun, ended };
@@ -142,7 +144,8 @@ class Own {
 
 constinit thread_local Own own;
 
-// The end of a thread. Not a thread_local with a destructor: to register one ends the process if memory cannot be had.
+// Runs at the end of a thread. A thread_local with a destructor would end the process if registering it runs out of
+// memory.
 void at_thread_end(void*) noexcept { own.end(); }
 struct Key {
   Key() noexcept : exists(::pthread_key_create(&key, at_thread_end) == 0) {}
@@ -162,7 +165,7 @@ bool Own::begin() noexcept {
 std::uint32_t class_of(std::size_t size) noexcept {
 #if defined(__SANITIZE_ADDRESS__)
   (void)size;
-  return no_class;  // so that it sees who uses a buffer that has been freed
+  return no_class;  // without the pool, AddressSanitizer finds uses of freed buffers
 #else
   const auto above = static_cast<std::uint32_t>(std::bit_width((std::max(size, front + 1) - front - 1) / smallest));
   return std::min(above, no_class);

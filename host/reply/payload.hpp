@@ -11,7 +11,7 @@
 
 namespace backplane::host {
 
-/// Bytes that travel with a record: small ones inside it, larger ones in a buffer of their own.
+/// The payload of a record: small payloads lie inside it, larger ones in a buffer.
 class Payload {
  public:
   static constexpr std::size_t inline_capacity = 64;
@@ -31,7 +31,7 @@ class Payload {
   }
   ~Payload() { clear(); }
 
-  /// Copies; false if memory cannot be had, and then the payload is empty.
+  /// Copies the bytes. Returns false, with an empty payload, if out of memory.
   bool copy(bp_bytes from) noexcept {
     clear();
     if (from.size == 0) return true;
@@ -41,7 +41,8 @@ class Payload {
     return true;
   }
 
-  /// Copies `size` bytes, at most inline_capacity, from a place where so many can be read: all in a few moves.
+  /// Copies `size` bytes. At most inline_capacity; that many bytes must be readable at `from`, so that a few wide moves
+  /// copy all.
   void copy_inline(const std::uint8_t* from, std::size_t size) noexcept {
     clear();
     std::memcpy(inline_, from, 16);
@@ -49,17 +50,17 @@ class Payload {
     size_ = static_cast<std::uint8_t>(size);
   }
 
-  /// Takes `buffer` over.
+  /// Takes ownership of `buffer`.
   void adopt(bp_buffer* buffer) noexcept {
     clear();
     buffer_ = buffer;
     size_ = is_buffer;
   }
 
-  /// Forgets an adopted buffer: it is its former owner's again.
+  /// Gives up ownership of an adopted buffer without freeing it.
   void disown() noexcept { size_ = 0; }
 
-  /// Never with a null pointer, so that nobody need ask.
+  /// The bytes. The pointer is never null.
   bp_bytes view() const noexcept {
     if (in_buffer()) [[unlikely]]
       return {buffer_->data, buffer_->size};
@@ -93,7 +94,7 @@ class Payload {
     std::uint8_t inline_[inline_capacity];
     bp_buffer* buffer_;  // owned
   };
-  // Of the inline bytes, or is_buffer. What is behind it is padding, which a record may put to use.
+  // The number of inline bytes, or is_buffer. The padding after it may hold other members of a record.
   std::uint8_t size_ = 0;
 };
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The instances of modules in this context: made, and ended, on the request thread.
+#include "request/instances.hpp"
+
 #include <algorithm>
 #include <memory>
 #include <thread>
 
-#include "request/loop.hpp"
 #include "sync/latch.hpp"
 #include "sync/mutex.hpp"
 
@@ -24,23 +25,24 @@ struct Start {
 
 }  // namespace
 
-std::string RequestLoop::start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) {
+std::string Instances::start(Generation& generation, Milliseconds timeout, bool keep_failed) {
   const auto start = std::make_shared<Start>();
-  const bool posted = post([this, start, &generation, keep_failed] {
+  const bool posted = inbox_.post([this, start, &generation, keep_failed] {
+    on_request_thread.assume();
     {
       const MutexLock lock(start->mutex);
       if (start->abandoned) return;
     }
     try {
-      start->failure = make_instance(generation, keep_failed);
+      start->failure = make(generation, keep_failed);
     } catch (const std::bad_alloc&) {
       start->no_memory = true;
     }
-    spin_now_ = options_.spin;  // calls, or the end of the context, often follow at once
+    idle_wait_.expect_more();  // calls, or the end of the context, often follow at once
     start->done.open();
   });
   if (!posted) throw std::bad_alloc();
-  if (start->done.wait(timeout, options_.spin)) {
+  if (start->done.wait(timeout, spin_)) {
     if (start->no_memory) throw std::bad_alloc();
     return start->failure;
   }
@@ -51,12 +53,12 @@ std::string RequestLoop::start_instance(Generation& generation, std::chrono::mil
   return "the request thread of a context did not come round to it in " + std::to_string(timeout.count()) + " ms";
 }
 
-std::string RequestLoop::make_instance(Generation& generation, bool keep_failed) {
-  if (instances_ended_) return {};  // the context is about to be detached, and takes no requests
-  if (instances_.size() <= generation.slot) instances_.resize(generation.slot + 1);
+std::string Instances::make(Generation& generation, bool keep_failed) {
+  if (stop_.phase() >= Phase::ended) return {};  // the context is about to be detached, and takes no requests
+  if (all_.size() <= generation.slot) all_.resize(generation.slot + 1);
   auto instance = std::make_unique<bp_instance>();
   instance->generation = &generation;
-  instance->site = &site_;
+  instance->site = &host_;
   generation.take_failure();
   const Heartbeat::Hold hold(heartbeat_, Holder::instance, nullptr, &generation);
   bp_status status = BP_OK;
@@ -70,44 +72,40 @@ std::string RequestLoop::make_instance(Generation& generation, bool keep_failed)
     if (!keep_failed) return failure;
     instance->failure = failure;
   }
-  instances_[generation.slot] = std::move(instance);
-  forget_routes();
+  all_[generation.slot] = std::move(instance);
+  methods_.forget();
   return failure;
 }
 
-// nullptr if there is none.
-bp_instance* RequestLoop::instance_of(const Generation& generation) const noexcept {
-  return generation.slot < instances_.size() ? instances_[generation.slot].get() : nullptr;
-}
-
-void RequestLoop::retire_instance(Generation& generation) {
+void Instances::retire(Generation& generation) {
   const auto retire = [this, retirement = generation.retirement, &generation] {
-    bp_instance* const instance = instance_of(generation);
+    on_request_thread.assume();
+    bp_instance* const instance = of(generation);
     if (instance == nullptr) return retirement->context_done();
     instance->retirement = retirement;
     end_if_idle(*instance);
   };
   // The names are withdrawn, and other contexts told: this cannot be given up half-way.
-  while (!post(retire)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (!inbox_.post(retire)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
-// Later, because the caller may stand on a fiber, or in the midst of a list that this would change.
-void RequestLoop::end_if_idle(bp_instance& instance) noexcept {
-  if (instance.retirement == nullptr || instance.ending || instance.has_work()) return;
-  instance.ending = true;
-  idle_instances_.push(&instance);
-}
-
-bool RequestLoop::end_idle_instances() {
+bool Instances::end_idle() {
   bool any = false;
-  while (bp_instance* const instance = idle_instances_.pop()) {
-    destroy_instance(*instance);
+  while (bp_instance* const instance = idle_.pop()) {
+    destroy(*instance);
     any = true;
   }
   return any;
 }
 
-void RequestLoop::destroy_instance(bp_instance& instance) {
+void Instances::end_all() {
+  while (bp_instance* const instance = idle_.pop()) instance->ending = false;
+  for (auto& instance : all_) {
+    if (instance != nullptr) destroy(*instance);
+  }
+}
+
+void Instances::destroy(bp_instance& instance) {
   Generation& generation = *instance.generation;
   const auto retirement = instance.retirement;  // the generation's own is the control thread's
   const Heartbeat::Hold hold(heartbeat_, Holder::instance, nullptr, &generation);
@@ -116,20 +114,21 @@ void RequestLoop::destroy_instance(bp_instance& instance) {
   if (instance.failure.empty() && generation.entry.instance_destroy != nullptr) {
     generation.entry.instance_destroy(instance.state);
   }
-  instances_[generation.slot].reset();
-  forget_routes();
+  all_[generation.slot].reset();
+  methods_.forget();
   if (retirement != nullptr) retirement->context_done();  // the generation may be gone from here on
 }
 
-void RequestLoop::count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) {
+void Instances::count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) {
   struct Counts {
     Latch done;
     std::uint64_t requests = 0;
     std::uint64_t tokens = 0;
   };
   const auto counts = std::make_shared<Counts>();
-  const bool posted = post([this, counts, slot = generation.slot, wanted = &generation] {
-    const bp_instance* const instance = slot < instances_.size() ? instances_[slot].get() : nullptr;
+  const bool posted = inbox_.post([this, counts, slot = generation.slot, wanted = &generation] {
+    on_request_thread.assume();
+    const bp_instance* const instance = slot < all_.size() ? all_[slot].get() : nullptr;
     if (instance != nullptr && instance->generation == wanted) {
       counts->requests = std::max(instance->in_flight.load(std::memory_order_relaxed),
                                   instance->calls_out.load(std::memory_order_relaxed));
@@ -138,7 +137,7 @@ void RequestLoop::count_work(const Generation& generation, std::uint64_t& reques
     counts->done.open();
   });
   // A request thread that does not answer is wedged in a handler: the caller says so.
-  if (!posted || !counts->done.wait(std::chrono::milliseconds(200))) return;
+  if (!posted || !counts->done.wait(Milliseconds(200))) return;
   requests += counts->requests;
   tokens += counts->tokens;
 }

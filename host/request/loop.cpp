@@ -1,101 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The stages of the loop; what each does to a request is in dispatch.cpp, answering.cpp, awaiting.cpp.
+// The turn of a request thread, stage by stage, and the steps of its stop that use several parts.
 #include "request/loop.hpp"
 
-#include <sched.h>
-
-#include <algorithm>
-#include <thread>
-#include <utility>
-
-#include "sync/adaptive_spin.hpp"
+#include "fiber/overflow.hpp"
 
 namespace backplane::host {
 namespace {
 
-// Requests begun in one turn: enough to make the other stages cheap per request, few enough that
-// replies do not wait long for the handlers behind them.
-constexpr int requests_per_turn = 64;
-
-// Parked fibers kept for the next burst; the stacks of more are given back.
-constexpr std::size_t parked_fibers_kept = 64;
-
-// Environments kept for the next runs, with what they have grown to.
-constexpr std::size_t environments_kept = 16;
-
-constexpr Nanos shortest_spin = 1'000;
-
-// Of a kernel; and for how long not to spin when others want the core for as long as that.
-constexpr Nanos time_slice = 500'000;
-constexpr Nanos spin_pause = 20'000'000;
-
-// Of two times, of which 0 means never.
-Nanos earlier(Nanos a, Nanos b) noexcept { return a == 0 || b == 0 ? a + b : std::min(a, b); }
+constexpr const char* stopping_text = "the context is stopping";
 
 }  // namespace
 
-[[gnu::tls_model("initial-exec")]] constinit thread_local RequestLoop* RequestLoop::current_loop = nullptr;
-[[gnu::tls_model("initial-exec")]] constinit thread_local Request* RequestLoop::current_worker_request = nullptr;
-
-constinit Slab<Request, request_kind> request_slab;
-constinit Slab<Pending, pending_kind> pending_slab;
-static_assert(std::is_trivially_destructible_v<Slab<Request, request_kind>>);
-
 RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, Workers& workers, Watchdog& watchdog,
-                         InstanceHost& site)
-    : options_(options),
-      registry_(registry),
-      workers_(workers),
+                         InstanceHost& host)
+    : registry_(registry),
       watchdog_(watchdog),
-      site_(site),
-      ingress_(options.queue_depth),
-      reactor_(waker_),
-      spin_now_(options.spin) {
-  environments_.reserve(environments_kept);  // so that the end of a run needs no memory
-}
+      thread_{inbox_, backlog_, runner_, replies_, pending_, waits_, dispatcher_},
+      stop_(inbox_, options.spin),
+      backlog_(options.queue_depth, thread_, inbox_, counts_),
+      runner_(options, counts_.fibers, heartbeat_, Dispatcher::fiber_body, &dispatcher_),
+      idle_wait_(inbox_, backlog_, runner_, timers_, options.spin),
+      instances_(host, inbox_, stop_, idle_wait_, methods_, heartbeat_, options.spin),
+      replies_(options, inbox_, backlog_, timers_, instances_, counts_, heartbeat_),
+      pending_(thread_, registry, inbox_, runner_, timers_, instances_, counts_, heartbeat_),
+      waits_(registry, inbox_, backlog_, runner_, timers_, replies_, pending_, idle_wait_, workers),
+      dispatcher_(inbox_, stop_, backlog_, runner_, instances_, methods_, replies_, workers, heartbeat_) {}
 
-RequestLoop::~RequestLoop() {
-  wait_for_senders();
-  free_spare_records();
-  release_stats();
-  while (parked_ != nullptr) delete std::exchange(parked_, parked_->next);
-}
+RequestLoop::~RequestLoop() { inbox_.wait_for_senders(); }
 
 void RequestLoop::run() {
-  current_loop = this;
-  const OverflowWatch overflows(find_overflow);
+  on_request_thread.assume();
+  RequestThread::current = &thread_;
+  const OverflowWatch overflows(Runner::find_overflow);
   heartbeat_.begin_here();
   heartbeat_.busy();
   watchdog_.active();  // it may have looked before this thread began, and the first turn may be one without end
-  while (!finished_) {
+  while (stop_.phase() != Phase::finished) {
     if (!turn()) wait();
   }
-  wait_for_senders();  // of those that were still on their way out
+  inbox_.wait_for_senders();  // of those that were still on their way out
   while (take_tasks()) {
   }
   heartbeat_.idle();
-  current_loop = nullptr;
+  RequestThread::current = nullptr;
 }
 
 bool RequestLoop::turn() {
   heartbeat_.beat();
   bool worked = take_tasks();
+  if (stop_.begin_cancel()) cancel_open();
   worked |= take_ingress();
   worked |= fire_timers();
-  worked |= run_fibers();
-  worked |= deliver_replies();
-  if (poller_.any()) {
-    worked |= poller_.look(queue_.empty() && ready_.empty() && ingress_.empty() ? 0 : BP_POLL_BUSY);
-  }
-  if (reactor_.waits_for_fds()) worked |= reactor_.poll();
-  worked |= end_idle_instances();
-  if (idle_wanted_) tell_if_idle();
+  worked |= run_handlers();
+  worked |= replies_.deliver();
+  worked |= idle_wait_.poll();
+  worked |= instances_.end_idle();
+  if (closed()) go_on_stopping();
   return worked;
 }
 
 bool RequestLoop::take_tasks() {
-  Task* task = tasks_.take_all();
+  Task* task = inbox_.take_all();
   if (task == nullptr) return false;
   while (task != nullptr) {
     Task* const next = task->next;  // apply() may free the task
@@ -107,188 +73,116 @@ bool RequestLoop::take_tasks() {
 }
 
 bool RequestLoop::take_ingress() {
-  Request* request = ingress_.take_shared();
-  const bool any = request != nullptr;
-  while (request != nullptr) {
-    Request* const next = request->next;
-    request->shared_way = true;
-    admit(*request);
-    queue_.push(request);
+  const auto admit = [this](Request& request) {
+    on_request_thread.assume();
+    replies_.admit(request);
     heartbeat_.beat();  // a long backlog is not a stall
-    request = next;
-  }
-  ingress_.look_for_urgent([this](Request& urgent) {
-    admit(urgent);
-    heartbeat_.beat();
-  });
+  };
+  const bool any = backlog_.take_shared(admit);
+  backlog_.look_for_urgent(admit);
   return any;
 }
 
 bool RequestLoop::fire_timers() { return timers_.next() != 0 && timers_.fire_due(now()); }
 
-bool RequestLoop::run_fibers() {
-  bool any = false;
-  for (budget_ = requests_per_turn;; any = true) {
-    if (Fiber* const fiber = ready_.pop()) {
-      resume(*fiber);
-    } else if (Request* const request = next_request()) {
-      run_next(*request);
+bool RequestLoop::run_handlers() {
+  dispatcher_.begin_turn();
+  for (bool any = false;; any = true) {
+    Request* suspended = nullptr;
+    if (Fiber* const fiber = runner_.pop_ready()) {
+      suspended = runner_.resume(*fiber);
+    } else if (Request* const request = dispatcher_.next()) {
+      suspended = dispatcher_.run(*request);
     } else {
       return any;
     }
+    if (suspended != nullptr) backlog_.link(*suspended);
   }
-}
-
-// And, on the same fiber, what is next after it.
-void RequestLoop::run_next(Request& request) {
-  Fiber* const idle = idle_fiber();
-  if (idle == nullptr) {
-    return refuse(request, BP_OUT_OF_MEMORY, "no memory for the stack of a fiber to run the handler on");
-  }
-  next_ = &request;
-  resume(*idle);
 }
 
 void RequestLoop::wait() {
   heartbeat_.idle();
-  // Who woke this thread may be on this very core, and wait for what it has been given meanwhile.
-  if (std::exchange(woken_, false)) give_way();
-  if (!spin()) {
-    const Nanos asleep_since = now();
-    const Nanos until = earlier(timers_.next(), stacks_.trim(asleep_since));
-    bool told_asleep = false;  // the poller, which has found nothing
-    const auto may_sleep = [&] { return nothing_waits() && (told_asleep = !poller_.look(BP_POLL_SLEEPS)); };
-    if (reactor_.waits_for_fds()) {
-      poller_.watch_in(reactor_);
-      waker_.about_to_poll();
-      if (may_sleep()) reactor_.wait(until);
-      waker_.drain();
-    } else if (poller_.any() && waker_.fd() >= 0) {
-      waker_.about_to_poll();
-      if (may_sleep() && poller_.sleep(waker_.fd(), until)) waker_.drain();
-    } else {
-      waker_.about_to_sleep();
-      if (nothing_waits()) waker_.sleep(until);
-    }
-    waker_.awake();
-    if (told_asleep) poller_.look();  // before a handler may keep the thread: it is to know that this one is awake
-    woken_ = true;
-    // Traffic that comes at such short intervals is worth waiting for awake.
-    const bool for_stacks = until != timers_.next() && nothing_waits();
-    if (!for_stacks && now() - asleep_since < options_.spin) spin_now_ = options_.spin;
-  }
+  idle_wait_.wait();
   heartbeat_.busy();
   watchdog_.active();
 }
 
-// True if something came. Each vain spin halves the next one, each useful one restores it.
-bool RequestLoop::spin() noexcept {
-  if (poller_.any()) return spin_on_poller();
-  if (spin_now_ < shortest_spin) return false;
-  const Nanos begin = now();
-  Nanos end = begin + spin_now_;
-  const Nanos timer = timers_.next();
-  if (timer != 0) end = std::min(end, timer);
-  GiveWay give_way(begin);
-  for (Nanos time = begin; time < end; time = now()) {
-    give_way.at(time);
-    for (int i = 0; i < 32; ++i) {
-      if (!nothing_waits()) {
-        spin_now_ = options_.spin;
-        return true;
-      }
-      relax_core();
-    }
-  }
-  spin_now_ /= 2;
-  return timer != 0 && timer <= end;
+bp_status RequestLoop::complete(bp_token token, const bp_answer& answer) {
+  const bp_status status = PendingTable::answer(token, answer, &thread_);
+  if (status == BP_STALE_TOKEN) counts_.tokens_refused.fetch_add(1, std::memory_order_relaxed);
+  return status;
 }
 
-// Who wrote to a socket may have been woken on this very core, where the kernel expects the thread that wakes it to
-// sleep soon: so each turn lets others have it. A turn that comes so late that others have used up a time slice shows
-// that they do more than answer; a thread that spins among them is itself the one that waits when something comes.
-bool RequestLoop::spin_on_poller() noexcept {
-  Nanos at = now();
-  if (spin_now_ < shortest_spin || at < no_spin_until_) return false;
-  Nanos end = at + spin_now_;
-  const Nanos timer = timers_.next();
-  if (timer != 0) end = std::min(end, timer);
+bp_status RequestLoop::cancel(bp_request handle) {
+  Request* const request = Request::slab().find(handle.id);
+  if (request == nullptr || request->thread.load(std::memory_order_relaxed) != &thread_) return BP_INVALID_HANDLE;
+  return replies_.cancel(*request, handle.id);
+}
+
+// Ends all that is open, once.
+void RequestLoop::cancel_open() {
+  take_ingress();  // what was submitted before the close is to be canceled too
   do {
-    if (!nothing_waits() || poller_.look()) {
-      spin_now_ = options_.spin;
-      return true;
+    if (backlog_.lacks_memory()) replies_.refuse_inline();
+    while (Request* const request = backlog_.take_from_lane()) {
+      if (request->quick) {
+        backlog_.link(*request);
+      } else if (!is_linked(*request)) {
+        replies_.admit(*request);
+      }
+      backlog_.push(*request);
     }
-    ::sched_yield();
-    const Nanos before = std::exchange(at, now());
-    if (at - before > time_slice) {
-      no_spin_until_ = at + spin_pause;
-      return false;
-    }
-  } while (at < end);
-  spin_now_ /= 2;
-  return timer != 0 && timer <= end;
-}
-
-void RequestLoop::send(Task& task) noexcept {
-  tasks_.push(&task);  // never closed
-  waker_.wake();
-}
-
-Fiber* RequestLoop::idle_fiber() {
-  if (parked_ != nullptr) {
-    --parked_count_;
-    return std::exchange(parked_, parked_->next);
-  }
-  try {
-    StackPool* const stacks = stacks_.of(options_.fiber_stack_size);
-    return stacks == nullptr ? nullptr : new Fiber(*stacks, fiber_body, this);
-  } catch (const std::bad_alloc&) {
-    return nullptr;
+  } while (backlog_.lacks_memory());
+  // Tokens first, so that no handler can wait for an answer that never comes.
+  pending_.fail_all(stopping_text);
+  // A handler may have replied and go on awaiting: that has to end too.
+  for (Request* request = backlog_.first_open(); request != nullptr; request = request->open_next) {
+    replies_.end_unwanted(*request, request->token(), BP_CANCELED);
+    bp_status none = BP_OK;
+    request->cause.compare_exchange_strong(none, BP_CANCELED, std::memory_order_release);
+    if (Waiter* const awaited = request->awaited()) awaited->fail(BP_CANCELED, stopping_text);
   }
 }
 
-void RequestLoop::resume(Fiber& fiber) {
-  running_fiber_ = &fiber;
-  if (fiber.user != nullptr) {
-    auto& request = *static_cast<Request*>(fiber.user);
-    if (request.run_weight != 0) request.is_back(ticks());
-    heartbeat_.running(request.handler->method, request.handler->generation->number);
-    enter_environment(request);
+void RequestLoop::go_on_stopping() {
+  const Phase phase = stop_.phase();
+  if (phase == Phase::draining || phase == Phase::ending_instances) {
+    // A token that somebody has claimed comes back as a task, and may be of an instance here. The ingress is closed, so
+    // nothing will be open once nothing is.
+    const bool open = counts_.open.load(std::memory_order_relaxed) != 0 || !pending_.none_open();
+    if (open || !backlog_.nothing_new()) return;
+    stop_.idle();
+    if (phase == Phase::ending_instances) end_all_instances();
+  } else if (phase == Phase::settled && inbox_.empty()) {
+    stop_.all_done();
   }
-  fiber.resume();
-  leave_environment();
-  heartbeat_.running_nothing();
-  heartbeat_.beat();  // many that go on one after another are no stall either
-  running_fiber_ = nullptr;
-  if (fiber.user != nullptr) {  // suspended in a handler
-    link(*static_cast<Request*>(fiber.user));
-    return;
-  }
-  if (parked_count_ >= parked_fibers_kept) {
-    delete &fiber;
-    return;
-  }
-  fiber.next = std::exchange(parked_, &fiber);
-  ++parked_count_;
 }
 
-// The inline call whose turn it is, for which no request can be made.
-void RequestLoop::refuse_inline_call() {
-  no_memory_ = false;
-  auto* const entry = ingress_.front();
-  if (entry == nullptr || !entry->is_inline) return;
-  const InlineCall inline_call = entry->inline_call;
-  ingress_.pop();
-  if (inline_call.in_buffer) free_buffer(inline_call.buffer);
-  LoopCounts::add(counts_.accepted);
-  LoopCounts::add(counts_.replied);
-  LoopCounts::add(counts_.errors);
-  Answer answer;
-  answer.fail(BP_OUT_OF_MEMORY, "no memory to begin the call");
-  const bp_answer seen = answer.view();
-  heartbeat_.replying(inline_call.method);
-  inline_call.on_reply(inline_call.user, &seen);
-  heartbeat_.running_nothing();
+void RequestLoop::end_all_instances() {
+  instances_.end_all();
+  stop_.instances_end();
+  give_back();
+  idle_wait_.expect_more();  // the next life often comes at once
+  inbox_.settle();           // what was posted has been done, but for what has come since this turn began
+  stop_.instances_gone();
+}
+
+// What a context that rests does not keep.
+void RequestLoop::give_back() noexcept {
+  idle_wait_.drop_poller();
+  runner_.give_back();
+  backlog_.free_spares();
+  pending_.free_spares();
+  instances_.clear();
+  methods_.forget();
+  methods_.release_stats();
+}
+
+void RequestLoop::renew() noexcept {
+  counts_.reset();
+  events_stuck_.store(false, std::memory_order_relaxed);
+  stop_.reopen();
+  backlog_.open();
 }
 
 }  // namespace backplane::host

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <string_view>
 
 #include "ingress/task_queue.hpp"
 #include "modules/instance.hpp"
@@ -20,7 +21,8 @@ namespace backplane::host {
 
 class Environment;
 class Fiber;
-class RequestLoop;
+class Waits;
+struct RequestThread;
 struct Request;
 struct Waiter;
 
@@ -103,7 +105,7 @@ struct Request : WorkerDone, Timer, Record, Delivery {
   Nanos deadline = 0;                      ///< the submitter's
 
   // What a call that is answered at once can do without.
-  std::atomic<RequestLoop*> loop{nullptr};  ///< the submitter's; atomic for stale lookups alone
+  std::atomic<RequestThread*> thread{nullptr};  ///< the submitter's; null: a call without a context
   union {
     Waiter* awaiting = nullptr;    ///< what the handler waits for
     std::uint64_t returned_fiber;  ///< if entry_returned, which is when the handler waits for nothing any more
@@ -142,7 +144,7 @@ inline Slab<Request, request_kind>& Request::slab() noexcept { return request_sl
 struct Pending : Record, Timer, Task {
   // The timer is the bound of a call with a callback; the task tells the request thread of the answer.
   Pending* next = nullptr;  ///< among free ones
-  std::atomic<RequestLoop*> loop{nullptr};
+  std::atomic<RequestThread*> thread{nullptr};
   Answer answer;
   Waiter* waiter = nullptr;               ///< cleared by the request thread when it gives up
   bp_host_answer_fn on_answer = nullptr;  ///< constant while the token is open
@@ -168,11 +170,13 @@ struct Waiter : Timer {
   Waiter& operator=(const Waiter&) = delete;
 
   Request& request;
-  RequestLoop* loop = nullptr;
+  Waits* waits = nullptr;
   Fiber* fiber = nullptr;  ///< null: a worker thread waits
   bool done = false;
   Answer answer;
 
+  /// Request thread: the answer is in place. It may be the last use of the waiter.
+  void (*complete)(Waiter& self) = nullptr;
   bp_status on_timer = BP_OK;                 ///< what it means when the timer fires
   Request* call = nullptr;                    ///< a request made for this wait
   Pending* pending = nullptr;                 ///< a host function call made for this wait
@@ -187,7 +191,16 @@ struct Waiter : Timer {
   bool starting = false;   ///< what it waits for is being set going; request thread
   bool over = false;       ///< the answer is in place; request thread
   Sleep* sleep = nullptr;  ///< guards `done`
+
+  /// Request thread.
+  void fail(bp_status status, std::string_view message) {
+    answer.fail(status, message);
+    complete(*this);
+  }
 };
+
+/// Puts a fresh record into the state that a new call needs; null for a call without a context.
+void set_up(Request& request, RequestThread* thread) noexcept;
 
 /// Intrusive lists in which an element takes itself out.
 template <class T>

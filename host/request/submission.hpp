@@ -15,9 +15,6 @@ namespace backplane::host {
 /// Checks what a submission must have, and finds its method; null with BP_OK: nobody ever had the name.
 bp_status resolve(const Registry& registry, const bp_submission& submission, const Method*& method);
 
-/// Puts a fresh record into the state that `loop` expects; null for a call without a context.
-void set_up(Request& request, RequestLoop* loop);
-
 /// Why a name was found to have no handler: the status, and the words. `module_runs` is what was seen at that
 /// same moment: another look might find the next generation.
 bp_status no_handler(const Method& method, bool module_runs, std::string& why);

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The way of a call into the backlog, on its caller's thread, from the checks to the lane. It stands in one unit so
+// that the compiler makes one path of it.
 #include <cstring>
 #include <utility>
 
+#include "request/backlog.hpp"
 #include "request/loop.hpp"
 #include "request/submission.hpp"
 #include "support/names.hpp"
@@ -9,7 +13,10 @@
 
 namespace backplane::host {
 
-bp_status resolve(const Registry& registry, const bp_submission& submission, const Method*& method) {
+namespace {
+
+[[gnu::always_inline]] inline bp_status resolve_here(const Registry& registry, const bp_submission& submission,
+                                                     const Method*& method) {
   constexpr std::uint32_t known_flags = BP_SUBMIT_NO_STALE;
   if (submission.on_reply == nullptr) return BP_MISSING_CALLBACK;
   if ((submission.flags & ~known_flags) != 0) return BP_INVALID_ARGUMENT;
@@ -23,8 +30,6 @@ bp_status resolve(const Registry& registry, const bp_submission& submission, con
   return BP_OK;
 }
 
-namespace {
-
 // Whether this request's wait for its turn is measured. Each use of a record is another generation, so that of
 // one record's uses one in so many is, and of the records in one use as well.
 constexpr bool sampled(bp_token token) noexcept {
@@ -33,28 +38,15 @@ constexpr bool sampled(bp_token token) noexcept {
 
 }  // namespace
 
-bp_status RequestLoop::submit(const bp_submission& submission, bp_request* out) {
-  const Method* method = nullptr;
-  bp_status status = resolve(registry_, submission, method);
-  if (status == BP_OK && events_stuck_.load(std::memory_order_relaxed)) status = BP_EVENT_QUEUE_STUCK;
-  if (status == BP_OK) [[likely]] {
-    Ingress<Request, InlineCall>::Lane* lane = nullptr;
-    const bool can_be_inline = out == nullptr && submission.timeout_ms == 0 && method != nullptr;
-    if (can_be_inline) lane = ingress_.lane();
-    status = lane != nullptr ? send_inline_call(*lane, *method, submission) : push_request(method, submission, out);
-  }
-  if (status != BP_OK) {
-    counts_.refused.fetch_add(1, std::memory_order_relaxed);
-    if (method != nullptr) method->refused.fetch_add(1, std::memory_order_relaxed);
-  }
-  return status;
+bp_status resolve(const Registry& registry, const bp_submission& submission, const Method*& method) {
+  return resolve_here(registry, submission, method);
 }
 
-bp_status RequestLoop::pushed(Ingress<Request, InlineCall>::Push result) noexcept {
-  using Push = Ingress<Request, InlineCall>::Push;
+inline bp_status Backlog::pushed(Calls::Push result) noexcept {
+  using Push = Calls::Push;
   switch (result) {
     case Push::ok:
-      waker_.wake();
+      inbox_.waker().wake();
       return BP_OK;
     case Push::closed:
       return BP_CLOSED;
@@ -66,8 +58,7 @@ bp_status RequestLoop::pushed(Ingress<Request, InlineCall>::Push result) noexcep
   return BP_OUT_OF_MEMORY;
 }
 
-bp_status RequestLoop::send_inline_call(Ingress<Request, InlineCall>::Lane& lane, const Method& method,
-                                        const bp_submission& submission) noexcept {
+bp_status Backlog::send_inline(Calls::Lane& lane, const Method& method, const bp_submission& submission) noexcept {
   const std::size_t size = submission.payload.size;
   bp_buffer* buffer = submission.buffer;
   if (buffer == nullptr && size > Payload::inline_capacity) {
@@ -90,14 +81,14 @@ bp_status RequestLoop::send_inline_call(Ingress<Request, InlineCall>::Lane& lane
       if (size != 0) std::memcpy(inline_call.bytes, submission.payload.data, size);
     }
   });
-  if (result != Ingress<Request, InlineCall>::Push::ok && buffer != submission.buffer) free_buffer(buffer);
+  if (result != Calls::Push::ok && buffer != submission.buffer) free_buffer(buffer);
   return pushed(result);
 }
 
-bp_status RequestLoop::push_request(const Method* method, const bp_submission& submission, bp_request* out) {
+bp_status Backlog::push_request(const Method* method, const bp_submission& submission, bp_request* out) {
   Request* const request = Request::slab().allocate();
   if (request == nullptr) return BP_OUT_OF_MEMORY;
-  set_up(*request, this);
+  set_up(*request, &thread_);
   request->waited = sampled(request->token()) ? ticks() : 0;
   request->method = method;
   request->on_reply = submission.on_reply;
@@ -116,7 +107,7 @@ bp_status RequestLoop::push_request(const Method* method, const bp_submission& s
   if (out != nullptr) out->id = token;
   request->arm();
   const auto result = ingress_.push(request, submission.timeout_ms != 0);
-  if (result != Ingress<Request, InlineCall>::Push::ok) {
+  if (result != Calls::Push::ok) {
     // A cancel by another thread cannot have had the token: `out` is given to nobody before we return.
     request->claim(token);
     if (submission.buffer != nullptr) request->payload.disown();
@@ -128,12 +119,37 @@ bp_status RequestLoop::push_request(const Method* method, const bp_submission& s
   return pushed(result);
 }
 
-void RequestLoop::free_spare_records() noexcept {
-  while (spare_requests_ != nullptr) Request::slab().free(std::exchange(spare_requests_, spare_requests_->next));
-  while (spare_pending_ != nullptr) {
-    Pending::slab().free(std::exchange(spare_pending_, spare_pending_->open_next));
+inline bp_status Backlog::submit(const Method* method, const bp_submission& submission, bp_request* out) {
+  const bool can_be_inline = out == nullptr && submission.timeout_ms == 0 && method != nullptr;
+  Calls::Lane* const lane = can_be_inline ? ingress_.lane() : nullptr;
+  return lane != nullptr ? send_inline(*lane, *method, submission) : push_request(method, submission, out);
+}
+
+bp_status RequestLoop::submit(const bp_submission& submission, bp_request* request) {
+  const Method* method = nullptr;
+  bp_status status = resolve_here(registry_, submission, method);
+  if (status == BP_OK && events_stuck_.load(std::memory_order_relaxed)) status = BP_EVENT_QUEUE_STUCK;
+  if (status == BP_OK) [[likely]]
+    status = backlog_.submit(method, submission, request);
+  if (status != BP_OK) {
+    counts_.refused.fetch_add(1, std::memory_order_relaxed);
+    if (method != nullptr) method->refused.fetch_add(1, std::memory_order_relaxed);
   }
-  spare_request_count_ = spare_pending_count_ = 0;
+  return status;
+}
+
+void Backlog::free_spares() noexcept {
+  while (spares_ != nullptr) Request::slab().free(std::exchange(spares_, spares_->next));
+  spare_count_ = 0;
+}
+
+bool Backlog::take_without_record(InlineCall& call) noexcept {
+  no_memory_ = false;
+  auto* const entry = ingress_.front();
+  if (entry == nullptr || !entry->is_inline) return false;
+  call = entry->inline_call;
+  ingress_.pop();
+  return true;
 }
 
 std::string unknown_name_text(std::string_view name) {
@@ -141,11 +157,12 @@ std::string unknown_name_text(std::string_view name) {
          "\"; list the names there are, or load the module that has it";
 }
 
-Request* RequestLoop::request_from_inside(std::string_view name, bp_bytes payload, Nanos deadline, Waiter& waiter) {
+Request* Backlog::new_inner_request(const Method* method, std::string_view name, bp_bytes payload, Nanos deadline,
+                                    Waiter& waiter) {
   Request* const request = new_request();
   if (request == nullptr) return nullptr;
   request->waited = sampled(request->token()) ? ticks() : 0;
-  request->method = registry_.find_method(name);
+  request->method = method;
   // The record may come from an inline call, which leaves behind what the next one overwrites.
   request->on_reply = nullptr;
   request->user = &waiter;

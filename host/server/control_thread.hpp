@@ -9,18 +9,18 @@
 
 namespace backplane::host {
 
-/// Runs what may take long (loading, unloading, reports), one job after the other.
+/// Runs operations that may take long (loads, unloads, reports), one after another.
 class ControlThread {
  public:
-  /// Told whether the job is to be done (true) or only to be answered, since the server ends.
+  /// `run` true: run the job. False: only answer it, because the server ends.
   using Job = std::function<void(bool run)>;
 
   ControlThread() : thread_([this] { loop(); }) {}
   ~ControlThread() { stop(); }
 
-  /// Any thread. After stop() the job is dropped with `run` false, here.
+  /// Queues a job. After stop(), calls it at once with `run` false. Any thread.
   void push(Job job);
-  /// Lets the job that runs come to its end, answers the others, and joins. Idempotent.
+  /// Waits for the running job, calls the others with `run` false, and joins the thread. Idempotent.
   void stop();
 
  private:
@@ -30,7 +30,7 @@ class ControlThread {
   Condition wake_;
   std::deque<Job> jobs_ BP_GUARDED_BY(mutex_);
   bool stopping_ BP_GUARDED_BY(mutex_) = false;
-  std::thread thread_;  // last: it uses all of the above
+  std::thread thread_;  // must be the last member, because it uses all others
 };
 
 }  // namespace backplane::host

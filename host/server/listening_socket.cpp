@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Locks the place of a socket against other hosts, replaces a stale socket, binds, and listens.
 #include "server/listening_socket.hpp"
 
 #include <fcntl.h>
@@ -26,7 +28,7 @@ namespace {
 [[noreturn]] void fail_taken(const std::string& path, long pid) {
   const std::string who = pid > 0 ? "another host (process " + std::to_string(pid) + ")" : "another host";
   throw Failure{BP_IO, who + " serves the socket \"" + path +
-                           "\" already; stop that one with `backplane stop --socket " + path +
+                           "\" already; stop that host with `backplane stop --socket " + path +
                            "`, or choose another path with --socket"};
 }
 
@@ -37,27 +39,26 @@ sockaddr_un address(const std::string& path) {
   return out;
 }
 
-/// The process that listens there; 0 if nobody does, and the socket is a stale one.
+/// The process that listens on the socket; 0 if the socket is stale; -1 if the process is unknown.
 long listening_process(const std::string& path) {
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) fail("cannot make a socket", errno, "raise the limit of open files (ulimit -n)");
+  const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) fail("cannot make a socket", errno, "raise the limit of open files (ulimit -n)");
   const sockaddr_un to = address(path);
-  const int connected = ::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  const int connected = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to);
   const int error = errno;
   ucred peer{};
   socklen_t size = sizeof peer;
-  if (connected == 0) ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-  ::close(fd);
+  if (connected == 0) ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size);
   if (connected == 0) return peer.pid > 0 ? peer.pid : -1;
-  if (error == EAGAIN) return -1;  // its backlog is full: it lives
+  if (error == EAGAIN) return -1;  // its backlog is full, so a process listens
   if (error == ECONNREFUSED || error == ENOENT) return 0;
-  fail("cannot tell whether a host serves the socket \"" + path + "\"", error,
+  fail("cannot determine whether a host serves the socket \"" + path + "\"", error,
        "remove the file if it is yours, or choose another path with --socket");
 }
 
 constexpr const char* stopping = " stopping\n";
 
-/// Who holds the lock, as the file says.
+/// Refuses because another process holds the lock. The lock file contains its process id.
 [[noreturn]] void fail_locked(const std::string& path, int file) {
   char text[64] = {};
   char* rest = text;
@@ -86,46 +87,41 @@ SocketLock::~SocketLock() { remove(); }
 void SocketLock::say_stopping() noexcept {
   try {
     write(std::to_string(::getpid()) + stopping);
-  } catch (...) {  // then they are told that it serves
+  } catch (...) {  // other hosts then report that this one serves
   }
 }
 
 void SocketLock::write(const std::string& text) {
-  if (::ftruncate(file_, 0) != 0 || ::pwrite(file_, text.data(), text.size(), 0) < 0) {
+  if (::ftruncate(file_.get(), 0) != 0 || ::pwrite(file_.get(), text.data(), text.size(), 0) < 0) {
     fail("cannot write to \"" + path_ + "\"", errno, "make room there, or choose another path with --socket");
   }
 }
 
-/// False if the file was removed by its last owner between open and lock: then it locks nothing.
+/// Returns false if the last owner removed the file between open() and flock(). The lock is then useless.
 bool SocketLock::try_lock(const std::string& socket_path) {
-  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file_ < 0) {
+  UniqueFd file(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) {
     fail("cannot open the lock file \"" + path_ + "\" of the socket", errno,
          "expected a folder that this user may write to; correct it, or choose another path with --socket");
   }
-  try {
-    if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EWOULDBLOCK) fail_locked(socket_path, file_);
-      fail("cannot lock \"" + path_ + "\"", errno, "choose a path on another file system with --socket");
-    }
-  } catch (...) {
-    ::close(std::exchange(file_, -1));
-    throw;
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) fail_locked(socket_path, file.get());
+    fail("cannot lock \"" + path_ + "\"", errno, "choose a path on another file system with --socket");
   }
   struct stat held {};
   struct stat there {};
-  if (::fstat(file_, &held) == 0 && ::lstat(path_.c_str(), &there) == 0 && held.st_ino == there.st_ino &&
-      held.st_dev == there.st_dev) {
-    return true;
+  if (::fstat(file.get(), &held) != 0 || ::lstat(path_.c_str(), &there) != 0 || held.st_ino != there.st_ino ||
+      held.st_dev != there.st_dev) {
+    return false;
   }
-  ::close(std::exchange(file_, -1));
-  return false;
+  file_ = std::move(file);
+  return true;
 }
 
 void SocketLock::remove() noexcept {
-  if (file_ < 0) return;
+  if (!file_) return;
   ::unlink(path_.c_str());  // while it is held: who opened it in the meantime sees that it is gone
-  ::close(std::exchange(file_, -1));
+  file_.reset();
 }
 
 ListeningSocket::ListeningSocket(std::string path, std::shared_ptr<SocketLock> lock)
@@ -141,19 +137,19 @@ ListeningSocket::ListeningSocket(std::string path, std::shared_ptr<SocketLock> l
 
 ListeningSocket::~ListeningSocket() { remove(); }
 
-int ListeningSocket::take_descriptor() noexcept { return std::exchange(socket_, -1); }
+UniqueFd ListeningSocket::take_descriptor() noexcept { return std::move(socket_); }
 
-/// With the lock held: a socket that nobody listens on is left from a host that died.
+/// Removes a stale socket of a host that died. The lock must be held.
 void ListeningSocket::clear_path() const {
   struct stat info {};
   if (::lstat(path_.c_str(), &info) != 0) {
     if (errno == ENOENT) return;
-    fail("cannot look at \"" + path_ + "\"", errno, "choose another path with --socket");
+    fail("cannot examine \"" + path_ + "\"", errno, "choose another path with --socket");
   }
   if (!S_ISSOCK(info.st_mode)) {
     throw Failure{BP_IO, "\"" + path_ +
-                             "\" is there and is no socket; it is left alone: remove it yourself, or choose another "
-                             "path with --socket"};
+                             "\" exists and is not a socket, so the host does not replace it; remove it, or choose "
+                             "another path with --socket"};
   }
   if (const long pid = listening_process(path_); pid != 0) fail_taken(path_, pid);
   if (::unlink(path_.c_str()) != 0 && errno != ENOENT) {
@@ -162,12 +158,12 @@ void ListeningSocket::clear_path() const {
 }
 
 void ListeningSocket::bind_and_listen() {
-  socket_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (socket_ < 0) fail("cannot make a socket", errno, "raise the limit of open files (ulimit -n)");
+  socket_ = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket_) fail("cannot make a socket", errno, "raise the limit of open files (ulimit -n)");
   // On Linux the file gets the mode of the descriptor, less the umask: it is private from its first moment on.
-  ::fchmod(socket_, 0600);
+  ::fchmod(socket_.get(), 0600);
   const sockaddr_un at = address(path_);
-  if (::bind(socket_, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) {
+  if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) {
     fail("cannot bind the socket \"" + path_ + "\"", errno,
          "expected a folder that this user may write to; correct it, or choose another path with --socket");
   }
@@ -178,11 +174,11 @@ void ListeningSocket::bind_and_listen() {
   }
   // A umask may have taken bits away that we need; nothing is added for others.
   if (::chmod(path_.c_str(), 0600) != 0) fail("cannot set the mode of \"" + path_ + "\"", errno, "try another path");
-  if (::listen(socket_, SOMAXCONN) != 0) fail("cannot listen on \"" + path_ + "\"", errno, "try another path");
+  if (::listen(socket_.get(), SOMAXCONN) != 0) fail("cannot listen on \"" + path_ + "\"", errno, "try another path");
 }
 
 void ListeningSocket::remove() noexcept {
-  if (socket_ >= 0) ::close(std::exchange(socket_, -1));
+  socket_.reset();
   struct stat info {};
   if (inode_ != 0 && ::lstat(path_.c_str(), &info) == 0 && info.st_ino == inode_ && info.st_dev == device_) {
     ::unlink(path_.c_str());

@@ -6,21 +6,24 @@
 #include <memory>
 #include <string>
 
+#include "support/unique_fd.hpp"
+
 namespace backplane::host {
 
-/// The lock file beside a socket, with the process id of the host whose place this is. It is what two
-/// hosts that start at once compete for; who holds it may replace a stale socket. It outlasts the socket
-/// while a host drains, so that the next one does not start beside it.
+/// The lock file beside a socket, with the process id of its host. If two hosts start at the same time, one of them
+/// gets the lock. Its owner may replace a stale socket. While a host drains, it keeps the lock after the socket is
+/// removed, so that no other host starts beside it.
 class SocketLock {
  public:
-  /// Makes the folder and takes the lock for the socket of this path. Throws Failure, which tells who has it.
+  /// Creates the folder and takes the lock for the socket at this path. Throws Failure, which names the owner of the
+  /// lock.
   explicit SocketLock(const std::string& socket_path);
   SocketLock(const SocketLock&) = delete;
   SocketLock& operator=(const SocketLock&) = delete;
   /// Removes the file.
   ~SocketLock();
 
-  /// From now on others are told that the process is stopping.
+  /// From now on, other hosts report that this process is stopping.
   void say_stopping() noexcept;
 
  private:
@@ -29,21 +32,21 @@ class SocketLock {
   void remove() noexcept;
 
   const std::string path_;
-  int file_ = -1;
+  UniqueFd file_;
 };
 
 /// The socket file of one host.
 class ListeningSocket {
  public:
-  /// Binds with mode 0600 and listens; takes the lock first, if none is given. Throws Failure.
+  /// Binds with mode 0600 and listens. Takes the lock first, unless `lock` is given. Throws Failure.
   explicit ListeningSocket(std::string path, std::shared_ptr<SocketLock> lock = nullptr);
   ListeningSocket(const ListeningSocket&) = delete;
   ListeningSocket& operator=(const ListeningSocket&) = delete;
-  /// Removes the socket, if the file is still the one that was bound here, and gives up its share of the lock.
+  /// Removes the socket, if the file is still the one bound here, and releases its share of the lock.
   ~ListeningSocket();
 
   /// The listening descriptor, which is the caller's from now on.
-  int take_descriptor() noexcept;
+  UniqueFd take_descriptor() noexcept;
 
  private:
   void clear_path() const;
@@ -52,7 +55,7 @@ class ListeningSocket {
 
   std::string path_;
   std::shared_ptr<SocketLock> lock_;
-  int socket_ = -1;
+  UniqueFd socket_;
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Accepts connections, runs the io thread, and ends everything in order.
 #include "server/server.hpp"
 
 #include <sys/socket.h>
@@ -29,9 +31,9 @@ using Clock = Connection::Clock;
 
 /// After the drain: how long canceled calls may take to be answered, and answers to be sent.
 constexpr std::chrono::milliseconds last_words{300};
-/// How long a handler that keeps the request thread can hold up the end, then.
+/// How long a handler that occupies the request thread can delay the end after that.
 constexpr std::chrono::milliseconds last_look{100};
-/// With no descriptor left, accepting is tried again after this long.
+/// Retry interval for accepting a connection when no descriptor is left.
 constexpr std::chrono::milliseconds accept_pause{200};
 
 }  // namespace
@@ -59,7 +61,9 @@ class Server::Impl {
   void start() {
     take_lock();
     listening_.emplace(core_->options.socket_path, lock_);
-    acceptor_.assign(Protocol(), listening_->take_descriptor());
+    UniqueFd socket = listening_->take_descriptor();
+    acceptor_.assign(Protocol(), socket.get());
+    socket.release();
     accept();
     look_after_sockets();
     work_.emplace(core_->io.get_executor());
@@ -92,7 +96,7 @@ class Server::Impl {
       const MutexLock lead(core_->poller.lead);
       for (const auto& connection : connections()) connection->close("the host ends");
     });
-    core_->poller.wait_for_look(last_look);  // for answers that it has noted; what is answered later finds all closed
+    core_->poller.wait_for_look(last_look);  // lets it send the answers it has noted; later answers find no connection
     bp_poller_set(core_->context, nullptr);
     on_io([this] {
       const MutexLock lead(core_->poller.lead);
@@ -108,7 +112,7 @@ class Server::Impl {
   const std::string& socket_path() const noexcept { return core_->options.socket_path; }
 
  private:
-  /// Runs it on the io thread and waits.
+  /// Runs `f` on the io thread and waits.
   template <class F>
   void on_io(F f) {
     std::promise<void> done;
@@ -137,13 +141,13 @@ class Server::Impl {
         core_->log(BP_LOG_ERROR, "cannot accept a connection: " + error.message());
         return accept_later();
       }
-      // Its own epoll would wake the io thread for whatever comes.
+      // Remove the socket from Asio, because its epoll would wake the io thread for every event.
       welcome(UniqueFd(socket.release()));
       accept();
     });
   }
 
-  /// The context's own thread, if it can; else the io thread.
+  /// Serves the sockets on the context's request thread if the context supports that, otherwise on the io thread.
   void look_after_sockets() {
     bp_poller poller{};
     poller.struct_size = sizeof poller;
@@ -199,12 +203,14 @@ class Server::Impl {
       count = core_->connections.size();
     }
     if (!known || (peer.uid != ::geteuid() && peer.uid != 0)) {
-      return connection->fail(BP_UNREACHABLE, "this host serves user " + std::to_string(::geteuid()) +
-                                                  " and root only; the peer is user " + std::to_string(peer.uid));
+      return connection->fail(BP_UNREACHABLE, "found user " + std::to_string(peer.uid) +
+                                                  " as the peer; expected user " + std::to_string(::geteuid()) +
+                                                  " or root");
     }
     if (count > core_->options.max_connections) {
-      return connection->fail(BP_OVERLOADED, "this host serves " + std::to_string(core_->options.max_connections) +
-                                                 " connections already; close some");
+      return connection->fail(BP_OVERLOADED, "this host already serves " +
+                                                 std::to_string(core_->options.max_connections) +
+                                                 " connections, its limit; close some");
     }
     connection->start();
   }
@@ -212,8 +218,8 @@ class Server::Impl {
   const std::shared_ptr<ServerCore> core_;
   Protocol::acceptor acceptor_;
   asio::steady_timer pause_;
-  asio::posix::stream_descriptor timer_;    // the poller's, as is the next
-  asio::posix::stream_descriptor sockets_;  // if the context has no thread for them
+  asio::posix::stream_descriptor timer_;    // the poller owns this descriptor and the next
+  asio::posix::stream_descriptor sockets_;  // used if the context cannot poll the sockets
   std::shared_ptr<SocketLock> lock_;
   bool reserved_ = false;
   std::optional<ListeningSocket> listening_;

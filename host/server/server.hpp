@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Serves a context on a Unix socket; docs/protocol.md has the frames.
+// Serves a context on a Unix socket. docs/protocol.md describes the frames.
 #pragma once
 
 #include <backplane/backplane.h>
@@ -16,51 +16,49 @@ namespace backplane::host {
 struct ServerOptions {
   /// Empty: default_socket_path().
   std::string socket_path;
-  /// A peer that announces a larger frame is told so and disconnected.
+  /// A peer that sends a larger frame gets an error frame and is disconnected.
   std::size_t max_frame = std::size_t{64} << 20;
-  /// Bytes that may wait for a peer that does not read. Beyond: no more of its calls are read, and an
-  /// event or partial answer on top ends its connection.
+  /// Maximum of unsent bytes for a peer that does not read. Above it, the server reads no more of the peer's calls, and
+  /// an event or partial answer ends the connection.
   std::size_t max_output = std::size_t{64} << 20;
-  /// One more connection is told so and disconnected.
+  /// A further connection gets an error frame and is disconnected.
   std::size_t max_connections = 1024;
-  /// Open calls of one connection; one more is answered BP_OVERLOADED.
+  /// Maximum of open calls per connection. A further call is answered BP_OVERLOADED.
   std::size_t max_calls = std::size_t{1} << 20;
   /// How long a new connection may take for its hello.
   std::chrono::milliseconds hello_timeout{10'000};
-  /// Gets one line without a line break, and its level (BP_LOG_…), from any thread; must not throw.
-  /// Empty: nothing is said.
+  /// Gets a log line without a line break, and its level (BP_LOG_…). Called on any thread. Must not throw. Empty: no
+  /// log.
   std::function<void(int level, const std::string& line)> log;
 };
 
-/// Lets other processes of the same user, and root, use `context`. The context must live
-/// until shutdown() has returned, and is neither closed nor destroyed by it.
+/// Lets other processes of the same user, and root, use `context`. The context must exist until shutdown() has
+/// returned. The server neither closes nor destroys it.
 class Server {
  public:
-  /// `on_stop_requested` is called each time a peer asks for the process to end, on a thread of the
-  /// server's; it must return soon and must not call shutdown().
+  /// `on_stop_requested` is called, on a thread of the server, each time a peer asks the process to end. It must return
+  /// soon and must not call shutdown().
   Server(bp_context context, ServerOptions options, std::function<void()> on_stop_requested);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
-  /// shutdown(0) unless that has happened.
+  /// Calls shutdown(0) if that was not called.
   ~Server();
 
-  /// Takes the place of the socket, without making it, until the server is destroyed: for those who, before
-  /// and after they serve, do what two hosts must not do at once. Throws Failure, as start() does.
+  /// Locks the place of the socket until the server is destroyed, without creating the socket. Use this to exclude
+  /// other hosts also before start() and after shutdown(). Throws Failure, as start() does.
   void reserve();
 
-  /// Binds the socket and begins to serve; peers can connect when it returns. Once only. Throws
-  /// Failure: BP_IO with a message that says what is in the way (another live host and its pid, a file
-  /// that is no socket, the directory, the length of the path) and what to do about it.
+  /// Binds the socket and begins to serve. Peers can connect when it returns. Call it once. Throws Failure (BP_IO) if
+  /// another host serves the socket, a file is in the way, or the folder or path is unusable.
   void start();
 
-  /// Takes no more connections and calls, lets the open calls be answered for at most `drain`, cancels
-  /// the rest, sends what is to be sent, closes, and removes the socket. Returns when no thread of the
-  /// server runs any more; an unload that is under way is waited for. Another
-  /// host that would take its place meanwhile is told that this process is stopping. Once only; any thread but
-  /// the server's own.
+  /// Refuses new connections and calls, waits at most `drain` for open calls, cancels the rest, sends all output,
+  /// closes the connections, and removes the socket. Returns when all threads of the server have ended, also waiting
+  /// for a running unload. Another host that starts on the socket meanwhile reports that this process is stopping. Call
+  /// it once, on any thread except the server's own.
   void shutdown(std::chrono::milliseconds drain);
 
-  /// Where it listens, or will.
+  /// The path of the socket, before and after start().
   const std::string& socket_path() const noexcept;
 
  private:

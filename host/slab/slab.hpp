@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Records that are named by 64-bit tokens and are never given back to the allocator, so that a token
-// of any age can be looked up safely.
+// Records with 64-bit tokens. Their memory is never freed, so a token of any age can be looked up safely.
 #pragma once
 
 #include <array>
@@ -9,111 +8,11 @@
 #include <cstdint>
 #include <new>
 
-#include "sync/asymmetric_fence.hpp"
+#include "slab/token.hpp"
 #include "sync/mutex.hpp"
 #include "sync/thread_shard.hpp"
 
 namespace backplane::host {
-
-/// What a token is made of: | 0 | generation 37 | index 24 | kind 2 |. The top bit marks a record that
-/// a thread works on for a moment (Record::lock).
-namespace token {
-inline constexpr unsigned kind_bits = 2;
-inline constexpr unsigned index_bits = 24;
-inline constexpr std::uint64_t max_generation = (std::uint64_t{1} << 37) - 1;
-inline constexpr std::uint64_t locked = std::uint64_t{1} << 63;
-
-constexpr std::uint64_t make(std::uint64_t generation, std::uint64_t index, unsigned kind) noexcept {
-  return generation << (index_bits + kind_bits) | index << kind_bits | kind;
-}
-constexpr std::uint64_t generation(std::uint64_t value) noexcept { return value >> (index_bits + kind_bits); }
-constexpr std::uint64_t index(std::uint64_t value) noexcept {
-  return value >> kind_bits & ((std::uint64_t{1} << index_bits) - 1);
-}
-constexpr unsigned kind(std::uint64_t value) noexcept { return value & ((1u << kind_bits) - 1); }
-}  // namespace token
-
-/// The base of a record in a Slab.
-class Record {
- public:
-  /// The token of this use of the record; constant from arm() until the record is freed.
-  std::uint64_t token() const noexcept { return token_.load(std::memory_order_relaxed); }
-
-  /// Whether nobody has claimed the record yet.
-  bool open() const noexcept { return live_.load(std::memory_order_acquire) != 0; }
-
-  /// Of all who claim a use of the record, exactly one succeeds; from then on `value` is stale.
-  bool claim(std::uint64_t value) noexcept {
-    if (!lock(value)) return false;
-    claim_locked();
-    return true;
-  }
-
-  /// Keeps the record from being claimed until unlock(); false if `value` is stale.
-  bool lock(std::uint64_t value) noexcept {
-    std::uint64_t expected = value;
-    while (!live_.compare_exchange_weak(expected, value | token::locked, std::memory_order_acq_rel,
-                                        std::memory_order_acquire)) {
-      if (expected != value && expected != (value | token::locked)) return false;
-      expected = value;  // weak failure, or locked by another thread for a few instructions
-    }
-    if (owned_.load(std::memory_order_acquire)) return lock_against_owner(value);
-    // If it is not owned any more, its owner may have claimed it first all the same, and have put it to its next use.
-    return live_.load(std::memory_order_acquire) == (value | token::locked);
-  }
-  void unlock(std::uint64_t value) noexcept { live_.store(value, std::memory_order_release); }
-  /// Claims what the caller has locked.
-  void claim_locked() noexcept { live_.store(0, std::memory_order_release); }
-
-  /// Makes the token valid: the record is filled in. Released, here and in arm_owned(), so that who comes too late for
-  /// the use before sees with it that this is over.
-  void arm() noexcept {
-    owned_.store(false, std::memory_order_release);
-    live_.store(token(), std::memory_order_release);
-  }
-
-  /// The same, and until disown() the calling thread may claim it without an atomic exchange, which takes as long as
-  /// thirty other instructions: it says that it claims, and looks whether somebody else has. To others a lock is
-  /// dearer meanwhile.
-  void arm_owned() noexcept {
-    owner_claims_.store(false, std::memory_order_release);
-    owned_.store(true, std::memory_order_release);
-    live_.store(token(), std::memory_order_release);
-  }
-  /// The owner: as claim().
-  bool claim_owned(std::uint64_t value) noexcept {
-    owner_claims_.store(true, std::memory_order_relaxed);
-    light_fence();  // see lock_against_owner()
-    if (live_.load(std::memory_order_acquire) == value) [[likely]] {
-      live_.store(0, std::memory_order_release);  // and with it the mark of one who has been too late
-      return true;
-    }
-    owner_claims_.store(false, std::memory_order_release);
-    return claim(value);
-  }
-  void disown() noexcept { owned_.store(false, std::memory_order_release); }
-
- private:
-  template <class T, unsigned kind>
-  friend class Slab;
-
-  // After the mark: either the owner sees it, and gives way, or it is seen here that the owner claims, and waited for
-  // what it decides. A mark that is not there any more has come too late.
-  bool lock_against_owner(std::uint64_t value) noexcept {
-    heavy_fence();
-    while (owner_claims_.load(std::memory_order_acquire)) {
-      if (live_.load(std::memory_order_acquire) != (value | token::locked)) return false;
-    }
-    return live_.load(std::memory_order_acquire) == (value | token::locked);
-  }
-
-  std::atomic<std::uint64_t> live_{0};   // the token while it can be claimed, else 0
-  std::atomic<std::uint64_t> token_{0};  // atomic because stale lookups may read it at any time
-  std::uint8_t home_ = 0;                // the shard that it goes back to
-  static_assert(shard_count <= 256);
-  std::atomic<bool> owned_{false};
-  std::atomic<bool> owner_claims_{false};
-};
 
 /// T derives from Record, and has a member `T* next`, which is the slab's while the record is free. One slab a kind and
 /// process. Allocation takes from the calling thread's shard, freeing gives back to the shard the record came from, so
@@ -121,7 +20,7 @@ class Record {
 template <class T, unsigned kind>
 class Slab {
  public:
-  /// A record with a fresh token, not armed; nullptr if memory cannot be had.
+  /// A record with a new token, not armed; nullptr if out of memory.
   T* allocate() noexcept {
     const unsigned home = thread_shard();
     Shard& shard = shards_[home];
@@ -139,17 +38,17 @@ class Slab {
     return record;
   }
 
-  /// Gives a record that is not armed any more to its next use, without the way through free(): false if it cannot
-  /// be used again, and is to be freed.
+  /// Prepares an unarmed record for its next use, without free() and allocate(). Returns false if the record must be
+  /// freed instead.
   bool reuse(T& record) noexcept {
     if (is_worn_out(record)) return false;
     renew(record);
     return true;
   }
 
-  /// Any thread. The record is not armed any more.
+  /// Frees a record, which must not be armed. Any thread.
   void free(T* record) noexcept {
-    // A generation that has run out takes the record with it: no token is ever given twice.
+    // A record whose generations are used up is never reused, so that no token is given twice.
     if (is_worn_out(*record)) return;
     auto& returned = shards_[record->home_].returned;
     T* head = returned.load(std::memory_order_relaxed);
@@ -158,8 +57,8 @@ class Slab {
     } while (!returned.compare_exchange_weak(head, record, std::memory_order_release, std::memory_order_relaxed));
   }
 
-  /// The record that `value` may name, or nullptr if it cannot be one's token. Claim or lock it before
-  /// touching anything in it.
+  /// The record of a token, which may be stale; nullptr if `value` cannot be a token. Claim or lock the record before
+  /// accessing anything else in it.
   T* find(std::uint64_t value) noexcept {
     if (token::kind(value) != kind || (value & token::locked) != 0) return nullptr;
     const std::uint64_t index = token::index(value);
@@ -184,7 +83,7 @@ class Slab {
     record.token_.store(record.token() + token::make(1, 0, 0), std::memory_order_relaxed);
   }
 
-  // First the memory, then a number: one that were taken in vain would be lost for good.
+  // Allocate first, then take a chunk number, because a number cannot be given back.
   T* grow() noexcept {
     if (used_chunks_.load(std::memory_order_relaxed) >= chunk_count) return nullptr;
     T* const chunk = new (std::nothrow) T[chunk_size];
@@ -197,7 +96,7 @@ class Slab {
     }
     for (std::size_t i = 0; i < chunk_size; ++i) {
       Record& record = chunk[i];
-      // Of generation 0, which is no use of it. Nobody can look it up yet.
+      // Generation 0 is never a use. No thread can look the record up yet.
       record.token_.store(token::make(0, number * chunk_size + i, kind), std::memory_order_relaxed);
       chunk[i].next = i + 1 < chunk_size ? &chunk[i + 1] : nullptr;
     }

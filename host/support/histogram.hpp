@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How long things took, for quantiles that are good to a few per cent whatever the scale.
+// Histograms of durations. Quantiles are accurate to about 3 % at every scale.
 #pragma once
 
 #include <algorithm>
@@ -17,11 +17,11 @@
 namespace backplane::host {
 
 namespace histogram {
-// Sixteen buckets to a doubling: a bucket is a sixteenth of its lower bound wide, so its middle is within
-// 1/32 = 3.2 % of whatever fell into it. Values below 16 have a bucket each.
+// Each octave (a doubling) has sixteen buckets. A bucket is 1/16 of its lower bound wide, so its middle is within 1/32
+// = 3.2 % of every value in it. Each value below 16 has its own bucket.
 inline constexpr unsigned sub_bits = 4;
 inline constexpr std::size_t per_octave = std::size_t{1} << sub_bits;
-inline constexpr std::size_t octaves = 44;  // up to 2^47: hours, of a counter of some GHz
+inline constexpr std::size_t octaves = 44;  // up to 2^47: hours, for a counter of a few GHz
 
 constexpr std::size_t bucket(std::uint64_t value) noexcept {
   if (value < per_octave) return static_cast<std::size_t>(value);
@@ -39,14 +39,14 @@ constexpr double middle(std::size_t index) noexcept {
 }
 }  // namespace histogram
 
-/// A sum of histograms, at rest.
+/// A sum of histograms that does not change any more.
 struct Distribution {
   std::vector<std::uint64_t> counts = std::vector<std::uint64_t>(histogram::octaves * histogram::per_octave);
   std::uint64_t count = 0;
   double total = 0;
   std::uint64_t max = 0;
 
-  /// The value that `part` (0 to 1) of all do not exceed; 0 if there is none.
+  /// The value that a share `part` (0 to 1) of all values does not exceed; 0 without values.
   double quantile(double part) const noexcept {
     const auto rank = static_cast<std::uint64_t>(part * static_cast<double>(count));
     std::uint64_t seen = 0;
@@ -59,8 +59,8 @@ struct Distribution {
   double mean() const noexcept { return count == 0 ? 0 : total / static_cast<double>(count); }
 };
 
-/// Written by one thread at a time, read by any. Most spans of one kind fall into a few doublings, so the
-/// buckets of a doubling come into being when first hit: 0.4 KiB for a histogram, and 128 bytes for each.
+/// One thread at a time writes; any thread may read. Most values fall into a few octaves, so each octave is allocated
+/// on first use. A histogram takes 0.4 KiB, and 128 bytes for each octave.
 class Histogram {
  public:
   Histogram() = default;
@@ -70,7 +70,7 @@ class Histogram {
     for (auto& octave : octaves_) delete octave.load(std::memory_order_relaxed);
   }
 
-  /// `weight`: for how many values this one stands.
+  /// Adds a value. It counts `weight` times.
   void record(std::uint64_t value, std::uint64_t weight = 1) noexcept {
     add(total_, value * weight);
     if (value > max_.load(std::memory_order_relaxed)) max_.store(value, std::memory_order_relaxed);
@@ -79,7 +79,7 @@ class Histogram {
     Octave* octave = place.load(std::memory_order_relaxed);
     if (octave == nullptr) {
       octave = new (std::nothrow) Octave;
-      if (octave == nullptr) return;  // not in the quantiles, then
+      if (octave == nullptr) return;  // the value is missing from the quantiles
       place.store(octave, std::memory_order_release);
     }
     add(octave->counts[index % histogram::per_octave], weight);

@@ -12,12 +12,12 @@ namespace {
 
 std::atomic<int> threshold{BP_LOG_WARN};
 
-// Made on first use and never destroyed: threads of the host may log while the process exits.
+// Created on first use and never destroyed, because threads of the host may log while the process exits.
 spdlog::logger& logger() {
   static spdlog::logger* const instance = [] {
     auto* made = new spdlog::logger("backplane", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-    made->set_level(spdlog::level::trace);  // the threshold above decides
+    made->set_level(spdlog::level::trace);  // `threshold` decides instead
     return made;
   }();
   return *instance;
@@ -49,7 +49,7 @@ void write(int level, std::string_view where, std::string_view text) noexcept {
   try {
     logger().log(static_cast<spdlog::level::level_enum>(level), "{}: {}", where, escaped(text));
   } catch (...) {
-    // A line that cannot be written must not take the request with it.
+    // A failure of the log must not fail the request.
   }
 }
 

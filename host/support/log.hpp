@@ -7,12 +7,12 @@
 
 namespace backplane::host::log {
 
-/// Lines below `level` (BP_LOG_…) are dropped from now on. Any thread.
+/// Drops lines below `level` (BP_LOG_…) from now on. Any thread.
 void set_level(int level) noexcept;
 bool enabled(int level) noexcept;
 
-/// Writes one line to stderr; control characters in `text` are escaped. `where` names the part of the
-/// host, or the module, that speaks. Any thread; never throws.
+/// Writes one line to stderr. Escapes control characters in `text`. `where` names the part of the host, or the module.
+/// Any thread. Never throws.
 void write(int level, std::string_view where, std::string_view text) noexcept;
 
 inline void warn(std::string_view where, std::string_view text) noexcept { write(BP_LOG_WARN, where, text); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What counts as a name: see BP_WIRE_NAME_MAX and BP_MODULE_NAME_MAX in backplane/base.h.
+// The rules for names: see BP_WIRE_NAME_MAX and BP_MODULE_NAME_MAX in backplane/base.h.
 #pragma once
 
 #include <backplane/base.h>
@@ -16,7 +16,7 @@ constexpr bool is_module_name(std::string_view name) noexcept {
   return !name.empty() && name.size() <= BP_MODULE_NAME_MAX && std::all_of(name.begin(), name.end(), is_name_char);
 }
 
-/// Two or more parts of [a-z0-9_], with dots between.
+/// Two or more parts of [a-z0-9_], separated by dots.
 constexpr bool is_wire_name(std::string_view name) noexcept {
   if (name.size() > BP_WIRE_NAME_MAX) return false;
   std::size_t dots = 0;
@@ -34,12 +34,12 @@ constexpr bool is_wire_name(std::string_view name) noexcept {
   return in_part && dots > 0;
 }
 
-/// "kv.get" is of module "kv".
+/// Whether a wire name belongs to a module: "kv.get" belongs to "kv".
 constexpr bool is_of_module(std::string_view wire_name, std::string_view module) noexcept {
   return wire_name.size() > module.size() && wire_name.starts_with(module) && wire_name[module.size()] == '.';
 }
 
-/// An event name, or a prefix of one followed by `*`.
+/// An event name, or a prefix of an event name followed by `*`.
 constexpr bool is_event_pattern(std::string_view pattern) noexcept {
   if (!pattern.ends_with('*')) return is_wire_name(pattern);
   pattern.remove_suffix(1);
@@ -47,7 +47,7 @@ constexpr bool is_event_pattern(std::string_view pattern) noexcept {
          std::all_of(pattern.begin(), pattern.end(), [](char c) { return is_name_char(c) || c == '.'; });
 }
 
-/// Whether a valid pattern stands for this event name.
+/// Whether a valid pattern matches this event name.
 constexpr bool fits_pattern(std::string_view pattern, std::string_view name) noexcept {
   return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern;
 }

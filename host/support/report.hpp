@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The fields of the reports that docs/protocol.md describes.
+// Writes fields of the reports in docs/protocol.md.
 #pragma once
 
 #include <backplane/cbor/writer.hpp>

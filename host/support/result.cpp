@@ -24,7 +24,7 @@ bp_status set_result(bp_result* result, bp_status status, std::span<const std::u
     memory += size;
     return begin;
   };
-  // The message comes last and gets a NUL, a courtesy to those who print it as a C string.
+  // The message comes last and has a NUL after it, for callers that print it as a C string.
   result->payload = {put(payload.data(), payload.size()), payload.size()};
   result->detail = {put(detail.data(), detail.size()), detail.size()};
   result->message = {reinterpret_cast<const char*>(put(message.data(), message.size())), message.size()};

@@ -6,15 +6,15 @@
 
 namespace backplane::host {
 
-/// Whether a struct from outside is there, with all that ABI 1.0 gave it. What later versions add it may
-/// lack: then this is to ask for the size that 1.0 had.
+/// Whether a caller's struct is not null and has all members of ABI 1.0. Members of later versions may be missing. When
+/// a version adds members, this must compare with the size in ABI 1.0.
 template <class T>
 bool covers_core(const T* given) noexcept {
   return given != nullptr && given->struct_size >= sizeof(T);
 }
 
-/// A struct from outside as this library knows it: what an older caller's header did not have is zero,
-/// what a newer one's has beyond ours is left out. T begins with struct_size.
+/// A caller's struct, converted to this version. Members that an older caller lacks are zero; further members of a
+/// newer caller are ignored. T begins with struct_size.
 template <class T>
 T widened(const T& from) noexcept {
   T all{};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A clock that costs less than half of the steady one, for spans that are measured at each request. Its unit
-// is found by comparison with the steady clock when a span is shown to people.
+// A clock that costs less than half of the steady clock, for measuring every request. Its unit is determined by
+// comparison with the steady clock, when a report needs it.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,13 @@
 
 namespace backplane::host {
 
-/// Counts up at a constant rate, alike on all cores. Only differences mean something.
+/// A counter with a constant rate, equal on all cores. Only differences have a meaning.
 using Ticks = std::uint64_t;
 
 namespace ticks_detail {
 #if defined(__x86_64__)
-// The time stamp counter runs at one rate in all states of the processor: CPUID 0x80000007, EDX bit 8
-// (Intel SDM volume 3, "Invariant TSC"; AMD APM volume 3).
+// Whether the time stamp counter has the same rate in all states of the processor: CPUID 0x80000007, EDX bit 8 (Intel
+// SDM volume 3, "Invariant TSC"; AMD APM volume 3).
 inline bool has_steady_counter() noexcept {
   unsigned a = 0;
   unsigned b = 0;
@@ -39,10 +39,10 @@ inline Ticks ticks() noexcept {
   return now();
 }
 
-/// The span between two readings; 0 if the later one, from another core, is a little behind.
+/// The ticks between two readings; 0 if the later reading, from another core, is slightly smaller.
 constexpr Ticks span(Ticks from, Ticks to) noexcept { return to > from ? to - from : 0; }
 
-/// How long a tick is. Not for a hot path.
+/// The length of a tick. May take a millisecond, so not for a hot path.
 double nanos_per_tick() noexcept;
 
 }  // namespace backplane::host

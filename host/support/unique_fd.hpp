@@ -7,7 +7,7 @@
 
 namespace backplane::host {
 
-/// A file descriptor with one owner.
+/// Owns a file descriptor.
 class UniqueFd {
  public:
   UniqueFd() = default;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <backplane/base.h>
+
 namespace backplane::host {
 
-/// The version of the library and of the executable, which are released together.
-inline constexpr const char* version = "0.1.0";
+/// The version of the library and of the executable.
+inline constexpr const char* version = BP_VERSION_STRING;
 
 }  // namespace backplane::host

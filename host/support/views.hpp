@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The C views and their C++ counterparts.
+// Conversions between the C views and C++ views.
 #pragma once
 
 #include <backplane/base.h>
@@ -11,7 +11,7 @@
 
 namespace backplane::host {
 
-/// A view of some bytes at null: an error of whoever made it.
+/// Whether a view has a size but a null pointer, which is an error of the caller.
 inline bool is_null(bp_str s) noexcept { return s.size != 0 && s.data == nullptr; }
 inline bool is_null(bp_bytes b) noexcept { return b.size != 0 && b.data == nullptr; }
 

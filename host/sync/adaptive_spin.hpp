@@ -3,13 +3,14 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "sync/clock.hpp"
 
 namespace backplane::host {
 
-/// In a loop that spins: leaves the core's resources to its sibling for a moment.
+/// Call this in a spinning loop. It briefly leaves the core's resources to its hardware sibling.
 inline void relax_core() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -18,12 +19,12 @@ inline void relax_core() noexcept {
 #endif
 }
 
-/// Whatever else waits for this core goes first.
+/// Lets other threads that wait for this core run first.
 inline void give_way() noexcept { ::sched_yield(); }
 
-/// Whoever is to bring what a thread spins for may have been put on this very core, and then cannot as long as it
-/// spins. So it gives way now and then: soon, as that one may just have been woken, and then seldom, because it takes a
-/// third of a microsecond in which nothing is seen.
+/// The thread that a spinning thread waits for may be scheduled on the same core. Then it cannot run while the other
+/// spins. So a spinning thread gives way at times: first early, because the other thread may just have been woken. Then
+/// rarely, because giving way takes a third of a microsecond in which the spinning thread sees nothing.
 class GiveWay {
  public:
   explicit GiveWay(Nanos begin) noexcept : next_(begin + first) {}
@@ -39,6 +40,20 @@ class GiveWay {
   Nanos next_;
 };
 
+/// Looks from `begin` until `end` whether `came()` holds, and gives way now and then. Whether it was seen to hold.
+template <class F>
+bool spin_until(Nanos begin, Nanos end, F came) noexcept {
+  GiveWay give_way(begin);
+  for (Nanos time = begin; time < end; time = now()) {
+    give_way.at(time);
+    for (int i = 0; i < 32; ++i) {
+      if (came()) return true;
+      relax_core();
+    }
+  }
+  return false;
+}
+
 /// How long one thread spins for something before it sleeps: a sleep and a wake take many times longer than what is
 /// waited for often does. Each vain spin halves the next one; each useful one, and each sleep that was as short as the
 /// longest spin, restores it. On one core it does not spin.
@@ -49,31 +64,33 @@ class AdaptiveSpin {
   explicit AdaptiveSpin(Nanos longest = usual) noexcept
       : longest_(std::thread::hardware_concurrency() == 1 ? 0 : longest), now_(longest_) {}
 
-  /// Whether `came()` was seen to hold.
+  /// Whether `came()` was seen to hold. Not beyond the point of time `latest` (0: no bound).
   template <class F>
-  bool spin(F came) noexcept {
-    if (now_ < shortest) return false;
+  bool spin(F came, Nanos latest = 0) noexcept {
+    if (length() == 0) return false;
     const Nanos begin = now();
     const Nanos end = begin + now_;
-    GiveWay give_way(begin);
-    for (Nanos time = begin; time < end; time = now()) {
-      give_way.at(time);
-      for (int i = 0; i < 32; ++i) {
-        if (came()) {
-          now_ = longest_;
-          return true;
-        }
-        relax_core();
-      }
+    if (!spin_until(begin, latest == 0 ? end : std::min(end, latest), came)) {
+      vain();
+      return false;
     }
-    now_ /= 2;
-    return false;
+    restore();
+    return true;
   }
 
-  /// What came after a vain spin came after so long a sleep.
+  /// Reports the length of the sleep after a spin in vain.
   void slept(Nanos time) noexcept {
-    if (time < longest_) now_ = longest_;
+    if (time < longest_) restore();
   }
+
+  // For a loop of its own, which looks at what spin() cannot.
+
+  /// How long the next spin may take; 0: none.
+  Nanos length() const noexcept { return now_ < shortest ? 0 : now_; }
+  /// The spin was vain.
+  void vain() noexcept { now_ /= 2; }
+  /// The spin was useful, or the next one is likely to be.
+  void restore() noexcept { now_ = longest_; }
 
  private:
   static constexpr Nanos shortest = 1'000;

@@ -18,7 +18,7 @@ constexpr int tries_most = 10'000;
 
 bool order(int command) noexcept { return ::syscall(SYS_membarrier, command, 0, 0) == 0; }
 
-// A process has to say that it will, since it makes the switch between its threads a little slower.
+// A process must register for it, because it makes switches between its threads slightly slower.
 bool intend() noexcept { return order(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED); }
 
 }  // namespace
@@ -28,12 +28,13 @@ const bool fence_detail::asymmetric = intend();
 void heavy_fence() noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!fence_detail::asymmetric) return;
-  // Fails for a moment without memory, or in a child that has not said it for itself. Nothing holds without it.
+  // It may fail for a moment if memory is short, or in a forked child that has not registered. The fence is essential,
+  // so retry.
   for (int tries = 0; !order(MEMBARRIER_CMD_PRIVATE_EXPEDITED); ++tries) {
     if (tries == tries_most) {
       std::fprintf(stderr,
-                   "backplane: membarrier(2) was granted at the start and fails now (%s); allow it in the "
-                   "seccomp filter, or forbid it before the library is loaded\n",
+                   "backplane: membarrier(2) worked at the start but fails now (%s); allow it in the seccomp "
+                   "filter, or forbid it before the library is loaded\n",
                    std::strerror(errno));
       std::abort();
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Order between a store and a later load, for two sides of which one is frequent and the other rare. Each side
-// stores something and then looks at what the other stores; of two that meet, at least one has to see the other.
-// That takes a full fence on both sides, or none on the frequent one and a fence in all threads, membarrier(2), on
-// the rare one: about 5 ns a call are spared, and, since a full fence waits for all stores before it, the time that
-// their cache lines take to come from another core.
+// Orders a store before a later load on two sides, a frequent one and a rare one. Each side stores a value, then reads
+// the value of the other side. If both run at the same time, at least one must see the other. This needs a full fence
+// on both sides. Alternatively, the frequent side uses no fence, and the rare side issues a fence in all threads with
+// membarrier(2). This saves the frequent side about 5 ns. A full fence would also wait until the cache lines of all
+// earlier stores have arrived from other cores.
 #pragma once
 
 #include <atomic>
@@ -12,14 +12,14 @@
 namespace backplane::host {
 
 namespace fence_detail {
-/// Whether the kernel can do it; found out before main().
+/// Whether the kernel supports membarrier(2). Set before main().
 extern const bool asymmetric;
 }  // namespace fence_detail
 
-/// The frequent side's, between its store and its load.
+/// For the frequent side, between its store and its load.
 inline void light_fence() noexcept {
 #if defined(__SANITIZE_THREAD__) && defined(__x86_64__)
-  __asm__ volatile("mfence" ::: "memory");  // ThreadSanitizer knows no fences, and makes none of this one
+  __asm__ volatile("mfence" ::: "memory");  // ThreadSanitizer does not support fences, and would drop the one below
 #else
   if (fence_detail::asymmetric) [[likely]] {
     std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -29,7 +29,7 @@ inline void light_fence() noexcept {
 #endif
 }
 
-/// The rare side's: about a microsecond.
+/// For the rare side, between its store and its load. Takes about a microsecond.
 void heavy_fence() noexcept;
 
 }  // namespace backplane::host

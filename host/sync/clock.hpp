@@ -6,7 +6,7 @@
 
 namespace backplane::host {
 
-/// Nanoseconds of the steady clock; 0 stands for "none" wherever a time is optional.
+/// Nanoseconds of the steady clock. 0 means "none" where a time is optional.
 using Nanos = std::uint64_t;
 
 inline Nanos now() noexcept {
@@ -17,7 +17,7 @@ inline Nanos now() noexcept {
 
 inline constexpr Nanos nanos_per_ms = 1'000'000;
 
-/// `ms` from now; a time too far to count is "never", which no clock reaches.
+/// The time `ms` from now. A time too far in the future becomes "never".
 inline Nanos after_ms(std::uint64_t ms) noexcept {
   constexpr Nanos never = ~Nanos{0} / 2;
   return ms >= never / nanos_per_ms ? never : now() + ms * nanos_per_ms;

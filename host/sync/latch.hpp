@@ -9,26 +9,26 @@
 
 namespace backplane::host {
 
-/// One thread waits, with a bound, for another to have done something. Opening it is the last that the other does
-/// with it: who waited may free it at once.
+/// One thread waits, with a timeout, until another thread opens the latch. The opener does not touch the latch after
+/// open(), so the waiting thread may free it at once.
 class Latch {
  public:
   void open() noexcept {
     if (state_.exchange(opened, std::memory_order_acq_rel) == slept_on) wake();
   }
-  /// To be opened again. Nobody may wait, or open it.
+  /// Resets the latch. No other thread may use it meanwhile.
   void close() noexcept { state_.store(closed, std::memory_order_relaxed); }
   bool is_open() const noexcept { return state_.load(std::memory_order_acquire) == opened; }
 
-  /// Whether it was opened in time. Looks at it for `spin` before it sleeps: to be woken takes many times as long
-  /// as what is waited for, if the other thread is awake.
+  /// Waits until the latch is open. Returns false after `timeout`. Spins for `spin` before it sleeps: if the other
+  /// thread is awake, waking this one takes much longer than the wait itself.
   bool wait(std::chrono::milliseconds timeout, Nanos spin = 0) noexcept {
     return is_open() || (spin > 0 && watch(spin)) || sleep(timeout);
   }
 
  private:
   static constexpr std::uint32_t closed = 0;
-  static constexpr std::uint32_t slept_on = 1;  ///< closed, and who opens it has to wake somebody
+  static constexpr std::uint32_t slept_on = 1;  ///< closed, and open() must wake a thread
   static constexpr std::uint32_t opened = 2;
 
   void wake() noexcept;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A queue of many producers and one consumer: producers push onto an intrusive stack, the consumer
-// takes all of it at once and turns it round, so each producer's items come out in its order.
+// A queue with many producers and one consumer. Producers push onto an intrusive stack. The consumer takes all items at
+// once and reverses them, so each producer's items stay in order.
 #pragma once
 
 #include <atomic>
@@ -9,11 +9,11 @@
 
 namespace backplane::host {
 
-/// T has a member `T* next`. A closed queue takes no more; what is in it can still be taken.
+/// T has a member `T* next`. A closed queue refuses new items; queued items can still be taken.
 template <class T>
 class MpscQueue {
  public:
-  /// False if the queue is closed; `item` then stays the caller's.
+  /// Returns false if the queue is closed; the caller then still owns `item`.
   bool push(T* item) noexcept {
     std::uintptr_t head = head_.load(std::memory_order_relaxed);
     do {
@@ -24,7 +24,7 @@ class MpscQueue {
     return true;
   }
 
-  /// Everything pushed so far, oldest first, linked by `next`; nullptr if there is nothing.
+  /// Takes all queued items, oldest first, linked by `next`; nullptr if the queue is empty.
   T* take_all() noexcept {
     std::uintptr_t head = head_.load(std::memory_order_relaxed);
     if ((head & ~closed_bit) == 0) return nullptr;
@@ -52,7 +52,7 @@ class MpscQueue {
   std::atomic<std::uintptr_t> head_{0};
 };
 
-/// A plain first-in first-out list over the same link, for one thread.
+/// A first-in first-out list for one thread, linked by the same member.
 template <class T>
 class Fifo {
  public:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mutexes that clang's thread safety analysis understands, so that it is the compiler who says that what is
-// guarded is touched with its lock held (scripts/checks/thread_safety.py). Under g++ the attributes are nothing,
-// and the classes are std::mutex and std::condition_variable.
+// Mutexes with annotations for clang's thread safety analysis, which checks that guarded members are used with their
+// mutex locked (scripts/checks/thread_safety.py). With g++, the attributes are empty, and the classes are std::mutex
+// and std::condition_variable.
 #pragma once
 
 #include <condition_variable>
@@ -14,17 +14,19 @@
 #define BP_THREAD_ATTRIBUTE(what)
 #endif
 
-/// Of a class: its objects can be held.
+/// For a class: its objects can be locked.
 #define BP_CAPABILITY(name) BP_THREAD_ATTRIBUTE(capability(name))
-/// Of a class: its objects hold something as long as they live.
+/// For a class: its objects hold a lock while they exist.
 #define BP_SCOPED_CAPABILITY BP_THREAD_ATTRIBUTE(scoped_lockable)
-/// Of a member: touched only with that mutex held.
+/// For a member: it may be used only with this mutex locked.
 #define BP_GUARDED_BY(mutex) BP_THREAD_ATTRIBUTE(guarded_by(mutex))
-/// Of a function, or a lambda behind its parameters: called only with that mutex held.
+/// For a function, or a lambda after its parameters: it may be called only with this mutex locked.
 #define BP_REQUIRES(...) BP_THREAD_ATTRIBUTE(requires_capability(__VA_ARGS__))
 #define BP_ACQUIRE(...) BP_THREAD_ATTRIBUTE(acquire_capability(__VA_ARGS__))
 #define BP_RELEASE(...) BP_THREAD_ATTRIBUTE(release_capability(__VA_ARGS__))
-/// Of a function: not looked into, for the reason that stands with it.
+/// For a function: after a call, the capability counts as locked.
+#define BP_ASSERT_CAPABILITY(what) BP_THREAD_ATTRIBUTE(assert_capability(what))
+/// For a function: it is not analysed. A comment must give the reason.
 #define BP_NO_THREAD_SAFETY_ANALYSIS BP_THREAD_ATTRIBUTE(no_thread_safety_analysis)
 
 namespace backplane::host {
@@ -43,7 +45,7 @@ class BP_CAPABILITY("mutex") Mutex {
   std::mutex native_;
 };
 
-/// Holds a mutex for its life, but for where it is told not to.
+/// Locks a mutex while it exists, except between unlock() and lock().
 class BP_SCOPED_CAPABILITY MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) BP_ACQUIRE(mutex) : native_(mutex.native_) {}
@@ -59,8 +61,7 @@ class BP_SCOPED_CAPABILITY MutexLock {
   std::unique_lock<std::mutex> native_;
 };
 
-/// As std::condition_variable. The conditions given are called with the lock held: say so of a lambda by
-/// BP_REQUIRES.
+/// As std::condition_variable. It calls `condition` with the mutex locked, so mark a lambda with BP_REQUIRES.
 class Condition {
  public:
   void notify_one() noexcept { native_.notify_one(); }
@@ -70,7 +71,7 @@ class Condition {
   void wait(MutexLock& lock, F condition) {
     native_.wait(lock.native_, condition);
   }
-  /// Whether the condition came to hold in time.
+  /// Returns false if the condition is still false after `duration`.
   template <class Duration, class F>
   bool wait_for(MutexLock& lock, const Duration& duration, F condition) {
     return native_.wait_for(lock.native_, duration, condition);

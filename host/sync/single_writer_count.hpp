@@ -6,7 +6,7 @@
 
 namespace backplane::host {
 
-/// Counts where one thread writes and others only read: cheaper than an atomic addition.
+/// Updates a count that only one thread writes and others read. Cheaper than an atomic addition.
 template <class T>
 void add_single_writer(std::atomic<T>& count, std::type_identity_t<T> n = 1) noexcept {
   count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);

@@ -5,7 +5,7 @@
 
 namespace backplane::host {
 
-/// Names the calling thread for debuggers and ps; at most 15 bytes.
+/// Names the calling thread, for debuggers and ps. At most 15 bytes.
 inline void name_thread(const char* name) noexcept { ::pthread_setname_np(::pthread_self(), name); }
 
 }  // namespace backplane::host

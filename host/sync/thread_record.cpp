@@ -13,25 +13,25 @@ constinit thread_local ThreadRecord* thread_detail::mine [[gnu::tls_model("initi
 namespace {
 
 constinit std::atomic<ThreadRecord*> all{nullptr};
-// The thread is at its end, or could not have one at first: then it never has, as what it has sent without a record
-// must not be overtaken by what it would send with one.
+// The thread is ending, or once failed to get a record. It then never gets one: requests sent with a record could
+// overtake those sent without.
 constinit thread_local bool without = false;
 
-// Gives the thread's record back. What still runs in the thread afterwards goes without.
+// Returns the thread's record. Code that still runs in the thread after this has no record.
 void at_thread_end(void* record) noexcept {
   without = true;
   thread_detail::mine = nullptr;
   static_cast<ThreadRecord*>(record)->life.fetch_add(1, std::memory_order_release);
 }
 
-// Not a thread_local with a destructor: to register one ends the process if memory cannot be had.
+// A pthread key, because registering a thread_local's destructor ends the process if it runs out of memory.
 struct Key {
   Key() noexcept : exists(::pthread_key_create(&key, at_thread_end) == 0) {}
   ::pthread_key_t key{};
   const bool exists;
 };
 
-// Of a record that no thread has.
+// Takes a record that no thread has. Returns false if another thread has it.
 bool take(ThreadRecord& record) noexcept {
   std::uint64_t life = record.life.load(std::memory_order_relaxed);
   return (life & 1) == 0 && record.life.compare_exchange_strong(life, life + 1, std::memory_order_acquire);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What one thread lets the others see of it, without a lock and without an atomic addition.
+// Data of one thread that other threads read, without a lock and without an atomic addition.
 #pragma once
 
 #include <atomic>
@@ -8,15 +8,15 @@
 
 namespace backplane::host {
 
-/// Of one thread at a time. Records are never freed: when a thread ends, the next that begins takes its record over.
+/// Belongs to one thread at a time. Records are never freed; a new thread takes over the record of a thread that ended.
 struct alignas(64) ThreadRecord {
-  /// What the thread is inside of, so that it is not taken away meanwhile; written by the thread alone. See
-  /// embed/slots.hpp.
+  /// The context slot that the thread is inside, so that it is not freed meanwhile. Only the thread writes it. See
+  /// endpoint/context_table.hpp.
   std::atomic<const void*> pinned{nullptr};
-  /// Odd while a thread has the record; another number in each thread's time.
+  /// Odd while a thread has the record. The number differs for each thread that has had it.
   std::atomic<std::uint64_t> life{0};
 
-  /// The thread's own: where it found its way into an ingress last. See ingress/ingress.hpp.
+  /// A lane that the thread has in an ingress. Only the thread uses it. See ingress/ingress.hpp.
   struct LaneCache {
     std::uint64_t ingress = 0;
     void* lane = nullptr;
@@ -25,14 +25,14 @@ struct alignas(64) ThreadRecord {
   LaneCache lane_caches[lane_caches_kept];
   bool without_lanes = false;
 
-  ThreadRecord* next = nullptr;  ///< of all there are; constant
+  ThreadRecord* next = nullptr;  ///< list of all records; constant
 };
 
-/// The calling thread's, null if memory for it cannot be had, or while the thread ends.
+/// Gets a record for the calling thread. Null if out of memory, or if the thread is ending.
 ThreadRecord* begin_thread_record() noexcept;
 
 namespace thread_detail {
-// Of that TLS model because the call that others take costs as much as what it is needed for.
+// Uses the initial-exec TLS model, because the function call of other models costs as much as the work itself.
 extern thread_local constinit ThreadRecord* mine [[gnu::tls_model("initial-exec")]];
 }  // namespace thread_detail
 
@@ -41,7 +41,7 @@ inline ThreadRecord* thread_record() noexcept {
   return mine != nullptr ? mine : begin_thread_record();
 }
 
-/// Whether a thread is inside of `what`; to be asked after heavy_fence().
+/// Whether a thread is inside `what`. Call heavy_fence() before.
 bool is_pinned(const void* what) noexcept;
 
 }  // namespace backplane::host

@@ -5,8 +5,8 @@
 
 namespace backplane::host {
 
-/// Sharded structures have this many parts. Threads are dealt to them in turn, so that up to so many
-/// producers do not meet on one cache line.
+/// The number of parts of a sharded structure. Threads are assigned in turn, so up to this many producers use different
+/// cache lines.
 inline constexpr unsigned shard_count = 16;
 
 /// The shard of the calling thread.

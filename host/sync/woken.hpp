@@ -6,14 +6,14 @@
 namespace backplane::host {
 
 namespace woken_detail {
-// Of that TLS model because the call that others take costs as much as what it is needed for.
+// Uses the initial-exec TLS model, because the function call of other models costs as much as the work itself.
 inline constinit thread_local bool woke [[gnu::tls_model("initial-exec")]] = false;
 }  // namespace woken_detail
 
-/// The calling thread has woken another.
+/// Notes that the calling thread has woken another thread.
 inline void note_wake() noexcept { woken_detail::woke = true; }
 
-/// Whether it has since it was asked last. The other may have been put on this very core.
+/// Whether the calling thread has woken another since the last has_woken(). That thread may be scheduled on this core.
 inline bool has_woken() noexcept { return std::exchange(woken_detail::woke, false); }
 
 }  // namespace backplane::host

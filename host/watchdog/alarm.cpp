@@ -22,7 +22,7 @@ void Alarm::clear() noexcept { settle(0); }
 
 void Alarm::settle(Nanos after) noexcept {
   constexpr Nanos second = 1'000'000'000;
-  // Longer than that the kernel takes for a wrong argument, or adds up to a time that is over.
+  // The kernel refuses larger values, or they overflow into a time in the past.
   constexpr Nanos longest = 1'000'000 * second;
   after = std::min(after, longest);
   const ::itimerspec at{{0, 0}, {static_cast<std::time_t>(after / second), static_cast<long>(after % second)}};

@@ -6,19 +6,19 @@
 
 namespace backplane::host {
 
-/// A clock that one thread sleeps by and others set: to set it wakes nobody before its time, which a condition would.
-/// Rings once for each time it is set; set again, it forgets what it was set to, also if it has rung and nobody has
-/// heard it.
+/// A timer that one thread waits for and other threads set. Unlike a condition, setting it does not wake the waiting
+/// thread early. It rings once for each set(). Setting it again cancels the previous time, even if that has rung and
+/// wait() has not returned.
 class Alarm {
  public:
   /// Throws std::system_error.
   Alarm();
 
-  /// It rings when so much time is over; 0 counts as 1.
+  /// Rings after this time. 0 counts as 1.
   void set(Nanos after) noexcept;
-  /// It does not ring.
+  /// Cancels the alarm.
   void clear() noexcept;
-  /// Returns when it has rung. One thread.
+  /// Waits until it rings. Only one thread may wait.
   void wait() noexcept;
 
  private:

@@ -12,31 +12,31 @@
 
 namespace backplane::host {
 
-/// What kind of code holds a thread.
+/// The kind of code that occupies a thread.
 enum class Holder : std::uintptr_t {
-  none,      ///< the host's own, or it is not known
-  handler,   ///< of a wire name
-  function,  ///< a host function that a handler called, of the application's or a module's
+  none,      ///< the host's own code, or unknown
+  handler,   ///< the handler of a wire name
+  function,  ///< a host function of the application or a module, called by a handler
   reply,     ///< the application's reply callback
   instance,  ///< instance_create or instance_destroy of a module
-  listener,  ///< of an event
+  listener,  ///< the listener of an event
 };
 
-/// Who holds a thread.
+/// The code that occupies a thread.
 struct Culprit {
   Holder in = Holder::none;
-  const Module* module = nullptr;  ///< whose code it is; null: the application's, or not known
-  std::uint64_t generation = 0;    ///< of that module
+  const Module* module = nullptr;  ///< the module of the code; null: the application, or unknown
+  std::uint64_t generation = 0;    ///< the generation of that module
   std::string name;                ///< the wire name that is handled or was called, or the event; may be empty
-  std::uint64_t listener = 0;      ///< whose callback it is, of a Holder::listener
+  std::uint64_t listener = 0;      ///< id of the listener, for Holder::listener
 };
 
-/// What a watched thread tells the watchdog of itself. One writer, the thread; relaxed throughout, but
-/// for `busy_`, whose order against the watchdog's falling asleep matters; see Watchdog::active().
+/// The state of a watched thread, for the watchdog. Only the thread writes. All accesses are relaxed, except those of
+/// `busy_`: its order relative to the watchdog's sleep matters; see Watchdog::active().
 class Heartbeat {
  public:
   // ---- The thread ----
-  /// First thing on the thread.
+  /// Must be the first call on the thread.
   void begin_here() noexcept { tid_.store(::gettid(), std::memory_order_relaxed); }
   void beat() noexcept { beats_.store(beats_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
   void busy() noexcept { busy_.store(true, std::memory_order_seq_cst); }
@@ -46,13 +46,13 @@ class Heartbeat {
     generation_.store(generation, std::memory_order_relaxed);
     held_.store(held(Holder::handler, method), std::memory_order_relaxed);
   }
-  /// The application's callback for a call of `method` (null: of an unknown name) begins to run.
+  /// The application's reply callback for a call of `method` begins to run. Null: an unknown name.
   void replying(const Method* method) noexcept { held_.store(held(Holder::reply, method), std::memory_order_relaxed); }
-  /// What was said last has returned.
+  /// The code of the last running() or replying() has returned.
   void running_nothing() noexcept { held_.store(0, std::memory_order_relaxed); }
 
-  /// While it lives, code runs that is called from elsewhere than the loop: a host function for the
-  /// handler of `method`, or (no method) an instance function. `generation` null: the application's.
+  /// Marks code that is not called from the loop: a host function for the handler of `method`, or, without a method, an
+  /// instance function. `generation` null: code of the application.
   class Hold {
    public:
     Hold(Heartbeat& heartbeat, Holder in, const Method* method, const Generation* generation) noexcept
@@ -80,7 +80,8 @@ class Heartbeat {
   ::pid_t tid() const noexcept { return tid_.load(std::memory_order_relaxed); }
   std::uint64_t beats() const noexcept { return beats_.load(std::memory_order_relaxed); }
   bool is_busy() const noexcept { return busy_.load(std::memory_order_seq_cst); }
-  /// What the thread has said. Of use only if it has not moved since: its parts are not read at once.
+  /// The code that occupies the thread. Valid only if the thread has not moved meanwhile, because the parts are read
+  /// one by one.
   Culprit culprit() const {
     const std::uintptr_t held = held_.load(std::memory_order_relaxed);
     const auto in = static_cast<Holder>(held & holder_bits);
@@ -93,7 +94,7 @@ class Heartbeat {
   }
 
  private:
-  // Holder and method in one word: the path of a request pays one store for both.
+  // Holder and method share one word, so that a request needs one store for both.
   static constexpr std::uintptr_t holder_bits = 7;
   static_assert(alignof(Method) > holder_bits && static_cast<std::uintptr_t>(Holder::listener) <= holder_bits);
   static std::uintptr_t held(Holder in, const Method* method) noexcept {
@@ -103,9 +104,9 @@ class Heartbeat {
   std::atomic<std::uint64_t> beats_{0};
   std::atomic<bool> busy_{false};
   std::atomic<::pid_t> tid_{0};
-  // Methods and modules live as long as the process, or these could not be followed.
+  // These pointers stay valid, because methods and modules exist until the process ends.
   std::atomic<std::uintptr_t> held_{0};
-  std::atomic<const Module*> provider_{nullptr};  // of meaning for a function and an instance only
+  std::atomic<const Module*> provider_{nullptr};  // only for Holder::function and Holder::instance
   std::atomic<std::uint64_t> generation_{0};
 };
 

@@ -9,14 +9,14 @@
 
 namespace backplane::host {
 
-/// What the kernel says of a thread.
+/// The kernel's scheduling data of a thread.
 struct Scheduling {
-  char state = 0;    ///< R runs or would like to, S and D wait, T and t are stopped; proc(5)
-  Nanos ran = 0;     ///< on a core, since the thread began
-  Nanos waited = 0;  ///< for a core; without the wait that it may be in now
+  char state = 0;    ///< R: running or ready; S, D: waiting; T, t: stopped; see proc(5)
+  Nanos ran = 0;     ///< time on a core since the thread began
+  Nanos waited = 0;  ///< time spent waiting for a core, without a wait that is still going on
 };
 
-/// Reads it of a thread of this process from /proc; nullopt if it is not to be had. Allocates nothing.
+/// Reads the data of a thread of this process from /proc. Returns nullopt on an error. Allocates nothing.
 std::optional<Scheduling> scheduling_of(::pid_t tid) noexcept;
 
 }  // namespace backplane::host

@@ -6,8 +6,8 @@
 
 namespace backplane::host {
 
-// While somebody is suspected, looks come in quarters of the threshold, so that no single one decides: the
-// process may have been stopped in the time before it without the look being late.
+// While a thread stands still, look every quarter of the threshold, so that no single look decides. The process may
+// have been stopped between two looks without the second one being late.
 StallDetector::StallDetector(const WatchdogOptions& options, Probe probe)
     : options_(options),
       short_interval_(std::max<Nanos>(1, std::min(options.period, options.threshold / 4))),
@@ -18,7 +18,7 @@ StallDetector::Id StallDetector::add(Watched watched, Nanos time) {
   Entry entry;
   entry.seen_beats = watched.heartbeat->beats();
   entry.watched = std::make_shared<const Watched>(std::move(watched));
-  entry.judged_from = time + options_.start_grace;
+  entry.exempt_until = time + options_.start_grace;
   entries_.emplace(++last_id_, std::move(entry));
   return last_id_;
 }
@@ -32,7 +32,7 @@ bool StallDetector::anything_moves() const {
 }
 
 std::vector<StallDetector::Finding> StallDetector::look(Nanos time) {
-  // By more than short hold-ups of the looker itself, which on a loaded machine may never end.
+  // The margin allows for short delays of the watchdog thread itself, which are usual on a loaded machine.
   const bool late = time - looked_ > interval_ + std::max(interval_, options_.threshold / 4);
   const Nanos elapsed = late ? 0 : time - looked_;
   looked_ = time;
@@ -51,27 +51,27 @@ std::vector<StallDetector::Finding> StallDetector::look(Nanos time) {
 }
 
 std::optional<Liveness> StallDetector::moved(Entry& entry, Nanos elapsed) const {
-  // For part of the time before this look it stood still, too: how much of it, nobody knows.
+  // The thread also stood still for an unknown part of `elapsed`. Count all of it.
   const Nanos still_for = entry.still_for + elapsed;
   entry.still = false;
   entry.still_for = 0;
   if (!std::exchange(entry.silent, false)) return std::nullopt;
-  // Who held it then, not who happens to hold it now.
+  // Report the code that occupied the thread while it was stuck, not the code that runs now.
   return Liveness{true, entry.watched->thread, std::move(entry.culprit), still_for / nanos_per_ms};
 }
 
 std::optional<Liveness> StallDetector::stands_still(Entry& entry, Nanos elapsed, Nanos time) const {
   entry.still_for += elapsed;
   if (entry.silent) return std::nullopt;
-  if (!std::exchange(entry.still, true)) {  // a suspicion; what counts is what comes from here on
+  if (!std::exchange(entry.still, true)) {  // the first look that finds it stuck; count from here
     entry.counted = 0;
     entry.before = probe_(entry.watched->heartbeat->tid());
     return std::nullopt;
   }
   entry.counted += counts(entry, elapsed);
-  if (entry.counted < options_.threshold || time < entry.judged_from) return std::nullopt;
+  if (entry.counted < options_.threshold || time < entry.exempt_until) return std::nullopt;
   Culprit culprit = culprit_of(*entry.watched);
-  // Only of a thread that still stands is that the culprit.
+  // The culprit is valid only if the thread has not moved meanwhile.
   if (entry.watched->heartbeat->beats() != entry.seen_beats) return std::nullopt;
   entry.culprit = culprit;
   entry.silent = true;
@@ -84,8 +84,8 @@ Nanos StallDetector::counts(Entry& entry, Nanos elapsed) const {
   const std::optional<Scheduling> before = std::exchange(entry.before, now);
   if (!now || !before) return elapsed;
   if (now->state == 'T' || now->state == 't') return 0;
-  // The kernel adds a wait for a core when it is over. One that may be going on can be told only from
-  // what the thread did get: that it ran.
+  // The kernel counts a wait for a core only when it ends. A ready thread may be in such a wait, so count only the time
+  // that it ran.
   if (now->state == 'R') return std::min(elapsed, now->ran - before->ran);
   return elapsed - std::min(elapsed, now->waited - before->waited);
 }

@@ -14,11 +14,11 @@
 
 namespace backplane::host {
 
-/// What a liveness event says.
+/// The contents of a liveness event.
 struct Liveness {
   bool responding = false;
   const char* thread = "";  ///< "request" or "event"
-  Culprit culprit;          ///< who held it when it fell silent
+  Culprit culprit;          ///< the code that occupied the thread when it became stuck
   std::uint64_t for_ms = 0;
 };
 
@@ -26,8 +26,9 @@ struct Liveness {
 struct Watched {
   Heartbeat* heartbeat = nullptr;
   const char* thread = "";
-  std::function<void(const Liveness&)> tell;  ///< the detector hands it back and does not call it
-  /// Who holds the thread now, if its heartbeat does not know. Takes no lock that is held during a call-out.
+  std::function<void(const Liveness&)> tell;  ///< the detector only stores it; the watchdog calls it
+  /// Returns the code that occupies the thread, if its heartbeat does not know it. It must not take a lock that is held
+  /// while module or application code runs.
   std::function<Culprit()> culprit;
 };
 
@@ -37,15 +38,14 @@ struct WatchdogOptions {
   Nanos start_grace = 10'000 * nanos_per_ms;
 };
 
-/// Decides which threads do not respond. Knows neither threads nor a clock: who looks says what time it is.
+/// Decides which threads do not respond. It has no thread and no clock: the caller of look() passes the time.
 ///
-///   1. A thread that is busy and has not beaten since the look before stands still. From the look that
-///      first finds it so, the time it could have used counts: that it ran or waited for something. Time
-///      for which it waited for a core, or was stopped by a debugger, does not.
-///   2. At the threshold it does not respond. That is told once, and once that it moves or is idle again.
-///   3. A look that comes much later than it was asked for means that the whole process stood still, and
-///      counts for nobody.
-///   4. Nobody is told of before its start grace is over.
+///   1. A thread stands still if it is busy and has not beaten since the previous look. Its time counts from the first
+///      look that finds it so. Time spent waiting for a core, or stopped by a debugger, does not count.
+///   2. At the threshold, the thread is reported as not responding, once. When it moves or is idle again, that is
+///      reported once.
+///   3. If a look is much later than requested, the whole process stood still. This time counts for no thread.
+///   4. No thread is reported before its start grace has ended.
 class StallDetector {
  public:
   using Id = std::uint64_t;
@@ -53,7 +53,7 @@ class StallDetector {
 
   explicit StallDetector(const WatchdogOptions& options, Probe probe = scheduling_of);
 
-  /// Ids start at 1 and only grow.
+  /// Watches a thread. Ids start at 1 and grow.
   Id add(Watched watched, Nanos time);
   void remove(Id id) { entries_.erase(id); }
   bool has(Id id) const { return entries_.contains(id); }
@@ -65,24 +65,24 @@ class StallDetector {
   };
   std::vector<Finding> look(Nanos time);
 
-  /// How long after the last look the next one should come. Only if anything moves.
+  /// The time from the last look to the next. Valid only if anything_moves().
   Nanos interval() const noexcept { return interval_; }
-  /// Whether there is anything to look at: somebody is busy, has moved since the last look, or is silent.
+  /// Whether another look is needed: a thread is busy, has moved since the last look, or does not respond.
   bool anything_moves() const;
-  /// Nobody has looked until now because nothing moved.
+  /// Tells the detector that no look was needed until `time`.
   void slept(Nanos time) noexcept { looked_ = time; }
 
  private:
   struct Entry {
     std::shared_ptr<const Watched> watched;
-    Nanos judged_from = 0;  ///< the start grace ends then
+    Nanos exempt_until = 0;  ///< the start grace ends then
     std::uint64_t seen_beats = 0;
-    bool still = false;  ///< it had not moved at the last look
+    bool still = false;  ///< it stood still at the last look
     Nanos still_for = 0;
-    Nanos counted = 0;  ///< how much of that counts towards the threshold
+    Nanos counted = 0;  ///< the part of still_for that counts towards the threshold
     std::optional<Scheduling> before;
-    bool silent = false;
-    Culprit culprit{};  ///< who held it when it fell silent
+    bool silent = false;  ///< it is reported as not responding
+    Culprit culprit{};    ///< the code that occupied the thread when it became silent
   };
 
   Culprit culprit_of(const Watched& watched) const;
@@ -91,7 +91,7 @@ class StallDetector {
   std::optional<Liveness> stands_still(Entry& entry, Nanos elapsed, Nanos time) const;
 
   const WatchdogOptions options_;
-  const Nanos short_interval_;  ///< while somebody stands still
+  const Nanos short_interval_;  ///< interval while a thread stands still
   const Probe probe_;
   std::map<Id, Entry> entries_;
   Id last_id_ = 0;

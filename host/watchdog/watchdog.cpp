@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The watchdog thread: sleeps until its alarm, runs posted jobs, lets the detector look, and reports its findings.
 #include "watchdog/watchdog.hpp"
 
 #include <algorithm>
@@ -29,17 +31,17 @@ Watchdog::Id Watchdog::watch(Heartbeat& heartbeat, const char* thread, std::func
                              std::function<Culprit()> culprit) {
   Id id = 0;
   {
-    const MutexLock lock(judge_mutex_);
+    const MutexLock lock(detector_mutex_);
     id = detector_.add({&heartbeat, thread, std::move(tell), std::move(culprit)}, now());
   }
-  active();  // it may be busy already, and in what it will not come out of
+  active();  // the thread may already be busy, even stuck
   return id;
 }
 
 bool Watchdog::unwatch(Id id, std::chrono::milliseconds timeout) {
   if (id == 0) return true;
   {
-    const MutexLock lock(judge_mutex_);
+    const MutexLock lock(detector_mutex_);
     detector_.remove(id);
   }
   MutexLock lock(mutex_);
@@ -58,7 +60,7 @@ void Watchdog::flush() {
   reached.get_future().wait();
 }
 
-// Of several threads one does it.
+// If several threads call this, only one sets the alarm.
 void Watchdog::set_alarm() noexcept {
   if (!asleep_.exchange(false, std::memory_order_seq_cst)) return;
   const MutexLock lock(mutex_);
@@ -68,7 +70,7 @@ void Watchdog::set_alarm() noexcept {
 void Watchdog::run() {
   name_thread("bp-watchdog");
   {
-    const MutexLock lock(judge_mutex_);
+    const MutexLock lock(detector_mutex_);
     detector_.slept(now());
   }
   for (;;) {
@@ -82,31 +84,31 @@ void Watchdog::run() {
   }
 }
 
-// Without an alarm only if nothing is busy now and nothing has moved since the last look: under steady
-// traffic with short pauses, each wake-up would otherwise have to set one.
+// Sleeps without an alarm only if no thread is busy and none has moved since the last look. Otherwise, under steady
+// traffic with short pauses, every thread that becomes busy would have to set the alarm.
 void Watchdog::wait() {
   asleep_.store(true, std::memory_order_seq_cst);
   std::optional<Nanos> interval;
   {
-    const MutexLock lock(judge_mutex_);
+    const MutexLock lock(detector_mutex_);
     if (detector_.anything_moves()) interval = detector_.interval();
   }
   if (interval) asleep_.store(false, std::memory_order_seq_cst);
   {
     const MutexLock lock(mutex_);
     if (wanted()) {
-      // It is set to now.
+      // The alarm is already set to ring now.
     } else if (interval) {
       alarm_.set(*interval);
     } else if (asleep_.load(std::memory_order_seq_cst)) {
       alarm_.clear();
-    }  // else somebody has become busy, and has set it or is about to
+    }  // otherwise a thread has become busy, and sets the alarm
   }
   alarm_.wait();
   asleep_.store(false, std::memory_order_seq_cst);
   if (interval) return;
-  const MutexLock lock(judge_mutex_);
-  detector_.slept(now());  // what happened meanwhile is nobody's stall
+  const MutexLock lock(detector_mutex_);
+  detector_.slept(now());  // this sleep must not count as a stall
 }
 
 void Watchdog::run_jobs() {
@@ -122,11 +124,11 @@ void Watchdog::run_jobs() {
   }
 }
 
-// Without memory, what it would have found goes untold.
+// If out of memory, the findings of this look are lost.
 void Watchdog::look() try {
   std::vector<StallDetector::Finding> findings;
   {
-    const MutexLock lock(judge_mutex_);
+    const MutexLock lock(detector_mutex_);
     findings = detector_.look(now());
   }
   for (const StallDetector::Finding& finding : findings) {
@@ -135,11 +137,11 @@ void Watchdog::look() try {
 } catch (const std::bad_alloc&) {
 }
 
-// Runs what may be the application's code, with no lock held, unless its owner is not watched any more. That is
-// asked and noted in running_ at once: unwatch() either has been before, or sees what runs.
+// Runs `job`, possibly application code, with no lock held, if its owner is still watched. Checking the owner and
+// setting running_ are one step: unwatch() either came before, or sees running_.
 void Watchdog::run_for(Id owner, const std::function<void()>& job) {
   {
-    const MutexLock judging(judge_mutex_);
+    const MutexLock lock_detector(detector_mutex_);
     if (owner != 0 && !detector_.has(owner)) return;
     const MutexLock lock(mutex_);
     running_ = owner;
@@ -147,7 +149,7 @@ void Watchdog::run_for(Id owner, const std::function<void()>& job) {
   try {
     job();
   } catch (const std::bad_alloc&) {
-    // What it would have told goes untold.
+    // This report is lost.
   }
   const MutexLock lock(mutex_);
   running_ = 0;

@@ -15,8 +15,8 @@
 
 namespace backplane::host {
 
-/// The thread that looks at heartbeats when the detector asks for it, and tells what the detector finds. While
-/// nothing moves it sleeps without a timeout.
+/// The thread that lets the StallDetector look at heartbeats, and reports its findings. While no watched thread is
+/// active, it sleeps without a timeout.
 class Watchdog {
  public:
   explicit Watchdog(const WatchdogOptions& options, StallDetector::Probe probe = scheduling_of);
@@ -25,26 +25,27 @@ class Watchdog {
   ~Watchdog();
 
   using Id = StallDetector::Id;
-  /// `tell` is called on the watchdog thread, with no lock held; `culprit`, see Watched.
+  /// Watches a thread. `tell` is called on the watchdog thread, with no lock held. `culprit`: see Watched.
   Id watch(Heartbeat& heartbeat, const char* thread, std::function<void(const Liveness&)> tell,
            std::function<Culprit()> culprit = nullptr);
-  /// Ends it. True: `tell` and the jobs posted for it neither run nor will run. False: one of them has not
-  /// returned within `timeout`; call again. Not from one of them. An `id` of 0 is nobody's.
+  /// Stops watching. Returns true if `tell` and all jobs posted for `id` have returned and will not run again. Returns
+  /// false if one of them has not returned within `timeout`; then call again. Not from `tell` or a job. An `id` of 0 is
+  /// ignored.
   bool unwatch(Id id, std::chrono::milliseconds timeout = std::chrono::hours(24));
 
-  /// A watched thread has become busy: call after Heartbeat::busy(). Costs a load while the watchdog is
-  /// awake; if it sleeps without an alarm, one system call, which sets the alarm and does not wake it: to wake a thread
-  /// takes longer than most of what a thread becomes busy for. Both sides use seq_cst: either the watchdog, having said
-  /// that it sleeps, sees the thread busy when it looks once more, or the thread sees that it sleeps.
+  /// Call this after Heartbeat::busy(). Costs one load while the watchdog is awake. If it sleeps without an alarm, this
+  /// sets the alarm with one system call and does not wake it, because waking a thread takes longer than most work.
+  /// Both sides use seq_cst: either the watchdog sees the busy thread after setting asleep_, or the thread sees
+  /// asleep_.
   void active() noexcept {
     if (asleep_.load(std::memory_order_seq_cst)) set_alarm();
   }
 
-  /// Runs `job` on the watchdog thread soon, for events that must not wait for a stuck queue; not once
-  /// `owner` (0: nobody) is unwatched.
+  /// Runs `job` soon on the watchdog thread, for events that must not wait for a stuck queue. Does not run it after
+  /// `owner` is unwatched. 0: no owner.
   void post(Id owner, std::function<void()> job);
 
-  /// Waits until what was posted before has run. Not from a job or from `tell`.
+  /// Waits until all jobs posted earlier have run. Not from a job or from `tell`.
   void flush();
 
   bool on_thread() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
@@ -63,21 +64,20 @@ class Watchdog {
   bool wanted() const BP_REQUIRES(mutex_) { return stop_ || !jobs_.empty(); }
   void set_alarm() noexcept;
 
-  // How long after a thread became busy the first look comes: not at once, lest it is in the way of what the thread
-  // does.
+  // Time from a thread's becoming busy to the first look. Not 0, so that the watchdog does not disturb short work.
   const Nanos first_look_;
 
-  // Its own, so that whoever posts, or wakes the thread, does not wait for a look. Taken before mutex_.
-  Mutex judge_mutex_;
-  StallDetector detector_ BP_GUARDED_BY(judge_mutex_);
+  // A separate mutex, so that post() and set_alarm() need not wait for a look. Locked before mutex_.
+  Mutex detector_mutex_;
+  StallDetector detector_ BP_GUARDED_BY(detector_mutex_);
 
   Mutex mutex_;
-  Alarm alarm_;         // what the thread sleeps by; set with mutex_ held, and to "now" as long as the thread is wanted
+  Alarm alarm_;         // wakes the thread; set with mutex_ held, and always set to "now" while wanted()
   Condition returned_;  // running_ has changed
   std::deque<Job> jobs_ BP_GUARDED_BY(mutex_);
-  Id running_ BP_GUARDED_BY(mutex_) = 0;  // whose `tell` or job runs
+  Id running_ BP_GUARDED_BY(mutex_) = 0;  // owner of the running `tell` or job
   bool stop_ BP_GUARDED_BY(mutex_) = false;
-  std::atomic<bool> asleep_{false};  // and the alarm is not set
+  std::atomic<bool> asleep_{false};  // the thread sleeps and the alarm is not set
   std::thread thread_;
 };
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The codec of all frames: each frame is described once, and both encode() and decode() use the description.
 #include "wire/frame.hpp"
 
 #include <algorithm>
@@ -12,8 +14,8 @@
 namespace backplane::host::wire {
 namespace {
 
-/// One kind of frame: its number on the wire, and its items in order. Encoding and decoding both
-/// follow this description, so they cannot differ.
+/// Describes one kind of frame: its type number and its items in order. Encoding and decoding use the same description,
+/// so they cannot differ.
 template <class T>
 struct Layout;
 
@@ -124,7 +126,7 @@ std::size_t string_bytes(const T& frame) {
   return total;
 }
 
-/// Makes room at once, and at least doubles it: an exact reserve a frame would copy the buffer each time.
+/// Reserves room, and at least doubles the capacity. An exact reserve for each frame would copy the buffer each time.
 void make_room(Bytes& out, std::size_t size) {
   if (out.capacity() - out.size() >= size) return;
   out.reserve(std::max(out.size() + size, out.capacity() * 2));
@@ -149,11 +151,11 @@ void write(Bytes& out, const T& frame) {
 // ---- Reading ---------------------------------------------------------------------------------------
 
 [[noreturn]] void wrong(const char* frame, std::size_t index, const std::string& expected, cbor::Type found) {
-  throw ProtocolError("a " + std::string(frame) + " frame whose item " + std::to_string(index) + " is " +
-                      cbor::name(found) + "; expected " + expected);
+  throw ProtocolError("a " + std::string(frame) + " frame with " + cbor::name(found) + " as item " +
+                      std::to_string(index) + "; expected " + expected);
 }
 
-/// Takes the items of one frame in order.
+/// Reads the items of one frame in order.
 class Items {
  public:
   Items(cbor::Reader& reader, const char* frame) : reader_(reader), frame_(frame) {}
@@ -203,8 +205,8 @@ class Items {
     return reader_.next();
   }
   [[noreturn]] void out_of_range() const {
-    throw ProtocolError("a " + std::string(frame_) + " frame whose item " + std::to_string(index_) +
-                        " is out of range; expected 32 bits");
+    throw ProtocolError("a " + std::string(frame_) + " frame with a number out of range as item " +
+                        std::to_string(index_) + "; expected at most 32 bits");
   }
 
   cbor::Reader& reader_;
@@ -216,7 +218,7 @@ template <class T>
 Frame read(cbor::Reader& reader, std::uint64_t count) {
   constexpr auto& layout = Layout<T>::value;
   if (count < item_count<T>) {
-    throw ProtocolError("a " + std::string(layout.name) + " frame of " + std::to_string(count) +
+    throw ProtocolError("a " + std::string(layout.name) + " frame with " + std::to_string(count) +
                         " items; expected at least " + std::to_string(item_count<T>));
   }
   T frame;
@@ -227,9 +229,11 @@ Frame read(cbor::Reader& reader, std::uint64_t count) {
     if (protocol != protocol_name) throw ProtocolError("a hello of another protocol; expected \"backplane\"");
   }
   std::apply([&](auto... members) { (items.get(frame.*members), ...); }, layout.members);
-  // A newer peer may have more to say; what it adds at the end may be ignored.
+  // Ignore further items, which a newer peer may add at the end.
   for (std::uint64_t i = item_count<T>; i < count; ++i) reader.skip();
-  if (!reader.at_end()) throw ProtocolError("a " + std::string(layout.name) + " frame with bytes after its end");
+  if (!reader.at_end()) {
+    throw ProtocolError("a " + std::string(layout.name) + " frame with more bytes after its end; expected none");
+  }
   return frame;
 }
 
@@ -253,9 +257,9 @@ Frame decode_body(View body) {
   }
   const cbor::Item type = reader.next();
   if (type.type != cbor::Type::uint || type.value >= type_limit || frame_readers[type.value] == nullptr) {
-    throw ProtocolError("a frame of a type that is not known here" +
+    throw ProtocolError("a frame of an unknown type" +
                         (type.type == cbor::Type::uint ? " (" + std::to_string(type.value) + ")" : std::string()) +
-                        "; expected those of protocol version " + std::to_string(protocol_version));
+                        "; expected a type of protocol version " + std::to_string(protocol_version));
   }
   return frame_readers[type.value](reader, head.value);
 }
@@ -266,7 +270,7 @@ Frame decode(View body) {
   try {
     return decode_body(body);
   } catch (const cbor::Error& error) {
-    throw ProtocolError("a frame that is no well-formed CBOR, at byte " + std::to_string(error.offset) + ": " +
+    throw ProtocolError("a frame that is not well-formed CBOR, at byte " + std::to_string(error.offset) + ": " +
                         error.what());
   }
 }

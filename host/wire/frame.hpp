@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The frames between an application and a host; docs/protocol.md says what they mean. A frame is four
-// bytes of length, big-endian, and one CBOR array that begins with the frame's type.
+// The frames between an application and a host; docs/protocol.md describes their meaning. A frame is four bytes of
+// length, big-endian, and one CBOR array that begins with the frame's type.
 #pragma once
 
 #include <backplane/base.h>
@@ -22,24 +22,24 @@ inline constexpr std::uint64_t protocol_version = 1;
 inline constexpr std::string_view protocol_name = "backplane";
 inline constexpr std::size_t header_size = 4;
 inline constexpr std::size_t default_max_frame = std::size_t{64} << 20;
-/// A peer that names less in its hello is sent as much all the same.
+/// Peers must accept frames of this size, even if their hello has a smaller maximum.
 inline constexpr std::size_t least_max_frame = 4096;
-/// What a frame takes besides its payload, name, message and detail, at most.
+/// The maximum size of a frame without its payload, name, message and detail.
 inline constexpr std::size_t frame_overhead = 64;
-/// Before its hello a peer has no business with larger frames.
+/// The maximum size of a frame before the peer's hello.
 inline constexpr std::size_t max_hello = 1024;
 
-// The views in what follows point into the frame that was decoded.
+// The views in these structs point into the decoded frame.
 
 struct Hello {
   std::uint64_t protocol = protocol_version;
-  std::string_view version;  ///< of the sender's library
+  std::string_view version;  ///< version of the sender's library
   std::uint64_t pid = 0;
-  std::uint64_t max_frame = default_max_frame;  ///< what the sender takes
+  std::uint64_t max_frame = default_max_frame;  ///< the largest frame that the sender accepts
 };
-/// What a call is for: on the wire, an unsigned int or text.
+/// The target of a call. On the wire it is an unsigned int or text.
 struct Target {
-  std::uint64_t method = 0;  ///< if not 0; else
+  std::uint64_t method = 0;  ///< a method id; 0: use `name`
   std::string_view name;
 };
 struct Call {
@@ -58,7 +58,7 @@ struct Resolve {
 };
 struct Listen {
   std::uint64_t id = 0;
-  std::uint64_t listener = 0;  ///< the sender's choice; its events carry it
+  std::uint64_t listener = 0;  ///< an id chosen by the sender; its events carry it
   std::string_view pattern;
 };
 struct Unlisten {
@@ -67,7 +67,7 @@ struct Unlisten {
 };
 struct Load {
   std::uint64_t id = 0;
-  View path;  ///< bytes, as file names are
+  View path;  ///< bytes, because file names need not be UTF-8
   View config;
 };
 struct Unload {
@@ -78,8 +78,8 @@ struct Unload {
 struct Reload {
   std::uint64_t id = 0;
   std::string_view module;
-  View path;    ///< empty: that of before
-  View config;  ///< empty: that of before
+  View path;    ///< empty: unchanged
+  View config;  ///< empty: unchanged
   std::uint64_t timeout_ms = 0;
 };
 struct List {
@@ -114,7 +114,7 @@ struct Error {
 using Frame = std::variant<Hello, Call, Cancel, Resolve, Listen, Unlisten, Load, Unload, Reload, List, Status, Stop,
                            Reply, Event, Error>;
 
-/// The peer sent what the protocol does not allow; what() says what, and what was expected.
+/// The peer violated the protocol. what() begins with what it sent, for example "a call frame with …; expected …".
 struct ProtocolError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -122,10 +122,10 @@ struct ProtocolError : std::runtime_error {
 /// Reads a frame without its length. Throws ProtocolError.
 Frame decode(View body);
 
-/// "call" for a Call: for messages.
+/// The name of the frame's type for messages, for example "call".
 const char* name(const Frame& frame) noexcept;
 
-// Each appends a whole frame with its length. Throws std::bad_alloc, leaving `out` as it was.
+// Each function appends a whole frame with its length. Throws std::bad_alloc and leaves `out` unchanged.
 void encode(Bytes& out, const Hello& frame);
 void encode(Bytes& out, const Call& frame);
 void encode(Bytes& out, const Cancel& frame);
@@ -142,7 +142,7 @@ void encode(Bytes& out, const Reply& frame);
 void encode(Bytes& out, const Event& frame);
 void encode(Bytes& out, const Error& frame);
 
-/// The bytes of text, such as a file's name, that need not be UTF-8.
+/// Converts text that need not be UTF-8, such as a file name, to bytes.
 inline View as_bytes(std::string_view text) noexcept {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }

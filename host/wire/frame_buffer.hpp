@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Cuts a stream of bytes into frames: one read may bring many of them, and the end of a frame that
-// began before.
+// Splits a stream of bytes into frames. One read may bring many frames, or a part of one.
 #pragma once
 
 #include <algorithm>
@@ -12,14 +11,14 @@
 
 namespace backplane::host::wire {
 
-/// Memory grows with the bytes that have come, never with the length that a peer announces.
+/// Its memory grows with the bytes received, never with the length that a peer announces.
 class FrameBuffer {
  public:
   explicit FrameBuffer(std::size_t max_frame) : max_frame_(max_frame) {}
 
   void set_max_frame(std::size_t max_frame) noexcept { max_frame_ = max_frame; }
 
-  /// Room for the next read. It ends the life of every frame that next() gave.
+  /// Room for the next read. Invalidates all frames from next().
   std::span<std::uint8_t> room() {
     compact();
     if (memory_.size() - end_ < min_read) memory_.resize(std::max(memory_.size() * 2, first_size));
@@ -28,15 +27,15 @@ class FrameBuffer {
   /// `size` bytes have been read into room().
   void filled(std::size_t size) noexcept { end_ += size; }
 
-  /// Whether a whole frame is there; `body` is then its CBOR. Throws ProtocolError for one that
-  /// announces too much.
+  /// Sets `body` to the CBOR of the next frame. Returns false if no whole frame has arrived. Throws ProtocolError if a
+  /// frame is too large.
   bool next(View& body) {
     if (end_ - begin_ < header_size) return false;
     std::size_t length = 0;
     for (std::size_t i = 0; i < header_size; ++i) length = length << 8 | memory_[begin_ + i];
     if (length > max_frame_) {
-      throw ProtocolError("a frame of " + std::to_string(length) + " bytes; at most " + std::to_string(max_frame_) +
-                          " are allowed");
+      throw ProtocolError("a frame of " + std::to_string(length) + " bytes; expected at most " +
+                          std::to_string(max_frame_));
     }
     if (end_ - begin_ - header_size < length) return false;
     body = View(memory_).subspan(begin_ + header_size, length);
@@ -47,7 +46,7 @@ class FrameBuffer {
  private:
   static constexpr std::size_t first_size = std::size_t{16} << 10;
   static constexpr std::size_t min_read = std::size_t{4} << 10;
-  static constexpr std::size_t keep = std::size_t{1} << 20;  ///< more than this goes back when it is empty
+  static constexpr std::size_t keep = std::size_t{1} << 20;  ///< a larger buffer is freed when it is empty
 
   void compact() {
     if (begin_ == end_) {
@@ -61,8 +60,8 @@ class FrameBuffer {
   }
 
   Bytes memory_;
-  std::size_t begin_ = 0;  ///< of what next() has not given
-  std::size_t end_ = 0;    ///< of what has been read
+  std::size_t begin_ = 0;  ///< begin of the bytes that next() has not returned
+  std::size_t end_ = 0;    ///< end of the bytes received
   std::size_t max_frame_;
 };
 

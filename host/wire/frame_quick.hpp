@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two frames that traffic is made of, read and written where they lie. What looks in any way unusual is left to
-// the codec of frame.hpp, which also says what is wrong with it.
+// A fast codec for the two most frequent frames, calls and replies with BP_OK. Anything unusual is left to the codec of
+// frame.hpp, which also reports errors.
 #pragma once
 
 #include <algorithm>
+#include <backplane/cbor/head.hpp>
 #include <bit>
 #include <cstring>
 
@@ -13,6 +14,10 @@
 namespace backplane::host::wire {
 
 namespace quick {
+
+inline constexpr std::uint8_t array_of_six = cbor::short_head(cbor::Major::array, 6);
+inline constexpr std::uint8_t empty_text = cbor::short_head(cbor::Major::text, 0);
+inline constexpr std::uint8_t empty_bytes = cbor::short_head(cbor::Major::bytes, 0);
 
 /// Takes items from a frame's body; each function is false for what is not of its kind, or not all there.
 class Items {
@@ -24,18 +29,18 @@ class Items {
     ++at_;
     return true;
   }
-  bool uint(std::uint64_t& out) noexcept { return head(0, out); }
+  bool uint(std::uint64_t& out) noexcept { return head(cbor::Major::uint, out); }
   bool uint32(std::uint32_t& out) noexcept {
     std::uint64_t wide = 0;
-    if (!head(0, wide) || wide > UINT32_MAX) return false;
+    if (!head(cbor::Major::uint, wide) || wide > UINT32_MAX) return false;
     out = static_cast<std::uint32_t>(wide);
     return true;
   }
-  bool bytes(View& out) noexcept { return string(2, out); }
+  bool bytes(View& out) noexcept { return string(cbor::Major::bytes, out); }
   /// ASCII only: whether other text is well-formed takes a longer look.
   bool text(std::string_view& out) noexcept {
     View found;
-    if (!string(3, found)) return false;
+    if (!string(cbor::Major::text, found)) return false;
     if (std::any_of(found.begin(), found.end(), [](std::uint8_t c) { return c >= 0x80; })) return false;
     out = as_text(found);
     return true;
@@ -47,11 +52,11 @@ class Items {
   bool at_end() const noexcept { return at_ == end_; }
 
  private:
-  bool head(unsigned major, std::uint64_t& value) noexcept {
+  bool head(cbor::Major major, std::uint64_t& value) noexcept {
     if (at_ == end_) return false;
     const unsigned first = *at_;
     const unsigned info = first & 31u;
-    if (first >> 5 != major || info > 27) return false;
+    if (first >> 5 != static_cast<unsigned>(major) || info > 27) return false;
     if (info < 24) {
       value = info;
       ++at_;
@@ -74,7 +79,7 @@ class Items {
     for (std::size_t i = 0; i < size; ++i) v = v << 8 | from[i];
     return v;
   }
-  bool string(unsigned major, View& out) noexcept {
+  bool string(cbor::Major major, View& out) noexcept {
     std::uint64_t size = 0;
     if (!head(major, size) || size > static_cast<std::size_t>(end_ - at_)) return false;
     out = View(at_, static_cast<std::size_t>(size));
@@ -86,53 +91,38 @@ class Items {
   const std::uint8_t* end_;
 };
 
-/// Writes the head of an item in its shortest form; returns where it ends.
-inline std::uint8_t* head(std::uint8_t* at, unsigned major, std::uint64_t value) noexcept {
-  const auto first = static_cast<std::uint8_t>(major << 5);
-  if (value < 24) {
-    *at++ = static_cast<std::uint8_t>(first | value);
-    return at;
-  }
-  const unsigned log2 = value <= 0xff ? 0 : value <= 0xffff ? 1 : value <= 0xffffffff ? 2 : 3;
-  *at++ = static_cast<std::uint8_t>(first | (24 + log2));
-  for (unsigned left = 1u << log2; left > 0; --left) *at++ = static_cast<std::uint8_t>(value >> (8 * (left - 1)));
-  return at;
-}
-
 }  // namespace quick
 
-/// Whether the body is a call as nearly every one looks; `out` is that call then, else undefined.
+/// Reads a call in its usual form. Returns false for anything else; `out` is then undefined.
 inline bool quick_decode(View body, Call& out) noexcept {
   quick::Items items(body);
   out.target = {};
-  return items.byte(0x86) && items.byte(2) && items.uint(out.id) && items.target(out.target) &&
+  return items.byte(quick::array_of_six) && items.byte(2) && items.uint(out.id) && items.target(out.target) &&
          items.bytes(out.payload) && items.uint(out.timeout_ms) && items.uint32(out.flags) && items.at_end();
 }
 
-/// The same of a reply with BP_OK, which has neither message nor detail.
+/// Reads a reply with BP_OK, without message and detail. Returns false for anything else; `out` is then undefined.
 inline bool quick_decode(View body, Reply& out) noexcept {
   quick::Items items(body);
   out.status = BP_OK;
   out.message = {};
   out.detail = {};
-  return items.byte(0x86) && items.byte(16) && items.uint(out.id) && items.byte(0) && items.bytes(out.payload) &&
-         items.byte(0x60) && items.byte(0x40) && items.at_end();
+  return items.byte(quick::array_of_six) && items.byte(16) && items.uint(out.id) && items.byte(0) &&
+         items.bytes(out.payload) && items.byte(quick::empty_text) && items.byte(quick::empty_bytes) && items.at_end();
 }
 
-/// Appends the reply with BP_OK that carries this payload, to the byte as encode() does. Throws std::bad_alloc,
-/// leaving `out` as it was.
+/// Appends a reply with BP_OK and this payload, with the same bytes as encode(). Throws std::bad_alloc and leaves `out`
+/// unchanged.
 inline void quick_encode_ok(Bytes& out, std::uint64_t id, View payload) {
   constexpr std::size_t most_heads = header_size + 2 + 9 + 1 + 9;
   constexpr std::size_t small = 64;  // payloads up to this are appended together with what is around them
-  constexpr std::uint8_t no_message = 0x60;
-  constexpr std::uint8_t no_detail = 0x40;
   std::uint8_t frame[most_heads + small + 2];
   std::uint8_t* at = frame + header_size;
-  *at++ = 0x86;
+  *at++ = quick::array_of_six;
   *at++ = 16;
-  at = quick::head(at, 0, id);
+  at = cbor::write_head(at, cbor::Major::uint, id);
   *at++ = 0;
-  at = quick::head(at, 2, payload.size());
+  at = cbor::write_head(at, cbor::Major::bytes, payload.size());
   const std::size_t length = static_cast<std::size_t>(at - frame) - header_size + payload.size() + 2;
   for (std::size_t i = 0; i < header_size; ++i) {
     frame[i] = static_cast<std::uint8_t>(length >> (8 * (header_size - 1 - i)));
@@ -146,8 +136,8 @@ inline void quick_encode_ok(Bytes& out, std::uint64_t id, View payload) {
     out.insert(out.end(), payload.begin(), payload.end());
     at = frame;
   }
-  *at++ = no_message;
-  *at++ = no_detail;
+  *at++ = quick::empty_text;
+  *at++ = quick::empty_bytes;
   out.insert(out.end(), frame, at);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The open calls of one connection by id: entries keep their address, are reused, and once warm
-// nothing is allocated.
+// The open calls of one connection by id. Entries keep their address and are reused, so in steady state nothing is
+// allocated.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace backplane::host {
 
-/// Not synchronised. T must be default constructible; T{} is what a free entry holds.
+/// Not thread-safe. T must be default constructible; a free entry holds T{}.
 template <class T>
 class IdTable {
  public:
@@ -22,7 +22,7 @@ class IdTable {
 
    private:
     friend class IdTable;
-    Entry* next = nullptr;  ///< in its bucket, or in the free list
+    Entry* next = nullptr;  ///< link in its bucket or in the free list
   };
 
   IdTable() = default;
@@ -31,7 +31,7 @@ class IdTable {
 
   std::size_t size() const noexcept { return size_; }
 
-  /// Null if the id is there already. Throws std::bad_alloc and changes nothing.
+  /// Adds an entry. Returns null if the id already exists. Throws std::bad_alloc and changes nothing.
   Entry* insert(std::uint64_t id) {
     if (size_ >= buckets_.size()) grow();
     if (find(id) != nullptr) return nullptr;
@@ -55,7 +55,7 @@ class IdTable {
     return nullptr;
   }
 
-  /// Takes out what `id` has into `value`; false if there is none.
+  /// Removes an entry and moves its value to `value`. Returns false if the id does not exist.
   bool take(std::uint64_t id, T& value) {
     if (buckets_.empty()) return false;
     for (Entry** at = &bucket(id); *at != nullptr; at = &(*at)->next) {
@@ -66,7 +66,7 @@ class IdTable {
     return false;
   }
 
-  /// Takes out an entry that is in the table; gives what it had.
+  /// Removes an entry of the table and returns its value.
   T take(Entry* entry) {
     Entry** at = &bucket(entry->id);
     while (*at != entry) at = &(*at)->next;
@@ -85,7 +85,7 @@ class IdTable {
   }
 
  private:
-  // Peers choose their ids, so the low bits alone would let one of them fill a single bucket.
+  // Peers choose their ids. With the low bits alone, a peer could fill a single bucket.
   Entry*& bucket(std::uint64_t id) noexcept {
     const std::uint64_t mixed = (id ^ seed_) * 0x9E3779B97F4A7C15u;
     return buckets_[static_cast<std::size_t>((mixed ^ (mixed >> 32)) & (buckets_.size() - 1))];
@@ -107,7 +107,7 @@ class IdTable {
     }
   }
 
-  std::vector<Entry*> buckets_;  ///< a power of two
+  std::vector<Entry*> buckets_;  ///< the size is a power of two
   std::deque<Entry> entries_;
   Entry* free_ = nullptr;
   std::size_t size_ = 0;

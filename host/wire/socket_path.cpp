@@ -20,7 +20,7 @@ std::string environment(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-// The folders that only Backplane uses, and that are therefore held to be private.
+// The folders that only Backplane uses. They must be private.
 std::string runtime_dir() {
   const std::string base = environment("XDG_RUNTIME_DIR");
   return base.empty() ? base : base + "/backplane";
@@ -39,19 +39,19 @@ std::string folder_of(const std::string& socket) {
 
 void check_length(const std::string& socket) {
   constexpr std::size_t room = sizeof(sockaddr_un::sun_path) - 1;
-  if (socket.empty()) throw Failure{BP_INVALID_ARGUMENT, "the socket path is empty; give one with --socket PATH"};
+  if (socket.empty()) throw Failure{BP_INVALID_ARGUMENT, "the socket path is empty; give a path with --socket PATH"};
   if (socket.size() > room) {
     throw Failure{BP_INVALID_ARGUMENT, "the socket path \"" + socket + "\" has " + std::to_string(socket.size()) +
-                                           " bytes; a Unix socket's has at most " + std::to_string(room) +
-                                           "; choose a shorter one with --socket or BACKPLANE_SOCKET"};
+                                           " bytes, expected at most " + std::to_string(room) +
+                                           "; choose a shorter path with --socket or BACKPLANE_SOCKET"};
   }
 }
 
-// `info` is of the folder itself: a symbolic link is nobody's private folder.
+// `info` must come from lstat(), because a symbolic link is not a private folder.
 void check_private(const std::string& folder, const struct stat& info) {
   const std::string hint = "; expected a folder of user " + std::to_string(::geteuid()) +
                            " with mode 0700; correct or remove it, or choose another path with --socket";
-  if (!S_ISDIR(info.st_mode)) throw Failure{BP_IO, "\"" + folder + "\" is no folder" + hint};
+  if (!S_ISDIR(info.st_mode)) throw Failure{BP_IO, "the socket folder \"" + folder + "\" is not a folder" + hint};
   if (info.st_uid != ::geteuid()) {
     throw Failure{BP_IO, "the socket folder \"" + folder + "\" belongs to user " + std::to_string(info.st_uid) + hint};
   }
@@ -77,11 +77,11 @@ void prepare_socket_dir(const std::string& socket) {
   const std::string folder = folder_of(socket);
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
     const int error = errno;
-    // Other errors than EEXIST may come first for a folder that is there, EROFS for one.
+    // For an existing folder, mkdir() may also fail with another error than EEXIST, for example EROFS.
     struct stat info;
     if (::stat(folder.c_str(), &info) != 0) {
-      throw Failure{BP_IO, "cannot make the socket folder \"" + folder + "\": " + std::strerror(error) +
-                               "; make it, or choose another path with --socket"};
+      throw Failure{BP_IO, "cannot create the socket folder \"" + folder + "\": " + std::strerror(error) +
+                               "; create it, or choose another path with --socket"};
     }
   }
   check_socket_dir(socket);

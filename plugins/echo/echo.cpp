@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// echo: the smallest useful module, for trying a host out.
+// echo: a small module for testing a host.
 //
-//   echo.shout {text} → {shouted, prefix}   the text in capitals (ASCII letters), behind the prefix
+//   echo.shout {text} → {shouted, prefix}   the prefix, then the text with its ASCII letters in upper case
 //   echo.version → {version}                this module's version; needs no context
-//   echo.raw                                the payload back, byte for byte, no CBOR looked at
+//   echo.raw                                returns the payload byte for byte, without reading it as CBOR
 //
 // Configuration: prefix (text, default "").
 #include <backplane/sdk.hpp>
@@ -40,7 +40,7 @@ class Echo {
   Shouted shout(const Shout& in) const {
     std::string shouted = config_.prefix + in.text;
     for (std::size_t i = config_.prefix.size(); i < shouted.size(); ++i) {
-      // Bytes of letters beyond ASCII stay as they are, and with them the text stays UTF-8.
+      // Change only ASCII letters, so that the text stays UTF-8.
       if (shouted[i] >= 'a' && shouted[i] <= 'z') shouted[i] = static_cast<char>(shouted[i] - 'a' + 'A');
     }
     return {shouted, config_.prefix};

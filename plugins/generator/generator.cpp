@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// generator: values made one by one, on fibers that wait until the next one is asked for.
+// generator: fibers make values one by one, and wait until the next value is requested.
 //
 //   generator.primes {count} → {count, last}
-//       The first `count` primes as partial answers {prime}, one each, then how many they were and the last.
+//       Sends each of the first `count` primes as a partial answer {prime}. The answer has their number and the last.
 //   generator.zip {left, right} → {items}
-//       The items of the two lists in turn, any CBOR, beginning with left; when one list is at its end, what
-//       is left of the other follows.
+//       Alternates between the items of two lists, beginning with left. When one list ends, the rest of the other
+//       follows. An item is any CBOR.
 //   generator.chain {stages, values} → {values}
-//       Each value after it has gone through all stages, in order. A stage is a fiber that asks the one before
-//       for a value, adds 1, and hands it on.
+//       Passes each value through all stages, in order. A stage is a fiber that requests a value from the previous
+//       stage, adds 1, and passes it on.
 //
-// All can be canceled at any time, and let other requests run now and then.
+// All calls can be canceled at any time, and regularly let other requests run.
 //
-// Configuration: max_primes, max_items, max_stages, max_values; the defaults stand in types.hpp. What is out
-// of bounds is refused with invalid_argument.
+// Configuration: max_primes, max_items, max_stages, max_values; types.hpp has the defaults. A request above a limit is
+// refused with invalid_argument.
 #include "types.hpp"
 
 namespace generator {
@@ -26,7 +26,7 @@ using backplane::Fibers;
 using backplane::join;
 using backplane::Yield;
 
-/// Lets other requests run after each thousand steps: no switch between fibers does.
+/// Lets other requests run after each thousand steps, because switches between fibers do not.
 class Pace {
  public:
   explicit Pace(Call& call) : call_(call) {}
@@ -50,7 +50,7 @@ bool has_divisor(std::uint64_t n, const std::vector<std::uint64_t>& primes) {
   return false;
 }
 
-/// All there are: whoever asks has to know when to stop.
+/// All primes, without end.
 void yield_primes(Yield<std::uint64_t>& yield) {
   std::vector<std::uint64_t> odd;
   yield(2);
@@ -108,7 +108,7 @@ class Generator {
     bounds("values", in.values.size(), 0, "max_values", config_.max_values);
     check_sums(in);
     std::vector<backplane::Generator<std::int64_t>> stages;
-    stages.reserve(in.stages);  // each knows the address of the one before
+    stages.reserve(in.stages);  // must not reallocate: each stage has the address of the previous one
     stages.emplace_back(fibers, [&in](Yield<std::int64_t>& yield) {
       for (const std::int64_t value : in.values) yield(value + 1);
     });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What goes over the wire to and from the generator module.
+// The requests, answers and configuration of the generator module.
 #pragma once
 
 #include <backplane/sdk.hpp>
@@ -8,10 +8,10 @@
 namespace generator {
 
 struct Config {
-  std::uint32_t max_primes = 100'000;  // most primes of one generator.primes
-  std::uint32_t max_items = 100'000;   // most items of each list of generator.zip
-  std::uint32_t max_stages = 10'000;   // most stages of generator.chain: each is a fiber with a stack
-  std::uint32_t max_values = 10'000;   // most values of generator.chain
+  std::uint32_t max_primes = 100'000;  // limit of primes of one generator.primes
+  std::uint32_t max_items = 100'000;   // limit of items of each list of generator.zip
+  std::uint32_t max_stages = 10'000;   // limit of stages of generator.chain; each is a fiber with a stack
+  std::uint32_t max_values = 10'000;   // limit of values of generator.chain
 };
 BOOST_DESCRIBE_STRUCT(Config, (), (max_primes, max_items, max_stages, max_values))
 

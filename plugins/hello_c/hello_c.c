@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A module in plain C, against backplane/plugin.h alone.
+ * A module in plain C that includes only backplane/plugin.h.
  *
- *   hello_c.greet "Ada"   → "Hello, Ada!"                at once
- *   hello_c.later 250     → "Hello, 250 ms later!"       from a thread of the module's own
- *   hello_c.count         → 2                            greetings given in this context
+ *   hello_c.greet "Ada"   → "Hello, Ada!"                answers at once
+ *   hello_c.later 250     → "Hello, 250 ms later!"       answers from a thread of the module
+ *   hello_c.count         → 2                            the number of greetings in this context
  *
- * Read from the bottom up: the entry, init, the instance, the handlers.
+ * Read this file from the bottom up: the entry, init, the instance, the handlers.
  */
 #include "hello_c.h"
 
@@ -17,8 +17,8 @@
 
 #include "small_cbor.h"
 
-/* What a host can read of this file without running it. Each name under `provides` is registered in
- * init, and the other way round: the host compares the two and refuses the module if they differ. */
+/* The host reads the manifest without running the module. init must register exactly the names under `provides`;
+ * otherwise the host refuses the module. */
 BP_MANIFEST_ABI;
 BP_MANIFEST("name=hello_c");
 BP_MANIFEST("version=1.0.0");
@@ -37,7 +37,7 @@ BP_CDDL(
 
 const bp_host_api* hello_host;
 
-/* The module inside one context. Its handlers run on that context's request thread, one at a time, so
+/* The instance of the module in one context. Its handlers run on the context's request thread, one at a time. So
  * `greeted` needs no lock. */
 typedef struct instance {
   uint64_t greeted;
@@ -61,11 +61,11 @@ void hello_refuse_payload(const bp_call* call, const char* expected) {
 }
 
 void hello_reply(bp_token call, bp_str greeting, bp_str name) {
-  /* In a buffer of the host's the answer is handed over instead of copied. */
+  /* With a buffer of the host, the answer is not copied. */
   size_t length = greeting.size + 2 + name.size + 1;
   bp_buffer* buffer = hello_host->buffer_new(CBOR_HEAD_MAX + length);
   if (buffer == NULL) {
-    hello_refuse(call, BP_OUT_OF_MEMORY, BP_STR("no memory for the greeting"));
+    hello_refuse(call, BP_OUT_OF_MEMORY, BP_STR("out of memory for the greeting"));
     return;
   }
   uint8_t* p = buffer->data;
@@ -80,13 +80,13 @@ void hello_reply(bp_token call, bp_str greeting, bp_str name) {
   buffer->size = (size_t)(p - buffer->data);
 
   bp_answer answer = {sizeof answer, BP_OK, {NULL, 0}, {NULL, 0}, {NULL, 0}, buffer};
-  /* Refused (canceled, or out of time) means that nobody waits for it any more: then it is still ours. */
+  /* The host refuses the answer if the call was canceled or its deadline has passed. The buffer is then still ours. */
   if (hello_host->reply(call, &answer) != BP_OK) hello_host->buffer_free(buffer);
 }
 
 /* ---- Handlers ---- */
 
-/* The payload as one CBOR text of 1 to NAME_MAX_BYTES bytes. */
+/* Reads the payload, which must be one CBOR text of 1 to NAME_MAX_BYTES bytes. */
 static bool read_name(bp_bytes payload, bp_str* name) {
   unsigned kind;
   uint64_t length;
@@ -129,12 +129,12 @@ static bp_handled count(const bp_call* call) {
 /* ---- The instance: one for each context ---- */
 
 static bp_status instance_create(void* module_data, bp_instance* handle, void** state) {
-  (void)handle; /* would be kept by a module that emits events */
+  (void)handle; /* a module that emits events would keep it */
   instance* self = calloc(1, sizeof *self);
   if (self != NULL) self->later = later_new();
   if (self == NULL || self->later == NULL) {
     free(self);
-    hello_host->fail(module_data, BP_STR("no memory for the instance"));
+    hello_host->fail(module_data, BP_STR("out of memory for the instance"));
     return BP_OUT_OF_MEMORY;
   }
   *state = self;
@@ -156,10 +156,10 @@ static bp_status init(const bp_host_api* host, bp_module* module, void** module_
       {sizeof(bp_handler_desc), 0, BP_STR("hello_c.count"), count, NULL},
   };
   hello_host = host;
-  *module_data = module; /* instance_create needs it to say why it fails */
+  *module_data = module; /* instance_create needs it to report why it fails */
   for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
     bp_status status = host->register_handler(module, &handlers[i]);
-    if (status != BP_OK) return status; /* nothing has been made yet, so nothing is to be undone */
+    if (status != BP_OK) return status; /* nothing has been created yet, so nothing must be undone */
   }
   return BP_OK;
 }

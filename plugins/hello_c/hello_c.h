@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the two files of this module share.
+ * Shared by the two files of this module.
  */
 #ifndef HELLO_C_H
 #define HELLO_C_H
 
 #include "backplane/plugin.h"
 
-/* Longest name that is greeted, in bytes. */
+/* Maximum size of a name, in bytes. */
 #define NAME_MAX_BYTES 200
-/* Longest delay of hello_c.later, in milliseconds. */
+/* Maximum delay of hello_c.later, in milliseconds. */
 #define DELAY_MAX_MS 60000
 
-/* The host's functions, from init to deinit. Each generation of a module has variables of its own. */
+/* The host's functions, from init to deinit. Each generation of a module has its own variables. */
 extern const bp_host_api* hello_host;
 
-/* Ends the call with an error that says `message`. */
+/* Ends the call with an error and this message. */
 void hello_refuse(bp_token call, bp_status status, bp_str message);
-/* Ends the call with BP_BAD_PAYLOAD: what its payload is, and that `expected` was expected. */
+/* Ends the call with BP_BAD_PAYLOAD. The message names what was found and `expected`. */
 void hello_refuse_payload(const bp_call* call, const char* expected);
 
 /* Ends the call with the CBOR text "<greeting>, <name>!". */
 void hello_reply(bp_token call, bp_str greeting, bp_str name);
 
-/* ---- later.c: answers that come from a thread of our own ---- */
+/* ---- later.c: answers from a thread of the module ---- */
 
 typedef struct later later;
 
-/* NULL if memory cannot be had. The thread starts with the first hello_c.later.
+/* Returns NULL if out of memory. The first hello_c.later starts the thread.
  * [thread: request] */
 later* later_new(void);
-/* Returns when the thread has ended: no code of ours may run once the object is unmapped.
+/* Waits until the thread has ended, because no code of the module may run after it is unmapped.
  * [thread: request] */
 void later_free(later* self);
 /* hello_c.later {ms} -> text. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Answers that come later. A handler that cannot answer yet keeps the call's token, returns BP_LATER,
- * and the answer is given by that token from whichever thread has it. Here one thread an instance sleeps
- * until the next answer is due.
+ * Answers that come later. A handler that cannot answer yet keeps the call's token and returns BP_LATER. Any thread may
+ * then answer with the token. Here, each instance has one thread, which sleeps until the next answer is due.
  */
 #define _POSIX_C_SOURCE 200809L /* before any header: clocks of condition variables */
 
@@ -17,17 +16,17 @@
 
 typedef struct job {
   struct job* next;
-  bp_token token; /* all that may be kept of a call: the rest is gone once the handler returns */
+  bp_token token; /* the only part of a call that is valid after the handler has returned */
   uint64_t delay_ms;
   struct timespec due;
 } job;
 
 struct later {
   pthread_mutex_t mutex;
-  pthread_cond_t changed; /* a job is in front that was not, or `ending` */
-  job* jobs;              /* the earliest first */
+  pthread_cond_t changed; /* the first job has changed, or `ending` is set */
+  job* jobs;              /* earliest first */
   bool ending;
-  bool started; /* of the request thread alone */
+  bool started; /* only the request thread uses it */
   pthread_t thread;
 };
 
@@ -101,7 +100,7 @@ void later_free(later* self) {
     pthread_mutex_unlock(&self->mutex);
     pthread_join(self->thread, NULL);
   }
-  /* What is left belongs to calls that were canceled: the host has answered them. */
+  /* The remaining jobs belong to canceled calls, which the host has answered. */
   while (self->jobs != NULL) {
     job* next = self->jobs->next;
     free(self->jobs);
@@ -123,7 +122,7 @@ bp_handled later_handle(later* self, const bp_call* call) {
   job* added = calloc(1, sizeof *added);
   if (added == NULL || !start(self)) {
     free(added);
-    hello_refuse(call->token, BP_OUT_OF_MEMORY, BP_STR("no memory or no thread for a later answer"));
+    hello_refuse(call->token, BP_OUT_OF_MEMORY, BP_STR("out of memory or threads for a later answer"));
     return BP_DONE;
   }
   added->token = call->token;
@@ -136,5 +135,5 @@ bp_handled later_handle(later* self, const bp_call* call) {
     added->due.tv_nsec -= 1000000000L;
   }
   insert(self, added);
-  return BP_LATER; /* the answer may be given already */
+  return BP_LATER; /* the thread may already have answered */
 }

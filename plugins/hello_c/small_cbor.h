@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * As much CBOR (RFC 8949) as this module needs: one text, one unsigned number. A head is one byte with
- * the kind in its upper three bits, and in the lower five the value, or how many bytes of it follow.
+ * The part of CBOR (RFC 8949) that this module needs: one text, one unsigned number. A head begins with a byte. Its
+ * upper three bits are the kind. Its lower five bits are the value, or tell how many bytes of the value follow.
  */
 #ifndef HELLO_C_SMALL_CBOR_H
 #define HELLO_C_SMALL_CBOR_H
@@ -13,8 +13,8 @@
 
 enum { CBOR_UINT = 0, CBOR_TEXT = 3, CBOR_HEAD_MAX = 9 };
 
-/* Reads the head at the start of the `size` bytes at `in`. Returns its length, or 0 if it is cut off or
- * has no definite value. */
+/* Reads the head at `in`, where `size` bytes are readable. Returns its length, or 0 if it is incomplete or has no
+ * definite value. */
 static inline size_t cbor_read_head(const uint8_t* in, size_t size, unsigned* kind, uint64_t* value) {
   if (size == 0) return 0;
   *kind = in[0] >> 5;
@@ -31,7 +31,7 @@ static inline size_t cbor_read_head(const uint8_t* in, size_t size, unsigned* ki
   return 1 + more;
 }
 
-/* Writes the shortest head; `out` has room for CBOR_HEAD_MAX bytes. Returns its length. */
+/* Writes a head in its shortest form. `out` must have room for CBOR_HEAD_MAX bytes. Returns its length. */
 static inline size_t cbor_write_head(uint8_t* out, unsigned kind, uint64_t value) {
   if (value < 24) {
     out[0] = (uint8_t)(kind << 5 | (unsigned)value);
@@ -44,7 +44,7 @@ static inline size_t cbor_write_head(uint8_t* out, unsigned kind, uint64_t value
   return 1 + more;
 }
 
-/* Whether the bytes are well-formed UTF-8: whoever puts them into a CBOR text must know that. */
+/* Whether the bytes are well-formed UTF-8, as a CBOR text must be. */
 static inline bool utf8_ok(const uint8_t* p, size_t size) {
   const uint8_t* end = p + size;
   while (p < end) {
@@ -52,7 +52,7 @@ static inline bool utf8_ok(const uint8_t* p, size_t size) {
     if (c < 0x80) continue;
     int more = c >= 0xC2 && c <= 0xDF ? 1 : c >= 0xE0 && c <= 0xEF ? 2 : c >= 0xF0 && c <= 0xF4 ? 3 : 0;
     if (more == 0 || end - p < more) return false;
-    /* The second byte rules out overlong forms, surrogates and what lies beyond U+10FFFF. */
+    /* The second byte excludes overlong forms, surrogates, and code points above U+10FFFF. */
     uint8_t low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
     uint8_t high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
     if (*p < low || *p > high) return false;

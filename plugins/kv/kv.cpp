@@ -2,19 +2,19 @@
 //
 // kv: a durable store of values by key.
 //
-//   kv.put {key, value} → null                      sets or replaces
-//   kv.get {key} → {found, value}                   value is null if nothing was found
-//   kv.delete {key} → {deleted}                     whether there was such a key
+//   kv.put {key, value} → null                      adds or replaces
+//   kv.get {key} → {found, value}                   value is null if the key does not exist
+//   kv.delete {key} → {deleted}                     whether the key existed
 //   kv.scan {prefix?, after?, limit?} → {entries: [{key, value}], next?}
-//                                                   in the byte order of the keys; to go on, call again with
-//                                                   after = next; limit is 1 to 1000, 100 if absent
+//                                                   in byte order of the keys; to continue, call again with
+//                                                   after = next; limit is 1 to 1000, default 100
 //   kv.count {prefix?} → {count}
 //   event kv.changed {key, change: "put" / "deleted"}
 //
-// A key is text of 1 to 1024 bytes. A value is any CBOR item of up to 16 MiB, and comes back byte for byte
-// as it was put. What kv.put or kv.delete answered is on the disk: kill -9 or a power cut do not take it
-// back. All contexts and generations, and other hosts with the same data directory, share one file,
-// kv.sqlite3 in the module's data directory; each context hears of its own changes.
+// A key is text of 1 to 1024 bytes. A value is any CBOR item of up to 16 MiB; kv.get returns it byte for byte. A change
+// that kv.put or kv.delete has acknowledged is on the disk, and survives kill -9 and a power cut. All contexts and
+// generations, and other hosts with the same data directory, share the file kv.sqlite3 in the module's data directory.
+// Each context emits events only for its own changes.
 #include <backplane/sdk.hpp>
 
 #include "store.hpp"
@@ -93,7 +93,7 @@ bp_status status_of(backplane::kv::StoreError::Kind kind) {
   return BP_IO;
 }
 
-/// What the store throws, as what a caller gets.
+/// Turns an error of the store into an error for the caller.
 template <class Action>
 auto translated(Action action) {
   try {
@@ -103,7 +103,7 @@ auto translated(Action action) {
   }
 }
 
-// Its handlers run on the worker pool, one at a time for each instance, so the store needs no lock.
+// Handlers run on the worker pool, one at a time for each instance, so the store needs no lock.
 class Kv {
  public:
   explicit Kv(backplane::Instance& self)
@@ -147,7 +147,7 @@ class Kv {
     return std::filesystem::path(self.data_dir()) / "kv.sqlite3";
   }
 
-  /// The change is made, heard of or not.
+  /// An event that cannot be emitted does not undo the change.
   void tell(const Changed& what) {
     if (self_.emit(changed, what) == BP_OVERFLOW) {
       self_.log(backplane::Level::warn, "the event queue is full: nobody hears of the change of key ", what.key);

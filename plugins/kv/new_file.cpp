@@ -29,7 +29,7 @@ class Descriptor {
   int fd_;
 };
 
-/// The bytes of a database file with that schema; none if SQLite cannot make it.
+/// The bytes of a database file with this schema. Empty if SQLite cannot create it.
 std::vector<unsigned char> image_of(const char* schema) {
   std::vector<unsigned char> image;
   sqlite3* db = nullptr;
@@ -41,7 +41,7 @@ std::vector<unsigned char> image_of(const char* schema) {
     sqlite3_free(bytes);
   }
   sqlite3_close(db);
-  // Who may write and who may read it: version 2, the write-ahead log (SQLite's "Database File Format", 1.3.3).
+  // File format versions for writing and reading: 2, write-ahead log (SQLite's "Database File Format", 1.3.3).
   constexpr std::size_t write_version = 18;
   constexpr std::size_t read_version = 19;
   if (image.size() > read_version) image[write_version] = image[read_version] = 2;
@@ -59,11 +59,11 @@ bool write_all(int fd, const std::vector<unsigned char>& bytes) noexcept {
   return true;
 }
 
-/// Whether there is a whole file of that name now, its bytes on the disk. It has no name until then: a process that is
-/// killed meanwhile leaves nothing behind.
+/// Creates the whole file, synced to the disk. Returns whether a file of this name exists now. The file has no name
+/// until it is complete, so a process that is killed meanwhile leaves nothing behind.
 bool make_whole(const std::filesystem::path& directory, const std::filesystem::path& file, const char* schema) {
   const Descriptor made(
-      ::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644));  // the mode that SQLite gives
+      ::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644));  // the mode that SQLite uses
   if (!made) return false;
   const std::vector<unsigned char> image = image_of(schema);
   if (image.empty() || !write_all(made, image) || ::fdatasync(made) != 0) return false;
@@ -73,8 +73,9 @@ bool make_whole(const std::filesystem::path& directory, const std::filesystem::p
 
 }  // namespace
 
-// By way of another name, because the descriptor must be closed before the file gets its own: who closes one of a file
-// gives up all locks that the process has on it, and another store of the process may have taken its locks by then.
+// Uses a temporary name, because the descriptor must be closed before the file gets its final name. Closing a
+// descriptor releases all locks of the process on the file, and another store of the process may already hold locks on
+// it.
 void make_new_file(const std::filesystem::path& file, const char* schema) noexcept try {
   if (::access(file.c_str(), F_OK) == 0) return;
   const std::filesystem::path directory = file.has_parent_path() ? file.parent_path() : ".";

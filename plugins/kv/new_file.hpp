@@ -5,10 +5,9 @@
 
 namespace backplane::kv {
 
-/// Makes `file` with what `schema` (SQL) says, in the mode of a write-ahead log, if nothing is there: the whole file
-/// comes to be at once, on the disk, and one that another process makes meanwhile is left alone. It takes two syncs,
-/// where SQLite takes seven for its steps of which each can be undone. Where this cannot be done there is no file
-/// afterwards, or that other one: SQLite makes it then, or says what is wrong.
+/// Creates `file` with the tables of `schema` (SQL), in write-ahead-log mode, if it does not exist. The complete file
+/// appears in one step, synced to the disk. A file that another process creates meanwhile is kept. This needs two
+/// syncs; SQLite needs seven. On a failure there is no new file; SQLite then creates it or reports the error.
 void make_new_file(const std::filesystem::path& file, const char* schema) noexcept;
 
 }  // namespace backplane::kv

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Opens, checks and creates the SQLite file, and runs the statements of the store.
 #include "store.hpp"
 
 #include <sqlite3.h>
@@ -10,11 +12,11 @@
 namespace backplane::kv {
 namespace {
 
-/// In the file's header: "bpkv", and the version of the tables in it.
+/// The application id ("bpkv") and the schema version in the file's header.
 constexpr std::int64_t application_id = 0x62706b76;
 constexpr std::int64_t schema_version = 1;
 
-// Keys are blobs: SQLite compares those byte by byte and minds neither NUL nor encoding.
+// Keys are blobs, because SQLite compares blobs byte by byte, whatever their encoding, and allows NUL.
 constexpr const char* schema =
     "BEGIN IMMEDIATE;"
     "CREATE TABLE IF NOT EXISTS entries (key BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT;"
@@ -22,7 +24,7 @@ constexpr const char* schema =
     "PRAGMA user_version = 1;"
     "COMMIT;";
 
-/// The first string after all that begin with `prefix`; longer than any key if there is none.
+/// The first string after all strings that begin with `prefix`; longer than any key if it does not exist.
 std::string end_of(std::string_view prefix) {
   std::string end(prefix);
   while (!end.empty() && end.back() == '\xff') end.pop_back();
@@ -31,7 +33,7 @@ std::string end_of(std::string_view prefix) {
   return end;
 }
 
-/// Where a scan begins: at the prefix, or at the first string that can come after `after`.
+/// The first key of a scan: the prefix, or the first string after `after`.
 std::string begin_of(std::string_view prefix, std::string_view after) {
   if (after.empty() || after < prefix) return std::string(prefix);
   std::string begin(after);
@@ -79,7 +81,7 @@ const char* advice(int code) {
 
 }  // namespace
 
-/// One run of a prepared statement, made ready for the next one however it ends.
+/// One run of a prepared statement. Resets the statement for the next run, also after an error.
 class Store::Use {
  public:
   Use(const Store& store, sqlite3_stmt* statement) : store_(store), statement_(statement) {}
@@ -90,9 +92,9 @@ class Store::Use {
     sqlite3_clear_bindings(statement_);
   }
 
-  /// The bytes must outlive this.
+  /// The bytes must outlive this object.
   void bind(int index, const void* data, std::size_t size) {
-    // A null pointer would bind NULL instead of the empty blob.
+    // A null pointer would bind NULL instead of an empty blob.
     if (sqlite3_bind_blob64(statement_, index, size != 0 ? data : "", size, SQLITE_STATIC) != SQLITE_OK) {
       store_.fail("bind a value");
     }
@@ -104,7 +106,7 @@ class Store::Use {
     }
   }
 
-  /// Whether there is a row.
+  /// Advances to the next row. Returns false if there is none.
   bool step(const char* doing) {
     const int code = sqlite3_step(statement_);
     if (code != SQLITE_ROW && code != SQLITE_DONE) store_.fail(doing);
@@ -138,7 +140,7 @@ void Store::open() {
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   if (sqlite3_open_v2(file_.c_str(), &db_, flags, nullptr) != SQLITE_OK) fail("open the file");
   sqlite3_busy_handler(db_, wait_for_lock, this);
-  // SQLite opens a file it may not write for reading only, and says so at the first write: ask now.
+  // SQLite opens an unwritable file for reading, and fails only at the first write. So check now.
   if (sqlite3_db_readonly(db_, "main") == 1) {
     throw StoreError(StoreError::Kind::file, file_.string() + " can only be read" + advice(SQLITE_READONLY));
   }
@@ -150,8 +152,8 @@ void Store::open() {
   count_ = prepare("SELECT count(*) FROM entries WHERE key >= ?1 AND key < ?2");
 }
 
-/// Waits in short steps of changing length. SQLite's own timeout sleeps for up to 100 ms at a time, and a
-/// writer that goes on and on leaves the lock free for microseconds only: whoever looks so seldom starves.
+/// Waits in short steps of varying length. SQLite's own timeout sleeps up to 100 ms at a time. A continuous writer
+/// leaves the lock free only for microseconds, so a waiter that checks rarely would starve.
 int Store::wait_for_lock(void* self, int attempt) {
   auto& store = *static_cast<Store*>(self);
   const auto now = std::chrono::steady_clock::now();
@@ -168,8 +170,8 @@ void Store::prepare_file() {
   if (number("PRAGMA user_version") == 0) run(schema);
 }
 
-/// Before anything is written: is this file ours to write? Asked in one transaction, because another store
-/// may be making its tables right now.
+/// Checks, before the first write, that the file belongs to this module. Uses one transaction, because another store
+/// may be creating its tables at this moment.
 void Store::check_owner() {
   run("BEGIN");
   const std::int64_t version = number("PRAGMA user_version");
@@ -189,7 +191,7 @@ void Store::check_owner() {
   }
 }
 
-/// SQLite does not wait for others while it changes the mode, busy timeout or not; so this does.
+/// Waits for other writers. SQLite does not apply the busy timeout while it changes the journal mode.
 void Store::use_wal() {
   const auto end = std::chrono::steady_clock::now() + wait_;
   for (;;) {
@@ -250,7 +252,7 @@ Page Store::scan(std::string_view prefix, std::string_view after, std::uint64_t 
   Use use(*this, scan_);
   use.bind(1, begin);
   use.bind(2, end);
-  use.bind(3, limit + 1);  // one more, to know whether there is one
+  use.bind(3, limit + 1);  // one more, to find out whether more entries exist
   Page page;
   std::size_t bytes = 0;
   while (use.step("scan")) {

@@ -2,10 +2,9 @@
 //
 // A durable map from keys to bytes in one SQLite file.
 //
-// Durable: what put() or remove() returned from is on the disk. The file is in WAL mode with
-// synchronous=FULL, so each commit is synced before it is acknowledged, and neither kill -9 nor a power
-// cut takes it back. Several stores, in one process or in many, may have the same file open: writers wait
-// for each other, up to `busy_timeout`; readers wait for nobody.
+// Durable: when put() or remove() returns, the change is on the disk. The file is in WAL mode with synchronous=FULL, so
+// each commit is synced before it is acknowledged, and survives kill -9 and a power cut. Several stores, in one process
+// or in many, may open the same file. Writers wait for each other, up to `busy_timeout`; readers do not wait.
 #pragma once
 
 #include <chrono>
@@ -26,18 +25,18 @@ namespace backplane::kv {
 using Value = std::vector<std::uint8_t>;
 using ValueView = std::span<const std::uint8_t>;
 
-/// Limits of what is stored, in bytes.
+/// Maximum sizes, in bytes.
 inline constexpr std::size_t key_max = 1024;
 inline constexpr std::size_t value_max = 16 * 1024 * 1024;
-/// Entries of one scan: at most, and when nothing is said.
+/// Entries of one scan: the maximum and the default.
 inline constexpr std::uint64_t scan_max = 1000;
 inline constexpr std::uint64_t scan_default = 100;
-/// A scan ends early rather than gather more bytes of values than this; one entry always fits.
+/// A scan ends early if its values would exceed this size in bytes. It always returns at least one entry.
 inline constexpr std::size_t scan_bytes_max = 16 * 1024 * 1024;
-/// How long a writer waits for the writers before it.
+/// How long a writer waits for other writers.
 inline constexpr std::chrono::milliseconds busy_timeout{10'000};
 
-/// What went wrong, in words for whoever called or operates the store.
+/// An error with a message for the caller or the operator of the store.
 class StoreError : public std::runtime_error {
  public:
   enum class Kind {
@@ -59,24 +58,24 @@ struct Page {
   std::optional<std::string> next;  ///< there are more: `after` of the next scan
 };
 
-/// Not for several threads at once. Every function throws StoreError.
+/// Not thread-safe. Every function throws StoreError.
 class Store {
  public:
-  /// Opens the file, or makes it in a directory that exists. The file belongs to stores alone: one that
-  /// something else made, or a newer version of this, is refused and left as it is.
+  /// Opens the file, or creates it in an existing directory. Refuses a file that another program or a newer version of
+  /// the store has created, and does not change it.
   explicit Store(const std::filesystem::path& file, std::chrono::milliseconds wait = busy_timeout);
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
   ~Store();
 
-  /// Sets or replaces. Keys are 1 to `key_max` bytes of any kind; an empty value is a value.
+  /// Adds or replaces a value. A key is any 1 to `key_max` bytes. A value may be empty.
   void put(std::string_view key, ValueView value);
   std::optional<Value> get(std::string_view key);
-  /// Whether there was such a key.
+  /// Removes a key. Returns whether it existed.
   bool remove(std::string_view key);
-  /// Entries whose key begins with `prefix` and comes after `after`; at most `limit`, 1 to `scan_max`.
+  /// Returns at most `limit` entries (1 to `scan_max`) whose keys begin with `prefix` and come after `after`.
   Page scan(std::string_view prefix, std::string_view after, std::uint64_t limit);
-  /// How many keys begin with `prefix`.
+  /// The number of keys that begin with `prefix`.
   std::uint64_t count(std::string_view prefix);
 
  private:

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// session: logs users in with the help of whoever knows them.
+// session: logs users in. It gets their profiles from a host function.
 //
 //   session.login {user_id} → {user_id, profile}
-//       Asks the host function profile.fetch, which gets {user_id} and answers any CBOR item: the profile;
-//       emits session.logged_in {user_id}. Without profile.fetch the answer is no_host_function; an error of
-//       profile.fetch is passed on.
+//       Calls the host function profile.fetch with {user_id}, which answers the profile, any CBOR item. Then emits
+//       session.logged_in {user_id}. Without profile.fetch, the answer is no_host_function. An error of profile.fetch
+//       becomes the error of the call.
 //
-// Configuration: fetch_timeout_ms (default 5000; 0: as long as the caller waits).
+// Configuration: fetch_timeout_ms (default 5000; 0: no timeout besides the caller's deadline).
 #include <backplane/sdk.hpp>
 
 namespace {
 
-/// Some number their users, some name them.
+/// A number or a name.
 using UserId = std::variant<std::string, std::uint64_t>;
 
 struct Config {

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// timer: answers after a while, in parts, and plans jobs.
+// timer: answers after a delay, answers in parts, and plans jobs.
 //
 //   timer.echo {message, delay_ms} → {echoed, timer_name}
-//       The message back after delay_ms, and the event timer.echo_fired {message, echo_count}.
+//       Returns the message after delay_ms, and emits timer.echo_fired {message, echo_count}.
 //   timer.complex {messages, tags, note?, retries?} → {summary, item_count, has_note}
-//       Sums up a batch; does not wait. item_count counts the messages.
+//       Summarises a batch, without waiting. item_count is the number of messages.
 //   timer.schedule {job, retry, schedule} → {job_id, will_run_count, first_run_at_ms, effective_backoff_ms,
 //                                            priority}
-//       Plans a job and announces the plan as timer.job_scheduled, with the job in it: who listens runs it.
-//       - first_run_at_ms is schedule.start_at_ms plus schedule.jitter, on the clock of the caller's choice;
-//       - interval_ms 0 means once; else will_run_count is how often it runs within the planning horizon,
-//         once at least;
-//       - effective_backoff_ms is retry.backoff_ms (0: the configured default), halved for priority "high"
-//         and doubled for "low".
+//       Plans a job, and emits the plan with the job as timer.job_scheduled. A listener must run the job.
+//       - first_run_at_ms is schedule.start_at_ms plus schedule.jitter, on the caller's clock;
+//       - will_run_count is 1 if interval_ms is 0; otherwise the number of runs within the planning horizon, at least
+//       1;
+//       - effective_backoff_ms is retry.backoff_ms (0: the configured default), halved for priority "high" and doubled
+//         for "low".
 //   timer.ticks {count, interval_ms} → {ticks, elapsed_ms}
-//       A partial answer {tick, of} after each interval, then the terminal one.
+//       Sends a partial answer {tick, of} after each interval, then the answer.
 //
-// Configuration: name, max_delay_ms, max_messages, max_ticks, default_backoff_ms, plan_horizon_ms; the
-// defaults stand in types.hpp. What is above a limit is refused with invalid_argument.
+// Configuration: name, max_delay_ms, max_messages, max_ticks, default_backoff_ms, plan_horizon_ms; types.hpp has the
+// defaults. A request above a limit is refused with invalid_argument.
 #include "types.hpp"
 
 namespace timer {

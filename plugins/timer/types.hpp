@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What goes over the wire to and from the timer module.
+// The requests, answers, events and configuration of the timer module.
 #pragma once
 
 #include <backplane/sdk.hpp>
@@ -9,11 +9,11 @@ namespace timer {
 
 struct Config {
   std::string name = "timer";                // timer_name in the answers
-  std::uint32_t max_delay_ms = 60'000;       // longest delay of a message and interval of ticks
-  std::uint32_t max_messages = 1'000;        // most messages of timer.complex
-  std::uint32_t max_ticks = 10'000;          // most ticks of one timer.ticks
-  std::uint32_t default_backoff_ms = 1'000;  // of a job whose backoff_ms is 0
-  std::uint32_t plan_horizon_ms = 60'000;    // runs of a repeated job are counted within this time
+  std::uint32_t max_delay_ms = 60'000;       // limit of the delay of a message and of the interval of ticks
+  std::uint32_t max_messages = 1'000;        // limit of messages of timer.complex
+  std::uint32_t max_ticks = 10'000;          // limit of ticks of one timer.ticks
+  std::uint32_t default_backoff_ms = 1'000;  // used for a job whose backoff_ms is 0
+  std::uint32_t plan_horizon_ms = 60'000;    // time in which the runs of a repeated job are counted
 };
 BOOST_DESCRIBE_STRUCT(Config, (), (name, max_delay_ms, max_messages, max_ticks, default_backoff_ms, plan_horizon_ms))
 
@@ -54,7 +54,7 @@ BOOST_DESCRIBE_ENUM(Priority, low, normal, high)
 
 struct Job {
   std::string name;
-  backplane::Cbor payload;  // passed on to those who listen
+  backplane::Cbor payload;  // listeners get it unchanged
   Priority priority = Priority::normal;
 };
 BOOST_DESCRIBE_STRUCT(Job, (), (name, payload, priority))
@@ -108,7 +108,7 @@ struct Ticks {
 BOOST_DESCRIBE_STRUCT(Ticks, (), (count, interval_ms))
 
 struct Tick {
-  std::uint32_t tick = 0;  // from 1
+  std::uint32_t tick = 0;  // counts from 1
   std::uint32_t of = 0;
 };
 BOOST_DESCRIBE_STRUCT(Tick, (), (tick, of))

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What is guarded by a mutex is touched with that mutex held: clang's thread safety analysis of host/, whose
+"""What is guarded by a mutex is touched with that mutex held, and what belongs to one thread on that thread alone:
+clang's thread safety analysis of host/, whose
 annotations are in host/sync/mutex.hpp."""
 
 import concurrent.futures

@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Every function, function pointer and callback type in abi/include says in the comment directly above
-it from which thread it may be called, in which state, and whether it may suspend:
-[thread: …] [state: …] [suspend: yes|no]. The words are explained in backplane/base.h."""
+it from which thread it may be called, in which state, and whether it may suspend its caller:
+[thread: …] [state: …] [suspend: no|fiber|yes]. backplane/base.h explains the words."""
 
 import re
 
 import common
 
 WORDS = ("any", "caller", "request", "event", "watchdog", "worker", "control")
+SUSPENDS = ("no", "fiber", "yes")
 TAGS = re.compile(r"\[thread: ([^\]]+)\] \[state: ([^\]]+)\] \[suspend: ([^\]]+)\]")
 # "request", "or worker if BP_HANDLER_BLOCKING"
 THREAD = re.compile(r"(?:or )?(\w+)(?: if BP_[A-Z_]+)?")
@@ -111,8 +112,8 @@ def complaint(comment):
         match = THREAD.fullmatch(part)
         if not match or match.group(1) not in WORDS:
             return f"has an unknown thread '{part}' (known: {', '.join(WORDS)})"
-    if suspend not in ("yes", "no"):
-        return f"has [suspend: {suspend}], neither yes nor no"
+    if suspend not in SUSPENDS:
+        return f"has [suspend: {suspend}] (known: {', '.join(SUSPENDS)})"
     return None if state.strip() else "has an empty state"
 
 
@@ -131,7 +132,7 @@ def main():
             what = complaint(comment)
             if what:
                 findings.add(name, declaration[0].first, f"{function} {what};"
-                             " expected one [thread: …] [state: …] [suspend: yes|no]; say where it may be called")
+                             " expected one [thread: …] [state: …] [suspend: no|fiber|yes]; say where it may be called")
     print(f"thread_tags.py: {functions} functions")
     findings.finish(functions)
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For gdb_fibers.py: writes memory into an ELF core of 64 bits that has room for it and holds none."""
+"""For gdb_fibers.py: writes memory into a 64-bit ELF core file that has room for this memory but does not contain it."""
 
 import struct
 
 PT_LOAD = 1
-MANY_SEGMENTS = 0xFFFF  # in e_phnum: the number stands in the first section (gABI, "ELF Header")
+MANY_SEGMENTS = 0xFFFF  # in e_phnum: the first section header has the number (gABI, "ELF Header")
 
 
 class Core:
@@ -13,7 +13,7 @@ class Core:
     def __init__(self, path):
         self.file = open(path, "r+b")
         if self.read(0, 6) != b"\x7fELF\x02\x01":
-            raise ValueError("it is no ELF file of 64 bits, low byte first")
+            raise ValueError("it is not a little-endian 64-bit ELF file")
         headers, sections = struct.unpack("<QQ", self.read(32, 16))
         size, count = struct.unpack("<HH", self.read(54, 4))
         if count == MANY_SEGMENTS:
@@ -36,7 +36,7 @@ class Core:
         return self.file.read(size)
 
     def write(self, address, data):
-        """False if the file has no room for it."""
+        """Returns False if the file has no room for the data."""
         for start, size, offset in self.segments:
             if start <= address and address + len(data) <= start + size:
                 self.file.seek(offset + address - start)

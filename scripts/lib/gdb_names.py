@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For gdb_fibers.py: what a C++ function is called, in few words."""
+"""For gdb_fibers.py: short names of C++ functions."""
 
 import re
 
-# Of the SDK: what stands between a module's function and the host.
+# Functions of the SDK between a module's function and the host.
 OWN = re.compile(r"backplane::(detail::|Fibers?::|Generator<|Yield<)")
 ABI = re.compile(r"\[abi:\w+\]")
 OPERATOR = re.compile(r"operator ?(\(\)|<=>|<<=?|>>=?|->\*?|<=?|>=?) ?")
-# What the optimizer appends to the clones that it makes.
+# The optimizer appends this to the names of cloned functions.
 CLONE = re.compile(r" \[clone [^\]]*\]")
 LAMBDA = re.compile(r"([\w:~]+(?:::\{lambda#\d+\})+)")
 ADDRESS = re.compile(r"&([\w:~]+)")
-LONGEST = 20  # characters of template arguments that are shown
+LONGEST = 20  # show template arguments up to this number of characters
 
 
 def without_arguments(name):
-    """Without argument lists, and without the namespace that has no name."""
+    """The name without argument lists and without "(anonymous namespace)"."""
     name = name.replace("(anonymous namespace)::", "")
     out, depth, kept = [], 0, []
     for i, char in enumerate(name):
-        if char == "(" and depth == 0 and name[i - 1:i] == "&":  # of a member: &(Class::function(int))
+        if char == "(" and depth == 0 and name[i - 1:i] == "&":  # a member: &(Class::function(int))
             kept.append(depth)
         elif char == "(":
             depth += 1
@@ -33,7 +33,7 @@ def without_arguments(name):
 
 
 def top_level(name):
-    """Each character, and how many template argument lists it lies in."""
+    """Each character with its nesting depth in template argument lists."""
     depth = 0
     for char in name:
         depth += char == "<"
@@ -42,7 +42,7 @@ def top_level(name):
 
 
 def without_result(name):
-    """Without the type of the result, which stands before a template function's name."""
+    """The name without the result type that precedes the name of a template function."""
     words = "".join("\0" if char == " " and depth == 0 else char for char, depth in top_level(name)).split("\0")
     return next((word for word in reversed(words) if word not in ("", "const", "&", "&&", "noexcept", "volatile")), name)
 
@@ -65,11 +65,11 @@ def of_the_sdk(name):
 
 
 def short(name):
-    """The name without arguments, result and long template arguments; None for what is of the SDK alone.
+    """The name without arguments, result and long template arguments; None for a function of the SDK alone.
 
-    The compiler often makes one function of the SDK's and the module's: then the module's stands among the template
-    arguments, and is the name."""
-    # The signs of operators would be taken for brackets.
+    The compiler often inlines a module's function into a function of the SDK. The name of the module's function is then
+    among the template arguments, and is returned."""
+    # Encode the characters of operators, because they look like brackets.
     name = CLONE.sub("", ABI.sub("", name))
     name = OPERATOR.sub(lambda found: "operator" + "".join(f"\1{ord(c)}\2" for c in found[1]), name)
     name = without_result(without_arguments(name))

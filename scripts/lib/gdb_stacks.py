@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For gdb_fibers.py: reads from a process or a core which stacks there are, and who is suspended on them."""
+"""For gdb_fibers.py: reads the stacks of a process or a core file, and the fibers suspended on them."""
 
 import bisect
 import struct
 
 import gdb
 
-# What fcontext of Boost.Context 1.81 leaves at the saved stack pointer of an x86_64: register, offset.
+# Boost.Context 1.81 saves these registers at these offsets from the saved stack pointer (x86_64).
 SAVED = {"r12": 0x10, "r13": 0x18, "r14": 0x20, "r15": 0x28, "rbx": 0x30, "rbp": 0x38, "rip": 0x40}
-SAVED_SIZE = 0x48  # and there the stack pointer is when it has been resumed
+SAVED_SIZE = 0x48  # offset of the stack pointer after resuming
 
-ENVIRONMENT = 16  # of a fiber, from where its context is kept: equal for those of one run
+ENVIRONMENT = 16  # offset of a fiber's environment pointer from its context; equal for all fibers of one run
 
 
 class Stack:
-    """One stack of a chunk, and who is suspended on it."""
+    """One stack of a chunk, and the fiber suspended on it."""
 
     def __init__(self, bottom, size, context_place, inner_place, label, fiber):
         self.bottom, self.top, self.size = bottom, bottom + size, size
         self.context_place, self.inner_place = context_place, inner_place
         self.label, self.fiber = label, fiber
-        self.context = 0  # where the registers lie of who is suspended here
+        self.context = 0  # address of the saved registers
         self.environment = 0
         self.number = 0
         self.run = 0
-        self.thread = None  # that runs on it
+        self.thread = None  # number of the thread that runs on it
 
     def who(self):
         return f"fiber {self.fiber}" if self.fiber else "handler"
@@ -33,7 +33,7 @@ class Stack:
         return self.top - self.context
 
     def is_there(self):
-        """False in a core that has not got it."""
+        """Returns False if the core file does not contain the stack."""
         return word_or_0(self.context + SAVED["rip"]) != 0
 
 
@@ -50,7 +50,7 @@ def word(address):
 
 
 def word_or_0(address):
-    """0 where there is no memory: in a process that was stopped in the midst of a change, or a core with holes."""
+    """Reads a word, or 0 if there is no memory: the process stopped during a change, or the core file is incomplete."""
     try:
         return word(address)
     except gdb.MemoryError:
@@ -61,31 +61,30 @@ def text(address):
     found = b""
     while b"\0" not in found and len(found) < 256:
         at = address + len(found)
-        found += read(at, 16 - at % 16)  # never beyond the page that the text ends in
+        found += read(at, 16 - at % 16)  # never reads beyond the page in which the text ends
     return found.split(b"\0")[0].decode(errors="replace")
 
 
 def require_process():
     if gdb.selected_thread() is None:
-        raise gdb.GdbError("there is neither a process nor a core to look at; attach to one (attach PID), or start gdb "
-                           "with -p PID or with a program and its core")
+        raise gdb.GdbError("found neither a process nor a core file; attach to a process (attach PID), or start gdb "
+                           "with -p PID or with a program and its core file")
     machine = gdb.newest_frame().architecture().name()
     if machine != "i386:x86-64":
-        raise gdb.GdbError(f"this is {machine}, and of how fibers save their registers only that for x86_64 is known; "
-                           "add the layout of Boost.Context's jump_fcontext for it to SAVED in gdb_fibers.py")
+        raise gdb.GdbError(f"found the architecture {machine}, expected x86_64; to support it, add the register layout "
+                           "of Boost.Context's jump_fcontext to SAVED in gdb_stacks.py")
 
 
 def symbol():
-    """Where the list of all chunks begins."""
+    """Address of the pointer to the list of chunks."""
     try:
         return int(gdb.parse_and_eval("(unsigned long)&backplane_stack_chunks"))
     except gdb.error as error:
         host = [o.filename for o in gdb.objfiles() if o.filename and "backplane" in o.filename]
-        found = f"of the files that gdb has read, {', '.join(host)} may be the host" if host else \
-            "none of the files that gdb has read is called like a host"
+        found = f"gdb has read {', '.join(host)}" if host else "gdb has read no file with backplane in its name"
         raise gdb.GdbError(f"found no symbol backplane_stack_chunks ({error}); {found}. Expected libbackplane with its "
-                           "symbol table: if it is stripped, use a build that is not; if it is not loaded, there are "
-                           "no fibers; if gdb has not found it (info sharedlibrary), set solib-search-path") from None
+                           "symbol table. If it is stripped, use a build with symbols. If it is not loaded, there are "
+                           "no fibers. If gdb cannot find it (info sharedlibrary), set solib-search-path") from None
 
 
 def chunk_stacks(chunk):
@@ -107,13 +106,13 @@ def all_stacks():
             found.extend(chunk_stacks(chunk))
             chunk = word(chunk)
     except (gdb.MemoryError, struct.error) as error:
-        raise gdb.GdbError(f"cannot read the list of stacks at {chunk:#x}: {error}; a core must hold the process's "
-                           "whole memory, and its libraries be those that the process had") from None
+        raise gdb.GdbError(f"cannot read the list of stacks at {chunk:#x}: {error}; expected a core file with all memory "
+                           "of the process, and the libraries that the process used") from None
     return sorted(found, key=lambda stack: stack.bottom)
 
 
 def place_threads(stacks):
-    """Which thread runs on which stack."""
+    """Sets the thread of each stack on which a thread runs."""
     bottoms = [stack.bottom for stack in stacks]
     selected, level = gdb.selected_thread(), gdb.selected_frame().level()
     for thread in gdb.selected_inferior().threads():
@@ -130,19 +129,19 @@ def place_threads(stacks):
 
 
 def suspended():
-    """The stacks on which somebody is suspended, or runs, in the order of runs and of their fibers."""
+    """The stacks with a suspended or running fiber, ordered by run and fiber."""
     stacks = all_stacks()
     bottoms = [stack.bottom for stack in stacks]
     for stack in stacks:
         for place in (stack.context_place, stack.inner_place):
-            # While an environment waits, it is the handler's own place that says where its fiber stands: only the
-            # address tells who is suspended there.
+            # While an environment waits, the context of its active fiber is stored in the handler's place. Only the
+            # address shows to which stack it belongs.
             context = word_or_0(place) if place else 0
             at = bisect.bisect_right(bottoms, context) - 1
             if context and at >= 0 and context < stacks[at].top:
                 stacks[at].context = context
     place_threads(stacks)
-    # A handler's stack without a name rests.
+    # A handler's stack without a name is idle.
     found = [stack for stack in stacks if stack.context and stack.label and stack.context_place]
     runs = {}
     for stack in found:

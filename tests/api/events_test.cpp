@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Events through the C functions: raw and typed, sizes, overflow, stops, counts, and removed listeners.
 #include "fixture.hpp"
 
 using namespace host_test;

@@ -212,7 +212,7 @@ TEST_CASE("gdb says of a handler that runs which thread shows it") {
     REQUIRE(context.submit("wedge.hold", replies) == BP_OK);
     const std::regex row(R"(\n  +-    1 wedge\.hold +handler +262144 +\d+ runs in thread \d+\n)");
     CHECK(eventually([&] { return std::regex_search(gdb(this_process(), {"info fibers"}), row); }));
-    has(gdb(this_process(), {"fiber 1", "echo end\\n"}), "there is no fiber 1: nothing is suspended");
+    has(gdb(this_process(), {"fiber 1", "echo end\\n"}), "there is no fiber 1; no fiber is suspended");
     CHECK(::write(ends[1], "", 1) == 1);
     CHECK(replies.wait() == Seen{"ok"});
   }
@@ -231,11 +231,11 @@ TEST_CASE("gdb is told that there are no fibers, and what is wrong with a comman
                                                 "fiber all", "fiber apply bt", "fiber apply 7-9 bt", "echo end\\n"});
   has(said, "found '-most'; expected -all");
   has(said, "No fibers of a wire name that contains 'no_such'");
-  has(said, "there is no fiber 8: they are 1 to 7");
+  has(said, "there is no fiber 8; expected 1 to 7");
   has(said, "found 'x'; expected the number of a fiber");
   has(said, "found 'all'; expected one fiber's number");
   has(said, "found 'fiber apply bt'; expected fibers and a command");
-  has(said, "there is no fiber 7-9: they are 1 to 7");
-  has(gdb({"-x", script}, {"info fibers", "echo end\\n"}), "there is neither a process nor a core to look at");
+  has(said, "there is no fiber 7-9; expected 1 to 7");
+  has(gdb({"-x", script}, {"info fibers", "echo end\\n"}), "found neither a process nor a core file");
   has(gdb({"-x", script, "/bin/true"}, {"starti", "info fibers", "kill"}), "found no symbol backplane_stack_chunks");
 }

@@ -2,6 +2,7 @@
 //
 // Whatever an application gives: an error, and never a crash.
 #include <deque>
+#include <set>
 
 #include "fixture.hpp"
 
@@ -230,4 +231,19 @@ TEST_CASE("statuses have names and texts, also those that nobody knows") {
   CHECK(std::string(bp_status_name(999)) == "unknown");
   CHECK(std::string(bp_status_text(BP_CLOSED)) == "the context is closed");
   CHECK(std::string(bp_status_text(12345)).size() > 5);
+}
+
+TEST_CASE("no two statuses have the same text") {
+  std::vector<bp_status> all{BP_STATUS_MODULE_FIRST, 999};
+#define ADD(name, value, text) all.push_back(BP_##name);
+  BP_STATUS_LIST(ADD)
+#undef ADD
+  std::set<std::string> texts;
+  for (const bp_status status : all) texts.insert(bp_status_text(status));
+  CHECK(texts.size() == all.size());
+}
+
+TEST_CASE("the library has the version of its headers") {
+  CHECK(std::string(bp_version()) == BP_VERSION_STRING);
+  CHECK(bp_abi_version() == (BP_ABI_MAJOR << 16 | BP_ABI_MINOR));
 }

@@ -170,7 +170,7 @@ class MatrixFixture : public matrix_fixture {
   /// The configuration that leads modules here.
   std::string config() const {
     std::string bytes =
-        "\xa1\x65"
+        "\xa1\x67"
         "fixture\x1b";
     const auto address = reinterpret_cast<std::uintptr_t>(static_cast<const matrix_fixture*>(this));
     for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(address >> shift & 0xff));

@@ -80,7 +80,8 @@ void call(const char* name) {
 
 std::string line(const std::string& who, int size, const std::string& option) {
   return "backplane: stack overflow in " + who + " of the module \"overflows\": its stack of " + std::to_string(size) +
-         " bytes is used up, and the process ends. Put large objects on the heap, or ask for more with " + option + ".";
+         " bytes is used up, and the process ends. Put large objects on the heap, or enlarge the stack with " + option +
+         ".";
 }
 std::string line(int fiber, const std::string& name) {
   return line("fiber " + std::to_string(fiber) + " of \"" + name + "\"", 32768,

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The table of all rows, and running one of them in a child process.
 #include "rows.hpp"
 
 #include <sys/wait.h>

@@ -82,7 +82,7 @@ def serve(case, path, answer):
     case.addCleanup(listener.shutdown, socket.SHUT_RDWR)
 
 
-class MatrixFixture(Case):
+class Bench(Case):
     def setUp(self):
         super().setUp()
         self.host_process = self.host(modules=(ECHO, str(PLUGINS / "timer.so")))
@@ -152,7 +152,7 @@ class MatrixFixture(Case):
     def test_answers_that_are_errors_are_counted_and_the_first_is_told(self):
         out, err = self.bp("bench", "echo.shout", "--payload", "[]", "-n", "20", "-P", "4", "--json", code=1)
         self.assertEqual(json.loads(out)["errors"], 20)
-        self.assertIn("20 of 20 calls ended with an error, the first: ", json.loads(err)["error"]["message"])
+        self.assertIn("20 of 20 calls ended with an error; the first: ", json.loads(err)["error"]["message"])
 
     def test_a_socket_that_nobody_serves_is_unreachable(self):
         self.assertIn("backplane run", self.refused(3, "bench", "echo.raw", "--socket", self.path("none")))
@@ -162,10 +162,10 @@ class MatrixFixture(Case):
         self.assertIn("found no NAME", self.refused(2, "bench"))
         self.assertIn('--connections: found "0", expected a whole number from 1 to 1024',
                       self.refused(2, "bench", "echo.raw", "-c", "0"))
-        self.assertIn("--pipeline needs its value: --pipeline N", self.refused(2, "bench", "echo.raw", "-P"))
+        self.assertIn("--pipeline needs a value: --pipeline N", self.refused(2, "bench", "echo.raw", "-P"))
         self.assertIn('--number: found "many", expected a whole number of 1 or more',
                       self.refused(2, "bench", "echo.raw", "-n", "many"))
-        self.assertIn("beside --redis", self.refused(2, "bench", "echo.raw", "--redis", "--socket", "x"))
+        self.assertIn("together with --redis", self.refused(2, "bench", "echo.raw", "--redis", "--socket", "x"))
         self.assertIn("--redis needs the server's socket", self.refused(2, "bench", "--redis"))
 
     def test_an_option_given_twice_is_told_as_that(self):
@@ -196,15 +196,15 @@ class MatrixFixture(Case):
     def test_a_host_that_goes_ends_it_with_3_and_the_report_so_far(self):
         out, err = self.broken_off(3, lambda: self.host_process.signal(signal.SIGKILL))
         self.assertRegex(err, r"has closed the connection after \d+ calls; \d (is|are) open")
-        self.assertIn("the host has ended or was stopped; `backplane status` says whether one serves", err)
+        self.assertIn("the host has ended or was stopped; check it with backplane status", err)
         self.assertRegex(out, r"(?m)^throughput +[1-9]\d* calls/s$")
-        self.assertRegex(out, r"(?m)^broken off +after [0-9.]+ s; \d calls? (was|were) still open$")
+        self.assertRegex(out, r"(?m)^cut short +after [0-9.]+ s; \d calls? (was|were) still open$")
 
     def test_a_host_that_stands_still_ends_it_with_4_and_the_report_so_far(self):
         out, err = self.broken_off(4, self.host_process.freeze, "--timeout", "300", "--json")
         error = json.loads(err)["error"]
         self.assertRegex(error["message"], r"no answer for 300 ms; \d+ calls had been answered, [1-4] (is|are) open")
-        self.assertIn("the host has ended or was stopped", error["hint"])
+        self.assertIn("the host hangs or was stopped", error["hint"])
         report = json.loads(out)
         self.check_report(report, errors=0, wrong=0, interrupted=False)
         self.assertIn(report["open"], range(1, 5))
@@ -232,7 +232,7 @@ class Redis(Case):
     def test_other_bytes_than_were_sent_are_found(self):
         out, err = self.bench_against(lambda data: (b"$5\r\nhellO\r\n", len(data)), 1)
         self.assertIn("1 of the answers had other bytes", out)
-        self.assertIn("1 of 1 answer had other bytes than were sent", err)
+        self.assertIn("1 of 1 answer had other bytes than their calls", err)
 
     def test_an_error_of_the_server_is_counted_and_told(self):
         _, err = self.bench_against(lambda data: (b"-NOAUTH who are you\r\n", len(data)), 1)

@@ -45,7 +45,7 @@ class Call(Case):
         out, err = self.bp("call", "desk.back", "-", "--raw", stdin=b"\xff\x00")
         out, err = self.bp("call", "desk.back", '{"$raw": "/wA="}')
         self.assertEqual(out, '{"$raw":"/wA="}\n')
-        self.assertIn("2 bytes are no CBOR", err)
+        self.assertIn("the answer (2 bytes) is not CBOR: ", err)
         self.assertEqual(self.bp("call", "desk.back", '{"$raw": ""}', "--json"), ('{"$raw":""}\n', ""))
 
     def test_partial_answers_are_lines_of_their_own(self):
@@ -62,8 +62,8 @@ class Call(Case):
     def test_an_unknown_wire_name_is_an_error_and_the_nearest_is_named(self):
         self.assertIn("did you mean desk.version?", self.refused(1, "call", "desk.versoin"))
         self.assertIn("did you mean desk.version?", self.refused(1, "call", "version"))
-        self.assertIn("? backplane ls shows them all\n", self.refused(1, "call", "version"))
-        self.assertIn("hint: backplane ls shows the names there are\n", self.refused(1, "call", "nobody.home"))
+        self.assertIn("? backplane ls lists all names\n", self.refused(1, "call", "version"))
+        self.assertIn("hint: backplane ls lists all names\n", self.refused(1, "call", "nobody.home"))
         self.assertIn("nobody.home", self.refused(1, "call", "nobody.home"))
         self.refused(1, "call", "No Name")
 
@@ -71,12 +71,12 @@ class Call(Case):
         self.bp("unload", "desk")
         err = self.refused(1, "call", "desk.version")
         self.assertIn("module_gone", err)
-        self.assertIn("hint: backplane load FILE loads it", err)
+        self.assertIn("hint: backplane load FILE loads the module again", err)
         self.assertNotIn("did you mean", err)
 
     def test_text_without_its_quotes_is_told_how_to_write_them(self):
         err = self.refused(2, "call", "desk.back", "Ada")
-        self.assertIn("""hint: text needs its quotes: '"Ada"'""", err)
+        self.assertIn("""hint: text in JSON needs quotes: '"Ada"'""", err)
         self.assertEqual(self.bp("call", "desk.back", '"Ada"')[0], '"Ada"\n')
         self.assertNotIn("quotes", self.refused(2, "call", "desk.back", "{"))
 

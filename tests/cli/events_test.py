@@ -57,10 +57,10 @@ class Events(Case):
         events = self.follow()
         self.bp("stop")
         _, err = self.assert_ends(events, 3)
-        self.assertIn("has gone", err)
+        self.assertIn("has ended or closed the connection", err)
 
     def test_a_wrong_pattern_is_usage(self):
-        self.assertIn("is no pattern", self.refused(2, "events", "a*b"))
+        self.assertIn("is not a pattern", self.refused(2, "events", "a*b"))
 
     def test_the_listener_goes_with_the_process(self):
         events = self.follow()

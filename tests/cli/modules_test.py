@@ -45,8 +45,8 @@ class Modules(Case):
         events.wait_out("desk.said")
         out, err = self.bp("unload", "desk", "--timeout", "20", code=1)
         self.assertIn("  1 request: ", out)
-        self.assertIn("the reasons stand above", err)
-        self.assertIn("hint: backplane unload tries again", err)
+        self.assertIn("the report on stdout has the reasons", err)
+        self.assertIn("hint: run backplane unload again later", err)
         self.assertRegex(self.bp("ls", "desk")[0], r"(?m)^desk\.version  call +withdrawn$")
         self.load()
         self.assertRegex(self.bp("ls", "desk")[0], r"(?m)^desk\.version  call +running$")
@@ -61,8 +61,8 @@ class Modules(Case):
         events.wait_out("desk.said")
         out, _ = self.bp("reload", "desk", "--timeout", "20")
         self.assertIn("reloaded desk 1.0, generation 2: ", out)
-        self.assertTrue(out.endswith("\ndesk, generation 1: still has 1 request that has not ended; it goes when that "
-                                     "does\n"), out)
+        self.assertTrue(out.endswith("\ndesk, generation 1: still has 1 request; it is unloaded when that call "
+                                     "ends\n"), out)
         self.assertEqual([module["generation"] for module in self.bp_json("ls")["modules"]], [1, 2])
         calls[0].signal(signal.SIGINT)
         self.eventually("the old generation goes",
@@ -88,7 +88,7 @@ class Modules(Case):
         self.load()
         self.assertNotIn("swallowed", self.bp("status")[0])
         self.bp("call", "desk.swallow")
-        self.assertRegex(self.bp("status")[0], r"(?m)^context \d+: 1 fiber swallowed the cancellation when destroyed; ")
+        self.assertRegex(self.bp("status")[0], r"(?m)^context \d+: 1 fiber swallowed the cancellation when destroyed, ")
         self.bp("call", "desk.swallow")
         self.assertIn(": 2 fibers swallowed ", self.bp("status")[0])
         self.assertEqual(self.context()["fibers"]["swallowed"], 2)

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Predicts what a program of fibers does, without running any.
 #include "model.hpp"
 
 namespace fibers_model {

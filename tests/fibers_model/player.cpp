@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Runs a program of fibers in a handler, and records what happens.
 #include "player.hpp"
 
 #include <algorithm>

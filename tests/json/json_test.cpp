@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// JSON to CBOR and back: the mapping, its forms, and the errors.
 #include <catch2/catch.hpp>
 #include <initializer_list>
 #include <string>
@@ -128,7 +130,7 @@ TEST_CASE("a syntax error names line and column and shows the place") {
   const JsonError error = refusal("{\n  \"text\": \"é\", }");
   CHECK(error.line == 2);
   CHECK(error.column == 16);
-  CHECK(error.what() == std::string("line 2, column 16: no JSON: did not expect }\n"
+  CHECK(error.what() == std::string("line 2, column 16: not JSON: did not expect }\n"
                                     "      \"text\": \"é\", }\n"
                                     "                   ^"));
 }
@@ -137,16 +139,16 @@ TEST_CASE("JSON that cannot be said in CBOR, or says it wrongly, is refused with
   const auto [json, cause] = GENERATE(table<const char*, const char*>({
       {"", "found nothing"},
       {"  ", "found nothing"},
-      {"{", "ends in the middle"},
-      {"{} {}", "more after the end"},
+      {"{", "ends too early"},
+      {"{} {}", "found more text after the end"},
       {"nope", "did not expect"},
       {"{'a': 1}", "did not expect '"},
-      {"01", "more after the end"},
-      {R"({"a":1,"a":2})", "\"a\" stands twice"},
-      {R"({"a":1,"\u0061":2})", "\"a\" stands twice"},
+      {"01", "found more text after the end"},
+      {R"({"a":1,"a":2})", "\"a\" appears twice"},
+      {R"({"a":1,"\u0061":2})", "\"a\" appears twice"},
       {"18446744073709551616", "does not fit 64 bits"},
       {"-9223372036854775809", "does not fit 64 bits"},
-      {"1e999", "beyond what a float can hold"},
+      {"1e999", "too large for a float"},
       {R"({"$bytes": "A"})", "base64"},
       {R"({"$bytes": "AQJ="})", "base64"},
       {R"({"$bytes": "A==="})", "base64"},
@@ -172,7 +174,7 @@ TEST_CASE("sixty-four levels pass, and one more is refused, in JSON and in CBOR"
   const auto nested = [](std::size_t levels) { return std::string(levels, '[') + "1" + std::string(levels, ']'); };
   CHECK(cbor_to_json(json_to_cbor(nested(64))) == nested(64));
   CHECK_THAT(refusal(nested(65)).what(), Catch::Contains("nested deeper than 64 levels"));
-  CHECK_THAT(refusal(std::string(100000, '[')).what(), Catch::Contains("nested too deep"));
+  CHECK_THAT(refusal(std::string(100000, '[')).what(), Catch::Contains("nested deeper than 64 levels"));
   Bytes deep(65, 0x81);
   deep.push_back(1);
   CHECK_THROWS_AS(cbor_to_json(deep), backplane::cbor::Error);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The kv store: contents, limits, durability, foreign files, and several stores on one file.
 #include "store.hpp"
 
 #include <sqlite3.h>

@@ -70,7 +70,7 @@ TEST_CASE("inspect refuses what is no module, in words that name the file") {
 TEST_CASE("inspect and load warn of what will hinder unloading") {
   CHECK(holds(inspect(module_file("tls_destructor")).report()["warnings"], "thread_local with a destructor"));
   CHECK(holds(inspect(module_file("two_exports")).report()["warnings"], "hide them"));
-  CHECK(holds(inspect(module_file("unknown_key")).report()["warnings"], "unknown manifest key \"colour\""));
+  CHECK(holds(inspect(module_file("unknown_key")).report()["warnings"], "its manifest has the unknown key \"colour\""));
   bp_log_level(BP_LOG_OFF);
   Context ctx;
   CHECK(holds(ctx.load(module_file("unknown_key")).report()["warnings"], "colour"));
@@ -121,7 +121,7 @@ TEST_CASE("a module of a name that is loaded is refused by who has it, and the f
     const Outcome out = ctx.load(path);
     CHECK(out.status == BP_NAME_TAKEN);
     CHECK(out.message.find(path + ": ") == 0);
-    CHECK(out.says("a module \"echo\" is loaded already"));
+    CHECK(out.says("the module \"echo\" is already loaded"));
     CHECK(out.says("from " + first));
     CHECK(out.says("reload it, or unload it first"));
   }
@@ -138,8 +138,8 @@ TEST_CASE("two modules cannot offer the same host function, one after the other 
   REQUIRE(ctx.load(module_file("offers_a")).status == BP_OK);
   const Outcome out = ctx.load(module_file("offers_b"));
   CHECK(out.status == BP_NAME_TAKEN);
-  CHECK(out.says("the host function \"offered.twice\" is offered by offers_a"));
-  CHECK(out.says("unload that first"));
+  CHECK(out.says("it offers the host function \"offered.twice\", which offers_a"));
+  CHECK(out.says("unload that module first"));
   CHECK(mapped_objects("/offers_b.g").empty());
   CHECK(ctx.call("asks.host", "offered.twice").payload == "from offers_a");
   CHECK(ctx.unload("offers_a").status == BP_OK);

@@ -58,7 +58,7 @@ TEST_CASE("a data directory that cannot be made is refused when the host is conf
     options.data_dir = path.c_str();
     const Outcome out = outcome_of([&](bp_result* why) { return bp_host_configure(&options, why); });
     CHECK(out.status == BP_IO);
-    CHECK(out.says("the data directory " + path + " cannot be had"));
+    CHECK(out.says("the data directory " + path + " cannot be created"));
   }
 }
 
@@ -83,7 +83,7 @@ TEST_CASE("a module that lies elsewhere, or is reached through a link that leads
     INFO(path << ": " << out.message);
     CHECK(out.status == BP_LOAD_REFUSED);
     CHECK(out.message.find(path + ": it lies at ") == 0);
-    CHECK(out.says("outside the directories this host loads from"));
+    CHECK(out.says("outside the directories from which this host loads modules"));
     CHECK(out.says(at.modules));
     CHECK(out.says("move it there, or allow its directory"));
   }
@@ -119,8 +119,8 @@ TEST_CASE("a data directory that cannot be used is told to the module, and tried
   REQUIRE(ctx.load(at.modules + "/settings.so").status == BP_OK);
   const Outcome out = ctx.call("settings.data_dir");
   CHECK(out.status == BP_IO);
-  CHECK(out.says("the data directory " + at.data + "/settings cannot be used: it is no directory"));
-  CHECK(out.says("give the host one it may write"));
+  CHECK(out.says("the data directory " + at.data + "/settings cannot be used: it is not a directory"));
+  CHECK(out.says("give the host a directory"));
   fs::remove(at.data + "/settings");
   CHECK(ctx.call("settings.data_dir").payload == at.data + "/settings");
   CHECK(ctx.unload("settings").status == BP_OK);

@@ -84,9 +84,9 @@ TEST_CASE("a module whose fault shows only when it runs is refused, and its obje
       {"init_fails", "its init failed", "the moon is not full", "init_fails.echo"},
       {"name_twice", "its init failed with status 36", "register each name once", "name_twice.echo"},
       {"unknown_flag", "its init failed with status 33", "use a newer host", "unknown_flag.echo"},
-      {"manifest_says_more", "its init did not register that", "mend one of them", "manifest_says_more.echo"},
-      {"manifest_says_less", "its manifest lacks provides=", "mend one of them", "manifest_says_less.echo"},
-      {"instance_fails", "its instance could not be made", "no room in this context", "instance_fails.echo"},
+      {"manifest_says_more", "its init did not register that", "correct one of them", "manifest_says_more.echo"},
+      {"manifest_says_less", "its manifest lacks provides=", "correct one of them", "manifest_says_less.echo"},
+      {"instance_fails", "its instance could not be created", "no room in this context", "instance_fails.echo"},
   };
   for (const Case& each : cases) {
     for (int round = 0; round < 2; ++round) {  // a second try meets nothing of the first
@@ -110,7 +110,7 @@ TEST_CASE("what is no file of a module is refused by what it is") {
   CHECK(host.refused(fifo).says("it is a pipe; expected a shared object"));
   CHECK(host.refused("/dev/null").says("it is a device"));
   CHECK(host.refused(write_all(host.dir / "empty.so", "")).says("it is empty"));
-  CHECK(host.refused(write_all(host.dir / "text.so", "#!/bin/sh\n")).says("it is no ELF file"));
+  CHECK(host.refused(write_all(host.dir / "text.so", "#!/bin/sh\n")).says("it is not an ELF file"));
   CHECK(host.refused(write_all(host.dir / "magic.so",
                                "\x7f"
                                "ELF"))
@@ -121,10 +121,11 @@ TEST_CASE("what is no file of a module is refused by what it is") {
 TEST_CASE("an executable is not taken for a module") {
   Serving host;
   const Outcome out = host.refused(std::filesystem::canonical("/proc/self/exe").string());
-  CHECK((out.says("no module") || out.says("no shared object")));
+  CHECK((out.says("not a module") || out.says("expected a shared object")));
   std::string bytes = read_all(module_file("newer_minor"));
   reinterpret_cast<Elf64_Ehdr*>(bytes.data())->e_type = ET_EXEC;
-  CHECK(host.refused(write_all(host.dir / "exec.so", bytes)).says("no shared object (type 2); link it with -shared"));
+  CHECK(host.refused(write_all(host.dir / "exec.so", bytes))
+            .says("it is an ELF file of type 2, expected a shared object; link it with -shared"));
 }
 
 TEST_CASE("a module for another machine is refused with both machines") {
@@ -134,7 +135,7 @@ TEST_CASE("a module for another machine is refused with both machines") {
   reinterpret_cast<Elf64_Ehdr*>(bytes.data())->e_machine = EM_RISCV;
   const Outcome riscv = host.refused(write_all(host.dir / "riscv.so", bytes));
   CHECK(riscv.says("for another machine (number 243"));
-  CHECK(riscv.says("build it for this one"));
+  CHECK(riscv.says("build it for this machine"));
   bytes = good;
   bytes[EI_CLASS] = ELFCLASS32;
   CHECK(host.refused(write_all(host.dir / "small.so", bytes)).says("32-bit"));
@@ -183,7 +184,7 @@ TEST_CASE("a file that others may write is refused, and taken when that is mende
   for (const mode_t mode : {0664, 0646}) {
     REQUIRE(::chmod(path.c_str(), mode) == 0);
     const Outcome out = host.refused(path);
-    CHECK(out.says("others than its owner may write it"));
+    CHECK(out.says("users other than its owner may write it"));
     CHECK(out.says("chmod go-w"));
   }
   REQUIRE(::chmod(path.c_str(), 0644) == 0);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// EventThread: order of delivery, removal of listeners, its limit, and its end.
 #include "remote/event_thread.hpp"
 
 #include <atomic>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// ListeningSocket and SocketLock: modes, stale sockets, other files in the way, and competing hosts.
 #include "server/listening_socket.hpp"
 
 #include <sys/socket.h>
@@ -110,10 +112,10 @@ TEST_CASE("a path that is there and is no socket is left alone") {
   std::ofstream(dir / "s") << "precious";
   const Failure why = refusal(dir / "s");
   CHECK(why.status == BP_IO);
-  CHECK(why.message.find("is no socket") != std::string::npos);
+  CHECK(why.message.find("is not a socket") != std::string::npos);
   CHECK(fs::file_size(dir / "s") == 8);
   fs::create_directory(dir / "d");
-  CHECK(refusal(dir / "d").message.find("is no socket") != std::string::npos);
+  CHECK(refusal(dir / "d").message.find("is not a socket") != std::string::npos);
   CHECK(fs::is_directory(dir / "d"));
 }
 

@@ -42,12 +42,12 @@ TEST_CASE("where nobody listens the answer is unreachable, and says what to do")
   const TempDir dir;
   const Failure none = refusal(dir / "s");
   CHECK(none.status == BP_UNREACHABLE);
-  CHECK(none.message.find("there is no such socket") != std::string::npos);
+  CHECK(none.message.find("the socket does not exist") != std::string::npos);
   CHECK(none.message.find("backplane run --socket") != std::string::npos);
   { const RawListener gone(dir / "s"); }
   const Failure stale = refusal(dir / "s");
   CHECK(stale.status == BP_UNREACHABLE);
-  CHECK(stale.message.find("nobody listens") != std::string::npos);
+  CHECK(stale.message.find("no process listens") != std::string::npos);
   std::ofstream(dir / "file") << "x";
   CHECK(refusal(dir / "file").status == BP_UNREACHABLE);
 }
@@ -71,7 +71,7 @@ TEST_CASE("a listener that is no Backplane host is told from one") {
   wire::encode(event, wire::Event{1, 0, "a.b", {}});
   const std::array<std::pair<std::string, std::string>, 7> cases{{
       {"HTTP/1.1 400 Bad Request\r\n\r\n", "a frame of 1213486160 bytes"},
-      {std::string("\0\0\0\1\x1c", 5), "no well-formed CBOR"},
+      {std::string("\0\0\0\1\x1c", 5), "not well-formed CBOR"},
       {std::string("\0\0\0\1\xff", 5), "begins with end; expected an array"},
       {"", "closed the connection without a hello"},
       {std::string(newer.begin(), newer.end()), "version 2"},

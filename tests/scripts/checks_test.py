@@ -1,57 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Each check passes a good tree and fails a bad one, with the path, the line and what to do."""
+"""Each check of text and files passes a good tree and fails a bad one, with the path, the line and what to do."""
 
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CHECKS = os.path.join(ROOT, "scripts", "checks")
-SPDX = "// SPDX-License-Identifier: Apache-2.0\n"
-
-sys.path.insert(0, CHECKS)
-import includes  # noqa: E402  (its cycle search is tested by itself)
-import rooms  # noqa: E402
-import sentences  # noqa: E402  (so is its counter)
-
-
-class CheckCase(unittest.TestCase):
-    def setUp(self):
-        self.root = tempfile.mkdtemp(prefix="bp-checks-")
-        self.addCleanup(shutil.rmtree, self.root)
-
-    def write(self, name, text, mode=0o644):
-        path = os.path.join(self.root, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(path, mode)
-
-    def run_check(self, name, *options):
-        done = subprocess.run([os.path.join(CHECKS, name + ".py"), "--root", self.root, *options],
-                              capture_output=True, text=True, check=False)
-        self.assertEqual(done.stderr, "")
-        return done.returncode, done.stdout
-
-    def passes(self, name, *options):
-        code, out = self.run_check(name, *options)
-        self.assertEqual(code, 0, out)
-
-    def fails(self, name, *expected, options=()):
-        code, out = self.run_check(name, *options)
-        self.assertEqual(code, 1, out)
-        for text in expected:
-            self.assertIn(text, out)
+from check_case import ROOT, SPDX, CheckCase
+import sentences  # its counter is tested by itself
 
 
 class EveryCheck(CheckCase):
     def test_a_check_that_finds_nothing_to_look_at_does_not_pass(self):
         for name in ("format", "thread_tags", "includes", "exports", "length", "hygiene", "parity", "thread_safety",
-                     "sentences"):
+                     "sentences", "class_size"):
             code, out = self.run_check(name)
             self.assertEqual(code, 2, name)
             self.assertIn("found no", out)
@@ -115,38 +77,6 @@ class Hygiene(CheckCase):
     def test_a_script_without_interpreter_fails(self):
         self.write("scripts/go", "# SPDX-License-Identifier: Apache-2.0\n", 0o755)
         self.fails("hygiene", "scripts/go:1: a script without #!")
-
-
-class ThreadSafety(CheckCase):
-    GUARDED = SPDX + '''#include "sync/mutex.hpp"
-struct Count {
-  int next() {
-    %s
-    return ++value;
-  }
-  backplane::Mutex mutex;
-  int value BP_GUARDED_BY(mutex) = 0;
-};
-int main() { return Count().next(); }
-'''
-
-    def setUp(self):
-        super().setUp()
-        with open(os.path.join(ROOT, "host", "support", "mutex.hpp"), encoding="utf-8") as file:
-            self.write("host/sync/mutex.hpp", file.read())
-
-    def test_what_is_touched_with_its_lock_passes(self):
-        self.write("host/request/count.cpp", self.GUARDED % "const backplane::MutexLock lock(mutex);")
-        self.passes("thread_safety")
-
-    def test_what_is_touched_without_its_lock_fails(self):
-        self.write("host/request/count.cpp", self.GUARDED % "")
-        self.fails("thread_safety", "host/request/count.cpp:6: writing variable 'value' requires holding mutex 'mutex'",
-                   "take it, or say BP_REQUIRES")
-
-    def test_a_source_that_does_not_compile_is_not_passed_over(self):
-        self.write("host/request/count.cpp", SPDX + '#include "support/nothing.hpp"\n')
-        self.fails("thread_safety", "'support/nothing.hpp' file not found")
 
 
 class Parity(CheckCase):
@@ -245,147 +175,6 @@ int f(void); /* seven */
         self.write("docs/deeper/a.md", words(99))
         self.write("host/a.hpp", "// " + words(99))
         self.passes("sentences")
-
-
-class ThreadTags(CheckCase):
-    TAGS = "[thread: any] [state: any] [suspend: no]"
-
-    def header(self, text):
-        self.write("abi/include/backplane/x.h", text)
-
-    def test_every_kind_of_declaration_passes_with_tags(self):
-        self.header(f"""#include <stddef.h>
-#define MACRO(x) \\
-  not_a(function)
-extern "C" {{
-enum {{ A = (1), B = (2) }};
-/* One. {self.TAGS} */
-__attribute__((visibility("default"))) int one(void (*with)(int), int x);
-/* Two, whose tags are wrapped: [thread: request, or worker if BP_HANDLER_BLOCKING]
- * [state: in a
- * handler] [suspend: yes] */
-typedef int (*two_fn)(const char* text);
-typedef struct table {{
-  unsigned size; /* plain, (with parentheses) */
-  /* Three. {self.TAGS} */
-  int (*three)(int);
-}} table;
-}}
-""")
-        self.passes("thread_tags")
-
-    def test_a_function_without_comment_fails(self):
-        self.header("\nint lonely(void);\n")
-        self.fails("thread_tags", "abi/include/backplane/x.h:2: lonely has no comment directly above it")
-
-    def test_a_comment_of_the_line_before_is_not_the_functions(self):
-        self.header(f"int x; /* {self.TAGS} */\nint next(void);\n")
-        self.fails("thread_tags", "x.h:2: next has no comment")
-
-    def test_a_comment_above_a_blank_line_is_not_the_functions(self):
-        self.header(f"/* {self.TAGS} */\n\nint apart(void);\n")
-        self.fails("thread_tags", "x.h:3: apart has no comment")
-
-    def test_one_comment_does_not_serve_two_functions(self):
-        self.header(f"/* {self.TAGS} */\nint one(void);\nint two(void);\n")
-        self.fails("thread_tags", "x.h:3: two has no comment")
-
-    def test_a_member_without_tags_fails(self):
-        self.header("struct s {\n  /* Says nothing of threads. */\n  int (*member)(void);\n};\n")
-        self.fails("thread_tags", "x.h:3: member has 0 complete sets of tags")
-
-    def test_a_callback_type_without_suspend_fails(self):
-        self.header("/* [thread: any] [state: any] */\ntypedef void (*cb)(void);\n")
-        self.fails("thread_tags", "x.h:2: cb has 0 complete sets of tags")
-
-    def test_an_inline_function_without_tags_fails_and_its_body_is_left_alone(self):
-        self.header(f"static inline int f(void) {{\n  if (g()) {{ h(); }}\n  return 1;\n}}\n"
-                    f"/* {self.TAGS} */\nint good(void);\n")
-        code, out = self.run_check("thread_tags")
-        self.assertEqual(code, 1)
-        self.assertIn("x.h:1: f has no comment", out)
-        self.assertEqual(out.count("x.h:"), 1, out)
-
-    def test_an_unknown_thread_or_answer_fails(self):
-        self.header("/* [thread: any, moon] [state: any] [suspend: no] */\nint f(void);\n"
-                    "/* [thread: any] [state: any] [suspend: maybe] */\nint g(void);\n")
-        self.fails("thread_tags", "x.h:2: f has an unknown thread 'moon'", "x.h:4: g has [suspend: maybe]")
-
-
-class Includes(CheckCase):
-    def include(self, name, line, target=None):
-        self.write(name, SPDX + line + "\n")
-        if target:
-            self.write(target, SPDX)
-
-    def test_the_allowed_ways_pass(self):
-        self.include("host/context/a.cpp", '#include "request/b.hpp"', "host/request/b.hpp")
-        self.include("host/cli/a.cpp", "#include <backplane/backplane.h>")
-        self.include("plugins/echo/a.cpp", "#include <backplane/plugin.hpp>")
-        self.passes("includes")
-
-    def test_a_room_that_looks_back_fails(self):
-        self.include("host/ingress/a.cpp", '#include "context/b.hpp"', "host/context/b.hpp")
-        self.fails("includes", "host/ingress/a.cpp:2: includes host/context/b.hpp: ingress may not look into context")
-
-    def test_a_room_that_nobody_knows_fails(self):
-        self.include("host/attic/a.cpp", '#include "support/b.hpp"', "host/support/b.hpp")
-        self.fails("includes", "host/attic, which is no room")
-
-    def test_an_include_of_a_file_that_is_not_there_fails(self):
-        self.include("host/request/a.cpp", '#include "request/gone.hpp"')
-        self.fails("includes", 'includes "request/gone.hpp", which is nowhere in the tree')
-
-    def test_the_command_line_sees_the_public_header_alone(self):
-        self.include("host/cli/a.cpp", '#include "context/b.hpp"', "host/context/b.hpp")
-        self.include("host/cli/c.cpp", "#include <backplane/plugin.h>")
-        self.fails("includes", "host/cli/a.cpp:2: includes host/context/b.hpp: cli may not look into context",
-                   "host/cli/c.cpp:2: includes <backplane/plugin.h>")
-
-    def test_a_module_sees_neither_the_host_nor_another_module(self):
-        self.include("plugins/echo/a.cpp", "#include <backplane/backplane.h>")
-        self.include("plugins/echo/b.cpp", '#include "../kv/store.hpp"', "plugins/kv/store.hpp")
-        self.include("plugins/echo/c.cpp", '#include "context/b.hpp"', "host/context/b.hpp")
-        self.fails("includes", "a.cpp:2: includes <backplane/backplane.h>", "b.cpp:2: includes plugins/kv/store.hpp",
-                   "c.cpp:2: includes host/context/b.hpp")
-
-    def test_the_plain_c_module_does_without_the_sdk(self):
-        self.include("plugins/hello_c/a.c", "#include <backplane/sdk.hpp>")
-        self.fails("includes", "plugins/hello_c/a.c:2: includes <backplane/sdk.hpp>")
-
-    def test_nobody_includes_tests(self):
-        self.include("host/request/a.cpp", '#include "../../tests/b.hpp"', "tests/b.hpp")
-        self.fails("includes", "host/request/a.cpp:2: includes tests/b.hpp")
-
-    def test_a_cycle_in_the_table_is_found_and_the_table_has_none(self):
-        self.assertEqual(includes.cycle({"a": ["b"], "b": ["c"], "c": ["a"]}), ["a", "b", "c", "a"])
-        self.assertIsNone(includes.cycle({"a": ["b", "c"], "b": ["c"], "c": []}))
-        self.assertIsNone(includes.cycle(rooms.ROOMS))
-
-
-class Exports(CheckCase):
-    def build(self, source):
-        self.write("x.c", source)
-        os.makedirs(os.path.join(self.root, "build", "plugins"))
-        subprocess.run(["g++", "-x", "c", "-shared", "-fPIC", "-o", os.path.join(self.root, "build/plugins/x.so"),
-                        os.path.join(self.root, "x.c")], check=True)
-
-    def test_one_symbol_passes(self):
-        self.build("const int backplane_module = 1; __attribute__((visibility(\"hidden\"))) int inner;\n")
-        self.passes("exports")
-
-    def test_a_second_symbol_fails(self):
-        self.build("const int backplane_module = 1; int escaped;\n")
-        self.fails("exports", "x.so:1: exports backplane_module, escaped (2 in all)")
-
-    def test_a_module_without_the_symbol_fails(self):
-        self.build("static int inner;\n")
-        self.fails("exports", "x.so:1: exports nothing (0 in all); expected backplane_module alone")
-
-    def test_another_build_directory_may_be_named(self):
-        self.build("const int backplane_module = 1;\n")
-        os.rename(os.path.join(self.root, "build"), os.path.join(self.root, "elsewhere"))
-        self.passes("exports", "--build", os.path.join(self.root, "elsewhere"))
 
 
 if __name__ == "__main__":

@@ -163,10 +163,10 @@ class Build(unittest.TestCase):
 
     def test_a_cache_of_another_place_or_generator_is_made_anew(self):
         self.write("build/CMakeCache.txt", "CMAKE_HOME_DIRECTORY:INTERNAL=/elsewhere\nCMAKE_GENERATOR:INTERNAL=Ninja\n")
-        self.assertIn("build/ was configured for /elsewhere with Ninja; making it anew", self.builds())
+        self.assertIn("build/ was configured for /elsewhere with Ninja; recreating it", self.builds())
         self.write("build/CMakeCache.txt", f"CMAKE_HOME_DIRECTORY:INTERNAL={self.root}\n"
                    "CMAKE_GENERATOR:INTERNAL=Unix Makefiles\n")
-        self.assertIn("with Unix Makefiles; making it anew", self.builds())
+        self.assertIn("with Unix Makefiles; recreating it", self.builds())
 
     def test_what_does_not_compile_is_an_error(self):
         self.write("a.cpp", "int a\n")

@@ -82,12 +82,12 @@ TEST_CASE("an optional's error is that of its value") {
 }
 
 TEST_CASE("bytes that are no CBOR are told from CBOR of the wrong shape") {
-  CHECK(refusal<int>({}) == "no well-formed CBOR: the CBOR ends in the middle, at byte 0");
-  CHECK(refusal<int>(hex("1c")) == "no well-formed CBOR: no CBOR item can begin with the byte 0x1c, at byte 0");
-  CHECK(refusal<std::string>(hex("6161 00")) == "bytes after the end of the item, at byte 2");
-  CHECK(refusal<std::string>(hex("62 61")) == "no well-formed CBOR: the CBOR ends in the middle, at byte 0");
-  CHECK(refusal<std::string>(hex("61 ff")) == "no well-formed CBOR: text that is not UTF-8, at byte 0");
-  CHECK(refusal<std::string>(hex("7f 41 61 ff")) == "a string whose chunks are of another type");
+  CHECK(refusal<int>({}) == "not well-formed CBOR: the CBOR ends too early, at byte 0");
+  CHECK(refusal<int>(hex("1c")) == "not well-formed CBOR: no CBOR item begins with the byte 0x1c, at byte 0");
+  CHECK(refusal<std::string>(hex("6161 00")) == "found more bytes after the end of the item, at byte 2");
+  CHECK(refusal<std::string>(hex("62 61")) == "not well-formed CBOR: the CBOR ends too early, at byte 0");
+  CHECK(refusal<std::string>(hex("61 ff")) == "not well-formed CBOR: text that is not UTF-8, at byte 0");
+  CHECK(refusal<std::string>(hex("7f 41 61 ff")) == "found a chunk of another type in a string");
   CHECK(refusal<std::vector<int>>(hex("81 ff")) == "[0]: expected int, got end");
   CHECK(refusal<Message>(hex("bf 67 6d657373616765 ff")) == "message: expected text, got end");
   CHECK(refusal<Message>(hex("a1 01 02")) == "expected text as key, got int");

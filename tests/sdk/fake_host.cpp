@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A host for the SDK's tests that runs in the test process, and records what a module asks of it.
 #include "fake_host.hpp"
 
 #include <dlfcn.h>
@@ -143,8 +145,8 @@ struct Table {
   }
 
   static constexpr bp_host_api api = {
-      sizeof(bp_host_api), BP_ABI_MAJOR, BP_ABI_MINOR, 0,           "0.1.0",     extension, register_handler,
-      register_function,   reply,        buffer_new,   buffer_free, result_free, fail};
+      sizeof(bp_host_api), BP_ABI_MAJOR, BP_ABI_MINOR, 0,           BP_VERSION_STRING, extension, register_handler,
+      register_function,   reply,        buffer_new,   buffer_free, result_free,       fail};
 };
 
 Host::Host(const std::string& path, Bytes config) : config_(std::move(config)) {

@@ -63,7 +63,7 @@ TEST_CASE("no request may be written as nothing, null or an empty map, and as no
   for (const char* nothing : {"", "a0", "f6", "bf ff"}) CHECK(kit.bytes("kit.sum", nothing).status == BP_OK);
   check_error(kit.bytes("kit.sum", "a1 61 78 01"), BP_BAD_PAYLOAD, "x: unknown field; known: none");
   check_error(kit.bytes("kit.sum", "01"), BP_BAD_PAYLOAD, "expected an empty map, got int");
-  check_error(kit.bytes("kit.sum", "a0 00"), BP_BAD_PAYLOAD, "bytes after the end of the item, at byte 1");
+  check_error(kit.bytes("kit.sum", "a0 00"), BP_BAD_PAYLOAD, "found more bytes after the end of the item, at byte 1");
 }
 
 TEST_CASE("an empty payload stands for an empty map") {
@@ -91,7 +91,7 @@ TEST_CASE("what a handler throws becomes its answer") {
   check_error(kit.ask("kit.fail", encode(Text{"std"})), BP_EXCEPTION, "beyond the edge");
   check_error(kit.ask("kit.fail", encode(Text{"bytes"})), BP_EXCEPTION, "no file caf?");
   check_error(kit.ask("kit.fail", encode(Text{"other"})), BP_EXCEPTION,
-              "the handler threw something that is no std::exception");
+              "the handler threw an object that is not a std::exception");
   check_error(kit.bytes("kit.bad_text", ""), BP_EXCEPTION, "text: cannot be sent: text that is not UTF-8");
 }
 
@@ -175,7 +175,7 @@ TEST_CASE("an error from outside reaches the caller with its detail") {
     return Answer{BP_OK, encode(Text{"n"}), "", {}, false};
   };
   check_error(kit.ask("kit.ask", encode(Text{"q"})), BP_ERROR,
-              "the answer of other.lookup is not what was expected: text: unknown field; known: n");
+              "the answer of other.lookup has another form than expected: text: unknown field; known: n");
   CHECK(kit.results_alive() == 0);
 }
 

@@ -63,7 +63,7 @@ TEST_CASE("nesting is bounded") {
   CHECK(refusal<Cbor>(unknown).find("nested deeper than 64 levels") != std::string::npos);
   Bytes tags(100'000, 0xc1);
   tags.push_back(0x01);
-  CHECK(refusal<int>(tags) == "more tags on one item than 64");
+  CHECK(refusal<int>(tags) == "found more than 64 tags on one item");
   CHECK_FALSE(taken<Cbor>(tags));
 }
 

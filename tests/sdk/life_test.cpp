@@ -34,7 +34,7 @@ TEST_CASE("a wrong configuration fails the instance, and says where") {
 TEST_CASE("a constructor that throws fails the instance with its message") {
   CHECK(start_with<std::string>({{"fail", "error"}}) == "told to fail");
   CHECK(start_with<std::string>({{"fail", "std"}}) == "a plain failure");
-  CHECK(start_with<std::string>({{"fail", "int"}}) == "the constructor threw something that is no std::exception");
+  CHECK(start_with<std::string>({{"fail", "int"}}) == "the constructor threw an object that is not a std::exception");
 }
 
 TEST_CASE("a data directory that cannot be had says why") {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Runs a stress test: starts the threads, shows progress, stops them, and checks that all counts agree.
 #include "run.hpp"
 
 #include <chrono>

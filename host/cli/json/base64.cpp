@@ -34,7 +34,7 @@ std::optional<cbor::Bytes> base64_decode(std::string_view text) {
       group = group << 6 | static_cast<std::uint32_t>(digit);
     }
     for (std::size_t k = 0; k < 3 - pad; ++k) out.push_back(static_cast<std::uint8_t>(group >> (16 - 8 * k)));
-    // Bits that no byte takes must be zero, or two texts would stand for the same bytes.
+    // Unused bits must be zero, otherwise two texts would decode to the same bytes.
     if ((pad == 1 && (group & 0xff) != 0) || (pad == 2 && (group & 0xffff) != 0)) return std::nullopt;
   }
   return out;

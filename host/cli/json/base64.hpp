@@ -9,10 +9,10 @@
 
 namespace backplane::host {
 
-/// RFC 4648, the alphabet with + and /, padded.
+/// Base64 of RFC 4648, with + and /, padded.
 std::string base64(cbor::View bytes);
 
-/// The inverse; nothing for text that base64() cannot have made.
+/// Decodes the output of base64(). Returns nullopt for any other text.
 std::optional<cbor::Bytes> base64_decode(std::string_view text);
 
 }  // namespace backplane::host

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// JSON for people, CBOR for modules. The mapping, lossless both ways but for what is said here:
+// Converts between JSON and CBOR. Both directions are exact, except for the losses noted in this table:
 //
 //   null, booleans, text, arrays       themselves
 //   a map with text keys               an object
@@ -11,7 +11,7 @@
 //   NaN, the infinities                {"$float": "nan" | "inf" | "-inf"} (the payload of a NaN is lost)
 //   bytes                              {"$bytes": "<base64>"}
 //   a map with other or repeated keys  {"$map": [[key, value], …]}
-//   a map with one key, which begins with "$": the same, so that it is not taken for one of these
+//   a map with one key that begins with "$": "$map" as well, so that it cannot be mistaken for a form
 //   a tag                              {"$tag": [number, value]}
 //   undefined                          {"$undefined": true}
 //   another simple value               {"$simple": number}
@@ -27,8 +27,8 @@
 
 namespace backplane::host {
 
-/// Text that is no JSON, or JSON that the mapping does not have. what() is the whole story: line,
-/// column, cause, and on two more lines the text with a caret under the place.
+/// Text that is not JSON, or JSON outside the mapping. what() has line, column and cause, and on two more lines the
+/// text with a caret under the place.
 struct JsonError : std::runtime_error {
   JsonError(const std::string& what, std::size_t at_line, std::size_t at_column)
       : std::runtime_error(what), line(at_line), column(at_column) {}
@@ -37,23 +37,22 @@ struct JsonError : std::runtime_error {
 };
 
 enum class JsonStyle {
-  compact,   ///< one line, no spaces to spare
-  indented,  ///< two spaces a level
+  compact,   ///< one line without spaces
+  indented,  ///< two spaces per level
 };
 
-/// One JSON value as one CBOR item. Throws JsonError; also for duplicate keys, integers that do not
-/// fit 64 bits, numbers beyond a double, and nesting deeper than cbor::max_depth.
+/// Converts one JSON value to one CBOR item. Throws JsonError, also for duplicate keys, integers beyond 64 bits,
+/// numbers beyond a double, and nesting deeper than cbor::max_depth.
 cbor::Bytes json_to_cbor(std::string_view json);
 
-/// As json_to_cbor(), but if the whole is {"$raw": "<base64>"}, it is those bytes, CBOR or not.
+/// As json_to_cbor(), except that the whole text {"$raw": "<base64>"} yields those bytes, which need not be CBOR.
 cbor::Bytes json_to_payload(std::string_view json);
 
-/// One CBOR item as JSON, with no newline at the end. Throws cbor::Error, also for bytes that follow
-/// the item.
+/// Converts one CBOR item to JSON, without a newline at the end. Throws cbor::Error, also if bytes follow the item.
 std::string cbor_to_json(cbor::View item, JsonStyle style = JsonStyle::compact);
 
-/// `text` as a JSON string, in quotes. Control characters are escaped, also those that JSON leaves
-/// alone and terminals do not. `text` must be UTF-8.
+/// `text` as a JSON string in quotes. Escapes all control characters, also those that JSON allows but terminals
+/// interpret. `text` must be UTF-8.
 std::string json_quote(std::string_view text);
 
 }  // namespace backplane::host

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one unit that contains Boost.JSON. Its parser calls us value by value, so CBOR is written as
-// the text is read: no tree, and every error knows where it is. Numbers are read from their digits
-// here, because the parser of Boost 1.81 turns integers beyond 64 bits into doubles, and is off by
-// a bit in some doubles.
+// Converts JSON to CBOR. Only this unit includes Boost.JSON. The parser calls a handler for each value, which writes
+// CBOR at once, without a tree, so that every error has a position. Numbers are converted here: the parser of Boost
+// 1.81 turns integers beyond 64 bits into doubles, and some of its doubles are wrong in the last bit.
 #include <algorithm>
 #include <array>
 #include <boost/json/basic_parser_impl.hpp>
@@ -24,14 +23,13 @@ using boost::json::error_code;
 constexpr std::string_view forms =
     "\"$bytes\", \"$float\", \"$int\", \"$map\", \"$simple\", \"$tag\" or \"$undefined\"";
 
-// An array or object that is being read. `body` has its finished elements; the head, which needs
-// their number, is written when it ends.
+// An unfinished array or object. `body` has its finished elements. Its head needs their number, so close() writes it.
 struct Frame {
   bool object = false;
   std::size_t count = 0;
   std::size_t depth = 0;  // levels of the deepest element
   cbor::Bytes body;
-  std::string key;                       // object: of the value that comes next
+  std::string key;                       // object: key of the next value
   std::unordered_set<std::string> keys;  // object
 };
 
@@ -42,10 +40,10 @@ class Handler {
   static constexpr std::size_t max_key_size = SIZE_MAX;
   static constexpr std::size_t max_string_size = SIZE_MAX;
 
-  /// `payload`: the whole may be {"$raw": "<base64>"}.
+  /// `payload`: the whole text may be {"$raw": "<base64>"}.
   explicit Handler(bool payload) : payload_(payload) {}
 
-  std::string error;  ///< set if a function below refused
+  std::string error;  ///< why a callback refused; otherwise empty
   cbor::Bytes take() { return std::move(frames_.front().body); }
 
   bool on_document_begin(error_code&) { return true; }
@@ -70,7 +68,7 @@ class Handler {
     part(s);
     Frame& frame = frames_.back();
     if (!frame.keys.insert(text_).second) {
-      return refuse(ec, "the key " + json_quote(text_) + " stands twice in one object; expected each key once");
+      return refuse(ec, "the key " + json_quote(text_) + " appears twice in one object; expected each key once");
     }
     writer().text(text_);
     frame.key = std::move(text_);
@@ -109,7 +107,7 @@ class Handler {
 
   bool scalar() { return finished(0); }
 
-  // A value of so many levels has been written to the innermost frame.
+  // Counts a value that was written to the innermost frame. `depth` is its number of levels.
   bool finished(std::size_t depth) {
     text_.clear();
     Frame& frame = frames_.back();
@@ -133,7 +131,7 @@ class Handler {
         return refuse(ec, "in " + json_quote(frame.key) + ": " + problem.what());
       }
     }
-    // Two levels more than at the end: the arrays of a "$map" fall away.
+    // Allow two more levels here than at the end, because the two arrays of a "$map" disappear.
     if (frame.depth >= cbor::max_depth + 2) return too_deep(ec);
     if (frame.object) {
       writer().map(frame.count);
@@ -151,27 +149,26 @@ class Handler {
     if (text_.find_first_of(".eE") != std::string::npos) {
       double v = 0;
       if (std::from_chars(begin, end, v).ec != std::errc() && !underflow(v)) {
-        return refuse(
-            ec, "the number " + text_ + R"( is beyond what a float can hold; for infinity write {"$float": "inf"})");
+        return refuse(ec, "the number " + text_ + R"( is too large for a float; for infinity write {"$float": "inf"})");
       }
       writer().real(v);
       return scalar();
     }
     if (!integer(text_, false)) {
-      return refuse(ec,
-                    "the integer " + text_ + " does not fit 64 bits (-9223372036854775808 to 18446744073709551615)");
+      return refuse(
+          ec, "the integer " + text_ + " does not fit 64 bits; expected -9223372036854775808 to 18446744073709551615");
     }
     return scalar();
   }
 
-  // from_chars calls a number out of range also when it is too near to zero.
+  // from_chars() also reports numbers too close to zero as out of range. Those are accepted.
   bool underflow(double& v) const {
     v = std::strtod(text_.c_str(), nullptr);
     return std::isfinite(v);
   }
 
-  // Writes the integer that `digits` say; false if it is none, or too large. With `all`, down to
-  // what CBOR has: -2^64.
+  // Writes the integer in `digits`. Returns false if it is malformed or out of range. `all` allows the whole range of
+  // CBOR, down to -2^64.
   bool integer(std::string_view digits, bool all) {
     const bool negative = digits.starts_with('-');
     if (negative) digits.remove_prefix(1);
@@ -191,7 +188,7 @@ class Handler {
     return true;
   }
 
-  // An object whose only key begins with "$". Its value is there as CBOR after the key.
+  // Converts an object whose only key begins with "$". Its body has the key and the value as CBOR.
   bool form(Frame& frame, error_code& ec) {
     cbor::Reader value(frame.body);
     value.skip();
@@ -226,9 +223,9 @@ class Handler {
     } else if (frame.key == "$simple") {
       return simple_form(item, ec);
     } else {
-      return refuse(ec, "an object with the only key " + json_quote(frame.key) + "; expected " + std::string(forms) +
-                            (payload_ ? ", or \"$raw\" for the whole payload" : "") +
-                            R"(; if the map has just this key, write {"$map": [[)" + json_quote(frame.key) + ", …]]}");
+      return refuse(ec, "found an object whose only key is " + json_quote(frame.key) + "; expected " +
+                            std::string(forms) + (payload_ ? ", or \"$raw\" for the whole payload" : "") +
+                            R"(; for a map with only this key, write {"$map": [[)" + json_quote(frame.key) + ", …]]}");
     }
     return scalar();
   }
@@ -240,7 +237,7 @@ class Handler {
     return scalar();
   }
 
-  // In both forms the value's depth counts the arrays around the pairs, one or two, which fall away.
+  // The depth of a "$map" or "$tag" value includes the one or two arrays around its pairs, which disappear.
   bool map_form(Frame& frame, cbor::Reader value, error_code& ec) {
     constexpr const char* expected = R"("$map" expects an array of arrays of two: [[key, value], …])";
     const cbor::Item pairs = value.next();
@@ -266,8 +263,8 @@ class Handler {
   }
 
   const bool payload_;
-  std::vector<Frame> frames_ = std::vector<Frame>(1);  // the first takes the whole
-  std::string text_;                                   // of the string or number that is being read
+  std::vector<Frame> frames_ = std::vector<Frame>(1);  // the first frame receives the whole value
+  std::string text_;                                   // the unfinished string or number
 };
 
 std::size_t characters(std::string_view s) {
@@ -283,7 +280,7 @@ bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; 
   const std::size_t line_begin = before == std::string_view::npos ? 0 : before + 1;
   const std::size_t line = 1 + static_cast<std::size_t>(std::count(json.begin(), json.begin() + line_begin, '\n'));
   const std::size_t column = 1 + characters(json.substr(line_begin, at - line_begin));
-  // At most 60 bytes on either side, cut between characters.
+  // Show at most 60 bytes on either side, and cut between characters.
   std::size_t from = at - line_begin > 60 ? at - 60 : line_begin;
   while (from < at && continues(json[from])) ++from;
   std::size_t to = std::min(json.find('\n', at), std::min(json.size(), at + 60));
@@ -301,15 +298,15 @@ bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; 
 std::string describe(std::string_view json, std::size_t at, const error_code& ec) {
   if (ec == boost::json::error::incomplete || at >= json.size()) {
     return json.find_first_not_of(" \t\r\n") == std::string_view::npos ? "found nothing, expected JSON"
-                                                                       : "the JSON ends in the middle";
+                                                                       : "the JSON ends too early";
   }
-  if (ec == boost::json::error::too_deep) return "nested too deep";
+  if (ec == boost::json::error::too_deep) return "nested deeper than " + std::to_string(cbor::max_depth) + " levels";
   if (ec != boost::json::error::syntax) return ec.message();
   std::size_t size = 1;
   while (at + size < json.size() && continues(json[at + size])) ++size;
   const auto c = static_cast<unsigned char>(json[at]);
   const std::string found = c < 0x20 || c == 0x7f ? "a control character" : std::string(json.substr(at, size));
-  return "no JSON: did not expect " + found;
+  return "not JSON: did not expect " + found;
 }
 
 cbor::Bytes parse(std::string_view json, bool payload) {
@@ -320,7 +317,7 @@ cbor::Bytes parse(std::string_view json, bool payload) {
   const std::size_t read = parser.write_some(false, json.data(), json.size(), ec);
   Handler& handler = parser.handler();
   if (ec) fail(json, read, handler.error.empty() ? describe(json, read, ec) : handler.error);
-  if (read != json.size()) fail(json, read, "more after the end of the JSON value");
+  if (read != json.size()) fail(json, read, "found more text after the end of the JSON value");
   return handler.take();
 }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Converts CBOR to JSON, item by item, without a tree.
 #include <charconv>
 #include <cmath>
 #include <unordered_set>
@@ -43,7 +45,7 @@ class Printer {
 
   std::string run() {
     value(0);
-    if (!reader_.at_end()) throw cbor::Error("bytes after the end of the item", reader_.offset());
+    if (!reader_.at_end()) throw cbor::Error("found more bytes after the end of the item", reader_.offset());
     return std::move(out_);
   }
 
@@ -97,13 +99,13 @@ class Printer {
         real(item.real);
         break;
       case cbor::Type::end:
-        throw cbor::Error("a break where an item was expected", begin);
+        throw cbor::Error("found a break, expected an item", begin);
     }
   }
 
   const char* comma() const { return indented_ ? ", " : ","; }
 
-  // The forms that begin with "$" stay on one line where their value does.
+  // Begins a form such as {"$tag": …. A form takes no line of its own.
   void wrapped(const char* key, char open = 0) {
     out_ += '{';
     quote(out_, key);
@@ -139,7 +141,7 @@ class Printer {
     out_ += '"' + base64({reinterpret_cast<const std::uint8_t*>(all.data()), all.size()}) + "\"}";
   }
 
-  // The whole of a byte or text string, which may come in chunks.
+  // A byte or text string. Joins the chunks if it has an indefinite length.
   static std::string string(cbor::Reader& reader, const cbor::Item& head) {
     if (!head.until_end) return std::string(head.text());
     std::string all;
@@ -148,13 +150,13 @@ class Printer {
       const cbor::Item chunk = reader.next();
       if (chunk.type == cbor::Type::end) return all;
       if (chunk.type != head.type || chunk.until_end) {
-        throw cbor::Error("a string whose chunks are of another type", begin);
+        throw cbor::Error("found a chunk of another type in a string", begin);
       }
       all += chunk.text();
     }
   }
 
-  // Whether another element follows, of `left` or until the break, which is passed over.
+  // Whether another element follows. Counts `left` down, or reads the break of an indefinite length.
   static bool more(cbor::Reader& reader, const cbor::Item& head, std::uint64_t& left) {
     if (!head.until_end) return left-- != 0;
     if (reader.peek().type != cbor::Type::end) return true;
@@ -206,7 +208,7 @@ class Printer {
     out_ += object ? "}" : "]}";
   }
 
-  // Looks ahead: all keys text and different, and not the one key of a form of ours.
+  // Looks ahead. A map fits an object if its keys are distinct texts, and not a single key that begins with "$".
   bool fits_object(const cbor::Item& head) const {
     cbor::Reader ahead = reader_;
     std::unordered_set<std::string> keys;

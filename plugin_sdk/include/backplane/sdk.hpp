@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// All that the author of a C++ module includes. docs/sdk.md tells how to use it.
+// The whole SDK: authors of C++ modules include this file only. docs/sdk.md shows how to use it.
 #pragma once
 
 #include "sdk/call.hpp"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Hand-written CBOR codecs, the floor of the codec rows.
 #include "codec_floor.hpp"
 
 #include <cstring>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Answers and emits what the stress module's handlers produce, and marks each step for the audit.
 #include "courier.hpp"
 
 #include <unistd.h>

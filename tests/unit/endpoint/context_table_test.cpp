@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// ContextTable: handles, pins, and reuse of slots, also with several threads.
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <memory>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// EventBus: order, refusals, overflow and recovery, counts, and the listener named at an overflow.
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <condition_variable>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// EventQueue: order, sizes, envelopes of typed events, its limit, and closing.
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <string>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Listeners: adding, calling, and removing, also in cycles of callbacks that remove each other.
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <functional>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Fiber: resuming, suspending, exceptions, and its stack.
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -14,7 +14,7 @@ constexpr std::uint64_t an_hour = 3'600'000;
 void never_answers(void*, bp_context, bp_token, bp_str, bp_bytes) {}
 
 /// Cancels everything and says whether it came to an end soon.
-bool ends_soon(LoopRig& rig) {
+bool ends_soon(LoopFixture& rig) {
   rig.loop.close();
   CHECK_FALSE(rig.loop.wait_until_idle(std::chrono::milliseconds(10)));
   rig.loop.cancel_all();
@@ -29,20 +29,20 @@ TEST_CASE("a handler that has answered and then waits is woken when everything i
     std::function<bp_status(bp_token)> run;
   };
   const std::vector<Wait> waits = {
-      {"sleep", [](bp_token token) { return RequestLoop::await_sleep(token, an_hour); }},
+      {"sleep", [](bp_token token) { return await_api::sleep(token, an_hour); }},
       {"host function",
        [](bp_token token) {
-         return RequestLoop::await_host_call(token, "app.never", {nullptr, 0}, 0, nullptr);
+         return await_api::host_call(token, "app.never", {nullptr, 0}, 0, nullptr);
        }},
       {"call",
        [](bp_token token) {
-         return RequestLoop::await_call(token, "t.later", {nullptr, 0}, 0, nullptr);
+         return await_api::call(token, "t.later", {nullptr, 0}, 0, nullptr);
        }},
   };
   for (const Wait& wait : waits) {
     for (const std::uint32_t flags : {0u, std::uint32_t{BP_HANDLER_BLOCKING}}) {
       CAPTURE(wait.what, flags);
-      LoopRig rig;
+      LoopFixture rig;
       std::atomic<bp_status> ended{BP_OK};
       rig.loop.functions().set("app.never", never_answers, nullptr, false);
       rig.handler("t.later", [](const bp_call&) -> bp_handled { return BP_LATER; });
@@ -55,7 +55,7 @@ TEST_CASE("a handler that has answered and then waits is woken when everything i
           },
           flags);
       rig.start();
-      Replies replies;
+      SeenReplies replies;
       rig.call("t.first_answers", replies);
       REQUIRE(replies.wait() == std::vector<std::string>{"ok:done"});
       REQUIRE(ends_soon(rig));
@@ -66,16 +66,16 @@ TEST_CASE("a handler that has answered and then waits is woken when everything i
 }
 
 TEST_CASE("a handler that never stops awaiting is told each time that it is canceled, until it gives up") {
-  LoopRig rig;
+  LoopFixture rig;
   std::atomic<int> told{0};
   std::promise<void> begun;
   rig.handler("t.stubborn", [&](const bp_call& call) -> bp_handled {
     begun.set_value();
-    for (int i = 0; i < 5; ++i) told += RequestLoop::await_sleep(call.token, an_hour) == BP_CANCELED;
+    for (int i = 0; i < 5; ++i) told += await_api::sleep(call.token, an_hour) == BP_CANCELED;
     return BP_DONE;
   });
   rig.start();
-  Replies replies;
+  SeenReplies replies;
   rig.call("t.stubborn", replies);
   begun.get_future().wait();
   REQUIRE(ends_soon(rig));
@@ -84,17 +84,17 @@ TEST_CASE("a handler that never stops awaiting is told each time that it is canc
 }
 
 TEST_CASE("every open request gets one terminal reply when everything is canceled, wherever it stands") {
-  LoopRig rig;
+  LoopFixture rig;
   std::promise<void> go_on;
   auto waits = go_on.get_future().share();
   rig.loop.functions().set("app.never", never_answers, nullptr, false);
   rig.handler("t.later", [](const bp_call&) -> bp_handled { return BP_LATER; });
   rig.handler("t.asks", [](const bp_call& call) -> bp_handled {
-    RequestLoop::await_host_call(call.token, "app.never", {nullptr, 0}, 0, nullptr);
+    await_api::host_call(call.token, "app.never", {nullptr, 0}, 0, nullptr);
     return BP_DONE;
   });
   rig.handler("t.calls", [](const bp_call& call) -> bp_handled {
-    RequestLoop::await_call(call.token, "t.asks", {nullptr, 0}, 0, nullptr);
+    await_api::call(call.token, "t.asks", {nullptr, 0}, 0, nullptr);
     return BP_DONE;
   });
   rig.handler(
@@ -106,7 +106,7 @@ TEST_CASE("every open request gets one terminal reply when everything is cancele
       },
       BP_HANDLER_BLOCKING);
   rig.start();
-  std::deque<Replies> all;
+  std::deque<SeenReplies> all;
   for (int i = 0; i < 10; ++i) {
     for (const char* name : {"t.later", "t.asks", "t.calls", "t.blocks"}) rig.call(name, all.emplace_back());
   }
@@ -122,7 +122,7 @@ TEST_CASE("every open request gets one terminal reply when everything is cancele
 }
 
 TEST_CASE("a token that is being answered while everything is canceled does not keep the others from failing") {
-  LoopRig rig;
+  LoopFixture rig;
   struct Tokens {
     std::mutex mutex;
     std::vector<bp_token> all;
@@ -138,11 +138,11 @@ TEST_CASE("a token that is being answered while everything is canceled does not 
   std::atomic<int> failed{0};
   rig.handler("t.asks_after", [&](const bp_call& call) -> bp_handled {
     reply(call.token, BP_OK, "done");
-    failed += RequestLoop::await_host_call(call.token, "app.note", {nullptr, 0}, 0, nullptr) == BP_CANCELED;
+    failed += await_api::host_call(call.token, "app.note", {nullptr, 0}, 0, nullptr) == BP_CANCELED;
     return BP_DONE;
   });
   rig.start();
-  std::deque<Replies> all;
+  std::deque<SeenReplies> all;
   for (int i = 0; i < 5; ++i) rig.call("t.asks_after", all.emplace_back());
   for (auto& replies : all) replies.wait();
   rig.loop.close();
@@ -160,7 +160,7 @@ TEST_CASE("a token that is being answered while everything is canceled does not 
 }
 
 TEST_CASE("an instance that is retired while the context ends is destroyed once") {
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.plain", [](const bp_call& call) -> bp_handled { return reply(call.token, BP_OK, ""), BP_DONE; });
   rig.start();
   std::atomic<int> counted_down{0};
@@ -176,18 +176,18 @@ TEST_CASE("an instance that is retired while the context ends is destroyed once"
     both_sent.get_future().wait();
   });
   holding.get_future().wait();
-  rig.loop.retire_instance(rig.generation);
+  rig.loop.instances().retire(rig.generation);
   std::thread ender([&] { rig.expect(rig.loop.end_instances(std::chrono::seconds(10))); });
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   both_sent.set_value();
   ender.join();
   rig.on_thread([] {});
-  CHECK(LoopRig::destroyed == 1);
+  CHECK(LoopFixture::destroyed == 1);
   CHECK(counted_down == 1);
 }
 
 TEST_CASE("an instance that is retired ends when its last request has") {
-  LoopRig rig;
+  LoopFixture rig;
   std::promise<bp_token> token;
   rig.handler("t.later", [&](const bp_call& call) -> bp_handled {
     token.set_value(call.token);
@@ -197,20 +197,20 @@ TEST_CASE("an instance that is retired ends when its last request has") {
   std::atomic<int> counted_down{0};
   rig.generation.retirement = std::make_shared<Retirement>([&] { ++counted_down; });
   rig.generation.retirement->add_context();
-  Replies replies;
+  SeenReplies replies;
   rig.call("t.later", replies);
   const bp_token open = token.get_future().get();
   rig.registry.publish(*rig.generation.module, nullptr);
-  rig.loop.retire_instance(rig.generation);
+  rig.loop.instances().retire(rig.generation);
   rig.on_thread([] {});
   rig.on_thread([] {});
   CHECK(counted_down == 0);
-  Replies gone;
+  SeenReplies gone;
   rig.call("t.later", gone);
   CHECK(gone.wait() == std::vector<std::string>{"module_gone:"});
   std::uint64_t requests = 0;
   std::uint64_t tokens = 0;
-  rig.loop.count_work(rig.generation, requests, tokens);
+  rig.loop.instances().count_work(rig.generation, requests, tokens);
   CHECK(requests == 1);
   CHECK(tokens == 0);
   CHECK(reply(open, BP_OK, "at last") == BP_OK);
@@ -218,12 +218,12 @@ TEST_CASE("an instance that is retired ends when its last request has") {
   rig.on_thread([] {});
   rig.on_thread([] {});
   CHECK(counted_down == 1);
-  CHECK(LoopRig::destroyed == 1);
+  CHECK(LoopFixture::destroyed == 1);
 }
 
 TEST_CASE("a submit that comes while the context closes is accepted and answered, or refused") {
   for (int round = 0; round < 20; ++round) {
-    LoopRig rig;
+    LoopFixture rig;
     rig.handler("t.plain", [](const bp_call& call) -> bp_handled { return reply(call.token, BP_OK, ""), BP_DONE; });
     rig.start();
     std::atomic<int> accepted{0};

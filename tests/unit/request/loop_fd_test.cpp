@@ -16,7 +16,7 @@ using namespace backplane::host;
 namespace {
 
 /// Until what was submitted before has begun: a turn takes tasks first, and then calls.
-void let_begin(LoopRig& rig) {
+void let_begin(LoopFixture& rig) {
   for (int i = 0; i < 2; ++i) rig.on_thread([] {});
 }
 
@@ -32,9 +32,9 @@ struct Pipe {
   UniqueFd in;
 };
 
-LoopRig::Run awaiting(int fd, std::uint32_t events, std::uint64_t timeout_ms) {
+LoopFixture::Run awaiting(int fd, std::uint32_t events, std::uint64_t timeout_ms) {
   return [=](const bp_call& call) -> bp_handled {
-    const bp_status status = RequestLoop::await_fd(call.token, fd, events, timeout_ms);
+    const bp_status status = await_api::fd(call.token, fd, events, timeout_ms);
     reply(call.token, BP_OK, name_of(status));
     return BP_DONE;
   };
@@ -73,7 +73,7 @@ std::vector<std::string> ended_with(bp_status status) { return {"ok:" + name_of(
 
 TEST_CASE("handlers wait for one descriptor together, while other requests run, until it is readable") {
   const Pipe pipe;
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
   rig.handler("t.worker", awaiting(pipe.out.get(), BP_FD_READABLE, 0), BP_HANDLER_BLOCKING);
   rig.handler("t.write", [&pipe](const bp_call& call) -> bp_handled {
@@ -81,21 +81,21 @@ TEST_CASE("handlers wait for one descriptor together, while other requests run, 
     return BP_DONE;
   });
   rig.start();
-  Replies waiting[3];
+  SeenReplies waiting[3];
   rig.call("t.fiber", waiting[0]);
   rig.call("t.fiber", waiting[1]);
   rig.call("t.worker", waiting[2]);
   rig.on_thread([] {});
-  for (Replies& each : waiting) CHECK(each.terminal() == 0);
-  Replies written;
+  for (SeenReplies& each : waiting) CHECK(each.terminal() == 0);
+  SeenReplies written;
   rig.call("t.write", written);
   CHECK(written.wait() == std::vector<std::string>{"ok:written"});
-  for (Replies& each : waiting) CHECK(each.wait() == ended_with(BP_OK));
+  for (SeenReplies& each : waiting) CHECK(each.wait() == ended_with(BP_OK));
 }
 
 TEST_CASE("a wait for a descriptor ends at its timeout, and at once if it is ready or cannot be waited for") {
   const Pipe pipe;
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.quiet", awaiting(pipe.out.get(), BP_FD_READABLE, 5));
   rig.handler("t.writable", awaiting(pipe.in.get(), BP_FD_WRITABLE, 0));
   rig.handler("t.either", awaiting(pipe.in.get(), BP_FD_READABLE | BP_FD_WRITABLE, 0));
@@ -113,7 +113,7 @@ TEST_CASE("a wait for a descriptor ends at its timeout, and at once if it is rea
                                                      {"t.closed", BP_IO}};
   for (const auto& [name, status] : cases) {
     INFO(name);
-    Replies replies;
+    SeenReplies replies;
     rig.call(name, replies);
     CHECK(replies.wait() == ended_with(status));
   }
@@ -121,23 +121,23 @@ TEST_CASE("a wait for a descriptor ends at its timeout, and at once if it is rea
 
 TEST_CASE("a request that is canceled or past its deadline waits for its descriptor no longer") {
   const Pipe pipe;
-  LoopRig rig;
+  LoopFixture rig;
   std::atomic<int> begun{0};
   std::atomic<bp_status> seen{BP_OK};
   rig.handler("t.wait", [&](const bp_call& call) -> bp_handled {
     ++begun;
-    seen = RequestLoop::await_fd(call.token, pipe.out.get(), BP_FD_READABLE, 0);
+    seen = await_api::fd(call.token, pipe.out.get(), BP_FD_READABLE, 0);
     return BP_DONE;
   });
   rig.start();
-  Replies canceled;
+  SeenReplies canceled;
   const bp_request request = rig.call("t.wait", canceled);
   while (begun == 0) std::this_thread::yield();
   CHECK(rig.loop.cancel(request) == BP_OK);
   CHECK(canceled.wait() == std::vector<std::string>{"canceled:"});
   begun = 0;
   for (std::uint64_t timeout_ms = 5; begun == 0; timeout_ms *= 2) {  // a busy machine may not begin it in time
-    Replies late;
+    SeenReplies late;
     rig.call("t.wait", late, {}, timeout_ms);
     CHECK(late.wait() == std::vector<std::string>{"deadline:"});
   }
@@ -146,12 +146,12 @@ TEST_CASE("a request that is canceled or past its deadline waits for its descrip
 
 TEST_CASE("a poller's descriptor is waited for beside those of handlers") {
   const Pipe pipe;
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
   rig.start();
   Looker looker;
   const bp_poller poller = looker.poller();
-  Replies waiting;
+  SeenReplies waiting;
   rig.call("t.fiber", waiting);
   rig.on_thread([] {});
   REQUIRE_FALSE(rig.loop.set_poller(&poller));
@@ -168,12 +168,12 @@ TEST_CASE("a poller's descriptor is waited for beside those of handlers") {
 
 TEST_CASE("a poller's descriptor is waited for also if it has the number of the one before") {
   const Pipe pipe;
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
   rig.start();
   Looker looker;
   const bp_poller poller = looker.poller();
-  Replies waiting;
+  SeenReplies waiting;
   rig.call("t.fiber", waiting);
   rig.on_thread([] {});
   REQUIRE_FALSE(rig.loop.set_poller(&poller));
@@ -205,26 +205,26 @@ TEST_CASE("a poller's descriptor is waited for also if it has the number of the 
 TEST_CASE("a handler's wait may get the number of a poller's descriptor that was taken away and closed") {
   const Pipe first;
   const Pipe second;
-  LoopRig rig;
+  LoopFixture rig;
   std::atomic<bool> kept{false};
   std::atomic<bool> go_on{false};
   rig.handler("t.first", awaiting(first.out.get(), BP_FD_READABLE, 0));
   rig.handler("t.second", [&](const bp_call& call) -> bp_handled {
     kept = true;
     while (!go_on) std::this_thread::yield();
-    const bp_status status = RequestLoop::await_fd(call.token, second.out.get(), BP_FD_READABLE, 0);
+    const bp_status status = await_api::fd(call.token, second.out.get(), BP_FD_READABLE, 0);
     reply(call.token, BP_OK, name_of(status));
     return BP_DONE;
   });
   rig.start();
-  Replies waiting;
+  SeenReplies waiting;
   rig.call("t.first", waiting);
   let_begin(rig);  // from now on the thread sleeps in the reactor
   auto looker = std::make_unique<Looker>();
   const bp_poller poller = looker->poller();
   REQUIRE_FALSE(rig.loop.set_poller(&poller));
   while (!looker->asleep) std::this_thread::yield();
-  Replies replies;
+  SeenReplies replies;
   rig.call("t.second", replies);
   while (!kept) std::this_thread::yield();
   REQUIRE(rig.loop.set_poller(nullptr));  // while the thread comes round to nothing
@@ -260,7 +260,7 @@ struct PipePoller {
 };
 
 /// A thread that sleeps in the reactor and watches the poller.
-void start_watching(LoopRig& rig, const Pipe& pipe, Replies& waiting, PipePoller& watched) {
+void start_watching(LoopFixture& rig, const Pipe& pipe, SeenReplies& waiting, PipePoller& watched) {
   ::signal(SIGPIPE, SIG_IGN);
   rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
   rig.start();
@@ -276,9 +276,9 @@ void start_watching(LoopRig& rig, const Pipe& pipe, Replies& waiting, PipePoller
 
 TEST_CASE("a poller's descriptor is closed for good once it is taken away and the thread has run") {
   const Pipe pipe;
-  Replies waiting;
+  SeenReplies waiting;
   PipePoller watched;
-  LoopRig rig;
+  LoopFixture rig;
   start_watching(rig, pipe, waiting, watched);
   REQUIRE(rig.loop.set_poller(nullptr));
   watched.pipe.out.reset();
@@ -290,9 +290,9 @@ TEST_CASE("a poller's descriptor is closed for good once it is taken away and th
 
 TEST_CASE("a poller's descriptor is closed for good once its context has ended") {
   const Pipe pipe;
-  Replies waiting;
+  SeenReplies waiting;
   PipePoller watched;
-  LoopRig rig;
+  LoopFixture rig;
   start_watching(rig, pipe, waiting, watched);
   REQUIRE(pipe.write());
   CHECK(waiting.wait() == ended_with(BP_OK));
@@ -305,9 +305,9 @@ TEST_CASE("a poller's descriptor is closed for good once its context has ended")
 
 TEST_CASE("a poller whose descriptor cannot be watched is called all the same") {
   const Pipe pipe;
-  Replies waiting;
+  SeenReplies waiting;
   Looker looker;
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.fiber", awaiting(pipe.out.get(), BP_FD_READABLE, 0));
   rig.start();
   rig.call("t.fiber", waiting);

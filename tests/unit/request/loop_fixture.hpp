@@ -15,7 +15,9 @@
 #include <thread>
 #include <vector>
 
+#include "request/await_api.hpp"
 #include "request/loop.hpp"
+#include "request/reply_api.hpp"
 #include "status_names.hpp"
 #include "support/views.hpp"
 
@@ -27,14 +29,14 @@ inline bp_bytes bytes_of(std::string_view text) {
 inline std::string text_of(bp_bytes bytes) { return {reinterpret_cast<const char*>(bytes.data), bytes.size}; }
 
 inline bp_status reply(bp_token token, bp_status status, std::string_view payload) {
-  return RequestLoop::answer(token, {sizeof(bp_answer), status, bytes_of(payload), {"", 0}, {nullptr, 0}, nullptr});
+  return reply_api::answer(token, {sizeof(bp_answer), status, bytes_of(payload), {"", 0}, {nullptr, 0}, nullptr});
 }
 
 /// The replies of one call, as "ok:payload".
-class Replies {
+class SeenReplies {
  public:
   static void on_reply(void* user, const bp_answer* answer) {
-    auto& self = *static_cast<Replies*>(user);
+    auto& self = *static_cast<SeenReplies*>(user);
     const std::lock_guard lock(self.mutex_);
     self.seen_.push_back(name_of(answer->status) + ":" + text_of(answer->payload));
     self.terminal_ += answer->status != BP_STALE && answer->status != BP_PARTIAL;
@@ -62,11 +64,11 @@ class Replies {
   int terminal_ = 0;
 };
 
-class LoopRig : public InstanceHost {
+class LoopFixture : public InstanceHost {
  public:
   using Run = std::function<bp_handled(const bp_call&)>;
 
-  explicit LoopRig(const LoopOptions& options = {}) : loop(options, registry, workers, watchdog, *this) {
+  explicit LoopFixture(const LoopOptions& options = {}) : loop(options, registry, workers, watchdog, *this) {
     generation.module = &registry.module("t");
     generation.manifest.name = "t";
     generation.number = 1;
@@ -74,7 +76,7 @@ class LoopRig : public InstanceHost {
     destroyed = 0;
     thread_ = std::thread([this] { loop.run(); });
   }
-  ~LoopRig() override { end(); }
+  ~LoopFixture() override { end(); }
 
   /// Before start().
   void handler(std::string name, Run run, std::uint32_t flags = 0) {
@@ -90,16 +92,16 @@ class LoopRig : public InstanceHost {
   void start() {
     registry.bind(generation);
     registry.publish(*generation.module, &generation);
-    REQUIRE(loop.start_instance(generation, std::chrono::seconds(10), false).empty());
+    REQUIRE(loop.instances().start(generation, std::chrono::seconds(10), false).empty());
   }
-  bp_request call(std::string_view name, Replies& replies, std::string_view payload = {},
+  bp_request call(std::string_view name, SeenReplies& replies, std::string_view payload = {},
                   std::uint64_t timeout_ms = 0) {
     bp_submission submission{};
     submission.struct_size = sizeof submission;
     submission.name = str(name);
     submission.payload = bytes_of(payload);
     submission.timeout_ms = timeout_ms;
-    submission.on_reply = Replies::on_reply;
+    submission.on_reply = SeenReplies::on_reply;
     submission.user = &replies;
     bp_request request{};
     if (loop.submit(submission, &request) != BP_OK) throw std::runtime_error("the call was refused");

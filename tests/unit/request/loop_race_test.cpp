@@ -19,7 +19,7 @@ bp_handled keeps(const bp_call&) { return BP_LATER; }
 
 /// Holds the request thread until it is let go.
 struct Hold {
-  explicit Hold(LoopRig& rig) {
+  explicit Hold(LoopFixture& rig) {
     rig.loop.post([this] {
       held.set_value();
       let_go.get_future().wait();
@@ -41,7 +41,7 @@ bp_status create(void*, bp_instance*, void**) {
 
 /// A second generation of the rig's module, which has no handlers.
 struct Next {
-  explicit Next(LoopRig& rig) {
+  explicit Next(LoopFixture& rig) {
     generation.module = rig.generation.module;
     generation.manifest.name = "t";
     generation.number = 2;
@@ -50,10 +50,10 @@ struct Next {
     generation.entry.instance_destroy = rig.generation.entry.instance_destroy;
     created = 0;
   }
-  std::shared_ptr<Retirement> retire(LoopRig& rig, std::atomic<int>& counted_down) {
+  std::shared_ptr<Retirement> retire(LoopFixture& rig, std::atomic<int>& counted_down) {
     generation.retirement = std::make_shared<Retirement>([&] { ++counted_down; });
     generation.retirement->add_context();
-    rig.loop.retire_instance(generation);
+    rig.loop.instances().retire(generation);
     return generation.retirement;
   }
   Generation generation;
@@ -65,12 +65,12 @@ TEST_CASE("a loop may end while the thread that gave the last answer is still on
   for (int round = 0; round < 200; ++round) {
     std::thread answerer;
     {
-      const auto rig = std::make_unique<LoopRig>();  // on the heap, where a sanitizer sees a use after its end
+      const auto rig = std::make_unique<LoopFixture>();  // on the heap, where a sanitizer sees a use after its end
       std::promise<bp_token> token;
       rig->handler("t.later", [&](const bp_call& call) -> bp_handled { return token.set_value(call.token), BP_LATER; });
       rig->handler("t.worker", answers, BP_HANDLER_BLOCKING);
       rig->start();
-      Replies replies;
+      SeenReplies replies;
       rig->call(round % 4 == 0 ? "t.worker" : "t.later", replies);
       if (round % 4 != 0) {
         answerer = std::thread([open = token.get_future().get(), parts = round % 4 == 1] {
@@ -87,7 +87,7 @@ TEST_CASE("a loop may end while the thread that gave the last answer is still on
 TEST_CASE("a request thread that does not spin never sleeps on while a call, an answer or a cancel waits") {
   LoopOptions options;
   options.spin = 0;
-  LoopRig rig(options);
+  LoopFixture rig(options);
   rig.handler("t.plain", answers);
   rig.handler("t.later", keeps);
   rig.start();
@@ -123,12 +123,12 @@ TEST_CASE("a request thread that does not spin never sleeps on while a call, an 
 }
 
 TEST_CASE("tokens of calls that have ended are refused, at any moment of the next use of their records") {
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.plain", answers);
   rig.start();
   std::vector<bp_request> old;
   for (int i = 0; i < 64; ++i) {
-    Replies replies;
+    SeenReplies replies;
     old.push_back(rig.call("t.plain", replies));
     replies.wait();
   }
@@ -148,7 +148,7 @@ TEST_CASE("tokens of calls that have ended are refused, at any moment of the nex
     });
   }
   for (int i = 0; i < 2'000 || passes < 20; ++i) {
-    Replies replies;
+    SeenReplies replies;
     rig.call("t.plain", replies);
     REQUIRE(replies.wait() == std::vector<std::string>{"ok:"});
   }
@@ -157,13 +157,13 @@ TEST_CASE("tokens of calls that have ended are refused, at any moment of the nex
 }
 
 TEST_CASE("parts that race with the end of their call reach that call alone, and before its end") {
-  LoopRig rig;
+  LoopFixture rig;
   std::atomic<bp_token> open{0};
   std::atomic<int> taken{0};
   rig.handler("t.parts", [&](const bp_call& call) -> bp_handled {
     const int before = taken;
     open = call.token;
-    while (taken < before + 3) RequestLoop::await_sleep(call.token, 0);
+    while (taken < before + 3) await_api::sleep(call.token, 0);
     reply(call.token, BP_OK, "end");
     return BP_DONE;
   });
@@ -188,7 +188,7 @@ TEST_CASE("parts that race with the end of their call reach that call alone, and
     });
   }
   for (int round = 0; round < 200; ++round) {
-    Replies replies;
+    SeenReplies replies;
     const bp_request request = rig.call("t.parts", replies);
     auto seen = replies.wait();
     REQUIRE(seen.back() == "ok:end");
@@ -203,38 +203,38 @@ TEST_CASE("parts that race with the end of their call reach that call alone, and
 }
 
 TEST_CASE("a worker that is woken may be gone with what it waited on at once") {
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler(
       "t.waits",
       [](const bp_call& call) -> bp_handled {
-        for (int i = 0; i < 300; ++i) RequestLoop::await_sleep(call.token, 0);
+        for (int i = 0; i < 300; ++i) await_api::sleep(call.token, 0);
         return answers(call);
       },
       BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT);
   rig.start();
-  std::deque<Replies> all;
+  std::deque<SeenReplies> all;
   for (int i = 0; i < 4; ++i) rig.call("t.waits", all.emplace_back());
-  for (Replies& each : all) CHECK(each.wait() == std::vector<std::string>{"ok:"});
+  for (SeenReplies& each : all) CHECK(each.wait() == std::vector<std::string>{"ok:"});
 }
 
 TEST_CASE("an instance that nobody waits for any more is not made") {
-  LoopRig rig;
+  LoopFixture rig;
   rig.start();
   Next next(rig);
   Hold hold(rig);
-  CHECK_FALSE(rig.loop.start_instance(next.generation, std::chrono::milliseconds(5), false).empty());
+  CHECK_FALSE(rig.loop.instances().start(next.generation, std::chrono::milliseconds(5), false).empty());
   hold.let_go.set_value();
   rig.on_thread([] {});
   CHECK(created == 0);
 }
 
 TEST_CASE("an instance that is being made when it is given up is ended by the retirement that follows") {
-  LoopRig rig;
+  LoopFixture rig;
   rig.start();
   Next next(rig);
   std::promise<void> go_on;
   creation_waits = &go_on;
-  CHECK_FALSE(rig.loop.start_instance(next.generation, std::chrono::milliseconds(5), false).empty());
+  CHECK_FALSE(rig.loop.instances().start(next.generation, std::chrono::milliseconds(5), false).empty());
   std::atomic<int> counted_down{0};
   const auto retirement = next.retire(rig, counted_down);
   CHECK(counted_down == 0);
@@ -242,12 +242,12 @@ TEST_CASE("an instance that is being made when it is given up is ended by the re
   rig.on_thread([] {});
   rig.on_thread([] {});
   creation_waits = nullptr;
-  CHECK(LoopRig::destroyed == created);
+  CHECK(LoopFixture::destroyed == created);
   CHECK(counted_down == 1);
 }
 
 TEST_CASE("what was submitted before the close is canceled with everything else, although the thread never saw it") {
-  LoopRig rig;
+  LoopFixture rig;
   std::promise<void> holding;
   std::promise<void> let_go;
   std::atomic<int> begun{0};
@@ -258,29 +258,29 @@ TEST_CASE("what was submitted before the close is canceled with everything else,
   });
   rig.handler("t.later", [&](const bp_call&) -> bp_handled { return ++begun, BP_LATER; });
   rig.start();
-  Replies holder;
-  Replies replies[3];
+  SeenReplies holder;
+  SeenReplies replies[3];
   rig.call("t.holds", holder);
   holding.get_future().wait();
-  for (Replies& each : replies) rig.call("t.later", each);
+  for (SeenReplies& each : replies) rig.call("t.later", each);
   rig.loop.close();
   rig.loop.cancel_all();
   let_go.set_value();
-  for (Replies& each : replies) CHECK(each.wait() == std::vector<std::string>{"canceled:"});
+  for (SeenReplies& each : replies) CHECK(each.wait() == std::vector<std::string>{"canceled:"});
   CHECK(holder.wait() == std::vector<std::string>{"ok:"});
   CHECK(begun == 0);
 }
 
 TEST_CASE("a reply callback may cancel any number of other calls") {
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.later", keeps);
   rig.handler("t.plain", answers);
   rig.start();
-  std::deque<Replies> all;
+  std::deque<SeenReplies> all;
   std::vector<bp_request> open;
   for (int i = 0; i < 300; ++i) open.push_back(rig.call("t.later", all.emplace_back()));
   struct Canceller {
-    LoopRig& rig;
+    LoopFixture& rig;
     std::vector<bp_request>& open;
     static void on_reply(void* user, const bp_answer* answer) {
       auto& self = *static_cast<Canceller*>(user);
@@ -294,11 +294,11 @@ TEST_CASE("a reply callback may cancel any number of other calls") {
   submission.on_reply = Canceller::on_reply;
   submission.user = &canceller;
   REQUIRE(rig.loop.submit(submission, nullptr) == BP_OK);
-  for (Replies& each : all) CHECK(each.wait() == std::vector<std::string>{"canceled:"});
+  for (SeenReplies& each : all) CHECK(each.wait() == std::vector<std::string>{"canceled:"});
 }
 
 TEST_CASE("a blocking call that is canceled while it waits for a thread never begins") {
-  LoopRig rig;  // has two workers
+  LoopFixture rig;  // has two workers
   std::promise<void> go_on;
   auto waits = go_on.get_future().share();
   std::atomic<int> begun{0};
@@ -311,16 +311,16 @@ TEST_CASE("a blocking call that is canceled while it waits for a thread never be
       },
       BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT);
   rig.start();
-  Replies first[2];
-  Replies third;
-  for (Replies& each : first) rig.call("t.blocks", each);
+  SeenReplies first[2];
+  SeenReplies third;
+  for (SeenReplies& each : first) rig.call("t.blocks", each);
   const bp_request request = rig.call("t.blocks", third);
   while (begun != 2) std::this_thread::yield();
   rig.on_thread([] {});
   CHECK(rig.loop.cancel(request) == BP_OK);
   CHECK(third.wait() == std::vector<std::string>{"canceled:"});
   go_on.set_value();
-  for (Replies& each : first) CHECK(each.wait() == std::vector<std::string>{"ok:"});
+  for (SeenReplies& each : first) CHECK(each.wait() == std::vector<std::string>{"ok:"});
   rig.end();
   CHECK(begun == 2);
 }

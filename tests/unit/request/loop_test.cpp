@@ -9,7 +9,7 @@
 using namespace backplane::host;
 
 TEST_CASE("parts that another thread has sent come before the terminal reply of the request thread") {
-  LoopRig rig;
+  LoopFixture rig;
   std::vector<std::string> told;
   rig.handler("t.mixed", [](const bp_call& call) -> bp_handled {
     std::thread([&] {
@@ -20,13 +20,13 @@ TEST_CASE("parts that another thread has sent come before the terminal reply of 
     return BP_DONE;
   });
   rig.start();
-  Replies replies;
+  SeenReplies replies;
   rig.call("t.mixed", replies);
   CHECK(replies.wait() == std::vector<std::string>{"partial:1", "partial:2", "partial:3", "partial:4", "ok:end"});
 }
 
 TEST_CASE("parts after the terminal reply are refused and never delivered") {
-  LoopRig rig;
+  LoopFixture rig;
   std::atomic<bp_status> late{BP_OK};
   rig.handler("t.late_part", [&](const bp_call& call) -> bp_handled {
     reply(call.token, BP_OK, "end");
@@ -34,14 +34,14 @@ TEST_CASE("parts after the terminal reply are refused and never delivered") {
     return BP_DONE;
   });
   rig.start();
-  Replies replies;
+  SeenReplies replies;
   rig.call("t.late_part", replies);
   CHECK(replies.wait() == std::vector<std::string>{"ok:end"});
   CHECK(late == BP_STALE_TOKEN);
 }
 
 TEST_CASE("a status that cannot end a call is refused, and the call stays open") {
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.odd", [&rig](const bp_call& call) -> bp_handled {
     rig.expect(reply(call.token, BP_STALE, "") == BP_INVALID_ARGUMENT);
     rig.expect(reply(call.token, BP_MISSING_CALLBACK, "") == BP_INVALID_ARGUMENT);
@@ -50,13 +50,13 @@ TEST_CASE("a status that cannot end a call is refused, and the call stays open")
     return BP_DONE;
   });
   rig.start();
-  Replies replies;
+  SeenReplies replies;
   rig.call("t.odd", replies);
   CHECK(replies.wait() == std::vector<std::string>{"module 1001:"});
 }
 
 TEST_CASE("of a handler's threads that all answer at once exactly one wins") {
-  LoopRig rig;
+  LoopFixture rig;
   std::atomic<int> won{0};
   std::atomic<int> lost{0};
   rig.handler("t.race", [&](const bp_call& call) -> bp_handled {
@@ -69,7 +69,7 @@ TEST_CASE("of a handler's threads that all answer at once exactly one wins") {
   });
   rig.start();
   for (int round = 0; round < 50; ++round) {
-    Replies replies;
+    SeenReplies replies;
     rig.call("t.race", replies);
     CHECK(replies.wait() == std::vector<std::string>{"ok:x"});
   }
@@ -78,34 +78,34 @@ TEST_CASE("of a handler's threads that all answer at once exactly one wins") {
 }
 
 TEST_CASE("awaiting is refused from outside the handler that has the token") {
-  LoopRig rig;
+  LoopFixture rig;
   std::atomic<bp_status> other_thread{BP_OK};
   std::atomic<bp_status> other_token{BP_OK};
   rig.handler("t.await", [&](const bp_call& call) -> bp_handled {
-    std::thread([&] { other_thread = RequestLoop::await_sleep(call.token, 0); }).join();
-    other_token = RequestLoop::await_sleep(call.token + 4, 0);
-    rig.expect(RequestLoop::await_sleep(call.token, 0) == BP_OK);
-    rig.expect(RequestLoop::check(call.token + 4, nullptr) == BP_NOT_SUPPORTED);
+    std::thread([&] { other_thread = await_api::sleep(call.token, 0); }).join();
+    other_token = await_api::sleep(call.token + 4, 0);
+    rig.expect(await_api::sleep(call.token, 0) == BP_OK);
+    rig.expect(await_api::check(call.token + 4, nullptr) == BP_NOT_SUPPORTED);
     reply(call.token, BP_OK, "");
     return BP_DONE;
   });
   rig.start();
-  Replies replies;
+  SeenReplies replies;
   rig.call("t.await", replies);
   CHECK(replies.wait() == std::vector<std::string>{"ok:"});
   CHECK(other_thread == BP_NOT_SUPPORTED);
   CHECK(other_token == BP_NOT_SUPPORTED);
-  CHECK(RequestLoop::await_sleep(0, 0) == BP_NOT_SUPPORTED);
+  CHECK(await_api::sleep(0, 0) == BP_NOT_SUPPORTED);
 }
 
 TEST_CASE("a handler that awaits in a catch block finds its own exception when it goes on") {
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.throws", [](const bp_call& call) -> bp_handled {
     std::string seen;
     try {
       throw std::runtime_error(text_of(call.payload));
     } catch (const std::exception&) {
-      RequestLoop::await_sleep(call.token, 1);
+      await_api::sleep(call.token, 1);
       try {
         throw;
       } catch (const std::exception& again) {
@@ -116,7 +116,7 @@ TEST_CASE("a handler that awaits in a catch block finds its own exception when i
     return BP_DONE;
   });
   rig.start();
-  std::deque<Replies> all;
+  std::deque<SeenReplies> all;
   for (int i = 0; i < 20; ++i) rig.call("t.throws", all.emplace_back(), std::to_string(i));
   for (std::size_t i = 0; i < all.size(); ++i) {
     CHECK(all[i].wait() == std::vector<std::string>{"ok:" + std::to_string(i)});
@@ -124,13 +124,13 @@ TEST_CASE("a handler that awaits in a catch block finds its own exception when i
 }
 
 TEST_CASE("what a host function is shown stays valid until it returns, although it has answered a worker") {
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler(
       "t.worker",
       [](const bp_call& call) -> bp_handled {
         auto name = std::make_unique<std::string>("app.function");
         auto payload = std::make_unique<std::string>("the payload that must stay");
-        const bp_status status = RequestLoop::await_host_call(call.token, *name, bytes_of(*payload), 0, nullptr);
+        const bp_status status = await_api::host_call(call.token, *name, bytes_of(*payload), 0, nullptr);
         name->assign(name->size(), '-');
         payload->assign(payload->size(), '-');
         name.reset();
@@ -140,7 +140,7 @@ TEST_CASE("what a host function is shown stays valid until it returns, although 
       },
       BP_HANDLER_BLOCKING);
   struct Seen {
-    LoopRig& rig;
+    LoopFixture& rig;
     std::string name;
     std::string payload;
   } seen{rig, {}, {}};
@@ -154,7 +154,7 @@ TEST_CASE("what a host function is shown stays valid until it returns, although 
   };
   rig.loop.functions().set("app.function", function, &seen, false);
   rig.start();
-  Replies replies;
+  SeenReplies replies;
   rig.call("t.worker", replies);
   CHECK(replies.wait() == std::vector<std::string>{"ok:"});
   rig.end();
@@ -163,8 +163,8 @@ TEST_CASE("what a host function is shown stays valid until it returns, although 
 }
 
 TEST_CASE("a token of one context is not answered through another") {
-  LoopRig one;
-  LoopRig other;
+  LoopFixture one;
+  LoopFixture other;
   struct Asked {
     std::promise<bp_token> token;
   } asked;
@@ -175,11 +175,11 @@ TEST_CASE("a token of one context is not answered through another") {
       },
       &asked, false);
   one.handler("t.ask", [](const bp_call& call) -> bp_handled {
-    reply(call.token, RequestLoop::await_host_call(call.token, "app.f", {nullptr, 0}, 0, nullptr), "");
+    reply(call.token, await_api::host_call(call.token, "app.f", {nullptr, 0}, 0, nullptr), "");
     return BP_DONE;
   });
   one.start();
-  Replies replies;
+  SeenReplies replies;
   one.call("t.ask", replies);
   const bp_token token = asked.token.get_future().get();
   const bp_answer answer{sizeof(bp_answer), BP_OK, {nullptr, 0}, {"", 0}, {nullptr, 0}, nullptr};
@@ -192,7 +192,7 @@ TEST_CASE("a token of one context is not answered through another") {
 }
 
 TEST_CASE("a canceled request's record is not used again before its handler has ended") {
-  LoopRig rig;
+  LoopFixture rig;
   std::promise<void> go_on;
   auto waits = go_on.get_future().share();
   std::atomic<bool> intact{true};
@@ -204,19 +204,19 @@ TEST_CASE("a canceled request's record is not used again before its handler has 
         inside.set_value();
         waits.wait();
         intact = text_of(call.payload) == std::string(50, 'p');
-        rig.expect(RequestLoop::check(call.token, nullptr) == BP_CANCELED);
+        rig.expect(await_api::check(call.token, nullptr) == BP_CANCELED);
         return BP_DONE;
       },
       BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT);
   rig.start();
-  Replies replies;
+  SeenReplies replies;
   const bp_request request = rig.call("t.stays", replies, std::string(50, 'p'));
   inside.get_future().wait();
   CHECK(rig.loop.cancel(request) == BP_OK);
   CHECK(replies.wait() == std::vector<std::string>{"canceled:"});
   CHECK(rig.loop.cancel(request) == BP_INVALID_HANDLE);
   for (int i = 0; i < 600; ++i) {  // more than one chunk of records
-    Replies other;
+    SeenReplies other;
     rig.call("t.stays", other, std::string(50, 'q'));
     REQUIRE(other.wait() == std::vector<std::string>{"ok:"});
   }
@@ -227,7 +227,7 @@ TEST_CASE("a canceled request's record is not used again before its handler has 
 }
 
 TEST_CASE("a request whose deadline has passed behind a handler that computes never begins") {
-  LoopRig rig;
+  LoopFixture rig;
   std::atomic<int> begun{0};
   rig.handler("t.computes", [](const bp_call& call) -> bp_handled {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -240,8 +240,8 @@ TEST_CASE("a request whose deadline has passed behind a handler that computes ne
     return BP_DONE;
   });
   rig.start();
-  Replies first;
-  Replies second;
+  SeenReplies first;
+  SeenReplies second;
   rig.on_thread([&] {  // so that one turn takes both
     rig.call("t.computes", first);
     rig.call("t.short", second, "", 1);
@@ -252,22 +252,22 @@ TEST_CASE("a request whose deadline has passed behind a handler that computes ne
 }
 
 TEST_CASE("a call that its own handler cancels leaves nothing behind for the next one") {
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.cancel", [&](const bp_call& call) -> bp_handled {
     rig.expect(rig.loop.cancel({call.token}) == BP_OK);
     return BP_DONE;
   });
   rig.handler("t.check", [](const bp_call& call) -> bp_handled {
-    reply(call.token, BP_OK, std::to_string(RequestLoop::check(call.token, nullptr)));
+    reply(call.token, BP_OK, std::to_string(await_api::check(call.token, nullptr)));
     return BP_DONE;
   });
   rig.start();
   for (const auto& [name, seen] : {std::pair{"t.cancel", "canceled:"}, {"t.check", "ok:0"}}) {
-    Replies replies;
+    SeenReplies replies;
     bp_submission submission{};
     submission.struct_size = sizeof submission;
     submission.name = str(name);
-    submission.on_reply = Replies::on_reply;
+    submission.on_reply = SeenReplies::on_reply;
     submission.user = &replies;
     REQUIRE(rig.loop.submit(submission, nullptr) == BP_OK);  // with no handle, so that it goes as a letter
     CHECK(replies.wait() == std::vector<std::string>{seen});

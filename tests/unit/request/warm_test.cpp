@@ -53,7 +53,7 @@ struct Count {
   }
 };
 
-void calls(LoopRig& rig, std::string_view name, int count, std::string_view payload) {
+void calls(LoopFixture& rig, std::string_view name, int count, std::string_view payload) {
   Count replies;
   bp_submission submission{};
   submission.struct_size = sizeof submission;
@@ -86,13 +86,13 @@ void calls(LoopRig& rig, std::string_view name, int count, std::string_view payl
 
 TEST_CASE(
     "requests with small payloads allocate nothing once warm, whether they reply inline, later, or after a wait") {
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.inline", [](const bp_call& call) -> bp_handled {
-    RequestLoop::answer(call.token, {sizeof(bp_answer), BP_OK, call.payload, {"", 0}, {nullptr, 0}, nullptr});
+    reply_api::answer(call.token, {sizeof(bp_answer), BP_OK, call.payload, {"", 0}, {nullptr, 0}, nullptr});
     return BP_DONE;
   });
   rig.handler("t.yields", [](const bp_call& call) -> bp_handled {
-    RequestLoop::await_sleep(call.token, 0);
+    await_api::sleep(call.token, 0);
     reply(call.token, BP_OK, "slept");
     return BP_DONE;
   });
@@ -137,7 +137,7 @@ TEST_CASE(
 
 #ifndef __SANITIZE_THREAD__  // whose own thread wakes all the time
 TEST_CASE("an idle context wakes no thread") {
-  LoopRig rig;
+  LoopFixture rig;
   rig.handler("t.inline", [](const bp_call& call) -> bp_handled {
     reply(call.token, BP_OK, "");
     return BP_DONE;

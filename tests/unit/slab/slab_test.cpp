@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Slab and Record: tokens, claims, locks, owners, and running out of memory or generations.
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>

@@ -22,27 +22,27 @@ struct Beats {
 }  // namespace
 
 TEST_CASE("each handler that goes on in a turn is a beat") {
-  LoopRig rig;
+  LoopFixture rig;
   Beats beats(rig.loop);
   std::atomic<int> suspended{0};
   rig.handler("t.sleeps", [&](const bp_call& call) {
     ++suspended;
-    rig.expect(RequestLoop::await_sleep(call.token, 50) == BP_OK);
+    rig.expect(await_api::sleep(call.token, 50) == BP_OK);
     beats.note();
     return rig.expect(reply(call.token, BP_OK, "") == BP_OK), BP_DONE;
   });
   rig.start();
-  std::vector<Replies> replies(steps);
-  for (Replies& each : replies) rig.call("t.sleeps", each);
+  std::vector<SeenReplies> replies(steps);
+  for (SeenReplies& each : replies) rig.call("t.sleeps", each);
   while (suspended != steps) std::this_thread::yield();
   rig.on_thread([] { std::this_thread::sleep_for(std::chrono::milliseconds(60)); });  // now all are due at once
-  for (Replies& each : replies) each.wait();
+  for (SeenReplies& each : replies) each.wait();
   rig.end();
   CHECK(beats.seen.size() == steps);
 }
 
 TEST_CASE("each message that a turn takes from the task_queue is a beat") {
-  LoopRig rig;
+  LoopFixture rig;
   rig.start();
   Beats beats(rig.loop);
   std::promise<void> posted;
@@ -57,7 +57,7 @@ TEST_CASE("each message that a turn takes from the task_queue is a beat") {
 TEST_CASE("each stale warning that a turn hands out is a beat, and names its call") {
   LoopOptions options;
   options.stale_interval = 50 * nanos_per_ms;
-  LoopRig rig(options);
+  LoopFixture rig(options);
   std::atomic<int> open{0};
   std::vector<std::atomic<bp_token>> tokens(steps);
   rig.handler("t.later", [&](const bp_call& call) {
@@ -101,7 +101,7 @@ TEST_CASE("each stale warning that a turn hands out is a beat, and names its cal
 }
 
 TEST_CASE("a handler that calls functions which answer at once does not beat by that: it never lets go of the thread") {
-  LoopRig rig;
+  LoopFixture rig;
   std::uint64_t before = 0;
   std::uint64_t after = 1;
   Culprit within;
@@ -109,7 +109,7 @@ TEST_CASE("a handler that calls functions which answer at once does not beat by 
   rig.handler("t.asks", [&](const bp_call& call) {
     before = rig.loop.heartbeat().beats();
     for (int i = 0; i < steps; ++i) {
-      rig.expect(RequestLoop::await_host_call(call.token, "app.now", {nullptr, 0}, 0, nullptr) == BP_OK);
+      rig.expect(await_api::host_call(call.token, "app.now", {nullptr, 0}, 0, nullptr) == BP_OK);
     }
     after = rig.loop.heartbeat().beats();
     afterwards = rig.loop.heartbeat().culprit();
@@ -117,7 +117,7 @@ TEST_CASE("a handler that calls functions which answer at once does not beat by 
   });
   rig.start();
   struct User {
-    LoopRig& rig;
+    LoopFixture& rig;
     Culprit& within;
   } user{rig, within};
   const bp_host_function_fn answers = [](void* given, bp_context, bp_token token, bp_str, bp_bytes) {
@@ -126,7 +126,7 @@ TEST_CASE("a handler that calls functions which answer at once does not beat by 
     self.rig.expect(reply(token, BP_OK, "") == BP_OK);
   };
   REQUIRE(rig.loop.functions().set("app.now", answers, &user, false) == BP_OK);
-  Replies replies;
+  SeenReplies replies;
   rig.call("t.asks", replies);
   replies.wait();
   rig.end();
@@ -140,7 +140,7 @@ TEST_CASE("a handler that calls functions which answer at once does not beat by 
 }
 
 TEST_CASE("a request thread that is stuck in the first thing it does is found, although the watchdog slept by then") {
-  LoopRig site;
+  LoopFixture site;
   Workers workers(1);
   Watchdog watchdog({5 * nanos_per_ms, 50 * nanos_per_ms, 0});
   RequestLoop loop({}, site.registry, workers, watchdog, site);

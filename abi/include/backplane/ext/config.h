@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bp.config/1: what the operator configured, and where the module may keep files.
+ * bp.config/1: the configuration of a module, and a directory for its files.
  */
 #ifndef BACKPLANE_EXT_CONFIG_H
 #define BACKPLANE_EXT_CONFIG_H
@@ -17,13 +17,17 @@ typedef struct bp_config_api {
   uint32_t struct_size;
   uint32_t reserved;
 
-  /* The configuration, one CBOR map; the empty map (a0) if none was given. Valid until deinit.
+  /* Returns what the operator configured for the module: one CBOR map. It is the empty map (a0) if nothing was
+   * configured. Valid until deinit.
    * [thread: any] [state: init has begun] [suspend: no] */
   bp_bytes (*get)(bp_module* module);
 
-  /* The absolute path of a directory of the module's own, made on first use with mode 0700, the same
-   * for all generations and contexts. Valid until deinit. BP_IO if it cannot be made or written;
-   * `*path` is then empty and `*message`, if `message` is not NULL, says what was found.
+  /* Sets `*path` to the absolute path of the module's own directory. It is made on first use, with mode 0700, and is
+   * the same for all generations and contexts. `*path` is valid until deinit.
+   *   BP_INVALID_ARGUMENT  `module` or `path` is NULL
+   *   BP_IO                the directory cannot be made or written. `*path` is empty, and `*message`, if `message` is
+   *                        not NULL, says what was found
+   *   BP_OUT_OF_MEMORY     no memory
    * [thread: any] [state: init has begun] [suspend: no] */
   bp_status (*data_dir)(bp_module* module, bp_str* path, bp_str* message);
 } bp_config_api;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bp.event/1: tell the context's listeners that something happened.
+ * bp.event/1: send events to the context's listeners.
  */
 #ifndef BACKPLANE_EXT_EVENT_H
 #define BACKPLANE_EXT_EVENT_H
@@ -17,11 +17,14 @@ typedef struct bp_event_api {
   uint32_t struct_size;
   uint32_t reserved;
 
-  /* Queues an event; listeners run on the event thread, in order of emission. `name` is a wire name.
-   * With BP_EVENT_TYPED in `flags`, `payload` is one CBOR item, and the host wraps it, once, into
-   * {"eventType": name, "payload": item}; without, the bytes pass as they are. An event nobody
-   * listens to costs next to nothing. Never blocks: BP_OVERFLOW if the queue is full, BP_CLOSED
-   * after the context has stopped, BP_INVALID_ARGUMENT for a bad name or an unknown flag.
+  /* Queues an event, and never blocks. Listeners run on the event thread, in the order of emission.
+   * With BP_EVENT_TYPED in `flags`, `payload` must be one CBOR item. The host wraps it once into the map
+   * {"eventType": name, "payload": item}. Without the flag, the bytes pass unchanged. An event without listeners costs
+   * almost nothing.
+   *   BP_INVALID_ARGUMENT  `name` is no wire name, a flag is unknown, or a typed payload is empty
+   *   BP_OVERFLOW          the context's event queue is full; the event was refused
+   *   BP_CLOSED            the context has stopped
+   *   BP_OUT_OF_MEMORY     no memory
    * [thread: any] [state: instance alive] [suspend: no] */
   bp_status (*emit)(bp_instance* instance, bp_str name, bp_bytes payload, uint32_t flags);
 } bp_event_api;

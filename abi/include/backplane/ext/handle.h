@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bp.handle/1: objects that stay inside and travel as 64-bit ids.
+ * bp.handle/1: give callers 64-bit ids for objects that stay inside the module.
  *
- * Ids are never 0 and never reused. A forged, stale or wrongly typed one is an error, not a crash. On
- * any other thread than the request thread, a blocking handler's say, all of this is BP_NOT_SUPPORTED
- * or NULL.
+ * Ids are never 0 and never reused. A forged, stale or wrongly typed id is an error, not a crash. On any thread except
+ * the request thread, such as in a blocking handler, all functions return BP_NOT_SUPPORTED or NULL.
  */
 #ifndef BACKPLANE_EXT_HANDLE_H
 #define BACKPLANE_EXT_HANDLE_H
@@ -25,17 +24,21 @@ typedef struct bp_handle_api {
   uint32_t struct_size;
   uint32_t reserved;
 
-  /* Puts `object` under a new id. `type` is any address of the module's that stands for the type.
-   * `release` (or NULL) is called once: at release, or when the instance is destroyed.
-   * BP_OK, BP_INVALID_ARGUMENT (null object, type or id), BP_NOT_SUPPORTED, BP_OUT_OF_MEMORY.
+  /* Stores `object` under a new id, `*id`. `type` is any address in the module that stands for the type.
+   * `release` is called once: at release, or when the instance is destroyed. It may be NULL.
+   *   BP_INVALID_ARGUMENT  `instance`, `object`, `type` or `id` is NULL
+   *   BP_NOT_SUPPORTED     not on the request thread
+   *   BP_OUT_OF_MEMORY     no memory
    * [thread: request] [state: instance alive] [suspend: no] */
   bp_status (*put)(bp_instance* instance, const void* type, void* object, bp_release_fn release, uint64_t* id);
 
-  /* The object under `id`, or NULL unless it is of this instance and this type.
+  /* Returns the object under `id`, or NULL if there is none of this instance and this type.
    * [thread: request] [state: instance alive] [suspend: no] */
   void* (*get)(bp_instance* instance, const void* type, uint64_t id);
 
-  /* Ends the id and frees the object. BP_OK, BP_INVALID_HANDLE, BP_NOT_SUPPORTED.
+  /* Ends the id and frees the object.
+   *   BP_INVALID_HANDLE  there is no object under `id` of this instance and this type
+   *   BP_NOT_SUPPORTED   not on the request thread
    * [thread: request] [state: instance alive] [suspend: no] */
   bp_status (*release)(bp_instance* instance, const void* type, uint64_t id);
 } bp_handle_api;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bp.log/1: log through the host, which adds time, module and generation.
+ * bp.log/1: log through the host. The host adds time, module and generation.
  */
 #ifndef BACKPLANE_EXT_LOG_H
 #define BACKPLANE_EXT_LOG_H
@@ -17,11 +17,11 @@ typedef struct bp_log_api {
   uint32_t struct_size;
   uint32_t reserved;
 
-  /* Not 0 if a line of `level` (BP_LOG_…) would be written: ask before building a costly one.
+  /* Returns 0 if a line of `level` (BP_LOG_…) would not be written. Ask before you build a costly line.
    * [thread: any] [state: init has begun] [suspend: no] */
   int32_t (*enabled)(int32_t level);
 
-  /* Writes one line. Control characters in `text` are escaped.
+  /* Writes one line to the host's log. Control characters in `text` are escaped.
    * [thread: any] [state: init has begun] [suspend: no] */
   void (*write)(bp_module* module, int32_t level, bp_str text);
 } bp_log_api;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Looks at one item that is expected to be a number or a string of known length, at less cost than an Item takes.
+// Looks at one item that should be a number or a string of known length. This is cheaper than reading an Item.
 #pragma once
 
 #include <cbor.h>
@@ -14,19 +14,19 @@
 
 namespace backplane::cbor {
 
-/// What lies ahead, as far as the common cases go. Only the members that `type` calls for are set.
+/// The next item, if it is one of the common cases. Only the members for its `type` are set.
 struct Probe {
-  Type type = Type::end;  ///< uint, negint, real, bytes or text; `end` for all else, which a Reader has to tell
+  Type type = Type::end;  ///< uint, negint, real, bytes or text; `end`: anything else, ask a Reader
   std::size_t length;     ///< of the item, in bytes
   union {
     std::uint64_t value;  ///< uint; negint (meaning -1 - value)
     double real;
-    const std::uint8_t* data;  ///< bytes; text, which may not be UTF-8
+    const std::uint8_t* data;  ///< bytes; text, not checked to be UTF-8
   };
   std::size_t size;
 
   explicit Probe(View input) noexcept {
-    // Calls back if there is such an item and it is whole.
+    // Calls back only if there is such an item and it is complete.
     length = cbor_stream_decode(input.data(), input.size(), &callbacks, this).read;
   }
 

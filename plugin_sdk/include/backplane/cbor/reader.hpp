@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads CBOR (RFC 8949) item by item with libcbor's streaming decoder, which allocates nothing.
-// What that decoder does not check is checked here, because the bytes may come from anybody: depth,
-// counts against the bytes that remain, UTF-8.
+// Reads CBOR (RFC 8949) item by item with libcbor's streaming decoder, which allocates nothing. The bytes may come from
+// an untrusted source. So this code checks what that decoder does not: depth, UTF-8, and counts against the bytes left.
 #pragma once
 
 #include <cbor.h>
@@ -20,10 +19,10 @@
 
 namespace backplane::cbor {
 
-/// Bytes that are no well-formed CBOR, or not the item that was asked for.
+/// The bytes are not well-formed CBOR, or not the item that was asked for.
 struct Error : std::runtime_error {
   Error(const std::string& what, std::size_t at) : std::runtime_error(what), offset(at) {}
-  std::size_t offset;  ///< of the item that is wrong, in bytes from the start
+  std::size_t offset;  ///< of the wrong item, in bytes from the start
 };
 
 enum class Type : std::uint8_t {
@@ -42,18 +41,18 @@ enum class Type : std::uint8_t {
   end,  ///< the break that closes an array, map or string of unknown length
 };
 
-/// The names that error messages use.
+/// The name of a type in error messages.
 inline const char* name(Type type) noexcept {
   constexpr const char* names[] = {"int",  "int",  "bytes",     "text",         "array", "map", "tag",
                                    "bool", "null", "undefined", "simple value", "float", "end"};
   return names[static_cast<std::size_t>(type)];
 }
 
-/// The head of one item. The contents of arrays, maps and tags follow as items of their own.
+/// The head of one item. The contents of arrays, maps and tags follow as separate items.
 struct Item {
   Type type = Type::end;
-  bool until_end = false;   ///< array, map, bytes, text of unknown length: items follow until `end`
-  std::uint8_t width = 0;   ///< real: bytes it took (2, 4 or 8)
+  bool until_end = false;   ///< array, map, bytes or text of unknown length: items follow until `end`
+  std::uint8_t width = 0;   ///< real: its bytes in the input (2, 4 or 8)
   std::uint64_t value = 0;  ///< uint; negint (meaning -1 - value); count of array or map; tag; simple; boolean
   double real = 0;
   const std::uint8_t* data = nullptr;  ///< bytes, text: points into the input
@@ -63,7 +62,7 @@ struct Item {
   View bytes() const noexcept { return {data, size}; }
 };
 
-/// Nesting deeper than this is refused: the readers of items recurse.
+/// The maximum nesting. It is limited because readers of items recurse.
 inline constexpr std::size_t max_depth = 64;
 
 class Reader {
@@ -74,7 +73,7 @@ class Reader {
   bool at_end() const noexcept { return at_ == input_.size(); }
   View rest() const noexcept { return input_.subspan(at_); }
 
-  /// The next head. Throws Error where there is none, or no well-formed one.
+  /// Reads the next head. Throws Error if there is none, or if it is not well-formed.
   [[gnu::noinline]] Item next() {
     if (at_end()) [[unlikely]]
       cut_off();
@@ -88,8 +87,7 @@ class Reader {
       if (!valid_utf8(item.text())) [[unlikely]]
         not_utf8(begin);
     } else if (item.type == Type::array || item.type == Type::map) {
-      // Each element takes at least a byte: a count beyond what remains is a lie, and is refused before
-      // anybody reserves memory for it.
+      // Each element takes at least a byte. A larger count is refused here, before anything reserves memory for it.
       const std::size_t left = input_.size() - at_;
       if (item.value > (item.type == Type::map ? left / 2 : left)) [[unlikely]]
         too_many(item, begin);
@@ -97,10 +95,10 @@ class Reader {
     return item;
   }
 
-  /// Passes over bytes that the caller has looked at in rest(): whole items.
+  /// Skips `size` bytes. The caller has looked at them in rest(): they are whole items.
   void pass(std::size_t size) noexcept { at_ += size; }
 
-  /// The next head, without moving on.
+  /// Returns the next head and stays before it.
   Item peek() {
     const std::size_t begin = at_;
     const Item item = next();
@@ -108,7 +106,7 @@ class Reader {
     return item;
   }
 
-  /// Passes over one whole item, and gives its bytes. Throws Error if it is not well-formed.
+  /// Skips one whole item and returns its bytes. Throws Error if it is not well-formed.
   View skip() {
     const std::size_t begin = at_;
     skip_item(0, false);
@@ -120,17 +118,17 @@ class Reader {
     return input_[at_] < 0xc0 ? decode(rest(), item) : decode_other(item);
   }
 
-  // What is no number, string, array or map.
+  // For an item that is no number, string, array or map.
   cbor_decoder_result decode_other(Item& item) const {
     const std::uint8_t first = input_[at_];
     if (first >> 5 == 6) return decode_tag(item);
     if (first >= 0xe0 && first < 0xf4) return simple(item, first & 0x1f, 1);
-    // RFC 8949, 3.3: the two-byte form is for values from 32 on.
+    // RFC 8949, 3.3: the two-byte form starts at the value 32.
     if (first == 0xf8 && input_.size() - at_ > 1 && input_[at_ + 1] >= 32) return simple(item, input_[at_ + 1], 2);
     return decode(rest(), item);
   }
 
-  // libcbor has no callback for simple values without a meaning.
+  // libcbor has no callback for simple values that have no meaning.
   static cbor_decoder_result simple(Item& item, std::uint8_t value, std::size_t size) {
     item.type = Type::simple;
     item.value = value;
@@ -141,7 +139,7 @@ class Reader {
     return cbor_stream_decode(input.data(), input.size(), &callbacks, &item);
   }
 
-  // libcbor 0.8 refuses the tags 6 to 20. A tag's head is an integer's but for its top three bits.
+  // libcbor 0.8 refuses the tags 6 to 20. The head of a tag is that of an integer except for its top three bits.
   cbor_decoder_result decode_tag(Item& item) const {
     unsigned char head[9] = {};
     const std::size_t size = std::min(sizeof head, input_.size() - at_);
@@ -157,7 +155,7 @@ class Reader {
     if (depth > max_depth) throw Error("nested deeper than " + std::to_string(max_depth) + " levels", begin);
     const Item item = next();
     if (item.type == Type::end) {
-      if (!end_allowed) throw Error("a break where an item was expected", begin);
+      if (!end_allowed) throw Error("found a break, expected an item", begin);
       ended_ = true;
       return;
     }
@@ -176,35 +174,35 @@ class Reader {
       if (chunks && !at_end()) {
         const Item chunk = peek();
         if (chunk.type != Type::end && (chunk.type != item.type || chunk.until_end)) {
-          throw Error("a string whose chunks are of another type", at_);
+          throw Error("found a chunk of another type in a string", at_);
         }
       }
       skip_item(depth + 1, true);
       if (ended_) break;
     }
     ended_ = false;
-    if (item.type == Type::map && count % 2 != 0) throw Error("a map with a key and no value", begin);
+    if (item.type == Type::map && count % 2 != 0) throw Error("found a map key without a value", begin);
   }
 
-  // What throws stands apart, so that next() stays short where it is inlined.
-  [[noreturn, gnu::cold, gnu::noinline]] void cut_off() const { throw Error("the CBOR ends in the middle", at_); }
+  // Not inlined, so that next() stays short where it is inlined.
+  [[noreturn, gnu::cold, gnu::noinline]] void cut_off() const { throw Error("the CBOR ends too early", at_); }
 
   [[noreturn, gnu::cold, gnu::noinline]] static void not_utf8(std::size_t begin) {
     throw Error("text that is not UTF-8", begin);
   }
 
   [[noreturn, gnu::cold, gnu::noinline]] void too_many(const Item& item, std::size_t begin) const {
-    throw Error(std::string(name(item.type)) + " of " + std::to_string(item.value) + " elements in " +
-                    std::to_string(input_.size() - at_) + " bytes",
+    throw Error(std::string(name(item.type)) + " of " + std::to_string(item.value) + " elements, but only " +
+                    std::to_string(input_.size() - at_) + " bytes follow",
                 begin);
   }
 
   [[noreturn, gnu::cold, gnu::noinline]] void fail(cbor_decoder_status status) const {
-    // The whole input is here, so "more data needed" means it lies about its length.
+    // The whole input is here, so "more data needed" means that its length is wrong.
     if (status == CBOR_DECODER_NEDATA) cut_off();
     char byte[8];
     std::snprintf(byte, sizeof byte, "0x%02x", input_[at_]);
-    throw Error(std::string("no CBOR item can begin with the byte ") + byte, at_);
+    throw Error(std::string("no CBOR item begins with the byte ") + byte, at_);
   }
 
   template <Type type, class T>
@@ -236,7 +234,7 @@ class Reader {
     out->real = static_cast<double>(value);
   }
 
-  // All of them: none is null.
+  // All callbacks are set, because libcbor calls them without a check for null.
   static constexpr cbor_callbacks callbacks = [] {
     cbor_callbacks t{};
     t.uint8 = number<Type::uint, std::uint8_t>;
@@ -275,7 +273,7 @@ class Reader {
 inline void check_well_formed(View input) {
   Reader reader(input);
   reader.skip();
-  if (!reader.at_end()) throw Error("bytes after the end of the item", reader.offset());
+  if (!reader.at_end()) throw Error("found more bytes after the end of the item", reader.offset());
 }
 
 }  // namespace backplane::cbor

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Checks whether text is valid UTF-8.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +11,7 @@
 namespace backplane::cbor {
 
 namespace detail {
-/// Whether less than eight bytes are ASCII: most names and words are. What is looked at overlaps.
+/// Whether a text of less than eight bytes is ASCII, as most names and words are. Its reads overlap.
 inline bool short_ascii(std::string_view text) noexcept {
   const char* const begin = text.data();
   const std::size_t size = text.size();
@@ -23,7 +25,7 @@ inline bool short_ascii(std::string_view text) noexcept {
 }
 }  // namespace detail
 
-/// Whether `text` is UTF-8 as RFC 3629 has it: no overlong form, no surrogate, nothing above U+10FFFF.
+/// Whether `text` is UTF-8 by RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF.
 inline bool valid_utf8(std::string_view text) noexcept {
   if (text.size() < 8 && detail::short_ascii(text)) return true;
   const auto* p = reinterpret_cast<const unsigned char*>(text.data());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes CBOR (RFC 8949) with libcbor's streaming encoder: every head in its shortest form, no
-// tree, no allocation but the growth of the output.
+// Writes CBOR (RFC 8949) with libcbor's streaming encoder. Every head has its shortest form. It builds no tree, and
+// allocates only when the output grows.
 #pragma once
 
 #include <cbor.h>
@@ -17,8 +17,8 @@ namespace backplane::cbor {
 using Bytes = std::vector<std::uint8_t>;
 using View = std::span<const std::uint8_t>;
 
-/// Appends items to `out`, which must outlive the writer. The caller sees to it that each array and
-/// map gets the number of items it announced.
+/// Appends items to `out`, which must outlive the writer. The caller must write as many items as each array and map
+/// announces.
 class Writer {
  public:
   explicit Writer(Bytes& out) : out_(out) {}
@@ -26,7 +26,7 @@ class Writer {
   void uint(std::uint64_t v) {
     head([v](unsigned char* p, std::size_t n) { return cbor_encode_uint(v, p, n); });
   }
-  /// The negative integer -1 - `v`, as CBOR counts them.
+  /// Writes the negative integer -1 - `v`.
   void negint(std::uint64_t v) {
     head([v](unsigned char* p, std::size_t n) { return cbor_encode_negint(v, p, n); });
   }
@@ -48,7 +48,7 @@ class Writer {
   void array(std::size_t count) {
     head([=](unsigned char* p, std::size_t n) { return cbor_encode_array_start(count, p, n); });
   }
-  /// `count` pairs follow: key, value, key, value, …
+  /// Begins a map. `count` pairs must follow: key, value, key, value, …
   void map(std::size_t count) {
     head([=](unsigned char* p, std::size_t n) { return cbor_encode_map_start(count, p, n); });
   }
@@ -72,13 +72,13 @@ class Writer {
   void real32(float v) {
     head([v](unsigned char* p, std::size_t n) { return cbor_encode_single(v, p, n); });
   }
-  /// One item that is encoded already.
+  /// Writes one item that is encoded already.
   void encoded(View v) { out_.insert(out_.end(), v.begin(), v.end()); }
 
  private:
   template <class Encode>
   void head(Encode encode) {
-    unsigned char buffer[9];  // the longest head: one initial byte and eight of argument
+    unsigned char buffer[9];  // the longest head: one initial byte, eight of argument
     const std::size_t n = encode(buffer, sizeof buffer);
     out_.insert(out_.end(), buffer, buffer + n);
   }

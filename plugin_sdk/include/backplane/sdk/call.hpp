@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The request that a handler runs for: waiting, calling others, answering in parts.
+// The request that a handler runs for: wait, call others, answer in parts.
 #pragma once
 
 #include <chrono>
@@ -13,9 +13,9 @@ namespace backplane {
 
 using Milliseconds = std::chrono::milliseconds;
 
-/// A handler that takes a `Call&` may wait. While it does, other requests of the context run, so what
-/// it read of the module's state before may have changed afterwards. Every wait throws Canceled as soon
-/// as the request is canceled or its deadline passes.
+/// The request of a handler. A handler that takes a `Call&` may wait. Other requests of the context run meanwhile, so
+/// the module's state may have changed after a wait. If the request is canceled or its deadline passes, the current and
+/// every later wait throw Canceled.
 class Call {
  public:
   Call(const bp_call* native, Instance& instance) : native_(native), instance_(instance) {}
@@ -24,15 +24,15 @@ class Call {
 
   Instance& instance() noexcept { return instance_; }
   std::string_view name() const noexcept { return detail::view(native_->name); }
-  /// The request as it came; valid until the handler returns.
+  /// The encoded request. It is valid until the handler returns.
   View payload() const noexcept { return detail::view(native_->payload); }
 
   void sleep(Milliseconds duration) { settle(await().sleep(token(), count(duration)), "sleep"); }
-  /// Lets other requests run, and comes back.
+  /// Lets other requests run, then returns.
   void yield() { sleep(Milliseconds(0)); }
 
-  /// Waits until a descriptor is ready for BP_FD_READABLE, BP_FD_WRITABLE or both. False after `timeout`;
-  /// 0 means no limit. The descriptor must stay open meanwhile.
+  /// Waits until a descriptor is ready for BP_FD_READABLE, BP_FD_WRITABLE or both. Returns false after `timeout`; 0
+  /// means no limit. The descriptor must stay open meanwhile.
   bool wait_fd(int fd, std::uint32_t events, Milliseconds timeout = Milliseconds(0)) {
     const bp_status status = await().fd(token(), fd, events, count(timeout));
     if (status == BP_TIMEOUT) return false;
@@ -40,8 +40,8 @@ class Call {
     return true;
   }
 
-  /// Calls another wire name of this context and gives its answer. Throws Error if that is one, or if it
-  /// does not fit Reply (void fits anything). `timeout` 0 means none beyond this request's own.
+  /// Calls another wire name of this context and returns its answer. Throws Error if the answer is an error or does not
+  /// fit Reply; void fits anything. `timeout` 0 means no limit except this request's own deadline.
   template <class Reply, class Request>
   Reply call(std::string_view name, const Request& request, Milliseconds timeout = Milliseconds(0)) {
     return outward<Reply>(await().call, name, request, timeout);
@@ -52,7 +52,7 @@ class Call {
     return outward<Reply>(await().call, name.view(), request, timeout);
   }
 
-  /// Calls a host function: the application's, else a module's. Otherwise as call().
+  /// Calls a host function: the application's of that name, or else a module's. The rest is as for call().
   template <class Reply, class Request>
   Reply host_call(std::string_view name, const Request& request, Milliseconds timeout = Milliseconds(0)) {
     return outward<Reply>(await().host_call, name, request, timeout);
@@ -63,7 +63,7 @@ class Call {
     return outward<Reply>(await().host_call, name.view(), request, timeout);
   }
 
-  /// Bytes out and bytes back, no CBOR looked at.
+  /// Calls another wire name with raw bytes and returns the raw answer, without CBOR.
   Bytes call_raw(std::string_view name, View request, Milliseconds timeout = Milliseconds(0)) {
     return outward<Bytes>(await().call, name, request, timeout);
   }
@@ -71,9 +71,9 @@ class Call {
     return outward<Bytes>(await().host_call, name, request, timeout);
   }
 
-  /// Throws Canceled if the request is no longer wanted. For handlers that compute long without waiting.
+  /// Throws Canceled if the request is no longer wanted. It is for handlers that compute for long without waiting.
   void check() { settle(await().check(token(), nullptr), "check"); }
-  /// What is left until the request's deadline; nothing if it has none. Throws as check() does.
+  /// Returns the time until the request's deadline, or nullopt if it has none. Throws as check() does.
   std::optional<Milliseconds> remaining() {
     std::uint64_t ms = UINT64_MAX;
     settle(await().check(token(), &ms), "check");
@@ -81,7 +81,7 @@ class Call {
     return Milliseconds(static_cast<std::int64_t>(ms));
   }
 
-  /// As in Instance.
+  /// The same functions as in Instance.
   template <FixedText name, class T>
   bp_status emit(Event<name, T> event, const std::type_identity_t<T>& payload) {
     return instance_.emit(event, payload);
@@ -98,7 +98,7 @@ class Call {
   bp_token token() const noexcept { return native_->token; }
 
  private:
-  /// An answer of the host's, freed when it goes.
+  /// An answer from the host. The destructor frees it.
   struct Answer : bp_result {
     Answer() : bp_result{} { struct_size = sizeof(bp_result); }
     Answer(const Answer&) = delete;
@@ -141,7 +141,7 @@ class Call {
   void send(Outward function, std::string_view name, View request, Milliseconds timeout, Answer& answer) {
     const bp_status status = function(token(), detail::str(name), detail::bytes(request), count(timeout), &answer);
     if (status == BP_OK) return;
-    // The other side's own deadline or cancellation is an error like any; this request's is Canceled.
+    // If this request is canceled or late, that is Canceled. If only the other side was, that is an Error.
     if (status == BP_CANCELED || status == BP_DEADLINE) check();
     const std::string_view message = detail::view(answer.message);
     Error error(status, message.empty() ? join(name, ": answered ", status_name(status)) : std::string(message));
@@ -154,7 +154,7 @@ class Call {
     try {
       return decode<Reply>(detail::view(answer.payload));
     } catch (const DecodeError& e) {
-      throw Error(BP_ERROR, join("the answer of ", name, " is not what was expected: ", e.message()));
+      throw Error(BP_ERROR, join("the answer of ", name, " has another form than expected: ", e.message()));
     }
   }
 
@@ -162,13 +162,13 @@ class Call {
   Instance& instance_;
 };
 
-/// The call of a handler that answers in parts, each a `Part`, before it returns its terminal answer.
+/// The request of a handler that answers in parts. Each part is a `Part`; the handler returns the terminal answer.
 template <class Part>
 class Stream : public Call {
  public:
   using Call::Call;
 
-  /// Sends one part. Throws Canceled if nobody waits for it any more.
+  /// Sends one part. Throws Canceled if the call is no longer wanted.
   void partial(const Part& part) {
     const bp_status status = detail::reply_value(token(), BP_PARTIAL, part);
     if (status == BP_OK) return;

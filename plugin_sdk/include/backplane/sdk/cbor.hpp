@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Values to bytes and back, and Cbor, the value of any shape.
+// Encodes values to bytes, decodes them back, and has Cbor, a value of any shape.
 #pragma once
 
 #include "codec.hpp"
@@ -9,7 +9,7 @@
 
 namespace backplane {
 
-/// One CBOR item. Throws Error (BP_EXCEPTION) for text that is not UTF-8 and enum values without a name.
+/// Encodes `value` as one CBOR item. Throws Error (BP_EXCEPTION) if text is not UTF-8 or an enum value has no name.
 template <class T>
 Bytes encode(const T& value) {
   Bytes item;
@@ -20,7 +20,7 @@ Bytes encode(const T& value) {
   return item;
 }
 
-/// Reads exactly one item. Throws DecodeError, with the path of the field that is wrong.
+/// Reads exactly one item. Throws DecodeError with the path of the wrong field.
 template <class T>
 T decode(View item) {
   detail::Decoder decoder(item);
@@ -30,12 +30,12 @@ T decode(View item) {
   return value;
 }
 
-/// Any one item, kept encoded: for what a module passes on without looking into it. Always well-formed.
+/// Any one CBOR item, kept encoded, for a value that a module passes on unread. It is always well-formed.
 class Cbor {
  public:
-  Cbor() = default;  ///< null
+  Cbor() = default;  ///< CBOR null
 
-  /// Throws DecodeError unless `item` is exactly one well-formed item.
+  /// Makes a Cbor of `item`. Throws DecodeError unless it is exactly one well-formed item.
   static Cbor parse(View item) {
     detail::Decoder decoder(item);
     decoder.item();
@@ -49,7 +49,7 @@ class Cbor {
     return out;
   }
 
-  /// Throws DecodeError.
+  /// Decodes the item as a T. Throws DecodeError.
   template <class T>
   T as() const {
     return decode<T>(encoded_);

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Codec<T> is all there is to a wire type: how it is read, written and described. To add one,
-// specialise it:
+// Codec<T> makes T a wire type: it reads, writes and describes T. To add a type, specialise Codec:
 //
-//   static constexpr bool takes(cbor::Type)         the CBOR types it may be read from (for variants)
-//   static std::string expected()                   what errors call it: "expected int, got text"
-//   static void decode(detail::Decoder&, T&)        reads over whatever the value held; throws DecodeError
+//   static constexpr bool takes(cbor::Type)         the CBOR types that T may be read from (for variants)
+//   static std::string expected()                   the name of T in errors: "expected int, got text"
+//   static void decode(detail::Decoder&, T&)        overwrites the value; throws DecodeError
 //   static void encode(detail::Encoder&, const T&)
-//   static constexpr void cddl(detail::TextSink&)   one CDDL type
+//   static constexpr void cddl(detail::TextSink&)   writes one CDDL type
 //
-// and, if it likes, for a value that fails as a whole or not at all:
+// Optional, for a type whose encoding fails before anything is written:
 //
-//   static bool try_encode(detail::Encoder&, const T&)  false, and nothing written, where encode() would throw
+//   static bool try_encode(detail::Encoder&, const T&)  writes nothing and returns false where encode() would throw
 #pragma once
 
 #include <algorithm>
@@ -41,7 +40,7 @@ template <class T>
 concept Integer = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
                   !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
 
-/// Types of which every value can be sent, so that no error will ask where it stood. Described structs add theirs.
+/// Types of which every value can be encoded, so that no error needs a path. Described structs add themselves.
 template <class T>
 inline constexpr bool always_encodes =
     Integer<T> || std::is_same_v<T, bool> || std::is_floating_point_v<T> || std::is_same_v<T, Bytes>;
@@ -52,7 +51,7 @@ template <class T, class Where>
   Codec<T>::encode(out, value);
 }
 
-/// Encodes a part of a larger value. `where` is what its Step is made of: one is only made if an error may ask.
+/// Encodes a part of a larger value. `where` is its key or index. A Step is made of it only if an error may need one.
 template <class T, class Where>
 void encode_part(Encoder& out, const Where& where, const T& value) {
   if constexpr (always_encodes<T>) {
@@ -129,7 +128,7 @@ struct Codec<T> {
   }
 
  private:
-  // Of Probe and Item alike.
+  // For both Probe and Item.
   static bool fits(const auto& number) {
     return (number.type == cbor::Type::uint || (std::is_signed_v<T> && number.type == cbor::Type::negint)) &&
            number.value <= static_cast<std::uint64_t>(Limits::max());
@@ -139,7 +138,7 @@ struct Codec<T> {
     return static_cast<T>(-static_cast<std::int64_t>(number.value) - 1);
   }
 
-  // Tagged, or wrong.
+  // For an item that is tagged or wrong.
   [[gnu::cold, gnu::noinline]] static void decode_any(detail::Decoder& in, T& out) {
     const cbor::Item item = in.next();
     if (fits(item)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Vectors, maps with text keys, optionals and variants.
+// Codecs of vectors, maps with text keys, optionals and variants.
 #pragma once
 
 #include <array>
@@ -22,10 +22,10 @@ struct Codec<std::vector<T, Allocator>> {
   static void decode(detail::Decoder& in, std::vector<T, Allocator>& out) {
     const cbor::Item head = in.next(cbor::Type::array, "array");
     out.clear();
-    // The count is at most the bytes that are left, yet an element may take far more memory than bytes.
+    // The count is at most the number of bytes left, but an element may need far more memory than bytes.
     if (!head.until_end) out.reserve(std::min<std::uint64_t>(head.value, 4096 / sizeof(T) + 1));
     in.elements(head, [&](std::size_t) {
-      if constexpr (std::is_same_v<T, bool>) {  // has no elements to refer to
+      if constexpr (std::is_same_v<T, bool>) {  // std::vector<bool> has no references to its elements
         bool element = false;
         Codec<bool>::decode(in, element);
         out.push_back(element);
@@ -97,8 +97,8 @@ struct Codec<std::unordered_map<std::string, T, Hash, Equal, Allocator>>
 template <class T>
 inline constexpr bool detail::always_encodes<std::optional<T>> = detail::always_encodes<T>;
 
-/// CBOR null (or undefined) is nullopt; as a member of a struct it may also be absent, and is left out
-/// when written.
+/// Reads CBOR null or undefined as nullopt. As a member of a struct, an optional may be absent; an empty one is not
+/// written.
 template <class T>
 struct Codec<std::optional<T>> {
   static constexpr bool takes(cbor::Type type) {
@@ -141,7 +141,7 @@ struct Codec<std::monostate> {
   static constexpr void cddl(detail::TextSink& out) { out << "null"; }
 };
 
-/// The alternatives that take the item's CBOR type are tried in order; the first that fits wins.
+/// Tries the alternatives that take the item's CBOR type, in order. The first that fits wins.
 template <class... Ts>
 struct Codec<std::variant<Ts...>> {
   using Variant = std::variant<Ts...>;
@@ -160,7 +160,7 @@ struct Codec<std::variant<Ts...>> {
     if (candidates == 0) in.mismatch(expected(), head);
     std::string reasons;
     bool done = false;
-    // One candidate alone is not tried but read, so that its own error is the one that is told.
+    // A single candidate is read directly, so that the error is its own.
     (void)((done = attempt<Ts>(in, out, head.type, candidates == 1, reasons)) || ...);
     if (!done) in.fail(join("fits none of ", candidates, " forms (", reasons, ")"));
   }

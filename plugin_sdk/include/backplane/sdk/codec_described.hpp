@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Structs and enums that Boost.Describe knows.
+// Codecs of the structs and enums that Boost.Describe describes.
 #pragma once
 
 #include <boost/describe.hpp>
 #include <boost/mp11.hpp>
 
 #include <array>
+#include <backplane/cbor/head.hpp>
 #include <bitset>
 #include <optional>
 
@@ -26,24 +27,23 @@ inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
 
-/// The wire name of a member or enumerator: a trailing underscore goes, so that `delete_` and `class_`
-/// can stand for what C++ keeps to itself.
+/// The wire name of a member or enumerator: its C++ name without a trailing underscore. So `delete_` and `class_` stand
+/// for C++ keywords.
 constexpr std::string_view wire_name(const char* identifier) {
   std::string_view name = identifier;
   if (name.size() > 1 && name.back() == '_') name.remove_suffix(1);
   return name;
 }
 
-/// The name of a member or enumerator as CBOR text, ready to be copied or compared.
+/// The wire name of a member or enumerator as encoded CBOR text.
 template <class Member>
 struct Key {
   static constexpr std::string_view name = wire_name(Member::name);
   static_assert(name.size() < 256, "a member's name is too long");
-  static constexpr std::size_t head = name.size() < 24 ? 1 : 2;
+  static constexpr std::size_t head = cbor::head_size(name.size());
   static constexpr auto bytes = [] {
     std::array<std::uint8_t, head + name.size()> out{};
-    out[0] = static_cast<std::uint8_t>(head == 1 ? 0x60 + name.size() : 0x78);
-    if (head == 2) out[1] = static_cast<std::uint8_t>(name.size());
+    cbor::write_head(out.data(), cbor::Major::text, name.size());
     for (std::size_t i = 0; i < name.size(); ++i) out[head + i] = static_cast<std::uint8_t>(name[i]);
     return out;
   }();
@@ -67,7 +67,7 @@ struct Members {
     return (is_optional<Type<M>> || ...);
   }(boost::mp11::mp_rename<List, boost::mp11::mp_list>());
 
-  /// The index of the member `key`, or `count`; `guess` is looked at first.
+  /// Returns the index of the member `key`, or `count` if there is none. It looks at `guess` first.
   static std::size_t find(std::string_view key, std::size_t guess) {
     if (guess < count && names[guess] == key) return guess;
     std::size_t i = 0;
@@ -89,7 +89,7 @@ inline constexpr bool always_encodes<T> = []<class... M>(boost::mp11::mp_list<M.
 
 }  // namespace detail
 
-/// A map from member names to values. Each member must be there once, but for optionals; no other may.
+/// A map from member names to values. Each member must occur once; optionals may be absent. No other key may occur.
 template <detail::DescribedStruct T>
 struct Codec<T> {
   using All = detail::Members<T>;
@@ -102,7 +102,7 @@ struct Codec<T> {
     const detail::Decoder::Depth depth(in);
     Seen seen;
     const std::uint64_t done = read_in_order(in, count, out, seen);
-    if (done == count && done == All::count) return;  // all are there
+    if (done == count && done == All::count) return;  // all members are there
     read_rest(in, count == in.to_the_end ? count : count - done, out, seen);
   }
 
@@ -117,7 +117,7 @@ struct Codec<T> {
 
   static constexpr void cddl(detail::TextSink& out) { cddl(out, false); }
 
-  /// `all_optional`: as a configuration, in which every member may be absent.
+  /// `all_optional`: every member may be absent, as in a configuration.
   static constexpr void cddl(detail::TextSink& out, bool all_optional) {
     if constexpr (All::count == 0) {
       out << "{}";
@@ -139,12 +139,12 @@ struct Codec<T> {
     boost::mp11::mp_for_each<typename All::List>(use);
   }
 
-  // Known before any value is, if no member may be absent.
+  // If no member may be absent, the head does not depend on the value.
   static constexpr bool head_is_known = All::count < 24 && !All::any_optional;
-  static constexpr std::array<std::uint8_t, 1> known_head = {0xa0 + All::count % 24};
+  static constexpr std::array<std::uint8_t, 1> known_head = {cbor::short_head(cbor::Major::map, All::count % 24)};
 
   static std::uint64_t decode_head(detail::Decoder& in) {
-    // A map that the rest of the bytes cannot hold is next()'s to refuse.
+    // If the rest of the bytes cannot hold the map, next() refuses it.
     if (head_is_known && in.rest().size() > 2 * All::count && in.take(known_head)) return All::count;
     const cbor::Item head = in.next(cbor::Type::map, "map");
     return head.until_end ? in.to_the_end : head.value;
@@ -171,8 +171,8 @@ struct Codec<T> {
 
   using Seen = std::bitset<All::count + 1>;
 
-  /// Reads the pairs, of `count` at most, whose keys come in the order of the members and in their shortest form,
-  /// as all but a stranger's do. How many it read; the rest may be anything.
+  /// Reads pairs while their keys come in the order of the members and in their shortest form, at most `count`. Most
+  /// encoders write them so. Returns how many it read; the rest may be anything.
   static std::uint64_t read_in_order(detail::Decoder& in, std::uint64_t count, T& out, Seen& seen) {
     std::uint64_t done = 0;
     std::size_t i = 0;
@@ -189,7 +189,7 @@ struct Codec<T> {
     return done;
   }
 
-  /// Reads so many pairs more, in any order and form.
+  /// Reads `count` more pairs, in any order and form.
   [[gnu::noinline]] static void read_rest(detail::Decoder& in, std::uint64_t count, T& out, Seen& seen) {
     std::size_t next = All::count;
     in.pairs_left(count, [&](std::string_view key) {
@@ -243,7 +243,7 @@ struct Codec<T> {
   }
 };
 
-/// The enumerator's name as text.
+/// An enum as text: the name of the enumerator.
 template <detail::DescribedEnum T>
 struct Codec<T> {
   using List = boost::describe::describe_enumerators<T>;
@@ -282,7 +282,7 @@ struct Codec<T> {
 
   static bool try_encode(detail::Encoder& out, T value) {
     bool found = false;
-    // Of several names of one value the last counts.
+    // If a value has several names, the last one counts.
     boost::mp11::mp_for_each<boost::mp11::mp_reverse<List>>([&]<class E>(E) {
       if (found || E::value != value) return;
       out.encoded(detail::Key<E>::bytes);
@@ -300,7 +300,7 @@ struct Codec<T> {
   }
 
  private:
-  // Tagged, in chunks, with a head longer than needed, or wrong.
+  // For text that is tagged, in chunks, with a head longer than needed, or wrong.
   static void decode_any(detail::Decoder& in, T& out) {
     const cbor::Item head = in.next();
     if (head.type != cbor::Type::text) in.mismatch(expected(), head);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads one value, which may come from anybody. Any well-formed CBOR is taken: known or unknown
-// lengths, strings in chunks, heads longer than needed, keys in any order. Tags are passed over.
+// Reads one value from an untrusted source. It takes any well-formed CBOR: known and unknown lengths, strings in
+// chunks, heads longer than needed, keys in any order. It skips tags.
 #pragma once
 
 #include <array>
@@ -15,14 +15,14 @@ namespace backplane::detail {
 
 class Decoder {
  public:
-  /// `absent_is_default`: members of structs that are absent keep what the struct was made with.
+  /// `absent_is_default`: absent members of a struct keep the value that the struct had before.
   explicit Decoder(View input, bool absent_is_default = false)
       : reader_(input), absent_is_default_(absent_is_default) {}
 
   bool absent_is_default() const noexcept { return absent_is_default_; }
   const Step*& here() noexcept { return here_; }
 
-  /// The next head, tags passed over. Throws DecodeError.
+  /// Reads the next head and skips tags. Throws DecodeError.
   cbor::Item next() {
     cbor::Item item = raw_next();
     if (item.type == cbor::Type::tag) [[unlikely]]
@@ -37,15 +37,15 @@ class Decoder {
     return item;
   }
 
-  /// The next head, which must be of `type`.
+  /// Reads the next head, which must be of `type`. Throws DecodeError.
   cbor::Item next(cbor::Type type, std::string_view expected) {
     const cbor::Item item = next();
     if (item.type != type) mismatch(expected, item);
     return item;
   }
 
-  /// Passes over `item`, the whole of it, if the input goes on with exactly these bytes: cheaper than to
-  /// decode what is nearly always there, and written in its shortest form.
+  /// Skips `item` if the input continues with exactly these bytes. For items that nearly always come, and in their
+  /// shortest form, this is cheaper than decoding.
   template <std::size_t size>
   bool take(const std::array<std::uint8_t, size>& item) noexcept {
     const View rest = reader_.rest();
@@ -54,14 +54,14 @@ class Decoder {
     return true;
   }
 
-  /// What lies ahead if it is a plain number or string. For what a type mostly is; take it with pass(), or
-  /// leave it to next(), which tells what is wrong.
+  /// Looks at the next item, in case it is a plain number or string. Take it with pass(). For all else call next(),
+  /// which throws with the reason if the item is wrong.
   cbor::Probe probe() const noexcept { return cbor::Probe(reader_.rest()); }
   void pass(const cbor::Probe& probe) noexcept { reader_.pass(probe.length); }
 
   View rest() const noexcept { return reader_.rest(); }
 
-  /// Whether the next item, tags passed over, is null or undefined.
+  /// Whether the next item after any tags is null or undefined.
   bool null_ahead() {
     const View rest = reader_.rest();
     if (rest.empty() || rest[0] >> 5 != 6) return !rest.empty() && (rest[0] == 0xf6 || rest[0] == 0xf7);
@@ -69,7 +69,7 @@ class Decoder {
     return type == cbor::Type::null || type == cbor::Type::undefined;
   }
 
-  /// One whole item, tags and all, as it lies in the input.
+  /// Skips one whole item with its tags and returns its bytes in the input.
   View item() {
     try {
       return reader_.skip();
@@ -78,7 +78,7 @@ class Decoder {
     }
   }
 
-  /// The text that `head` begins; text in chunks is put together in `scratch`.
+  /// Returns the text that `head` begins. Text in chunks is joined in `scratch`.
   std::string_view text(const cbor::Item& head, std::string& scratch) {
     if (!head.until_end) return head.text();
     scratch.clear();
@@ -93,7 +93,7 @@ class Decoder {
     for (;;) {
       const cbor::Item chunk = raw_next();
       if (chunk.type == cbor::Type::end) return;
-      if (chunk.type != head.type || chunk.until_end) fail("a string whose chunks are of another type");
+      if (chunk.type != head.type || chunk.until_end) fail("found a chunk of another type in a string");
       use(chunk);
     }
   }
@@ -115,9 +115,9 @@ class Decoder {
     pairs_left(head.until_end ? to_the_end : head.value, value);
   }
 
-  static constexpr std::uint64_t to_the_end = UINT64_MAX;  // no map holds so many
+  static constexpr std::uint64_t to_the_end = UINT64_MAX;  // no map has this many pairs
 
-  /// Calls `value(key)` for so many pairs, or for all up to the break.
+  /// Calls `value(key)` for the given number of pairs, or for all up to the break.
   template <class Value>
   void pairs_left(std::uint64_t count, Value value) {
     std::string scratch;
@@ -130,9 +130,9 @@ class Decoder {
     }
   }
 
-  /// Throws unless the input ends here.
+  /// Throws DecodeError unless the input ends here.
   void finish() {
-    if (!reader_.at_end()) fail(join("bytes after the end of the item, at byte ", reader_.offset()));
+    if (!reader_.at_end()) fail(join("found more bytes after the end of the item, at byte ", reader_.offset()));
   }
 
   [[noreturn, gnu::cold, gnu::noinline]] void fail(std::string_view text) const {
@@ -143,7 +143,7 @@ class Decoder {
     fail(join("expected ", expected, ", got ", cbor::name(got.type)));
   }
 
-  /// One level down, for as long as it lives.
+  /// One level of nesting, as long as it lives.
   class Depth {
    public:
     explicit Depth(Decoder& decoder) : decoder_(decoder) {
@@ -159,7 +159,7 @@ class Decoder {
     Decoder& decoder_;
   };
 
-  /// For a second attempt at the same bytes, after the first one threw.
+  /// A place in the input, for a second attempt at the same bytes after the first threw.
   struct Mark {
     cbor::Reader reader;
     const Step* here;
@@ -190,7 +190,7 @@ class Decoder {
 
   [[gnu::cold, gnu::noinline]] void pass_tags(cbor::Item& item) {
     for (std::size_t tags = 0; item.type == cbor::Type::tag; ++tags) {
-      if (tags == cbor::max_depth) fail(join("more tags on one item than ", cbor::max_depth));
+      if (tags == cbor::max_depth) fail(join("found more than ", cbor::max_depth, " tags on one item"));
       item = raw_next();
     }
   }
@@ -200,7 +200,7 @@ class Decoder {
   }
 
   [[noreturn, gnu::cold, gnu::noinline]] void malformed(const cbor::Error& e) const {
-    fail(join("no well-formed CBOR: ", e.what(), ", at byte ", e.offset));
+    fail(join("not well-formed CBOR: ", e.what(), ", at byte ", e.offset));
   }
 
   cbor::Reader reader_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes one value. Small ones stay on the stack; a larger one grows in a buffer of the host's, which
-// is handed over with the reply instead of copied, or in the vector that wants it.
+// Writes one value. A small value stays on the stack. A larger one grows in a buffer of the host, which the reply hands
+// over without a copy, or in the caller's vector.
 #pragma once
 
 #include <backplane/plugin.h>
@@ -20,15 +20,15 @@ namespace backplane::detail {
 
 class Output {
  public:
-  /// Without `host`, memory comes from malloc.
+  /// Without `host`, memory comes from malloc().
   explicit Output(const bp_host_api* host = nullptr) : host_(host) {}
-  /// Appends to `all`, which has everything after finish(). Neither view() nor fill() is for this one.
+  /// Appends to `all`, which is complete after finish(). Do not call view() or fill() on such an Output.
   explicit Output(Bytes& all) : host_(nullptr), all_(&all) {}
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
   ~Output() { release(); }
 
-  /// Room for `n` bytes at the end, at most as many as fit on the stack, to be filled and then committed.
+  /// Returns room for `n` bytes at the end: fill it, then commit it. `n` is at most what fits on the stack.
   std::uint8_t* room(std::size_t n) {
     if (capacity_ - size_ < n) [[unlikely]]
       grow(n);
@@ -48,7 +48,7 @@ class Output {
 
   View view() const noexcept { return {data_, size_}; }
 
-  /// Puts what was written into `answer`, which must not outlive this.
+  /// Lets `answer` refer to what was written. `answer` must not outlive this object.
   void fill(bp_answer& answer) noexcept {
     if (buffer_ != nullptr) {
       buffer_->size = size_;
@@ -57,7 +57,7 @@ class Output {
       answer.payload = {data_, size_};
     }
   }
-  /// The buffer that fill() gave now belongs to the host.
+  /// The host has taken over the buffer that fill() set.
   void taken() noexcept { buffer_ = nullptr, reset(); }
 
  private:
@@ -72,7 +72,7 @@ class Output {
   }
 
   [[gnu::noinline]] void grow(std::size_t n) {
-    if (all_ != nullptr) return append_rest(nullptr, 0);  // then the stack is free again
+    if (all_ != nullptr) return append_rest(nullptr, 0);  // then the memory on the stack is free again
     const std::size_t capacity = std::max(capacity_ * 2, size_ + n);
     bp_buffer* buffer = nullptr;
     std::uint8_t* data = nullptr;
@@ -138,7 +138,7 @@ class Encoder {
   void text(std::string_view v) {
     if (!try_text(v)) fail("text that is not UTF-8");
   }
-  /// False, and nothing written, if `v` is not UTF-8.
+  /// Writes text. Returns false and writes nothing if `v` is not UTF-8.
   bool try_text(std::string_view v) {
     if (!cbor::valid_utf8(v)) [[unlikely]]
       return false;
@@ -146,9 +146,9 @@ class Encoder {
     out_.append(v.data(), v.size());
     return true;
   }
-  /// One item that is encoded already.
+  /// Appends one item that is encoded already.
   void encoded(View v) { out_.append(v.data(), v.size()); }
-  /// Few bytes, as many as the compiler knows.
+  /// Appends a few bytes whose number the compiler knows.
   template <std::size_t size>
   void encoded(const std::array<std::uint8_t, size>& v) {
     std::memcpy(out_.room(size), v.data(), size);

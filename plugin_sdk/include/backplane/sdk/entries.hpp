@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The entries of BACKPLANE_MODULE that stand for functions of the author's.
+// The entries of BACKPLANE_MODULE for the author's functions.
 #pragma once
 
 #include "trampoline.hpp"
@@ -111,35 +111,39 @@ struct OfferEntry : FunctionEntry<text, fn, raw> {
 
 }  // namespace detail
 
-/// A wire name, run by `fn` on the request thread. `fn` is a member function of the module's class or a
-/// free function, and takes, in any order and all optional: `Call&` or `Stream<Part>&` to wait and to
-/// answer in parts; the request, by value or const&; the module's class (free functions);
-/// `Fibers&` to make fibers; `Later<Reply>&&` to answer after it has returned. It returns the reply, or void.
+/// A wire name that `fn` handles on the request thread. `fn` is a member function of the module's class or a free
+/// function. It returns the reply, or void. It takes any of these arguments, in any order:
+///
+///     Call&            to wait
+///     Stream<Part>&    to wait and to answer in parts
+///     the request      by value or const&
+///     the class        the module's own; free functions only
+///     Fibers&          to make fibers
+///     Later<Reply>&&   to answer after `fn` has returned
 template <FixedText name, auto fn>
 inline constexpr detail::HandlerEntry<name, fn, false, 0> handler{};
 
-/// A wire name that runs on the worker pool, where it may block; one at a time for each instance.
+/// A wire name whose handler runs on the worker pool and may block. Each instance runs one such handler at a time.
 template <FixedText name, auto fn>
 inline constexpr detail::HandlerEntry<name, fn, false, BP_HANDLER_BLOCKING> blocking{};
 
-/// Like `blocking`, but several run at once for one instance: the author locks.
+/// Like `blocking`, but one instance may run several at once. The author must lock.
 template <FixedText name, auto fn>
 inline constexpr detail::HandlerEntry<name, fn, false, BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT> concurrent{};
 
-/// A wire name that needs no context, and can be called without one. `fn` is a free function that takes the
-/// request, by value or const&, or nothing, and returns the reply, or void. It may run on several threads at
-/// once.
+/// A wire name that needs no context and can be called without one. `fn` is a free function. It takes the request by
+/// value or const&, or nothing. It returns the reply, or void. It may run on several threads at once.
 template <FixedText name, auto fn>
 inline constexpr detail::StaticEntry<name, fn> static_handler{};
 
-/// A wire name whose payload and answer are bytes that nobody looks at: `fn` takes a View of the payload
-/// and returns Bytes, a View (into the payload, or what lives as long as the instance) or void. `flags`
-/// are BP_HANDLER_….
+/// A wire name whose payload and answer are raw bytes, without CBOR. `fn` takes a View of the payload. It returns
+/// Bytes, a View or void. A returned View must lie in the payload or in memory that lives as long as the instance.
+/// `flags` are BP_HANDLER_….
 template <FixedText name, auto fn, std::uint32_t flags = 0>
 inline constexpr detail::HandlerEntry<name, fn, true, flags> raw{};
 
-/// A host function offered to handlers of every module; any wire name. It runs on the request thread of
-/// the calling context and must not wait.
+/// A host function that this module offers to handlers of every module. Its name is any wire name. It runs on the
+/// request thread of the calling context and must not wait.
 template <FixedText name, auto fn>
 inline constexpr detail::OfferEntry<name, fn, false> offers{};
 

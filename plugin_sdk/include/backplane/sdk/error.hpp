@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What handlers throw, and what is thrown at them.
+// The exceptions of the SDK: Error, DecodeError and Canceled.
 #pragma once
 
 #include <backplane/base.h>
@@ -18,7 +18,7 @@ namespace backplane {
 using Bytes = cbor::Bytes;
 using View = cbor::View;
 
-/// "bad_payload" for BP_BAD_PAYLOAD; "module" from BP_STATUS_MODULE_FIRST on.
+/// The name of a status: "bad_payload" for BP_BAD_PAYLOAD. Values from BP_STATUS_MODULE_FIRST on are "module".
 constexpr std::string_view status_name(bp_status status) noexcept {
   switch (status) {
 #define BACKPLANE_STATUS_CASE(name, value, text) \
@@ -31,22 +31,22 @@ constexpr std::string_view status_name(bp_status status) noexcept {
   }
 }
 
-/// An error answer. Thrown by a handler, it becomes its reply; thrown by an await, it is what the other
-/// side answered. Statuses of a module's own begin at BP_STATUS_MODULE_FIRST.
+/// An error answer. If a handler throws it, it becomes the handler's reply. If an await throws it, the other side has
+/// answered it. A module's own statuses begin at BP_STATUS_MODULE_FIRST.
 class Error : public std::exception {
  public:
-  /// `message` is for people: what was found, what was expected, what to do. A status that is no error
-  /// (BP_OK, BP_MISSING_CALLBACK, BP_STALE, BP_PARTIAL) becomes BP_ERROR.
+  /// `message` is for people: what was found, what was expected, what to do. If the status is no error (BP_OK,
+  /// BP_MISSING_CALLBACK, BP_STALE, BP_PARTIAL), it becomes BP_ERROR.
   Error(bp_status status, std::string message)
       : status_(status <= BP_PARTIAL && status >= BP_OK ? BP_ERROR : status), message_(std::move(message)) {}
 
-  /// `detail` is for programs: a value of any wire type.
+  /// `detail` is for programs. It is a value of any wire type.
   template <class T>
   Error(bp_status status, std::string message, const T& detail);
 
   bp_status status() const noexcept { return status_; }
   const std::string& message() const noexcept { return message_; }
-  /// One CBOR item, or empty.
+  /// The detail as one CBOR item; empty if there is none.
   View detail() const noexcept { return detail_; }
   void set_detail(View item) { detail_.assign(item.begin(), item.end()); }
 
@@ -58,13 +58,14 @@ class Error : public std::exception {
   Bytes detail_;
 };
 
-/// CBOR that does not fit the type it is read into: BP_BAD_PAYLOAD, with the path of the field.
+/// CBOR that does not fit the type that it is read into. The status is BP_BAD_PAYLOAD; the message has the path of the
+/// field.
 struct DecodeError : Error {
   explicit DecodeError(std::string message) : Error(BP_BAD_PAYLOAD, std::move(message)) {}
 };
 
-/// Thrown by an await in a handler whose request was canceled or ran out of time. Not derived from
-/// std::exception, so that a handler's catch of those lets it pass: clean up, and let it go.
+/// Thrown by an await if the request was canceled or its deadline has passed. It does not derive from std::exception,
+/// so `catch (const std::exception&)` lets it pass. Clean up, and do not stop it.
 struct Canceled {
   bp_status status;  ///< BP_CANCELED or BP_DEADLINE
 };

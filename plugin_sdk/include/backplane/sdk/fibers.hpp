@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fibers: threads of control inside one run of a handler, which switch to each other by hand. What a switch
-// and a destroy do is told in backplane/ext/fiber.h; docs/sdk.md has examples.
+// Fibers: threads of control inside one run of a handler. They switch to each other by hand. backplane/ext/fiber.h says
+// what a switch and a destroy do; docs/sdk.md has examples.
 #pragma once
 
 #include <cstddef>
@@ -21,33 +21,34 @@ namespace backplane {
 class Fiber;
 class Fibers;
 
-/// Thrown in main by the switch in which it waited: a fiber has returned from its entry, which no fiber may.
+/// Thrown in main by its pending switch: a fiber has returned from its entry, which is not allowed.
 class EntryReturned : public Error {
  public:
   explicit EntryReturned(std::uint64_t id)
-      : Error(BP_ENTRY_RETURNED, join("fiber ", id, " returned from its entry, which it must not; let it switch to ",
-                                      "somebody else at its end, who destroys it")),
+      : Error(BP_ENTRY_RETURNED, join("fiber ", id,
+                                      " returned from its entry, which it must not; at its end it must "
+                                      "switch to another fiber, and that fiber destroys it")),
         id_(id) {}
-  /// Which fiber it was.
+  /// The fiber that returned.
   std::uint64_t id() const noexcept { return id_; }
 
  private:
   std::uint64_t id_;
 };
 
-/// How much stack a fiber has, in bytes; see bp_fiber_desc. Only what it has touched costs memory.
+/// The stack size of a fiber, in bytes; bp_fiber_desc has the bounds. Only touched pages cost memory.
 struct StackSize {
   std::uint64_t bytes = 0;  ///< 0: 65536
 };
 
 namespace detail {
 
-/// What the entry of a fiber gives back if it wants to end without an exception, and knows how.
+/// What a fiber's callable returns to end with a status and without an exception.
 struct Ended {
   bp_status status;
 };
 
-/// What a fiber runs and what that holds, in one piece of memory, which the host gives back at the end.
+/// The callable of a fiber and its arguments, in one piece of memory. The host releases it at the end.
 class FiberBody {
  public:
   explicit FiberBody(Fibers& fibers) noexcept : fibers_(fibers) {}
@@ -59,11 +60,11 @@ class FiberBody {
   static void release(void* body) noexcept;
 
   std::uint64_t id = 0;
-  FiberBody* next = nullptr;  ///< among those that Fibers has still to free
+  FiberBody* next = nullptr;  ///< in the list of bodies that Fibers must still free
 
  private:
   virtual bp_status run() = 0;
-  virtual void clear() noexcept = 0;  ///< destroys what it holds
+  virtual void clear() noexcept = 0;  ///< destroys the callable and its arguments
 
   Fibers& fibers_;
   bool over_ = false;
@@ -96,46 +97,48 @@ class FiberBodyOf final : public FiberBody {
 
 }  // namespace detail
 
-/// The fibers of one run of a handler. A handler that takes a `Fibers&` is given them; one that takes a `Call&`
-/// can make them, once at a time: `Fibers fibers(call)`. To be used by the handler itself ("main", id 0) and by
-/// the fibers, as long as the handler runs; it must outlive each Fiber made with it. So none of them can be a
-/// member of the module's class, or otherwise stay for the next request: keep what has to stay as data.
+/// The fibers of one run of a handler. A handler that takes a `Fibers&` gets them. A handler that takes a `Call&` can
+/// make them, one Fibers at a time: `Fibers fibers(call)`. The handler itself ("main", id 0) and its fibers may use it
+/// while the handler runs. It must outlive each Fiber made with it. So neither Fibers nor Fiber may be a member of the
+/// module's class, or otherwise be kept for the next request. Keep data instead.
 ///
-/// **What a switch throws.** Error (BP_NOT_FOUND): there is no such fiber. Canceled: the caller is a fiber that
-/// is being destroyed; clean up, and let it pass. Error (BP_OUT_OF_MEMORY): no stack can be had for a fiber that
-/// is to begin; try again when others have ended. In main also how a fiber ended: what it threw, of the same
-/// type; EntryReturned; Error, or Canceled, with the status that a fiber made in C gave.
+/// **What a switch throws:**
+///   - Error (BP_NOT_FOUND): there is no such fiber.
+///   - Canceled: the calling fiber is being destroyed. Clean up, and do not stop the exception.
+///   - Error (BP_OUT_OF_MEMORY): there is no stack for a fiber that begins. Try again when others have ended.
+///   - In main also how a fiber ended: the exception that it threw; EntryReturned; or Error or Canceled with the status
+///     of a fiber made in C.
 ///
-/// While an exception unwinds the caller none of this is thrown, since a second exception would end the process:
-/// the switch comes back, and what it would have thrown, if that is not Canceled, is logged.
+/// While an exception unwinds the caller, a switch throws none of these, since a second exception would end the
+/// process. It returns, and logs what it would have thrown, except Canceled.
 class Fibers {
  public:
-  /// Throws Error: BP_REENTRANT, there are fibers in this run already; BP_NOT_SUPPORTED, none can be had: in a
-  /// blocking handler, where the application has switched them off, or on an older host.
+  /// Throws Error (BP_REENTRANT) if this run has a Fibers already. Throws Error (BP_NOT_SUPPORTED) where there are no
+  /// fibers: in a blocking handler, where the application has switched them off, or on an older host.
   explicit Fibers(Call& call) : call_(call), token_(call.token()), uncaught_(std::uncaught_exceptions()) {
     if (api_ == nullptr) detail::no_extension(BP_EXT_FIBER);
     if (const bp_status status = api_->open(token_); status != BP_OK) not_opened(status);
   }
   Fibers(const Fibers&) = delete;
   Fibers& operator=(const Fibers&) = delete;
-  /// Destroys the fibers that are left, the newest first, each as Fiber::destroy() does.
+  /// Destroys the remaining fibers as Fiber::destroy() does, the newest first.
   ~Fibers() {
     api_->close(token_);
     free_unused();
   }
 
-  /// Suspends the caller and runs that fiber; returns when somebody switches back. See above for what it throws.
+  /// Suspends the caller and runs `fiber`. Returns when a fiber switches back. See above for what it throws.
   void switch_to(const Fiber& fiber);
-  /// The same, by id; 0 is main.
+  /// The same by id. 0 is main.
   void switch_to(std::uint64_t id) {
     if (const bp_status status = api_->switch_to(token_, id); status != BP_OK) [[unlikely]]
       failed(status, id);
   }
   void switch_to_main() { switch_to(BP_FIBER_MAIN); }
 
-  /// The same for destructors and other code that must not throw: BP_OK, or a status of bp_fiber_api.switch_to. If
-  /// a fiber has ended, its status is all that is left of its error. Of BP_ENTRY_RETURNED ask ended(): otherwise
-  /// the handler's answer will be that.
+  /// The same for destructors and other code that must not throw. Returns the status of bp_fiber_api.switch_to. If a
+  /// fiber ended by an error, only its status is left. After BP_ENTRY_RETURNED call ended(); otherwise the handler's
+  /// answer becomes BP_ENTRY_RETURNED.
   [[nodiscard]] bp_status try_switch_to(std::uint64_t id) noexcept {
     const bp_status status = api_->switch_to(token_, id);
     if (status != BP_OK) [[unlikely]]
@@ -143,21 +146,21 @@ class Fibers {
     return status;
   }
 
-  /// The id of the fiber that runs; 0 in main.
+  /// Returns the id of the running fiber; 0 in main.
   std::uint64_t active() const noexcept {
     std::uint64_t id = BP_FIBER_MAIN;
     api_->active(token_, &id);
     return id;
   }
 
-  /// The fiber that ended last by itself, by an error or by returning; 0 if none has.
+  /// Returns the id of the fiber that ended last by itself, by an error or by returning. 0 if none has.
   std::uint64_t ended() noexcept {
     std::uint64_t id = BP_FIBER_MAIN;
     api_->ended(token_, &id, nullptr);
     return id;
   }
 
-  /// The call that the handler runs for. Fibers may wait too: then all of this run waits, and goes on there.
+  /// The call that the handler runs for. A fiber may wait too: then the whole run waits, and goes on in that fiber.
   Call& call() noexcept { return call_; }
 
  private:
@@ -170,7 +173,7 @@ class Fibers {
     const bp_status status = api_->create(token_, &desc, &body->id);
     if (status != BP_OK) [[unlikely]]
       not_created(status, stack);
-    return body.release()->id;  // whose it is, the host knows
+    return body.release()->id;  // the host owns it from here on
   }
 
   bp_status destroy(std::uint64_t id) noexcept {
@@ -179,9 +182,9 @@ class Fibers {
     return status;
   }
 
-  /// The host gives a body that never ran back inside of a call of ours, where it must not call the host. What
-  /// it holds may do so (it may hold another Fiber), so it is freed after that call; one after the other, as a
-  /// long chain of fibers that hold each other would need too much stack otherwise.
+  /// Frees the bodies of fibers that never ran. The host releases such a body inside one of our calls, where it must
+  /// not call the host. Its contents may do so, such as another Fiber. So they are freed after that call. They are
+  /// freed one after the other, since a long chain of fibers that hold each other would otherwise need too much stack.
   void free_unused() noexcept {
     if (unused_ == nullptr || freeing_) return;
     freeing_ = true;
@@ -201,32 +204,33 @@ class Fibers {
   const bp_fiber_api* const api_ = detail::host.fiber;
   Call& call_;
   const bp_token token_;
-  const int uncaught_;  // exceptions that were in flight in main; a fiber begins with none
+  const int uncaught_;  // exceptions in flight in main; a fiber begins with none
   bool freeing_ = false;
   detail::FiberBody* unused_ = nullptr;
-  std::uint64_t last_end_ = BP_FIBER_MAIN;  // the fiber whose end main has heard of last
-  std::exception_ptr error_;                // what the fiber `thrower_` threw
+  std::uint64_t last_end_ = BP_FIBER_MAIN;  // the last fiber whose end was reported to main
+  std::exception_ptr error_;                // the exception that fiber `thrower_` threw
   std::uint64_t thrower_ = BP_FIBER_MAIN;
 };
 
-/// One fiber, as std::thread is one thread: it owns it. Not thread-safe; for main and the fibers of its Fibers.
-/// It ends with the run of the handler at the latest, and must not be kept longer.
+/// Owns one fiber, as std::thread owns one thread. It is not thread-safe: main and the fibers of its Fibers may use it.
+/// The fiber ends with the run of the handler at the latest. A Fiber must not be kept longer.
 ///
 ///     Fiber pong(fibers, [&] { for (;;) fibers.switch_to_main(); });
 ///     pong.resume();
 class Fiber {
  public:
-  /// None.
+  /// Owns no fiber.
   Fiber() noexcept = default;
 
-  /// A fiber that runs `f(args…)`, all copied or moved as std::thread does (std::ref to refer to something);
-  /// the result is ignored. It does not run before the first switch to it, and must not return: see
-  /// EntryReturned. What it throws, main's switch throws. Throws what copying throws, and Error: BP_OUT_OF_MEMORY,
-  /// also if the run has as many fibers as the application allows; Canceled in a fiber that is being destroyed.
+  /// Makes a fiber that runs `f(args…)`. It copies or moves all of them as std::thread does; use std::ref to pass a
+  /// reference. It ignores the result. The fiber does not run before the first switch to it. It must not return; see
+  /// EntryReturned. An uncaught exception of the fiber is rethrown from main's pending switch.
+  /// Throws what copying throws; Error (BP_OUT_OF_MEMORY), also if the run has as many fibers as the application
+  /// allows; Canceled in a fiber that is being destroyed.
   template <class F, class... Args>
   explicit Fiber(Fibers& fibers, F&& f, Args&&... args) requires(!std::is_same_v<std::remove_cvref_t<F>, StackSize>)
       : Fiber(fibers, StackSize(), std::forward<F>(f), std::forward<Args>(args)...) {}
-  /// The same with a stack of that size; Error (BP_INVALID_ARGUMENT) if that is out of range.
+  /// The same with a stack of that size. Throws Error (BP_INVALID_ARGUMENT) if the size is out of bounds.
   template <class F, class... Args>
   Fiber(Fibers& fibers, StackSize stack, F&& f, Args&&... args) : fibers_(&fibers) {
     static_assert(std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>,
@@ -236,38 +240,39 @@ class Fiber {
   }
 
   Fiber(Fiber&& other) noexcept : fibers_(other.fibers_), id_(std::exchange(other.id_, 0)) {}
-  /// Destroys what it held.
+  /// Destroys the fiber that it owned.
   Fiber& operator=(Fiber&& other) noexcept {
     Fiber taken(std::move(other));
     std::swap(fibers_, taken.fibers_);
     std::swap(id_, taken.id_);
     return *this;
   }
-  /// Destroys the fiber. One that destroys its own handle, or that waits in a destroy, runs on.
+  /// Destroys the fiber. A fiber that destroys its own Fiber, or that waits in a destroy, runs on.
   ~Fiber() {
     if (id_ != 0) fibers_->destroy(id_);
   }
 
-  /// 0: none. It stays when the fiber has ended, and no other of this run ever has the same.
+  /// The id; 0 if it owns no fiber. The id stays when the fiber has ended. No other fiber of this run gets the same id.
   std::uint64_t id() const noexcept { return id_; }
   explicit operator bool() const noexcept { return id_ != 0; }
 
-  /// Fibers::switch_to(*this).
+  /// Switches to the fiber, as Fibers::switch_to(*this).
   void resume();
 
-  /// Ends the fiber now. If it is suspended, its switch throws Canceled, its frames are unwound, and only then
-  /// this returns; if it never ran, or has ended, nothing runs. Throws Error (BP_INVALID_ARGUMENT) if it is the
-  /// caller, or waits in a destroy itself.
+  /// Ends the fiber now. If it is suspended, its switch throws Canceled and its frames are unwound; then this returns.
+  /// If it never ran, or has ended, nothing runs. Throws Error (BP_INVALID_ARGUMENT) if the fiber is the caller, or
+  /// waits in a destroy itself.
   void destroy() {
     if (id_ == 0 || fibers_->destroy(id_) != BP_INVALID_ARGUMENT) return;
     throw Error(BP_INVALID_ARGUMENT,
-                join("fiber ", id_, " cannot be destroyed by itself, nor while it waits for the end of one that it ",
-                     "destroys; let another fiber, or main, do it"));
+                join("fiber ", id_,
+                     " cannot be destroyed by itself, nor while it waits for the end of a fiber that "
+                     "it destroys; another fiber, or main, must destroy it"));
   }
 
-  /// Lets go of it: it is destroyed with its Fibers. Where those are the handler's argument, that is after the
-  /// handler has returned and its locals are gone. So it must own what it uses (captured by value), or refer to
-  /// nothing but the Call, the request if the handler takes it by reference, and the class's object.
+  /// Gives up the ownership: the fiber is destroyed with its Fibers. If the Fibers is the handler's argument, the
+  /// handler has returned by then and its locals are gone. So the fiber must own what it uses (captured by value). It
+  /// may refer only to the Call, the object of the class, and the request if the handler takes that by reference.
   void detach() noexcept { id_ = 0; }
 
  private:
@@ -283,7 +288,8 @@ inline void Fibers::switch_to(const Fiber& fiber) {
 }
 
 inline void Fiber::resume() {
-  if (fibers_ == nullptr) throw Error(BP_NOT_FOUND, "this Fiber holds no fiber; make one, or move one here");
+  if (fibers_ == nullptr)
+    throw Error(BP_NOT_FOUND, "this Fiber object holds no fiber; create one, or move one into it");
   fibers_->switch_to(*this);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of fibers.hpp that runs when a fiber ends, or a switch fails.
+// The part of fibers.hpp that runs when a fiber ends or a switch fails.
 #pragma once
 
 #include "fibers.hpp"
@@ -22,8 +22,8 @@ inline bp_status detail::FiberBody::enter(void* argument) noexcept {
     error = std::current_exception();
     status = BP_EXCEPTION;
   }
-  // Here and not in release(): it may hold a Fiber, or whatever else switches once more at its end. So the
-  // error is noted after it.
+  // Here and not in release(): what the body holds may switch again when it is destroyed, such as a Fiber. So the
+  // error is noted after that.
   self.over_ = true;
   self.clear();
   if (error != nullptr) {
@@ -42,10 +42,10 @@ inline void detail::FiberBody::release(void* argument) noexcept {
   }
 }
 
-/// In main: the fiber of whose end a switch told that gave `status`; 0: of none's, the switch itself failed.
+/// In main: the fiber whose end made a switch return `status`. 0: no fiber ended, the switch itself failed.
 inline std::uint64_t Fibers::take_end(bp_status status) noexcept {
   bp_status how = BP_OK;
-  // Not yet who: that would count as having asked, also of an entry that returned before, and of which nobody knows.
+  // Without the id: passing one counts as asking, also about an earlier entry that returned unnoticed.
   if (api_->ended(token_, nullptr, &how) != BP_OK || how != status) return BP_FIBER_MAIN;
   const std::uint64_t id = ended();
   if (id == last_end_) return BP_FIBER_MAIN;
@@ -66,7 +66,7 @@ inline void Fibers::failed(bp_status status, std::uint64_t target) {
 
 inline void Fibers::failed_unwinding(bp_status status, std::uint64_t target) noexcept {
   failed_quietly(status);
-  if (status == BP_CANCELED || status == BP_ENTRY_RETURNED) return;  // the host tells of the latter
+  if (status == BP_CANCELED || status == BP_ENTRY_RETURNED) return;  // the host reports BP_ENTRY_RETURNED
   try {
     log(Level::warn, "a switch to fiber ", target, " while an exception unwinds the caller: ", status_name(status));
   } catch (...) {  // no memory for the text
@@ -84,29 +84,29 @@ inline void Fibers::not_switched(bp_status status, std::uint64_t target) {
   if (status == BP_CANCELED) throw Canceled{status};
   if (status == BP_NOT_FOUND) {
     throw Error(status, target == BP_FIBER_MAIN
-                            ? std::string("this Fiber holds no fiber; make one, or move one here")
+                            ? std::string("this Fiber object holds no fiber; create one, or move one into it")
                             : join("there is no fiber ", target,
                                    ": it has ended, was destroyed, or belongs to another run; switch to one that is "
                                    "alive"));
   }
   if (status == BP_OUT_OF_MEMORY) {
     throw Error(status,
-                join("there is no memory for the stack of fiber ", target, "; try again when others have ended"));
+                join("there is no memory for the stack of fiber ", target, "; try again when other fibers have ended"));
   }
   throw Error(status, join("the host refused to switch to fiber ", target, ": ", status_name(status),
-                           "; fibers work in the run of the handler that made them, on its thread"));
+                           "; a fiber works only in the run of the handler that created it, on its thread"));
 }
 
 inline void Fibers::not_created(bp_status status, StackSize stack) {
   if (status == BP_CANCELED) throw Canceled{status};
   if (status == BP_INVALID_ARGUMENT) {
-    throw Error(status, join("a fiber's stack has 16384 bytes to 1 GiB, or 0 for the default; got ", stack.bytes));
+    throw Error(status, join("found a stack size of ", stack.bytes,
+                             " bytes for a fiber, expected 16384 to 1 GiB, or 0 for the default"));
   }
   if (status == BP_OUT_OF_MEMORY) {
-    throw Error(
-        status,
-        "there is no room for one more fiber: out of memory, or as many as the application's fiber_limit allows; "
-        "destroy some");
+    throw Error(status,
+                "cannot create another fiber: out of memory, or the application's fiber_limit is reached; "
+                "destroy some");
   }
   throw Error(status, join("the host refused a fiber: ", status_name(status)));
 }
@@ -114,14 +114,15 @@ inline void Fibers::not_created(bp_status status, StackSize stack) {
 inline void Fibers::not_opened(bp_status status) {
   if (status == BP_CANCELED) throw Canceled{status};
   if (status == BP_REENTRANT) {
-    throw Error(status, "this run of the handler has its fibers already; hand that Fibers on by reference");
+    throw Error(status, "this run of the handler already has a Fibers object; pass it on by reference");
   }
   if (status == BP_NOT_SUPPORTED) {
-    throw Error(status,
-                "no fibers can be had here: they need a handler that is not declared blocking, and an application that "
-                "has not switched them off (fiber_limit)");
+    throw Error(
+        status,
+        "fibers are not available here: a blocking handler has none, and the application may have disabled them "
+        "(fiber_limit -1)");
   }
-  throw Error(status, join("the host refused to make fibers: ", status_name(status)));
+  throw Error(status, join("the host refused to provide fibers: ", status_name(status)));
 }
 
 }  // namespace backplane

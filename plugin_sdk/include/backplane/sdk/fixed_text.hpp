@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Text at compile time: names as template arguments, and the manifest and CDDL written into arrays.
+// Text at compile time: names as template arguments, and arrays for the manifest and the CDDL.
 #pragma once
 
 #include <backplane/base.h>
@@ -25,7 +25,7 @@ struct FixedText {
 
 namespace detail {
 
-/// Writes text into an array, or, without one, measures it.
+/// Writes text into an array. Without an array, it measures the text.
 class TextSink {
  public:
   constexpr explicit TextSink(char* out = nullptr) : out_(out) {}
@@ -62,7 +62,7 @@ consteval std::size_t text_size() {
   return sink.size();
 }
 
-/// What Text::write(sink) writes, as a constant.
+/// The text that Text::write(sink) writes, as a constant.
 template <class Text>
 consteval auto text_constant() {
   std::array<char, text_size<Text>()> out{};
@@ -73,7 +73,7 @@ consteval auto text_constant() {
 
 constexpr bool is_name_char(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
 
-/// [a-z0-9_]+, at most BP_MODULE_NAME_MAX bytes.
+/// Whether `name` is [a-z0-9_]+ of at most BP_MODULE_NAME_MAX bytes.
 constexpr bool valid_module_name(std::string_view name) noexcept {
   if (name.empty() || name.size() > BP_MODULE_NAME_MAX) return false;
   for (const char c : name) {
@@ -82,7 +82,7 @@ constexpr bool valid_module_name(std::string_view name) noexcept {
   return true;
 }
 
-/// [a-z0-9_]+(\.[a-z0-9_]+)+, at most BP_WIRE_NAME_MAX bytes.
+/// Whether `name` is [a-z0-9_]+(\.[a-z0-9_]+)+ of at most BP_WIRE_NAME_MAX bytes.
 constexpr bool valid_wire_name(std::string_view name) noexcept {
   if (name.size() > BP_WIRE_NAME_MAX) return false;
   bool dotted = false;

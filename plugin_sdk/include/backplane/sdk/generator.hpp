@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A fiber that gives values to whoever asks for the next one.
+// Generator: a fiber that makes values one by one, on request.
 #pragma once
 
 #include <cstddef>
@@ -17,25 +17,26 @@
 namespace backplane {
 namespace detail {
 
-/// What a generator, its fiber and those who ask it share: each of them may be the last that is left.
+/// The state that a generator, its fiber and its askers share. Any of them may be the last to use it.
 template <class T>
 struct Asking {
   explicit Asking(Fibers& in) : fibers(in) {}
 
   Fibers& fibers;
   Fiber fiber;
-  std::optional<T>* slot = nullptr;  // where the asker waits for a value; null while nobody does
+  std::optional<T>* slot = nullptr;  // where the asker waits for a value; null while no asker waits
   std::uint64_t asker = 0;
   std::exception_ptr error;
   bool ended = false;
 
   void give(T&& value) {
-    if (slot == nullptr) throw Error(BP_ERROR, "a generator yields a value that nobody has asked for; use next()");
+    if (slot == nullptr)
+      throw Error(BP_ERROR, "the generator yielded a value without a request; request values with next()");
     slot->emplace(std::move(value));
     fibers.switch_to(asker);
   }
 
-  /// The end of the body: tells the asker, and waits to be destroyed. Without an asker it is that of any fiber.
+  /// Ends the body: tells the asker, and waits to be destroyed. Without an asker it ends as any fiber does.
   Ended finish(bp_status status) {
     if (slot == nullptr) {
       if (error != nullptr) std::rethrow_exception(std::exchange(error, nullptr));
@@ -44,7 +45,7 @@ struct Asking {
     if (status != BP_OK) error = std::make_exception_ptr(Canceled{status});
     ended = true;
     const bp_status destroyed = fibers.try_switch_to(asker);
-    ended = slot == nullptr;  // else it was being destroyed already, and could not tell the asker
+    ended = slot == nullptr;  // otherwise it is being destroyed, and could not tell the asker
     return {destroyed};
   }
 
@@ -56,7 +57,7 @@ struct Asking {
 
 }  // namespace detail
 
-/// What the body of a Generator<T> gives its values to.
+/// Takes the values that the body of a Generator<T> makes.
 template <class T>
 class Yield {
  public:
@@ -64,28 +65,28 @@ class Yield {
   Yield(const Yield&) = delete;
   Yield& operator=(const Yield&) = delete;
 
-  /// Hands the value to whoever asked, and goes on when somebody asks for the next one. Throws as a switch does:
-  /// Canceled when the generator is destroyed.
+  /// Gives the value to the asker. Returns when the next value is asked for. Throws as a switch does: Canceled if the
+  /// generator is destroyed.
   void operator()(T value) { asking_.give(std::move(value)); }
 
  private:
   detail::Asking<T>& asking_;
 };
 
-/// Values that a body makes one by one, on a fiber of its own, as they are asked for:
+/// Values that a body makes one by one when they are asked for. The body runs on a fiber of its own:
 ///
 ///     Generator<int> odd(fibers, [](Yield<int>& yield) { for (int i = 1;; i += 2) yield(i); });
 ///     int first = *odd.next();
 ///
-/// Main and fibers may ask, also in turns; the body of one generator may ask another. The body runs from one
-/// next() to the next. What it throws, the next() in which it ran throws, with its type: so an error goes to the
-/// one who asked, and not to main. It may return: then there are no more values. Destroying the generator
-/// destroys the fiber; if its own body does that, the body runs on until it next waits for somebody to ask. As a
-/// Fiber it belongs to one run of a handler, and cannot be kept for the next request.
+/// Main and fibers may ask, also in turns. The body of one generator may ask another. The body runs from one next() to
+/// the next. If it throws, the current next() throws the same exception, so an error goes to the asker and not to main.
+/// If it returns, there are no more values. The destructor destroys the fiber. If the body itself destroys its
+/// generator, it runs on until it waits for the next asker. Like a Fiber, a Generator belongs to one run of a handler
+/// and cannot be kept for the next request.
 template <class T>
 class Generator {
  public:
-  /// Copies or moves the body, which is called with a Yield<T>&. Throws as making a Fiber does.
+  /// Copies or moves the body. It is called with a Yield<T>&. Throws as the constructor of Fiber does.
   template <class Body>
   explicit Generator(Fibers& fibers, Body&& body, StackSize stack = {})
       : asking_(std::make_shared<detail::Asking<T>>(fibers)) {
@@ -94,7 +95,7 @@ class Generator {
   }
 
   Generator(Generator&&) noexcept = default;
-  /// Destroys what it was.
+  /// Destroys the generator that it held.
   Generator& operator=(Generator&& other) noexcept {
     Generator taken(std::move(other));
     asking_.swap(taken.asking_);
@@ -104,15 +105,17 @@ class Generator {
     if (asking_ != nullptr) asking_->fiber = Fiber();
   }
 
-  /// The next value; none when the body has ended. Throws what the body threw, and as a switch does; Error
-  /// (BP_REENTRANT) if somebody waits for a value already, such as the body itself; Error (BP_ERROR) if the
-  /// asker was switched to by another than this generator, which can be asked again.
+  /// Returns the next value, or nullopt when the body has ended. It throws:
+  ///   - what the body threw, and what a switch throws;
+  ///   - Error (BP_REENTRANT) if there is an asker already, or if the body itself asks;
+  ///   - Error (BP_ERROR) if a fiber other than the body's switched to the asker. The asker may ask again.
   std::optional<T> next() {
     std::optional<T> value;
-    const std::shared_ptr<detail::Asking<T>> asking = asking_;  // this may be gone when somebody switches back
+    const std::shared_ptr<detail::Asking<T>> asking = asking_;  // `this` may be destroyed before the switch returns
     if (asking == nullptr || asking->ended) return value;
     if (asking->slot != nullptr) {
-      throw Error(BP_REENTRANT, "somebody waits for a value of this generator already; one can ask at a time");
+      throw Error(BP_REENTRANT,
+                  "another fiber already waits for a value of this generator; only one may wait at a time");
     }
     asking->asker = asking->fibers.active();
     asking->slot = &value;
@@ -122,12 +125,12 @@ class Generator {
     }
     if (value.has_value()) return value;
     if (!asking->ended) not_given(*asking);
-    asking->fiber = Fiber();  // its stack can serve others
+    asking->fiber = Fiber();  // so that others can use its stack
     if (asking->error != nullptr) std::rethrow_exception(std::exchange(asking->error, nullptr));
     return value;
   }
 
-  /// `for (int i : odd)` takes all values that are left.
+  /// For loops: `for (int i : odd)` takes all remaining values.
   class Iterator {
    public:
     using value_type = T;
@@ -170,9 +173,10 @@ class Generator {
 
   [[noreturn, gnu::cold]] static void not_given(const detail::Asking<T>& asking) {
     if (!asking.fiber) {
-      throw Error(BP_ERROR, "the generator was destroyed while somebody waited for its next value");
+      throw Error(BP_ERROR, "the generator was destroyed while a fiber waited for its next value");
     }
-    throw Error(BP_ERROR, "whoever waited for a generator's value was switched to without one; let the body yield it");
+    throw Error(BP_ERROR,
+                "a fiber that waited for a generator's value was switched to without a value; the body must yield it");
   }
 
   std::shared_ptr<detail::Asking<T>> asking_;

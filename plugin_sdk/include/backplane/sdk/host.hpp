@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The host as one module sees it: its table and its extensions, looked up once, in init.
+// The host's table and its extensions. The module looks them up once, in init.
 #pragma once
 
 #include <backplane/ext/await.h>
@@ -28,8 +28,8 @@ enum class Level : std::int32_t {
 
 namespace detail {
 
-/// Set before the first instance exists and cleared after the last has gone; constant in between.
-/// An extension that the host does not have is null.
+/// The host's tables. They are set before the first instance exists and cleared after the last has ended. They are
+/// constant in between. A table that the host does not have is null.
 struct Host {
   const bp_host_api* api = nullptr;
   bp_module* module = nullptr;
@@ -67,8 +67,8 @@ inline View view(bp_bytes data) noexcept { return data.size == 0 ? View() : View
 
 }  // namespace detail
 
-/// Writes one line to the host's log, which adds time, module and generation. Costs next to nothing if
-/// that level is not written. From any thread, while the module is loaded.
+/// Writes one line to the host's log. The host adds time, module and generation. If the level is not written, this
+/// costs almost nothing. Any thread may call it while the module is loaded.
 template <class... Parts>
 void log(Level level, const Parts&... parts) {
   const auto number = static_cast<std::int32_t>(level);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The module inside one context, as its own class sees it.
+// What the class of a module may use inside one context: configuration, events, handles.
 #pragma once
 
 #include <memory>
@@ -13,21 +13,21 @@
 namespace backplane {
 
 namespace detail {
-/// Its address stands for the type T in the host's table of handles.
+/// Its address identifies the type T in the host's table of handles.
 template <class T>
 inline char type_tag = 0;
 }  // namespace detail
 
-/// Lives as long as the object of the module's class that was made with it, so that object may keep a
-/// reference. Functions may be called from any thread unless they say otherwise.
+/// The module inside one context. It lives as long as the object of the module's class that was made with it, so that
+/// object may keep a reference. Any thread may call these functions unless they say otherwise.
 class Instance {
  public:
   explicit Instance(bp_instance* native) : native_(native) {}
   Instance(const Instance&) = delete;
   Instance& operator=(const Instance&) = delete;
 
-  /// The configuration. What it leaves out keeps the value that a default-made T has; what it has and T
-  /// has not is an error. Throws Error (BP_CONFIG).
+  /// Returns the configuration. A member that it leaves out keeps the value of a default-constructed T. Throws Error
+  /// (BP_CONFIG) if it does not fit T, or has a member that T does not have.
   template <class T>
   T config() const {
     T value{};
@@ -42,8 +42,8 @@ class Instance {
     return value;
   }
 
-  /// The path of a directory of the module's own, the same for all contexts and generations.
-  /// Throws Error (BP_IO).
+  /// Returns the path of the module's own directory. It is the same for all contexts and generations. Throws Error
+  /// (BP_IO) if the directory cannot be used.
   std::string data_dir() const {
     if (detail::host.config == nullptr) detail::no_extension(BP_EXT_CONFIG);
     bp_str path{};
@@ -53,8 +53,8 @@ class Instance {
     return std::string(detail::view(path));
   }
 
-  /// Queues a typed event for the listeners of this context. BP_OK; BP_OVERFLOW: the queue is full and
-  /// the event is lost; BP_CLOSED: the context has stopped.
+  /// Queues a typed event for the listeners of this context. Returns BP_OK; BP_OVERFLOW if the queue is full and the
+  /// event is lost; BP_CLOSED if the context has stopped; BP_OUT_OF_MEMORY.
   template <FixedText name, class T>
   bp_status emit(Event<name, T>, const std::type_identity_t<T>& payload) {
     return emit(name.view(), payload);
@@ -66,13 +66,13 @@ class Instance {
     Codec<T>::encode(encoder, payload);
     return emit_raw(name, out.view(), BP_EVENT_TYPED);
   }
-  /// Like emit(), for who cannot do anything about a lost event: it is written to the log.
+  /// Like emit(), but writes a lost event to the log instead of returning a status.
   template <FixedText name, class T>
   void announce(Event<name, T> event, const std::type_identity_t<T>& payload) {
     const bp_status status = emit(event, payload);
     if (status != BP_OK) log(Level::warn, "event ", name.view(), " is lost: ", status_name(status));
   }
-  /// Queues an event whose payload passes as it is.
+  /// Queues an event whose payload passes unchanged. Returns as emit() does.
   bp_status emit_raw(std::string_view name, View payload, std::uint32_t flags = 0) {
     if (detail::host.event == nullptr) detail::no_extension(BP_EXT_EVENT);
     return detail::host.event->emit(native_, detail::str(name), detail::bytes(payload), flags);
@@ -83,20 +83,20 @@ class Instance {
     backplane::log(level, parts...);
   }
 
-  /// Puts an object under a new id, to be named by later requests; it is freed by release(), or with the
-  /// instance. On the request thread only.
+  /// Stores an object under a new id, which later requests may use. release() frees the object, or the end of the
+  /// instance does. On the request thread only.
   template <class T>
   std::uint64_t put(std::unique_ptr<T> object) {
     if (detail::host.handle == nullptr) detail::no_extension(BP_EXT_HANDLE);
     std::uint64_t id = 0;
     const auto free = [](void* p) { delete static_cast<T*>(p); };
     const bp_status status = detail::host.handle->put(native_, &detail::type_tag<T>, object.get(), free, &id);
-    if (status != BP_OK) throw Error(status, "the host did not take the object");
+    if (status != BP_OK) throw Error(status, "the host refused to keep the object of a handle");
     object.release();
     return id;
   }
-  /// The object under `id`; throws Error (BP_INVALID_HANDLE) unless it is a live T of this instance. On
-  /// the request thread only.
+  /// Returns the object under `id`. Throws Error (BP_INVALID_HANDLE) unless it is a live T of this instance. On the
+  /// request thread only.
   template <class T>
   T& get(std::uint64_t id) {
     if (detail::host.handle == nullptr) detail::no_extension(BP_EXT_HANDLE);
@@ -104,7 +104,7 @@ class Instance {
     if (object == nullptr) throw bad_handle(id);
     return *static_cast<T*>(object);
   }
-  /// Frees the object under `id`; throws as get() does. On the request thread only.
+  /// Frees the object under `id`. Throws as get() does. On the request thread only.
   template <class T>
   void release(std::uint64_t id) {
     if (detail::host.handle == nullptr) detail::no_extension(BP_EXT_HANDLE);

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BACKPLANE_MODULE: the manifest, the interface and the entry, all from one list.
+// BACKPLANE_MODULE: makes the manifest, the interface and the entry from one list.
 #pragma once
 
 #include "entries.hpp"
 
 namespace backplane {
 
-/// The class of a module that keeps no state: BACKPLANE_MODULE(backplane::Stateless, …).
+/// The class for a module without state: BACKPLANE_MODULE(backplane::Stateless, …).
 struct Stateless {};
 
 namespace detail {
 
-/// Why init or instance_create failed, for the operator.
+/// Tells the host why init or instance_create failed. Call it only inside a catch block.
 inline bp_status fail_exception(const bp_host_api* api, bp_module* module) noexcept {
   const auto tell = [&](bp_status status, std::string_view message) {
     api->fail(module, str(message));
@@ -25,7 +25,7 @@ inline bp_status fail_exception(const bp_host_api* api, bp_module* module) noexc
   } catch (const std::exception& e) {
     return tell(BP_EXCEPTION, repaired(e.what()));
   } catch (...) {
-    return tell(BP_EXCEPTION, "the constructor threw something that is no std::exception");
+    return tell(BP_EXCEPTION, "the constructor threw an object that is not a std::exception");
   }
 }
 
@@ -52,7 +52,7 @@ constexpr bool entry_in_scope(std::string_view module) {
   return !Entry::in_module_scope || belongs_to(Entry::name.view(), module);
 }
 
-/// Whether two entries share a kind and a name.
+/// Whether all wire names in the list are different.
 template <class... Entries>
 constexpr bool names_differ() {
   constexpr std::size_t count = sizeof...(Entries);
@@ -71,7 +71,7 @@ struct ModuleOf {
   static_assert(valid_module_name(name.view()), "a module's name is [a-z0-9_]+, at most 64 bytes");
   static_assert((entry_in_scope<Entries>(name.view()) && ...),
                 "each wire name and event of a module begins with the module's name and a dot");
-  static_assert(names_differ<Entries...>(), "a wire name stands twice in BACKPLANE_MODULE");
+  static_assert(names_differ<Entries...>(), "a wire name appears twice in BACKPLANE_MODULE");
   static_assert(std::is_constructible_v<Class, Instance&> || std::is_default_constructible_v<Class>,
                 "the module's class needs a constructor that takes backplane::Instance&, or nothing");
 
@@ -129,7 +129,7 @@ using Module = ModuleOf<Class, name, version, std::remove_cv_t<decltype(entries)
 }  // namespace detail
 }  // namespace backplane
 
-/// At file scope, once in a module: its class, name and version, then its entries:
+/// Defines the module: its class, name and version, then its entries. Use it once, at file scope:
 ///   BACKPLANE_MODULE(Echo, "echo", "1.0.0", backplane::handler<"echo.shout", &Echo::shout>)
 #define BACKPLANE_MODULE(Class, module_name, module_version, ...)                                                     \
   namespace {                                                                                                         \

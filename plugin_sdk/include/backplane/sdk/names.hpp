@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names with their types: events that a module emits, and what it calls. They are listed in
-// BACKPLANE_MODULE, and used where the event is emitted or the call is made.
+// Names with their types: the events that a module emits, and the names that it calls. List them in BACKPLANE_MODULE.
+// Use them where the module emits the event or makes the call.
 #pragma once
 
 #include <chrono>
@@ -11,11 +11,11 @@
 namespace backplane {
 
 namespace detail {
-/// What an entry of BACKPLANE_MODULE may say; each kind has its own of those that concern it.
+/// The defaults for an entry of BACKPLANE_MODULE. Each kind of entry overrides what it needs.
 struct EntryBase {
   static constexpr bool is_event = false;
   static constexpr bool suspends = false;
-  static constexpr bool in_module_scope = false;  // the name must begin with the module's
+  static constexpr bool in_module_scope = false;  // the name must begin with the name of the module
 
   template <class Class>
   static bp_status add(const bp_host_api*, bp_module*, std::string_view*) {
@@ -55,7 +55,7 @@ struct Event : detail::EntryBase {
 template <FixedText text, class T>
 inline constexpr Event<text, T> event{};
 
-/// A wire name or host function that the module calls, with what it sends and what it expects back.
+/// A wire name or host function that the module calls, with the types of request and reply.
 template <FixedText text, class Request, class Reply>
 struct Calls : detail::EntryBase {
   static constexpr auto name = text;
@@ -69,7 +69,7 @@ struct Calls : detail::EntryBase {
 template <FixedText text, class Request = Cbor, class Reply = Cbor>
 inline constexpr Calls<text, Request, Reply> calls{};
 
-/// The rule `<module>.config` in the CDDL: what config<T>() takes.
+/// The rule `<module>.config` in the CDDL: the type that config<T>() reads.
 template <class T>
 struct Configuration : detail::EntryBase {
   static constexpr FixedText<1> name{""};
@@ -84,7 +84,7 @@ struct Configuration : detail::EntryBase {
 template <class T>
 inline constexpr Configuration<T> configuration{};
 
-/// One line for people about the module.
+/// One line about the module, for people.
 template <FixedText text>
 struct Summary : detail::EntryBase {
   static constexpr FixedText<1> name{""};
@@ -96,8 +96,8 @@ struct Summary : detail::EntryBase {
 template <FixedText text>
 inline constexpr Summary<text> summary{};
 
-/// An extension of the host's that the module cannot work without: requires_extension<BP_EXT_FIBER>. Those that
-/// follow from the other entries need not be listed; docs/sdk.md tells which.
+/// An extension that the module cannot work without: requires_extension<BP_EXT_FIBER>. Extensions that follow from
+/// other entries need not be listed; docs/sdk.md says which.
 template <FixedText text>
 struct RequiresExtension : detail::EntryBase {
   static constexpr FixedText<1> name{""};
@@ -109,7 +109,7 @@ struct RequiresExtension : detail::EntryBase {
 template <FixedText text>
 inline constexpr RequiresExtension<text> requires_extension{};
 
-/// The object must never be unmapped: it holds what cannot be undone, such as another runtime.
+/// The object must never be unmapped, because it holds something that cannot be undone, such as another runtime.
 struct UnloadNever : detail::EntryBase {
   static constexpr FixedText<1> name{""};
   template <class Class>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where in a value an error lies: "messages[2].delay_ms".
+// The place of an error inside a value: "messages[2].delay_ms".
 #pragma once
 
 #include <algorithm>
@@ -13,11 +13,11 @@
 
 namespace backplane::detail {
 
-/// One step down into a value, for as long as its part is read or written. The steps link up to the
-/// root through the stack, so that a path costs nothing until an error needs it.
+/// One step down into a value. It lives while that part of the value is read or written. The steps are linked
+/// up to the root through the stack, so a path costs nothing until an error needs it.
 class Step {
  public:
-  // The address of a local stays behind only until the destructor; g++ cannot see that everywhere.
+  // The address of a local is kept until the destructor only; g++ does not always see that.
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdangling-pointer"
@@ -30,13 +30,13 @@ class Step {
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
 #pragma GCC diagnostic pop
 #endif
-  /// Before the first go_to().
+  /// A step whose part is not known yet: go_to() sets it.
   explicit Step(const Step*& current) : Step(current, std::size_t{0}) {}
   Step(const Step&) = delete;
   Step& operator=(const Step&) = delete;
   ~Step() { current_ = up_; }
 
-  /// Sidewards: to another part of the same value.
+  /// Moves to another part of the same value.
   void go_to(std::string_view key) noexcept {
     key_ = key.data() != nullptr ? key.data() : "";
     index_ = key.size();
@@ -71,11 +71,11 @@ class Step {
 
   const Step*& current_;
   const Step* up_;
-  const char* key_ = nullptr;  // null: an index
-  std::size_t index_;          // or the size of the key
+  const char* key_ = nullptr;  // null: this step is an index
+  std::size_t index_;          // the index, or the size of the key
 };
 
-/// "messages[2].delay_ms: expected int, got text", or the text alone at the root.
+/// Puts the path before an error text: "messages[2].delay_ms: expected int, got text". At the root, the text alone.
 inline std::string located(const Step* leaf, std::string_view text) {
   std::string out = Step::path(leaf);
   if (!out.empty()) out += ": ";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Answers: the one place of the SDK that calls host->reply.
+// Answers a call. Only this file of the SDK calls host->reply.
 #pragma once
 
 #include "cbor.hpp"
@@ -26,7 +26,7 @@ inline bp_status reply_bytes(bp_token token, bp_status status, View payload) noe
   return host.api->reply(token, &answer);
 }
 
-/// Encodes first, so that an exception leaves the call unanswered.
+/// Encodes `value` before it answers, so that an exception leaves the call unanswered.
 template <class T>
 bp_status reply_value(bp_token token, bp_status status, const T& value) {
   Output out(host.api);
@@ -43,7 +43,7 @@ bp_status reply_value(bp_token token, bp_status status, const T& value) {
 
 inline constexpr std::uint8_t null_item[] = {0xf6};
 
-/// Turns the exception in flight into the call's terminal error. Only inside a catch.
+/// Answers the call with the exception that is being handled. Call it only inside a catch block.
 inline void reply_exception(bp_token token) noexcept {
   try {
     throw;
@@ -54,15 +54,15 @@ inline void reply_exception(bp_token token) noexcept {
   } catch (const std::exception& e) {
     reply_error(token, BP_EXCEPTION, repaired(e.what()));
   } catch (...) {
-    reply_error(token, BP_EXCEPTION, "the handler threw something that is no std::exception");
+    reply_error(token, BP_EXCEPTION, "the handler threw an object that is not a std::exception");
   }
 }
 
 }  // namespace detail
 
-/// The duty to answer one call, for a handler that answers later: it takes a `Later<Reply>&&`, moves it
-/// to where the answer will be known, and returns. Whoever holds it answers once, from any thread. One
-/// that is dropped unanswered answers BP_NO_REPLY. `Later<void>` answers null.
+/// The obligation to answer one call, for a handler that answers later. Such a handler takes a `Later<Reply>&&`, moves
+/// it to where the answer will be known, and returns. The owner answers once, from any thread. A Later that is
+/// destroyed without an answer answers BP_NO_REPLY. `Later<void>` answers null.
 template <class Reply>
 class Later {
  public:
@@ -76,8 +76,8 @@ class Later {
     if (token_ != 0) detail::reply_error(token_, BP_NO_REPLY, "the handler dropped the call without an answer");
   }
 
-  /// Answers. False if the call had ended already, canceled or out of time. If the value cannot be
-  /// encoded, that is the answer.
+  /// Answers. Returns false if the call has ended already: it was canceled or ran out of time. If the value cannot be
+  /// encoded, the answer is that error.
   template <class T = Reply>
   bool reply(const T& value) {
     const bp_token token = std::exchange(token_, 0);
@@ -94,7 +94,7 @@ class Later {
     return token != 0 && detail::reply_bytes(token, BP_OK, detail::null_item) == BP_OK;
   }
 
-  /// Answers an error. False as with reply().
+  /// Answers an error. Returns false as reply() does.
   bool fail(const Error& error) {
     const bp_token token = std::exchange(token_, 0);
     return token != 0 &&
@@ -102,10 +102,10 @@ class Later {
   }
   bool fail(bp_status status, std::string message) { return fail(Error(status, std::move(message))); }
 
-  /// Hands the duty over to whoever takes the token.
+  /// Gives up the obligation: the new owner of the token must answer.
   bp_token release() noexcept { return std::exchange(token_, 0); }
 
-  /// Whether it has still to be answered here.
+  /// Whether the call still waits for an answer from here.
   explicit operator bool() const noexcept { return token_ != 0; }
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a handler takes and gives, read off its signature.
+// What a handler takes and returns, deduced from its signature.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,7 @@
 
 namespace backplane::detail {
 
-/// No request struct: the payload must be empty, null or an empty map.
+/// The request of a handler that takes none. The payload must be empty, null or an empty map.
 struct Nothing {};
 
 template <class... T>
@@ -21,7 +21,7 @@ template <class R, class... A>
 struct Function<R (*)(A...)> {
   using Return = R;
   using Arguments = Types<A...>;
-  using Owner = void;  // of a member function, its class
+  using Owner = void;  // the class of a member function
   static constexpr bool throws = true;
 };
 template <class R, class... A>
@@ -85,7 +85,7 @@ constexpr Role role() {
   }
 }
 
-/// The arguments of `role` among A, as plain types.
+/// The arguments among A that have the role `wanted`, as plain types.
 template <class Class, Role wanted, class Found, class... A>
 struct Select {
   using type = Found;
@@ -152,7 +152,7 @@ struct ReplyOf {
 };
 template <class S>
 struct ReplyOf<S, true> : LaterReply<typename S::LaterType> {};
-/// What the handler answers, now or later; void means null.
+/// The type of the answer, now or later. void means null.
 template <class S>
 using Reply = typename ReplyOf<S, S::answers_later>::type;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Text for people: messages and log lines.
+// Makes text for people: messages and log lines.
 #pragma once
 
 #include <backplane/cbor/utf8.hpp>
@@ -27,7 +27,7 @@ void append_part(std::string& out, const T& part) {
 
 }  // namespace detail
 
-/// Puts text, numbers and bools together: join("took ", ms, " ms").
+/// Joins text, numbers and bools: join("took ", ms, " ms").
 template <class... Parts>
 std::string join(const Parts&... parts) {
   std::string out;
@@ -37,7 +37,7 @@ std::string join(const Parts&... parts) {
 
 namespace detail {
 
-/// Shortens text of unknown origin, and escapes what would upset a terminal or a log.
+/// Shortens text of unknown origin, and escapes characters that would disturb a terminal or a log.
 inline std::string shown(std::string_view text, std::size_t limit = 64) {
   std::string out;
   std::size_t end = text.size();
@@ -63,7 +63,7 @@ inline std::string shown(std::string_view text, std::size_t limit = 64) {
   return out;
 }
 
-/// Text of unknown encoding made UTF-8: what(), for one, may hold the bytes of a file name.
+/// Makes UTF-8 of text in an unknown encoding. For example, what() may hold the bytes of a file name.
 inline std::string repaired(std::string_view text) {
   std::string out(text);
   if (cbor::valid_utf8(text)) return out;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From the C handler to the author's function and back. Nothing unwinds out of here.
+// Calls the author's function from the C handler and answers with its result. No exception leaves this code.
 #pragma once
+
+#include <backplane/cbor/head.hpp>
 
 #include "shape.hpp"
 
 namespace backplane::detail {
 
-/// An instance's state as the host knows it.
+/// The state of an instance, as the host keeps it.
 template <class Class>
 struct State {
   Instance instance;
@@ -20,14 +22,14 @@ struct State {
       : instance(native), object() {}
 };
 
-/// Reads the payload. For the author's convenience, and a caller's, an empty one stands for an empty map.
+/// Reads the payload. An empty payload counts as an empty map, for the convenience of callers.
 template <class Request>
 Request read_request(View payload) {
-  constexpr std::uint8_t empty_map[] = {0xa0};
+  constexpr std::uint8_t empty_map[] = {cbor::empty_map};
   if constexpr (std::is_same_v<Request, View>) {
     return payload;
   } else if constexpr (std::is_same_v<Request, Nothing>) {
-    if (payload.empty() || (payload.size() == 1 && (payload[0] == 0xa0 || payload[0] == 0xf6))) return {};
+    if (payload.empty() || (payload.size() == 1 && (payload[0] == cbor::empty_map || payload[0] == 0xf6))) return {};
     Decoder decoder(payload);
     const cbor::Item head = decoder.next(cbor::Type::map, "an empty map");
     decoder.pairs(head, [&](std::string_view) { decoder.fail("unknown field; known: none"); });
@@ -40,7 +42,7 @@ Request read_request(View payload) {
   }
 }
 
-/// What stands in a frame for what the handler does not ask for.
+/// Stands in a Frame for an argument that the handler does not take.
 struct Unasked {
   template <class... T>
   explicit Unasked(T&&...) {}
@@ -74,7 +76,7 @@ struct Frame {
     }
   }
 
-  /// After an exception: whether the call is still for the trampoline to answer.
+  /// After an exception: whether the trampoline must still answer the call.
   bool give_up() noexcept {
     if constexpr (S::answers_later) {
       return later.release() != 0;
@@ -113,11 +115,11 @@ struct Frame {
   std::conditional_t<S::waits, AnyCall, Unasked> call;
   std::conditional_t<S::answers_later, typename S::LaterType, Unasked> later;
   typename S::Request request;
-  std::conditional_t<S::takes_fibers, Fibers, Unasked> fibers;  // goes first: fibers refer to the others
+  std::conditional_t<S::takes_fibers, Fibers, Unasked> fibers;  // last, so destroyed first: fibers refer to the others
 };
 
-/// Runs the handler and answers what it returns. `raw`: a handler without result answers no bytes at
-/// all, where others answer null.
+/// Runs the handler and answers what it returns. `raw`: a handler without a result answers no bytes. Without `raw` it
+/// answers null.
 template <class Class, auto fn, bool raw>
 bp_handled run(const bp_call* native) {
   using S = Shape<Class, fn>;
@@ -154,7 +156,7 @@ bp_handled handle(const bp_call* native) noexcept {
   }
 }
 
-/// Runs a handler that has no instance.
+/// Runs a static handler, which has no instance.
 template <class Class, auto fn>
 bp_handled handle_static(const bp_call* native) noexcept {
   using S = Shape<Class, fn>;

@@ -15,41 +15,53 @@
 
 namespace backplane::host {
 
-/// The caller of bp_call_sync, who waits for the one terminal reply; on its stack.
-class SyncCall {
+/// A thread that waits for the one terminal reply of a call; on its stack.
+class ReplyWaiter {
  public:
-  /// `out` is the caller's, and the request thread's to fill until wait() returns.
-  explicit SyncCall(bp_result* out) noexcept : out_(out) {}
-  SyncCall(const SyncCall&) = delete;
-  SyncCall& operator=(const SyncCall&) = delete;
+  /// `out` is the caller's, and the replying thread's to fill until a wait has seen the reply.
+  explicit ReplyWaiter(bp_result* out) noexcept : out_(out) {}
+  ReplyWaiter(const ReplyWaiter&) = delete;
+  ReplyWaiter& operator=(const ReplyWaiter&) = delete;
 
-  /// The submission's, with this as `user`.
+  /// The reply callback of the submission, with this object as `user`.
   static void on_reply(void* user, const bp_answer* answer) noexcept {
     if (answer->status == BP_STALE || answer->status == BP_PARTIAL) return;
-    static_cast<SyncCall*>(user)->done(*answer);
+    static_cast<ReplyWaiter*>(user)->done(*answer);
   }
 
-  /// The reply's status, once it is there.
-  bp_status wait() noexcept {
+  /// The reply's status, once it is there. Spins before it sleeps: for calls that are often answered soon.
+  bp_status spin_and_sleep() noexcept {
     // The thread's own: it makes one such call at a time, and what it calls next is like what it called last.
-    thread_local AdaptiveSpin patience;
-    const auto came = [this] { return state_.load(std::memory_order_acquire) == answered; };
+    thread_local AdaptiveSpin adaptive_spin;
     if (has_woken()) give_way();  // to the request thread, which most likely waits for this core
-    if (!patience.spin(came)) {
+    if (!adaptive_spin.spin([this] { return came(); })) {
       const Nanos begin = now();
-      std::uint32_t seen = waiting;
-      if (state_.compare_exchange_strong(seen, asleep, std::memory_order_acquire)) {
-        while (!came()) futex_wait(state_, asleep);
-      }
-      patience.slept(now() - begin);
+      sleep();
+      adaptive_spin.slept(now() - begin);
     }
     return status_;
   }
+
+  /// Sleeps until the reply is there, or until that point of time (0: no bound). Whether it is there.
+  bool sleep(Nanos until = 0) noexcept {
+    std::uint32_t seen = waiting;
+    state_.compare_exchange_strong(seen, asleep, std::memory_order_acquire);
+    while (!came()) {
+      if (until != 0 && now() >= until) return false;
+      futex_wait(state_, asleep, until);
+    }
+    return true;
+  }
+
+  /// The reply's status. Only once it is there.
+  bp_status status() const noexcept { return status_; }
 
  private:
   static constexpr std::uint32_t waiting = 0;
   static constexpr std::uint32_t asleep = 1;
   static constexpr std::uint32_t answered = 2;
+
+  bool came() const noexcept { return state_.load(std::memory_order_acquire) == answered; }
 
   // With the exchange the caller may go, and this with it: after that, only its address is used.
   void done(const bp_answer& answer) noexcept {

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * backplane/options.h: how a host, its contexts and connections are configured. backplane.h includes it.
+ *
+ * Zero or NULL in a field means the default. A value out of bounds is BP_INVALID_ARGUMENT.
+ */
+#ifndef BACKPLANE_OPTIONS_H
+#define BACKPLANE_OPTIONS_H
+
+#include "base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The host of a process, for bp_host_configure.
+ *
+ *   field                    unit  default    bounds  meaning
+ *   worker_threads                 4          1..256  threads for blocking handlers
+ *   data_dir                       temporary          path: each module has a directory of its own below it. The
+ *                                                     default is new, and is removed when the process ends
+ *   module_dirs                    anywhere           NULL-terminated list of paths: modules are loaded only from
+ *                                                     these directories and from below them
+ *   watchdog_period_ms       ms    1000               time between two checks of the watchdog
+ *   watchdog_threshold_ms    ms    1000               report a thread as unresponsive after this long without
+ *                                                     progress, measured from the first check that finds it stuck.
+ *                                                     Time spent waiting for a CPU is excluded
+ *   watchdog_start_grace_ms  ms    10000              new contexts are exempt for this long
+ */
+typedef struct bp_host_options {
+  uint32_t struct_size;
+  uint32_t worker_threads;
+  const char* data_dir;
+  const char* const* module_dirs;
+  uint32_t watchdog_period_ms;
+  uint32_t watchdog_threshold_ms;
+  uint32_t watchdog_start_grace_ms;
+} bp_host_options;
+
+/* A context, for bp_context_create.
+ *
+ *   field              unit   default  bounds        meaning
+ *   queue_depth               1048576  1..8388608    maximum queued requests, then BP_OVERLOADED. Above 16384 the
+ *                                                    limit is approximate: up to twice as many with many threads
+ *   event_queue_depth         1024                   maximum queued events, then BP_OVERFLOW
+ *   stale_interval_ms  ms     5000                   time between two BP_STALE replies of a running call
+ *   stop_timeout_ms    ms     1500                   time for accepted calls to finish in stop and destroy
+ *   fiber_stack_size   bytes  262144   16384..1 GiB  stack of a handler, rounded up to a power of two. Only touched
+ *                                                    pages cost memory
+ *   spin_us            us     50       -1: never     how long the request thread spins before it sleeps. The host
+ *                                                    adapts it to the traffic. With one core it never spins
+ *   fiber_limit               1000000  -1: none      maximum fibers (ext/fiber.h) of one handler run at once. With
+ *                                                    none, bp.fiber/1 returns BP_NOT_SUPPORTED
+ */
+typedef struct bp_context_options {
+  uint32_t struct_size;
+  uint32_t queue_depth;
+  uint32_t event_queue_depth;
+  uint32_t stale_interval_ms;
+  uint32_t stop_timeout_ms;
+  uint32_t fiber_stack_size;
+  int32_t spin_us;
+  int32_t fiber_limit;
+} bp_context_options;
+
+/* A connection, for bp_context_connect.
+ *
+ *   field        unit  default    meaning
+ *   timeout_ms   ms    5000       time to connect
+ *   socket_path        see below  path of the host's Unix socket
+ *
+ * The default path is $BACKPLANE_SOCKET, else $XDG_RUNTIME_DIR/backplane/backplane.sock, else
+ * <temporary directory>/backplane-<uid>/backplane.sock. */
+typedef struct bp_connect_options {
+  uint32_t struct_size;
+  uint32_t timeout_ms;
+  const char* socket_path;
+} bp_connect_options;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BACKPLANE_OPTIONS_H */

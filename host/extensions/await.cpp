@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// bp.await/1: what suspends a handler until an answer, a time or a descriptor.
+#include <backplane/ext/await.h>
+
+#include "extensions/tables.hpp"
+#include "request/await_api.hpp"
+#include "support/views.hpp"
+
+namespace backplane::host {
+namespace {
+
+bp_status await_call(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out) noexcept {
+  return await_api::call(call, view(name), payload, timeout_ms, out);
+}
+
+bp_status await_host_call(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms, bp_result* out) noexcept {
+  return await_api::host_call(call, view(name), payload, timeout_ms, out);
+}
+
+bp_status start_host_call(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms,
+                          bp_host_answer_fn on_answer, void* user) noexcept {
+  return await_api::start_host_call(call, view(name), payload, timeout_ms, on_answer, user);
+}
+
+}  // namespace
+
+const bp_await_api await_table{
+    sizeof(bp_await_api), 0, await_api::sleep, await_call, await_host_call, await_api::fd, await_api::check,
+    start_host_call};
+
+}  // namespace backplane::host

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "request/await_api.hpp"
+
+#include "request/waits.hpp"
+#include "support/result.hpp"
+
+namespace backplane::host::await_api {
+namespace {
+
+constexpr const char* not_in_handler =
+    "awaiting is possible only in the handler that has this token, on the thread that runs it";
+
+Waits& waits_of(const Request& request) noexcept { return request.thread.load(std::memory_order_relaxed)->waits; }
+
+}  // namespace
+
+Request* request_of(bp_token call) noexcept {
+  Request* request = RequestThread::worker_request;
+  if (request == nullptr && RequestThread::current != nullptr) {
+    on_request_thread.assume();
+    const Runner& runner = RequestThread::current->runner;
+    if (!runner.in_function()) request = runner.running_request();
+  }
+  if (request == nullptr || request->token() != call) return nullptr;
+  return (request->handler->flags & BP_HANDLER_STATIC) == 0 ? request : nullptr;
+}
+
+bp_status sleep(bp_token call, std::uint64_t ms) {
+  Request* const request = request_of(call);
+  if (request == nullptr) return BP_NOT_SUPPORTED;
+  Waiter waiter(*request);
+  waits_of(*request).sleep(waiter, ms);
+  return waiter.answer.status;
+}
+
+bp_status call(bp_token call, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms, bp_result* out) {
+  Request* const request = request_of(call);
+  if (request == nullptr) return set_result(out, BP_NOT_SUPPORTED, not_in_handler);
+  Waiter waiter(*request);
+  waits_of(*request).call(waiter, name, payload, timeout_ms);
+  return waiter.answer.fill_result(out);
+}
+
+bp_status host_call(bp_token call, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms, bp_result* out) {
+  Request* const request = request_of(call);
+  if (request == nullptr) return set_result(out, BP_NOT_SUPPORTED, not_in_handler);
+  Waiter waiter(*request);
+  waits_of(*request).host_call(waiter, name, payload, timeout_ms);
+  return waiter.answer.fill_result(out);
+}
+
+bp_status fd(bp_token call, int fd, std::uint32_t events, std::uint64_t timeout_ms) {
+  Request* const request = request_of(call);
+  if (request == nullptr) return BP_NOT_SUPPORTED;
+  if (fd < 0 || events == 0 || (events & ~std::uint32_t{BP_FD_READABLE | BP_FD_WRITABLE}) != 0) {
+    return BP_INVALID_ARGUMENT;
+  }
+  Waiter waiter(*request);
+  waits_of(*request).fd(waiter, fd, events, timeout_ms);
+  return waiter.answer.status;
+}
+
+bp_status check(bp_token call, std::uint64_t* remaining_ms) {
+  const Request* const request = request_of(call);
+  if (request == nullptr) return BP_NOT_SUPPORTED;
+  if (remaining_ms != nullptr) {
+    const Nanos time = request->deadline == 0 ? 0 : now();
+    *remaining_ms = request->deadline == 0     ? UINT64_MAX
+                    : request->deadline > time ? (request->deadline - time) / nanos_per_ms
+                                               : 0;
+  }
+  return Waits::wanted(*request);
+}
+
+bp_status start_host_call(bp_token call, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms,
+                          bp_host_answer_fn on_answer, void* user) {
+  Request* const request = RequestThread::worker_request == nullptr ? request_of(call) : nullptr;
+  if (request == nullptr || on_answer == nullptr) return BP_NOT_SUPPORTED;
+  on_request_thread.assume();
+  return waits_of(*request).start_host_call(*request, name, payload, timeout_ms, on_answer, user);
+}
+
+}  // namespace backplane::host::await_api

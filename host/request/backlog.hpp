@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "ingress/ingress.hpp"
+#include "modules/registry.hpp"
+#include "request/loop_counts.hpp"
+#include "request/record.hpp"
+#include "request/request_thread.hpp"
+#include "request/task_inbox.hpp"
+#include "sync/mpsc.hpp"
+
+namespace backplane::host {
+
+/// The requests of one context: those that wait to begin, those that are open, and the records kept for the next ones.
+///
+/// Most calls lie in the ingress as inline calls until their turn comes, and become requests then. Requests with a
+/// deadline, and those that came by the shared queue, are taken in as soon as they are seen.
+class Backlog {
+ public:
+  /// `queue_depth`: how many submitted calls may wait.
+  Backlog(std::uint32_t queue_depth, RequestThread& thread, TaskInbox& inbox, LoopCounts& counts)
+      : thread_(thread), inbox_(inbox), counts_(counts), ingress_(queue_depth) {}
+  Backlog(const Backlog&) = delete;
+  Backlog& operator=(const Backlog&) = delete;
+  ~Backlog() {
+    on_request_thread.assume();  // it has ended
+    free_spares();
+  }
+
+  // ---- Any thread ----
+  /// Puts a call in. `method` null: the name is unknown, and the answer says so. `out` gets its handle, unless null.
+  /// BP_CLOSED, BP_OVERLOADED, BP_OUT_OF_MEMORY: it is not in, and its buffer stays the caller's.
+  bp_status submit(const Method* method, const bp_submission& submission, bp_request* out);
+  void close() noexcept { ingress_.close(); }
+  void open() noexcept { ingress_.open(); }
+  std::uint64_t waiting() const noexcept { return ingress_.waiting(); }
+
+  // ---- Requests that wait to begin ----
+  /// False: the ingress has something.
+  bool nothing_new() noexcept BP_REQUIRES(on_request_thread) { return ingress_.empty(); }
+  bool queue_empty() const noexcept BP_REQUIRES(on_request_thread) { return queue_.empty(); }
+  /// Takes all that came by the shared queue: gives each to `see`, then to the queue. False: there was none.
+  template <class F>
+  bool take_shared(F see) BP_REQUIRES(on_request_thread) {
+    Request* request = ingress_.take_shared();
+    const bool any = request != nullptr;
+    while (request != nullptr) {
+      Request* const next = request->next;
+      request->shared_way = true;
+      see(*request);
+      push(*request);
+      request = next;
+    }
+    return any;
+  }
+  /// Gives `see` what waits in lanes and must be known before its turn: calls with a deadline.
+  template <class F>
+  void look_for_urgent(F see) BP_REQUIRES(on_request_thread) {
+    ingress_.look_for_urgent(see);
+  }
+  /// The next one whose turn it is, from the queue and the lanes in turns; null if there is none, or no record for it.
+  /// One from a lane may be unknown yet: neither quick nor linked.
+  Request* take() noexcept BP_REQUIRES(on_request_thread) {
+    from_lane_ = queue_.empty() || !from_lane_;
+    if (from_lane_) {
+      if (Request* const request = take_from_lane()) return request;
+    }
+    return take_queued();
+  }
+  Request* take_from_lane() noexcept BP_REQUIRES(on_request_thread);
+  void push(Request& request) noexcept BP_REQUIRES(on_request_thread) { queue_.push(&request); }
+  /// Whether take_from_lane() found no memory for the inline call whose turn it is.
+  bool lacks_memory() const noexcept BP_REQUIRES(on_request_thread) { return no_memory_; }
+  /// Takes that inline call out instead, to be refused. False: there is none.
+  bool take_without_record(InlineCall& call) noexcept BP_REQUIRES(on_request_thread);
+
+  // ---- Open requests ----
+  /// Before this turn of the loop leaves the request open: from now on it can be found.
+  void link(Request& request) noexcept BP_REQUIRES(on_request_thread) {
+    request.quick = false;
+    request.disown();
+    if (!is_linked(request)) link_open(open_, request);
+  }
+  Request* first_open() const noexcept BP_REQUIRES(on_request_thread) { return open_; }
+
+  // ---- Records ----
+  /// Set up, and with a fresh token. Null if memory cannot be had.
+  Request* new_request() noexcept BP_REQUIRES(on_request_thread);
+  /// A request that a handler makes for `waiter`, not armed before it returns. Null if memory cannot be had.
+  Request* new_inner_request(const Method* method, std::string_view name, bp_bytes payload, Nanos deadline,
+                             Waiter& waiter) BP_REQUIRES(on_request_thread);
+  void free_request(Request& request) noexcept BP_REQUIRES(on_request_thread);
+  void free_spares() noexcept BP_REQUIRES(on_request_thread);
+
+ private:
+  using Calls = Ingress<Request, InlineCall>;
+
+  bp_status send_inline(Calls::Lane& lane, const Method& method, const bp_submission& submission) noexcept;
+  bp_status push_request(const Method* method, const bp_submission& submission, bp_request* out);
+  bp_status pushed(Calls::Push result) noexcept;
+  Request* read_inline(const InlineCall& call) noexcept BP_REQUIRES(on_request_thread);
+  Request* take_queued() noexcept BP_REQUIRES(on_request_thread) {
+    Request* const request = queue_.pop();
+    if (request != nullptr && request->shared_way) ingress_.taken_shared();
+    return request;
+  }
+
+  RequestThread& thread_;
+  TaskInbox& inbox_;
+  LoopCounts& counts_;
+  Calls ingress_;
+  // Beside what waits in lanes.
+  Fifo<Request> queue_ BP_GUARDED_BY(on_request_thread);
+  bool from_lane_ BP_GUARDED_BY(on_request_thread) = false;  // who had the last turn
+  bool no_memory_ BP_GUARDED_BY(on_request_thread) = false;  // for the inline call whose turn it is
+  Request* spares_ BP_GUARDED_BY(on_request_thread) = nullptr;
+  std::size_t spare_count_ BP_GUARDED_BY(on_request_thread) = 0;
+  Request* open_ BP_GUARDED_BY(on_request_thread) = nullptr;  // taken in, not freed, and not quick
+};
+
+/// Spare records kept by one thread: as many as one turn of the loop has in hand.
+inline constexpr std::size_t spare_records_kept = 96;
+
+// What follows is on the path of every call.
+
+inline Request* Backlog::new_request() noexcept {
+  Request* request = spares_;
+  if (request != nullptr) [[likely]] {
+    spares_ = request->next;
+    --spare_count_;
+    return request;
+  }
+  request = Request::slab().allocate();
+  if (request != nullptr) set_up(*request, &thread_);
+  return request;
+}
+
+// The last one's memory is the next one's: it stays in this core's cache. A record that was quick all the time has
+// little to be set up again.
+inline void Backlog::free_request(Request& request) noexcept {
+  if (spare_count_ >= spare_records_kept || !Request::slab().reuse(request)) {
+    return Request::slab().free(&request);
+  }
+  if (request.quick) {
+    request.handler = nullptr;
+    request.instance = nullptr;
+    request.stats = nullptr;
+    request.run_weight = 0;
+    request.quick = request.ended = request.leaving = request.delivered = false;
+  } else {
+    set_up(request, &thread_);
+  }
+  request.next = std::exchange(spares_, &request);
+  ++spare_count_;
+}
+
+inline Request* Backlog::read_inline(const InlineCall& call) noexcept {
+  Request* const request = new_request();
+  if (request == nullptr) [[unlikely]]
+    return nullptr;
+  request->method = call.method;
+  request->on_reply = call.on_reply;
+  request->user = call.user;
+  request->waited = call.submitted;
+  request->wants_stale = call.wants_stale;
+  request->quick = true;
+  if (call.in_buffer) {
+    request->payload.adopt(call.buffer);
+  } else {
+    request->payload.copy_inline(call.bytes, call.size);
+  }
+  request->arm_owned();
+  return request;
+}
+
+inline Request* Backlog::take_from_lane() noexcept {
+  auto* const entry = ingress_.front();
+  if (entry == nullptr) return nullptr;
+  Request* request = nullptr;
+  if (entry->is_inline) [[likely]] {
+    request = read_inline(entry->inline_call);
+    no_memory_ = request == nullptr;
+    if (no_memory_) return nullptr;
+    LoopCounts::add(counts_.accepted);
+    LoopCounts::add(counts_.open);
+  } else {
+    request = entry->made;
+  }
+  ingress_.pop();
+  return request;
+}
+
+}  // namespace backplane::host

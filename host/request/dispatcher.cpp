@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What only some requests need on their way to a handler: the reasons why none runs, and blocking handlers, which run
+// on worker threads. What every request takes is in fast_path.cpp.
+#include "request/dispatcher.hpp"
+
+#include <string>
+
+#include "request/submission.hpp"
+#include "support/views.hpp"
+
+namespace backplane::host {
+
+bp_status no_handler(const Method& method, bool module_runs, std::string& why) {
+  const Module& module = *method.module;
+  if (!method.answered.load(std::memory_order_acquire)) {  // its module has been refused
+    why = unknown_name_text(method.name);
+    return BP_UNKNOWN_NAME;
+  }
+  if (module_runs) {
+    why = "the running generation of \"" + module.name + "\" has no \"" + method.name + "\"";
+    return BP_UNKNOWN_NAME;
+  }
+  why = "the module \"" + module.name + "\", which had \"" + method.name + "\", is not loaded any more; load it again";
+  return BP_MODULE_GONE;
+}
+
+std::string no_reply_text(const Request& request) {
+  const bool is_static = (request.handler->flags & BP_HANDLER_STATIC) != 0;
+  return "the handler of \"" + request.method->name + "\" returned without a terminal reply; " +
+         (is_static ? "a static one must reply before it returns" : "it must reply, or return BP_LATER");
+}
+
+void Dispatcher::run_on_worker(Request& request) {
+  backlog_.link(request);
+  request.run_weight = 1;  // a change of threads costs more than all clocks
+  replies_.watch_time(request);
+  const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
+  if (serial && request.instance->worker_busy) {
+    if (caller_holds(request)) {
+      return replies_.refuse(request, BP_REENTRANT,
+                             "\"" + request.method->name +
+                                 "\" waits for a blocking handler of the same instance that waits for it; "
+                                 "declare them concurrent, or call a function instead");
+    }
+    request.instance->waiting.push(&request);
+  } else {
+    start_worker(request);
+  }
+}
+
+// Whether a handler that waits for this request holds its instance: then it would never be its turn.
+bool Dispatcher::caller_holds(const Request& request) noexcept {
+  constexpr std::uint32_t kind = BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT;
+  for (const Waiter* waiter = request.waiter(); waiter != nullptr; waiter = waiter->request.waiter()) {
+    const Request& caller = waiter->request;
+    if (caller.instance == request.instance && (caller.handler->flags & kind) == BP_HANDLER_BLOCKING) return true;
+  }
+  return false;
+}
+
+void Dispatcher::start_worker(Request& request) {
+  const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
+  if (serial) request.instance->worker_busy = true;
+  WorkerDone& returned = request;
+  returned.apply = [](Task& task) {
+    auto& done = static_cast<Request&>(static_cast<WorkerDone&>(task));
+    on_request_thread.assume();
+    done.thread.load(std::memory_order_relaxed)->dispatcher.worker_returned(done);
+  };
+  // The worker is a sender for as long as it runs; see TaskInbox::Sender.
+  inbox_.add_sender();
+  try {
+    workers_.run([this, &request] {
+      RequestThread::worker_request = &request;
+      request.gets_thread(ticks());
+      // Canceled while it waited for a thread: nobody would hear it.
+      request.later = request.open() && call_handler(request) == BP_LATER;
+      request.leaves_thread(ticks());
+      RequestThread::worker_request = nullptr;
+      inbox_.send(static_cast<WorkerDone&>(request));
+      inbox_.remove_sender();
+    });
+  } catch (const std::exception& error) {
+    inbox_.remove_sender();
+    if (serial) request.instance->worker_busy = false;
+    replies_.refuse(request, BP_OUT_OF_MEMORY, std::string("no worker thread can be had: ") + error.what());
+  }
+}
+
+void Dispatcher::worker_returned(Request& request) {
+  bp_instance& instance = *request.instance;
+  const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
+  handler_ended(request, request.later);  // frees the request, maybe, but an instance ends by a task of its own only
+  if (!serial) return;
+  instance.worker_busy = false;
+  while (!instance.worker_busy) {
+    Request* const next = instance.waiting.pop();
+    if (next == nullptr) return;
+    if (next->open()) {
+      start_worker(*next);
+    } else {
+      replies_.end(*next);  // canceled while it waited
+    }
+  }
+}
+
+}  // namespace backplane::host

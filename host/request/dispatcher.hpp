@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "modules/registry.hpp"
+#include "request/backlog.hpp"
+#include "request/instances.hpp"
+#include "request/method_cache.hpp"
+#include "request/record.hpp"
+#include "request/replies.hpp"
+#include "request/request_thread.hpp"
+#include "request/runner.hpp"
+#include "request/stop_state.hpp"
+#include "request/task_inbox.hpp"
+#include "request/workers.hpp"
+#include "watchdog/heartbeat.hpp"
+
+namespace backplane::host {
+
+/// From a request whose turn it is to the return of its handler: on a fiber of the request thread, or on a worker
+/// thread if the handler is declared blocking.
+class Dispatcher {
+ public:
+  Dispatcher(TaskInbox& inbox, const StopState& stop, Backlog& backlog, Runner& runner, Instances& instances,
+             MethodCache& methods, Replies& replies, Workers& workers, Heartbeat& heartbeat) noexcept
+      : inbox_(inbox),
+        stop_(stop),
+        backlog_(backlog),
+        runner_(runner),
+        instances_(instances),
+        methods_(methods),
+        replies_(replies),
+        workers_(workers),
+        heartbeat_(heartbeat) {}
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  void begin_turn() noexcept BP_REQUIRES(on_request_thread) { budget_ = requests_per_turn; }
+  /// The request to handle next; null if there is none, suspended fibers go first, or this turn has begun enough.
+  Request* next() noexcept BP_REQUIRES(on_request_thread);
+  /// Handles the request on an idle fiber and, on the same fiber, what is next after it. Returns a request whose
+  /// handler has suspended; null if none has.
+  Request* run(Request& request) BP_REQUIRES(on_request_thread);
+
+  /// What each fiber runs; `dispatcher` is one of these.
+  static void fiber_body(Fiber& self, void* dispatcher) noexcept;
+
+ private:
+  // Requests begun in one turn: enough to make the other stages cheap per request, few enough that replies do not wait
+  // long for the handlers behind them.
+  static constexpr int requests_per_turn = 64;
+
+  void handle(Request& request) BP_REQUIRES(on_request_thread);
+  bool still_wanted(Request& request) BP_REQUIRES(on_request_thread);
+  void begin(Request& request, const MethodCache::Entry& entry) BP_REQUIRES(on_request_thread);
+  void find_handler(Request& request, const Generation* running) BP_REQUIRES(on_request_thread);
+  void run_here(Request& request) BP_REQUIRES(on_request_thread);
+  void handler_ended(Request& request, bool later) BP_REQUIRES(on_request_thread);
+
+  // dispatcher.cpp
+  void run_on_worker(Request& request) BP_REQUIRES(on_request_thread);
+  static bool caller_holds(const Request& request) noexcept BP_REQUIRES(on_request_thread);
+  void start_worker(Request& request) BP_REQUIRES(on_request_thread);
+  void worker_returned(Request& request) BP_REQUIRES(on_request_thread);
+
+  TaskInbox& inbox_;
+  const StopState& stop_;
+  Backlog& backlog_;
+  Runner& runner_;
+  Instances& instances_;
+  MethodCache& methods_;
+  Replies& replies_;
+  Workers& workers_;
+  Heartbeat& heartbeat_;
+  Request* given_ BP_GUARDED_BY(on_request_thread) = nullptr;  // for the fiber that run() resumes
+  int budget_ BP_GUARDED_BY(on_request_thread) = 0;            // requests that this turn may still begin
+};
+
+}  // namespace backplane::host

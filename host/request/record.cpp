@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "request/record.hpp"
+
+#include <type_traits>
+
+#include "request/request_thread.hpp"
+
+namespace backplane::host {
+
+constinit Slab<Request, request_kind> request_slab;
+constinit Slab<Pending, pending_kind> pending_slab;
+static_assert(std::is_trivially_destructible_v<Slab<Request, request_kind>>);
+
+[[gnu::tls_model("initial-exec")]] constinit thread_local RequestThread* RequestThread::current = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local Request* RequestThread::worker_request = nullptr;
+
+void set_up(Request& request, RequestThread* thread) noexcept {
+  request.thread.store(thread, std::memory_order_relaxed);
+  request.method = nullptr;
+  request.on_reply = nullptr;
+  request.user = nullptr;
+  request.deadline = 0;
+  request.waited = 0;
+  request.wants_stale = request.shared_way = request.quick = false;
+  request.handler = nullptr;
+  request.instance = nullptr;
+  request.stats = nullptr;
+  request.run_weight = 0;
+  request.awaiting = nullptr;
+  request.cause.store(BP_OK, std::memory_order_relaxed);
+  request.environment.store(nullptr, std::memory_order_relaxed);
+  request.entry_returned = false;
+  request.held = request.ended = request.leaving = request.delivered = false;
+  request.partials.store(0, std::memory_order_relaxed);
+  request.began = request.when = 0;
+}
+
+}  // namespace backplane::host

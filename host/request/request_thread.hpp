@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sync/thread_role.hpp"
+
+namespace backplane::host {
+
+class Backlog;
+class Dispatcher;
+class PendingTable;
+class Replies;
+class Runner;
+class TaskInbox;
+class Waits;
+struct Request;
+
+/// Held by code that runs on a context's request thread. See sync/thread_role.hpp.
+inline constexpr ThreadRole on_request_thread;
+
+/// The parts of one request thread, for records and callbacks that lead back to them. The loop owns the parts.
+struct RequestThread {
+  TaskInbox& inbox;
+  Backlog& backlog;
+  Runner& runner;
+  Replies& replies;
+  PendingTable& pending;
+  Waits& waits;
+  Dispatcher& dispatcher;
+
+  /// The calling thread's own; null on any thread that is not a request thread. A signal handler reads it, so its TLS
+  /// model must be one that never allocates.
+  [[gnu::tls_model("initial-exec")]] static constinit thread_local RequestThread* current;
+  /// The request whose blocking handler the calling worker thread runs; null on other threads.
+  [[gnu::tls_model("initial-exec")]] static constinit thread_local Request* worker_request;
+
+  /// Whether the calling thread runs handlers of a context: a request thread, or a worker inside a handler.
+  static bool runs_handlers() noexcept { return current != nullptr || worker_request != nullptr; }
+};
+
+}  // namespace backplane::host

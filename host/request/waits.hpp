@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "modules/registry.hpp"
+#include "request/backlog.hpp"
+#include "request/idle_wait.hpp"
+#include "request/pending.hpp"
+#include "request/record.hpp"
+#include "request/replies.hpp"
+#include "request/request_thread.hpp"
+#include "request/runner.hpp"
+#include "request/task_inbox.hpp"
+#include "request/timers.hpp"
+#include "request/workers.hpp"
+
+namespace backplane::host {
+
+/// The waits of handlers. A fiber suspends; a worker thread blocks, and the request thread does the rest for both.
+class Waits {
+ public:
+  Waits(const Registry& registry, TaskInbox& inbox, Backlog& backlog, Runner& runner, Timers& timers, Replies& replies,
+        PendingTable& pending, IdleWait& idle_wait, Workers& workers) noexcept
+      : registry_(registry),
+        inbox_(inbox),
+        backlog_(backlog),
+        runner_(runner),
+        timers_(timers),
+        replies_(replies),
+        pending_(pending),
+        idle_wait_(idle_wait),
+        workers_(workers) {}
+  Waits(const Waits&) = delete;
+  Waits& operator=(const Waits&) = delete;
+
+  // ---- The thread that runs the handler; each returns when the wait is over, and `waiter` has the answer ----
+  void sleep(Waiter& waiter, std::uint64_t ms);
+  void call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms);
+  void host_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms);
+  void fd(Waiter& waiter, int fd, std::uint32_t events, std::uint64_t timeout_ms);
+
+  // ---- Request thread ----
+  /// Calls a host function for a handler and does not wait: `on_answer` gets the answer later. Not BP_OK: it does not.
+  bp_status start_host_call(Request& caller, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms,
+                            bp_host_answer_fn on_answer, void* user) BP_REQUIRES(on_request_thread);
+
+  /// BP_OK, or why nobody wants the request, or the fiber of it that asks, any more. The thread that runs the handler.
+  static bp_status wanted(const Request& request) noexcept;
+
+ private:
+  template <class Start>
+  void await(Waiter& waiter, Start start);
+  void complete(Waiter& waiter) BP_REQUIRES(on_request_thread);
+  void drop_operations(Waiter& waiter) BP_REQUIRES(on_request_thread);
+  bool set_timer(Waiter& waiter, std::uint64_t ms, bp_status meaning) BP_REQUIRES(on_request_thread);
+  void begin_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms)
+      BP_REQUIRES(on_request_thread);
+  void begin_host_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms)
+      BP_REQUIRES(on_request_thread);
+  void begin_fd(Waiter& waiter, int fd, std::uint32_t events, std::uint64_t timeout_ms) BP_REQUIRES(on_request_thread);
+
+  const Registry& registry_;
+  TaskInbox& inbox_;
+  Backlog& backlog_;
+  Runner& runner_;
+  Timers& timers_;
+  Replies& replies_;
+  PendingTable& pending_;
+  IdleWait& idle_wait_;
+  Workers& workers_;
+};
+
+}  // namespace backplane::host
