@@ -21,7 +21,7 @@ TEST_CASE("the request thread goes on while a blocking handler blocks") {
   const Loaded blocking(context, "blocking");
   const Loaded sleeper(context, "sleeper");
   Replies slow;
-  REQUIRE(context.submit("blocking.one_by_one", slow, "100") == BP_OK);
+  REQUIRE(context.submit("blocking.one_by_one", slow, "1000") == BP_OK);
   for (int i = 0; i < 10; ++i) CHECK(context.call("sleeper.remaining") == "ok:none");
   CHECK(slow.terminal() == 0);
   CHECK(slow.wait() == Seen{"ok:1"});

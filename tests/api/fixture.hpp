@@ -16,6 +16,8 @@
 #include <thread>
 #include <vector>
 
+#include "status_names.hpp"
+
 namespace host_test {
 
 using Clock = std::chrono::steady_clock;

@@ -29,8 +29,9 @@ TEST_CASE("a blocking call that gets no thread is refused, and the next one gets
   const Context context;
   const Loaded blocking(context, "blocking");
   failing::arm(1, failing::Which::threads);
-  const std::string serial[2] = {context.call("blocking.one_by_one", "1"), context.call("blocking.one_by_one", "1")};
-  const std::string together = context.call("blocking.together", "1");
+  const std::string serial[2] = {context.call("blocking.one_by_one", "1", 10'000),
+                                 context.call("blocking.one_by_one", "1", 10'000)};
+  const std::string together = context.call("blocking.together", "1", 10'000);
   const failing::Steps steps = failing::disarm();
   CHECK(steps.threads == 3);
   for (const std::string& refused : serial) CHECK(refused == "out_of_memory");

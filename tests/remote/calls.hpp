@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "status_names.hpp"
+
 /// The replies of one call. Must outlive it.
 class Replies {
  public:

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SCRIPTS = ("setup", "build", "run", "test", "tour", "check", "bench")
+SCRIPTS = ("setup", "build", "run", "test", "tour", "check", "bench", "mutate")
 
 
 def run(name, *arguments, **options):
@@ -27,7 +27,7 @@ class Scripts(unittest.TestCase):
     def test_what_a_script_does_not_know_is_a_usage_error(self):
         for name, argument in (("setup", "--nonsense"), ("build", "--nonsense"), ("build", "nonsense"),
                                ("test", "--preset=nonsense"), ("tour", "--nonsense"), ("check", "nonsense"),
-                               ("bench", "--nonsense")):
+                               ("bench", "--nonsense"), ("mutate", "--nonsense"), ("mutate", "nonsense")):
             done = run(name, argument)
             self.assertEqual(done.returncode, 2, f"{name} {argument}: {done.stderr}")
             self.assertIn("nonsense", done.stderr)
@@ -39,6 +39,36 @@ class Scripts(unittest.TestCase):
         self.assertIn("-R codec", done.stderr)
         for wrong in (("--output-on-failur",), ("-R", "x", "--tests-regx=y"), ("--preset", "debug", "-R", "x", "y")):
             self.assertEqual(run("test", *wrong).returncode, 2, wrong)
+
+    def test_mutate_lists_what_fits_a_line_and_changes_nothing(self):
+        with tempfile.TemporaryDirectory(prefix="bp-mutate-", dir=os.path.join(ROOT, "tests")) as folder:
+            path = os.path.join(folder, "sample.cpp")
+            text = "if (a < b && !done) ++count;  // if (x == y)\nreset(a,\n      b);\nreturn a;\n"
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            name = os.path.relpath(path, ROOT)
+
+            def listed(place, *changes):
+                done = run("mutate", f"{name}:{place}", *changes, "--list")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                return [line.split(maxsplit=2)[1:] for line in done.stdout.splitlines()[1:]]
+
+            rest = "  // if (x == y)"
+            self.assertEqual(listed(1), [["drop", ";"], ["negate", f"if (!(a < b && !done)) ++count;{rest}"],
+                                         ["compare", "if (a <= b && !done) ++count;"],
+                                         ["logic", "if (a < b || !done) ++count;"],
+                                         ["step", "if (a < b && !done) --count;"]])
+            self.assertEqual(listed("2-3"), [["drop", ";"]])
+            self.assertEqual(listed(1, "s/done/true/"), [["s/done/true/", f"if (a < b && !true) ++count;{rest}"]])
+            self.assertEqual(listed(1, "3"), [["compare", "if (a <= b && !done) ++count;"]])
+            for place, change, told in (("2", "drop", "expected one of"), ("4", "drop", "s/OLD/NEW/"),
+                                        ("1", "s/nowhere/x/", "changes nothing"), ("9", "drop", "has 4 lines"),
+                                        ("1", "s/(/x/", "regular expression")):
+                done = run("mutate", f"{name}:{place}", change)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(told, done.stderr)
+            with open(path, encoding="utf-8") as file:
+                self.assertEqual(file.read(), text)
 
     def test_setup_is_satisfied_where_the_tests_run(self):
         done = run("setup", "--check")

@@ -57,7 +57,7 @@ TEST_CASE("a handler that has answered and then waits is woken when everything i
       rig.start();
       SeenReplies replies;
       rig.call("t.first_answers", replies);
-      REQUIRE(replies.wait() == std::vector<std::string>{"0:done"});
+      REQUIRE(replies.wait() == std::vector<std::string>{"ok:done"});
       REQUIRE(ends_soon(rig));
       CHECK(ended == BP_CANCELED);
       CHECK(replies.terminal() == 1);
@@ -80,7 +80,7 @@ TEST_CASE("a handler that never stops awaiting is told each time that it is canc
   begun.get_future().wait();
   REQUIRE(ends_soon(rig));
   CHECK(told == 5);
-  CHECK(replies.now() == std::vector<std::string>{"25:"});
+  CHECK(replies.now() == std::vector<std::string>{"canceled:"});
 }
 
 TEST_CASE("every open request gets one terminal reply when everything is canceled, wherever it stands") {
@@ -113,7 +113,7 @@ TEST_CASE("every open request gets one terminal reply when everything is cancele
   rig.loop.close();
   CHECK_FALSE(rig.loop.wait_until_idle(std::chrono::milliseconds(10)));
   rig.loop.cancel_all();
-  for (auto& replies : all) CHECK(replies.wait() == std::vector<std::string>{"25:"});
+  for (auto& replies : all) CHECK(replies.wait() == std::vector<std::string>{"canceled:"});
   go_on.set_value();
   CHECK(rig.loop.wait_until_idle(std::chrono::seconds(10)));
   for (auto& replies : all) CHECK(replies.terminal() == 1);
@@ -207,14 +207,14 @@ TEST_CASE("an instance that is retired ends when its last request has") {
   CHECK(counted_down == 0);
   SeenReplies gone;
   rig.call("t.later", gone);
-  CHECK(gone.wait() == std::vector<std::string>{std::to_string(BP_MODULE_GONE) + ":"});
+  CHECK(gone.wait() == std::vector<std::string>{"module_gone:"});
   std::uint64_t requests = 0;
   std::uint64_t tokens = 0;
   rig.loop.instances().count_work(rig.generation, requests, tokens);
   CHECK(requests == 1);
   CHECK(tokens == 0);
   CHECK(reply(open, BP_OK, "at last") == BP_OK);
-  CHECK(replies.wait() == std::vector<std::string>{"0:at last"});
+  CHECK(replies.wait() == std::vector<std::string>{"ok:at last"});
   rig.on_thread([] {});
   rig.on_thread([] {});
   CHECK(counted_down == 1);

@@ -35,7 +35,7 @@ struct Pipe {
 LoopFixture::Run awaiting(int fd, std::uint32_t events, std::uint64_t timeout_ms) {
   return [=](const bp_call& call) -> bp_handled {
     const bp_status status = await_api::fd(call.token, fd, events, timeout_ms);
-    reply(call.token, BP_OK, std::to_string(status));
+    reply(call.token, BP_OK, name_of(status));
     return BP_DONE;
   };
 }
@@ -67,7 +67,7 @@ struct Looker {
   }
 };
 
-std::vector<std::string> ended_with(bp_status status) { return {"0:" + std::to_string(status)}; }
+std::vector<std::string> ended_with(bp_status status) { return {"ok:" + name_of(status)}; }
 
 }  // namespace
 
@@ -89,7 +89,7 @@ TEST_CASE("handlers wait for one descriptor together, while other requests run, 
   for (SeenReplies& each : waiting) CHECK(each.terminal() == 0);
   SeenReplies written;
   rig.call("t.write", written);
-  CHECK(written.wait() == std::vector<std::string>{"0:written"});
+  CHECK(written.wait() == std::vector<std::string>{"ok:written"});
   for (SeenReplies& each : waiting) CHECK(each.wait() == ended_with(BP_OK));
 }
 
@@ -134,12 +134,12 @@ TEST_CASE("a request that is canceled or past its deadline waits for its descrip
   const bp_request request = rig.call("t.wait", canceled);
   while (begun == 0) std::this_thread::yield();
   CHECK(rig.loop.cancel(request) == BP_OK);
-  CHECK(canceled.wait() == std::vector<std::string>{std::to_string(BP_CANCELED) + ":"});
+  CHECK(canceled.wait() == std::vector<std::string>{"canceled:"});
   begun = 0;
   for (std::uint64_t timeout_ms = 5; begun == 0; timeout_ms *= 2) {  // a busy machine may not begin it in time
     SeenReplies late;
     rig.call("t.wait", late, {}, timeout_ms);
-    CHECK(late.wait() == std::vector<std::string>{std::to_string(BP_DEADLINE) + ":"});
+    CHECK(late.wait() == std::vector<std::string>{"deadline:"});
   }
   while (seen != BP_DEADLINE) std::this_thread::yield();
 }
@@ -213,7 +213,7 @@ TEST_CASE("a handler's wait may get the number of a poller's descriptor that was
     kept = true;
     while (!go_on) std::this_thread::yield();
     const bp_status status = await_api::fd(call.token, second.out.get(), BP_FD_READABLE, 0);
-    reply(call.token, BP_OK, std::to_string(status));
+    reply(call.token, BP_OK, name_of(status));
     return BP_DONE;
   });
   rig.start();

@@ -18,6 +18,7 @@
 #include "request/await_api.hpp"
 #include "request/loop.hpp"
 #include "request/reply_api.hpp"
+#include "status_names.hpp"
 #include "support/views.hpp"
 
 namespace backplane::host {
@@ -31,13 +32,13 @@ inline bp_status reply(bp_token token, bp_status status, std::string_view payloa
   return reply_api::answer(token, {sizeof(bp_answer), status, bytes_of(payload), {"", 0}, {nullptr, 0}, nullptr});
 }
 
-/// The replies of one call, as "status:payload".
+/// The replies of one call, as "ok:payload".
 class SeenReplies {
  public:
   static void on_reply(void* user, const bp_answer* answer) {
     auto& self = *static_cast<SeenReplies*>(user);
     const std::lock_guard lock(self.mutex_);
-    self.seen_.push_back(std::to_string(answer->status) + ":" + text_of(answer->payload));
+    self.seen_.push_back(name_of(answer->status) + ":" + text_of(answer->payload));
     self.terminal_ += answer->status != BP_STALE && answer->status != BP_PARTIAL;
     self.changed_.notify_all();
   }

@@ -78,7 +78,7 @@ TEST_CASE("a loop may end while the thread that gave the last answer is still on
           reply(open, BP_OK, "");
         });
       }
-      CHECK(replies.wait().back() == "0:");
+      CHECK(replies.wait().back() == "ok:");
     }
     if (answerer.joinable()) answerer.join();
   }
@@ -150,7 +150,7 @@ TEST_CASE("tokens of calls that have ended are refused, at any moment of the nex
   for (int i = 0; i < 2'000 || passes < 20; ++i) {
     SeenReplies replies;
     rig.call("t.plain", replies);
-    REQUIRE(replies.wait() == std::vector<std::string>{"0:"});
+    REQUIRE(replies.wait() == std::vector<std::string>{"ok:"});
   }
   stop = true;
   for (auto& stranger : strangers) stranger.join();
@@ -191,9 +191,9 @@ TEST_CASE("parts that race with the end of their call reach that call alone, and
     SeenReplies replies;
     const bp_request request = rig.call("t.parts", replies);
     auto seen = replies.wait();
-    REQUIRE(seen.back() == "0:end");
+    REQUIRE(seen.back() == "ok:end");
     seen.pop_back();
-    for (const std::string& part : seen) REQUIRE(part == "4:" + std::to_string(request.id));
+    for (const std::string& part : seen) REQUIRE(part == "partial:" + std::to_string(request.id));
     REQUIRE_FALSE(seen.empty());  // of three that were counted, two may have been for the call before
     rig.on_thread([] {});         // what comes after the end would come now, and find `replies` gone
     REQUIRE(replies.now().size() == seen.size() + 1);
@@ -214,7 +214,7 @@ TEST_CASE("a worker that is woken may be gone with what it waited on at once") {
   rig.start();
   std::deque<SeenReplies> all;
   for (int i = 0; i < 4; ++i) rig.call("t.waits", all.emplace_back());
-  for (SeenReplies& each : all) CHECK(each.wait() == std::vector<std::string>{"0:"});
+  for (SeenReplies& each : all) CHECK(each.wait() == std::vector<std::string>{"ok:"});
 }
 
 TEST_CASE("an instance that nobody waits for any more is not made") {
@@ -266,8 +266,8 @@ TEST_CASE("what was submitted before the close is canceled with everything else,
   rig.loop.close();
   rig.loop.cancel_all();
   let_go.set_value();
-  for (SeenReplies& each : replies) CHECK(each.wait() == std::vector<std::string>{"25:"});
-  CHECK(holder.wait() == std::vector<std::string>{"0:"});
+  for (SeenReplies& each : replies) CHECK(each.wait() == std::vector<std::string>{"canceled:"});
+  CHECK(holder.wait() == std::vector<std::string>{"ok:"});
   CHECK(begun == 0);
 }
 
@@ -294,7 +294,7 @@ TEST_CASE("a reply callback may cancel any number of other calls") {
   submission.on_reply = Canceller::on_reply;
   submission.user = &canceller;
   REQUIRE(rig.loop.submit(submission, nullptr) == BP_OK);
-  for (SeenReplies& each : all) CHECK(each.wait() == std::vector<std::string>{"25:"});
+  for (SeenReplies& each : all) CHECK(each.wait() == std::vector<std::string>{"canceled:"});
 }
 
 TEST_CASE("a blocking call that is canceled while it waits for a thread never begins") {
@@ -318,9 +318,9 @@ TEST_CASE("a blocking call that is canceled while it waits for a thread never be
   while (begun != 2) std::this_thread::yield();
   rig.on_thread([] {});
   CHECK(rig.loop.cancel(request) == BP_OK);
-  CHECK(third.wait() == std::vector<std::string>{"25:"});
+  CHECK(third.wait() == std::vector<std::string>{"canceled:"});
   go_on.set_value();
-  for (SeenReplies& each : first) CHECK(each.wait() == std::vector<std::string>{"0:"});
+  for (SeenReplies& each : first) CHECK(each.wait() == std::vector<std::string>{"ok:"});
   rig.end();
   CHECK(begun == 2);
 }
