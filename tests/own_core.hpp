@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <sched.h>
 
-/// Keeps the calling thread on the `nth` of the cores that the process may use, until it ends; nothing if there is none.
-/// Two threads that wake each other are otherwise put on one core, where they never run at the same moment.
+/// Keeps the calling thread on the `nth` of the cores that the process may use, until it ends; nothing if there is
+/// none. Two threads that wake each other are otherwise put on one core, where they never run at the same moment.
 class OwnCore {
  public:
   explicit OwnCore(int nth) {
