@@ -58,7 +58,7 @@ class Dispatcher {
   void run_here(Request& request) BP_REQUIRES(on_request_thread);
   void handler_ended(Request& request, bool later) BP_REQUIRES(on_request_thread);
 
-  // dispatcher.cpp
+  // blocking_handlers.cpp
   void run_on_worker(Request& request) BP_REQUIRES(on_request_thread);
   static bool caller_holds(const Request& request) noexcept BP_REQUIRES(on_request_thread);
   void start_worker(Request& request) BP_REQUIRES(on_request_thread);

@@ -2,7 +2,7 @@
 //
 // The path of a call whose handler replies before it returns: from its turn to its reply callback. It crosses the
 // dispatcher and the replies, and stands in one unit so that the compiler makes one path of it. What only some calls
-// need is in dispatcher.cpp and replies.cpp.
+// need is in replies.cpp, request_timers.cpp and blocking_handlers.cpp.
 #include <utility>
 
 #include "request/dispatcher.hpp"

@@ -7,7 +7,7 @@
 #include "request/request_thread.hpp"
 #include "request/runner.hpp"
 #include "request/task_inbox.hpp"
-#include "request/timers.hpp"
+#include "request/timer_heap.hpp"
 #include "sync/adaptive_spin.hpp"
 #include "sync/clock.hpp"
 
@@ -18,7 +18,7 @@ namespace backplane::host {
 class IdleWait {
  public:
   /// `longest_spin`: 0 for none.
-  IdleWait(TaskInbox& inbox, Backlog& backlog, Runner& runner, const Timers& timers, Nanos longest_spin)
+  IdleWait(TaskInbox& inbox, Backlog& backlog, Runner& runner, const TimerHeap& timers, Nanos longest_spin)
       : inbox_(inbox),
         backlog_(backlog),
         runner_(runner),
@@ -65,7 +65,7 @@ class IdleWait {
   TaskInbox& inbox_;
   Backlog& backlog_;
   Runner& runner_;
-  const Timers& timers_;
+  const TimerHeap& timers_;
   PollerSlot poller_;
   Reactor reactor_ BP_GUARDED_BY(on_request_thread);
   AdaptiveSpin spin_ BP_GUARDED_BY(on_request_thread);

@@ -19,7 +19,7 @@
 #include "request/runner.hpp"
 #include "request/stop_state.hpp"
 #include "request/task_inbox.hpp"
-#include "request/timers.hpp"
+#include "request/timer_heap.hpp"
 #include "request/waits.hpp"
 #include "request/workers.hpp"
 #include "watchdog/watchdog.hpp"
@@ -120,7 +120,7 @@ class RequestLoop {
   StopState stop_;
   alignas(64) LoopCounts counts_;
   Heartbeat heartbeat_;
-  Timers timers_;
+  TimerHeap timers_;
   MethodCache methods_;
   Backlog backlog_;
   Runner runner_;

@@ -12,7 +12,7 @@
 #include "request/request_thread.hpp"
 #include "request/runner.hpp"
 #include "request/task_inbox.hpp"
-#include "request/timers.hpp"
+#include "request/timer_heap.hpp"
 #include "watchdog/heartbeat.hpp"
 
 namespace backplane::host {
@@ -20,7 +20,7 @@ namespace backplane::host {
 /// The calls of host functions that await their completion by token, and the application's host functions.
 class PendingTable {
  public:
-  PendingTable(RequestThread& thread, const Registry& registry, TaskInbox& inbox, Runner& runner, Timers& timers,
+  PendingTable(RequestThread& thread, const Registry& registry, TaskInbox& inbox, Runner& runner, TimerHeap& timers,
                Instances& instances, LoopCounts& counts, Heartbeat& heartbeat) noexcept
       : thread_(thread),
         registry_(registry),
@@ -74,7 +74,7 @@ class PendingTable {
   const Registry& registry_;
   TaskInbox& inbox_;
   Runner& runner_;
-  Timers& timers_;
+  TimerHeap& timers_;
   Instances& instances_;
   LoopCounts& counts_;
   Heartbeat& heartbeat_;

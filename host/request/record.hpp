@@ -12,7 +12,7 @@
 #include "ingress/task_queue.hpp"
 #include "modules/instance.hpp"
 #include "reply/answer.hpp"
-#include "request/timers.hpp"
+#include "request/timer_heap.hpp"
 #include "slab/slab.hpp"
 #include "support/ticks.hpp"
 #include "sync/mutex.hpp"

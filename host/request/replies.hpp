@@ -12,7 +12,7 @@
 #include "request/request_thread.hpp"
 #include "request/runner.hpp"
 #include "request/task_inbox.hpp"
-#include "request/timers.hpp"
+#include "request/timer_heap.hpp"
 #include "watchdog/heartbeat.hpp"
 
 namespace backplane::host {
@@ -33,7 +33,7 @@ struct Part : Delivery {
 ///   3. A record is freed when its terminal reply is delivered, its handler has ended and no part is on its way.
 class Replies {
  public:
-  Replies(const LoopOptions& options, TaskInbox& inbox, Backlog& backlog, Timers& timers, Instances& instances,
+  Replies(const LoopOptions& options, TaskInbox& inbox, Backlog& backlog, TimerHeap& timers, Instances& instances,
           LoopCounts& counts, Heartbeat& heartbeat) noexcept
       : stale_interval_(options.stale_interval),
         inbox_(inbox),
@@ -87,13 +87,15 @@ class Replies {
   void deliver_terminal(Request& request) BP_REQUIRES(on_request_thread);
   void deliver_quickly(Request& request) BP_REQUIRES(on_request_thread);
   void release_if_done(Request& request) BP_REQUIRES(on_request_thread);
+
+  // request_timers.cpp
   bool set_timer(Request& request, Nanos stale) noexcept BP_REQUIRES(on_request_thread);
   void on_timer(Request& request) BP_REQUIRES(on_request_thread);
 
   const Nanos stale_interval_;
   TaskInbox& inbox_;
   Backlog& backlog_;
-  Timers& timers_;
+  TimerHeap& timers_;
   Instances& instances_;
   LoopCounts& counts_;
   Heartbeat& heartbeat_;

@@ -152,11 +152,6 @@ bool Backlog::take_without_record(InlineCall& call) noexcept {
   return true;
 }
 
-std::string unknown_name_text(std::string_view name) {
-  return "no loaded module has the wire name \"" + std::string(name) +
-         "\"; list the names there are, or load the module that has it";
-}
-
 Request* Backlog::new_inner_request(const Method* method, std::string_view name, bp_bytes payload, Nanos deadline,
                                     Waiter& waiter) {
   Request* const request = new_request();

@@ -13,7 +13,7 @@
 #include "request/request_thread.hpp"
 #include "request/runner.hpp"
 #include "request/task_inbox.hpp"
-#include "request/timers.hpp"
+#include "request/timer_heap.hpp"
 #include "request/workers.hpp"
 
 namespace backplane::host {
@@ -21,8 +21,8 @@ namespace backplane::host {
 /// The waits of handlers. A fiber suspends; a worker thread blocks, and the request thread does the rest for both.
 class Waits {
  public:
-  Waits(const Registry& registry, TaskInbox& inbox, Backlog& backlog, Runner& runner, Timers& timers, Replies& replies,
-        PendingTable& pending, IdleWait& idle_wait, Workers& workers) noexcept
+  Waits(const Registry& registry, TaskInbox& inbox, Backlog& backlog, Runner& runner, TimerHeap& timers,
+        Replies& replies, PendingTable& pending, IdleWait& idle_wait, Workers& workers) noexcept
       : registry_(registry),
         inbox_(inbox),
         backlog_(backlog),
@@ -65,7 +65,7 @@ class Waits {
   TaskInbox& inbox_;
   Backlog& backlog_;
   Runner& runner_;
-  Timers& timers_;
+  TimerHeap& timers_;
   Replies& replies_;
   PendingTable& pending_;
   IdleWait& idle_wait_;

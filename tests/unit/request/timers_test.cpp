@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "request/timers.hpp"
+#include "request/timer_heap.hpp"
 
 using namespace backplane::host;
 
@@ -24,7 +24,7 @@ void note(Timer& timer) { static_cast<Noted&>(timer).fired->timers.push_back(&ti
 }  // namespace
 
 TEST_CASE("timers fire in the order of their times, and none before its time") {
-  Timers timers;
+  TimerHeap timers;
   Fired fired;
   Noted each[4];
   const Nanos times[] = {40, 10, 30, 20};
@@ -43,10 +43,10 @@ TEST_CASE("timers fire in the order of their times, and none before its time") {
 }
 
 TEST_CASE("a timer may set itself again while it fires") {
-  Timers timers;
+  TimerHeap timers;
   struct Ticker : Timer {
-    explicit Ticker(Timers& in) : timers(in) {}
-    Timers& timers;
+    explicit Ticker(TimerHeap& in) : timers(in) {}
+    TimerHeap& timers;
     int left = 3;
   } ticker{timers};
   ticker.fire = [](Timer& timer) {
@@ -65,7 +65,7 @@ TEST_CASE("the heap of timers agrees with a sorted map under random setting, mov
   const auto seed = std::random_device{}();
   CAPTURE(seed);
   std::mt19937 random(seed);
-  Timers timers;
+  TimerHeap timers;
   Fired fired;
   std::vector<Noted> all(200);
   std::multimap<Nanos, const Timer*> model;

@@ -1,35 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What only some requests need on their way to a handler: the reasons why none runs, and blocking handlers, which run
-// on worker threads. What every request takes is in fast_path.cpp.
-#include "request/dispatcher.hpp"
-
+// Blocking handlers, which run on worker threads. The serial ones of an instance wait for each other here.
+#include <exception>
 #include <string>
 
+#include "request/dispatcher.hpp"
 #include "request/submission.hpp"
-#include "support/views.hpp"
 
 namespace backplane::host {
-
-bp_status no_handler(const Method& method, bool module_runs, std::string& why) {
-  const Module& module = *method.module;
-  if (!method.answered.load(std::memory_order_acquire)) {  // its module has been refused
-    why = unknown_name_text(method.name);
-    return BP_UNKNOWN_NAME;
-  }
-  if (module_runs) {
-    why = "the running generation of \"" + module.name + "\" has no \"" + method.name + "\"";
-    return BP_UNKNOWN_NAME;
-  }
-  why = "the module \"" + module.name + "\", which had \"" + method.name + "\", is not loaded any more; load it again";
-  return BP_MODULE_GONE;
-}
-
-std::string no_reply_text(const Request& request) {
-  const bool is_static = (request.handler->flags & BP_HANDLER_STATIC) != 0;
-  return "the handler of \"" + request.method->name + "\" returned without a terminal reply; " +
-         (is_static ? "a static one must reply before it returns" : "it must reply, or return BP_LATER");
-}
 
 void Dispatcher::run_on_worker(Request& request) {
   backlog_.link(request);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "request/timers.hpp"
+#include "request/timer_heap.hpp"
 
 #include <new>
 
 namespace backplane::host {
 
-bool Timers::set(Timer& timer, Nanos when) noexcept {
+bool TimerHeap::set(Timer& timer, Nanos when) noexcept {
   cancel(timer);
   try {
     heap_.push_back(&timer);
@@ -18,7 +18,7 @@ bool Timers::set(Timer& timer, Nanos when) noexcept {
   return true;
 }
 
-void Timers::take_out(Timer& timer) noexcept {
+void TimerHeap::take_out(Timer& timer) noexcept {
   const std::size_t place = timer.place;
   timer.place = Timer::not_set;
   Timer* const last = heap_.back();
@@ -29,7 +29,7 @@ void Timers::take_out(Timer& timer) noexcept {
   sift_down(last->place);
 }
 
-bool Timers::fire_due(Nanos time) {
+bool TimerHeap::fire_due(Nanos time) {
   bool any = false;
   while (!heap_.empty() && heap_.front()->when <= time) {
     Timer& timer = *heap_.front();
@@ -40,12 +40,12 @@ bool Timers::fire_due(Nanos time) {
   return any;
 }
 
-void Timers::put(std::size_t place, Timer* timer) noexcept {
+void TimerHeap::put(std::size_t place, Timer* timer) noexcept {
   heap_[place] = timer;
   timer->place = static_cast<std::uint32_t>(place);
 }
 
-void Timers::sift_up(std::size_t place) noexcept {
+void TimerHeap::sift_up(std::size_t place) noexcept {
   Timer* const timer = heap_[place];
   while (place > 0) {
     const std::size_t parent = (place - 1) / 2;
@@ -56,7 +56,7 @@ void Timers::sift_up(std::size_t place) noexcept {
   put(place, timer);
 }
 
-void Timers::sift_down(std::size_t place) noexcept {
+void TimerHeap::sift_down(std::size_t place) noexcept {
   Timer* const timer = heap_[place];
   for (;;) {
     std::size_t child = 2 * place + 1;

@@ -20,7 +20,7 @@ struct Timer {
 };
 
 /// The timers of one request thread: a binary heap, earliest first.
-class Timers {
+class TimerHeap {
  public:
   /// Sets `timer`, or moves it. False, and it is not set, if memory cannot be had; one that was set before
   /// can always be set again.
