@@ -186,7 +186,7 @@ class CheckConfig(Case):
             ("[modules.chair]\n", ['found no file for the module "chair"']),
             ("module_dirs = ['nowhere']\n", ["host.toml:1:16: cannot read the module directory", "nowhere"]),
             ("log_level = 'loud'\n", ['host.toml:1:13: log_level: found "loud", expected trace, debug']),
-            ("allowed_dirs = ['.', 'nowhere']\n", ["host.toml:1:22: allowed_dirs: found ", "/nowhere", "no directory"]),
+            ("allowed_dirs = ['.', 'nowhere']\n", ["host.toml:1:22: allowed_dirs: found ", "/nowhere", "not a directory"]),
         ]:
             err = self.check(text)
             for part in parts:
