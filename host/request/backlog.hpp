@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <utility>
 
@@ -21,8 +22,9 @@ namespace backplane::host {
 class Backlog {
  public:
   /// `queue_depth`: how many submitted calls may wait.
-  Backlog(std::uint32_t queue_depth, RequestThread& thread, TaskInbox& inbox, LoopCounts& counts)
-      : thread_(thread), inbox_(inbox), counts_(counts), ingress_(queue_depth) {}
+  Backlog(std::uint32_t queue_depth, const Registry& registry, RequestThread& thread, TaskInbox& inbox,
+          LoopCounts& counts)
+      : registry_(registry), thread_(thread), inbox_(inbox), counts_(counts), ingress_(queue_depth) {}
   Backlog(const Backlog&) = delete;
   Backlog& operator=(const Backlog&) = delete;
   ~Backlog() {
@@ -31,9 +33,11 @@ class Backlog {
   }
 
   // ---- Any thread ----
-  /// Puts a call in. `method` null: the name is unknown, and the answer says so. `out` gets its handle, unless null.
-  /// BP_CLOSED, BP_OVERLOADED, BP_OUT_OF_MEMORY: it is not in, and its buffer stays the caller's.
-  bp_status submit(const Method* method, const bp_submission& submission, bp_request* out);
+  /// Behind bp_submit(). `out` gets the handle of the call, unless null. Not BP_OK: the call is not in, and its buffer
+  /// stays the caller's.
+  bp_status submit(const bp_submission& submission, bp_request* out);
+  /// While true, calls are refused with BP_EVENT_QUEUE_STUCK.
+  void refuse_for_events(bool refuse) noexcept { events_stuck_.store(refuse, std::memory_order_relaxed); }
   void close() noexcept { ingress_.close(); }
   void open() noexcept { ingress_.open(); }
   std::uint64_t waiting() const noexcept { return ingress_.waiting(); }
@@ -62,15 +66,17 @@ class Backlog {
     ingress_.look_for_urgent(see);
   }
   /// The next one whose turn it is, from the queue and the lanes in turns; null if there is none, or no record for it.
-  /// One from a lane may be unknown yet: neither quick nor linked.
-  Request* take() noexcept BP_REQUIRES(on_request_thread) {
+  /// `admit` gets one that is seen for the first time, unless it is an inline call.
+  template <class F>
+  Request* take(F admit) BP_REQUIRES(on_request_thread) {
     from_lane_ = queue_.empty() || !from_lane_;
     if (from_lane_) {
-      if (Request* const request = take_from_lane()) return request;
+      if (Request* const request = take_from_lane(admit)) return request;
     }
     return take_queued();
   }
-  Request* take_from_lane() noexcept BP_REQUIRES(on_request_thread);
+  template <class F>
+  Request* take_from_lane(F admit) BP_REQUIRES(on_request_thread);
   void push(Request& request) noexcept BP_REQUIRES(on_request_thread) { queue_.push(&request); }
   /// Whether take_from_lane() found no memory for the inline call whose turn it is.
   bool lacks_memory() const noexcept BP_REQUIRES(on_request_thread) { return no_memory_; }
@@ -98,6 +104,7 @@ class Backlog {
  private:
   using Calls = Ingress<Request, InlineCall>;
 
+  bp_status put(const Method* method, const bp_submission& submission, bp_request* out);
   bp_status send_inline(Calls::Lane& lane, const Method& method, const bp_submission& submission) noexcept;
   bp_status push_request(const Method* method, const bp_submission& submission, bp_request* out);
   bp_status pushed(Calls::Push result) noexcept;
@@ -108,9 +115,11 @@ class Backlog {
     return request;
   }
 
+  const Registry& registry_;
   RequestThread& thread_;
   TaskInbox& inbox_;
   LoopCounts& counts_;
+  std::atomic<bool> events_stuck_{false};
   Calls ingress_;
   // Beside what waits in lanes.
   Fifo<Request> queue_ BP_GUARDED_BY(on_request_thread);
@@ -176,7 +185,8 @@ inline Request* Backlog::read_inline(const InlineCall& call) noexcept {
   return request;
 }
 
-inline Request* Backlog::take_from_lane() noexcept {
+template <class F>
+Request* Backlog::take_from_lane(F admit) {
   auto* const entry = ingress_.front();
   if (entry == nullptr) return nullptr;
   Request* request = nullptr;
@@ -188,6 +198,7 @@ inline Request* Backlog::take_from_lane() noexcept {
     LoopCounts::add(counts_.open);
   } else {
     request = entry->made;
+    if (!is_linked(*request)) admit(*request);
   }
   ingress_.pop();
   return request;

@@ -69,7 +69,7 @@ void Dispatcher::start_worker(Request& request) {
 void Dispatcher::worker_returned(Request& request) {
   bp_instance& instance = *request.instance;
   const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
-  handler_ended(request, request.later);  // frees the request, maybe, but an instance ends by a task of its own only
+  handler_ended(request, request.later);  // may free the request; the instance stays until later in this turn
   if (!serial) return;
   instance.worker_busy = false;
   while (!instance.worker_busy) {

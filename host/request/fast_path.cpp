@@ -29,7 +29,10 @@ Request* Dispatcher::next() noexcept {
   if (given_ != nullptr) return std::exchange(given_, nullptr);
   if (budget_ <= 0 || runner_.any_ready() || !stop_.may_begin()) return nullptr;
   --budget_;
-  return backlog_.take();
+  return backlog_.take([this](Request& request) {
+    on_request_thread.assume();
+    replies_.admit(request);
+  });
 }
 
 void Dispatcher::fiber_body(Fiber& self, void* dispatcher) noexcept {
@@ -50,7 +53,6 @@ void Dispatcher::fiber_body(Fiber& self, void* dispatcher) noexcept {
 Request* Dispatcher::run(Request& request) {
   Fiber* const idle = runner_.idle_fiber();
   if (idle == nullptr) {
-    if (!request.quick && !is_linked(request)) replies_.admit(request);
     replies_.refuse(request, BP_OUT_OF_MEMORY, "no memory for the stack of a fiber to run the handler on");
     return nullptr;
   }
@@ -70,7 +72,6 @@ void Dispatcher::handle(Request& request) {
 
 // Whether the handler of a request that was one before its turn is to run; else it is ended here.
 bool Dispatcher::still_wanted(Request& request) {
-  if (!is_linked(request)) replies_.admit(request);  // from a lane, and not urgent: this is the first look at it
   // Its timer has had no chance to fire if the deadline passed while a handler before it ran.
   if (request.deadline != 0 && request.deadline <= now()) {
     replies_.end_unwanted(request, request.token(), BP_DEADLINE);

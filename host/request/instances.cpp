@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "request/idle_wait.hpp"
 #include "sync/latch.hpp"
 #include "sync/mutex.hpp"
 

@@ -8,12 +8,13 @@
 #include <vector>
 
 #include "modules/instance.hpp"
-#include "request/idle_wait.hpp"
 #include "request/method_cache.hpp"
 #include "request/stop_state.hpp"
 #include "watchdog/heartbeat.hpp"
 
 namespace backplane::host {
+
+class IdleWait;
 
 /// The instances of modules in one context. They are made, used and ended on the request thread.
 class Instances {

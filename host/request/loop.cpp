@@ -14,11 +14,10 @@ constexpr const char* stopping_text = "the context is stopping";
 
 RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, Workers& workers, Watchdog& watchdog,
                          InstanceHost& host)
-    : registry_(registry),
-      watchdog_(watchdog),
+    : watchdog_(watchdog),
       thread_{inbox_, backlog_, runner_, replies_, pending_, waits_, dispatcher_},
       stop_(inbox_, options.spin),
-      backlog_(options.queue_depth, thread_, inbox_, counts_),
+      backlog_(options.queue_depth, registry, thread_, inbox_, counts_),
       runner_(options, counts_.fibers, heartbeat_, Dispatcher::fiber_body, &dispatcher_),
       idle_wait_(inbox_, backlog_, runner_, timers_, options.spin),
       instances_(host, inbox_, stop_, idle_wait_, methods_, heartbeat_, options.spin),
@@ -49,7 +48,6 @@ void RequestLoop::run() {
 bool RequestLoop::turn() {
   heartbeat_.beat();
   bool worked = take_tasks();
-  if (stop_.begin_cancel()) cancel_open();
   worked |= take_ingress();
   worked |= fire_timers();
   worked |= run_handlers();
@@ -124,12 +122,12 @@ void RequestLoop::cancel_open() {
   take_ingress();  // what was submitted before the close is to be canceled too
   do {
     if (backlog_.lacks_memory()) replies_.refuse_inline();
-    while (Request* const request = backlog_.take_from_lane()) {
-      if (request->quick) {
-        backlog_.link(*request);
-      } else if (!is_linked(*request)) {
-        replies_.admit(*request);
-      }
+    const auto admit = [this](Request& request) {
+      on_request_thread.assume();
+      replies_.admit(request);
+    };
+    while (Request* const request = backlog_.take_from_lane(admit)) {
+      backlog_.link(*request);
       backlog_.push(*request);
     }
   } while (backlog_.lacks_memory());
@@ -153,7 +151,7 @@ void RequestLoop::go_on_stopping() {
     if (open || !backlog_.nothing_new()) return;
     stop_.idle();
     if (phase == Phase::ending_instances) end_all_instances();
-  } else if (phase == Phase::settled && inbox_.empty()) {
+  } else if (phase == Phase::settling && inbox_.empty()) {
     stop_.all_done();
   }
 }
@@ -180,7 +178,7 @@ void RequestLoop::give_back() noexcept {
 
 void RequestLoop::renew() noexcept {
   counts_.reset();
-  events_stuck_.store(false, std::memory_order_relaxed);
+  backlog_.refuse_for_events(false);
   stop_.reopen();
   backlog_.open();
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <utility>
 
@@ -28,7 +27,7 @@ namespace backplane::host {
 
 /// The request thread of one context: takes requests, runs handlers on fibers, delivers replies. It owns the parts that
 /// do so, calls them in turn(), and conducts the steps of a stop. What each part does stands in its header; the parts
-/// include each other downwards in the order of the members below, and none includes this file.
+/// include each other in the order of the members below, and none includes this file.
 ///
 ///     submit ─► backlog ─► dispatcher ─► replies ─► on_reply
 ///     reply, complete, cancel ─► inbox ─► take_tasks ─┘ (resumes fibers)
@@ -51,7 +50,9 @@ class RequestLoop {
 
   // ---- Any thread ----
   /// Behind bp_submit().
-  bp_status submit(const bp_submission& submission, bp_request* request);
+  bp_status submit(const bp_submission& submission, bp_request* request) {
+    return backlog_.submit(submission, request);
+  }
   /// Behind bp_complete().
   bp_status complete(bp_token token, const bp_answer& answer);
   /// Behind bp_cancel().
@@ -63,7 +64,7 @@ class RequestLoop {
   }
   bool closed() const noexcept { return stop_.phase() != Phase::open; }
   /// While true, new requests get BP_EVENT_QUEUE_STUCK.
-  void refuse_for_events(bool refuse) noexcept { events_stuck_.store(refuse, std::memory_order_relaxed); }
+  void refuse_for_events(bool refuse) noexcept { backlog_.refuse_for_events(refuse); }
   bool on_thread() const noexcept { return RequestThread::current == &thread_; }
   Functions& functions() noexcept { return pending_.functions(); }
   /// Behind bp_poller_set(). False: there was none to take away.
@@ -85,7 +86,11 @@ class RequestLoop {
   /// After close(): waits until nothing is open. False at the timeout.
   bool wait_until_idle(Milliseconds timeout) { return stop_.wait_until_idle(timeout); }
   /// After close(): fails every token, then ends every request with BP_CANCELED.
-  void cancel_all() noexcept { stop_.cancel_all(); }
+  void cancel_all() noexcept {
+    stop_.cancel_all();
+    inbox_.send(cancel_);
+    inbox_.mark_unsettled();
+  }
   /// Waits until every instance has ended, and what the next life need not find is given back. False at the timeout.
   /// Nothing may be open.
   bool end_instances(Milliseconds timeout) { return stop_.wait_for_instances(timeout); }
@@ -112,10 +117,8 @@ class RequestLoop {
   void end_all_instances() BP_REQUIRES(on_request_thread);
   void give_back() noexcept BP_REQUIRES(on_request_thread);
 
-  const Registry& registry_;
   Watchdog& watchdog_;
   RequestThread thread_;
-  std::atomic<bool> events_stuck_{false};
   TaskInbox inbox_;
   StopState stop_;
   alignas(64) LoopCounts counts_;
@@ -130,6 +133,13 @@ class RequestLoop {
   PendingTable pending_;
   Waits waits_;
   Dispatcher dispatcher_;
+  // A task, so that what was sent before it has been applied, and what is sent after it has not.
+  ReusableTask cancel_{[](void* self) {
+                         on_request_thread.assume();
+                         auto& loop = *static_cast<RequestLoop*>(self);
+                         if (loop.stop_.begin_cancel()) loop.cancel_open();
+                       },
+                       this};
 };
 
 }  // namespace backplane::host

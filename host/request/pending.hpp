@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "modules/registry.hpp"
+#include "request/backlog.hpp"
 #include "request/functions.hpp"
 #include "request/instances.hpp"
 #include "request/loop_counts.hpp"

@@ -26,7 +26,7 @@ struct RequestThread;
 struct Request;
 struct Waiter;
 
-/// Kinds of tokens; see support/slab.hpp.
+/// Kinds of tokens; see slab/token.hpp.
 inline constexpr unsigned request_kind = 1;
 inline constexpr unsigned pending_kind = 2;
 
@@ -198,6 +198,12 @@ struct Waiter : Timer {
     complete(*this);
   }
 };
+
+/// Whether a request's wait for its turn is measured. Each use of a record is another generation, so that of
+/// one record's uses one in so many is, and of the records in one use as well.
+constexpr bool sampled(bp_token token) noexcept {
+  return (token::generation(token) + token::index(token)) % CallStats::sample == 0;
+}
 
 /// Puts a fresh record into the state that a new call needs; null for a call without a context.
 void set_up(Request& request, RequestThread* thread) noexcept;

@@ -10,7 +10,6 @@
 #include "request/loop_counts.hpp"
 #include "request/record.hpp"
 #include "request/request_thread.hpp"
-#include "request/runner.hpp"
 #include "request/task_inbox.hpp"
 #include "request/timer_heap.hpp"
 #include "watchdog/heartbeat.hpp"

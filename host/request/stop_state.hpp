@@ -13,16 +13,18 @@ namespace backplane::host {
 
 /// How far the stop of a request loop has come.
 ///
-///     open ─► draining ─► ending_instances ─► ended ─► settled ─► finished
-///                 ▲  ▼           ▼                         └─► open (another life of the context)
-///                 canceling ◄────┘
+///     open ─► draining ─► ending_instances ─► ended ─► settling ─► settled
+///                 └─► canceling ──┘ (and back)
+///
+/// From ended, settling or settled it goes back to open, for another life of the context, or on to finished.
 enum class Phase : std::uint8_t {
   open,              ///< takes calls
   draining,          ///< refuses calls; those it has run to their end
-  canceling,         ///< no request begins until the request thread has canceled all; then draining again
-  ending_instances,  ///< draining; as soon as nothing is open, all instances end
+  canceling,         ///< no request begins until the request thread has canceled all; then ending_instances
+  ending_instances,  ///< as draining; once nothing is open, all instances end
   ended,             ///< no instance is left, and none is made
-  settled,           ///< the owner posts no more; the request thread does what is left
+  settling,          ///< the owner posts no more, and waits until the request thread has done what is left
+  settled,           ///< it has
   finished,          ///< run() returns
 };
 
@@ -51,10 +53,9 @@ class StopState {
     if (phase() == Phase::draining && !idle_.is_open()) wake();
     return idle_.wait(timeout, spin_);
   }
+  /// The request thread then calls begin_cancel(): the caller sends it a task that does.
   void cancel_all() noexcept {
     if (!advance(Phase::draining, Phase::canceling)) advance(Phase::ending_instances, Phase::canceling);
-    wake();
-    inbox_.mark_unsettled();
   }
   bool wait_for_instances(Milliseconds timeout) {
     end_when_idle();
@@ -63,7 +64,7 @@ class StopState {
   bool settle(Milliseconds timeout) {
     inbox_.wait_for_senders();
     if (!inbox_.unsettled()) return true;
-    advance(Phase::ended, Phase::settled);
+    advance(Phase::ended, Phase::settling);
     if (!settled_.is_open()) wake();
     return settled_.wait(timeout, spin_);
   }
@@ -81,14 +82,16 @@ class StopState {
   /// Nothing is open, and nothing will be.
   void idle() noexcept { idle_.open(); }
   /// False: there is nothing to cancel.
-  bool begin_cancel() noexcept { return advance(Phase::canceling, Phase::draining); }
+  bool begin_cancel() noexcept { return advance(Phase::canceling, Phase::ending_instances); }
   /// No instance is made from now on.
   void instances_end() noexcept {
     if (!advance(Phase::ending_instances, Phase::ended)) advance(Phase::canceling, Phase::ended);
   }
   void instances_gone() noexcept { instances_gone_.open(); }
-  /// Nothing is left to do.
-  void all_done() noexcept { settled_.open(); }
+  /// Nothing is left to do. Once: the owner may reopen as soon as it knows.
+  void all_done() noexcept {
+    if (advance(Phase::settling, Phase::settled)) settled_.open();
+  }
 
  private:
   bool advance(Phase from, Phase to) noexcept {

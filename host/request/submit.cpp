@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "request/backlog.hpp"
-#include "request/loop.hpp"
 #include "request/submission.hpp"
 #include "support/names.hpp"
 #include "support/views.hpp"
@@ -28,12 +27,6 @@ namespace {
   if (name.empty() || name.size() > BP_WIRE_NAME_MAX) return BP_INVALID_ARGUMENT;
   method = registry.find_method(name);
   return BP_OK;
-}
-
-// Whether this request's wait for its turn is measured. Each use of a record is another generation, so that of
-// one record's uses one in so many is, and of the records in one use as well.
-constexpr bool sampled(bp_token token) noexcept {
-  return (token::generation(token) + token::index(token)) % CallStats::sample == 0;
 }
 
 }  // namespace
@@ -119,58 +112,23 @@ bp_status Backlog::push_request(const Method* method, const bp_submission& submi
   return pushed(result);
 }
 
-inline bp_status Backlog::submit(const Method* method, const bp_submission& submission, bp_request* out) {
+inline bp_status Backlog::put(const Method* method, const bp_submission& submission, bp_request* out) {
   const bool can_be_inline = out == nullptr && submission.timeout_ms == 0 && method != nullptr;
   Calls::Lane* const lane = can_be_inline ? ingress_.lane() : nullptr;
   return lane != nullptr ? send_inline(*lane, *method, submission) : push_request(method, submission, out);
 }
 
-bp_status RequestLoop::submit(const bp_submission& submission, bp_request* request) {
+bp_status Backlog::submit(const bp_submission& submission, bp_request* out) {
   const Method* method = nullptr;
   bp_status status = resolve_here(registry_, submission, method);
   if (status == BP_OK && events_stuck_.load(std::memory_order_relaxed)) status = BP_EVENT_QUEUE_STUCK;
   if (status == BP_OK) [[likely]]
-    status = backlog_.submit(method, submission, request);
+    status = put(method, submission, out);
   if (status != BP_OK) {
     counts_.refused.fetch_add(1, std::memory_order_relaxed);
     if (method != nullptr) method->refused.fetch_add(1, std::memory_order_relaxed);
   }
   return status;
-}
-
-void Backlog::free_spares() noexcept {
-  while (spares_ != nullptr) Request::slab().free(std::exchange(spares_, spares_->next));
-  spare_count_ = 0;
-}
-
-bool Backlog::take_without_record(InlineCall& call) noexcept {
-  no_memory_ = false;
-  auto* const entry = ingress_.front();
-  if (entry == nullptr || !entry->is_inline) return false;
-  call = entry->inline_call;
-  ingress_.pop();
-  return true;
-}
-
-Request* Backlog::new_inner_request(const Method* method, std::string_view name, bp_bytes payload, Nanos deadline,
-                                    Waiter& waiter) {
-  Request* const request = new_request();
-  if (request == nullptr) return nullptr;
-  request->waited = sampled(request->token()) ? ticks() : 0;
-  request->method = method;
-  // The record may come from an inline call, which leaves behind what the next one overwrites.
-  request->on_reply = nullptr;
-  request->user = &waiter;
-  request->wants_stale = false;
-  request->deadline = deadline;
-  if (request->method == nullptr) request->answer.fail(BP_UNKNOWN_NAME, unknown_name_text(name));
-  if (!request->payload.copy(payload)) {
-    request->answer.clear();
-    free_request(*request);
-    return nullptr;
-  }
-  request->arm();
-  return request;
 }
 
 }  // namespace backplane::host

@@ -61,8 +61,7 @@ class AdaptiveSpin {
  public:
   static constexpr Nanos usual = 50'000;
 
-  explicit AdaptiveSpin(Nanos longest = usual) noexcept
-      : longest_(std::thread::hardware_concurrency() == 1 ? 0 : longest), now_(longest_) {}
+  explicit AdaptiveSpin(Nanos longest = usual) noexcept : longest_(has_one_core() ? 0 : longest), now_(longest_) {}
 
   /// Spins until `came()` is true, but not beyond the time `latest` (0: no limit). Returns whether it was true.
   template <class F>
@@ -93,6 +92,12 @@ class AdaptiveSpin {
   void restore() noexcept { now_ = longest_; }
 
  private:
+  // Asked once: the answer is read from a file.
+  static bool has_one_core() noexcept {
+    static const bool one = std::thread::hardware_concurrency() == 1;
+    return one;
+  }
+
   static constexpr Nanos shortest = 1'000;
   Nanos longest_;
   Nanos now_;

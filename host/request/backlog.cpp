@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What only some calls need of the backlog. The way in is in submit.cpp; taking out is in the header.
+#include "request/backlog.hpp"
+
+#include <utility>
+
+#include "request/submission.hpp"
+
+namespace backplane::host {
+
+void Backlog::free_spares() noexcept {
+  while (spares_ != nullptr) Request::slab().free(std::exchange(spares_, spares_->next));
+  spare_count_ = 0;
+}
+
+bool Backlog::take_without_record(InlineCall& call) noexcept {
+  no_memory_ = false;
+  auto* const entry = ingress_.front();
+  if (entry == nullptr || !entry->is_inline) return false;
+  call = entry->inline_call;
+  ingress_.pop();
+  return true;
+}
+
+Request* Backlog::new_inner_request(const Method* method, std::string_view name, bp_bytes payload, Nanos deadline,
+                                    Waiter& waiter) {
+  Request* const request = new_request();
+  if (request == nullptr) return nullptr;
+  request->waited = sampled(request->token()) ? ticks() : 0;
+  request->method = method;
+  // The record may come from an inline call, which leaves behind what the next one overwrites.
+  request->on_reply = nullptr;
+  request->user = &waiter;
+  request->wants_stale = false;
+  request->deadline = deadline;
+  if (request->method == nullptr) request->answer.fail(BP_UNKNOWN_NAME, unknown_name_text(name));
+  if (!request->payload.copy(payload)) {
+    request->answer.clear();
+    free_request(*request);
+    return nullptr;
+  }
+  request->arm();
+  return request;
+}
+
+}  // namespace backplane::host
