@@ -95,7 +95,9 @@ class Bench(Case):
         for key, value in expected.items():
             self.assertEqual(report[key], value, report)
         self.assertGreater(report["calls_per_s"], 0)
-        self.assertAlmostEqual(report["calls_per_s"], report["calls"] / report["seconds"], delta=report["calls_per_s"] / 100)
+        # calls_per_s has one decimal, which matters on a machine so busy that it makes a few calls a second.
+        self.assertAlmostEqual(report["calls_per_s"], report["calls"] / report["seconds"],
+                               delta=max(report["calls_per_s"] / 100, 0.05))
         latency = report["latency_ns"]
         ordered = [0, latency["p50"], latency["p99"], latency["p999"], latency["max"]]
         self.assertEqual(sorted(ordered), ordered)
