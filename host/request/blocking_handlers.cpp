@@ -52,7 +52,7 @@ void Dispatcher::start_worker(Request& request) {
     workers_.run([this, &request] {
       RequestThread::worker_request = &request;
       request.gets_thread(ticks());
-      // Canceled while it waited for a thread: nobody would hear it.
+      // If it was canceled while it waited for a thread, no caller would see its answer.
       request.later = request.open() && call_handler(request) == BP_LATER;
       request.leaves_thread(ticks());
       RequestThread::worker_request = nullptr;

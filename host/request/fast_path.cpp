@@ -45,7 +45,7 @@ void Dispatcher::fiber_body(Fiber& self, void* dispatcher) noexcept {
       here.handle(*request);
       self.user = nullptr;
     }
-    self.stack().label = nullptr;  // nobody's: it rests
+    self.stack().label = nullptr;  // it has no request
     self.suspend();
   }
 }
@@ -76,7 +76,7 @@ bool Dispatcher::still_wanted(Request& request) {
   if (request.deadline != 0 && request.deadline <= now()) {
     replies_.end_unwanted(request, request.token(), BP_DEADLINE);
   }
-  if (!request.open()) {  // nobody waits for it any more; that reply is on its way or delivered
+  if (!request.open()) {  // its reply is on its way or delivered
     if (request.method != nullptr) request.method->refused.fetch_add(1, std::memory_order_relaxed);
     replies_.end(request);
     return false;
@@ -204,8 +204,8 @@ bp_status reply_api::answer(bp_token token, const bp_answer& answer) {
   return status;
 }
 
-// Behind parts that are still on their way it takes the way of the inbox, as they may have: an answer must not
-// overtake them.
+// An answer must not overtake the parts of the request. While parts are on their way, it goes through the inbox, as
+// they may have done.
 void Replies::answered(Request& request) {
   RequestThread* const thread = request.thread.load(std::memory_order_relaxed);
   if (thread == RequestThread::current && request.partials.load(std::memory_order_acquire) == 0) {

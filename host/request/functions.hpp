@@ -16,8 +16,8 @@
 
 namespace backplane::host {
 
-/// The host functions that the application gave to one context. The request thread looks them up without a lock, in a
-/// table that is never changed: whoever sets one makes another table, and waits until the old one is not looked at.
+/// The application's host functions of one context. The request thread looks them up without a lock, in a table that
+/// never changes. set() makes another table, and waits until the request thread does not read the old one.
 class Functions {
  public:
   struct Function {
@@ -30,11 +30,11 @@ class Functions {
   Functions(const Functions&) = delete;
   Functions& operator=(const Functions&) = delete;
 
-  /// Adds, replaces, or (null `call`) takes away; BP_NOT_FOUND if there was none to take away. If the
-  /// one that went is being called, waits until it has returned, unless `on_calling_thread`. Throws std::bad_alloc.
+  /// Adds or replaces a function; a null `call` removes it. BP_NOT_FOUND: there was none to remove. If the old function
+  /// is being called, waits until it has returned, unless `on_calling_thread`. Throws std::bad_alloc.
   bp_status set(std::string_view name, bp_host_function_fn call, void* user, bool on_calling_thread);
 
-  /// Takes them all away. None is being called.
+  /// Removes all. No function may be running.
   void clear() noexcept;
 
   /// Finds a function and marks it as being called; its `call` is null if there is none. Request thread;
@@ -73,7 +73,7 @@ class Functions {
 
   alignas(64) std::atomic<std::uint64_t> at_{nowhere};
   alignas(64) std::atomic<const Table*> table_{nullptr};
-  std::atomic<std::uint32_t> awaited_{0};  // by so many
+  std::atomic<std::uint32_t> awaited_{0};  // how many threads wait in set()
   Mutex mutex_;
   Condition returned_;
   std::unique_ptr<const Table> owned_ BP_GUARDED_BY(mutex_);

@@ -18,7 +18,7 @@ namespace {
 struct Start {
   Latch done;
   Mutex mutex;
-  bool abandoned BP_GUARDED_BY(mutex) = false;  // nobody waits any more
+  bool abandoned BP_GUARDED_BY(mutex) = false;  // the control thread has stopped waiting
   // Written before `done` opens:
   std::string failure;
   bool no_memory = false;
@@ -47,8 +47,8 @@ std::string Instances::start(Generation& generation, Milliseconds timeout, bool 
     if (start->no_memory) throw std::bad_alloc();
     return start->failure;
   }
-  // It may be running all the same. Whoever gives the generation up retires it here, by a task that
-  // comes after this one.
+  // The start may be running all the same. The control thread gives the generation up, and retires it here by a task
+  // that comes after this one.
   const MutexLock lock(start->mutex);
   start->abandoned = true;
   return "the request thread of a context did not come round to it in " + std::to_string(timeout.count()) + " ms";
@@ -86,7 +86,7 @@ void Instances::retire(Generation& generation) {
     instance->retirement = retirement;
     end_if_idle(*instance);
   };
-  // The names are withdrawn, and other contexts told: this cannot be given up half-way.
+  // The names are withdrawn, and other contexts have their tasks: this cannot stop half-way.
   while (!inbox_.post(retire)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 

@@ -119,7 +119,7 @@ bp_status RequestLoop::cancel(bp_request handle) {
 
 // Ends all that is open, once.
 void RequestLoop::cancel_open() {
-  take_ingress();  // what was submitted before the close is to be canceled too
+  take_ingress();  // what was submitted before the close is canceled too
   do {
     if (backlog_.lacks_memory()) replies_.refuse_inline();
     const auto admit = [this](Request& request) {
@@ -133,7 +133,7 @@ void RequestLoop::cancel_open() {
   } while (backlog_.lacks_memory());
   // Tokens first, so that no handler can wait for an answer that never comes.
   pending_.fail_all(stopping_text);
-  // A handler may have replied and go on awaiting: that has to end too.
+  // A handler may have replied and go on awaiting: that wait ends too.
   for (Request* request = backlog_.first_open(); request != nullptr; request = request->open_next) {
     replies_.end_unwanted(*request, request->token(), BP_CANCELED);
     bp_status none = BP_OK;
@@ -145,7 +145,7 @@ void RequestLoop::cancel_open() {
 void RequestLoop::go_on_stopping() {
   const Phase phase = stop_.phase();
   if (phase == Phase::draining || phase == Phase::ending_instances) {
-    // A token that somebody has claimed comes back as a task, and may be of an instance here. The ingress is closed, so
+    // A claimed token comes back as a task, and may be of an instance here. The ingress is closed, so
     // nothing will be open once nothing is.
     const bool open = counts_.open.load(std::memory_order_relaxed) != 0 || !pending_.none_open();
     if (open || !backlog_.nothing_new()) return;
@@ -161,7 +161,7 @@ void RequestLoop::end_all_instances() {
   stop_.instances_end();
   give_back();
   idle_wait_.expect_more();  // the next life often comes at once
-  inbox_.settle();           // what was posted has been done, but for what has come since this turn began
+  inbox_.settle();           // tasks posted before this turn are done
   stop_.instances_gone();
 }
 

@@ -94,8 +94,8 @@ class RequestLoop {
   /// Waits until every instance has ended, and what the next life need not find is given back. False at the timeout.
   /// Nothing may be open.
   bool end_instances(Milliseconds timeout) { return stop_.wait_for_instances(timeout); }
-  /// After end_instances(), when nobody posts any more: waits until the request thread has nothing left to do. False at
-  /// the timeout.
+  /// After end_instances(), when no thread posts any more: waits until the request thread has nothing left to do. False
+  /// at the timeout.
   bool settle(Milliseconds timeout) { return stop_.settle(timeout); }
   /// After settle(), and with no call inside: drops what the application gave.
   void rest() noexcept { functions().clear(); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a request loop is told, and what it counts.
+// The options of a request loop, and its counts.
 #pragma once
 
 #include <atomic>

@@ -10,7 +10,7 @@
 
 namespace backplane::host {
 
-/// Who answers each method in this context, as found at its last call, and where this thread counts its calls.
+/// The handler and the instance of each method in this context, as found at its last call, and its call statistics.
 class MethodCache {
  public:
   struct Entry {
@@ -35,7 +35,7 @@ class MethodCache {
   }
   /// The entry to fill in. Null if memory cannot be had; without statistics likewise: then the call is not counted.
   Entry* entry_of(const Method& method) noexcept BP_REQUIRES(on_request_thread);
-  /// Instances come or go: who answers must be found again.
+  /// Instances come or go: the handlers must be found again.
   void forget() noexcept BP_REQUIRES(on_request_thread) {
     for (Entry& entry : entries_) entry.generation = nullptr;
   }

@@ -144,7 +144,7 @@ void PendingTable::send(Pending& pending) noexcept {
   inbox_.send(static_cast<Task&>(pending));
 }
 
-// The request thread's own end of a call with a callback, if nobody was faster.
+// Ends a call with a callback from the request thread, if it has no answer yet.
 void PendingTable::fail_callback(Pending& pending, bp_status status, std::string_view message) {
   if (!pending.claim(pending.token())) return;
   pending.failed = true;

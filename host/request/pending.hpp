@@ -44,7 +44,7 @@ class PendingTable {
   // ---- Any thread ----
   Functions& functions() noexcept { return functions_; }
   /// Completes the call that `token` names, if it is of the context `only` (null: of any). BP_STALE_TOKEN: it is not,
-  /// or somebody was faster.
+  /// or it is completed already.
   static bp_status answer(bp_token token, const bp_answer& answer, const RequestThread* only);
 
   // ---- Request thread ----
@@ -52,8 +52,8 @@ class PendingTable {
   Pending* add() noexcept BP_REQUIRES(on_request_thread);
   /// Takes a record out that is claimed or was never armed.
   void free(Pending& pending) BP_REQUIRES(on_request_thread);
-  /// Claims a call for which nobody waits any more, and takes it out. If somebody has claimed it before, its answer is
-  /// in the inbox and takes it out.
+  /// Claims a call whose answer is not wanted any more, and takes it out. If it is claimed already, its answer is in
+  /// the inbox and takes it out.
   void give_up(Pending& pending) BP_REQUIRES(on_request_thread);
   /// Calls the application's function of that name, else a module's. It may answer at once. Not BP_OK, and `why`, if
   /// there is neither. `caller`: the method of the handler that calls.

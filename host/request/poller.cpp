@@ -59,7 +59,7 @@ int PollerSlot::fd() noexcept {
   return looking.poller() == nullptr ? -1 : looking.poller()->fd;
 }
 
-// As long as this looks, set() does not return, and so nobody closes the descriptor before it is duplicated.
+// While this looks, set() does not return. So the application does not close the descriptor before it is duplicated.
 void PollerSlot::watch_in(Reactor& reactor) noexcept {
   const Looking looking(*this);
   reactor.watch(looking.poller() == nullptr ? -1 : looking.poller()->fd);

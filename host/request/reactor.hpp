@@ -9,8 +9,8 @@
 
 namespace backplane::host {
 
-/// Boost.Asio, behind the few things that the request thread wants of it. One thread. It is set up when
-/// first a descriptor is waited for: until then it has no descriptors of its own.
+/// Waits for descriptors with Boost.Asio. Request thread only. It is set up at the first wait for a descriptor: until
+/// then it has no descriptors of its own.
 class Reactor {
  public:
   /// `waker` ends wait(); it must outlive the reactor.
@@ -31,15 +31,14 @@ class Reactor {
   /// Closes the duplicate. Necessary before another descriptor of the same number can be watched.
   void unwatch() noexcept;
 
-  /// Ends descriptor waits that are over, without sleeping; whether there were any. Only while
-  /// waits_for_fds().
+  /// Ends descriptor waits that are over, without sleeping. Returns whether there were any. Only while waits_for_fds().
   bool poll();
 
-  /// Calls `ready(data)` from wait() or poll() once `fd` is ready for `events` (BP_FD_…). Returns what
-  /// cancel() takes, or nullptr if the descriptor cannot be waited for.
+  /// Calls `ready(data)` once from wait() or poll(), when `fd` is ready for `events` (BP_FD_…). Returns the handle for
+  /// cancel(), or nullptr if the descriptor cannot be waited for.
   struct FdWait;
   FdWait* wait_fd(int fd, std::uint32_t events, void (*ready)(void* data), void* data);
-  /// Its callback will not be called. It must not have been called.
+  /// Ends a wait without its callback. The callback must not have been called.
   void cancel(FdWait* wait) noexcept;
 
   bool waits_for_fds() const noexcept;

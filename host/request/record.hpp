@@ -30,18 +30,19 @@ struct Waiter;
 inline constexpr unsigned request_kind = 1;
 inline constexpr unsigned pending_kind = 2;
 
-/// A reply to hand out: the base of what has it, so that delivering needs no memory. Task, for an answer from
-/// elsewhere.
+/// A reply to deliver. It is the base of the object that has the reply, so that delivering needs no memory. An answer
+/// from another thread travels as the task.
 struct Delivery : Task {
   explicit Delivery(bool part) noexcept : is_part(part) {}
-  const bool is_part;  ///< of a partial reply; else the terminal one, of a request
+  const bool is_part;  ///< a Part; else a Request with its terminal reply
 };
 
 /// Tells the request thread that a blocking handler has returned.
 struct WorkerDone : Task {};
 
-/// A call on its way to the request thread, which makes a Request of it: written and read in place, in the submitter's
-/// lane. One that is to be found before it begins (to be canceled, or for its deadline) is a Request from the first.
+/// A call on its way to the request thread, which makes a Request of it. It is written and read in place, in the
+/// submitter's lane. A call that must be found before it begins is a Request from the first: it has a handle by which
+/// it can be canceled, or a deadline.
 struct InlineCall {
   const Method* method;
   bp_reply_fn on_reply;
@@ -56,36 +57,36 @@ struct InlineCall {
   };
 };
 
-/// One accepted call, from submit until both its terminal reply is delivered and its handler has
-/// ended. Its token may be claimed once, by whoever answers it first: the handler, a cancel, the
-/// deadline, the host. Who has claimed it fills in `answer` and tells the loop.
+/// One accepted call, from submit until both its terminal reply is delivered and its handler has ended. Its token can
+/// be claimed once: by the handler, a cancel, the deadline or the host. The claimer fills in `answer` and calls
+/// Replies::answered().
 ///
-/// Millions may be open at once, so there is no hole in it; and each that is answered at once passes through the
-/// request thread's cache, so what that takes lies together, from the Record on, and what it does not lies outside.
+/// Millions may be open at once, so the layout has no hole. Each call that is answered at once passes through the
+/// request thread's cache. So the fields that it needs lie together, from the Record on; the others lie behind them.
 struct Request : WorkerDone, Timer, Record, Delivery {
   Request() noexcept : Delivery(false) {}
   static Request& of(Task& delivery) noexcept { return static_cast<Request&>(static_cast<Delivery&>(delivery)); }
 
-  // The request thread's. Bytes, not bits, here and below: other threads write some of them.
-  bool quick = false;           ///< an inline call that no turn of the loop has left open: not linked
+  // Owned by the request thread. Bytes, not bits, here and below: other threads write some of them.
+  bool quick = false;           ///< an inline call that no turn of the loop has left open; not linked
   bool leaving = false;         ///< the terminal reply is delivered in this turn of the loop
   bool ended = false;           ///< no handler runs or will run
-  bool delivered = false;       ///< the terminal reply has been
+  bool delivered = false;       ///< the terminal reply is delivered
   bool held = false;            ///< the terminal reply waits for the end of the environment
-  bool entry_returned = false;  ///< of a fiber, and nobody asked about it: the answer says so
+  bool entry_returned = false;  ///< the entry of a fiber returned, and the handler did not ask: the answer says so
   std::uint8_t run_weight = 0;  ///< see CallStats::weight_of_next()
   static_assert(CallStats::sample <= UINT8_MAX);
 
   Request* next = nullptr;  ///< in the ingress, the queue, an instance's waiting list, or among free ones
 
   // Set by the submitter, constant afterwards.
-  const Method* method = nullptr;  ///< null: `answer` says already what is wrong
-  bp_reply_fn on_reply = nullptr;  ///< null: a waiter gets the answer, if anybody does
+  const Method* method = nullptr;  ///< null: unknown name, and `answer` says so already
+  bp_reply_fn on_reply = nullptr;  ///< null: the waiter gets the answer, if there still is one
   void* user = nullptr;            ///< for on_reply; or the waiter
-  /// When it was submitted; as soon as it has a handler's thread, how long it waited for that. 0: not measured.
+  /// First the time of the submit, then, once a handler's thread has it, how long it waited. 0: not measured.
   Ticks waited = 0;
 
-  // The request thread's.
+  // Owned by the request thread.
   const Handler* handler = nullptr;
   bp_instance* instance = nullptr;
   CallStats* stats = nullptr;  ///< where it is counted; null if it is not
@@ -97,22 +98,22 @@ struct Request : WorkerDone, Timer, Record, Delivery {
 
   Answer answer;  ///< the claimer's, then the request thread's
 
-  /// Owned, from the first fiber to end_environment(). Atomic for other threads, which may only ask whether there
-  /// is one, and then have the request thread look with the token.
+  /// Owned, from the first fiber to Runner::end_environment(). Atomic for other threads: they may only test it for
+  /// null, and then post a task that looks again on the request thread.
   std::atomic<Environment*> environment{nullptr};
   std::atomic<std::uint32_t> partials{0};  ///< partial replies on their way
-  std::atomic<bp_status> cause{BP_OK};     ///< BP_CANCELED or BP_DEADLINE once it is no longer wanted
+  std::atomic<bp_status> cause{BP_OK};     ///< BP_CANCELED or BP_DEADLINE, once it is no longer wanted
   Nanos deadline = 0;                      ///< the submitter's
 
-  // What a call that is answered at once can do without.
+  // Not needed by a call that is answered at once.
   std::atomic<RequestThread*> thread{nullptr};  ///< the submitter's; null: a call without a context
   union {
     Waiter* awaiting = nullptr;    ///< what the handler waits for
-    std::uint64_t returned_fiber;  ///< if entry_returned, which is when the handler waits for nothing any more
+    std::uint64_t returned_fiber;  ///< if entry_returned: the handler has ended
   };
-  Ticks ran = 0;                 ///< how long the handler had its thread; while it has it, less the time it got it
-  Nanos began = 0;               ///< when it was first seen to take long: from then on there are stale warnings
-  Request* open_next = nullptr;  ///< the list of open requests, for those that one turn of the loop does not finish
+  Ticks ran = 0;                 ///< how long the handler had its thread; see gets_thread()
+  Nanos began = 0;               ///< when stale warnings began to count; 0: not yet
+  Request* open_next = nullptr;  ///< in the list of open requests
   Request** open_link = nullptr;
 
   bool from_outside() const noexcept { return on_reply != nullptr; }
@@ -121,22 +122,23 @@ struct Request : WorkerDone, Timer, Record, Delivery {
   void forget_waiter() noexcept { user = nullptr; }
   Waiter* awaited() const noexcept { return entry_returned ? nullptr : awaiting; }
 
-  // Of whichever thread runs the handler: it gets its thread for the first time, gives it up, has it again.
+  // Called by the thread that runs the handler: when the handler begins, suspends, and goes on. While it runs, `ran`
+  // counts from the start of the slice, modulo 2^64.
   void gets_thread(Ticks time) noexcept {
     if (waited != 0) waited = std::max<Ticks>(span(waited, time), 1);
     ran = 0 - time;
   }
   void leaves_thread(Ticks time) noexcept { ran += time; }
   void is_back(Ticks time) noexcept { ran -= time; }
-  /// Between gets_thread() and leaves_thread() it means nothing. 0 if a core's clock is a little behind another's.
+  /// Only after leaves_thread(). 0 if the clock of a core is a little behind that of another.
   Ticks time_ran() const noexcept { return ran <= INT64_MAX ? ran : 0; }
 
   static Slab<Request, request_kind>& slab() noexcept;
 };
-// With eight bytes in the heap of the timers it makes what a call that waits for its answer takes.
-static_assert(sizeof(Request) <= 376, "a million open calls are to take less than 400 bytes each");
+// A call that waits for its answer takes this and eight bytes in the timer heap.
+static_assert(sizeof(Request) <= 376, "a million open calls must take less than 400 bytes each");
 
-/// There from the first, without memory that might not be had, and still there while the process exits.
+/// Usable from the start of the process until it has exited, without an allocation.
 extern constinit Slab<Request, request_kind> request_slab;
 inline Slab<Request, request_kind>& Request::slab() noexcept { return request_slab; }
 
@@ -149,7 +151,7 @@ struct Pending : Record, Timer, Task {
   Waiter* waiter = nullptr;               ///< cleared by the request thread when it gives up
   bp_host_answer_fn on_answer = nullptr;  ///< constant while the token is open
   void* user = nullptr;                   ///< for on_answer
-  const Handler* caller = nullptr;        ///< whose on_answer it is
+  const Handler* caller = nullptr;        ///< the handler that passed on_answer
   bp_instance* calling = nullptr;         ///< of the caller
   bool failed = false;                    ///< the host has answered it, for want of an answer
   bp_instance* provider = nullptr;        ///< null: the application's function
@@ -199,8 +201,8 @@ struct Waiter : Timer {
   }
 };
 
-/// Whether a request's wait for its turn is measured. Each use of a record is another generation, so that of
-/// one record's uses one in so many is, and of the records in one use as well.
+/// Whether a request's wait for its turn is measured: one in CallStats::sample, both of the uses of one record, which
+/// each have another generation, and of the records in their first use.
 constexpr bool sampled(bp_token token) noexcept {
   return (token::generation(token) + token::index(token)) % CallStats::sample == 0;
 }

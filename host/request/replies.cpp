@@ -10,7 +10,7 @@
 
 namespace backplane::host {
 
-// Claimed before it is filled in, while `sender` keeps the loop: whoever sees the claim waits for the answer.
+// The claim comes before the answer, and `sender` keeps the loop alive until the answer is on its way.
 bp_status Replies::answer(bp_token token, const bp_answer& answer) {
   if (answer.status != BP_PARTIAL && !is_terminal(answer.status)) return BP_INVALID_ARGUMENT;
   Request* const request = Request::slab().find(token);

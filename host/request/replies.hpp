@@ -45,7 +45,7 @@ class Replies {
   Replies& operator=(const Replies&) = delete;
 
   // ---- Any thread ----
-  /// Answers the request that `token` names, in whichever context that is. BP_STALE_TOKEN: somebody was faster.
+  /// Answers the request that `token` names, in any context. BP_STALE_TOKEN: it has an answer already.
   static bp_status answer(bp_token token, const bp_answer& answer);
   /// Behind bp_cancel().
   bp_status cancel(Request& request, bp_token token);
@@ -61,9 +61,9 @@ class Replies {
   void refuse(Request& request, bp_status status, std::string_view message) BP_REQUIRES(on_request_thread);
   /// Refuses the inline call whose turn it is, for which there is no record.
   void refuse_inline() BP_REQUIRES(on_request_thread);
-  /// Ends a request that nobody wants any more, for `cause`: BP_CANCELED or BP_DEADLINE.
+  /// Ends a request that is not wanted any more, for `cause`: BP_CANCELED or BP_DEADLINE.
   void end_unwanted(Request& request, bp_token token, bp_status cause) BP_REQUIRES(on_request_thread);
-  /// The request may take long from now on: stale warnings begin to be due. Not called for a handler that replies
+  /// From now on the request may take long: stale warnings begin to be due. Not called for a handler that replies
   /// inline, which therefore pays for no clock.
   void watch_time(Request& request) BP_REQUIRES(on_request_thread);
   /// Delivers a terminal reply that was held until the run's environment ended.

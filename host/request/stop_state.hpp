@@ -106,7 +106,7 @@ class StopState {
   Latch idle_;
   Latch instances_gone_;
   Latch settled_;
-  // Has the request thread come round: each of its turns looks at the phase.
+  // Makes the request thread take a turn. Each turn looks at the phase.
   ReusableTask look_{[](void*) {}, nullptr};
 };
 

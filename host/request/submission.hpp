@@ -12,15 +12,15 @@
 
 namespace backplane::host {
 
-/// Checks what a submission must have, and finds its method; null with BP_OK: nobody ever had the name.
+/// Checks a submission and finds its method. BP_OK with a null method: no module ever had the name.
 bp_status resolve(const Registry& registry, const bp_submission& submission, const Method*& method);
 
-/// Why a name was found to have no handler: the status, and the words. `module_runs` is what was seen at that
-/// same moment: another look might find the next generation.
+/// Why a name has no handler: the status, and the message in `why`. `module_runs`: whether a generation ran when the
+/// handler was looked for. Another look might find the next generation.
 bp_status no_handler(const Method& method, bool module_runs, std::string& why);
 std::string unknown_name_text(std::string_view name);
 
-/// Calls the handler, on whatever thread and stack it is to run.
+/// Calls the handler on the calling thread and stack.
 inline bp_handled call_handler(Request& request) {
   const Handler& handler = *request.handler;
   bp_call call{sizeof(bp_call),           0,       request.token(), request.payload.view(),
@@ -31,10 +31,10 @@ inline bp_handled call_handler(Request& request) {
   }
   return handler.function(&call);
 }
-/// What a caller is told whose handler did not answer.
+/// The message for a call whose handler did not answer.
 std::string no_reply_text(const Request& request);
 
-/// A call of a static name, all of it on the calling thread: on_reply has been called when it returns BP_OK.
+/// Makes a call of a static name on the calling thread. With BP_OK, on_reply has been called.
 bp_status submit_without_context(const Registry& registry, const bp_submission& submission);
 
 }  // namespace backplane::host

@@ -101,7 +101,7 @@ bp_status Backlog::push_request(const Method* method, const bp_submission& submi
   request->arm();
   const auto result = ingress_.push(request, submission.timeout_ms != 0);
   if (result != Calls::Push::ok) {
-    // A cancel by another thread cannot have had the token: `out` is given to nobody before we return.
+    // No other thread can have the token for a cancel: the caller gets `out` when this returns.
     request->claim(token);
     if (submission.buffer != nullptr) request->payload.disown();
     request->payload.clear();

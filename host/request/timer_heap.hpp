@@ -9,11 +9,11 @@
 
 namespace backplane::host {
 
-/// Something that is to happen at a time: the base of what it is about, which cancels it before it goes away.
+/// Something due at a time. It is the base of the object that it is about, which cancels it before it is destroyed.
 struct Timer {
-  Nanos when = 0;  ///< it is set for, or was last
+  Nanos when = 0;  ///< the time that it is set for, or was set for last
   void (*fire)(Timer& self) = nullptr;
-  std::uint32_t place = not_set;  ///< in the heap, which memory for so many is not to be had for
+  std::uint32_t place = not_set;  ///< in the heap; 32 bits, because memory ends before
 
   static constexpr std::uint32_t not_set = UINT32_MAX;
   bool is_set() const noexcept { return place != not_set; }
@@ -22,8 +22,7 @@ struct Timer {
 /// The timers of one request thread: a binary heap, earliest first.
 class TimerHeap {
  public:
-  /// Sets `timer`, or moves it. False, and it is not set, if memory cannot be had; one that was set before
-  /// can always be set again.
+  /// Sets or moves `timer`. False, and it is not set: no memory. A timer that is set can always be moved.
   bool set(Timer& timer, Nanos when) noexcept;
   void cancel(Timer& timer) noexcept {
     if (timer.is_set()) take_out(timer);

@@ -20,7 +20,7 @@ void wake_worker(Waiter& waiter) {
   waiter.sleep->changed.notify_all();
 }
 
-// When a call that `request` makes has to be over; 0 if it need not.
+// The deadline of a call that `request` makes; 0 if it has none.
 Nanos deadline_of(const Request& request, std::uint64_t timeout_ms) noexcept {
   if (timeout_ms == 0) return request.deadline;
   const Nanos own = after_ms(timeout_ms);
@@ -29,8 +29,7 @@ Nanos deadline_of(const Request& request, std::uint64_t timeout_ms) noexcept {
 
 }  // namespace
 
-// The timer that would say so runs on the request thread, which a handler that computes does not let come round. So
-// the clock is asked too.
+// The timer of the deadline cannot fire while a handler computes on the request thread. So the clock is asked too.
 bp_status Waits::wanted(const Request& request) noexcept {
   const Environment* const environment = request.environment.load(std::memory_order_relaxed);
   if (environment != nullptr && environment->canceled()) return BP_CANCELED;

@@ -46,7 +46,7 @@ class Waits {
   bp_status start_host_call(Request& caller, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms,
                             bp_host_answer_fn on_answer, void* user) BP_REQUIRES(on_request_thread);
 
-  /// BP_OK, or why nobody wants the request, or the fiber of it that asks, any more. The thread that runs the handler.
+  /// BP_OK, or why the request, or the fiber of it that asks, is not wanted any more. The thread that runs the handler.
   static bp_status wanted(const Request& request) noexcept;
 
  private:

@@ -17,7 +17,7 @@ class Workers {
   explicit Workers(std::size_t limit) : limit_(limit) {}
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
-  /// Waits for what runs; what has not begun is dropped.
+  /// Waits for the jobs that run. Drops the jobs that have not begun.
   ~Workers();
 
   /// Throws std::system_error if there is no thread at all to run it.
