@@ -321,7 +321,9 @@ TEST_CASE("the end does not wait for a request thread that is kept") {
   const auto begin = Clock::now();
   host.server->shutdown(1ms);
   CHECK(Clock::now() - begin < 5s);
-  CHECK(replies.wait().status == BP_UNREACHABLE);
+  // The server may read the call only when it is already closing: then it refuses the call.
+  const bp_status ended = replies.wait().status;
+  CHECK((ended == BP_UNREACHABLE || ended == BP_CLOSED));
   go_on = true;
 }
 
