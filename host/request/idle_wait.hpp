@@ -35,6 +35,11 @@ class IdleWait {
     return was;
   }
 
+  /// The owner, when no call is inside the context: removes a poller that was set after the end of the instances.
+  void rest() noexcept {
+    if (poller_.any()) set_poller(nullptr);
+  }
+
   // ---- The request thread ----
   /// Returns when something came, a timer is due, or for no reason.
   void wait() BP_REQUIRES(on_request_thread);

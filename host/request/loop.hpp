@@ -98,7 +98,10 @@ class RequestLoop {
   /// at the timeout.
   bool settle(Milliseconds timeout) { return stop_.settle(timeout); }
   /// After settle(), and with no call inside: drops what the application gave.
-  void rest() noexcept { functions().clear(); }
+  void rest() noexcept {
+    functions().clear();
+    idle_wait_.rest();
+  }
   /// After rest(): as new, for another life.
   void renew() noexcept;
   /// Lets run() return. Nothing may be open, and no instance be there.

@@ -239,6 +239,31 @@ TEST_CASE("a poller ends with its context, and what is no poller is refused") {
   CHECK(looker.looks == looks);
 }
 
+TEST_CASE("a poller that is set after a stop ends with its context, and no later context has it") {
+  bp_context stopped{};
+  REQUIRE(bp_context_create(nullptr, &stopped, nullptr) == BP_OK);
+  std::atomic<int> looks{0};
+  const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  REQUIRE(fd >= 0);
+  bp_poller poller{};
+  poller.struct_size = sizeof poller;
+  poller.fd = fd;
+  poller.user = &looks;
+  poller.poll = [](void* user, std::uint32_t) -> std::int32_t { return ++*static_cast<std::atomic<int>*>(user), 0; };
+  REQUIRE(bp_context_stop(stopped, 10'000) == BP_OK);
+  REQUIRE(bp_poller_set(stopped, &poller) == BP_OK);
+  REQUIRE(bp_context_destroy(stopped) == BP_OK);
+  const int before = looks;
+  // The next context of the same options reuses the threads of the one that rests.
+  const Context next;
+  const std::uint64_t one = 1;
+  REQUIRE(::write(fd, &one, sizeof one) == sizeof one);
+  for (int i = 0; i < 10; ++i) bp_call_sync(next.native, BP_STR("no.name"), {nullptr, 0}, 10'000, nullptr);
+  CHECK(looks == before);
+  CHECK(bp_poller_set(next.native, nullptr) == BP_NOT_FOUND);
+  ::close(fd);
+}
+
 TEST_CASE("a poller that knows of the thread's sleep is called before the thread does anything else") {
   const Context context;
   Looker looker(context);
