@@ -3,6 +3,8 @@
 // The C functions for calls, events, host functions and pollers.
 #include <backplane/backplane.h>
 
+#include <atomic>
+
 #include "embed/guard.hpp"
 #include "endpoint/reply_waiter.hpp"
 #include "support/sized.hpp"
@@ -13,7 +15,7 @@ using namespace backplane::host;
 extern "C" {
 
 bp_status bp_submit(bp_context ctx, const bp_submission* submission, bp_request* request) {
-  if (request != nullptr) request->id = 0;
+  if (request != nullptr) std::atomic_ref(request->id).store(0, std::memory_order_relaxed);
   if (!covers_core(submission)) return BP_INVALID_ARGUMENT;
   const bp_submission chosen = widened(*submission);
   if (is_null(chosen.name) || is_null(chosen.payload)) return BP_INVALID_ARGUMENT;

@@ -55,21 +55,35 @@ class Ingress {
     });
   }
 
-  /// Sends a T. `urgent`: the consumer should see it early; see look_for_urgent().
-  Push push(T* item, bool urgent) noexcept {
+  /// Sends a T. `urgent`: the consumer should see it early; see look_for_urgent(). Calls `before` when nothing can
+  /// refuse the item any more, and before the consumer can see it; so what `before` publishes need not be taken back.
+  template <class Before>
+  Push push(T* item, bool urgent, Before before) noexcept {
     if (Lane* const own = lane()) {
-      const Push pushed = in_lane(*own, [item](Entry& entry) {
+      const Push pushed = in_lane(*own, [&](Entry& entry) {
+        before();
         entry.is_inline = false;
         entry.made = item;
       });
       if (pushed == Push::ok && urgent) own->urgent();
       return pushed;
     }
-    if (waiting() >= depth_) return Push::full;
-    shared_sent_.fetch_add(1, std::memory_order_relaxed);
-    if (shared_.push(item)) return Push::ok;
-    shared_sent_.fetch_sub(1, std::memory_order_relaxed);
-    return Push::closed;
+    shared_sending_.fetch_add(1, std::memory_order_seq_cst);  // before reading closed_; see close()
+    Push result = Push::ok;
+    if (closed_.load(std::memory_order_seq_cst)) {
+      result = Push::closed;
+    } else if (waiting() >= depth_) {
+      result = Push::full;
+    } else {
+      before();
+      shared_sent_.fetch_add(1, std::memory_order_relaxed);
+      shared_.push(item);
+    }
+    shared_sending_.fetch_sub(1, std::memory_order_release);
+    return result;
+  }
+  Push push(T* item, bool urgent) noexcept {
+    return push(item, urgent, [] {});
   }
 
   // ---- The consumer ----
@@ -114,23 +128,21 @@ class Ingress {
 
   /// Refuses every push from now on. Waiting entries can still be taken.
   void close() noexcept {
-    closed_.store(true, std::memory_order_relaxed);
+    closed_.store(true, std::memory_order_seq_cst);
     if (has_lanes()) heavy_fence();
-    // A producer that has not seen closed_ has set `sending`, and finishes without waiting for anything.
+    // A producer that has not seen closed_ has set `sending` or counts in shared_sending_, and finishes without waiting
+    // for anything.
     const std::size_t used = used_.load(std::memory_order_acquire);
     for (std::size_t i = 0; i < used; ++i) {
       while (lanes_[i].load(std::memory_order_acquire)->sending.load(std::memory_order_acquire)) {
         std::this_thread::yield();
       }
     }
-    shared_.close();
+    while (shared_sending_.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
   }
 
   /// Accepts requests again. No thread may be pushing.
-  void open() noexcept {
-    closed_.store(false, std::memory_order_relaxed);
-    shared_.open();
-  }
+  void open() noexcept { closed_.store(false, std::memory_order_relaxed); }
 
   /// The number of waiting entries. Concurrent pushes may or may not be counted.
   std::uint64_t waiting() const noexcept {
@@ -236,6 +248,7 @@ class Ingress {
   // For threads without a lane.
   alignas(64) MpscQueue<T> shared_;
   std::atomic<std::uint64_t> shared_sent_{0};
+  std::atomic<std::uint32_t> shared_sending_{0};  // threads between reading closed_ and the end of their push
 
   // Written by the consumer.
   alignas(64) std::atomic<std::uint64_t> shared_taken_{0};

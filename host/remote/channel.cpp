@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <functional>
@@ -66,7 +67,7 @@ bp_status Channel::open(Frame frame, std::size_t size, const Open& call, Use use
     return BP_OUT_OF_MEMORY;
   }
   last_id_ = frame.id;
-  if (set_id != nullptr) *set_id = frame.id;
+  if (set_id != nullptr) std::atomic_ref(*set_id).store(frame.id, std::memory_order_release);
   send(calls_.size() <= few_calls);
   return BP_OK;
 }

@@ -2,6 +2,7 @@
 //
 // The way of a call into the backlog, on its caller's thread, from the checks to the lane. It stands in one unit so
 // that the compiler makes one path of it.
+#include <atomic>
 #include <cstring>
 #include <utility>
 
@@ -96,18 +97,17 @@ bp_status Backlog::push_request(const Method* method, const bp_submission& submi
     Request::slab().free(request);
     return BP_OUT_OF_MEMORY;
   }
-  const bp_token token = request->token();
-  if (out != nullptr) out->id = token;
-  request->arm();
-  const auto result = ingress_.push(request, submission.timeout_ms != 0);
+  // From arm() on, another thread may claim the request: one that reads `*out` and cancels. So it comes
+  // when the ingress can no longer refuse the request.
+  const auto result = ingress_.push(request, submission.timeout_ms != 0, [&] {
+    if (out != nullptr) std::atomic_ref(out->id).store(request->token(), std::memory_order_release);
+    request->arm();
+  });
   if (result != Calls::Push::ok) {
-    // No other thread can have the token for a cancel: the caller gets `out` when this returns.
-    request->claim(token);
     if (submission.buffer != nullptr) request->payload.disown();
     request->payload.clear();
     request->answer.clear();
     Request::slab().free(request);
-    if (out != nullptr) out->id = 0;
   }
   return pushed(result);
 }

@@ -5,33 +5,24 @@
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 
 namespace backplane::host {
 
-/// T has a member `T* next`. A closed queue refuses new items; queued items can still be taken.
+/// T has a member `T* next`.
 template <class T>
 class MpscQueue {
  public:
-  /// Returns false if the queue is closed; the caller then still owns `item`.
-  bool push(T* item) noexcept {
-    std::uintptr_t head = head_.load(std::memory_order_relaxed);
+  void push(T* item) noexcept {
+    T* head = head_.load(std::memory_order_relaxed);
     do {
-      if ((head & closed_bit) != 0) return false;
-      item->next = reinterpret_cast<T*>(head);
-    } while (!head_.compare_exchange_weak(head, reinterpret_cast<std::uintptr_t>(item), std::memory_order_release,
-                                          std::memory_order_relaxed));
-    return true;
+      item->next = head;
+    } while (!head_.compare_exchange_weak(head, item, std::memory_order_release, std::memory_order_relaxed));
   }
 
   /// Takes all queued items, oldest first, linked by `next`; nullptr if the queue is empty.
   T* take_all() noexcept {
-    std::uintptr_t head = head_.load(std::memory_order_relaxed);
-    if ((head & ~closed_bit) == 0) return nullptr;
-    while (
-        !head_.compare_exchange_weak(head, head & closed_bit, std::memory_order_acquire, std::memory_order_relaxed)) {
-    }
-    T* newest = reinterpret_cast<T*>(head & ~closed_bit);
+    if (head_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+    T* newest = head_.exchange(nullptr, std::memory_order_acquire);
     T* oldest = nullptr;
     while (newest != nullptr) {
       T* const next = newest->next;
@@ -42,14 +33,10 @@ class MpscQueue {
     return oldest;
   }
 
-  bool empty() const noexcept { return (head_.load(std::memory_order_seq_cst) & ~closed_bit) == 0; }
-
-  void close() noexcept { head_.fetch_or(closed_bit, std::memory_order_seq_cst); }
-  void open() noexcept { head_.fetch_and(~closed_bit, std::memory_order_seq_cst); }
+  bool empty() const noexcept { return head_.load(std::memory_order_seq_cst) == nullptr; }
 
  private:
-  static constexpr std::uintptr_t closed_bit = 1;
-  std::atomic<std::uintptr_t> head_{0};
+  std::atomic<T*> head_{nullptr};
 };
 
 /// A first-in first-out list for one thread, linked by the same member.

@@ -3,7 +3,11 @@
 // Exactly one terminal reply, however a call comes to its end.
 #include <malloc.h>
 
+#include <array>
+#include <atomic>
 #include <optional>
+#include <thread>
+#include <vector>
 
 #include "fixture.hpp"
 #include "kept_thread.hpp"
@@ -228,6 +232,60 @@ TEST_CASE("a full queue refuses one more call, and takes it when there is room")
   CHECK(queued[4].terminal() == 0);
   CHECK(context.submit("slow.sleep", queued[4], "0") == BP_OK);
   CHECK(queued[4].wait() == Seen{"ok:0"});
+}
+
+// The header allows it: the handle is in place before the first reply can come, so another thread may read it there
+// before bp_submit returns.
+TEST_CASE("a cancel by a thread that reads the handle during the submit hits no call that is refused") {
+  bp_context_options options = no_options();
+  options.queue_depth = 1;
+  const Context context(options);
+  struct Call {
+    std::atomic<int> terminal{0};
+    bool accepted = false;
+  };
+  constexpr int submitters = 2;
+  constexpr int each = 100'000;
+  std::vector<std::vector<Call>> calls(submitters);
+  for (auto& own : calls) own = std::vector<Call>(each);
+  std::array<bp_request, submitters> requests{};
+  std::atomic<bool> over{false};
+  std::thread canceler([&] {
+    while (!over) {
+      for (bp_request& request : requests) {
+        const std::uint64_t id = std::atomic_ref(request.id).load(std::memory_order_acquire);
+        if (id != 0) bp_cancel(context.native, {id});
+      }
+    }
+  });
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < submitters; ++i) {
+    threads.emplace_back([&, i] {
+      for (Call& call : calls[i]) {
+        bp_submission submission{};
+        submission.struct_size = sizeof submission;
+        submission.name = str("no.such_name");
+        submission.user = &call;
+        submission.on_reply = [](void* user, const bp_answer*) { ++static_cast<Call*>(user)->terminal; };
+        call.accepted = bp_submit(context.native, &submission, &requests[i]) == BP_OK;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  over = true;
+  canceler.join();
+  CHECK(bp_context_stop(context.native, 10'000) == BP_OK);
+  int accepted = 0;
+  int wrong = 0;
+  for (const auto& own : calls) {
+    for (const Call& call : own) {
+      accepted += call.accepted;
+      wrong += call.terminal != (call.accepted ? 1 : 0);
+    }
+  }
+  CHECK(wrong == 0);
+  CHECK(accepted > 0);
+  CHECK(accepted < submitters * each);
 }
 
 TEST_CASE("a payload that is handed over in a buffer arrives, and stays the caller's if refused") {

@@ -186,7 +186,8 @@ typedef struct bp_submission {
 
 /* Submits a call and returns. After BP_OK, on_reply gets exactly one terminal reply. After any other status it is never
  * called. An unknown name is accepted: the reply is BP_UNKNOWN_NAME. `request`, if not NULL, gets the handle for
- * bp_cancel before the first reply can come.
+ * bp_cancel before the first reply can come. Its id is 0 until then, and after a refusal; another thread may read it
+ * meanwhile with an atomic load.
  *   BP_MISSING_CALLBACK   on_reply is NULL
  *   BP_INVALID_ARGUMENT   `submission` is NULL or too small, a flag is unknown, or the name is empty or too long
  *   BP_INVALID_HANDLE     `ctx` or `method` is not valid

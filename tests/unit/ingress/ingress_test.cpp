@@ -133,6 +133,77 @@ TEST_CASE("a closed ingress refuses every producer, gives what it has, and can b
   CHECK(send(*ingress, {}) == Push::ok);
 }
 
+namespace {
+
+/// Runs `f` on a thread that has no lane of this ingress: all are taken while it runs.
+template <class F>
+void without_lane(TestIngress& ingress, F f) {
+  std::latch all(TestIngress::lane_count + 1);
+  std::latch done(1);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < TestIngress::lane_count; ++i) {
+    threads.emplace_back([&] {
+      ingress.lane();
+      all.arrive_and_wait();
+      done.wait();
+    });
+  }
+  all.arrive_and_wait();
+  std::thread(f).join();
+  done.count_down();
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+
+TEST_CASE("what a producer does before its item is seen is done for no item that is refused") {
+  const auto ingress = std::make_unique<TestIngress>(1);
+  const auto pushes = [&] {
+    Item item;
+    int published = 0;
+    const auto publish = [&] { ++published; };
+    REQUIRE(ingress->push(&item, false, publish) == Push::ok);
+    CHECK(published == 1);
+    CHECK(ingress->push(&item, false, publish) == Push::full);
+    CHECK(published == 1);
+    take(*ingress, [](unsigned, int) {});
+    ingress->close();
+    CHECK(ingress->push(&item, false, publish) == Push::closed);
+    CHECK(published == 1);
+    CHECK(ingress->empty());
+    ingress->open();
+  };
+  without_lane(*ingress, [&] {
+    REQUIRE(ingress->lane() == nullptr);
+    pushes();
+  });
+  std::thread(pushes).join();  // has a lane: its owner has ended
+}
+
+TEST_CASE("nothing comes into an ingress after its closing has returned, also of threads without a lane") {
+  for (int round = 0; round < 30; ++round) {
+    const auto ingress = std::make_unique<TestIngress>(1u << 20);
+    without_lane(*ingress, [&] {
+      REQUIRE(ingress->lane() == nullptr);
+      std::vector<Item> items(100'000);
+      std::atomic<int> sent{0};
+      std::thread producer([&] {
+        for (Item& item : items) {
+          if (ingress->push(&item, false) != Push::ok) return;
+          ++sent;
+        }
+      });
+      while (sent == 0) std::this_thread::yield();
+      ingress->close();
+      int taken = 0;
+      take(*ingress, [&](unsigned, int) { ++taken; });
+      producer.join();
+      REQUIRE(taken == sent);
+      REQUIRE(ingress->empty());
+    });
+  }
+}
+
 TEST_CASE("nothing comes into an ingress after its closing has returned") {
   for (int round = 0; round < 300; ++round) {
     const auto ingress = std::make_unique<TestIngress>(1u << 20);
