@@ -3,14 +3,11 @@
 
 #include <backplane/backplane.h>
 
-#include <atomic>
-#include <cstdint>
-
 #include "support/result.hpp"
 #include "support/views.hpp"
 #include "sync/adaptive_spin.hpp"
 #include "sync/clock.hpp"
-#include "sync/futex.hpp"
+#include "sync/latch.hpp"
 #include "sync/woken.hpp"
 
 namespace backplane::host {
@@ -34,7 +31,7 @@ class ReplyWaiter {
     // One per thread: a thread makes one such call at a time, and its next call probably takes as long as its last.
     thread_local AdaptiveSpin adaptive_spin;
     if (has_woken()) give_way();  // the request thread probably waits for this core
-    if (!adaptive_spin.spin([this] { return came(); })) {
+    if (!adaptive_spin.spin([this] { return replied_.is_open(); })) {
       const Nanos begin = now();
       sleep();
       adaptive_spin.slept(now() - begin);
@@ -43,36 +40,21 @@ class ReplyWaiter {
   }
 
   /// Sleeps until the reply has arrived, or until this time (0: no limit). Returns whether it has arrived.
-  bool sleep(Nanos until = 0) noexcept {
-    std::uint32_t seen = waiting;
-    state_.compare_exchange_strong(seen, asleep, std::memory_order_acquire);
-    while (!came()) {
-      if (until != 0 && now() >= until) return false;
-      futex_wait(state_, asleep, until);
-    }
-    return true;
-  }
+  bool sleep(Nanos until = 0) noexcept { return replied_.wait_until(until); }
 
   /// The status of the reply, after it has arrived.
   bp_status status() const noexcept { return status_; }
 
  private:
-  static constexpr std::uint32_t waiting = 0;
-  static constexpr std::uint32_t asleep = 1;
-  static constexpr std::uint32_t answered = 2;
-
-  bool came() const noexcept { return state_.load(std::memory_order_acquire) == answered; }
-
-  // After the exchange, the caller may return and destroy this object. So use only the address after it.
+  // The caller may return and destroy this object as soon as the latch is open.
   void done(const bp_answer& answer) noexcept {
     status_ = set_result(out_, answer.status, view(answer.payload), view(answer.message), view(answer.detail));
-    std::atomic<std::uint32_t>* const state = &state_;
-    if (state->exchange(answered, std::memory_order_acq_rel) == asleep) futex_wake_one(state);
+    replied_.open();
   }
 
   bp_result* const out_;
   bp_status status_ = BP_OK;
-  std::atomic<std::uint32_t> state_{waiting};
+  Latch replied_;
 };
 
 }  // namespace backplane::host

@@ -11,7 +11,12 @@
 namespace backplane::host::fiber_api {
 namespace {
 
-[[gnu::noinline]] bp_status no_environment(bp_token call) noexcept;
+// BP_OK: the run could have one.
+[[gnu::noinline]] bp_status no_environment(bp_token call) noexcept {
+  const Request* const request = RequestThread::worker_request == nullptr ? await_api::request_of(call) : nullptr;
+  if (request == nullptr) return BP_NOT_SUPPORTED;
+  return request->thread.load(std::memory_order_relaxed)->runner.has_environments() ? BP_OK : BP_NOT_SUPPORTED;
+}
 
 // BP_OK with null: the run has none.
 inline bp_status find_environment(bp_token call, Environment*& found) noexcept {
@@ -22,13 +27,6 @@ inline bp_status find_environment(bp_token call, Environment*& found) noexcept {
   }
   found = nullptr;
   return no_environment(call);
-}
-
-// BP_OK: the run could have one.
-[[gnu::noinline]] bp_status no_environment(bp_token call) noexcept {
-  const Request* const request = RequestThread::worker_request == nullptr ? await_api::request_of(call) : nullptr;
-  if (request == nullptr) return BP_NOT_SUPPORTED;
-  return request->thread.load(std::memory_order_relaxed)->runner.has_environments() ? BP_OK : BP_NOT_SUPPORTED;
 }
 
 // For a run that is known to have none.

@@ -14,13 +14,12 @@ bool Latch::watch(Nanos spin) const noexcept {
   return spin_until(begin, begin + spin, [this] { return is_open(); });
 }
 
-bool Latch::sleep(std::chrono::milliseconds timeout) noexcept {
-  const Nanos until = now() + timeout.count() * nanos_per_ms;
+bool Latch::wait_until(Nanos until) noexcept {
   for (;;) {
     std::uint32_t state = closed;
     state_.compare_exchange_strong(state, slept_on, std::memory_order_acq_rel, std::memory_order_acquire);
     if (state == opened) return true;
-    if (now() >= until) return false;
+    if (until != 0 && now() >= until) return false;
     futex_wait(state_, slept_on, until);
   }
 }

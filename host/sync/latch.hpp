@@ -23,8 +23,10 @@ class Latch {
   /// Waits until the latch is open. Returns false after `timeout`. Spins for `spin` before it sleeps: if the other
   /// thread is awake, waking this one takes much longer than the wait itself.
   bool wait(std::chrono::milliseconds timeout, Nanos spin = 0) noexcept {
-    return is_open() || (spin > 0 && watch(spin)) || sleep(timeout);
+    return is_open() || (spin > 0 && watch(spin)) || wait_until(now() + timeout.count() * nanos_per_ms);
   }
+  /// Sleeps until the latch is open, or until this time (0: no limit). Returns whether it is open.
+  bool wait_until(Nanos until) noexcept;
 
  private:
   static constexpr std::uint32_t closed = 0;
@@ -33,7 +35,6 @@ class Latch {
 
   void wake() noexcept;
   bool watch(Nanos spin) const noexcept;
-  bool sleep(std::chrono::milliseconds timeout) noexcept;
 
   std::atomic<std::uint32_t> state_{closed};  // a futex
 };
