@@ -130,7 +130,7 @@ OFFSET(bp_host_options, watchdog_period_ms, 24);
 OFFSET(bp_host_options, watchdog_threshold_ms, 28);
 OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
 
-SIZE(bp_context_options, 32, 4);
+SIZE(bp_context_options, 48, 8);
 OFFSET(bp_context_options, struct_size, 0);
 OFFSET(bp_context_options, queue_depth, 4);
 OFFSET(bp_context_options, event_queue_depth, 8);
@@ -139,6 +139,9 @@ OFFSET(bp_context_options, stop_timeout_ms, 16);
 OFFSET(bp_context_options, fiber_stack_size, 20);
 OFFSET(bp_context_options, spin_us, 24);
 OFFSET(bp_context_options, fiber_limit, 28);
+OFFSET(bp_context_options, event_overflow, 32);
+OFFSET(bp_context_options, event_log_events, 36);
+OFFSET(bp_context_options, event_log_bytes, 40);
 
 SIZE(bp_connect_options, 16, 8);
 OFFSET(bp_connect_options, struct_size, 0);
@@ -170,12 +173,22 @@ OFFSET(bp_submission, timeout_ms, 56);
 OFFSET(bp_submission, on_reply, 64);
 OFFSET(bp_submission, user, 72);
 
-SIZE(bp_event, 48, 8);
+SIZE(bp_event, 64, 8);
 OFFSET(bp_event, struct_size, 0);
 OFFSET(bp_event, flags, 4);
 OFFSET(bp_event, name, 8);
 OFFSET(bp_event, payload, 24);
 OFFSET(bp_event, listener, 40);
+OFFSET(bp_event, lost, 48);
+OFFSET(bp_event, lost_since_ms, 56);
+
+SIZE(bp_subscription, 56, 8);
+OFFSET(bp_subscription, struct_size, 0);
+OFFSET(bp_subscription, flags, 4);
+OFFSET(bp_subscription, pattern, 8);
+OFFSET(bp_subscription, on_event, 24);
+OFFSET(bp_subscription, user, 32);
+OFFSET(bp_subscription, label, 40);
 
 SIZE(bp_poller, 24, 8);
 OFFSET(bp_poller, struct_size, 0);

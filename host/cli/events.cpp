@@ -15,10 +15,14 @@ namespace {
 // The library emits this event when the connection breaks. It is the last event.
 constexpr std::string_view disconnected = "backplane.disconnected";
 
+// While this many events wait to be printed, the library keeps those that follow, and in the end drops the oldest.
+constexpr std::size_t inbox_limit = 1024;
+
 struct Event {
   std::chrono::system_clock::time_point when;
   std::string name;
   cbor::Bytes payload;
+  bool is_gap = false;
 };
 
 // The "payload" member of a typed event, whose map is {"eventType", "payload"}; otherwise the whole payload.
@@ -42,8 +46,10 @@ cbor::View content(const bp_event& event) {
 
 void push(void* inbox, const bp_event* event) {
   const cbor::View payload = content(*event);
-  static_cast<Inbox<Event>*>(inbox)->push(
-      {std::chrono::system_clock::now(), std::string(view(event->name)), {payload.begin(), payload.end()}});
+  static_cast<Inbox<Event>*>(inbox)->push({std::chrono::system_clock::now(),
+                                           std::string(view(event->name)),
+                                           {payload.begin(), payload.end()},
+                                           (event->flags & BP_EVENT_GAP) != 0});
 }
 
 // A separate listener prints `disconnected` exactly once, even if several of the user's patterns match it.
@@ -65,6 +71,9 @@ std::string clock_time(std::chrono::system_clock::time_point when) {
 class Following {
  public:
   explicit Following(const Args& args) : args_(args), client_(args) { listen(); }
+  Following(const Following&) = delete;
+  Following& operator=(const Following&) = delete;
+  ~Following() { inbox_.close(); }  // a callback that waits would hold up the end of the client
 
   int run() {
     if (args_.count == 0) return exit_ok;
@@ -113,14 +122,14 @@ class Following {
       const std::string payload = payload_json(event.payload, false).text;
       write_out(args_.json ? cat("{\"event\":", quoted(event.name), ",\"payload\":", payload, "}\n")
                            : cat(clock_time(event.when), "  ", printable(event.name), "  ", payload, "\n"));
-      if (args_.count && ++printed_ == *args_.count) return true;
+      if (!event.is_gap && args_.count && ++printed_ == *args_.count) return true;
     }
     return false;
   }
 
   const Args& args_;
-  Signals signals_;     // blocks signals, so it must precede the client's threads, which inherit the mask
-  Inbox<Event> inbox_;  // must outlive the client: its threads write to the inbox
+  Signals signals_;                  // blocks signals, so it must precede the client's threads, which inherit the mask
+  Inbox<Event> inbox_{inbox_limit};  // must outlive the client: its threads write to the inbox
   Client client_;
   std::uint64_t printed_ = 0;
 };
@@ -134,6 +143,9 @@ const Command events_command = {
     "print the events of modules, one per line",
     R"(A pattern is an event name, or a prefix followed by *. Without a pattern, all events are shown. An event that
 matches two of the patterns appears twice. With --json, each line is {"event": name, "payload": …}.
+
+If the output is read more slowly than events come, some are lost. Then the line "backplane.gap" stands in their place:
+"lost" says how many, "since_ms" when the first of them was emitted (Unix time in ms). It does not count for --count.
 
 Ctrl-C ends the command.
 

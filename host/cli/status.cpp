@@ -69,6 +69,31 @@ std::string stack_table(const Value& report) {
   return rows.size() == 1 ? std::string() : table(rows);
 }
 
+// The listeners of events: those that are furthest behind or have lost most come first.
+std::string listener_table(const Value& report) {
+  constexpr std::size_t most = 20;
+  struct Line {
+    std::uint64_t trouble;
+    std::vector<std::string> row;
+  };
+  std::vector<Line> lines;
+  for (const Value& context : report["contexts"].items()) {
+    for (const Value& each : context["events"]["listeners"].items()) {
+      const std::string label = each["label"].text();
+      lines.push_back({each["lost"].number() + each["behind"].number(),
+                       {label.empty() ? "the application" : label, each["pattern"].text(), context["id"].text(),
+                        each["delivered"].text(), each["behind"].text(), each["lost"].text()}});
+    }
+  }
+  if (lines.empty()) return {};
+  std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) { return a.trouble > b.trouble; });
+  std::vector<std::vector<std::string>> rows = {{"LISTENER", "PATTERN", "CONTEXT", "DELIVERED", "BEHIND", "LOST"}};
+  for (std::size_t i = 0; i < std::min(lines.size(), most); ++i) rows.push_back(lines[i].row);
+  std::string out = table(rows);
+  if (lines.size() > most) out += cat("and ", std::to_string(lines.size() - most), " more; --json has them all\n");
+  return out;
+}
+
 // A swallowed cancellation is a bug of a module. The host's log names the module.
 std::string swallowed_lines(const Value& report) {
   std::string out;
@@ -100,6 +125,8 @@ std::string words(const Value& report) {
                     context["tokens"]["open"].text(), context["fibers"]["alive"].text()});
   }
   if (rows.size() > 1) out = cat(out, "\n", table(rows), swallowed_lines(report));
+  const std::string listeners = listener_table(report);
+  if (!listeners.empty()) out = cat(out, "\n", listeners);
   const std::string stacks = stack_table(report);
   if (!stacks.empty()) out = cat(out, "\n", stacks);
   const std::string names = blame(report);

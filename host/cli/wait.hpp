@@ -4,7 +4,9 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -50,25 +52,39 @@ class Bell {
 template <class Thing>
 class Inbox {
  public:
+  /// With `limit` things in it, push() waits. 0: it never does.
+  explicit Inbox(std::size_t limit = 0) : limit_(limit) {}
+
   void push(Thing thing) {
     {
-      const std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
+      has_room_.wait(lock, [this] { return limit_ == 0 || things_.size() < limit_ || closed_; });
       things_.push_back(std::move(thing));
     }
     bell_.ring();
+  }
+  /// From now on, push() never waits.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    has_room_.notify_all();
   }
   /// Removes and returns everything in the queue.
   std::deque<Thing> take() {
     bell_.silence();
     const std::lock_guard lock(mutex_);
+    has_room_.notify_all();
     return std::exchange(things_, {});
   }
   const Bell& bell() const noexcept { return bell_; }
 
  private:
+  const std::size_t limit_;
   Bell bell_;
   std::mutex mutex_;
+  std::condition_variable has_room_;
   std::deque<Thing> things_;
+  bool closed_ = false;
 };
 
 using Deadline = std::optional<std::chrono::steady_clock::time_point>;

@@ -85,6 +85,15 @@ std::string words_of(const Culprit& culprit) {
 
 }  // namespace
 
+EventLogOptions events_of(const bp_context_options& options) {
+  EventLogOptions events;
+  events.refuses = options.event_overflow == BP_OVERFLOW_REFUSE;
+  if (events.refuses) events.events = options.event_queue_depth != 0 ? options.event_queue_depth : 1'024;
+  if (!events.refuses && options.event_log_events != 0) events.events = options.event_log_events;
+  if (options.event_log_bytes != 0) events.bytes = options.event_log_bytes;
+  return events;
+}
+
 ContextConfig config_of(const bp_context_options& options) {
   ContextConfig config;
   if (options.queue_depth != 0) config.loop.queue_depth = options.queue_depth;
@@ -95,7 +104,7 @@ ContextConfig config_of(const bp_context_options& options) {
   // On one core, spinning keeps the other thread from running. Ask only once, because the answer comes from a file.
   static const bool one_core = std::thread::hardware_concurrency() == 1;
   if (one_core) config.loop.spin = 0;
-  if (options.event_queue_depth != 0) config.event_queue_depth = options.event_queue_depth;
+  config.events = events_of(options);
   if (options.stop_timeout_ms != 0) config.stop_timeout_ms = options.stop_timeout_ms;
   return config;
 }
@@ -105,7 +114,7 @@ Context::Context(Host& host, const ContextConfig& config)
       config_(config),
       id_(next_id()),
       bus_(
-          config.event_queue_depth, host.watchdog(), [this](bool stuck) { events_stuck(stuck); }, config.loop.spin),
+          config.events, host.watchdog(), [this](bool stuck) { events_stuck(stuck); }, config.loop.spin),
       loop_(config.loop, host.registry(), host.workers(), host.watchdog(), *this) {}
 
 Context::~Context() {
@@ -250,16 +259,14 @@ bp_status Context::cancel(bp_request request) { return loop_.cancel(request); }
 
 bp_status Context::find_method(bp_str name, bp_method& out) { return host_.registry().resolve(view(name), out); }
 
-bp_status Context::listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) {
-  if (!is_event_pattern(view(pattern))) return BP_INVALID_ARGUMENT;
+bp_status Context::listen(const bp_subscription& subscription, bp_listener& out) {
   if (loop_.closed()) return BP_CLOSED;
-  out.id = bus_.listeners().add(view(pattern), on_event, user);
+  out.id = bus_.listen({view(subscription.pattern), subscription.on_event, subscription.user, view(subscription.label),
+                        (subscription.flags & BP_LISTEN_OWN_THREAD) != 0});
   return BP_OK;
 }
 
-bp_status Context::unlisten(bp_listener listener) {
-  return bus_.listeners().remove(listener.id) ? BP_OK : BP_INVALID_HANDLE;
-}
+bp_status Context::unlisten(bp_listener listener) { return bus_.unlisten(listener.id) ? BP_OK : BP_INVALID_HANDLE; }
 
 bp_status Context::set_function(bp_str name, bp_host_function_fn function, void* user) {
   if (!is_wire_name(view(name))) return BP_INVALID_ARGUMENT;

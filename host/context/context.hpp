@@ -19,7 +19,7 @@ class Host;
 /// The options of a context, with defaults filled in.
 struct ContextConfig {
   LoopOptions loop;
-  std::uint32_t event_queue_depth = 1'024;
+  EventLogOptions events;
   std::uint32_t stop_timeout_ms = 1'500;
   bool operator==(const ContextConfig&) const = default;
 };
@@ -47,6 +47,9 @@ class Context final : public Endpoint, public InstanceHost {
   RequestLoop& loop() noexcept { return loop_; }
   EventBus& events() noexcept { return bus_; }
 
+  /// Inside an event callback: see bp_event_drop(). Returns false outside of one.
+  static bool drop_event() noexcept { return Listeners::drop_event(); }
+
   // Endpoint
   void set_handle(bp_context handle) override;
   void dispose(std::unique_ptr<Endpoint> self) noexcept override;
@@ -56,7 +59,7 @@ class Context final : public Endpoint, public InstanceHost {
   bp_status submit(const bp_submission& submission, bp_request* request) override;
   bp_status cancel(bp_request request) override;
   bp_status find_method(bp_str name, bp_method& out) override;
-  bp_status listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) override;
+  bp_status listen(const bp_subscription& subscription, bp_listener& out) override;
   bp_status unlisten(bp_listener listener) override;
   bp_status set_function(bp_str name, bp_host_function_fn function, void* user) override;
   bp_status set_poller(const bp_poller* poller) override;

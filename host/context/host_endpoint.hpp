@@ -19,7 +19,7 @@ class HostEndpoint final : public Endpoint {
   bp_status submit(const bp_submission& submission, bp_request* request) override;
   bp_status cancel(bp_request) override { return BP_NOT_SUPPORTED; }
   bp_status find_method(bp_str name, bp_method& out) override;
-  bp_status listen(bp_str, bp_event_fn, void*, bp_listener&) override { return BP_NOT_SUPPORTED; }
+  bp_status listen(const bp_subscription&, bp_listener&) override { return BP_NOT_SUPPORTED; }
   bp_status unlisten(bp_listener) override { return BP_NOT_SUPPORTED; }
   bp_status set_function(bp_str, bp_host_function_fn, void*) override { return BP_NOT_SUPPORTED; }
   bp_status complete(bp_token, const bp_answer&) override { return BP_NOT_SUPPORTED; }

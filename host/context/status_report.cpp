@@ -19,7 +19,7 @@ namespace {
 
 void write(cbor::Writer& out, Context& context) {
   const LoopCounts& counts = context.loop().counts();
-  const EventCounts& events = context.events().counts();
+  const EventCounts events = context.events().counts();
   const auto read = [](const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); };
   out.map(12);
   field(out, "id", context.id());
@@ -30,13 +30,26 @@ void write(cbor::Writer& out, Context& context) {
   field(out, "replied", read(counts.replied));
   field(out, "errors", read(counts.errors));
   field(out, "refused", read(counts.refused));
-  field(out, "listeners", context.events().listeners().count());
+  const auto listeners = context.events().report();
+  field(out, "listeners", listeners.size());
   out.text("events");
-  out.map(4);
+  out.map(6);
   field(out, "queued", context.events().queued());
-  field(out, "emitted", read(events.emitted));
-  field(out, "delivered", read(events.delivered));
-  field(out, "refused", read(events.refused));
+  field(out, "emitted", events.emitted);
+  field(out, "delivered", events.delivered);
+  field(out, "lost", events.lost);
+  field(out, "refused", events.refused);
+  out.text("listeners");
+  out.array(listeners.size());
+  for (const auto& each : listeners) {
+    out.map(6);
+    field(out, "id", each.id);
+    field(out, "label", each.label);
+    field(out, "pattern", each.pattern);
+    field(out, "delivered", each.delivered);
+    field(out, "behind", each.behind);
+    field(out, "lost", each.lost);
+  }
   out.text("tokens");
   out.map(4);
   field(out, "open", read(counts.tokens_open));

@@ -5,8 +5,10 @@
 
 #include <atomic>
 
+#include "context/context.hpp"
 #include "embed/guard.hpp"
 #include "endpoint/reply_waiter.hpp"
+#include "support/names.hpp"
 #include "support/sized.hpp"
 #include "support/views.hpp"
 
@@ -53,9 +55,27 @@ bp_status bp_method_find(bp_context ctx, bp_str name, bp_method* out) {
 }
 
 bp_status bp_listen(bp_context ctx, bp_str pattern, bp_event_fn on_event, void* user, bp_listener* out) {
-  if (on_event == nullptr || out == nullptr || is_null(pattern)) return BP_INVALID_ARGUMENT;
+  bp_subscription subscription{};
+  subscription.struct_size = sizeof subscription;
+  subscription.pattern = pattern;
+  subscription.on_event = on_event;
+  subscription.user = user;
+  return bp_subscribe(ctx, &subscription, out);
+}
+
+bp_status bp_subscribe(bp_context ctx, const bp_subscription* subscription, bp_listener* out) {
+  if (out == nullptr) return BP_INVALID_ARGUMENT;
   *out = {0};
-  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.listen(pattern, on_event, user, *out); });
+  if (!covers_core(subscription)) return BP_INVALID_ARGUMENT;
+  const bp_subscription chosen = widened(*subscription);
+  constexpr std::uint32_t known_flags = BP_LISTEN_OWN_THREAD;
+  if (chosen.on_event == nullptr || is_null(chosen.pattern) || is_null(chosen.label)) return BP_INVALID_ARGUMENT;
+  if ((chosen.flags & ~known_flags) != 0 || !is_event_pattern(view(chosen.pattern))) return BP_INVALID_ARGUMENT;
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.listen(chosen, *out); });
+}
+
+bp_status bp_event_drop(const bp_event* event) {
+  return event != nullptr && Context::drop_event() ? BP_OK : BP_INVALID_HANDLE;
 }
 
 bp_status bp_unlisten(bp_context ctx, bp_listener listener) {

@@ -27,13 +27,28 @@ namespace {
 constexpr const char* wrong_size = "options->struct_size is 0; set it to the size of the struct";
 constexpr std::uint32_t least_stack = 16'384;
 constexpr std::uint32_t most_stack = 1u << 30;
+constexpr std::uint32_t least_events = 16;
+constexpr std::uint32_t most_events = 1u << 24;
+constexpr std::uint64_t least_log = 65'536;
+constexpr std::uint64_t most_log = std::uint64_t{1} << 30;
 constexpr std::uint32_t most_queue = 1u << 23;  // half of all tokens of the process
 
+// Empty if the value is 0, which means the default, or within its bounds.
+std::string wrong_value(const char* name, std::uint64_t value, std::uint64_t least, std::uint64_t most) {
+  if (value == 0 || (value >= least && value <= most)) return {};
+  return std::string(name) + " is " + std::to_string(value) + ", expected " + std::to_string(least) + " to " +
+         std::to_string(most);
+}
+
 std::string wrong_option(const bp_context_options& options) {
-  const std::uint32_t stack = options.fiber_stack_size;
-  if (stack != 0 && (stack < least_stack || stack > most_stack)) {
-    return "fiber_stack_size is " + std::to_string(stack) + ", expected " + std::to_string(least_stack) + " to " +
-           std::to_string(most_stack);
+  for (const std::string& wrong : {wrong_value("fiber_stack_size", options.fiber_stack_size, least_stack, most_stack),
+                                   wrong_value("event_log_events", options.event_log_events, least_events, most_events),
+                                   wrong_value("event_log_bytes", options.event_log_bytes, least_log, most_log)}) {
+    if (!wrong.empty()) return wrong;
+  }
+  if (options.event_overflow > BP_OVERFLOW_REFUSE) {
+    return "event_overflow is " + std::to_string(options.event_overflow) +
+           ", expected BP_OVERFLOW_GAP or BP_OVERFLOW_REFUSE";
   }
   if (options.queue_depth > most_queue) {
     return "queue_depth is " + std::to_string(options.queue_depth) + ", expected at most " + std::to_string(most_queue);

@@ -34,7 +34,7 @@ class Endpoint {
   virtual bp_status cancel(bp_request request) = 0;
   virtual bp_status find_method(bp_str name, bp_method& out) = 0;
 
-  virtual bp_status listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) = 0;
+  virtual bp_status listen(const bp_subscription& subscription, bp_listener& out) = 0;
   virtual bp_status unlisten(bp_listener listener) = 0;
 
   virtual bp_status set_function(bp_str name, bp_host_function_fn function, void* user) = 0;

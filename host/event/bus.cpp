@@ -1,39 +1,81 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/bus.hpp"
 
+#include <algorithm>
+#include <string>
+
+#include "support/log.hpp"
 #include "support/names.hpp"
 #include "support/views.hpp"
 #include "sync/asymmetric_fence.hpp"
-#include "sync/mutex.hpp"
+#include "sync/single_writer_count.hpp"
+#include "sync/thread_name.hpp"
 
 namespace backplane::host {
 namespace {
 
 thread_local const EventBus* current_bus = nullptr;
 
+bp_event native(const EventLog::Reader::Event& event) noexcept {
+  bp_event out{};
+  out.struct_size = sizeof out;
+  out.flags = event.flags;
+  out.name = str(event.name);
+  out.payload = event.payload;
+  return out;
+}
+
 }  // namespace
 
-EventBus::EventBus(std::uint32_t capacity, Watchdog& watchdog, std::function<void(bool)> stuck, Nanos spin)
-    : watchdog_(watchdog), tell_stuck_(std::move(stuck)), queue_(capacity, spin) {}
+/// A thread that reads the log for one listener. It ends by itself when the listener is removed.
+struct EventBus::OwnThread {
+  OwnThread(EventLog& log, Nanos spin) : reader(log, spin) {}
+  EventLog::Reader reader;
+  std::uint64_t listener = 0;
+  bool ended = false;  // guarded by own_mutex_
+  std::thread thread;
+};
+
+EventBus::EventBus(const EventLogOptions& options, Watchdog& watchdog, std::function<void(bool)> stuck, Nanos spin)
+    : options_(options),
+      spin_(spin),
+      watchdog_(watchdog),
+      tell_stuck_(std::move(stuck)),
+      log_(options),
+      reader_(log_, spin) {}
+
+EventBus::~EventBus() { end_own_threads(std::chrono::steady_clock::time_point::max()); }
 
 bool EventBus::on_any_thread() noexcept { return current_bus != nullptr; }
 
 bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t flags) {
   if (!is_wire_name(name) || (flags & ~std::uint32_t{BP_EVENT_TYPED}) != 0) return BP_INVALID_ARGUMENT;
   if ((flags & BP_EVENT_TYPED) != 0 && payload.size == 0) return BP_INVALID_ARGUMENT;  // must be one CBOR item
-  counts_.emitted.fetch_add(1, std::memory_order_relaxed);
-  if (listeners_.count() == 0) {
-    counts_.delivered.fetch_add(1, std::memory_order_relaxed);
+  const EventLog::Put put = log_.is_heard() ? log_.put(name, payload, flags) : EventLog::Put::unheard;
+  if (put == EventLog::Put::ok) return BP_OK;
+  if (put == EventLog::Put::unheard) {
+    unheard_.fetch_add(1, std::memory_order_relaxed);
     return BP_OK;
   }
-  const EventQueue::Put put = queue_.put(name, payload, flags);
-  if (put == EventQueue::Put::ok) return BP_OK;
-  counts_.refused.fetch_add(1, std::memory_order_relaxed);
-  if (put == EventQueue::Put::closed) return BP_CLOSED;
-  if (put == EventQueue::Put::no_memory) return BP_OUT_OF_MEMORY;
+  refused_.fetch_add(1, std::memory_order_relaxed);
+  switch (put) {
+    case EventLog::Put::closed:
+      return BP_CLOSED;
+    case EventLog::Put::no_memory:
+      return BP_OUT_OF_MEMORY;
+    case EventLog::Put::too_large:
+      if (!told_too_large_.exchange(true)) {
+        log::warn("event", "the event " + std::string(name) + " of " + std::to_string(payload.size) +
+                               " bytes was refused: event_log_bytes allows one event " +
+                               std::to_string(log_.largest()) + " bytes, a quarter of itself");
+      }
+      return BP_OVERFLOW;
+    default:
+      break;
+  }
   set_stuck(true);
-  heavy_fence();  // pairs with the light fence in run(): either run() sees stuck_, or this sees the released slots
-  if (queue_.size() <= queue_.capacity() / 2) set_stuck(false);  // run() drained before it could see stuck_
+  heavy_fence();  // pairs with the light fence in run(): either run() sees stuck_, or this sees the released events
+  if (is_half_empty()) set_stuck(false);  // run() drained before it could see stuck_
   return BP_OVERFLOW;
 }
 
@@ -45,35 +87,157 @@ void EventBus::set_stuck(bool stuck) {
 }
 
 void EventBus::deliver_now(std::string_view name, bp_bytes payload, std::uint32_t flags) {
-  listeners_.call({sizeof(bp_event), flags, str(name), payload, {}});
+  bp_event event{};
+  event.struct_size = sizeof event;
+  event.flags = flags;
+  event.name = str(name);
+  event.payload = payload;
+  listeners_.call_now(event, log_.match(name));
+}
+
+std::uint64_t EventBus::listen(const Subscription& subscription) {
+  std::uint64_t id = 0;
+  const auto add = [&] {
+    log_.subscribe(subscription.pattern,
+                   [&](EventLog::PatternId pattern, std::uint64_t position, std::uint64_t matched) {
+                     id = listeners_.add(subscription, {pattern, position, matched});
+                   });
+  };
+  if (!subscription.own_thread) {
+    add();
+    return id;
+  }
+  auto own = std::make_unique<OwnThread>(log_, spin_);  // before the listener, so that it reads all its events
+  const MutexLock lock(own_mutex_);
+  std::erase_if(own_threads_, [](const auto& each) {
+    if (each->ended) each->thread.join();
+    return each->ended;
+  });
+  own_threads_.reserve(own_threads_.size() + 1);
+  add();
+  own->listener = id;
+  try {
+    own->thread = std::thread([this, &thread = *own] { run_own(thread); });
+  } catch (...) {
+    unlisten(id);
+    throw;
+  }
+  own_threads_.push_back(std::move(own));
+  return id;
+}
+
+bool EventBus::unlisten(std::uint64_t id) {
+  EventLog::PatternId pattern = 0;
+  if (!listeners_.remove(id, pattern)) return false;
+  log_.unsubscribe(pattern);
+  const MutexLock lock(own_mutex_);
+  for (const auto& own : own_threads_) {
+    if (own->listener == id) own->reader.stop();
+  }
+  return true;
+}
+
+void EventBus::run_own(OwnThread& own) {
+  using Next = EventLog::Reader::Next;
+  name_thread("bp-listener");
+  current_bus = this;
+  bool goes_on = true;
+  while (goes_on) {
+    const Next next = own.reader.take();
+    if (next == Next::none) break;
+    if (next == Next::gap) {
+      goes_on = listeners_.tell_gap_to_one(own.listener, own.reader.gap());
+      continue;
+    }
+    const auto& event = own.reader.event();
+    goes_on = listeners_.call_one(own.listener, native(event), event.patterns, event.position);
+    own.reader.release();
+  }
+  own.reader.stop();  // nobody waits for it any more
+  const MutexLock lock(own_mutex_);
+  own.ended = true;
+  own_ended_.notify_all();
+}
+
+bool EventBus::end_own_threads(std::chrono::steady_clock::time_point until) {
+  MutexLock lock(own_mutex_);
+  for (const auto& own : own_threads_) own->reader.stop();
+  const auto all_ended = [this]() BP_REQUIRES(own_mutex_) {
+    return std::all_of(own_threads_.begin(), own_threads_.end(), [](const auto& own) { return own->ended; });
+  };
+  if (!own_ended_.wait_until(lock, until, all_ended)) return false;
+  for (const auto& own : own_threads_) own->thread.join();
+  own_threads_.clear();
+  return true;
+}
+
+bool EventBus::settle(std::chrono::milliseconds timeout) {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  return log_.settle(timeout) && end_own_threads(until);
+}
+
+void EventBus::rest() noexcept {
+  listeners_.clear();
+  log_.unsubscribe_all();
 }
 
 void EventBus::renew() noexcept {
-  for (auto* const count : {&counts_.emitted, &counts_.delivered, &counts_.refused}) count->store(0);
+  for (auto* const count : {&unheard_, &refused_, &given_, &lost_}) count->store(0);
+  begin_.store(log_.end());
   stuck_.store(false);
-  queue_.open();
+  told_too_large_.store(false);
+  log_.open();
+}
+
+EventCounts EventBus::counts() const noexcept {
+  const std::uint64_t given = given_.load(std::memory_order_relaxed);
+  const std::uint64_t lost = lost_.load(std::memory_order_relaxed);
+  const std::uint64_t unheard = unheard_.load(std::memory_order_relaxed);
+  const std::uint64_t refused = refused_.load(std::memory_order_relaxed);
+  const std::uint64_t appended = log_.end() - begin_.load(std::memory_order_relaxed);
+  return {appended + unheard + refused, given + unheard, lost, refused};
+}
+
+std::vector<EventBus::ListenerReport> EventBus::report() {
+  std::vector<ListenerReport> reports;
+  const auto known = listeners_.report();
+  // Read later, so that no difference is negative.
+  const auto matched = log_.matched();
+  reports.reserve(known.size());
+  for (const auto& each : known) {
+    reports.push_back({each, matched[each.pattern_id] - each.seen});
+  }
+  return reports;
 }
 
 void EventBus::run() {
+  using Next = EventLog::Reader::Next;
   current_bus = this;
   thread_ = std::this_thread::get_id();
   heartbeat_.begin_here();
   for (;;) {
-    auto event = queue_.look();
-    if (!event) {
+    Next next = reader_.look();
+    if (next == Next::none) {
       heartbeat_.idle();
-      event = queue_.take();
-      if (!event) break;
+      next = reader_.take();
+      if (next == Next::none) break;
       heartbeat_.busy();
       watchdog_.active();
     }
     heartbeat_.beat();
-    listeners_.call({sizeof(bp_event), event->flags, str(event->name), event->payload, {}}, &heartbeat_);
-    counts_.delivered.fetch_add(1, std::memory_order_relaxed);
-    queue_.release();
+    if (next == Next::gap) {
+      add_single_writer(lost_, reader_.gap().events);
+      listeners_.tell_gap(reader_.gap(), &heartbeat_);
+      continue;
+    }
+    const auto& event = reader_.event();
+    listeners_.call(native(event), event.patterns, event.position, &heartbeat_);
+    add_single_writer(given_);
+    reader_.release();
     heartbeat_.beat();
+    if (!options_.refuses) continue;
     light_fence();
-    if (stuck_.load() && queue_.size() <= queue_.capacity() / 2) set_stuck(false);
+    if (stuck_.load() && is_half_empty()) set_stuck(false);
   }
   current_bus = nullptr;
 }

@@ -5,57 +5,75 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string_view>
 #include <thread>
+#include <vector>
 
+#include "event/event_log.hpp"
 #include "event/listeners.hpp"
-#include "event/queue.hpp"
 #include "sync/mutex.hpp"
 #include "watchdog/watchdog.hpp"
 
 namespace backplane::host {
 
-/// Counts of one context's events. When no thread is active, emitted = delivered + refused + queued. Events of
+/// Counts of one context's events. When no thread is active, emitted = delivered + lost + refused + queued. Events of
 /// deliver_now() are not counted.
 struct EventCounts {
-  std::atomic<std::uint64_t> emitted{0};    ///< emits with valid arguments, with any result
-  std::atomic<std::uint64_t> delivered{0};  ///< handed to the listeners, or there were none
-  std::atomic<std::uint64_t> refused{0};    ///< the emitter got an overflow, closed or out-of-memory error
+  std::uint64_t emitted = 0;    ///< emits with valid arguments, with any result
+  std::uint64_t delivered = 0;  ///< handed to the listeners by the event thread, or there were none
+  std::uint64_t lost = 0;       ///< dropped from the log before the event thread had read them
+  std::uint64_t refused = 0;    ///< the emitter got an overflow, closed or out-of-memory error
 };
 
-/// The events of one context. Any thread emits; the event thread delivers in order.
+/// The events of one context. Any thread emits. The event thread delivers in order, to all listeners but those that
+/// have a thread of their own.
 class EventBus {
  public:
-  /// `stuck` is called with true when the queue has overflowed, and with false when it has drained to half. Any thread
-  /// may call it. `spin`: how long the event thread spins at most before it sleeps.
-  EventBus(std::uint32_t capacity, Watchdog& watchdog, std::function<void(bool)> stuck,
+  /// `stuck` is only called if the log refuses: with true when the log is full, and with false when it has drained to
+  /// half. Any thread may call it. `spin`: how long a reading thread spins at most before it sleeps.
+  EventBus(const EventLogOptions& options, Watchdog& watchdog, std::function<void(bool)> stuck,
            Nanos spin = AdaptiveSpin::usual);
+  ~EventBus();
 
-  /// Queues an event. Never waits. Returns BP_OK, BP_OVERFLOW, BP_CLOSED, BP_INVALID_ARGUMENT or BP_OUT_OF_MEMORY. Any
-  /// thread.
+  /// Appends an event to the log. Never waits. Returns BP_OK, BP_OVERFLOW, BP_CLOSED, BP_INVALID_ARGUMENT or
+  /// BP_OUT_OF_MEMORY. Any thread.
   bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags);
 
-  /// Calls the listeners on the calling thread, bypassing the queue.
+  /// Calls the listeners on the calling thread, bypassing the log.
   void deliver_now(std::string_view name, bp_bytes payload, std::uint32_t flags);
 
-  /// The loop of the event thread. Continues when the context is reused. Returns after close(), when all queued events
-  /// are delivered.
+  /// Adds a listener, for events from now on. Returns its id. Throws std::bad_alloc or std::system_error, and then
+  /// nothing has changed. Any thread.
+  std::uint64_t listen(const Subscription& subscription);
+  /// Removes a listener as Listeners::remove().
+  bool unlisten(std::uint64_t id);
+
+  /// The loop of the event thread. Continues when the context is reused. Returns after close(), when all events are
+  /// delivered.
   void run();
-  /// Refuses new events, and waits until all queued events are delivered. Returns false after `timeout`. Does not wake
-  /// the event thread if nothing was queued. Not from a listener.
-  bool settle(std::chrono::milliseconds timeout) { return queue_.settle(timeout); }
+  /// Refuses new events, and waits until all events are delivered. Returns false after `timeout`. Does not wake the
+  /// event thread if there was none. Not from a listener.
+  bool settle(std::chrono::milliseconds timeout);
   /// Removes all listeners. Only after settle(), with no call inside.
-  void rest() noexcept { listeners_.clear(); }
+  void rest() noexcept;
   /// Resets counts and accepts events again. Only after rest().
   void renew() noexcept;
   /// Makes run() return.
-  void close() { queue_.close(); }
-  /// Whether the calling thread is the event thread of any context.
+  void close() noexcept { log_.close(); }
+  /// Whether the calling thread delivers the events of any context.
   static bool on_any_thread() noexcept;
 
-  Listeners& listeners() noexcept { return listeners_; }
-  const EventCounts& counts() const noexcept { return counts_; }
-  std::uint32_t queued() const { return queue_.size(); }
+  EventCounts counts() const noexcept;
+  /// Events that the event thread has still to deliver, or to find lost.
+  std::uint64_t queued() const noexcept { return log_.end() - reader_.position(); }
+  std::size_t listeners() const noexcept { return listeners_.count(); }
+  /// `behind`: events that its callback has not been given yet, nor lost.
+  struct ListenerReport : Listeners::Report {
+    std::uint64_t behind;
+  };
+  std::vector<ListenerReport> report();
+
   Heartbeat& heartbeat() noexcept { return heartbeat_; }
   /// The listener that occupies the event thread now. Any thread.
   Culprit culprit() { return listeners_.running_on(thread_.load()); }
@@ -63,14 +81,33 @@ class EventBus {
   const Culprit& stuck_culprit() const noexcept { return stuck_culprit_; }
 
  private:
+  struct OwnThread;
+
+  void set_stuck(bool stuck);
+  bool is_half_empty() const noexcept { return queued() <= options_.events / 2; }
+  void run_own(OwnThread& own);
+  bool end_own_threads(std::chrono::steady_clock::time_point until);
+
+  const EventLogOptions options_;
+  const Nanos spin_;
   Watchdog& watchdog_;
   const std::function<void(bool)> tell_stuck_;
-  EventQueue queue_;
+  EventLog log_;
+  EventLog::Reader reader_;  // of the event thread
   Listeners listeners_;
-  EventCounts counts_;
+  // Emitted events in the log are counted by their positions.
+  alignas(64) std::atomic<std::uint64_t> unheard_{0};  // no listener's pattern matched
+  std::atomic<std::uint64_t> refused_{0};
+  std::atomic<std::uint64_t> begin_{0};              // the log's end when the counts began
+  alignas(64) std::atomic<std::uint64_t> given_{0};  // the event thread's, in a cache line of its own
+  std::atomic<std::uint64_t> lost_{0};
   Heartbeat heartbeat_;
   std::atomic<std::thread::id> thread_{};
-  void set_stuck(bool stuck);
+  std::atomic<bool> told_too_large_{false};
+
+  Mutex own_mutex_;
+  Condition own_ended_;
+  std::vector<std::unique_ptr<OwnThread>> own_threads_ BP_GUARDED_BY(own_mutex_);
 
   Mutex stuck_mutex_;  // orders the calls of `stuck`; no code outside the host runs under it
   std::atomic<bool> stuck_{false};

@@ -5,8 +5,9 @@
 #include "event/listeners.hpp"
 
 #include <algorithm>
+#include <utility>
 
-#include "support/names.hpp"
+#include "support/gap_event.hpp"
 #include "support/views.hpp"
 #include "sync/mutex.hpp"
 
@@ -32,32 +33,54 @@ std::vector<const Listeners::Wait*>& Listeners::waits() {
   return waits;
 }
 
-std::uint64_t Listeners::add(std::string_view pattern, bp_event_fn on_event, void* user) {
-  const MutexLock lock(mutex_);
+std::uint64_t Listeners::add(const Subscription& subscription, const Start& start) {
   auto listener = std::make_shared<Listener>();
-  listener->id = ++last_id_;
-  listener->pattern = pattern;
-  listener->on_event = on_event;
-  listener->user = user;
-  auto list = std::make_shared<List>(*list_);
-  list->push_back(std::move(listener));
-  list_ = std::move(list);
-  count_.store(list_->size(), std::memory_order_relaxed);
-  return last_id_;
+  listener->pattern = subscription.pattern;
+  listener->label = subscription.label;
+  listener->on_event = subscription.on_event;
+  listener->user = subscription.user;
+  listener->own_thread = subscription.own_thread;
+  listener->pattern_id = start.pattern;
+  listener->first = start.position;
+  listener->seen = start.matched;
+  const MutexLock lock(mutex_);
+  if (by_pattern_.size() <= start.pattern) by_pattern_.resize(start.pattern + 1);
+  listener->id = last_id_ + 1;
+  Listener& added = *listener;
+  by_id_.emplace_hint(by_id_.end(), listener->id, std::move(listener));
+  link(added);
+  count_.store(by_id_.size(), std::memory_order_relaxed);
+  return ++last_id_;
 }
 
-bool Listeners::remove(std::uint64_t id) {
+void Listeners::link(Listener& listener) {
+  List& list = by_pattern_[listener.pattern_id];
+  listener.previous = std::exchange(list.last, &listener);
+  (listener.previous == nullptr ? list.first : listener.previous->next) = &listener;
+}
+
+void Listeners::unlink(Listener& listener) noexcept {
+  List& list = by_pattern_[listener.pattern_id];
+  (listener.previous == nullptr ? list.first : listener.previous->next) = listener.next;
+  (listener.next == nullptr ? list.last : listener.next->previous) = listener.previous;
+}
+
+bool Listeners::remove(std::uint64_t id, EventLog::PatternId& pattern) {
   std::shared_ptr<Listener> listener;
   {
     const MutexLock lock(mutex_);
-    const auto found = std::find_if(list_->begin(), list_->end(), [id](const auto& each) { return each->id == id; });
-    if (found == list_->end()) return false;
-    listener = *found;
-    auto list = std::make_shared<List>(*list_);
-    std::erase(*list, listener);
-    list_ = std::move(list);
-    count_.store(list_->size(), std::memory_order_relaxed);
+    const auto found = by_id_.find(id);
+    if (found == by_id_.end()) return false;
+    listener = std::move(found->second);
+    by_id_.erase(found);
+    count_.store(by_id_.size(), std::memory_order_relaxed);
+    pattern = listener->pattern_id;
     listener->removed = true;
+    if (listener->runs == 0) {
+      unlink(*listener);
+      return true;
+    }
+    leaving_.push_back(listener);  // until its callbacks have returned; see ended()
     if (!runs_elsewhere(*listener)) return true;
   }
   const Wait wait{std::this_thread::get_id(), this, listener.get()};
@@ -72,7 +95,8 @@ bool Listeners::remove(std::uint64_t id) {
 
 void Listeners::clear() noexcept {
   const MutexLock lock(mutex_);
-  if (!list_->empty()) list_ = none_;
+  by_id_.clear();
+  by_pattern_.clear();
   last_id_ = 0;
   count_.store(0, std::memory_order_relaxed);
 }
@@ -122,35 +146,132 @@ bool Listeners::runs_elsewhere(const Listener& listener) const {
   });
 }
 
-bool Listeners::begin(Listener& listener, std::string_view event) {
-  const MutexLock lock(mutex_);
-  if (listener.removed) return false;
-  running_.push_back({&listener, std::this_thread::get_id(), event});
+namespace {
+
+// Inside a callback, where drop_event() notes its call.
+thread_local bool* dropped_here = nullptr;
+
+}  // namespace
+
+bool Listeners::drop_event() noexcept {
+  if (dropped_here == nullptr) return false;
+  *dropped_here = true;
   return true;
 }
 
-void Listeners::end(Listener& listener) {
-  const MutexLock lock(mutex_);
+// Unlocks the mutex while the callback runs. Meanwhile the listener stays linked, and exists, also if it is removed.
+// Then ended() must follow.
+void Listeners::run(Listener& listener, bp_event event, What what) {
+  running_.push_back({&listener, std::this_thread::get_id(), view(event.name)});
+  ++listener.runs;
+  event.listener.id = listener.id;
+  bool dropped = false;
+  bool* const outer = std::exchange(dropped_here, &dropped);
+  mutex_.unlock();
+  listener.on_event(listener.user, &event);
+  mutex_.lock();
+  dropped_here = outer;
   running_.erase(std::find_if(running_.begin(), running_.end(), [&listener](const Run& run) {
     return run.listener == &listener && run.thread == std::this_thread::get_id();
   }));
-  if (listener.removed) ended_.notify_all();
+  --listener.runs;
+  if (what == What::event) {
+    ++listener.seen;
+    ++(dropped ? listener.lost : listener.delivered);
+  }
 }
 
-void Listeners::call(bp_event event, Heartbeat* heartbeat) {
-  std::shared_ptr<const List> list;
-  {
-    const MutexLock lock(mutex_);
-    list = list_;
+// After a run of a listener that is removed. It may be freed here.
+void Listeners::ended(Listener& listener) {
+  ended_.notify_all();
+  if (listener.runs != 0) return;
+  unlink(listener);
+  std::erase_if(leaving_, [&listener](const auto& each) { return each.get() == &listener; });
+}
+
+// Returns false if the listener is removed, and may be freed.
+bool Listeners::run_gap(Listener& listener, const EventLog::Reader::Gap& gap) {
+  const std::uint64_t matched = listener.pattern_id < gap.matched.size() ? gap.matched[listener.pattern_id] : 0;
+  if (matched <= listener.seen) return true;  // none of those was for it
+  const std::uint64_t lost = matched - std::exchange(listener.seen, matched);
+  listener.lost += lost;
+  const GapEvent event({lost, gap.since_ms});
+  run(listener, event.native(), What::gap);
+  if (!listener.removed) return true;
+  ended(listener);
+  return false;
+}
+
+void Listeners::run_all(const bp_event& event, std::span<const EventLog::PatternId> patterns, std::uint64_t position,
+                        What what, Heartbeat* heartbeat) {
+  for (const EventLog::PatternId id : patterns) {
+    if (id >= by_pattern_.size()) continue;
+    for (Listener* listener = by_pattern_[id].first; listener != nullptr;) {
+      if (listener->removed || position < listener->first || (what == What::event && listener->own_thread)) {
+        listener = listener->next;
+        continue;
+      }
+      if (heartbeat != nullptr) heartbeat->beat();  // many quick listeners are not a stall
+      run(*listener, event, what);
+      Listener* const next = listener->next;
+      if (listener->removed) ended(*listener);
+      listener = next;
+    }
   }
-  const std::string_view name = view(event.name);
-  for (const auto& listener : *list) {
-    if (!fits_pattern(listener->pattern, name) || !begin(*listener, name)) continue;
-    if (heartbeat != nullptr) heartbeat->beat();  // many quick listeners are not a stall
-    event.listener.id = listener->id;
-    listener->on_event(listener->user, &event);
-    end(*listener);
+}
+
+void Listeners::call(bp_event event, std::span<const EventLog::PatternId> patterns, std::uint64_t position,
+                     Heartbeat* heartbeat) {
+  const MutexLock lock(mutex_);
+  run_all(event, patterns, position, What::event, heartbeat);
+}
+
+void Listeners::call_now(bp_event event, std::span<const EventLog::PatternId> patterns) {
+  const MutexLock lock(mutex_);
+  run_all(event, patterns, UINT64_MAX, What::uncounted, nullptr);
+}
+
+void Listeners::tell_gap(const EventLog::Reader::Gap& gap, Heartbeat* heartbeat) {
+  const MutexLock lock(mutex_);
+  for (auto at = by_id_.begin(); at != by_id_.end();) {
+    const std::uint64_t id = at->first;
+    if (!at->second->own_thread) {
+      if (heartbeat != nullptr) heartbeat->beat();
+      run_gap(*at->second, gap);
+    }
+    at = by_id_.upper_bound(id);
   }
+}
+
+bool Listeners::call_one(std::uint64_t id, bp_event event, std::span<const EventLog::PatternId> patterns,
+                         std::uint64_t position) {
+  const MutexLock lock(mutex_);
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return false;
+  Listener& listener = *found->second;
+  const bool is_for_it = std::find(patterns.begin(), patterns.end(), listener.pattern_id) != patterns.end();
+  if (!is_for_it || position < listener.first) return true;
+  run(listener, event, What::event);
+  if (!listener.removed) return true;
+  ended(listener);
+  return false;
+}
+
+bool Listeners::tell_gap_to_one(std::uint64_t id, const EventLog::Reader::Gap& gap) {
+  const MutexLock lock(mutex_);
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return false;
+  return run_gap(*found->second, gap);
+}
+
+std::vector<Listeners::Report> Listeners::report() {
+  std::vector<Report> reports;
+  const MutexLock lock(mutex_);
+  reports.reserve(by_id_.size());
+  for (const auto& [id, each] : by_id_) {
+    reports.push_back({id, each->pattern, each->label, each->pattern_id, each->seen, each->delivered, each->lost});
+  }
+  return reports;
 }
 
 Culprit Listeners::running_on(std::thread::id thread) {

@@ -164,7 +164,7 @@ bool Channel::receive() {
 void Channel::take(const wire::Frame& frame) {
   if (const auto* answer = std::get_if<wire::Reply>(&frame)) return reply(*answer);
   if (const auto* event = std::get_if<wire::Event>(&frame)) {
-    if (!events_->push(*event)) why_ = "the listeners of this application are too slow: too many events wait for them";
+    events_->push(*event);
     return;
   }
   if (const auto* error = std::get_if<wire::Error>(&frame)) {

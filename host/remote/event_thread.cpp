@@ -4,8 +4,10 @@
 #include <cstring>
 #include <utility>
 
+#include "support/gap_event.hpp"
 #include "support/names.hpp"
 #include "support/views.hpp"
+#include "sync/clock.hpp"
 #include "sync/mutex.hpp"
 
 namespace backplane::host {
@@ -22,7 +24,7 @@ void EventThread::start() {
 
 std::uint64_t EventThread::add(std::string pattern, bp_event_fn on_event, void* user) {
   const MutexLock lock(mutex_);
-  listeners_.emplace(last_id_ + 1, Listener{std::move(pattern), on_event, user});
+  listeners_.emplace(last_id_ + 1, Listener{std::move(pattern), on_event, user, {}});
   return ++last_id_;
 }
 
@@ -34,11 +36,31 @@ bool EventThread::remove(std::uint64_t id) {
   return true;
 }
 
-bool EventThread::push(const wire::Event& event) {
+void EventThread::push(const wire::Event& event) {
   const MutexLock lock(mutex_);
-  if (queue_.size() > max_waiting) return false;
-  append(event);
-  return true;
+  const auto at = listeners_.find(event.listener);
+  if (at == listeners_.end()) return;
+  Listener& listener = at->second;
+  if (queue_.size() <= max_waiting) {
+    append_gap(event.listener, listener);
+    return append(event);
+  }
+  const auto gap = (event.flags & BP_EVENT_GAP) != 0 ? GapEvent::read(event.payload) : std::nullopt;
+  if (listener.lost.events == 0) listener.lost.since_ms = gap ? gap->since_ms : unix_ms();
+  listener.lost.events += gap ? gap->events : 1;
+  any_lost_ = true;
+}
+
+void EventThread::append_gap(std::uint64_t id, Listener& listener) {
+  if (listener.lost.events == 0) return;
+  const GapEvent gap(std::exchange(listener.lost, Lost{}));
+  const bp_event event = gap.native();
+  append({id, event.flags, view(event.name), view(event.payload)});
+}
+
+void EventThread::append_gaps() {
+  if (!std::exchange(any_lost_, false)) return;
+  for (auto& [id, listener] : listeners_) append_gap(id, listener);
 }
 
 void EventThread::push_to_all(std::string_view name, wire::View payload) {
@@ -91,6 +113,7 @@ void EventThread::loop() {
     wake_.wait(lock, [this]() BP_REQUIRES(mutex_) { return finishing_ || !queue_.empty(); });
     if (queue_.empty()) break;
     batch.swap(queue_);
+    append_gaps();  // what was lost comes behind this batch
     lock.unlock();
     deliver_all(batch);
     if (batch.capacity() > keep) wire::Bytes().swap(batch);
@@ -126,6 +149,11 @@ void EventThread::deliver(const Head& head, const std::uint8_t* body) {
   event.name = {reinterpret_cast<const char*>(body), head.name_size};
   event.payload = {body + head.name_size, static_cast<std::size_t>(head.payload_size)};
   event.listener.id = head.listener;
+  if ((head.flags & BP_EVENT_GAP) != 0) {
+    const Lost lost = GapEvent::read(view(event.payload)).value_or(Lost{});
+    event.lost = lost.events;
+    event.lost_since_ms = lost.since_ms;
+  }
   listener.on_event(listener.user, &event);
   const MutexLock lock(mutex_);
   running_ = 0;

@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "support/gap_event.hpp"
 #include "sync/mutex.hpp"
 #include "wire/frame.hpp"
 
@@ -22,8 +23,8 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// The maximum size of queued events, in bytes.
-  static constexpr std::size_t max_waiting = std::size_t{64} << 20;
+  /// The maximum size of queued events, in bytes. Beyond it, a listener loses events, and gets a gap in their place.
+  static constexpr std::size_t max_waiting = std::size_t{8} << 20;
 
   void start();
   bool is_this_thread() const noexcept { return thread_id_.load() == std::this_thread::get_id(); }
@@ -34,8 +35,8 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
   /// Called from the callback itself, it returns at once.
   bool remove(std::uint64_t id);
 
-  /// Queues an event. Returns false, without queueing it, if too much is queued already.
-  bool push(const wire::Event& event);
+  /// Queues an event. If too much is queued already, notes it as lost.
+  void push(const wire::Event& event);
   /// Queues an event of this side for every listener whose pattern matches.
   void push_to_all(std::string_view name, wire::View payload);
 
@@ -49,6 +50,7 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
     std::string pattern;
     bp_event_fn on_event = nullptr;
     void* user = nullptr;
+    Lost lost{};  ///< not told yet
   };
   struct Head {
     std::uint64_t listener;
@@ -61,6 +63,8 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
   void deliver_all(const wire::Bytes& batch);
   void deliver(const Head& head, const std::uint8_t* body);
   void append(const wire::Event& event) BP_REQUIRES(mutex_);
+  void append_gap(std::uint64_t id, Listener& listener) BP_REQUIRES(mutex_);
+  void append_gaps() BP_REQUIRES(mutex_);
 
   std::atomic<std::thread::id> thread_id_{};
   std::thread thread_;
@@ -72,6 +76,7 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
   std::uint64_t last_id_ BP_GUARDED_BY(mutex_) = 0;
   std::uint64_t running_ BP_GUARDED_BY(mutex_) = 0;  ///< the listener whose callback runs
   wire::Bytes queue_ BP_GUARDED_BY(mutex_);          ///< heads, each followed by name and payload
+  bool any_lost_ BP_GUARDED_BY(mutex_) = false;      ///< a listener is to be told of a loss
   bool finishing_ BP_GUARDED_BY(mutex_) = false;
   bool ended_ BP_GUARDED_BY(mutex_) = false;
 };

@@ -169,10 +169,10 @@ bp_status RemoteContext::find_method(bp_str name, bp_method& out) {
 }
 
 /// This side chooses the id and adds the listener before it asks the host, so that the first event finds its listener.
-bp_status RemoteContext::listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) {
-  const std::string_view text = view(pattern);
-  if (on_event == nullptr || !is_event_pattern(text)) return BP_INVALID_ARGUMENT;
-  const std::uint64_t id = events_->add(std::string(text), on_event, user);
+bp_status RemoteContext::listen(const bp_subscription& subscription, bp_listener& out) {
+  if ((subscription.flags & BP_LISTEN_OWN_THREAD) != 0) return BP_NOT_SUPPORTED;
+  const std::string_view text = view(subscription.pattern);
+  const std::uint64_t id = events_->add(std::string(text), subscription.on_event, subscription.user);
   const wire::Listen frame{0, id, text};
   bp_status status = BP_OK;
   if (on_own_thread()) {  // do not wait: the answer would arrive on the reader thread

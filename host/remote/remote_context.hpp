@@ -28,7 +28,7 @@ class RemoteContext final : public Endpoint {
   bp_status cancel(bp_request request) override;
   bp_status find_method(bp_str name, bp_method& out) override;
 
-  bp_status listen(bp_str pattern, bp_event_fn on_event, void* user, bp_listener& out) override;
+  bp_status listen(const bp_subscription& subscription, bp_listener& out) override;
   bp_status unlisten(bp_listener listener) override;
 
   bp_status set_function(bp_str name, bp_host_function_fn function, void* user) override;

@@ -114,7 +114,14 @@ void Connection::on_frame(const wire::Listen& listen) {
   }
   at->second = std::make_unique<Listener>(Listener{this, listen.listener});
   Listener& listener = *at->second;
-  const bp_status status = bp_listen(core_->context, str(listen.pattern), on_event, &listener, &listener.host);
+  const std::string label = "process " + std::to_string(peer_);
+  bp_subscription subscription{};
+  subscription.struct_size = sizeof subscription;
+  subscription.pattern = str(listen.pattern);
+  subscription.on_event = on_event;
+  subscription.user = &listener;
+  subscription.label = str(label);
+  const bp_status status = bp_subscribe(core_->context, &subscription, &listener.host);
   if (status != BP_OK) listeners_.erase(at);
   reply(listen.id, status, status == BP_OK ? "" : bp_status_text(status));
 }
@@ -123,6 +130,10 @@ void Connection::on_frame(const wire::Unlisten& unlisten) {
   const auto at = listeners_.find(unlisten.listener);
   if (at == listeners_.end()) return reply(unlisten.id, BP_INVALID_HANDLE, bp_status_text(BP_INVALID_HANDLE));
   const bp_status status = bp_unlisten(core_->context, at->second->host);
+  {
+    const MutexLock lock(mutex_);
+    behind_.erase(at->second.get());
+  }
   listeners_.erase(at);
   reply(unlisten.id, status);
 }
@@ -234,6 +245,10 @@ void Connection::close(const std::string& reason) {
   }
   hello_timer_.cancel();
   for (const auto& [id, listener] : listeners_) bp_unlisten(core_->context, listener->host);
+  {
+    const MutexLock lock(mutex_);
+    behind_.clear();
+  }
   listeners_.clear();
   cancel_calls();
   if (!reason_.empty()) {  // constant after closed_ is set, so it needs no lock

@@ -20,6 +20,7 @@
 #include "server/control_thread.hpp"
 #include "server/server.hpp"
 #include "server/socket_poller.hpp"
+#include "support/gap_event.hpp"
 #include "support/unique_fd.hpp"
 #include "sync/mutex.hpp"
 #include "wire/frame.hpp"
@@ -98,6 +99,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Connection* connection;
     std::uint64_t id;  ///< chosen by the peer
     bp_listener host{};
+    Lost lost{};  ///< not told yet; guarded by mutex_
   };
 
   /// Calls that arrived together.
@@ -140,7 +142,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool takes_more(bool terminal) BP_REQUIRES(mutex_);
   void reply(const wire::Reply& reply);
   void reply(std::uint64_t id, bp_status status, const std::string& message = {});
-  void send_event(const Listener& listener, const bp_event& event);
+  void send_event(Listener& listener, const bp_event& event);
+  void send_gap(Listener& listener) BP_REQUIRES(mutex_);
+  bool send_gaps() BP_REQUIRES(mutex_);
   std::size_t waiting() const BP_REQUIRES(mutex_);
   std::shared_ptr<Connection> take_call(Calls::Entry& entry) BP_REQUIRES(mutex_);
   void send_last_words() BP_REQUIRES(mutex_);
@@ -181,6 +185,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t controls_ BP_GUARDED_BY(mutex_) = 0;           ///< operations that wait for the control thread
   wire::Bytes out_ BP_GUARDED_BY(mutex_);                    ///< encoded output; from sent_ on, not sent yet
   std::size_t sent_ BP_GUARDED_BY(mutex_) = 0;
+  std::set<Listener*> behind_ BP_GUARDED_BY(mutex_);  ///< listeners that have lost events and are not told yet
   std::uint64_t max_frame_out_ = wire::default_max_frame;
 };
 

@@ -13,7 +13,9 @@
 #include <utility>
 
 #include "server/connection.hpp"
+#include "support/gap_event.hpp"
 #include "support/views.hpp"
+#include "sync/clock.hpp"
 #include "sync/mutex.hpp"
 #include "wire/frame_quick.hpp"
 
@@ -155,7 +157,7 @@ void Connection::reply(std::uint64_t id, bp_status status, const std::string& me
 }
 
 void Connection::on_event(void* user, const bp_event* event) {
-  const auto& listener = *static_cast<const Listener*>(user);
+  auto& listener = *static_cast<Listener*>(user);
   try {
     listener.connection->send_event(listener, *event);
   } catch (const std::exception&) {
@@ -163,23 +165,46 @@ void Connection::on_event(void* user, const bp_event* event) {
   }
 }
 
-void Connection::send_event(const Listener& listener, const bp_event& event) {
+/// A peer that does not read never holds up the event thread: what it cannot take is lost to it, and it will be told.
+void Connection::send_event(Listener& listener, const bp_event& event) {
   const std::size_t size = event.name.size + event.payload.size + wire::frame_overhead;
+  const bool can_be_sent = size <= max_frame_out_ && cbor::valid_utf8(view(event.name));
   {
     const MutexLock lock(mutex_);
     if (closed_) return;
-    if (waiting() > core_->options.max_output) {
-      return close_soon("it does not read its events: " + std::to_string(waiting()) + " bytes wait");
-    }
-    if (size <= max_frame_out_ && cbor::valid_utf8(view(event.name))) {
+    if (can_be_sent && waiting() <= core_->options.max_event_output) {
+      send_gap(listener);
       wire::encode(out_, wire::Event{listener.id, event.flags, view(event.name), view(event.payload)});
       if (!flushing_) send_soon();
       return;
     }
+    const bool is_gap = (event.flags & BP_EVENT_GAP) != 0;
+    if (listener.lost.events == 0) listener.lost.since_ms = is_gap ? event.lost_since_ms : unix_ms();
+    listener.lost.events += is_gap ? event.lost : 1;
+    behind_.insert(&listener);
+    if (!flushing_) send_soon();
   }
+  bp_event_drop(&event);
+  if (can_be_sent) return;
   core_->log(BP_LOG_ERROR, "the event \"" + std::string(view(event.name)) + "\" of " + std::to_string(size) +
                                " bytes was dropped, because no frame of process " + std::to_string(peer_) +
                                " can carry it");
+}
+
+/// Tells a listener what it has lost, if anything.
+void Connection::send_gap(Listener& listener) {
+  if (listener.lost.events == 0) return;
+  const GapEvent gap(std::exchange(listener.lost, Lost{}));
+  const bp_event event = gap.native();
+  wire::encode(out_, wire::Event{listener.id, event.flags, view(event.name), view(event.payload)});
+  behind_.erase(&listener);
+}
+
+/// Tells all listeners what they have lost. Returns false if there was nothing to tell.
+bool Connection::send_gaps() {
+  if (behind_.empty()) return false;
+  while (!behind_.empty()) send_gap(**behind_.begin());
+  return true;
 }
 
 /// Removes a call. After the last call, returns the pointer that has kept the connection alive.
@@ -224,6 +249,7 @@ void Connection::flush() {
   {
     const MutexLock lock(mutex_);
     error = send_some();
+    if (error == 0 && !closed_ && send_gaps()) error = send_some();
     if (error == 0) {
       flushing_ = false;
       if (draining_) idle_.notify_all();

@@ -21,6 +21,8 @@ struct ServerOptions {
   /// Maximum of unsent bytes for a peer that does not read. Above it, the server reads no more of the peer's calls, and
   /// an event or partial answer ends the connection.
   std::size_t max_output = std::size_t{64} << 20;
+  /// While more bytes than this wait for a peer, its listeners lose events, and get a gap in their place later.
+  std::size_t max_event_output = std::size_t{8} << 20;
   /// A further connection gets an error frame and is disconnected.
   std::size_t max_connections = 1024;
   /// Maximum of open calls per connection. A further call is answered BP_OVERLOADED.

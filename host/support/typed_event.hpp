@@ -27,35 +27,33 @@ inline constexpr auto payload_key = short_text("payload");
 }  // namespace typed_event
 
 /// The map of a typed event, {"eventType": name, "payload": …}, up to the payload. The payload's item must follow.
-class TypedEventHead {
- public:
-  /// `name` has at most BP_WIRE_NAME_MAX bytes.
-  explicit TypedEventHead(std::string_view name) noexcept {
-    std::uint8_t* at = bytes_;
-    const auto put = [&at](const void* from, std::size_t size) {
-      std::memcpy(at, from, size);
-      at += size;
-    };
-    *at++ = cbor::short_head(cbor::Major::map, 2);
-    put(typed_event::name_key.data(), typed_event::name_key.size());
-    at = cbor::write_head(at, cbor::Major::text, name.size());
-    put(name.data(), name.size());
-    put(typed_event::payload_key.data(), typed_event::payload_key.size());
-    size_ = static_cast<std::size_t>(at - bytes_);
-  }
-  const std::uint8_t* data() const noexcept { return bytes_; }
-  std::size_t size() const noexcept { return size_; }
+/// `name` has at most BP_WIRE_NAME_MAX bytes.
+namespace typed_event {
+inline constexpr std::size_t head_max = 1 + name_key.size() + cbor::head_max + BP_WIRE_NAME_MAX + payload_key.size();
 
- private:
-  std::uint8_t
-      bytes_[1 + typed_event::name_key.size() + cbor::head_max + BP_WIRE_NAME_MAX + typed_event::payload_key.size()];
-  std::size_t size_ = 0;
-};
+constexpr std::size_t head_size(std::string_view name) noexcept {
+  return 1 + name_key.size() + cbor::head_size(name.size()) + name.size() + payload_key.size();
+}
+/// Writes head_size() bytes; returns where they end.
+inline std::uint8_t* write_head(std::uint8_t* at, std::string_view name) noexcept {
+  const auto put = [&at](const void* from, std::size_t size) {
+    std::memcpy(at, from, size);
+    at += size;
+  };
+  *at++ = cbor::short_head(cbor::Major::map, 2);
+  put(name_key.data(), name_key.size());
+  at = cbor::write_head(at, cbor::Major::text, name.size());
+  put(name.data(), name.size());
+  put(payload_key.data(), payload_key.size());
+  return at;
+}
+}  // namespace typed_event
 
 /// Begins a typed event of the host itself. The payload's item must follow.
 inline void begin_typed_event(cbor::Writer& out, std::string_view name) {
-  const TypedEventHead head(name);
-  out.encoded({head.data(), head.size()});
+  std::uint8_t head[typed_event::head_max];
+  const std::uint8_t* const end = typed_event::write_head(head, name);
+  out.encoded({head, static_cast<std::size_t>(end - head)});
 }
 
 }  // namespace backplane::host

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 
 namespace backplane::host {
 
@@ -21,6 +22,13 @@ inline constexpr Nanos nanos_per_ms = 1'000'000;
 inline Nanos after_ms(std::uint64_t ms) noexcept {
   constexpr Nanos never = ~Nanos{0} / 2;
   return ms >= never / nanos_per_ms ? never : now() + ms * nanos_per_ms;
+}
+
+/// Unix time in milliseconds, of the coarse clock: a few milliseconds late, and cheap.
+inline std::uint64_t unix_ms() noexcept {
+  ::timespec time{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000 + static_cast<std::uint64_t>(time.tv_nsec) / 1'000'000;
 }
 
 }  // namespace backplane::host

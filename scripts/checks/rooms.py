@@ -30,7 +30,7 @@ ROOMS = {
     "modules": [],
     # Reads heartbeats of threads, and reports stalls with the module and wire name that runs.
     "watchdog": ["modules"],
-    # Listeners, their bounded queue, and the thread that runs them. The watchdog watches this thread.
+    # The log of events, the listeners, and the threads that call them. The watchdog watches this thread.
     "event": ["watchdog"],
     # The request thread of a context: takes a call from the ingress, runs its handler, and delivers the reply.
     "request": ["slab", "ingress", "fiber", "reply", "event", "watchdog", "modules"],

@@ -110,6 +110,7 @@ TEST_CASE("events of one context are not heard in another") {
 
 TEST_CASE("an event queue that overflows refuses events and calls, says so, and recovers with nothing lost") {
   bp_context_options options = no_options();
+  options.event_overflow = BP_OVERFLOW_REFUSE;
   options.event_queue_depth = 8;
   const Context context(options);
   const Loaded emitter(context, "emitter");
@@ -181,6 +182,7 @@ TEST_CASE("what instances emit when the context stops is delivered, however full
 
 TEST_CASE("the counts of events add up when a context comes to rest") {
   bp_context_options options = no_options();
+  options.event_overflow = BP_OVERFLOW_REFUSE;
   options.event_queue_depth = 4;
   const Context context(options);
   const Loaded emitter(context, "emitter");
@@ -234,6 +236,7 @@ TEST_CASE("a removed listener hears nothing more, although events go on") {
 
 TEST_CASE("an emitter without listeners loses nothing and fills nothing") {
   bp_context_options options = no_options();
+  options.event_overflow = BP_OVERFLOW_REFUSE;
   options.event_queue_depth = 2;
   const Context context(options);
   const Loaded emitter(context, "emitter");

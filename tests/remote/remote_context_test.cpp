@@ -140,15 +140,17 @@ TEST_CASE("listeners learn that the connection is lost, after all events that ca
     pair.host->send_frame(wire::Event{listen->listener, 0, "a.b", {}});
     pair.answer(listen->id, BP_OK, "");
   });
-  const bp_status status = pair.context->listen(
-      BP_STR("*"),
-      [](void* user, const bp_event* event) {
-        auto& self = *static_cast<Seen*>(user);
-        const std::lock_guard lock(self.mutex);
-        self.names.emplace_back(event->name.data, event->name.size);
-        self.changed.notify_all();
-      },
-      &seen, id);
+  bp_subscription subscription{};
+  subscription.struct_size = sizeof subscription;
+  subscription.pattern = BP_STR("*");
+  subscription.user = &seen;
+  subscription.on_event = [](void* user, const bp_event* event) {
+    auto& self = *static_cast<Seen*>(user);
+    const std::lock_guard lock(self.mutex);
+    self.names.emplace_back(event->name.data, event->name.size);
+    self.changed.notify_all();
+  };
+  const bp_status status = pair.context->listen(subscription, id);
   host.join();
   REQUIRE(status == BP_OK);
   CHECK(id.id == 1);

@@ -139,8 +139,11 @@ TEST_CASE("what has to wait for the host is refused on the threads that would br
     self.list = self.context->list(result);
     free_result(&result);
     self.stop = self.context->stop(1);
-    self.listen = self.context->listen(
-        BP_STR("a.*"), [](void*, const bp_event*) {}, nullptr, listener);
+    bp_subscription subscription{};
+    subscription.struct_size = sizeof subscription;
+    subscription.pattern = BP_STR("a.*");
+    subscription.on_event = [](void*, const bp_event*) {};
+    self.listen = self.context->listen(subscription, listener);
     self.done = true;
   };
   REQUIRE(pair.context->submit(s, nullptr) == BP_OK);

@@ -7,7 +7,9 @@
 //   replied, errors   their terminal replies delivered; those that were not BP_OK
 //   refused           submits the context refused, whatever for; not those with an invalid context handle
 //   events.emitted    emits with arguments in order, whatever became of them
-//   events.delivered  those that all listeners have seen, or that nobody listened to
+//   events.delivered  those that the event thread's listeners have seen, or that nobody listened to
+//   events.lost       those that were dropped before
+//   listener.<id>.…   what one listener has seen, lost, and is behind
 //   events.refused    those that did not return BP_OK
 //   tokens.answered   tokens whose first answer was taken, the application's or a module's
 //   tokens.failed     the others: canceled, past their limit, or there was no function to call
@@ -32,9 +34,21 @@ struct Equation {
 std::vector<std::uint64_t> own_counts(const Life& life) {
   const OwnCounts& own = life.own;
   const CallStats& stats = life.stats;
-  return {own.accepted,     own.terminal,       own.errors,        own.refused,           own.handed,
-          own.completed,    own.events_seen,    own.listeners,     own.stale_completions, stats.emit_tried,
-          stats.emit_taken, stats.emit_refused, stats.no_function, stats.offered,         stats.offered_answered};
+  return {own.accepted,       own.terminal,          own.errors,       own.refused,
+          own.handed,         own.completed,         own.events_seen,  own.events_lost,
+          own.listeners,      own.stale_completions, stats.emit_tried, stats.emit_taken,
+          stats.emit_refused, stats.no_function,     stats.offered,    stats.offered_answered};
+}
+
+// Each listener's own counts. It may still be behind, if it has a thread of its own.
+void add_listeners(Life& life, const Numbers& host, std::vector<Equation>& out) {
+  const std::lock_guard lock(life.listeners_mutex);
+  for (const Listening* const each : life.listeners) {
+    if (each == nullptr || each->inside != 0) continue;
+    const std::string name = "listener." + std::to_string(each->id);
+    out.push_back({name + " delivered = seen", host[name + ".delivered"], each->seen});
+    out.push_back({name + " lost = told by gaps", host[name + ".lost"], each->lost});
+  }
 }
 
 std::vector<Equation> equations(const Life& life, const Numbers& host) {
@@ -51,10 +65,14 @@ std::vector<Equation> equations(const Life& life, const Numbers& host) {
       {"error replies = errors the host counts", own.errors, host["errors"]},
       {"submits refused = refusals the host counts", own.refused, host["refused"]},
       {"emits tried = emitted", stats.emit_tried, host["events.emitted"]},
-      {"emits taken = delivered", stats.emit_taken, host["events.delivered"]},
+      {"emits taken = delivered + lost", stats.emit_taken, host["events.delivered"] + host["events.lost"]},
       {"emits refused = refused", stats.emit_refused, host["events.refused"]},
-      {"emits tried = delivered + refused", stats.emit_tried, host["events.delivered"] + host["events.refused"]},
+      {"emits tried = delivered + lost + refused", stats.emit_tried,
+       host["events.delivered"] + host["events.lost"] + host["events.refused"]},
       {"events delivered = events seen", host["events.delivered"], own.events_seen},
+      {"events lost = told by gaps", host["events.lost"], own.events_lost},
+      {"emits taken = delivered + lost + behind, of the listener that hears all", stats.emit_taken,
+       host["listener.1.delivered"] + host["listener.1.lost"] + host["listener.1.behind"]},
       {"tokens handed out = answered + failed", own.handed + stats.offered + stats.no_function,
        host["tokens.answered"] + host["tokens.failed"]},
       {"completions taken = tokens answered", own.completed + stats.offered_answered, host["tokens.answered"]},
@@ -96,7 +114,8 @@ void audit(Life& life) {
     const auto before = own_counts(life);
     const StatusReport report = read_status(life.world.keeper);
     const Numbers* const host = report.context(life.report_id);
-    const std::vector<Equation> all = host == nullptr ? std::vector<Equation>{} : equations(life, *host);
+    std::vector<Equation> all = host == nullptr ? std::vector<Equation>{} : equations(life, *host);
+    if (host != nullptr) add_listeners(life, *host, all);
     const bool still = before == own_counts(life);
     if (host != nullptr && still && hold(all)) return add_up(life, *host);
     if (std::chrono::steady_clock::now() > until) {

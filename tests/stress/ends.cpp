@@ -26,6 +26,8 @@ bp_context_options options_of(const Draws& draws) {
   bp_context_options options{};
   options.struct_size = sizeof options;
   options.queue_depth = one_of(draws[0], 0u, 0u, 0u, 48u);
+  options.event_overflow = one_of(draws[1], BP_OVERFLOW_GAP, BP_OVERFLOW_GAP, BP_OVERFLOW_REFUSE, BP_OVERFLOW_REFUSE);
+  options.event_log_events = one_of(draws[1], 0u, 64u, 0u, 0u);
   options.event_queue_depth = one_of(draws[1], 0u, 0u, 128u, 16u);
   options.stale_interval_ms = one_of(draws[2], 0u, 2u, 5u);
   options.stop_timeout_ms = one_of(draws[3], 0u, 300u, 5u);
@@ -57,13 +59,17 @@ void destroy(World& world, const std::shared_ptr<Life>& life) {
   world.quarantined.push_back(life);
 }
 
+bool events_are_even(const Life& life) { return life.stats.emit_taken == life.own.events_seen + life.own.events_lost; }
+
 void settle_events(Life& life) {
-  if (life.stats.emit_taken != life.own.events_seen)
-    life.problem("does not hold: emits taken = events seen, at the end of a context: " +
-                 std::to_string(life.stats.emit_taken) + " and " + std::to_string(life.own.events_seen));
+  if (!events_are_even(life))
+    life.problem("does not hold: emits taken = events seen + lost, at the end of a context: " +
+                 std::to_string(life.stats.emit_taken) + " and " + std::to_string(life.own.events_seen) + " + " +
+                 std::to_string(life.own.events_lost));
   if (life.own.completed + life.stats.offered_answered > life.own.handed + life.stats.offered)
     life.problem("more completions were taken than tokens were handed out");
   life.world.totals.events_seen += life.own.events_seen;
+  life.world.totals.events_lost += life.own.events_lost;
   life.world.totals.events_taken += life.stats.emit_taken;
 }
 
@@ -80,7 +86,7 @@ void look_again(Life& life) {
     if (call.terminal > 1 || call.after != 0 || (!call.accepted && call.terminal != 0))
       life.problem("a reply after the context was destroyed");
   }
-  if (life.stats.emit_taken != life.own.events_seen) life.problem("an event after the context was destroyed");
+  if (!events_are_even(life)) life.problem("an event after the context was destroyed");
 }
 
 bool all_ended(Life& life) {
@@ -88,7 +94,7 @@ bool all_ended(Life& life) {
   for (const Call& call : life.calls) {
     if (call.accepted && call.terminal == 0) return false;
   }
-  return life.stats.emit_taken == life.own.events_seen;
+  return events_are_even(life);
 }
 
 // Those that were set aside end by themselves as soon as what held them up returns.
@@ -124,7 +130,7 @@ void begin_life(World& world, Slot& slot, const Draws& draws) {
     if (const Numbers* const fresh = report.context(life->report_id)) {
       for (const char* const name :
            {"accepted", "replied", "errors", "refused", "listeners", "events.emitted", "events.delivered",
-            "events.refused", "tokens.open", "tokens.answered", "tokens.failed", "tokens.refused"}) {
+            "events.lost", "events.refused", "tokens.open", "tokens.answered", "tokens.failed", "tokens.refused"}) {
         if ((*fresh)[name] != 0) life->problem(std::string("a new context begins with a count of ") + name);
       }
     }

@@ -46,6 +46,8 @@ struct Listening {
   std::uint64_t id = 0;  ///< guarded by Life::listeners_mutex
   std::atomic<int> inside{0};
   std::atomic<bool> gone{false};  ///< removed: must not be called again
+  Count seen{0};                  ///< events, without gaps
+  Count lost{0};                  ///< as gaps have told
 };
 
 struct Providing {
@@ -65,8 +67,9 @@ struct OwnCounts {
   Count handed{0};   ///< tokens given to the application's functions
   Count completed{0};
   Count stale_completions{0};
-  Count events_seen{0};
-  Count listeners{0};  ///< there are now
+  Count events_seen{0};  ///< by the listener that hears all
+  Count events_lost{0};  ///< as gaps have told it
+  Count listeners{0};    ///< there are now
 };
 
 /// One context from its creation until it has been settled.

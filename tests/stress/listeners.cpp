@@ -45,6 +45,11 @@ bool check_bytes(Life& life, const bp_event& event) {
 void on_any_event(void* user, const bp_event* event) {
   auto& life = *static_cast<Life*>(user);
   if (event->payload.data == nullptr) life.problem("an event whose payload has no pointer");
+  if ((event->flags & BP_EVENT_GAP) != 0) {
+    if (event->lost == 0) life.problem("a gap in which nothing was lost");
+    life.own.events_lost += event->lost;
+    return;
+  }
   if (view(event->name).starts_with("backplane.")) {  // past the queue, on the watchdog's thread
     ++life.world.totals.liveness_events;
     return;
@@ -56,6 +61,8 @@ void on_any_event(void* user, const bp_event* event) {
 void add(Life& life, std::uint64_t behaviour, std::size_t place);
 
 void nap(std::uint64_t microseconds) { std::this_thread::sleep_for(std::chrono::microseconds(microseconds)); }
+
+bool has_own_thread(std::uint64_t behaviour) { return (behaviour >> 4) % 3 == 0; }
 
 // Ends the subscription in a place, if `only` is null or in it. From its own callback too.
 void remove(Life& life, std::size_t place, Listening* only) {
@@ -83,6 +90,13 @@ void on_event(void* user, const bp_event* event) {
   Life& life = *listening.life;
   ++listening.inside;
   if (listening.gone) life.problem("a listener was called after it had been removed");
+  if ((event->flags & BP_EVENT_GAP) != 0) {
+    if (event->lost == 0) life.problem("a gap in which nothing was lost");
+    listening.lost += event->lost;
+    --listening.inside;
+    return;
+  }
+  ++listening.seen;
   if (!view(event->name).starts_with("stress_")) life.problem("a listener was called with a name that does not fit");
   const std::uint64_t draw = listening.behaviour >> 16;
   switch (listening.behaviour % 16) {
@@ -97,6 +111,9 @@ void on_event(void* user, const bp_event* event) {
       break;
     case 3:
       add(life, listening.behaviour + 1, (listening.place + 1) % Life::listener_places);
+      break;
+    case 5:
+      if (has_own_thread(listening.behaviour)) nap(draw % 400'000);  // as good as dead
       break;
     case 4:
       submit(life, {draw % 500, draw, draw % 97, draw, 2, 0}, true);
@@ -120,10 +137,15 @@ void add(Life& life, std::uint64_t behaviour, std::size_t place) {
   fresh->behaviour = behaviour;
   fresh->place = place;
   bp_listener listener{};
-  const bp_status status =
-      bp_listen(life.native, str(patterns[(behaviour >> 8) % std::size(patterns)]), on_event, fresh, &listener);
+  bp_subscription subscription{};
+  subscription.struct_size = sizeof subscription;
+  subscription.flags = has_own_thread(behaviour) ? BP_LISTEN_OWN_THREAD : 0;
+  subscription.pattern = str(patterns[(behaviour >> 8) % std::size(patterns)]);
+  subscription.on_event = on_event;
+  subscription.user = fresh;
+  const bp_status status = bp_subscribe(life.native, &subscription, &listener);
   if (status != BP_OK) {
-    if (!life.closing) life.problem(std::string("bp_listen returned ") + bp_status_name(status));
+    if (!life.closing) life.problem(std::string("bp_subscribe returned ") + bp_status_name(status));
     return;
   }
   ++life.own.listeners;

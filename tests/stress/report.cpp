@@ -50,6 +50,7 @@ void print_rest(const World& world) {
   row("contexts set aside by destroy", totals.quarantined);
   row("events taken", totals.events_taken);
   row("events seen", totals.events_seen);
+  row("events lost", totals.events_lost);
   row("liveness events", totals.liveness_events);
   row("listeners", totals.listeners);
   row("host functions set", totals.functions);

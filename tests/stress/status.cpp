@@ -35,6 +35,22 @@ void read_map(Reader& in, const std::string& prefix, Numbers& out, Other other) 
 
 void pass_over(const std::string&, Reader& in) { in.skip(); }
 
+// Of a context: its listeners go in as "listener.<id>.lost" and so on.
+void read_context(Reader& in, Numbers& out) {
+  read_map(in, "", out, [&out](const std::string& key, Reader& rest) {
+    if (key != "events.listeners") return pass_over(key, rest);
+    const Item array = rest.next();
+    if (array.type != Type::array) throw Error("the listeners are no array", rest.offset());
+    for (std::uint64_t i = 0; i < array.value; ++i) {
+      Numbers listener;
+      read_map(rest, "", listener, pass_over);
+      for (const auto& [name, value] : listener.all()) {
+        out.set("listener." + std::to_string(listener["id"]) + "." + name, value);
+      }
+    }
+  });
+}
+
 }  // namespace
 
 std::uint64_t Numbers::operator[](const std::string& name) const {
@@ -59,7 +75,7 @@ StatusReport read_status(bp_context context) {
     if (key != "contexts") return pass_over(key, rest);
     const Item array = rest.next();
     if (array.type != Type::array) throw Error("the contexts are no array", rest.offset());
-    for (std::uint64_t i = 0; i < array.value; ++i) read_map(rest, "", report.contexts.emplace_back(), pass_over);
+    for (std::uint64_t i = 0; i < array.value; ++i) read_context(rest, report.contexts.emplace_back());
   });
   return report;
 }

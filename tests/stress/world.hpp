@@ -76,6 +76,7 @@ struct Totals {
   Count completions_refused{0};
 
   Count events_seen{0};
+  Count events_lost{0};  ///< as gaps have told
   Count events_taken{0};
   Count liveness_events{0};
   Count forged{0};  ///< completions with stale, foreign and made-up tokens

@@ -238,13 +238,19 @@ BP_EXPORT void bp_result_free(bp_result* result);
 
 typedef struct bp_event {
   uint32_t struct_size;
-  uint32_t flags; /* BP_EVENT_TYPED */
+  uint32_t flags; /* BP_EVENT_TYPED, BP_EVENT_GAP */
   bp_str name;
   bp_bytes payload; /* data is never NULL */
   bp_listener listener;
+  uint64_t lost;          /* with BP_EVENT_GAP: how many events this listener has lost; else 0 */
+  uint64_t lost_since_ms; /* with BP_EVENT_GAP: when the first of them was emitted, Unix time in ms; else 0 */
 } bp_event;
 
 /* Gets one event. `event` is valid until the callback returns. The callback may add and remove listeners, also itself.
+ * Events come in the order of emission. A callback that is slower than the events never holds their emitters: once it
+ * is further behind than the context keeps events (bp_context_options), the oldest are lost, and it gets a BP_EVENT_GAP
+ * in their place. The callbacks of a context share its event thread, so a slow one delays the others of its context,
+ * except those with BP_LISTEN_OWN_THREAD. Their own thread counts as [thread: event].
  *
  * The host has events of its own. They are typed, with a CBOR map as payload:
  *   backplane.not_responding  a thread does not respond
@@ -264,11 +270,40 @@ typedef struct bp_event {
  * [thread: event, watchdog] [state: listener alive] [suspend: no] */
 typedef void (*bp_event_fn)(void* user, const bp_event* event);
 
-/* Subscribes to one event name, or to every name with a prefix ("kv.*", "*").
- *   BP_INVALID_ARGUMENT  `pattern` is neither, or `on_event` or `out` is NULL
+/* Flags of a subscription. */
+enum {
+  /* The callback runs on a thread of its own. If it is slow, no other listener waits for it. */
+  BP_LISTEN_OWN_THREAD = 1
+};
+
+typedef struct bp_subscription {
+  uint32_t struct_size;
+  uint32_t flags; /* BP_LISTEN_…; an unknown bit is BP_INVALID_ARGUMENT */
+  bp_str pattern; /* an event name, or a prefix followed by "*": "kv.*", "*" */
+  bp_event_fn on_event;
+  void* user;   /* passed to on_event */
+  bp_str label; /* shown in the status, to tell whose listener it is; may be empty */
+} bp_subscription;
+
+/* Subscribes to one event name, or to every name with a prefix, for events that are emitted from now on.
+ *   BP_INVALID_ARGUMENT  `subscription` is NULL or too small, its pattern is neither, a flag is unknown, or on_event or
+ *                        `out` is NULL
+ *   BP_NOT_SUPPORTED     BP_LISTEN_OWN_THREAD on a connected context
  *   BP_CLOSED            the context is closed
+ *   BP_OUT_OF_MEMORY     no memory, or no thread
+ * [thread: any] [state: context open] [suspend: no] */
+BP_EXPORT bp_status bp_subscribe(bp_context ctx, const bp_subscription* subscription, bp_listener* out);
+
+/* As bp_subscribe, without flags and label.
  * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_listen(bp_context ctx, bp_str pattern, bp_event_fn on_event, void* user, bp_listener* out);
+
+/* Inside an event callback of a context of this process: this listener could not take the event, for example because
+ * its own queue is full. The status then counts the event as lost to it. The callback's owner must tell the loss to the
+ * reader of that queue.
+ *   BP_INVALID_HANDLE  not inside such a callback
+ * [thread: event] [state: in on_event] [suspend: no] */
+BP_EXPORT bp_status bp_event_drop(const bp_event* event);
 
 /* Ends a subscription. When this returns, the callback does not run and will not run again, so `user` may be freed.
  *   - Called from that callback, it returns at once. The running call is the last.

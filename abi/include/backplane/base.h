@@ -202,7 +202,12 @@ enum { BP_LOG_TRACE = 0, BP_LOG_DEBUG = 1, BP_LOG_INFO = 2, BP_LOG_WARN = 3, BP_
 /* Flags of an event. */
 enum {
   /* The payload is the CBOR map {"eventType": tstr, "payload": any}. */
-  BP_EVENT_TYPED = 1
+  BP_EVENT_TYPED = 1,
+  /* Not an event, but the news that this listener has lost some. It comes where they would have come, whatever the
+   * listener's pattern. Its name is "backplane.gap". Its payload is the typed event {lost: uint, since_ms: uint}: how
+   * many events that match the pattern, and when the first of them was emitted, in milliseconds of Unix time. Only the
+   * host sets this flag. */
+  BP_EVENT_GAP = 2
 };
 
 #ifdef __cplusplus

@@ -42,7 +42,7 @@ typedef struct bp_host_options {
  *   field              unit   default  bounds        meaning
  *   queue_depth               1048576  1..8388608    maximum queued requests, then BP_OVERLOADED. Above 16384 the
  *                                                    limit is approximate: up to twice as many with many threads
- *   event_queue_depth         1024                   maximum queued events, then BP_OVERFLOW
+ *   event_queue_depth         1024                   with BP_OVERFLOW_REFUSE: maximum queued events
  *   stale_interval_ms  ms     5000                   time between two BP_STALE replies of a running call
  *   stop_timeout_ms    ms     1500                   time for accepted calls to finish in stop and destroy
  *   fiber_stack_size   bytes  262144   16384..1 GiB  stack of a handler, rounded up to a power of two. Only touched
@@ -51,7 +51,21 @@ typedef struct bp_host_options {
  *                                                    adapts it to the traffic. With one core it never spins
  *   fiber_limit               1000000  -1: none      maximum fibers (ext/fiber.h) of one handler run at once. With
  *                                                    none, bp.fiber/1 returns BP_NOT_SUPPORTED
+ *   event_overflow            BP_OVERFLOW_GAP        what happens when a listener is further behind than the context
+ *                                                    keeps events
+ *   event_log_events          65536    16..16777216  events kept for listeners that are behind
+ *   event_log_bytes    bytes  8388608  65536..1 GiB  memory for them. An event of more than a quarter of it is
+ *                                                    BP_OVERFLOW for its emitter
  */
+enum {
+  /* The listener loses the oldest events, and gets a BP_EVENT_GAP in their place. Emitters and calls notice nothing. */
+  BP_OVERFLOW_GAP = 0,
+  /* No event that was accepted is lost. When event_queue_depth events wait for the slowest listener, or event_log_bytes
+   * are in use, emitters get BP_OVERFLOW, calls are refused with BP_EVENT_QUEUE_STUCK until half of them are delivered,
+   * and backplane.not_responding is sent. event_log_events is not used. */
+  BP_OVERFLOW_REFUSE = 1
+};
+
 typedef struct bp_context_options {
   uint32_t struct_size;
   uint32_t queue_depth;
@@ -61,6 +75,9 @@ typedef struct bp_context_options {
   uint32_t fiber_stack_size;
   int32_t spin_us;
   int32_t fiber_limit;
+  uint32_t event_overflow; /* BP_OVERFLOW_… */
+  uint32_t event_log_events;
+  uint64_t event_log_bytes;
 } bp_context_options;
 
 /* A connection, for bp_context_connect.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the life of a context is handed over by: latches, turns at the control thread, an event queue that settles.
+// What the life of a context is handed over by: latches, turns at the control thread, an event log that settles.
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <future>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "context/control.hpp"
-#include "event/queue.hpp"
+#include "event/event_log.hpp"
 #include "sync/latch.hpp"
 
 using namespace backplane::host;
@@ -127,31 +127,33 @@ TEST_CASE("turns and jobs of many threads never run at the same time") {
   CHECK(done == 2'000);
 }
 
-TEST_CASE("an event queue settles when what was queued is done with, refuses more, and can be opened again") {
-  EventQueue queue(4);
-  CHECK(queue.settle(milliseconds(0)));  // nothing was queued: nobody is needed for it
-  CHECK(queue.put("a.b", {nullptr, 0}, 0) == EventQueue::Put::closed);
-  queue.open();
-  REQUIRE(queue.put("a.b", {nullptr, 0}, 0) == EventQueue::Put::ok);
-  CHECK_FALSE(queue.settle(milliseconds(1)));
+TEST_CASE("an event log settles when what was appended is done with, refuses more, and can be opened again") {
+  EventLog log({});
+  log.subscribe("*", [](EventLog::PatternId, std::uint64_t, std::uint64_t) {});
+  EventLog::Reader reader(log);
+  CHECK(log.settle(milliseconds(0)));  // nothing was queued: nobody is needed for it
+  CHECK(log.put("a.b", {nullptr, 0}, 0) == EventLog::Put::closed);
+  log.open();
+  REQUIRE(log.put("a.b", {nullptr, 0}, 0) == EventLog::Put::ok);
+  CHECK_FALSE(log.settle(milliseconds(1)));
   std::promise<void> taken;
   std::promise<void> go_on;
   std::thread consumer([&] {
-    queue.take();
-    queue.release();
+    reader.take();
+    reader.release();
     taken.set_value();
     go_on.get_future().wait();
-    if (queue.take()) queue.release();
-    queue.take();
+    if (reader.take() == EventLog::Reader::Next::event) reader.release();
+    reader.take();
   });
   taken.get_future().wait();
-  CHECK(queue.size() == 0);
-  CHECK_FALSE(queue.settle(milliseconds(1)));  // what follows on the event is not over
+  CHECK(log.end() == reader.position());
+  CHECK_FALSE(log.settle(milliseconds(1)));  // what follows on the event is not over
   go_on.set_value();
-  CHECK(queue.settle(long_enough));
-  queue.open();
-  CHECK(queue.put("a.b", {nullptr, 0}, 0) == EventQueue::Put::ok);
-  CHECK(queue.settle(long_enough));
-  queue.close();
+  CHECK(log.settle(long_enough));
+  log.open();
+  CHECK(log.put("a.b", {nullptr, 0}, 0) == EventLog::Put::ok);
+  CHECK(log.settle(long_enough));
+  log.close();
   consumer.join();
 }

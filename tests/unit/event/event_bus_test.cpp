@@ -20,12 +20,15 @@ namespace {
 
 constexpr WatchdogOptions rarely{3'600'000 * nanos_per_ms, 3'600'000 * nanos_per_ms, 0};
 
+EventLogOptions refusing(std::uint32_t events) { return {EventLogOptions().bytes, events, true}; }
+
 bp_bytes bytes_of(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
 
 /// A bus whose listener waits until it is let on, and notes what it got.
 struct Bus {
-  explicit Bus(std::uint32_t capacity)
-      : bus(capacity, watchdog,
+  explicit Bus(std::uint32_t capacity) : Bus(refusing(capacity)) {}
+  explicit Bus(const EventLogOptions& options)
+      : bus(options, watchdog,
             [this](bool stuck) {
               const std::lock_guard lock(mutex);
               told.push_back(stuck);
@@ -39,7 +42,7 @@ struct Bus {
     bus.close();
     thread.join();
   }
-  void listen() { bus.listeners().add("*", on_event, this); }
+  void listen() { bus.listen({"*", on_event, this, "test", false}); }
   bp_status emit(std::string_view text) { return bus.emit("a.b", bytes_of(text), 0); }
   void allow(int more) {
     const std::lock_guard lock(mutex);
@@ -174,7 +177,7 @@ TEST_CASE("overflow that is told of when the queue is empty already is not left 
   } all;
   Watchdog watchdog(rarely);
   const auto emit = [&] { return all.bus->emit("a.b", {nullptr, 0}, 0); };
-  all.bus = std::make_unique<EventBus>(2, watchdog, [&](bool stuck) {
+  all.bus = std::make_unique<EventBus>(refusing(2), watchdog, [&](bool stuck) {
     all.stuck = stuck;
     if (stuck || !all.overflow_again.exchange(false)) return;
     const std::uint64_t refused = all.bus->counts().refused;
@@ -186,8 +189,8 @@ TEST_CASE("overflow that is told of when the queue is empty already is not left 
     std::this_thread::sleep_for(std::chrono::milliseconds(2));  // so that it waits for the lock, most likely
   });
   std::thread events([&] { all.bus->run(); });
-  all.bus->listeners().add(
-      "*", [](void* user, const bp_event*) { static_cast<std::atomic<bool>*>(user)->wait(false); }, &all.go_on);
+  const bp_event_fn waits = [](void* user, const bp_event*) { static_cast<std::atomic<bool>*>(user)->wait(false); };
+  all.bus->listen({"*", waits, &all.go_on, {}, false});
   bool cleared = true;
   for (int round = 0; round < 20 && cleared; ++round) {
     all.overflow_again = true;
@@ -221,28 +224,28 @@ TEST_CASE("what was emitted before the close is delivered, what comes after is r
 
 TEST_CASE("each event that is one is counted as emitted, and then as delivered, refused, or queued") {
   Bus bus(2);
-  const auto& counts = bus.bus.counts();
-  const auto adds_up = [&] { return counts.emitted == counts.delivered + counts.refused + bus.bus.queued(); };
+  const auto counts = [&] { return bus.bus.counts(); };
+  const auto adds_up = [&] { return counts().emitted == counts().delivered + counts().refused + bus.bus.queued(); };
   CHECK(bus.bus.emit("no_event", {nullptr, 0}, 0) == BP_INVALID_ARGUMENT);
-  CHECK(counts.emitted == 0);
+  CHECK(counts().emitted == 0);
   CHECK(bus.emit("nobody listens") == BP_OK);
-  CHECK(counts.emitted == 1);
-  CHECK(counts.delivered == 1);
+  CHECK(counts().emitted == 1);
+  CHECK(counts().delivered == 1);
   bus.listen();
   CHECK(bus.emit("inside") == BP_OK);
   bus.wait_begun(1);
   CHECK(bus.emit("waits") == BP_OK);
   CHECK(bus.emit("too much") == BP_OVERFLOW);
-  CHECK(counts.emitted == 4);
-  CHECK(counts.refused == 1);
+  CHECK(counts().emitted == 4);
+  CHECK(counts().refused == 1);
   CHECK(adds_up());
   bus.bus.close();
   CHECK(bus.emit("too late") == BP_CLOSED);
-  CHECK(counts.refused == 2);
+  CHECK(counts().refused == 2);
   CHECK(adds_up());
   bus.end();
-  CHECK(counts.emitted == 5);
-  CHECK(counts.delivered == 3);
+  CHECK(counts().emitted == 5);
+  CHECK(counts().delivered == 3);
   CHECK(adds_up());
 }
 
@@ -250,7 +253,7 @@ TEST_CASE("who held the event thread when the queue overflowed is known when it 
   Watchdog watchdog{rarely};
   std::vector<Culprit> told;
   EventBus* the_bus = nullptr;
-  EventBus bus(1, watchdog, [&](bool) { told.push_back(the_bus->stuck_culprit()); });
+  EventBus bus(refusing(1), watchdog, [&](bool) { told.push_back(the_bus->stuck_culprit()); });
   the_bus = &bus;
   std::promise<void> inside;
   std::promise<void> go_on;
@@ -258,13 +261,11 @@ TEST_CASE("who held the event thread when the queue overflowed is known when it 
     std::promise<void>& inside;
     std::promise<void>& go_on;
   } ear{inside, go_on};
-  const auto id = bus.listeners().add(
-      "a.*",
-      [](void* user, const bp_event*) {
-        static_cast<Ear*>(user)->inside.set_value();
-        static_cast<Ear*>(user)->go_on.get_future().wait();
-      },
-      &ear);
+  const bp_event_fn waits = [](void* user, const bp_event*) {
+    static_cast<Ear*>(user)->inside.set_value();
+    static_cast<Ear*>(user)->go_on.get_future().wait();
+  };
+  const auto id = bus.listen({"a.*", waits, &ear, {}, false});
   std::thread thread([&] { bus.run(); });
   CHECK(bus.emit("a.held", {nullptr, 0}, 0) == BP_OK);
   inside.get_future().wait();
@@ -301,19 +302,17 @@ TEST_CASE(
   bool late = false;
   for (int i = 0; i < 100; ++i) {
     const auto ear = std::make_unique<Ear>();
-    const auto id = bus.bus.listeners().add(
-        "a.*",
-        [](void* user, const bp_event*) {
-          auto& own = *static_cast<Ear*>(user);
-          own.late = own.late || own.gone;
-          ++own.heard;
-        },
-        ear.get());
+    const bp_event_fn hears = [](void* user, const bp_event*) {
+      auto& own = *static_cast<Ear*>(user);
+      own.late = own.late || own.gone;
+      ++own.heard;
+    };
+    const auto id = bus.bus.listen({"a.*", hears, ear.get(), {}, false});
     const int before = emitted;
     const Nanos limit = after_ms(20'000);
     while ((emitted < before + 2 || ear->heard == 0) && now() < limit) std::this_thread::yield();
     all_heard = all_heard && ear->heard > 0;
-    bus.bus.listeners().remove(id);
+    bus.bus.unlisten(id);
     ear->gone = true;
     late = late || ear->late;
   }
@@ -323,4 +322,99 @@ TEST_CASE(
   CHECK(all_heard);
   CHECK_FALSE(late);
   CHECK(bus.got.size() == static_cast<std::size_t>(emitted));
+}
+
+TEST_CASE("a listener that blocks holds no emitter, and gets a gap in place of what it missed") {
+  Bus bus(EventLogOptions{64 << 10, 64});
+  bus.listen();
+  REQUIRE(bus.emit("0") == BP_OK);
+  bus.wait_begun(1);
+  for (int i = 1; i < 10'000; ++i) REQUIRE(bus.emit(std::to_string(i)) == BP_OK);
+  CHECK(bus.told_so_far().empty());
+  const auto reports = bus.bus.report();
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].label == "test");
+  CHECK(reports[0].behind == 10'000);  // the one it is in has not returned
+  bus.end();
+  const auto after = bus.bus.report();
+  CHECK(after[0].behind == 0);
+  CHECK(after[0].delivered + after[0].lost == 10'000);
+  CHECK(after[0].delivered + 1 == bus.got.size());  // and one gap
+  CHECK(bus.bus.counts().emitted == 10'000);
+  CHECK(bus.bus.counts().delivered == after[0].delivered);
+  CHECK(bus.bus.counts().lost == after[0].lost);
+  CHECK(bus.got.back() == "9999");
+  CHECK(bus.bus.counts().refused == 0);
+}
+
+TEST_CASE("a listener with a thread of its own delays no other, and gets its own gap") {
+  Bus slow(EventLogOptions{64 << 10, 64});
+  std::atomic<std::uint64_t> quick{0};
+  const bp_event_fn counts = [](void* user, const bp_event* event) {
+    if ((event->flags & BP_EVENT_GAP) == 0) ++*static_cast<std::atomic<std::uint64_t>*>(user);
+  };
+  slow.bus.listen({"*", counts, &quick, "quick", false});
+  const auto id = slow.bus.listen({"a.*", Bus::on_event, &slow, "slow", true});
+  REQUIRE(slow.emit("0") == BP_OK);
+  slow.wait_begun(1);
+  for (std::uint64_t i = 1; i < 1'000; ++i) {
+    REQUIRE(slow.emit(std::to_string(i)) == BP_OK);
+    while (quick != i + 1) std::this_thread::yield();
+  }
+  slow.allow(1'000'000);
+  const auto behind = [&] {
+    std::uint64_t sum = 0;
+    for (const auto& report : slow.bus.report()) sum += report.behind;
+    return sum;
+  };
+  while (behind() != 0) std::this_thread::yield();
+  for (const auto& report : slow.bus.report()) {
+    CHECK(report.delivered + report.lost == 1'000);
+    CHECK((report.label == "slow" ? report.lost > 0 : report.lost == 0));
+  }
+  CHECK(slow.bus.unlisten(id));
+  CHECK_FALSE(slow.bus.unlisten(id));
+  const std::size_t heard = slow.got.size();
+  REQUIRE(slow.emit("last") == BP_OK);
+  while (quick != 1'001) std::this_thread::yield();
+  CHECK(slow.got.size() == heard);
+  slow.end();
+}
+
+TEST_CASE("a listener with a thread of its own may remove itself, and listeners come and go by the hundred") {
+  Bus bus(EventLogOptions{64 << 10, 64});
+  struct Once {
+    EventBus& bus;
+    std::atomic<std::uint64_t> id{0};
+    std::atomic<int> heard{0};
+    static void on_event(void* user, const bp_event*) {
+      auto& self = *static_cast<Once*>(user);
+      ++self.heard;
+      while (self.id == 0) std::this_thread::yield();
+      CHECK(self.bus.unlisten(self.id));
+    }
+  };
+  for (int i = 0; i < 300; ++i) {
+    Once once{bus.bus};
+    once.id = bus.bus.listen({"*", Once::on_event, &once, {}, true});
+    bus.emit("x");
+    bus.emit("y");
+    while (bus.bus.listeners() != 0) std::this_thread::yield();
+    while (once.heard != 1) std::this_thread::yield();
+    CHECK(bus.bus.settle(std::chrono::seconds(10)));  // so that the callback has returned
+    bus.bus.renew();
+    CHECK(once.heard == 1);
+  }
+}
+
+TEST_CASE("an event that is too large for the log is refused alone") {
+  Bus bus(EventLogOptions{64 << 10, 64});
+  bus.listen();
+  bus.allow(10);
+  CHECK(bus.emit(std::string(20'000, 'x')) == BP_OVERFLOW);
+  CHECK(bus.emit("next") == BP_OK);
+  CHECK(bus.told_so_far().empty());
+  bus.end();
+  CHECK(bus.got == std::vector<std::string>{"next"});
+  CHECK(bus.bus.counts().refused == 1);
 }

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,7 +43,7 @@ TEST_CASE("events reach their listener in order, and all that were queued before
   const std::uint64_t id = running.events->add("a.*", Seen::on_event, &seen);
   CHECK(id == 1);
   for (int i = 0; i < 10'000; ++i) {
-    REQUIRE(running.events->push({id, 0, "a.b", wire::as_bytes(std::to_string(i))}));
+    running.events->push({id, 0, "a.b", wire::as_bytes(std::to_string(i))});
   }
   REQUIRE(running.events->finish(EventThread::Clock::now() + 5s));
   REQUIRE(seen.texts.size() == 10'000);
@@ -111,31 +112,47 @@ TEST_CASE("a listener may remove itself and add another from its own callback") 
   CHECK(user.other > user.id);
 }
 
-TEST_CASE("events beyond the bound are refused, and those before it are delivered") {
+TEST_CASE("events beyond the bound are lost to their listener, which gets a gap that says how many, in their place") {
   struct User {
     std::atomic<bool> go{false};
-    std::atomic<std::size_t> calls{0};
+    std::atomic<int> gaps{0};
+    std::vector<std::string> seen;  // the first byte of an event, or what a gap tells
+    static void on_event(void* u, const bp_event* event) {
+      auto& self = *static_cast<User*>(u);
+      while (!self.go) std::this_thread::yield();
+      const bool is_gap = (event->flags & BP_EVENT_GAP) != 0;
+      self.seen.push_back(is_gap ? std::to_string(event->lost)
+                                 : std::string(1, static_cast<char>(event->payload.data[0])));
+      if (!is_gap) return;
+      CHECK(event->lost_since_ms > 1'600'000'000'000);
+      ++self.gaps;
+    }
   };
   User user;
+  User other;
   Running running;
-  const std::uint64_t id = running.events->add(
-      "a.b",
-      [](void* u, const bp_event*) {
-        auto& self = *static_cast<User*>(u);
-        while (!self.go) std::this_thread::yield();
-        ++self.calls;
-      },
-      &user);
-  const wire::Bytes payload(1 << 20);
-  std::size_t taken = 0;
-  while (running.events->push({id, 0, "a.b", payload})) {
-    ++taken;
-    REQUIRE(taken < 200);
-  }
+  const std::uint64_t id = running.events->add("a.b", User::on_event, &user);
+  const std::uint64_t other_id = running.events->add("a.b", User::on_event, &other);
+  wire::Bytes payload(1 << 20, 'e');
+  constexpr std::size_t total = 30;
+  for (std::size_t i = 0; i < total; ++i) running.events->push({id, 0, "a.b", payload});
+  // A gap that the host tells, and that does not fit either, is part of this side's.
+  const GapEvent told({1'000, 5});
+  running.events->push({id, told.native().flags, GapEvent::name, view(told.payload())});
+  other.go = true;
   user.go = true;
+  while (user.gaps == 0) std::this_thread::yield();
+  payload[0] = 'l';
+  running.events->push({id, 0, "a.b", payload});
   REQUIRE(running.events->finish(EventThread::Clock::now() + 5s));
-  CHECK(user.calls == taken);
-  CHECK(taken >= 64);
+  REQUIRE(user.seen.size() >= 3);
+  CHECK(user.seen.back() == "l");
+  const std::size_t events = user.seen.size() - 2;
+  CHECK(user.seen[events] == std::to_string(total - events + 1'000));
+  CHECK(events >= 8);
+  CHECK(events <= 18);  // at most a full queue is being delivered while another waits behind it
+  CHECK(other.seen.empty());
+  CHECK(other_id != id);
 }
 
 TEST_CASE("an end that a listener holds up is told as such, and comes when the listener returns") {

@@ -17,12 +17,14 @@ typedef struct bp_event_api {
   uint32_t struct_size;
   uint32_t reserved;
 
-  /* Queues an event, and never blocks. Listeners run on the event thread, in the order of emission.
+  /* Appends an event to the context's log, and never blocks. Listeners run on the event thread, in the order of
+   * emission. No listener can make this fail or wait, unless the context was made with BP_OVERFLOW_REFUSE.
    * With BP_EVENT_TYPED in `flags`, `payload` must be one CBOR item. The host wraps it once into the map
    * {"eventType": name, "payload": item}. Without the flag, the bytes pass unchanged. An event without listeners costs
    * almost nothing.
    *   BP_INVALID_ARGUMENT  `name` is no wire name, a flag is unknown, or a typed payload is empty
-   *   BP_OVERFLOW          the context's event queue is full; the event was refused
+   *   BP_OVERFLOW          the event is larger than a quarter of event_log_bytes; or, with BP_OVERFLOW_REFUSE, the log
+   *                        is full. The event was refused
    *   BP_CLOSED            the context has stopped
    *   BP_OUT_OF_MEMORY     no memory
    * [thread: any] [state: instance alive] [suspend: no] */

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace backplane::host {
+
+/// The patterns that a context's listeners have, each once, and how many events have matched each.
+///
+/// The patterns that match one name are its own text and prefixes of it. So there are few of them, however many
+/// listeners there are. Patterns may come from a peer: the tables are ordered, so that no choice of keys makes them
+/// slow.
+class PatternTable {
+ public:
+  /// An id is used again after its pattern is removed.
+  using Id = std::uint32_t;
+
+  /// One more listener has this pattern, which must be valid. Throws std::bad_alloc, and then nothing has changed.
+  Id add(std::string_view pattern);
+  /// One listener less has it.
+  void remove(Id id) noexcept;
+  /// No listener has any.
+  void clear() noexcept;
+  bool empty() const noexcept { return exact_.empty() && prefixes_.empty(); }
+
+  /// The patterns that match this event name. Valid until the next call of this object. Throws std::bad_alloc.
+  std::span<const Id> match(std::string_view name);
+
+  /// Counts an event with these patterns.
+  void count(std::span<const Id> ids) noexcept {
+    for (const Id id : ids) ++matched_[id];
+  }
+  /// For each id, the number of events counted. It only grows, also when an id is used again.
+  const std::vector<std::uint64_t>& matched() const noexcept { return matched_; }
+
+ private:
+  struct Pattern {
+    std::string text;
+    std::uint32_t listeners;
+  };
+  using Ids = std::map<std::string, Id, std::less<>>;
+
+  // The last names, so that an event whose name was here lately needs no search.
+  struct Known {
+    std::string name;
+    std::vector<Id> ids;
+    std::uint64_t version = 0;
+  };
+  static constexpr std::size_t known_names = 64;
+
+  Ids& table_of(std::string_view pattern) noexcept { return pattern.ends_with('*') ? prefixes_ : exact_; }
+  void find(std::string_view name, std::vector<Id>& ids) const;
+
+  Ids exact_;
+  Ids prefixes_;  // without the star
+  std::vector<Pattern> patterns_;
+  std::vector<Id> free_;  // has room for all ids, so that remove() needs no memory
+  std::vector<std::uint64_t> matched_;
+  std::unique_ptr<Known[]> known_;
+  std::uint64_t version_ = 1;  // of the set of patterns
+};
+
+}  // namespace backplane::host
