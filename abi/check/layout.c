@@ -139,7 +139,7 @@ OFFSET(bp_context_options, stop_timeout_ms, 16);
 OFFSET(bp_context_options, fiber_stack_size, 20);
 OFFSET(bp_context_options, spin_us, 24);
 OFFSET(bp_context_options, fiber_limit, 28);
-OFFSET(bp_context_options, event_overflow, 32);
+OFFSET(bp_context_options, on_event_overflow, 32);
 OFFSET(bp_context_options, event_log_events, 36);
 OFFSET(bp_context_options, event_log_bytes, 40);
 

@@ -75,7 +75,8 @@ class ConfigReader {
     const toml::table root = parse();
     ConfigFile out;
     known(root, "",
-          {"socket", "data_dir", "log_level", "workers", "fiber_stack_size", "fiber_limit", "module_dirs",
+          {"socket", "data_dir", "log_level", "workers", "fiber_stack_size", "fiber_limit", "on_event_overflow",
+           "event_log_events", "event_log_bytes", "event_queue_depth", "event_output_bytes", "module_dirs",
            "allowed_dirs", "modules"});
     if (auto given = path(root, "socket")) out.socket = std::move(given->value);
     if (auto given = path(root, "data_dir")) out.data_dir = std::move(given->value);
@@ -85,7 +86,8 @@ class ConfigReader {
     if (const auto n = integer(root, "workers", workers_least, workers_most, "an integer from 1 to 256")) {
       out.workers = static_cast<std::uint32_t>(*n);
     }
-    read_fibers(root, out);
+    read_fibers(root, out.context);
+    read_events(root, out);
     if (const toml::node* node = root.get("module_dirs")) out.module_dirs = paths(*node, "module_dirs");
     if (const toml::node* node = root.get("allowed_dirs")) out.allowed_dirs = paths(*node, "allowed_dirs");
     if (const toml::node* node = root.get("modules")) {
@@ -100,7 +102,29 @@ class ConfigReader {
   static constexpr std::int64_t workers_least = 1, workers_most = 256;
   static constexpr std::int64_t stack_least = 16'384, stack_most = 1 << 30;
 
-  void read_fibers(const toml::table& root, ConfigFile& out) const {
+  void read_events(const toml::table& root, ConfigFile& out) const {
+    if (const toml::node* node = root.get("on_event_overflow")) {
+      const std::string policy = string(*node, "on_event_overflow");
+      constexpr const char* policies = "\"gap\" or \"refuse\"";
+      if (policy != "gap" && policy != "refuse") wrong(*node, "on_event_overflow", policies, cat("\"", policy, "\""));
+      out.context.on_event_overflow = policy == "refuse" ? BP_OVERFLOW_REFUSE : BP_OVERFLOW_GAP;
+    }
+    if (const auto n = integer(root, "event_log_events", 16, 1 << 24, "an integer from 16 to 16777216")) {
+      out.context.event_log_events = static_cast<std::uint32_t>(*n);
+    }
+    constexpr const char* bytes = "bytes, an integer from 65536 to 1073741824";
+    if (const auto n = integer(root, "event_log_bytes", 65'536, 1 << 30, bytes)) {
+      out.context.event_log_bytes = static_cast<std::uint64_t>(*n);
+    }
+    if (const auto n = integer(root, "event_queue_depth", 1, 1 << 24, "an integer from 1 to 16777216")) {
+      out.context.event_queue_depth = static_cast<std::uint32_t>(*n);
+    }
+    if (const auto n = integer(root, "event_output_bytes", 65'536, 1 << 30, bytes)) {
+      out.event_output_bytes = static_cast<std::size_t>(*n);
+    }
+  }
+
+  void read_fibers(const toml::table& root, bp_context_options& out) const {
     if (const auto n =
             integer(root, "fiber_stack_size", stack_least, stack_most, "bytes, an integer from 16384 to 1073741824")) {
       out.fiber_stack_size = static_cast<std::uint32_t>(*n);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <backplane/cbor/writer.hpp>
+#include <backplane/options.h>
 
+#include <backplane/cbor/writer.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,8 +31,9 @@ struct ModuleSection {
 struct ConfigFile {
   std::optional<std::string> socket, data_dir;
   std::optional<Placed> log_level;
-  std::optional<std::uint32_t> workers, fiber_stack_size;
-  std::optional<std::int32_t> fiber_limit;  ///< -1: no fibers
+  std::optional<std::uint32_t> workers;
+  bp_context_options context{.struct_size = sizeof(bp_context_options)};  ///< 0: not in the file
+  std::size_t event_output_bytes = 0;  ///< ServerOptions::max_event_output; 0 as above
   std::optional<std::vector<Placed>> module_dirs;
   std::vector<Placed> allowed_dirs;
   std::vector<ModuleSection> modules;

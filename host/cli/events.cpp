@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view disconnected = "backplane.disconnected";
 
 // While this many events wait to be printed, the library keeps those that follow, and in the end drops the oldest.
-constexpr std::size_t inbox_limit = 1024;
+constexpr std::size_t inbox_limit = 16;
 
 struct Event {
   std::chrono::system_clock::time_point when;

@@ -91,10 +91,8 @@ void configure(const RunPlan& plan) {
 class Host {
  public:
   explicit Host(const RunPlan& plan) {
-    const bp_context_options options = {
-        .struct_size = sizeof options, .fiber_stack_size = plan.fiber_stack_size, .fiber_limit = plan.fiber_limit};
     Result why;
-    const bp_status status = bp_context_create(&options, &context_, why.out());
+    const bp_status status = bp_context_create(&plan.context, &context_, why.out());
     if (status != BP_OK) throw CommandFailure{exit_error, status, why.message(status)};
   }
   Host(const Host&) = delete;
@@ -158,6 +156,7 @@ int check_only(const Args& args) {
 ServerOptions server_options(const RunPlan& plan) {
   ServerOptions options;
   options.socket_path = plan.socket;
+  if (plan.event_output_bytes != 0) options.max_event_output = plan.event_output_bytes;
   options.log = [level = plan.log_level](int of_line, const std::string& line) {
     if (of_line >= level) note(line);
   };
@@ -222,10 +221,14 @@ file, $XDG_DATA_HOME/backplane, ~/.local/share/backplane.
 An option on the command line takes precedence over the environment (BACKPLANE_SOCKET, BACKPLANE_DATA_DIR,
 BACKPLANE_LOG_LEVEL, BACKPLANE_CONFIG), and the environment over the configuration file.
 
-The configuration file is TOML; docs/cli.md lists its keys. Three of them have no option:
-  workers            number of threads for blocking handlers
-  fiber_stack_size   stack size of handlers, in bytes
-  fiber_limit        number of fibers that one run of a handler may have
+The configuration file is TOML; docs/cli.md lists its keys. These have no option:
+  workers             number of threads for blocking handlers
+  fiber_stack_size    stack size of handlers, in bytes
+  fiber_limit         number of fibers that one run of a handler may have
+  on_event_overflow   "gap": a listener that is too slow loses events, and is told so; "refuse": emitters and calls are
+                      refused instead
+  event_log_events, event_log_bytes, event_queue_depth, event_output_bytes
+                      how many events are kept for slow listeners
 
 Examples:
   backplane run

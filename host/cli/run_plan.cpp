@@ -206,8 +206,8 @@ RunPlan make_plan(const Args& args) {
   plan.data_dir = choose_data_dir(args, file);
   plan.log_level = choose_log_level(args, file);
   plan.workers = file.workers.value_or(0);
-  plan.fiber_stack_size = file.fiber_stack_size.value_or(0);
-  plan.fiber_limit = file.fiber_limit.value_or(0);
+  plan.context = file.context;
+  plan.event_output_bytes = file.event_output_bytes;
   plan.allowed_dirs = allowed_dirs(file);
   plan.modules = Planner(args, file).run();
   return plan;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <backplane/options.h>
+
 #include <backplane/cbor/writer.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,9 +25,9 @@ struct RunPlan {
   std::string socket;
   std::string data_dir;
   int log_level = 0;
-  std::uint32_t workers = 0;           // here and in the next two, 0 means the default
-  std::uint32_t fiber_stack_size = 0;  // bytes
-  std::int32_t fiber_limit = 0;        // -1: no fibers
+  std::uint32_t workers = 0;  // 0: the default, here and in the next two
+  bp_context_options context{};
+  std::size_t event_output_bytes = 0;
   std::vector<std::string> allowed_dirs;
   std::vector<PlannedModule> modules;  // in the order of loading
 };

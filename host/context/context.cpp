@@ -87,7 +87,7 @@ std::string words_of(const Culprit& culprit) {
 
 EventLogOptions events_of(const bp_context_options& options) {
   EventLogOptions events;
-  events.refuses = options.event_overflow == BP_OVERFLOW_REFUSE;
+  events.refuses = options.on_event_overflow == BP_OVERFLOW_REFUSE;
   if (events.refuses) events.events = options.event_queue_depth != 0 ? options.event_queue_depth : 1'024;
   if (!events.refuses && options.event_log_events != 0) events.events = options.event_log_events;
   if (options.event_log_bytes != 0) events.bytes = options.event_log_bytes;

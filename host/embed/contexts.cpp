@@ -46,8 +46,8 @@ std::string wrong_option(const bp_context_options& options) {
                                    wrong_value("event_log_bytes", options.event_log_bytes, least_log, most_log)}) {
     if (!wrong.empty()) return wrong;
   }
-  if (options.event_overflow > BP_OVERFLOW_REFUSE) {
-    return "event_overflow is " + std::to_string(options.event_overflow) +
+  if (options.on_event_overflow > BP_OVERFLOW_REFUSE) {
+    return "on_event_overflow is " + std::to_string(options.on_event_overflow) +
            ", expected BP_OVERFLOW_GAP or BP_OVERFLOW_REFUSE";
   }
   if (options.queue_depth > most_queue) {

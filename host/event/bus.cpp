@@ -74,9 +74,13 @@ bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t 
       break;
   }
   set_stuck(true);
-  heavy_fence();  // pairs with the light fence in run(): either run() sees stuck_, or this sees the released events
-  if (is_half_empty()) set_stuck(false);  // run() drained before it could see stuck_
+  heavy_fence();  // pairs with the light fences of the readers: one sees stuck_, or this sees the released events
+  look_if_still_stuck();
   return BP_OVERFLOW;
+}
+
+void EventBus::look_if_still_stuck() {
+  if (stuck_.load() && log_.behind() <= options_.events / 2) set_stuck(false);
 }
 
 void EventBus::set_stuck(bool stuck) {
@@ -152,8 +156,13 @@ void EventBus::run_own(OwnThread& own) {
     const auto& event = own.reader.event();
     goes_on = listeners_.call_one(own.listener, native(event), event.patterns, event.position);
     own.reader.release();
+    if (!options_.refuses) continue;
+    light_fence();
+    look_if_still_stuck();
   }
   own.reader.stop();  // nobody waits for it any more
+  heavy_fence();
+  look_if_still_stuck();
   const MutexLock lock(own_mutex_);
   own.ended = true;
   own_ended_.notify_all();
@@ -237,7 +246,7 @@ void EventBus::run() {
     heartbeat_.beat();
     if (!options_.refuses) continue;
     light_fence();
-    if (stuck_.load() && is_half_empty()) set_stuck(false);
+    look_if_still_stuck();
   }
   current_bus = nullptr;
 }

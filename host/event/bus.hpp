@@ -84,7 +84,7 @@ class EventBus {
   struct OwnThread;
 
   void set_stuck(bool stuck);
-  bool is_half_empty() const noexcept { return queued() <= options_.events / 2; }
+  void look_if_still_stuck();
   void run_own(OwnThread& own);
   bool end_own_threads(std::chrono::steady_clock::time_point until);
 

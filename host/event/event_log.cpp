@@ -136,11 +136,18 @@ EventLog::Put EventLog::roll(std::size_t need) noexcept {
   return Put::ok;
 }
 
+std::uint64_t EventLog::slowest() const noexcept {
+  std::uint64_t position = put_.load(std::memory_order_relaxed);
+  for (const Reader* const reader : readers_) {
+    if (!reader->stopped_.load(std::memory_order_relaxed)) position = std::min(position, reader->position());
+  }
+  return position;
+}
+
 bool EventLog::is_full() noexcept {
   const std::uint64_t put = put_.load(std::memory_order_relaxed);
   if (put - read_seen_ < options_.events) return false;
-  read_seen_ = put;
-  for (const Reader* const reader : readers_) read_seen_ = std::min(read_seen_, reader->position());
+  read_seen_ = slowest();
   return put - read_seen_ >= options_.events;
 }
 
@@ -207,6 +214,11 @@ std::vector<EventLog::PatternId> EventLog::match(std::string_view name) {
 std::vector<std::uint64_t> EventLog::matched() {
   const MutexLock lock(mutex_);
   return patterns_.matched();
+}
+
+std::uint64_t EventLog::behind() {
+  const MutexLock lock(mutex_);
+  return put_.load(std::memory_order_relaxed) - slowest();
 }
 
 std::uint64_t EventLog::bytes() {

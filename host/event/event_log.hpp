@@ -92,6 +92,8 @@ class EventLog {
 
   /// The position of the next event that is appended. Any thread.
   std::uint64_t end() const noexcept { return put_.load(std::memory_order_acquire); }
+  /// How many events the slowest reader has still to read, or to find lost. Any thread.
+  std::uint64_t behind();
   /// The bytes that the log keeps now, without segments that only a reader still has. Any thread.
   std::uint64_t bytes();
 
@@ -105,6 +107,7 @@ class EventLog {
   void drop_oldest() noexcept BP_REQUIRES(mutex_);
   void trim() noexcept BP_REQUIRES(mutex_);
   bool is_full() noexcept BP_REQUIRES(mutex_);
+  std::uint64_t slowest() const noexcept BP_REQUIRES(mutex_);
   bool all_done() const noexcept BP_REQUIRES(mutex_);
   bool advance(Reader& reader) noexcept;
   void tell_settled() noexcept;

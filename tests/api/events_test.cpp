@@ -16,6 +16,8 @@ struct Ear {
   bool typed = false;
   bool closed = false;
   bool inside = false;
+  std::uint64_t lost = 0;
+  std::uint64_t lost_since_ms = 0;
 
   static void on_event(void* user, const bp_event* event) {
     auto& self = *static_cast<Ear*>(user);
@@ -24,6 +26,10 @@ struct Ear {
     self.changed.notify_all();
     self.changed.wait(lock, [&] { return !self.closed; });
     self.inside = false;
+    if ((event->flags & BP_EVENT_GAP) != 0) {
+      self.lost += event->lost;
+      self.lost_since_ms = event->lost_since_ms;
+    }
     self.names.push_back(text_of(event->name));
     self.payloads.push_back(text_of(event->payload));
     self.typed = (event->flags & BP_EVENT_TYPED) != 0;
@@ -110,7 +116,7 @@ TEST_CASE("events of one context are not heard in another") {
 
 TEST_CASE("an event queue that overflows refuses events and calls, says so, and recovers with nothing lost") {
   bp_context_options options = no_options();
-  options.event_overflow = BP_OVERFLOW_REFUSE;
+  options.on_event_overflow = BP_OVERFLOW_REFUSE;
   options.event_queue_depth = 8;
   const Context context(options);
   const Loaded emitter(context, "emitter");
@@ -182,7 +188,7 @@ TEST_CASE("what instances emit when the context stops is delivered, however full
 
 TEST_CASE("the counts of events add up when a context comes to rest") {
   bp_context_options options = no_options();
-  options.event_overflow = BP_OVERFLOW_REFUSE;
+  options.on_event_overflow = BP_OVERFLOW_REFUSE;
   options.event_queue_depth = 4;
   const Context context(options);
   const Loaded emitter(context, "emitter");
@@ -236,9 +242,107 @@ TEST_CASE("a removed listener hears nothing more, although events go on") {
 
 TEST_CASE("an emitter without listeners loses nothing and fills nothing") {
   bp_context_options options = no_options();
-  options.event_overflow = BP_OVERFLOW_REFUSE;
+  options.on_event_overflow = BP_OVERFLOW_REFUSE;
   options.event_queue_depth = 2;
   const Context context(options);
   const Loaded emitter(context, "emitter");
   CHECK(context.call("emitter.raw", "1000 10") == "ok:1000 0");
+}
+
+TEST_CASE("a listener that is too slow makes no emitter and no call fail, and is told what it has lost") {
+  bp_context_options options = no_options();
+  options.event_log_events = 16;
+  const Context context(options);
+  const Loaded emitter(context, "emitter");
+  Ear slow;
+  Ear liveness;
+  listen(context, "emitter.*", slow);
+  listen(context, "backplane.*", liveness);
+  slow.set_closed(true);
+  CHECK(context.call("emitter.raw", "1 1") == "ok:1 0");
+  REQUIRE(slow.wait_inside());
+  for (int i = 0; i < 20; ++i) REQUIRE(context.call("emitter.raw", "500 1") == "ok:500 0");
+  CHECK(liveness.names.empty());
+  slow.set_closed(false);
+  CHECK(context.call("emitter.raw", "1 1") == "ok:1 0");
+  CHECK(eventually([&] {
+    const std::lock_guard lock(slow.mutex);
+    return !slow.names.empty() && slow.names.size() - 1 + slow.lost == 10'002;
+  }));
+  CHECK(slow.lost > 9'000);
+  CHECK(slow.lost_since_ms > 1'600'000'000'000);
+  CHECK(slow.heard("backplane.gap"));
+}
+
+TEST_CASE("a subscription may ask for a thread of its own, and may drop what it cannot take") {
+  const Context context;
+  const Loaded emitter(context, "emitter");
+  Ear slow;
+  bp_subscription subscription{};
+  subscription.struct_size = sizeof subscription;
+  subscription.flags = BP_LISTEN_OWN_THREAD;
+  subscription.pattern = str("emitter.*");
+  subscription.on_event = Ear::on_event;
+  subscription.user = &slow;
+  subscription.label = str("slow one");
+  bp_listener listener{};
+  REQUIRE(bp_subscribe(context.native, &subscription, &listener) == BP_OK);
+  std::atomic<int> dropped{0};
+  subscription.flags = 0;
+  subscription.label = str("");
+  subscription.user = &dropped;
+  subscription.on_event = [](void* user, const bp_event* event) {
+    if (bp_event_drop(event) == BP_OK) ++*static_cast<std::atomic<int>*>(user);
+  };
+  bp_listener drops{};
+  REQUIRE(bp_subscribe(context.native, &subscription, &drops) == BP_OK);
+  slow.set_closed(true);
+  CHECK(context.call("emitter.raw", "10 1") == "ok:10 0");
+  CHECK(eventually([&] { return dropped == 10; }));  // although the other stands still
+  CHECK(slow.payloads.empty());
+  const bp_event outside{};
+  CHECK(bp_event_drop(&outside) == BP_INVALID_HANDLE);
+  CHECK(bp_event_drop(nullptr) == BP_INVALID_HANDLE);
+  Result status;
+  REQUIRE(bp_host_status(context.native, &status) == BP_OK);
+  CHECK_THAT(status.text(), Catch::Contains("slow one"));
+  slow.set_closed(false);
+  CHECK(slow.wait(10).size() == 10);
+  CHECK(bp_unlisten(context.native, listener) == BP_OK);
+  CHECK(bp_unlisten(context.native, drops) == BP_OK);
+}
+
+TEST_CASE("a subscription that is none is refused") {
+  const Context context;
+  Ear ear;
+  bp_listener listener{};
+  bp_subscription right{};
+  right.struct_size = sizeof right;
+  right.pattern = str("a.*");
+  right.on_event = Ear::on_event;
+  right.user = &ear;
+  const auto refused = [&](auto change) {
+    bp_subscription wrong = right;
+    change(wrong);
+    listener.id = 7;
+    return bp_subscribe(context.native, &wrong, &listener) == BP_INVALID_ARGUMENT && listener.id == 0;
+  };
+  CHECK(refused([](bp_subscription& s) { s.struct_size = 8; }));
+  CHECK(refused([](bp_subscription& s) { s.flags = 2; }));
+  CHECK(refused([](bp_subscription& s) { s.pattern = str("a*b"); }));
+  CHECK(refused([](bp_subscription& s) { s.pattern = {nullptr, 3}; }));
+  CHECK(refused([](bp_subscription& s) { s.label = {nullptr, 3}; }));
+  CHECK(refused([](bp_subscription& s) { s.on_event = nullptr; }));
+  CHECK(bp_subscribe(context.native, nullptr, &listener) == BP_INVALID_ARGUMENT);
+  CHECK(bp_subscribe(context.native, &right, nullptr) == BP_INVALID_ARGUMENT);
+  for (const auto change : {+[](bp_context_options& o) { o.event_log_events = 15; },
+                            +[](bp_context_options& o) { o.event_log_bytes = 65'535; },
+                            +[](bp_context_options& o) { o.on_event_overflow = 2; }}) {
+    bp_context_options options = no_options();
+    change(options);
+    bp_context made{};
+    Result why;
+    CHECK(bp_context_create(&options, &made, &why) == BP_INVALID_ARGUMENT);
+    CHECK_THAT(why.words(), Catch::Contains("event"));
+  }
 }

@@ -251,7 +251,7 @@ TEST_CASE("a listener that holds the event thread is told of by its id and its e
 
 TEST_CASE("an event queue that overflows is told of with the listener that holds it up, and its end with the same") {
   bp_context_options options = no_options();
-  options.event_overflow = BP_OVERFLOW_REFUSE;
+  options.on_event_overflow = BP_OVERFLOW_REFUSE;
   options.event_queue_depth = 1;
   Watched watched(options);
   const Loaded emitter(watched.context, "emitter");

@@ -59,6 +59,34 @@ class Events(Case):
         _, err = self.assert_ends(events, 3)
         self.assertIn("has ended or closed the connection", err)
 
+    def test_output_that_nobody_reads_holds_no_call_and_is_told_as_a_gap(self):
+        events = self.follow("cli_fixture.*", "--json")
+        payload = json.dumps("x" * 400_000).encode()
+        for _ in range(250):
+            self.bp("call", "cli_fixture.say", "-", stdin=payload)
+        listeners = self.bp_json("status")["contexts"][0]["events"]["listeners"]
+        mine = [each for each in listeners if each["pattern"] == "cli_fixture.*"]
+        self.assertEqual(len(mine), 1)
+        self.assertEqual(mine[0]["label"], f"process {events.popen.pid}")
+        self.assertEqual(mine[0]["delivered"] + mine[0]["behind"] + mine[0]["lost"], 500)
+        seen = lost = 0
+        while seen + lost < 500:
+            line = json.loads(events.popen.stdout.readline())
+            if line["event"] == "backplane.gap":
+                self.assertGreater(line["payload"]["since_ms"], 1_600_000_000_000)
+                lost += line["payload"]["lost"]
+            else:
+                seen += 1
+        self.assertEqual(seen + lost, 500)
+        self.assertGreater(lost, 0)
+
+    def test_status_shows_each_listener(self):
+        self.follow("cli_fixture.said")
+        self.bp("call", "cli_fixture.say", "1")
+        out = self.bp("status")[0]
+        self.assertRegex(out, r"LISTENER +PATTERN +CONTEXT +DELIVERED +BEHIND +LOST")
+        self.assertRegex(out, r"(?m)^process \d+ +cli_fixture\.said +\d+ +1 +0 +0")
+
     def test_a_wrong_pattern_is_usage(self):
         self.assertIn("is not a pattern", self.refused(2, "events", "a*b"))
 

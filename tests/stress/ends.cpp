@@ -26,7 +26,8 @@ bp_context_options options_of(const Draws& draws) {
   bp_context_options options{};
   options.struct_size = sizeof options;
   options.queue_depth = one_of(draws[0], 0u, 0u, 0u, 48u);
-  options.event_overflow = one_of(draws[1], BP_OVERFLOW_GAP, BP_OVERFLOW_GAP, BP_OVERFLOW_REFUSE, BP_OVERFLOW_REFUSE);
+  options.on_event_overflow =
+      one_of(draws[1], BP_OVERFLOW_GAP, BP_OVERFLOW_GAP, BP_OVERFLOW_REFUSE, BP_OVERFLOW_REFUSE);
   options.event_log_events = one_of(draws[1], 0u, 64u, 0u, 0u);
   options.event_queue_depth = one_of(draws[1], 0u, 0u, 128u, 16u);
   options.stale_interval_ms = one_of(draws[2], 0u, 2u, 5u);

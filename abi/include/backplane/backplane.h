@@ -193,7 +193,7 @@ typedef struct bp_submission {
  *   BP_INVALID_HANDLE     `ctx` or `method` is not valid
  *   BP_CLOSED             the context is closed
  *   BP_OVERLOADED         queue_depth requests wait; on a connected context, too much waits to be sent
- *   BP_EVENT_QUEUE_STUCK  the event queue was full, and is not yet half empty again
+ *   BP_EVENT_QUEUE_STUCK  with BP_OVERFLOW_REFUSE: the event log was full, and is not yet half empty again
  *   BP_UNREACHABLE        the connection is broken
  * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_submit(bp_context ctx, const bp_submission* submission, bp_request* request);

@@ -92,7 +92,7 @@ extern "C" {
   X(NO_HOST_FUNCTION, 19, "no host function of this name is registered")                                         \
   X(BAD_PAYLOAD, 20, "the payload does not fit the interface of the wire name")                                  \
   X(OVERLOADED, 21, "the request queue of the context or connection is full; try again when calls have ended")   \
-  X(EVENT_QUEUE_STUCK, 22, "the context's event queue is full; new requests are refused until it is half empty") \
+  X(EVENT_QUEUE_STUCK, 22, "the context's event log is full; new requests are refused until half of it is read") \
   X(REENTRANT, 23, "the call would wait for its own caller, or is nested where that is not allowed")             \
   X(DEADLINE, 24, "the call's deadline has passed")                                                              \
   X(CANCELED, 25, "the call was canceled")                                                                       \
@@ -100,7 +100,7 @@ extern "C" {
   X(MODULE_GONE, 27, "the module that had this wire name has been unloaded")                                     \
   X(INSTANCE_FAILED, 28, "the module could not start in this context")                                           \
   X(STALE_TOKEN, 29, "the token is unknown, already answered, canceled, or of another context")                  \
-  X(OVERFLOW, 30, "the context's event queue is full; the event was refused")                                    \
+  X(OVERFLOW, 30, "the event is too large, or the context's event log is full; it was refused")                  \
   X(NO_REPLY, 31, "the handler ended without a terminal reply")                                                  \
   X(EXCEPTION, 32, "the handler failed with an exception it did not expect")                                     \
   X(NOT_SUPPORTED, 33, "the operation is not supported here, or not by this host")                               \

@@ -51,7 +51,7 @@ typedef struct bp_host_options {
  *                                                    adapts it to the traffic. With one core it never spins
  *   fiber_limit               1000000  -1: none      maximum fibers (ext/fiber.h) of one handler run at once. With
  *                                                    none, bp.fiber/1 returns BP_NOT_SUPPORTED
- *   event_overflow            BP_OVERFLOW_GAP        what happens when a listener is further behind than the context
+ *   on_event_overflow         BP_OVERFLOW_GAP        what happens when a listener is further behind than the context
  *                                                    keeps events
  *   event_log_events          65536    16..16777216  events kept for listeners that are behind
  *   event_log_bytes    bytes  8388608  65536..1 GiB  memory for them. An event of more than a quarter of it is
@@ -75,7 +75,7 @@ typedef struct bp_context_options {
   uint32_t fiber_stack_size;
   int32_t spin_us;
   int32_t fiber_limit;
-  uint32_t event_overflow; /* BP_OVERFLOW_… */
+  uint32_t on_event_overflow; /* BP_OVERFLOW_… */
   uint32_t event_log_events;
   uint64_t event_log_bytes;
 } bp_context_options;

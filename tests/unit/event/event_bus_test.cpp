@@ -418,3 +418,30 @@ TEST_CASE("an event that is too large for the log is refused alone") {
   CHECK(bus.got == std::vector<std::string>{"next"});
   CHECK(bus.bus.counts().refused == 1);
 }
+
+TEST_CASE(
+    "a bus that refuses waits for a listener with a thread of its own, too, and is told when that has caught up") {
+  Bus bus(4);
+  const auto id = bus.bus.listen({"*", Bus::on_event, &bus, {}, true});
+  CHECK(bus.emit("0") == BP_OK);
+  bus.wait_begun(1);
+  for (const char* text : {"1", "2", "3"}) CHECK(bus.emit(text) == BP_OK);
+  CHECK(bus.emit("refused") == BP_OVERFLOW);
+  CHECK(bus.told_so_far() == std::vector<bool>{true});
+  bus.allow(1);
+  bus.wait_begun(2);  // three left: more than half
+  CHECK(bus.told_so_far() == std::vector<bool>{true});
+  SECTION("by reading") {
+    bus.allow(3);
+    while (bus.told_so_far().size() != 2) std::this_thread::yield();
+  }
+  SECTION("by being removed") {
+    std::thread remover([&] { CHECK(bus.bus.unlisten(id)); });
+    while (bus.bus.listeners() != 0) std::this_thread::yield();
+    bus.allow(1);  // the removal waits for the callback
+    remover.join();
+    while (bus.told_so_far().size() != 2) std::this_thread::yield();
+  }
+  CHECK(bus.told_so_far() == std::vector<bool>{true, false});
+  CHECK(bus.emit("4") == BP_OK);
+}

@@ -53,8 +53,9 @@ class Instance {
     return std::string(detail::view(path));
   }
 
-  /// Queues a typed event for the listeners of this context. Returns BP_OK; BP_OVERFLOW if the queue is full and the
-  /// event is lost; BP_CLOSED if the context has stopped; BP_OUT_OF_MEMORY.
+  /// Appends a typed event to the log for the listeners of this context. Never waits for them. Returns BP_OK;
+  /// BP_OVERFLOW if the event is too large, or the host is set to refuse events; BP_CLOSED if the context has stopped;
+  /// BP_OUT_OF_MEMORY.
   template <FixedText name, class T>
   bp_status emit(Event<name, T>, const std::type_identity_t<T>& payload) {
     return emit(name.view(), payload);
