@@ -171,7 +171,7 @@ void Channel::take(const wire::Frame& frame) {
     why_ = "the host has ended the connection: " + std::string(error->message);
     return;
   }
-  throw wire::ProtocolError("a " + std::string(wire::name(frame)) + " frame; expected a reply, an event or an error");
+  throw wire::ProtocolError(wire::a_frame(frame) + "; expected a reply, an event or an error");
 }
 
 void Channel::reply(const wire::Reply& reply) {

@@ -54,8 +54,7 @@ void Connection::start() {
 
 void Connection::take(const wire::Frame& frame) {
   if (!greeted_ && !std::holds_alternative<wire::Hello>(frame)) {
-    throw wire::ProtocolError("a " + std::string(wire::name(frame)) +
-                              " frame before the hello; expected a hello first");
+    throw wire::ProtocolError(wire::a_frame(frame) + " before the hello; expected a hello first");
   }
   std::visit([this](const auto& f) { on_frame(f); }, frame);
 }

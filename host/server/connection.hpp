@@ -10,10 +10,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -164,7 +164,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool added_ = false;              ///< the poller has the socket
   std::atomic<bool> ended_{false};  ///< equals closed_; the polling thread reads it without a lock
   std::uint32_t wanted_ = 0;        ///< the events (EPOLL…) to wait for
-  std::unordered_map<std::uint64_t, std::unique_ptr<Listener>> listeners_;
+  std::map<std::uint64_t, std::unique_ptr<Listener>> listeners_;  ///< ordered: the peer chooses the keys
 
   // Only the polling thread uses these: replies since its last look, so that a reply needs no lock.
   std::vector<Calls::Entry*> noted_;

@@ -151,7 +151,7 @@ void write(Bytes& out, const T& frame) {
 // ---- Reading ---------------------------------------------------------------------------------------
 
 [[noreturn]] void wrong(const char* frame, std::size_t index, const std::string& expected, cbor::Type found) {
-  throw ProtocolError("a " + std::string(frame) + " frame with " + cbor::name(found) + " as item " +
+  throw ProtocolError(a_frame(frame) + " with " + cbor::name(found) + " as item " +
                       std::to_string(index) + "; expected " + expected);
 }
 
@@ -205,7 +205,7 @@ class Items {
     return reader_.next();
   }
   [[noreturn]] void out_of_range() const {
-    throw ProtocolError("a " + std::string(frame_) + " frame with a number out of range as item " +
+    throw ProtocolError(a_frame(frame_) + " with a number out of range as item " +
                         std::to_string(index_) + "; expected at most 32 bits");
   }
 
@@ -218,8 +218,8 @@ template <class T>
 Frame read(cbor::Reader& reader, std::uint64_t count) {
   constexpr auto& layout = Layout<T>::value;
   if (count < item_count<T>) {
-    throw ProtocolError("a " + std::string(layout.name) + " frame with " + std::to_string(count) +
-                        " items; expected at least " + std::to_string(item_count<T>));
+    throw ProtocolError(a_frame(layout.name) + " with " + std::to_string(count) + (count == 1 ? " item" : " items") +
+                        "; expected at least " + std::to_string(item_count<T>));
   }
   T frame;
   Items items(reader, layout.name);
@@ -232,7 +232,7 @@ Frame read(cbor::Reader& reader, std::uint64_t count) {
   // Ignore further items, which a newer peer may add at the end.
   for (std::uint64_t i = item_count<T>; i < count; ++i) reader.skip();
   if (!reader.at_end()) {
-    throw ProtocolError("a " + std::string(layout.name) + " frame with more bytes after its end; expected none");
+    throw ProtocolError(a_frame(layout.name) + " with more bytes after its end; expected none");
   }
   return frame;
 }
@@ -277,6 +277,11 @@ Frame decode(View body) {
 
 const char* name(const Frame& frame) noexcept {
   return std::visit([]<class T>(const T&) { return Layout<T>::value.name; }, frame);
+}
+
+std::string a_frame(std::string_view name) {
+  const bool vowel = std::string_view("aeiou").find(name.front()) != std::string_view::npos;
+  return (vowel ? "an " : "a ") + std::string(name) + " frame";
 }
 
 void encode(Bytes& out, const Hello& frame) { write(out, frame); }

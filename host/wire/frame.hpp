@@ -124,6 +124,9 @@ Frame decode(View body);
 
 /// The name of the frame's type for messages, for example "call".
 const char* name(const Frame& frame) noexcept;
+/// "a call frame", "an event frame".
+std::string a_frame(std::string_view name);
+inline std::string a_frame(const Frame& frame) { return a_frame(name(frame)); }
 
 // Each function appends a whole frame with its length. Throws std::bad_alloc and leaves `out` unchanged.
 void encode(Bytes& out, const Hello& frame);

@@ -4,13 +4,24 @@
 // allocated.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <random>
 #include <utility>
 #include <vector>
 
 namespace backplane::host {
+
+/// The same in the whole process, and not known outside of it.
+inline std::uint64_t secret_odd_number() {
+  static const std::uint64_t number = [] {
+    std::random_device random;  // of the system
+    return (std::uint64_t{random()} << 32 | random()) | 1;
+  }();
+  return number;
+}
 
 /// Not thread-safe. T must be default constructible; a free entry holds T{}.
 template <class T>
@@ -85,10 +96,11 @@ class IdTable {
   }
 
  private:
-  // Peers choose their ids. With the low bits alone, a peer could fill a single bucket.
+  // Peers choose their ids, so a fixed function would let a peer fill a single bucket. The upper bits of a product with
+  // a random odd factor are universal hashing: any two ids share one of n buckets with a probability of at most 2/n
+  // (Dietzfelbinger and others, "A reliable randomized algorithm for the closest-pair problem", 1997, section 2).
   Entry*& bucket(std::uint64_t id) noexcept {
-    const std::uint64_t mixed = (id ^ seed_) * 0x9E3779B97F4A7C15u;
-    return buckets_[static_cast<std::size_t>((mixed ^ (mixed >> 32)) & (buckets_.size() - 1))];
+    return buckets_[static_cast<std::size_t>(id * factor_ >> (64 - std::bit_width(buckets_.size() - 1)))];
   }
   void link(Entry* entry) noexcept {
     Entry*& head = bucket(entry->id);
@@ -111,7 +123,7 @@ class IdTable {
   std::deque<Entry> entries_;
   Entry* free_ = nullptr;
   std::size_t size_ = 0;
-  std::uint64_t seed_ = reinterpret_cast<std::uintptr_t>(this) * 0xD6E8FEB86659FD93u;
+  const std::uint64_t factor_ = secret_odd_number();
 };
 
 }  // namespace backplane::host

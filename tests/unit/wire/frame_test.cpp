@@ -48,6 +48,13 @@ bool same(wire::View a, wire::View b) { return std::equal(a.begin(), a.end(), b.
 
 }  // namespace
 
+TEST_CASE("a frame is called by its name, with the right article") {
+  CHECK(wire::a_frame(wire::Frame(wire::Call{})) == "a call frame");
+  CHECK(wire::a_frame(wire::Frame(wire::Unlisten{})) == "an unlisten frame");
+  CHECK(wire::a_frame(wire::Frame(wire::Error{})) == "an error frame");
+  CHECK(refusal(bytes_of({0x81, 3})).find("a cancel frame with 1 item; expected at least 2") == 0);
+}
+
 TEST_CASE("a call comes back as it was sent, by name and by method") {
   const wire::Bytes payload = bytes_of({0, 1, 2, 255});
   wire::Call call;

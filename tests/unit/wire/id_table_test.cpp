@@ -2,6 +2,7 @@
 #include "wire/id_table.hpp"
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <random>
 #include <unordered_map>
 #include <vector>
@@ -58,4 +59,25 @@ TEST_CASE("entries keep their address while the table grows, and are used again"
   int value = 0;
   CHECK(table.take(1, value));
   CHECK(table.insert(10'001) == first);
+}
+
+TEST_CASE("whatever ids a peer chooses, each costs the same") {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::uint64_t count = 1 << 16;
+  const auto time_of = [](std::uint64_t factor, unsigned shift) {
+    IdTable<int> table;
+    const auto begin = Clock::now();
+    for (std::uint64_t k = 1; k < count; ++k) REQUIRE(table.insert(k * factor << shift) != nullptr);
+    int value = 0;
+    for (std::uint64_t k = 1; k < count; ++k) REQUIRE(table.take(k * factor << shift, value));
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  };
+  time_of(1, 0);
+  const double usual = time_of(1, 0);
+  for (const unsigned shift : {8u, 16u, 32u, 47u, 48u}) {
+    CAPTURE(shift);
+    CHECK(time_of(1, shift) < 20 * usual);  // in one bucket it would be thousands of times
+  }
+  CHECK(time_of(0x9E3779B97F4A7C15u, 0) < 20 * usual);
+  CHECK(time_of(0xF1DE83E19937733Du, 0) < 20 * usual);  // the inverse of that factor
 }
