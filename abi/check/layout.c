@@ -180,7 +180,7 @@ OFFSET(bp_event, name, 8);
 OFFSET(bp_event, payload, 24);
 OFFSET(bp_event, listener, 40);
 OFFSET(bp_event, lost, 48);
-OFFSET(bp_event, lost_since_ms, 56);
+OFFSET(bp_event, emitted_ms, 56);
 
 SIZE(bp_subscription, 56, 8);
 OFFSET(bp_subscription, struct_size, 0);

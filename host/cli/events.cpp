@@ -15,7 +15,7 @@ namespace {
 // The library emits this event when the connection breaks. It is the last event.
 constexpr std::string_view disconnected = "backplane.disconnected";
 
-// While this many events wait to be printed, the library keeps those that follow, and in the end drops the oldest.
+// While this many events wait to be printed, the library keeps those that follow, and in the end loses some.
 constexpr std::size_t inbox_limit = 16;
 
 struct Event {
@@ -71,9 +71,6 @@ std::string clock_time(std::chrono::system_clock::time_point when) {
 class Following {
  public:
   explicit Following(const Args& args) : args_(args), client_(args) { listen(); }
-  Following(const Following&) = delete;
-  Following& operator=(const Following&) = delete;
-  ~Following() { inbox_.close(); }  // a callback that waits would hold up the end of the client
 
   int run() {
     if (args_.count == 0) return exit_ok;
@@ -127,10 +124,17 @@ class Following {
     return false;
   }
 
+  // Goes before the client: a callback that waits for room would hold up the client's end.
+  struct CloseInbox {
+    Inbox<Event>& inbox;
+    ~CloseInbox() { inbox.close(); }
+  };
+
   const Args& args_;
   Signals signals_;                  // blocks signals, so it must precede the client's threads, which inherit the mask
   Inbox<Event> inbox_{inbox_limit};  // must outlive the client: its threads write to the inbox
   Client client_;
+  const CloseInbox close_inbox_{inbox_};
   std::uint64_t printed_ = 0;
 };
 

@@ -261,8 +261,14 @@ bp_status Context::find_method(bp_str name, bp_method& out) { return host_.regis
 
 bp_status Context::listen(const bp_subscription& subscription, bp_listener& out) {
   if (loop_.closed()) return BP_CLOSED;
-  out.id = bus_.listen({view(subscription.pattern), subscription.on_event, subscription.user, view(subscription.label),
-                        (subscription.flags & BP_LISTEN_OWN_THREAD) != 0});
+  try {
+    out.id = bus_.listen({view(subscription.pattern), subscription.on_event, subscription.user,
+                          view(subscription.label), (subscription.flags & BP_LISTEN_OWN_THREAD) != 0});
+  } catch (const std::system_error&) {
+    return BP_OUT_OF_MEMORY;  // no thread
+  } catch (const PatternTable::Full&) {
+    return BP_OVERLOADED;
+  }
   return BP_OK;
 }
 
@@ -307,7 +313,7 @@ bp_status Context::emit(std::string_view name, bp_bytes payload, std::uint32_t f
   return bus_.emit(name, payload, flags);
 }
 
-// Runs on the watchdog thread, because the event queue itself may be stuck.
+// Runs on the watchdog thread, because the reader of the event log may be stuck itself.
 void Context::tell_liveness(const Liveness& liveness) {
   const char* const name = liveness.responding ? "backplane.responding" : "backplane.not_responding";
   const auto payload = liveness_event(name, liveness);

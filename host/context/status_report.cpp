@@ -17,6 +17,9 @@
 namespace backplane::host {
 namespace {
 
+/// Of one context: those that are furthest behind or have lost most. A report must fit into a frame.
+constexpr std::size_t most_listeners = 1'000;
+
 void write(cbor::Writer& out, Context& context) {
   const LoopCounts& counts = context.loop().counts();
   const EventCounts events = context.events().counts();
@@ -30,8 +33,8 @@ void write(cbor::Writer& out, Context& context) {
   field(out, "replied", read(counts.replied));
   field(out, "errors", read(counts.errors));
   field(out, "refused", read(counts.refused));
-  const auto listeners = context.events().report();
-  field(out, "listeners", listeners.size());
+  const auto listeners = context.events().report(most_listeners);
+  field(out, "listeners", context.events().listeners());
   out.text("events");
   out.map(6);
   field(out, "queued", context.events().queued());

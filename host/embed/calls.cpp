@@ -4,6 +4,7 @@
 #include <backplane/backplane.h>
 
 #include <atomic>
+#include <backplane/cbor/utf8.hpp>
 
 #include "context/context.hpp"
 #include "embed/guard.hpp"
@@ -13,6 +14,12 @@
 #include "support/views.hpp"
 
 using namespace backplane::host;
+
+namespace {
+
+constexpr std::size_t most_label = 256;
+
+}  // namespace
 
 extern "C" {
 
@@ -70,6 +77,8 @@ bp_status bp_subscribe(bp_context ctx, const bp_subscription* subscription, bp_l
   const bp_subscription chosen = widened(*subscription);
   constexpr std::uint32_t known_flags = BP_LISTEN_OWN_THREAD;
   if (chosen.on_event == nullptr || is_null(chosen.pattern) || is_null(chosen.label)) return BP_INVALID_ARGUMENT;
+  const std::string_view label = view(chosen.label);
+  if (label.size() > most_label || !backplane::cbor::valid_utf8(label)) return BP_INVALID_ARGUMENT;
   if ((chosen.flags & ~known_flags) != 0 || !is_event_pattern(view(chosen.pattern))) return BP_INVALID_ARGUMENT;
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.listen(chosen, *out); });
 }

@@ -2,6 +2,8 @@
 #include "event/bus.hpp"
 
 #include <algorithm>
+#include <new>
+#include <optional>
 #include <string>
 
 #include "support/log.hpp"
@@ -22,6 +24,7 @@ bp_event native(const EventLog::Reader::Event& event) noexcept {
   out.flags = event.flags;
   out.name = str(event.name);
   out.payload = event.payload;
+  out.emitted_ms = event.emitted_ms;
   return out;
 }
 
@@ -29,10 +32,9 @@ bp_event native(const EventLog::Reader::Event& event) noexcept {
 
 /// A thread that reads the log for one listener. It ends by itself when the listener is removed.
 struct EventBus::OwnThread {
-  OwnThread(EventLog& log, Nanos spin) : reader(log, spin) {}
-  EventLog::Reader reader;
+  OwnThread(EventLog& log, Nanos spin) { reader.emplace(log, spin); }
+  std::optional<EventLog::Reader> reader;  // none: it has ended; changed with own_mutex_ locked
   std::uint64_t listener = 0;
-  bool ended = false;  // guarded by own_mutex_
   std::thread thread;
 };
 
@@ -47,6 +49,14 @@ EventBus::EventBus(const EventLogOptions& options, Watchdog& watchdog, std::func
 EventBus::~EventBus() { end_own_threads(std::chrono::steady_clock::time_point::max()); }
 
 bool EventBus::on_any_thread() noexcept { return current_bus != nullptr; }
+
+void EventBus::tell_too_large(std::string_view name, std::size_t size) const noexcept try {
+  log::warn("event", "the event " + std::string(name) + " of " + std::to_string(size) +
+                         " bytes was refused: event_log_bytes allows one event " + std::to_string(log_.largest()) +
+                         " bytes, a quarter of itself");
+} catch (const std::bad_alloc&) {
+  // The emitter is told by the status.
+}
 
 bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t flags) {
   if (!is_wire_name(name) || (flags & ~std::uint32_t{BP_EVENT_TYPED}) != 0) return BP_INVALID_ARGUMENT;
@@ -65,9 +75,7 @@ bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t 
       return BP_OUT_OF_MEMORY;
     case EventLog::Put::too_large:
       if (!told_too_large_.exchange(true)) {
-        log::warn("event", "the event " + std::string(name) + " of " + std::to_string(payload.size) +
-                               " bytes was refused: event_log_bytes allows one event " +
-                               std::to_string(log_.largest()) + " bytes, a quarter of itself");
+        tell_too_large(name, payload.size);
       }
       return BP_OVERFLOW;
     default:
@@ -80,7 +88,7 @@ bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t 
 }
 
 void EventBus::look_if_still_stuck() {
-  if (stuck_.load() && log_.behind() <= options_.events / 2) set_stuck(false);
+  if (stuck_.load() && log_.is_half_empty()) set_stuck(false);
 }
 
 void EventBus::set_stuck(bool stuck) {
@@ -100,34 +108,41 @@ void EventBus::deliver_now(std::string_view name, bp_bytes payload, std::uint32_
 }
 
 std::uint64_t EventBus::listen(const Subscription& subscription) {
-  std::uint64_t id = 0;
-  const auto add = [&] {
-    log_.subscribe(subscription.pattern,
-                   [&](EventLog::PatternId pattern, std::uint64_t position, std::uint64_t matched) {
-                     id = listeners_.add(subscription, {pattern, position, matched});
-                   });
-  };
-  if (!subscription.own_thread) {
-    add();
-    return id;
-  }
-  auto own = std::make_unique<OwnThread>(log_, spin_);  // before the listener, so that it reads all its events
-  const MutexLock lock(own_mutex_);
-  std::erase_if(own_threads_, [](const auto& each) {
-    if (each->ended) each->thread.join();
-    return each->ended;
-  });
-  own_threads_.reserve(own_threads_.size() + 1);
-  add();
-  own->listener = id;
+  // Before the listener, so that it reads all its events.
+  auto own = subscription.own_thread ? std::make_unique<OwnThread>(log_, spin_) : nullptr;
+  const std::uint64_t id = listeners_.add(
+      subscription, [&] { return log_.subscribe(subscription.pattern); },
+      [&](const EventLog::Start& start) { log_.unsubscribe(start.pattern); });
+  if (own == nullptr) return id;
   try {
-    own->thread = std::thread([this, &thread = *own] { run_own(thread); });
+    listen_on_own_thread(id, std::move(own));
   } catch (...) {
     unlisten(id);
     throw;
   }
-  own_threads_.push_back(std::move(own));
   return id;
+}
+
+void EventBus::listen_on_own_thread(std::uint64_t id, std::unique_ptr<OwnThread> own) {
+  own->listener = id;
+  const MutexLock lock(own_mutex_);
+  join_ended();
+  OwnThread& added = *own_threads_.emplace(id, std::move(own)).first->second;
+  try {
+    added.thread = std::thread([this, &added] { run_own(added); });
+  } catch (...) {
+    own_threads_.erase(id);
+    throw;
+  }
+}
+
+void EventBus::join_ended() {
+  std::erase_if(own_threads_, [](const auto& each) {
+    OwnThread& own = *each.second;
+    if (own.reader || own.thread.get_id() == std::this_thread::get_id()) return false;
+    own.thread.join();
+    return true;
+  });
 }
 
 bool EventBus::unlisten(std::uint64_t id) {
@@ -135,9 +150,8 @@ bool EventBus::unlisten(std::uint64_t id) {
   if (!listeners_.remove(id, pattern)) return false;
   log_.unsubscribe(pattern);
   const MutexLock lock(own_mutex_);
-  for (const auto& own : own_threads_) {
-    if (own->listener == id) own->reader.stop();
-  }
+  const auto own = own_threads_.find(id);
+  if (own != own_threads_.end() && own->second->reader) own->second->reader->stop();
   return true;
 }
 
@@ -145,38 +159,40 @@ void EventBus::run_own(OwnThread& own) {
   using Next = EventLog::Reader::Next;
   name_thread("bp-listener");
   current_bus = this;
+  EventLog::Reader& reader = *own.reader;
   bool goes_on = true;
   while (goes_on) {
-    const Next next = own.reader.take();
+    const Next next = reader.take();
     if (next == Next::none) break;
     if (next == Next::gap) {
-      goes_on = listeners_.tell_gap_to_one(own.listener, own.reader.gap());
+      goes_on = listeners_.tell_gap_to_one(own.listener, reader.gap());
       continue;
     }
-    const auto& event = own.reader.event();
+    const auto& event = reader.event();
     goes_on = listeners_.call_one(own.listener, native(event), event.patterns, event.position);
-    own.reader.release();
+    reader.release();
     if (!options_.refuses) continue;
     light_fence();
     look_if_still_stuck();
   }
-  own.reader.stop();  // nobody waits for it any more
+  const MutexLock lock(own_mutex_);
+  own.reader.reset();  // it must not keep a part of the log
   heavy_fence();
   look_if_still_stuck();
-  const MutexLock lock(own_mutex_);
-  own.ended = true;
   own_ended_.notify_all();
 }
 
 bool EventBus::end_own_threads(std::chrono::steady_clock::time_point until) {
   MutexLock lock(own_mutex_);
-  for (const auto& own : own_threads_) own->reader.stop();
+  for (const auto& [id, own] : own_threads_) {
+    if (own->reader) own->reader->stop();
+  }
   const auto all_ended = [this]() BP_REQUIRES(own_mutex_) {
-    return std::all_of(own_threads_.begin(), own_threads_.end(), [](const auto& own) { return own->ended; });
+    return std::none_of(own_threads_.begin(), own_threads_.end(),
+                        [](const auto& each) { return each.second->reader.has_value(); });
   };
   if (!own_ended_.wait_until(lock, until, all_ended)) return false;
-  for (const auto& own : own_threads_) own->thread.join();
-  own_threads_.clear();
+  join_ended();
   return true;
 }
 
@@ -186,6 +202,7 @@ bool EventBus::settle(std::chrono::milliseconds timeout) {
 }
 
 void EventBus::rest() noexcept {
+  end_own_threads(std::chrono::steady_clock::time_point::max());  // of a listen that came while the context stopped
   listeners_.clear();
   log_.unsubscribe_all();
 }
@@ -207,7 +224,7 @@ EventCounts EventBus::counts() const noexcept {
   return {appended + unheard + refused, given + unheard, lost, refused};
 }
 
-std::vector<EventBus::ListenerReport> EventBus::report() {
+std::vector<EventBus::ListenerReport> EventBus::report(std::size_t most) {
   std::vector<ListenerReport> reports;
   const auto known = listeners_.report();
   // Read later, so that no difference is negative.
@@ -216,6 +233,12 @@ std::vector<EventBus::ListenerReport> EventBus::report() {
   for (const auto& each : known) {
     reports.push_back({each, matched[each.pattern_id] - each.seen});
   }
+  if (reports.size() <= most) return reports;
+  const auto end = reports.begin() + static_cast<std::ptrdiff_t>(most);
+  std::nth_element(reports.begin(), end, reports.end(),
+                   [](const auto& a, const auto& b) { return a.behind + a.lost > b.behind + b.lost; });
+  reports.erase(end, reports.end());
+  std::sort(reports.begin(), reports.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return reports;
 }
 

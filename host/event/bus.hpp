@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string_view>
 #include <thread>
@@ -43,8 +44,8 @@ class EventBus {
   /// Calls the listeners on the calling thread, bypassing the log.
   void deliver_now(std::string_view name, bp_bytes payload, std::uint32_t flags);
 
-  /// Adds a listener, for events from now on. Returns its id. Throws std::bad_alloc or std::system_error, and then
-  /// nothing has changed. Any thread.
+  /// Adds a listener, for events from now on. Returns its id. Throws std::bad_alloc, std::system_error or
+  /// PatternTable::Full, and then nothing has changed. Any thread.
   std::uint64_t listen(const Subscription& subscription);
   /// Removes a listener as Listeners::remove().
   bool unlisten(std::uint64_t id);
@@ -66,13 +67,17 @@ class EventBus {
 
   EventCounts counts() const noexcept;
   /// Events that the event thread has still to deliver, or to find lost.
-  std::uint64_t queued() const noexcept { return log_.end() - reader_.position(); }
+  std::uint64_t queued() const noexcept {
+    const std::uint64_t position = reader_.position();  // first, so that the difference is not negative
+    return log_.end() - position;
+  }
   std::size_t listeners() const noexcept { return listeners_.count(); }
   /// `behind`: events that its callback has not been given yet, nor lost.
   struct ListenerReport : Listeners::Report {
     std::uint64_t behind;
   };
-  std::vector<ListenerReport> report();
+  /// At most this many: those that are furthest behind or have lost most, by id.
+  std::vector<ListenerReport> report(std::size_t most = SIZE_MAX);
 
   Heartbeat& heartbeat() noexcept { return heartbeat_; }
   /// The listener that occupies the event thread now. Any thread.
@@ -85,7 +90,10 @@ class EventBus {
 
   void set_stuck(bool stuck);
   void look_if_still_stuck();
+  void tell_too_large(std::string_view name, std::size_t size) const noexcept;
   void run_own(OwnThread& own);
+  void listen_on_own_thread(std::uint64_t id, std::unique_ptr<OwnThread> own);
+  void join_ended() BP_REQUIRES(own_mutex_);
   bool end_own_threads(std::chrono::steady_clock::time_point until);
 
   const EventLogOptions options_;
@@ -107,7 +115,7 @@ class EventBus {
 
   Mutex own_mutex_;
   Condition own_ended_;
-  std::vector<std::unique_ptr<OwnThread>> own_threads_ BP_GUARDED_BY(own_mutex_);
+  std::map<std::uint64_t, std::unique_ptr<OwnThread>> own_threads_ BP_GUARDED_BY(own_mutex_);  // by listener
 
   Mutex stuck_mutex_;  // orders the calls of `stuck`; no code outside the host runs under it
   std::atomic<bool> stuck_{false};

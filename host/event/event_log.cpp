@@ -27,6 +27,7 @@ constexpr std::size_t aligned(std::size_t size) noexcept { return (size + 7) & ~
 
 /// Before each event; behind it the ids of the patterns, the name and the payload.
 struct EventLog::Head {
+  std::uint64_t emitted_ms;
   std::uint32_t flags;
   std::uint32_t name_size;
   std::uint32_t pattern_count;
@@ -41,13 +42,13 @@ struct EventLog::Segment {
   std::unique_ptr<std::uint8_t[]> bytes;  // an event lies there from before `filled` counts it
 
   // Constant while any reader can see it.
-  std::uint64_t first = 0;             // position of its first event
-  std::uint64_t began_ms = 0;          // when that was emitted, in Unix time
-  std::vector<std::uint64_t> matched;  // PatternTable::matched() before it
+  std::uint64_t first = 0;     // position of its first event
+  std::uint64_t began_ms = 0;  // when that was emitted, in Unix time
 
   // Guarded by the log's mutex.
   Segment* next = nullptr;
   std::uint64_t next_began_ms = 0;
+  PatternCounts matched;  // by its events
   std::uint32_t readers = 0;
   bool dropped = false;  // it has left the log
 };
@@ -78,6 +79,7 @@ void EventLog::drop_oldest() noexcept {
   Segment* const oldest = head_;
   head_ = oldest->next;
   bytes_ -= oldest->capacity;
+  for (const auto& [id, count] : oldest->matched.list()) matched_before_head_[id] += count;
   if (oldest->readers != 0) {
     oldest->dropped = true;
     behind_ += oldest->readers;
@@ -105,7 +107,7 @@ bool EventLog::makes_room(std::size_t capacity) noexcept {
 }
 
 // Adds a segment with room for an event of this size.
-EventLog::Put EventLog::roll(std::size_t need) noexcept {
+EventLog::Put EventLog::roll(std::size_t need, std::uint64_t now_ms) noexcept {
   const std::size_t capacity = std::max(need, next_bytes_);
   if (!makes_room(capacity)) return Put::full;
   Segment* segment = nullptr;
@@ -113,25 +115,18 @@ EventLog::Put EventLog::roll(std::size_t need) noexcept {
     segment = std::exchange(spare_, nullptr);
     segment->filled.store(0, std::memory_order_relaxed);
     segment->next = nullptr;
+    segment->matched.clear();
   } else {
     segment = make_segment(capacity);
     if (segment == nullptr) return Put::no_memory;
   }
-  try {
-    segment->matched = patterns_.matched();
-  } catch (const std::bad_alloc&) {
-    delete segment;
-    return Put::no_memory;
-  }
   segment->first = put_.load(std::memory_order_relaxed);
-  segment->began_ms = unix_ms();
+  segment->began_ms = now_ms;
   bytes_ += segment->capacity;
   next_bytes_ = std::min(segment_bytes_, next_bytes_ * 2);
   tail_->next_began_ms = segment->began_ms;
   tail_->next = segment;
   tail_ = segment;
-  // If the log had one segment only, that one may still be too much.
-  if (!options_.refuses && head_->next == tail_ && bytes_ > options_.bytes) drop_oldest();
   trim();
   return Put::ok;
 }
@@ -163,34 +158,51 @@ EventLog::Put EventLog::put(std::string_view name, bp_bytes payload, std::uint32
       return Put::no_memory;
     }
     if (ids.empty()) return Put::unheard;
-    if (payload.size > largest()) return Put::too_large;
-    const std::size_t need = aligned(sizeof(Head) + ids.size_bytes() + name.size() + envelope_size + payload.size);
-    if (need > largest()) return Put::too_large;
+    const std::size_t whole = sizeof(Head) + name.size() + envelope_size + payload.size;
+    if (payload.size > largest() || whole > largest()) return Put::too_large;
     if (options_.refuses && is_full()) return Put::full;
+    const std::size_t need = aligned(whole + ids.size_bytes());
     const std::uint64_t position = put_.load(std::memory_order_relaxed);
+    const std::uint64_t now_ms = unix_ms();
     std::size_t filled = tail_->filled.load(std::memory_order_relaxed);
-    if (tail_->capacity - filled < need || position - tail_->first >= segment_events_) {
-      if (const Put rolled = roll(need); rolled != Put::ok) return rolled;
+    // The counts are part of what a segment may take.
+    const std::size_t counts = (tail_->matched.list().size() + ids.size()) * sizeof(PatternCounts::Count);
+    if (tail_->capacity - filled < need || position - tail_->first >= segment_events_ ||
+        (filled != 0 && tail_->capacity - filled < need + counts)) {
+      if (const Put rolled = roll(need, now_ms); rolled != Put::ok) return rolled;
       filled = 0;
     }
+    if (!patterns_.count(ids, tail_->matched)) return Put::no_memory;
     std::uint8_t* at = tail_->bytes.get() + filled;
     const auto append = [&at](const void* from, std::size_t size) {
       if (size != 0) std::memcpy(at, from, size);
       at += size;
     };
-    const Head head{flags, static_cast<std::uint32_t>(name.size()), static_cast<std::uint32_t>(ids.size()),
+    const Head head{now_ms, flags, static_cast<std::uint32_t>(name.size()), static_cast<std::uint32_t>(ids.size()),
                     envelope_size + payload.size};
     append(&head, sizeof head);
     append(ids.data(), ids.size_bytes());
     append(name.data(), name.size());
     if (envelope_size != 0) at = typed_event::write_head(at, name);
     append(payload.data, payload.size);
-    patterns_.count(ids);
     tail_->filled.store(filled + need, std::memory_order_release);
     put_.store(position + 1, std::memory_order_release);
   }
   wake();
   return Put::ok;
+}
+
+EventLog::Start EventLog::subscribe(std::string_view pattern) {
+  const MutexLock lock(mutex_);
+  const PatternId id = patterns_.add(pattern);
+  try {
+    matched_before_head_.resize(std::max<std::size_t>(matched_before_head_.size(), patterns_.matched().size()));
+  } catch (...) {
+    patterns_.remove(id);
+    throw;
+  }
+  heard_.store(true, std::memory_order_relaxed);
+  return {id, put_.load(std::memory_order_relaxed), patterns_.matched()[id]};
 }
 
 void EventLog::unsubscribe(PatternId id) noexcept {
@@ -216,9 +228,9 @@ std::vector<std::uint64_t> EventLog::matched() {
   return patterns_.matched();
 }
 
-std::uint64_t EventLog::behind() {
+bool EventLog::is_half_empty() {
   const MutexLock lock(mutex_);
-  return put_.load(std::memory_order_relaxed) - slowest();
+  return put_.load(std::memory_order_relaxed) - slowest() <= options_.events / 2 && bytes_ <= options_.bytes / 2;
 }
 
 std::uint64_t EventLog::bytes() {
@@ -234,7 +246,16 @@ bool EventLog::advance(Reader& reader) noexcept {
   Segment* const to = from->dropped ? head_ : from->next;
   const std::uint64_t position = reader.position_.load(std::memory_order_relaxed);
   const std::uint64_t lost = to->first - position;
-  if (lost != 0) reader.gap_ = {lost, from->next_began_ms, to->matched};
+  if (lost != 0) {
+    // Then `to` is the head.
+    reader.gap_.events = lost;
+    reader.gap_.since_ms = from->next_began_ms;
+    try {
+      reader.gap_.matched = matched_before_head_;
+    } catch (const std::bad_alloc&) {
+      reader.gap_.matched.clear();
+    }
+  }
   reader.segment_ = to;
   reader.at_ = 0;
   reader.filled_seen_ = to->filled.load(std::memory_order_relaxed);
@@ -252,7 +273,12 @@ bool EventLog::advance(Reader& reader) noexcept {
 
 void EventLog::wake() noexcept {
   light_fence();
-  if (asleep_.load(std::memory_order_relaxed) != 0 && asleep_.exchange(0) != 0) futex_wake_all(&asleep_);
+  std::uint32_t seen = asleep_.load(std::memory_order_relaxed);
+  while ((seen & 1) != 0) {
+    if (!asleep_.compare_exchange_weak(seen, seen + 1)) continue;
+    futex_wake_all(&asleep_);
+    return;
+  }
 }
 
 void EventLog::close() noexcept {
@@ -322,6 +348,7 @@ void EventLog::Reader::read_event() noexcept {
   std::memcpy(&head, at, sizeof head);
   at += sizeof head;
   event_.position = position_.load(std::memory_order_relaxed);
+  event_.emitted_ms = head.emitted_ms;
   event_.flags = head.flags;
   event_.patterns = {reinterpret_cast<const PatternId*>(at), head.pattern_count};
   at += event_.patterns.size_bytes();
@@ -361,20 +388,21 @@ void EventLog::Reader::release() noexcept {
   position_.store(event_.position + 1, std::memory_order_release);
 }
 
-// A reader sets asleep_, then looks once more. An emitter appends, then reads asleep_. Each side has a fence between
-// its two steps (sync/asymmetric_fence.hpp), so one of the two sees the other. The reader leaves asleep_ set if it need
-// not sleep after all, because another may sleep; then the next emitter wakes nobody.
+// A reader sets the low bit, then looks once more. An emitter appends, then reads the bit. Each side has a fence
+// between its two steps (sync/asymmetric_fence.hpp), so one of the two sees the other. The reader leaves the bit set if
+// it need not sleep after all, because another may sleep; then the next emitter wakes nobody.
 void EventLog::Reader::sleep() noexcept {
   const Nanos begin = now();
-  log_.asleep_.store(1, std::memory_order_relaxed);
+  const std::uint32_t seen = log_.asleep_.fetch_or(1, std::memory_order_relaxed) | 1;
   heavy_fence();
-  if (!has_more() && !is_over()) futex_wait(log_.asleep_, 1);
+  if (!has_more() && !is_over()) futex_wait(log_.asleep_, seen);
   spin_.slept(now() - begin);
 }
 
 void EventLog::Reader::stop() noexcept {
   stopped_.store(true, std::memory_order_release);
   log_.wake();
+  log_.tell_settled();  // nobody waits for it any more
 }
 
 }  // namespace backplane::host

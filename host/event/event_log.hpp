@@ -30,8 +30,8 @@ struct EventLogOptions {
 ///
 /// Any thread appends; a mutex is locked among emitters only. The events lie in segments. When the log has reached its
 /// bound, the oldest segment leaves it, whether or not it is read. A reader that stands in that segment still reads it
-/// to its end; its next events are lost, and it is told so by a gap. So the memory is bounded by the log's options and
-/// one segment for each reader, and no reader ever holds an emitter.
+/// to its end; its next events are lost, and it is told so by a gap. So the memory is bounded by the log's options, one
+/// segment for each reader and one spare, and no reader ever holds an emitter.
 ///
 /// Only events that match a listener's pattern are kept.
 class EventLog {
@@ -58,20 +58,14 @@ class EventLog {
 
   // ---- Patterns: any thread ----
 
-  /// From now on, events that match are kept. Calls `add` with the pattern's id, the position of the next event, and
-  /// how many events have matched the pattern so far, before any further event is appended. Throws what `add` throws.
-  template <class Add>
-  void subscribe(std::string_view pattern, Add add) {
-    const MutexLock lock(mutex_);
-    const PatternId id = patterns_.add(pattern);
-    try {
-      add(id, put_.load(std::memory_order_relaxed), patterns_.matched()[id]);
-    } catch (...) {
-      patterns_.remove(id);
-      throw;
-    }
-    heard_.store(true, std::memory_order_relaxed);
-  }
+  /// Where a listener begins.
+  struct Start {
+    PatternId pattern = 0;
+    std::uint64_t position = 0;  ///< of the next event
+    std::uint64_t matched = 0;   ///< how many events have matched the pattern so far
+  };
+  /// From now on, events that match are kept. Throws std::bad_alloc, or PatternTable::Full.
+  Start subscribe(std::string_view pattern);
   void unsubscribe(PatternId id) noexcept;
   /// Ends all subscriptions. Counts go on.
   void unsubscribe_all() noexcept;
@@ -92,8 +86,8 @@ class EventLog {
 
   /// The position of the next event that is appended. Any thread.
   std::uint64_t end() const noexcept { return put_.load(std::memory_order_acquire); }
-  /// How many events the slowest reader has still to read, or to find lost. Any thread.
-  std::uint64_t behind();
+  /// Whether the slowest reader has at most half of the bound left to read, in events and in bytes. Any thread.
+  bool is_half_empty();
   /// The bytes that the log keeps now, without segments that only a reader still has. Any thread.
   std::uint64_t bytes();
 
@@ -102,7 +96,7 @@ class EventLog {
   struct Head;
 
   static Segment* make_segment(std::size_t capacity) noexcept;
-  Put roll(std::size_t need) noexcept BP_REQUIRES(mutex_);
+  Put roll(std::size_t need, std::uint64_t now_ms) noexcept BP_REQUIRES(mutex_);
   bool makes_room(std::size_t capacity) noexcept BP_REQUIRES(mutex_);
   void drop_oldest() noexcept BP_REQUIRES(mutex_);
   void trim() noexcept BP_REQUIRES(mutex_);
@@ -122,6 +116,8 @@ class EventLog {
   Segment* head_ BP_GUARDED_BY(mutex_) = nullptr;  // the oldest; never null
   Segment* tail_ BP_GUARDED_BY(mutex_) = nullptr;  // the one that grows
   Segment* spare_ BP_GUARDED_BY(mutex_) = nullptr;
+  // For each pattern: how many events that left the log have matched it.
+  std::vector<std::uint64_t> matched_before_head_ BP_GUARDED_BY(mutex_);
   std::uint64_t bytes_ BP_GUARDED_BY(mutex_) = 0;   // capacities of the segments from head_ to tail_
   std::size_t next_bytes_ BP_GUARDED_BY(mutex_);    // capacity of the next segment
   std::uint32_t behind_ BP_GUARDED_BY(mutex_) = 0;  // readers in segments that have left the log
@@ -133,7 +129,9 @@ class EventLog {
   std::atomic<bool> settling_{false};  // from settle() to open(); written with mutex_ held
 
   alignas(64) std::atomic<std::uint64_t> put_{0};
-  alignas(64) std::atomic<std::uint32_t> asleep_{0};  // a futex: a reader sleeps
+  // A futex. The low bit: a reader sleeps, or is about to. The others change with each wake-up, so that a reader that
+  // is about to sleep cannot take the bit of a later one for its own.
+  alignas(64) std::atomic<std::uint32_t> asleep_{0};
 };
 
 /// A place in the log. It begins behind the last event that was appended. One thread uses it, except where said.
@@ -157,6 +155,7 @@ class EventLog::Reader {
   /// One event, valid until release().
   struct Event {
     std::uint64_t position;
+    std::uint64_t emitted_ms;  ///< Unix time
     std::uint32_t flags;
     std::string_view name;
     bp_bytes payload;
@@ -168,8 +167,10 @@ class EventLog::Reader {
   /// What was lost, valid until the next look() or take().
   struct Gap {
     std::uint64_t events;    ///< how many, of all patterns
-    std::uint64_t since_ms;  ///< when the first of them was emitted, in Unix time, rounded down to a segment
-    std::span<const std::uint64_t> matched;  ///< for each pattern: the events that had matched it before the gap's end
+    std::uint64_t since_ms;  ///< when the first of them was emitted, Unix time
+    /// For each pattern: the events that had matched it before the gap's end. Empty if memory ran out; the next gap
+    /// then has the losses of both.
+    std::vector<std::uint64_t> matched;
   };
   const Gap& gap() const noexcept { return gap_; }
 

@@ -5,6 +5,7 @@
 #include "event/listeners.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "support/gap_event.hpp"
@@ -33,17 +34,20 @@ std::vector<const Listeners::Wait*>& Listeners::waits() {
   return waits;
 }
 
-std::uint64_t Listeners::add(const Subscription& subscription, const Start& start) {
+std::shared_ptr<Listeners::Listener> Listeners::make(const Subscription& subscription) {
   auto listener = std::make_shared<Listener>();
   listener->pattern = subscription.pattern;
   listener->label = subscription.label;
   listener->on_event = subscription.on_event;
   listener->user = subscription.user;
   listener->own_thread = subscription.own_thread;
+  return listener;
+}
+
+std::uint64_t Listeners::add(std::shared_ptr<Listener> listener, const EventLog::Start& start) {
   listener->pattern_id = start.pattern;
   listener->first = start.position;
   listener->seen = start.matched;
-  const MutexLock lock(mutex_);
   if (by_pattern_.size() <= start.pattern) by_pattern_.resize(start.pattern + 1);
   listener->id = last_id_ + 1;
   Listener& added = *listener;
@@ -71,8 +75,8 @@ bool Listeners::remove(std::uint64_t id, EventLog::PatternId& pattern) {
     const MutexLock lock(mutex_);
     const auto found = by_id_.find(id);
     if (found == by_id_.end()) return false;
-    listener = std::move(found->second);
-    by_id_.erase(found);
+    listener = found->second;
+    auto node = by_id_.extract(found);
     count_.store(by_id_.size(), std::memory_order_relaxed);
     pattern = listener->pattern_id;
     listener->removed = true;
@@ -80,16 +84,22 @@ bool Listeners::remove(std::uint64_t id, EventLog::PatternId& pattern) {
       unlink(*listener);
       return true;
     }
-    leaving_.push_back(listener);  // until its callbacks have returned; see ended()
+    leaving_.insert(std::move(node));  // until its callbacks have returned; see ended()
     if (!runs_elsewhere(*listener)) return true;
   }
   const Wait wait{std::this_thread::get_id(), this, listener.get()};
-  if (!enter(wait)) return true;
+  bool entered = false;
+  try {
+    if (!enter(wait)) return true;
+    entered = true;
+  } catch (const std::bad_alloc&) {
+    // Waiting without being found by others is better than to return while the callback runs.
+  }
   {
     MutexLock lock(mutex_);
     ended_.wait(lock, [&]() BP_REQUIRES(mutex_) { return !runs_elsewhere(*listener); });
   }
-  leave(wait);
+  if (entered) leave(wait);
   return true;
 }
 
@@ -186,7 +196,7 @@ void Listeners::ended(Listener& listener) {
   ended_.notify_all();
   if (listener.runs != 0) return;
   unlink(listener);
-  std::erase_if(leaving_, [&listener](const auto& each) { return each.get() == &listener; });
+  leaving_.erase(listener.id);
 }
 
 // Returns false if the listener is removed, and may be freed.
@@ -202,12 +212,19 @@ bool Listeners::run_gap(Listener& listener, const EventLog::Reader::Gap& gap) {
   return false;
 }
 
+bool Listeners::is_for(const Listener& listener, std::uint64_t position, What what, std::uint64_t newest) const {
+  if (listener.removed) return false;
+  if (what == What::event) return !listener.own_thread && position >= listener.first;
+  return listener.id <= newest && !(listener.own_thread && listener.runs != 0);
+}
+
 void Listeners::run_all(const bp_event& event, std::span<const EventLog::PatternId> patterns, std::uint64_t position,
                         What what, Heartbeat* heartbeat) {
+  const std::uint64_t newest = last_id_;
   for (const EventLog::PatternId id : patterns) {
     if (id >= by_pattern_.size()) continue;
     for (Listener* listener = by_pattern_[id].first; listener != nullptr;) {
-      if (listener->removed || position < listener->first || (what == What::event && listener->own_thread)) {
+      if (!is_for(*listener, position, what, newest)) {
         listener = listener->next;
         continue;
       }
@@ -228,7 +245,7 @@ void Listeners::call(bp_event event, std::span<const EventLog::PatternId> patter
 
 void Listeners::call_now(bp_event event, std::span<const EventLog::PatternId> patterns) {
   const MutexLock lock(mutex_);
-  run_all(event, patterns, UINT64_MAX, What::uncounted, nullptr);
+  run_all(event, patterns, 0, What::uncounted, nullptr);
 }
 
 void Listeners::tell_gap(const EventLog::Reader::Gap& gap, Heartbeat* heartbeat) {
@@ -264,14 +281,20 @@ bool Listeners::tell_gap_to_one(std::uint64_t id, const EventLog::Reader::Gap& g
   return run_gap(*found->second, gap);
 }
 
+// In pieces, so that the event thread need not wait for all of it.
 std::vector<Listeners::Report> Listeners::report() {
+  constexpr std::size_t piece = 256;
   std::vector<Report> reports;
-  const MutexLock lock(mutex_);
-  reports.reserve(by_id_.size());
-  for (const auto& [id, each] : by_id_) {
-    reports.push_back({id, each->pattern, each->label, each->pattern_id, each->seen, each->delivered, each->lost});
+  for (std::uint64_t last = 0;;) {
+    const MutexLock lock(mutex_);
+    auto at = by_id_.upper_bound(last);
+    for (std::size_t i = 0; i < piece && at != by_id_.end(); ++i, ++at) {
+      const Listener& each = *at->second;
+      reports.push_back({each.id, each.pattern, each.label, each.pattern_id, each.seen, each.delivered, each.lost});
+      last = each.id;
+    }
+    if (at == by_id_.end()) return reports;
   }
-  return reports;
 }
 
 Culprit Listeners::running_on(std::thread::id thread) {

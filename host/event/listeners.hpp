@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "event/event_log.hpp"
@@ -28,13 +29,6 @@ struct Subscription {
   bool own_thread = false;  ///< not called by call() and tell_gap() for the event thread
 };
 
-/// Where a listener begins, from EventLog::subscribe().
-struct Start {
-  EventLog::PatternId pattern = 0;
-  std::uint64_t position = 0;
-  std::uint64_t matched = 0;
-};
-
 /// The listeners of one context. Callbacks run with no lock held. Removing a listener waits until its callback has
 /// returned, except inside this callback, and if the wait would never end.
 ///
@@ -46,9 +40,21 @@ class Listeners {
   Listeners& operator=(const Listeners&) = delete;
   ~Listeners() { clear(); }
 
-  /// Adds a listener and returns its id. Ids start at 1 and grow. Any thread, also in a callback. Throws
-  /// std::bad_alloc.
-  std::uint64_t add(const Subscription& subscription, const Start& start);
+  /// Adds a listener and returns its id. Ids start at 1 and grow. `start` returns an EventLog::Start; it runs when
+  /// nothing but std::bad_alloc can fail any more, and before an event can find the listener. If that fails after it,
+  /// `undo` runs. Throws what `start` throws, or std::bad_alloc. Any thread, also in a callback.
+  template <class StartAt, class Undo>
+  std::uint64_t add(const Subscription& subscription, StartAt start, Undo undo) {
+    std::shared_ptr<Listener> listener = make(subscription);
+    const MutexLock lock(mutex_);
+    const EventLog::Start at = start();
+    try {
+      return add(std::move(listener), at);
+    } catch (...) {
+      undo(at);
+      throw;
+    }
+  }
 
   /// Removes a listener, and sets its pattern. Returns false if the id is unknown. After it returns, the callback
   /// neither runs nor will run again. Exception: called from the callback itself, the running call is the last one. If
@@ -64,7 +70,8 @@ class Listeners {
   /// given, before each.
   void call(bp_event event, std::span<const EventLog::PatternId> patterns, std::uint64_t position,
             Heartbeat* heartbeat = nullptr);
-  /// Calls all listeners of these patterns with an event that is not in the log. It is not counted.
+  /// Calls all listeners of these patterns with an event that is not in the log. It is not counted. Skips those that
+  /// are added meanwhile, and those with a thread of their own whose callback runs.
   void call_now(bp_event event, std::span<const EventLog::PatternId> patterns);
   /// Tells each listener that lost events by this gap, except those with a thread of their own.
   void tell_gap(const EventLog::Reader::Gap& gap, Heartbeat* heartbeat = nullptr);
@@ -132,7 +139,11 @@ class Listeners {
   static bool enter(const Wait& wait);
   static void leave(const Wait& wait);
 
+  static std::shared_ptr<Listener> make(const Subscription& subscription);
+  std::uint64_t add(std::shared_ptr<Listener> listener, const EventLog::Start& start) BP_REQUIRES(mutex_);
   enum class What { event, gap, uncounted };
+  bool is_for(const Listener& listener, std::uint64_t position, What what, std::uint64_t newest) const
+      BP_REQUIRES(mutex_);
   void run(Listener& listener, bp_event event, What what) BP_REQUIRES(mutex_);
   void ended(Listener& listener) BP_REQUIRES(mutex_);
   bool run_gap(Listener& listener, const EventLog::Reader::Gap& gap) BP_REQUIRES(mutex_);
@@ -145,10 +156,11 @@ class Listeners {
 
   Mutex mutex_;
   Condition ended_;
-  std::map<std::uint64_t, std::shared_ptr<Listener>> by_id_ BP_GUARDED_BY(mutex_);
-  std::vector<std::shared_ptr<Listener>> leaving_ BP_GUARDED_BY(mutex_);  // removed, with a callback that runs
-  std::vector<List> by_pattern_ BP_GUARDED_BY(mutex_);                    // index: the pattern's id
-  std::vector<Run> running_ BP_GUARDED_BY(mutex_);                        // one for each thread that calls, so few
+  using ById = std::map<std::uint64_t, std::shared_ptr<Listener>>;
+  ById by_id_ BP_GUARDED_BY(mutex_);
+  ById leaving_ BP_GUARDED_BY(mutex_);                  // removed, with a callback that runs
+  std::vector<List> by_pattern_ BP_GUARDED_BY(mutex_);  // index: the pattern's id
+  std::vector<Run> running_ BP_GUARDED_BY(mutex_);      // one for each thread that calls, so few
   std::uint64_t last_id_ BP_GUARDED_BY(mutex_) = 0;
   std::atomic<std::size_t> count_{0};
 };

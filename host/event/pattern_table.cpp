@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <new>
 
 namespace backplane::host {
 namespace {
@@ -38,6 +39,7 @@ PatternTable::Id PatternTable::add(std::string_view pattern) {
     return found->second;
   }
   Id id = static_cast<Id>(patterns_.size());
+  if (free_.empty() && id == most) throw Full();
   if (!free_.empty()) {
     id = free_.back();
   } else {
@@ -49,11 +51,13 @@ PatternTable::Id PatternTable::add(std::string_view pattern) {
   table.emplace(without_star(pattern), id);
   if (id < patterns_.size()) {
     free_.pop_back();
-    patterns_[id] = {std::move(text), 1};
+    patterns_[id].text = std::move(text);
+    patterns_[id].listeners = 1;
   } else {
-    patterns_.push_back({std::move(text), 1});
+    patterns_.push_back({std::move(text), 1, 0, 0});
     matched_.push_back(0);
   }
+  if (pattern.ends_with('*')) ++prefixes_of_size_[pattern.size() - 1];
   ++version_;
   return id;
 }
@@ -61,6 +65,7 @@ PatternTable::Id PatternTable::add(std::string_view pattern) {
 void PatternTable::remove(Id id) noexcept {
   Pattern& pattern = patterns_[id];
   if (--pattern.listeners != 0) return;
+  if (pattern.text.ends_with('*')) --prefixes_of_size_[pattern.text.size() - 1];
   Ids& table = table_of(pattern.text);
   table.erase(table.find(without_star(pattern.text)));
   free_.push_back(id);
@@ -70,6 +75,7 @@ void PatternTable::remove(Id id) noexcept {
 void PatternTable::clear() noexcept {
   exact_.clear();
   prefixes_.clear();
+  prefixes_of_size_.fill(0);
   free_.clear();
   for (Id id = 0; id < patterns_.size(); ++id) free_.push_back(id);
   ++version_;
@@ -80,8 +86,27 @@ void PatternTable::find(std::string_view name, std::vector<Id>& ids) const {
   if (const auto found = exact_.find(name); found != exact_.end()) ids.push_back(found->second);
   if (prefixes_.empty()) return;
   for (std::size_t size = 0; size <= name.size(); ++size) {
+    if (prefixes_of_size_[size] == 0) continue;
     if (const auto found = prefixes_.find(name.substr(0, size)); found != prefixes_.end()) ids.push_back(found->second);
   }
+}
+
+bool PatternTable::count(std::span<const Id> ids, PatternCounts& part) noexcept try {
+  if (part.stamp_ == 0) part.stamp_ = ++last_stamp_;
+  for (const Id id : ids) {
+    Pattern& pattern = patterns_[id];
+    if (pattern.stamp == part.stamp_) continue;
+    part.list_.push_back({id, 0});
+    pattern.stamp = part.stamp_;
+    pattern.place = part.list_.size() - 1;
+  }
+  for (const Id id : ids) {
+    ++matched_[id];
+    ++part.list_[patterns_[id].place].events;
+  }
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 std::span<const PatternTable::Id> PatternTable::match(std::string_view name) {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <backplane/base.h>
+
+#include <array>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <memory>
 #include <span>
@@ -10,6 +14,25 @@
 #include <vector>
 
 namespace backplane::host {
+
+/// How many events have matched each of some patterns.
+class PatternCounts {
+ public:
+  struct Count {
+    std::uint32_t pattern;
+    std::uint64_t events;
+  };
+  const std::vector<Count>& list() const noexcept { return list_; }
+  void clear() noexcept {
+    list_.clear();
+    stamp_ = 0;
+  }
+
+ private:
+  friend class PatternTable;
+  std::vector<Count> list_;
+  std::uint64_t stamp_ = 0;  // of this object's counts, in the table
+};
 
 /// The patterns that a context's listeners have, each once, and how many events have matched each.
 ///
@@ -21,7 +44,14 @@ class PatternTable {
   /// An id is used again after its pattern is removed.
   using Id = std::uint32_t;
 
-  /// One more listener has this pattern, which must be valid. Throws std::bad_alloc, and then nothing has changed.
+  /// There may be this many at once. What an event or a gap costs stays bounded, whatever peers subscribe to.
+  static constexpr std::size_t most = 65'536;
+  struct Full : std::exception {
+    const char* what() const noexcept override { return "the context has too many patterns of listeners"; }
+  };
+
+  /// One more listener has this pattern, which must be valid. Throws std::bad_alloc or Full, and then nothing has
+  /// changed.
   Id add(std::string_view pattern);
   /// One listener less has it.
   void remove(Id id) noexcept;
@@ -32,17 +62,17 @@ class PatternTable {
   /// The patterns that match this event name. Valid until the next call of this object. Throws std::bad_alloc.
   std::span<const Id> match(std::string_view name);
 
-  /// Counts an event with these patterns.
-  void count(std::span<const Id> ids) noexcept {
-    for (const Id id : ids) ++matched_[id];
-  }
+  /// Counts an event with these patterns, also in `part`. Returns false, and counts nothing, if memory runs out.
+  bool count(std::span<const Id> ids, PatternCounts& part) noexcept;
   /// For each id, the number of events counted. It only grows, also when an id is used again.
   const std::vector<std::uint64_t>& matched() const noexcept { return matched_; }
 
  private:
   struct Pattern {
     std::string text;
-    std::uint32_t listeners;
+    std::uint32_t listeners = 0;
+    std::uint64_t stamp = 0;  // of the counts that it was last counted in
+    std::size_t place = 0;    // in these
   };
   using Ids = std::map<std::string, Id, std::less<>>;
 
@@ -64,6 +94,8 @@ class PatternTable {
   std::vector<std::uint64_t> matched_;
   std::unique_ptr<Known[]> known_;
   std::uint64_t version_ = 1;  // of the set of patterns
+  std::uint64_t last_stamp_ = 0;
+  std::array<std::uint32_t, BP_WIRE_NAME_MAX + 1> prefixes_of_size_{};  // so that a search tries these sizes only
 };
 
 }  // namespace backplane::host

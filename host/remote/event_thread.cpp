@@ -41,30 +41,28 @@ void EventThread::push(const wire::Event& event) {
   const auto at = listeners_.find(event.listener);
   if (at == listeners_.end()) return;
   Listener& listener = at->second;
-  if (queue_.size() <= max_waiting) {
-    append_gap(event.listener, listener);
-    return append(event);
-  }
+  if (queue_.size() <= max_waiting) return append(event);
   const auto gap = (event.flags & BP_EVENT_GAP) != 0 ? GapEvent::read(event.payload) : std::nullopt;
   if (listener.lost.events == 0) listener.lost.since_ms = gap ? gap->since_ms : unix_ms();
   listener.lost.events += gap ? gap->events : 1;
   any_lost_ = true;
 }
 
-void EventThread::append_gap(std::uint64_t id, Listener& listener) {
-  if (listener.lost.events == 0) return;
-  const GapEvent gap(std::exchange(listener.lost, Lost{}));
-  const bp_event event = gap.native();
-  append({id, event.flags, view(event.name), view(event.payload)});
-}
-
+// Losses are noted only while the queue is over its bound, and told when it is handed to the thread. So nothing can be
+// queued between a loss and its gap.
 void EventThread::append_gaps() {
   if (!std::exchange(any_lost_, false)) return;
-  for (auto& [id, listener] : listeners_) append_gap(id, listener);
+  for (auto& [id, listener] : listeners_) {
+    if (listener.lost.events == 0) continue;
+    const GapEvent gap(std::exchange(listener.lost, Lost{}));
+    const bp_event event = gap.native();
+    append({id, event.flags, view(event.name), view(event.payload)});
+  }
 }
 
 void EventThread::push_to_all(std::string_view name, wire::View payload) {
   const MutexLock lock(mutex_);
+  append_gaps();
   for (const auto& [id, listener] : listeners_) {
     if (fits_pattern(listener.pattern, name)) append({id, BP_EVENT_TYPED, name, payload});
   }
@@ -152,7 +150,7 @@ void EventThread::deliver(const Head& head, const std::uint8_t* body) {
   if ((head.flags & BP_EVENT_GAP) != 0) {
     const Lost lost = GapEvent::read(view(event.payload)).value_or(Lost{});
     event.lost = lost.events;
-    event.lost_since_ms = lost.since_ms;
+    event.emitted_ms = lost.since_ms;
   }
   listener.on_event(listener.user, &event);
   const MutexLock lock(mutex_);

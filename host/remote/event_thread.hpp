@@ -63,7 +63,6 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
   void deliver_all(const wire::Bytes& batch);
   void deliver(const Head& head, const std::uint8_t* body);
   void append(const wire::Event& event) BP_REQUIRES(mutex_);
-  void append_gap(std::uint64_t id, Listener& listener) BP_REQUIRES(mutex_);
   void append_gaps() BP_REQUIRES(mutex_);
 
   std::atomic<std::thread::id> thread_id_{};

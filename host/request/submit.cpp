@@ -100,8 +100,8 @@ bp_status Backlog::push_request(const Method* method, const bp_submission& submi
   // From arm() on, another thread may claim the request: one that reads `*out` and cancels. So it comes
   // when the ingress can no longer refuse the request.
   const auto result = ingress_.push(request, submission.timeout_ms != 0, [&] {
-    if (out != nullptr) std::atomic_ref(out->id).store(request->token(), std::memory_order_release);
     request->arm();
+    if (out != nullptr) std::atomic_ref(out->id).store(request->token(), std::memory_order_release);
   });
   if (result != Calls::Push::ok) {
     if (submission.buffer != nullptr) request->payload.disown();

@@ -106,12 +106,12 @@ void Connection::on_frame(const wire::Listen& listen) {
     return reply(listen.id, BP_OVERLOADED,
                  "this connection has " + std::to_string(max_listeners) + " listeners, its limit; remove some");
   }
-  const auto [at, is_new] = listeners_.try_emplace(listen.listener);
+  auto fresh = std::make_unique<Listener>(Listener{this, listen.listener});
+  const auto [at, is_new] = listeners_.try_emplace(listen.listener, std::move(fresh));
   if (!is_new) {
     throw wire::ProtocolError("a listener whose id " + std::to_string(listen.listener) +
                               " is in use; expected a new id");
   }
-  at->second = std::make_unique<Listener>(Listener{this, listen.listener});
   Listener& listener = *at->second;
   const std::string label = "process " + std::to_string(peer_);
   bp_subscription subscription{};

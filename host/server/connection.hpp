@@ -144,7 +144,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void reply(std::uint64_t id, bp_status status, const std::string& message = {});
   void send_event(Listener& listener, const bp_event& event);
   void send_gap(Listener& listener) BP_REQUIRES(mutex_);
-  bool send_gaps() BP_REQUIRES(mutex_);
+  bool send_gaps() noexcept BP_REQUIRES(mutex_);
   std::size_t waiting() const BP_REQUIRES(mutex_);
   std::shared_ptr<Connection> take_call(Calls::Entry& entry) BP_REQUIRES(mutex_);
   void send_last_words() BP_REQUIRES(mutex_);

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <new>
 #include <utility>
 
 #include "server/connection.hpp"
@@ -179,7 +180,7 @@ void Connection::send_event(Listener& listener, const bp_event& event) {
       return;
     }
     const bool is_gap = (event.flags & BP_EVENT_GAP) != 0;
-    if (listener.lost.events == 0) listener.lost.since_ms = is_gap ? event.lost_since_ms : unix_ms();
+    if (listener.lost.events == 0) listener.lost.since_ms = event.emitted_ms != 0 ? event.emitted_ms : unix_ms();
     listener.lost.events += is_gap ? event.lost : 1;
     behind_.insert(&listener);
     if (!flushing_) send_soon();
@@ -194,16 +195,23 @@ void Connection::send_event(Listener& listener, const bp_event& event) {
 /// Tells a listener what it has lost, if anything.
 void Connection::send_gap(Listener& listener) {
   if (listener.lost.events == 0) return;
-  const GapEvent gap(std::exchange(listener.lost, Lost{}));
+  const GapEvent gap(listener.lost);
   const bp_event event = gap.native();
   wire::encode(out_, wire::Event{listener.id, event.flags, view(event.name), view(event.payload)});
+  listener.lost = {};
   behind_.erase(&listener);
 }
 
-/// Tells all listeners what they have lost. Returns false if there was nothing to tell.
-bool Connection::send_gaps() {
+/// Tells all listeners what they have lost. Returns false if there was nothing to tell. Out of memory, it ends the
+/// connection.
+bool Connection::send_gaps() noexcept {
   if (behind_.empty()) return false;
-  while (!behind_.empty()) send_gap(**behind_.begin());
+  try {
+    while (!behind_.empty()) send_gap(**behind_.begin());
+  } catch (const std::bad_alloc&) {
+    behind_.clear();
+    ::shutdown(socket_.get(), SHUT_RDWR);
+  }
   return true;
 }
 
@@ -290,7 +298,7 @@ bool Connection::wait_idle(Clock::time_point until) {
   MutexLock lock(mutex_);
   draining_ = true;
   return idle_.wait_until(lock, until, [this]() BP_REQUIRES(mutex_) {
-    return closed_ || (calls_.size() == 0 && out_.empty() && !flushing_);
+    return closed_ || (calls_.size() == 0 && out_.empty() && behind_.empty() && !flushing_);
   });
 }
 

@@ -19,7 +19,7 @@ struct ServerOptions {
   /// A peer that sends a larger frame gets an error frame and is disconnected.
   std::size_t max_frame = std::size_t{64} << 20;
   /// Maximum of unsent bytes for a peer that does not read. Above it, the server reads no more of the peer's calls, and
-  /// an event or partial answer ends the connection.
+  /// a partial answer ends the connection.
   std::size_t max_output = std::size_t{64} << 20;
   /// While more bytes than this wait for a peer, its listeners lose events, and get a gap in their place later.
   std::size_t max_event_output = std::size_t{8} << 20;

@@ -18,7 +18,7 @@ namespace backplane::host {
 /// What a listener has missed.
 struct Lost {
   std::uint64_t events = 0;
-  std::uint64_t since_ms = 0;  ///< Unix time
+  std::uint64_t since_ms = 0;  ///< Unix time of the first
 };
 
 /// The event that tells it, in place of the events; see BP_EVENT_GAP in backplane/base.h.
@@ -49,7 +49,7 @@ class GapEvent {
     event.name = str(name);
     event.payload = payload();
     event.lost = lost_.events;
-    event.lost_since_ms = lost_.since_ms;
+    event.emitted_ms = lost_.since_ms;
     return event;
   }
 

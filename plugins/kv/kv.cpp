@@ -150,7 +150,7 @@ class Kv {
   /// An event that cannot be emitted does not undo the change.
   void tell(const Changed& what) {
     if (self_.emit(changed, what) == BP_OVERFLOW) {
-      self_.log(backplane::Level::warn, "the event queue is full: nobody hears of the change of key ", what.key);
+      self_.log(backplane::Level::warn, "the host refused the event: nobody hears of the change of key ", what.key);
     }
   }
 

@@ -17,7 +17,7 @@ struct Ear {
   bool closed = false;
   bool inside = false;
   std::uint64_t lost = 0;
-  std::uint64_t lost_since_ms = 0;
+  std::uint64_t emitted_ms = 0;
 
   static void on_event(void* user, const bp_event* event) {
     auto& self = *static_cast<Ear*>(user);
@@ -28,7 +28,7 @@ struct Ear {
     self.inside = false;
     if ((event->flags & BP_EVENT_GAP) != 0) {
       self.lost += event->lost;
-      self.lost_since_ms = event->lost_since_ms;
+      self.emitted_ms = event->emitted_ms;
     }
     self.names.push_back(text_of(event->name));
     self.payloads.push_back(text_of(event->payload));
@@ -270,7 +270,7 @@ TEST_CASE("a listener that is too slow makes no emitter and no call fail, and is
     return !slow.names.empty() && slow.names.size() - 1 + slow.lost == 10'002;
   }));
   CHECK(slow.lost > 9'000);
-  CHECK(slow.lost_since_ms > 1'600'000'000'000);
+  CHECK(slow.emitted_ms > 1'600'000'000'000);
   CHECK(slow.heard("backplane.gap"));
 }
 
@@ -332,6 +332,9 @@ TEST_CASE("a subscription that is none is refused") {
   CHECK(refused([](bp_subscription& s) { s.pattern = str("a*b"); }));
   CHECK(refused([](bp_subscription& s) { s.pattern = {nullptr, 3}; }));
   CHECK(refused([](bp_subscription& s) { s.label = {nullptr, 3}; }));
+  CHECK(refused([](bp_subscription& s) { s.label = str("\xff"); }));
+  static const std::string long_label(257, 'x');
+  CHECK(refused([](bp_subscription& s) { s.label = str(long_label); }));
   CHECK(refused([](bp_subscription& s) { s.on_event = nullptr; }));
   CHECK(bp_subscribe(context.native, nullptr, &listener) == BP_INVALID_ARGUMENT);
   CHECK(bp_subscribe(context.native, &right, nullptr) == BP_INVALID_ARGUMENT);

@@ -242,8 +242,10 @@ typedef struct bp_event {
   bp_str name;
   bp_bytes payload; /* data is never NULL */
   bp_listener listener;
-  uint64_t lost;          /* with BP_EVENT_GAP: how many events this listener has lost; else 0 */
-  uint64_t lost_since_ms; /* with BP_EVENT_GAP: when the first of them was emitted, Unix time in ms; else 0 */
+  uint64_t lost; /* with BP_EVENT_GAP: how many events are lost in this gap; else 0 */
+  uint64_t
+      emitted_ms; /* when it was emitted, Unix time in ms; 0: unknown, as on a connected context. With BP_EVENT_GAP:
+                     when the first lost event was emitted; on a connected context it may be a little later */
 } bp_event;
 
 /* Gets one event. `event` is valid until the callback returns. The callback may add and remove listeners, also itself.
@@ -272,7 +274,8 @@ typedef void (*bp_event_fn)(void* user, const bp_event* event);
 
 /* Flags of a subscription. */
 enum {
-  /* The callback runs on a thread of its own. If it is slow, no other listener waits for it. */
+  /* The callback runs on a thread of its own. If it is slow, no other listener waits for it. While it runs, it misses
+   * events of the host that pass by the log: backplane.not_responding and backplane.responding. */
   BP_LISTEN_OWN_THREAD = 1
 };
 
@@ -282,14 +285,16 @@ typedef struct bp_subscription {
   bp_str pattern; /* an event name, or a prefix followed by "*": "kv.*", "*" */
   bp_event_fn on_event;
   void* user;   /* passed to on_event */
-  bp_str label; /* shown in the status, to tell whose listener it is; may be empty */
+  bp_str label; /* UTF-8, at most 256 bytes: shown in the status, to tell whose listener it is; may be empty. A
+                   connected context does not use it */
 } bp_subscription;
 
 /* Subscribes to one event name, or to every name with a prefix, for events that are emitted from now on.
  *   BP_INVALID_ARGUMENT  `subscription` is NULL or too small, its pattern is neither, a flag is unknown, or on_event or
  *                        `out` is NULL
- *   BP_NOT_SUPPORTED     BP_LISTEN_OWN_THREAD on a connected context
+ *   BP_NOT_SUPPORTED     BP_LISTEN_OWN_THREAD on a connected context; the context is the host's (bp_host_context)
  *   BP_CLOSED            the context is closed
+ *   BP_OVERLOADED        the context's listeners have 65536 different patterns
  *   BP_OUT_OF_MEMORY     no memory, or no thread
  * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_subscribe(bp_context ctx, const bp_subscription* subscription, bp_listener* out);
@@ -300,7 +305,7 @@ BP_EXPORT bp_status bp_listen(bp_context ctx, bp_str pattern, bp_event_fn on_eve
 
 /* Inside an event callback of a context of this process: this listener could not take the event, for example because
  * its own queue is full. The status then counts the event as lost to it. The callback's owner must tell the loss to the
- * reader of that queue.
+ * reader of that queue. In a gap, or in an event of the host, it changes nothing.
  *   BP_INVALID_HANDLE  not inside such a callback
  * [thread: event] [state: in on_event] [suspend: no] */
 BP_EXPORT bp_status bp_event_drop(const bp_event* event);

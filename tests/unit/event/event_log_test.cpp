@@ -32,11 +32,7 @@ struct Event {
   bool operator==(const Event&) const = default;
 };
 
-EventLog::PatternId listen(EventLog& log, std::string_view pattern) {
-  EventLog::PatternId id = 0;
-  log.subscribe(pattern, [&id](EventLog::PatternId given, std::uint64_t, std::uint64_t) { id = given; });
-  return id;
-}
+EventLog::PatternId listen(EventLog& log, std::string_view pattern) { return log.subscribe(pattern).pattern; }
 
 /// A log whose events all are kept, and a reader.
 struct OneReader {
@@ -299,14 +295,9 @@ TEST_CASE("what all readers have read is given up, so a log that is read in time
 
 TEST_CASE("a pattern's count tells a listener that came late only what it lost itself") {
   OneReader log({std::uint64_t{1} << 20, 16});
-  std::uint64_t begins = 0;
-  EventLog::PatternId id = 0;
   for (int i = 0; i < 1'000; ++i) REQUIRE(log.put("a.b", "x") == Put::ok);
-  log.log.subscribe("a.*", [&](EventLog::PatternId given, std::uint64_t position, std::uint64_t matched) {
-    id = given;
-    begins = matched;
-    CHECK(position == 1'000);
-  });
+  const auto [id, position, begins] = log.log.subscribe("a.*");
+  CHECK(position == 1'000);
   for (int i = 0; i < 100; ++i) REQUIRE(log.put("a.b", "x") == Put::ok);
   std::uint64_t read = 0;
   std::uint64_t lost = 0;

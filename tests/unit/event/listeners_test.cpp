@@ -258,7 +258,7 @@ TEST_CASE("a gap tells each listener how many events of its own pattern it lost,
       if ((event->flags & BP_EVENT_GAP) == 0) return;
       CHECK(view(event->name) == "backplane.gap");
       CHECK(event->flags == (BP_EVENT_GAP | BP_EVENT_TYPED));
-      CHECK(event->lost_since_ms == 1234);
+      CHECK(event->emitted_ms == 1234);
       static_cast<Gaps*>(user)->lost.push_back(event->lost);
     }
   } all, kv, none;
@@ -315,4 +315,20 @@ TEST_CASE("many listeners come and go at the same cost each as few") {
   time_of(1'000);
   // Copying the list for each would make it 22 times as much.
   CHECK(time_of(44'000) < 8 * time_of(2'000));
+}
+
+TEST_CASE("a listener of the host's own events that removes itself and comes again is called once each time") {
+  TestListeners listeners;
+  Heard heard;
+  int calls = 0;
+  heard.act = [&](const bp_event&) {
+    if (++calls > 3) return;
+    listeners.remove(heard.id);
+    add(listeners, "backplane.*", heard);
+  };
+  add(listeners, "backplane.*", heard);
+  listeners.call_now("backplane.responding");
+  CHECK(calls == 1);
+  listeners.call_now("backplane.responding");
+  CHECK(calls == 2);
 }

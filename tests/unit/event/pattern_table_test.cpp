@@ -77,13 +77,14 @@ TEST_CASE("a pattern has one id however many listeners have it, until the last o
 
 TEST_CASE("an id that is used again goes on counting where it was") {
   PatternTable table;
+  PatternCounts counts;
   const auto id = table.add("a.b");
-  table.count(table.match("a.b"));
-  table.count(table.match("a.b"));
+  table.count(table.match("a.b"), counts);
+  table.count(table.match("a.b"), counts);
   table.remove(id);
   REQUIRE(table.add("c.*") == id);
   CHECK(matches(table, "a.b").empty());
-  table.count(table.match("c.d"));
+  table.count(table.match("c.d"), counts);
   CHECK(table.matched()[id] == 3);
   table.clear();
   CHECK(table.empty());
@@ -108,4 +109,36 @@ TEST_CASE("many patterns cost no more each than few") {
   time_of(1'000);
   // Copying a list for each would make it 32 times as much.
   CHECK(time_of(64'000) < 8 * time_of(2'000));
+}
+
+TEST_CASE("what is counted in parts adds up to the whole, and a part has only what was counted in it") {
+  PatternTable table;
+  const auto all = table.add("*");
+  const auto kv = table.add("kv.*");
+  table.add("never.*");
+  PatternCounts first;
+  PatternCounts second;
+  for (int i = 0; i < 5; ++i) CHECK(table.count(table.match("kv.changed"), first));
+  for (int i = 0; i < 3; ++i) CHECK(table.count(table.match("timer.tick"), second));
+  CHECK(table.count(table.match("kv.changed"), second));
+  REQUIRE(first.list().size() == 2);
+  REQUIRE(second.list().size() == 2);
+  for (const auto& each : first.list()) CHECK(each.events == 5);
+  for (const auto& each : second.list()) CHECK(each.events == (each.pattern == all ? 4u : 1u));
+  CHECK(table.matched()[all] == 9);
+  CHECK(table.matched()[kv] == 6);
+  first.clear();
+  CHECK(first.list().empty());
+  CHECK(table.count(table.match("timer.tick"), first));
+  CHECK(first.list().size() == 1);
+}
+
+TEST_CASE("a table takes no more patterns than its bound, and one more when one has gone") {
+  PatternTable table;
+  for (std::size_t i = 0; i < PatternTable::most; ++i) table.add("a.n" + std::to_string(i));
+  CHECK_THROWS_AS(table.add("one.more"), PatternTable::Full);
+  const auto again = table.add("a.n7");  // no new one
+  table.remove(again);
+  table.remove(again);
+  CHECK_NOTHROW(table.add("one.more"));
 }

@@ -33,9 +33,12 @@ struct Heard {
 class TestListeners : public Listeners {
  public:
   std::uint64_t add(std::string_view pattern, bp_event_fn on_event, void* user) {
-    const std::lock_guard lock(mutex_);
-    const auto id = patterns_.add(pattern);
-    return Listeners::add({pattern, on_event, user, {}, false}, {id, position_, patterns_.matched()[id]});
+    const auto start = [&] {
+      const std::lock_guard lock(mutex_);
+      const auto id = patterns_.add(pattern);
+      return EventLog::Start{id, position_, patterns_.matched()[id]};
+    };
+    return Listeners::add({pattern, on_event, user, {}, false}, start, [](const EventLog::Start&) {});
   }
   bool remove(std::uint64_t id) {
     EventLog::PatternId pattern = 0;
@@ -55,11 +58,23 @@ class TestListeners : public Listeners {
     {
       const std::lock_guard lock(mutex_);
       const auto matched = patterns_.match(name);
-      patterns_.count(matched);
+      patterns_.count(matched, counts_);
       ids.assign(matched.begin(), matched.end());
       position = position_++;
     }
     Listeners::call(event, ids, position, heartbeat);
+  }
+  void call_now(std::string_view name) {
+    bp_event event{};
+    event.struct_size = sizeof event;
+    event.name = str(name);
+    std::vector<EventLog::PatternId> ids;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto matched = patterns_.match(name);
+      ids.assign(matched.begin(), matched.end());
+    }
+    Listeners::call_now(event, ids);
   }
   void tell_gap(std::uint64_t since_ms) {
     std::vector<std::uint64_t> matched;
@@ -72,13 +87,14 @@ class TestListeners : public Listeners {
   /// An event that leaves the log unread.
   void lose(std::string_view name) {
     const std::lock_guard lock(mutex_);
-    patterns_.count(patterns_.match(name));
+    patterns_.count(patterns_.match(name), counts_);
     ++position_;
   }
 
  private:
   std::mutex mutex_;
   PatternTable patterns_;
+  PatternCounts counts_;
   std::uint64_t position_ = 0;
 };
 

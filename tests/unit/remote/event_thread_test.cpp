@@ -124,7 +124,7 @@ TEST_CASE("events beyond the bound are lost to their listener, which gets a gap 
       self.seen.push_back(is_gap ? std::to_string(event->lost)
                                  : std::string(1, static_cast<char>(event->payload.data[0])));
       if (!is_gap) return;
-      CHECK(event->lost_since_ms > 1'600'000'000'000);
+      CHECK(event->emitted_ms > 1'600'000'000'000);
       ++self.gaps;
     }
   };
@@ -168,4 +168,27 @@ TEST_CASE("an end that a listener holds up is told as such, and comes when the l
   CHECK_FALSE(running.events->finish(EventThread::Clock::now() + 20ms));
   go = true;
   CHECK(running.events->finish(EventThread::Clock::now() + 5s));
+}
+
+TEST_CASE("what was lost is told before the event that the connection is gone, which is the last") {
+  struct User {
+    std::atomic<bool> go{false};
+    std::vector<std::string> names;
+    static void on_event(void* u, const bp_event* event) {
+      auto& self = *static_cast<User*>(u);
+      while (!self.go) std::this_thread::yield();
+      self.names.emplace_back(view(event->name));
+    }
+  };
+  User user;
+  Running running;
+  const std::uint64_t id = running.events->add("*", User::on_event, &user);
+  const wire::Bytes payload(1 << 20);
+  for (std::size_t i = 0; i < 30; ++i) running.events->push({id, 0, "a.b", payload});
+  running.events->push_to_all("backplane.disconnected", payload);
+  user.go = true;
+  REQUIRE(running.events->finish(EventThread::Clock::now() + 5s));
+  REQUIRE(user.names.size() > 2);
+  CHECK(user.names[user.names.size() - 2] == "backplane.gap");
+  CHECK(user.names.back() == "backplane.disconnected");
 }
