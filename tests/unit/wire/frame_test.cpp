@@ -157,7 +157,7 @@ TEST_CASE("a frame of the wrong shape is refused with what was found and what wa
   CHECK(refusal(bytes_of({0x9f, 0x03, 0x07, 0xff})).find("expected an array of known length") != std::string::npos);
   CHECK(refusal(bytes_of({0x81, 0x0d})).find("unknown type (13)") != std::string::npos);
   CHECK(refusal(bytes_of({0x81, 0x1b, 1, 0, 0, 0, 0, 0, 0, 1})).find("unknown type") != std::string::npos);
-  CHECK(refusal(bytes_of({0x81, 0x03})).find("cancel frame with 1 items; expected at least 2") != std::string::npos);
+  CHECK(refusal(bytes_of({0x81, 0x03})).find("cancel frame with 1 item; expected at least 2") != std::string::npos);
   CHECK(refusal(bytes_of({0x82, 0x03, 0x61, 'x'})).find("with text as item 1; expected an unsigned int") !=
         std::string::npos);
   CHECK(refusal(bytes_of({0x82, 0x03, 0x20})).find("expected an unsigned int") != std::string::npos);
