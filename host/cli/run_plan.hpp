@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <backplane/options.h>
+#include <backplane/backplane.h>
 
 #include <backplane/cbor/writer.hpp>
 

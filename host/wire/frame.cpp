@@ -151,8 +151,8 @@ void write(Bytes& out, const T& frame) {
 // ---- Reading ---------------------------------------------------------------------------------------
 
 [[noreturn]] void wrong(const char* frame, std::size_t index, const std::string& expected, cbor::Type found) {
-  throw ProtocolError(a_frame(frame) + " with " + cbor::name(found) + " as item " +
-                      std::to_string(index) + "; expected " + expected);
+  throw ProtocolError(a_frame(frame) + " with " + cbor::name(found) + " as item " + std::to_string(index) +
+                      "; expected " + expected);
 }
 
 /// Reads the items of one frame in order.
@@ -205,8 +205,8 @@ class Items {
     return reader_.next();
   }
   [[noreturn]] void out_of_range() const {
-    throw ProtocolError(a_frame(frame_) + " with a number out of range as item " +
-                        std::to_string(index_) + "; expected at most 32 bits");
+    throw ProtocolError(a_frame(frame_) + " with a number out of range as item " + std::to_string(index_) +
+                        "; expected at most 32 bits");
   }
 
   cbor::Reader& reader_;

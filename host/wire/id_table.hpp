@@ -96,9 +96,9 @@ class IdTable {
   }
 
  private:
-  // Peers choose their ids, so a fixed function would let a peer fill a single bucket. The upper bits of a product with
-  // a random odd factor are universal hashing: any two ids share one of n buckets with a probability of at most 2/n
-  // (Dietzfelbinger and others, "A reliable randomized algorithm for the closest-pair problem", 1997, section 2).
+  // Peers choose their ids, so a fixed function would let a peer fill a single bucket. This is universal hashing
+  // (Dietzfelbinger and others, "A reliable randomized algorithm for the closest-pair problem", 1997, section 2). Any
+  // two ids share one of n buckets with a probability of at most 2/n.
   Entry*& bucket(std::uint64_t id) noexcept {
     return buckets_[static_cast<std::size_t>(id * factor_ >> (64 - std::bit_width(buckets_.size() - 1)))];
   }
