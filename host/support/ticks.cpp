@@ -10,13 +10,19 @@ struct Reading {
 };
 const Reading first;
 
-}  // namespace
-
-double nanos_per_tick() noexcept {
+double measured() noexcept {
   constexpr Nanos long_enough = nanos_per_ms;  // makes the error less than 0.1 %
   Reading second;
   while (second.time - first.time < long_enough) second = Reading{};
   return static_cast<double>(second.time - first.time) / static_cast<double>(second.count - first.count);
+}
+
+}  // namespace
+
+double nanos_per_tick() noexcept {
+  // Measured once, so that no report contradicts an earlier one, for example with a total that goes back.
+  static const double unit = measured();
+  return unit;
 }
 
 }  // namespace backplane::host

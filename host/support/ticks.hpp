@@ -42,7 +42,7 @@ inline Ticks ticks() noexcept {
 /// The ticks between two readings; 0 if the later reading, from another core, is slightly smaller.
 constexpr Ticks span(Ticks from, Ticks to) noexcept { return to > from ? to - from : 0; }
 
-/// The length of a tick. May take a millisecond, so not for a hot path.
+/// The length of a tick: always the same in one process. May take a millisecond, so not for a hot path.
 double nanos_per_tick() noexcept;
 
 }  // namespace backplane::host
