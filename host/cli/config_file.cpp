@@ -104,8 +104,9 @@ class ConfigReader {
 
   void read_events(const toml::table& root, ConfigFile& out) const {
     if (const toml::node* node = root.get("on_event_overflow")) {
-      const std::string policy = string(*node, "on_event_overflow");
       constexpr const char* policies = "\"gap\" or \"refuse\"";
+      if (!node->is_string()) wrong(*node, "on_event_overflow", policies);
+      const std::string policy = node->as_string()->get();
       if (policy != "gap" && policy != "refuse") wrong(*node, "on_event_overflow", policies, cat("\"", policy, "\""));
       out.context.on_event_overflow = policy == "refuse" ? BP_OVERFLOW_REFUSE : BP_OVERFLOW_GAP;
     }

@@ -42,6 +42,7 @@ std::string wrong_value(const char* name, std::uint64_t value, std::uint64_t lea
 
 std::string wrong_option(const bp_context_options& options) {
   for (const std::string& wrong : {wrong_value("fiber_stack_size", options.fiber_stack_size, least_stack, most_stack),
+                                   wrong_value("event_queue_depth", options.event_queue_depth, 1, most_events),
                                    wrong_value("event_log_events", options.event_log_events, least_events, most_events),
                                    wrong_value("event_log_bytes", options.event_log_bytes, least_log, most_log)}) {
     if (!wrong.empty()) return wrong;

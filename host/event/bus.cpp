@@ -91,10 +91,23 @@ void EventBus::look_if_still_stuck() {
   if (stuck_.load() && log_.is_half_empty()) set_stuck(false);
 }
 
+Culprit EventBus::who_is_behind() {
+  const MutexLock lock(own_mutex_);
+  std::uint64_t position = reader_.position();
+  std::thread::id slowest = thread_.load();
+  for (const auto& [id, own] : own_threads_) {
+    if (!own->reader || own->reader->position() >= position) continue;
+    position = own->reader->position();
+    slowest = own->thread.get_id();
+  }
+  return listeners_.running_on(slowest);
+}
+
 void EventBus::set_stuck(bool stuck) {
+  const Culprit culprit = stuck ? who_is_behind() : Culprit{};  // no other lock may be taken under the next one
   const MutexLock lock(stuck_mutex_);
   if (stuck_.exchange(stuck) == stuck) return;
-  if (stuck) stuck_culprit_ = culprit();
+  if (stuck) stuck_culprit_ = culprit;
   tell_stuck_(stuck);
 }
 
@@ -175,10 +188,11 @@ void EventBus::run_own(OwnThread& own) {
     light_fence();
     look_if_still_stuck();
   }
-  const MutexLock lock(own_mutex_);
-  own.reader.reset();  // it must not keep a part of the log
+  reader.stop();  // nobody waits for it any more, from here on
   heavy_fence();
   look_if_still_stuck();
+  const MutexLock lock(own_mutex_);
+  own.reader.reset();  // it must not keep a part of the log
   own_ended_.notify_all();
 }
 

@@ -82,13 +82,15 @@ class EventBus {
   Heartbeat& heartbeat() noexcept { return heartbeat_; }
   /// The listener that occupies the event thread now. Any thread.
   Culprit culprit() { return listeners_.running_on(thread_.load()); }
-  /// The listener that occupied the event thread at the last overflow. Only inside `stuck`.
+  /// The listener that held up the log at the last overflow: on the event thread, or on a thread of its own. Only
+  /// inside `stuck`.
   const Culprit& stuck_culprit() const noexcept { return stuck_culprit_; }
 
  private:
   struct OwnThread;
 
   void set_stuck(bool stuck);
+  Culprit who_is_behind();
   void look_if_still_stuck();
   void tell_too_large(std::string_view name, std::size_t size) const noexcept;
   void run_own(OwnThread& own);

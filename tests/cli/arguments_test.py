@@ -178,6 +178,8 @@ class CheckConfig(Case):
             ("fiber_limit = -2\n", ["fiber_limit: found -2, expected"]),
             ("fiber_limit = 2147483648\n", ["fiber_limit: found 2147483648, expected"]),
             ("on_event_overflow = 'drop'\n", ['host.toml:1:21: on_event_overflow: found "drop", expected "gap" or "refuse"']),
+            ("on_event_overflow = ''\n", ['on_event_overflow: found "", expected "gap" or "refuse"']),
+            ("on_event_overflow = 1\n", ['on_event_overflow: found an integer, expected "gap" or "refuse"']),
             ("event_log_events = 15\n", ["event_log_events: found 15, expected an integer from 16 to 16777216"]),
             ("event_log_bytes = 65535\n", ["event_log_bytes: found 65535, expected bytes, an integer from 65536"]),
             ("event_queue_depth = 0\n", ["event_queue_depth: found 0, expected an integer from 1"]),

@@ -314,7 +314,8 @@ BP_EXPORT bp_status bp_event_drop(const bp_event* event);
  *   - Called from that callback, it returns at once. The running call is the last.
  *   - If listeners on several threads remove each other in a cycle, the call that closes the cycle returns without
  *     waiting. Its target may still run until the callback that made this call has returned.
- *   BP_INVALID_HANDLE  there is no such subscription
+ *   BP_INVALID_HANDLE  there is no such subscription, or another call is removing it or has removed it. This call does
+ *                      not wait, so the callback may still run
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_unlisten(bp_context ctx, bp_listener listener);
 

@@ -42,7 +42,7 @@ typedef struct bp_host_options {
  *   field              unit   default  bounds        meaning
  *   queue_depth               1048576  1..8388608    maximum queued requests, then BP_OVERLOADED. Above 16384 the
  *                                                    limit is approximate: up to twice as many with many threads
- *   event_queue_depth         1024                   with BP_OVERFLOW_REFUSE: maximum queued events
+ *   event_queue_depth         1024     1..16777216   with BP_OVERFLOW_REFUSE: maximum queued events
  *   stale_interval_ms  ms     5000                   time between two BP_STALE replies of a running call
  *   stop_timeout_ms    ms     1500                   time for accepted calls to finish in stop and destroy
  *   fiber_stack_size   bytes  262144   16384..1 GiB  stack of a handler, rounded up to a power of two. Only touched

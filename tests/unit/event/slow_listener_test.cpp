@@ -20,11 +20,12 @@ struct Once {
   EventBus& bus;
   std::atomic<std::uint64_t> id{0};
   std::atomic<int> heard{0};
+  std::atomic<bool> removed{false};
   static void on_event(void* user, const bp_event*) {
     auto& self = *static_cast<Once*>(user);
     ++self.heard;
     while (self.id == 0) std::this_thread::yield();
-    CHECK(self.bus.unlisten(self.id));
+    self.removed = self.bus.unlisten(self.id);
   }
 };
 
@@ -101,6 +102,7 @@ TEST_CASE("a listener with a thread of its own may remove itself, and listeners 
     CHECK(now() - begin < 5'000 * nanos_per_ms);      // it was told, and did not find out at the end of its time
     bus.bus.renew();
     CHECK(once.heard == 1);
+    CHECK(once.removed);
   }
 }
 
@@ -133,10 +135,12 @@ TEST_CASE(
     while (bus.told_so_far().size() != 2) std::this_thread::yield();
   }
   SECTION("by being removed") {
-    std::thread remover([&] { CHECK(bus.bus.unlisten(id)); });
+    std::atomic<bool> removed{false};
+    std::thread remover([&] { removed = bus.bus.unlisten(id); });
     while (bus.bus.listeners() != 0) std::this_thread::yield();
     bus.allow(1);  // the removal waits for the callback
     remover.join();
+    CHECK(removed);
     while (bus.told_so_far().size() != 2) std::this_thread::yield();
   }
   CHECK(bus.told_so_far() == std::vector<bool>{true, false});
@@ -150,7 +154,9 @@ TEST_CASE("a listener with a thread of its own that has gone keeps no part of th
   bus.allow(1'000'000);
   once.id = bus.bus.listen({"*", Once::on_event, &once, {}, true});
   CHECK(bus.emit("first") == BP_OK);
-  while (bus.bus.listeners() != 1) std::this_thread::yield();
+  CHECK(bus.bus.settle(std::chrono::seconds(10)));  // so that its thread has ended
+  CHECK(bus.bus.listeners() == 1);
+  bus.bus.renew();
   // Far more bytes than the log may have. They are read as they come.
   const std::string large(100'000, 'x');
   for (int i = 0; i < 300; ++i) {
@@ -224,4 +230,33 @@ TEST_CASE("an event says when it was emitted, and a gap when the first that is l
   CHECK(times.lost_and_time[0].second >= begin);
   CHECK(times.lost_and_time[0].second < burst);
   for (std::size_t i = 1; i < times.lost_and_time.size(); ++i) CHECK(times.lost_and_time[i].second >= burst);
+}
+
+TEST_CASE("a listener with a thread of its own that holds up a refusing log is named") {
+  Watchdog watchdog{rarely};
+  std::vector<Culprit> told;
+  EventBus* the_bus = nullptr;
+  EventBus bus(refusing(1), watchdog, [&](bool) { told.push_back(the_bus->stuck_culprit()); });
+  the_bus = &bus;
+  struct Ear {
+    std::atomic<bool> inside{false};
+    std::atomic<bool> go_on{false};
+    static void on_event(void* user, const bp_event*) {
+      auto& self = *static_cast<Ear*>(user);
+      self.inside = true;
+      while (!self.go_on) std::this_thread::yield();
+    }
+  } ear;
+  std::thread thread([&] { bus.run(); });
+  const auto id = bus.listen({"a.*", Ear::on_event, &ear, {}, true});
+  CHECK(bus.emit("a.held", {nullptr, 0}, 0) == BP_OK);
+  while (!ear.inside || bus.queued() != 0) std::this_thread::yield();
+  CHECK(bus.emit("a.lost", {nullptr, 0}, 0) == BP_OVERFLOW);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].listener == id);
+  CHECK(told[0].name == "a.held");
+  ear.go_on = true;
+  CHECK(bus.settle(std::chrono::seconds(10)));
+  bus.close();
+  thread.join();
 }
