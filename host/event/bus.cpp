@@ -74,9 +74,7 @@ bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t 
     case EventLog::Put::no_memory:
       return BP_OUT_OF_MEMORY;
     case EventLog::Put::too_large:
-      if (!told_too_large_.exchange(true)) {
-        tell_too_large(name, payload.size);
-      }
+      if (!told_too_large_.exchange(true)) tell_too_large(name, payload.size);
       return BP_OVERFLOW;
     default:
       break;
@@ -104,20 +102,14 @@ Culprit EventBus::who_is_behind() {
 }
 
 void EventBus::set_stuck(bool stuck) {
-  const Culprit culprit = stuck ? who_is_behind() : Culprit{};  // no other lock may be taken under the next one
   const MutexLock lock(stuck_mutex_);
   if (stuck_.exchange(stuck) == stuck) return;
-  if (stuck) stuck_culprit_ = culprit;
+  if (stuck) stuck_culprit_ = who_is_behind();
   tell_stuck_(stuck);
 }
 
 void EventBus::deliver_now(std::string_view name, bp_bytes payload, std::uint32_t flags) {
-  bp_event event{};
-  event.struct_size = sizeof event;
-  event.flags = flags;
-  event.name = str(name);
-  event.payload = payload;
-  listeners_.call_now(event, log_.match(name));
+  listeners_.call_now(native({0, 0, flags, name, payload, {}}), log_.match(name));
 }
 
 std::uint64_t EventBus::listen(const Subscription& subscription) {

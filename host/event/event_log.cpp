@@ -41,14 +41,12 @@ struct EventLog::Segment {
   std::atomic<std::size_t> filled{0};     // emitters write it, readers read it
   std::unique_ptr<std::uint8_t[]> bytes;  // an event lies there from before `filled` counts it
 
-  // Constant while any reader can see it.
-  std::uint64_t first = 0;     // position of its first event
-  std::uint64_t began_ms = 0;  // when that was emitted, in Unix time
+  std::uint64_t first = 0;  // position of its first event; constant while any reader can see it
 
   // Guarded by the log's mutex.
   Segment* next = nullptr;
-  std::uint64_t next_began_ms = 0;
-  PatternCounts matched;  // by its events
+  std::uint64_t next_began_ms = 0;  // when the first event of the next one was emitted, Unix time
+  PatternCounts matched;            // by its events
   std::uint32_t readers = 0;
   bool dropped = false;  // it has left the log
 };
@@ -121,10 +119,9 @@ EventLog::Put EventLog::roll(std::size_t need, std::uint64_t now_ms) noexcept {
     if (segment == nullptr) return Put::no_memory;
   }
   segment->first = put_.load(std::memory_order_relaxed);
-  segment->began_ms = now_ms;
   bytes_ += segment->capacity;
   next_bytes_ = std::min(segment_bytes_, next_bytes_ * 2);
-  tail_->next_began_ms = segment->began_ms;
+  tail_->next_began_ms = now_ms;
   tail_->next = segment;
   tail_ = segment;
   trim();

@@ -84,7 +84,7 @@ bool Listeners::remove(std::uint64_t id, EventLog::PatternId& pattern) {
       unlink(*listener);
       return true;
     }
-    leaving_.insert(std::move(node));  // until its callbacks have returned; see ended()
+    leaving_.insert(std::move(node));  // until its callbacks have returned; see stays()
     if (!runs_elsewhere(*listener)) return true;
   }
   const Wait wait{std::this_thread::get_id(), this, listener.get()};
@@ -170,7 +170,7 @@ bool Listeners::drop_event() noexcept {
 }
 
 // Unlocks the mutex while the callback runs. Meanwhile the listener stays linked, and exists, also if it is removed.
-// Then ended() must follow.
+// Then stays() must follow.
 void Listeners::run(Listener& listener, bp_event event, What what) {
   running_.push_back({&listener, std::this_thread::get_id(), view(event.name)});
   ++listener.runs;
@@ -191,12 +191,15 @@ void Listeners::run(Listener& listener, bp_event event, What what) {
   }
 }
 
-// After a run of a listener that is removed. It may be freed here.
-void Listeners::ended(Listener& listener) {
+// After a run. Returns false if the listener is removed; it may be freed here then.
+bool Listeners::stays(Listener& listener) {
+  if (!listener.removed) return true;
   ended_.notify_all();
-  if (listener.runs != 0) return;
-  unlink(listener);
-  leaving_.erase(listener.id);
+  if (listener.runs == 0) {
+    unlink(listener);
+    leaving_.erase(listener.id);
+  }
+  return false;
 }
 
 // Returns false if the listener is removed, and may be freed.
@@ -207,9 +210,7 @@ bool Listeners::run_gap(Listener& listener, const EventLog::Reader::Gap& gap) {
   listener.lost += lost;
   const GapEvent event({lost, gap.since_ms});
   run(listener, event.native(), What::gap);
-  if (!listener.removed) return true;
-  ended(listener);
-  return false;
+  return stays(listener);
 }
 
 bool Listeners::is_for(const Listener& listener, std::uint64_t position, What what, std::uint64_t newest) const {
@@ -231,7 +232,7 @@ void Listeners::run_all(const bp_event& event, std::span<const EventLog::Pattern
       if (heartbeat != nullptr) heartbeat->beat();  // many quick listeners are not a stall
       run(*listener, event, what);
       Listener* const next = listener->next;
-      if (listener->removed) ended(*listener);
+      stays(*listener);
       listener = next;
     }
   }
@@ -269,9 +270,7 @@ bool Listeners::call_one(std::uint64_t id, bp_event event, std::span<const Event
   const bool is_for_it = std::find(patterns.begin(), patterns.end(), listener.pattern_id) != patterns.end();
   if (!is_for_it || position < listener.first) return true;
   run(listener, event, What::event);
-  if (!listener.removed) return true;
-  ended(listener);
-  return false;
+  return stays(listener);
 }
 
 bool Listeners::tell_gap_to_one(std::uint64_t id, const EventLog::Reader::Gap& gap) {

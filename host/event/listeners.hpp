@@ -145,7 +145,7 @@ class Listeners {
   bool is_for(const Listener& listener, std::uint64_t position, What what, std::uint64_t newest) const
       BP_REQUIRES(mutex_);
   void run(Listener& listener, bp_event event, What what) BP_REQUIRES(mutex_);
-  void ended(Listener& listener) BP_REQUIRES(mutex_);
+  bool stays(Listener& listener) BP_REQUIRES(mutex_);
   bool run_gap(Listener& listener, const EventLog::Reader::Gap& gap) BP_REQUIRES(mutex_);
   void run_all(const bp_event& event, std::span<const EventLog::PatternId> patterns, std::uint64_t position, What what,
                Heartbeat* heartbeat) BP_REQUIRES(mutex_);

@@ -43,8 +43,7 @@ void EventThread::push(const wire::Event& event) {
   Listener& listener = at->second;
   if (queue_.size() <= max_waiting) return append(event);
   const auto gap = (event.flags & BP_EVENT_GAP) != 0 ? GapEvent::read(event.payload) : std::nullopt;
-  if (listener.lost.events == 0) listener.lost.since_ms = gap ? gap->since_ms : unix_ms();
-  listener.lost.events += gap ? gap->events : 1;
+  listener.lost.add(gap ? gap->events : 1, gap ? gap->since_ms : unix_ms());
   any_lost_ = true;
 }
 

@@ -180,8 +180,7 @@ void Connection::send_event(Listener& listener, const bp_event& event) {
       return;
     }
     const bool is_gap = (event.flags & BP_EVENT_GAP) != 0;
-    if (listener.lost.events == 0) listener.lost.since_ms = event.emitted_ms != 0 ? event.emitted_ms : unix_ms();
-    listener.lost.events += is_gap ? event.lost : 1;
+    listener.lost.add(is_gap ? event.lost : 1, event.emitted_ms != 0 ? event.emitted_ms : unix_ms());
     behind_.insert(&listener);
     if (!flushing_) send_soon();
   }

@@ -19,6 +19,12 @@ namespace backplane::host {
 struct Lost {
   std::uint64_t events = 0;
   std::uint64_t since_ms = 0;  ///< Unix time of the first
+
+  /// Some more, the first of them at `since`.
+  void add(std::uint64_t more, std::uint64_t since) noexcept {
+    if (events == 0) since_ms = since;
+    events += more;
+  }
 };
 
 /// The event that tells it, in place of the events; see BP_EVENT_GAP in backplane/base.h.
