@@ -130,7 +130,7 @@ OFFSET(bp_host_options, watchdog_period_ms, 24);
 OFFSET(bp_host_options, watchdog_threshold_ms, 28);
 OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
 
-SIZE(bp_context_options, 48, 8);
+SIZE(bp_context_options, 64, 8);
 OFFSET(bp_context_options, struct_size, 0);
 OFFSET(bp_context_options, queue_depth, 4);
 OFFSET(bp_context_options, event_queue_depth, 8);
@@ -142,6 +142,9 @@ OFFSET(bp_context_options, fiber_limit, 28);
 OFFSET(bp_context_options, on_event_overflow, 32);
 OFFSET(bp_context_options, event_log_events, 36);
 OFFSET(bp_context_options, event_log_bytes, 40);
+OFFSET(bp_context_options, window_bytes, 48);
+OFFSET(bp_context_options, window_parts, 56);
+OFFSET(bp_context_options, cpu_warning_ms, 60);
 
 SIZE(bp_connect_options, 16, 8);
 OFFSET(bp_connect_options, struct_size, 0);
@@ -159,10 +162,13 @@ OFFSET(bp_method, id, 0);
 SIZE(bp_request, 8, 8);
 OFFSET(bp_request, id, 0);
 
+SIZE(bp_source, 8, 8);
+OFFSET(bp_source, id, 0);
+
 SIZE(bp_listener, 8, 8);
 OFFSET(bp_listener, id, 0);
 
-SIZE(bp_submission, 80, 8);
+SIZE(bp_submission, 112, 8);
 OFFSET(bp_submission, struct_size, 0);
 OFFSET(bp_submission, flags, 4);
 OFFSET(bp_submission, method, 8);
@@ -172,6 +178,11 @@ OFFSET(bp_submission, buffer, 48);
 OFFSET(bp_submission, timeout_ms, 56);
 OFFSET(bp_submission, on_reply, 64);
 OFFSET(bp_submission, user, 72);
+OFFSET(bp_submission, source, 80);
+OFFSET(bp_submission, window_bytes, 88);
+OFFSET(bp_submission, window_parts, 96);
+OFFSET(bp_submission, reserved, 100);
+OFFSET(bp_submission, on_credit, 104);
 
 SIZE(bp_event, 64, 8);
 OFFSET(bp_event, struct_size, 0);
@@ -204,7 +215,7 @@ OFFSET(bp_load_options, config, 16);
 
 /* ---- ext/await.h ---- */
 
-SIZE(bp_await_api, 56, 8);
+SIZE(bp_await_api, 72, 8);
 OFFSET(bp_await_api, struct_size, 0);
 OFFSET(bp_await_api, reserved, 4);
 OFFSET(bp_await_api, sleep, 8);
@@ -213,6 +224,8 @@ OFFSET(bp_await_api, host_call, 24);
 OFFSET(bp_await_api, fd, 32);
 OFFSET(bp_await_api, check, 40);
 OFFSET(bp_await_api, start_host_call, 48);
+OFFSET(bp_await_api, part, 56);
+OFFSET(bp_await_api, next_part, 64);
 
 /* ---- ext/config.h ---- */
 
@@ -306,6 +319,7 @@ VALUE(BP_UNREACHABLE, 41);
 VALUE(BP_PROTOCOL, 42);
 VALUE(BP_NOT_FOUND, 43);
 VALUE(BP_CONFIG, 44);
+VALUE(BP_WOULD_BLOCK, 45);
 VALUE(BP_ENTRY_RETURNED, 129);
 VALUE(BP_STATUS_MODULE_FIRST, 1000);
 
@@ -325,7 +339,13 @@ VALUE(BP_LATER, 1);
 VALUE(BP_HANDLER_BLOCKING, 1);
 VALUE(BP_HANDLER_CONCURRENT, 2);
 VALUE(BP_HANDLER_STATIC, 4);
+VALUE(BP_HANDLER_PARTS, 8);
+VALUE(BP_CALL_PARTS, 1);
 VALUE(BP_SUBMIT_NO_STALE, 1);
+VALUE(BP_SUBMIT_CREDIT, 2);
+VALUE(BP_SUBMIT_PARTS, 4);
+VALUE(BP_PART_LAST, 1);
+VALUE(BP_PART_END, 2);
 VALUE(BP_POLL_BUSY, 1);
 VALUE(BP_POLL_SLEEPS, 2);
 VALUE(BP_FD_READABLE, 1);

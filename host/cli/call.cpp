@@ -11,6 +11,7 @@
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
 #include "cli/output.hpp"
+#include "cli/part_feed.hpp"
 #include "cli/suggest.hpp"
 #include "cli/wait.hpp"
 
@@ -24,6 +25,9 @@ constexpr milliseconds grace{2000};
 // Wait this long for the host to confirm a cancellation.
 constexpr milliseconds cancel_grace{2000};
 
+// The "status" of a Reply that is none: the parts of the request cannot be sent.
+constexpr bp_status broken_parts = -1;
+
 struct Reply {
   bp_status status;
   cbor::Bytes payload;
@@ -32,12 +36,6 @@ struct Reply {
 
   bool terminal() const { return status != BP_STALE && status != BP_PARTIAL; }
 };
-
-void on_reply(void* inbox, const bp_answer* answer) {
-  const auto copy = [](bp_bytes b) { return cbor::Bytes(view(b).begin(), view(b).end()); };
-  static_cast<Inbox<Reply>*>(inbox)->push(
-      {answer->status, copy(answer->payload), std::string(view(answer->message)), copy(answer->detail)});
-}
 
 bool is_wire_name(std::string_view name) {
   constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789_.";
@@ -57,8 +55,13 @@ cbor::Bytes make_payload(const Args& args) {
 
 class Call {
  public:
-  Call(const Args& args, cbor::Bytes payload)
-      : args_(args), payload_(std::move(payload)), client_(args, args.timeout) {}
+  Call(const Args& args, cbor::Bytes payload) : args_(args), payload_(std::move(payload)), client_(args, args.timeout) {
+    if (args.parts) {
+      parts_.emplace(*args.parts, args.raw, [this](std::string why) {
+        inbox_.push({broken_parts, {}, std::move(why), {}});
+      });
+    }
+  }
 
   int run() {
     submit();
@@ -69,11 +72,16 @@ class Call {
           break;
         case Wake::bell:
           for (const Reply& reply : inbox_.take()) {
-            if (reply.terminal()) return finish(reply);
-            if (reply.status == BP_STALE) {
+            if (reply.status == broken_parts) {
+              drop_parts(reply.message);
+            } else if (reply.terminal()) {
+              return finish(reply);
+            } else if (reply.status == BP_STALE) {
               note(cat("still running after ", std::string(reply.payload.begin(), reply.payload.end()), " ms"));
             } else {
               print(reply);
+              // What is printed makes room for more, so a slow reader of stdout slows down the handler.
+              bp_request_credit(client_.context(), request_, reply.payload.size());
             }
           }
           break;
@@ -84,16 +92,28 @@ class Call {
   }
 
  private:
+  static void on_reply(void* call, const bp_answer* answer) {
+    const auto copy = [](bp_bytes b) { return cbor::Bytes(view(b).begin(), view(b).end()); };
+    static_cast<Call*>(call)->inbox_.push(
+        {answer->status, copy(answer->payload), std::string(view(answer->message)), copy(answer->detail)});
+  }
+  static void on_credit(void* call, std::uint64_t) { static_cast<Call*>(call)->parts_->has_room(); }
+
   void submit() {
-    const bp_submission submission = {.struct_size = sizeof submission,
-                                      .name = str(args_.name),
-                                      .payload = bytes(payload_),
-                                      .timeout_ms = args_.timeout.value_or(0),
-                                      .on_reply = on_reply,
-                                      .user = &inbox_};
+    const bp_submission submission = {
+        .struct_size = sizeof submission,
+        .flags = BP_SUBMIT_CREDIT | (parts_ ? std::uint32_t{BP_SUBMIT_PARTS} : 0),
+        .name = str(args_.name),
+        .payload = bytes(payload_),
+        .timeout_ms = args_.timeout.value_or(0),
+        .on_reply = on_reply,
+        .user = this,
+        .on_credit = on_credit,
+    };
     const bp_status status = bp_submit(client_.context(), &submission, &request_);
     if (status == BP_INVALID_ARGUMENT) throw invalid();
     if (status != BP_OK) throw CommandFailure{exit_code(status), status, bp_status_text(status)};
+    if (parts_) parts_->start(client_.context(), request_);
     if (submission.timeout_ms != 0) {
       deadline_ = std::chrono::steady_clock::now() + milliseconds(submission.timeout_ms) + grace;
     }
@@ -114,6 +134,13 @@ class Call {
             hint(BP_UNKNOWN_NAME)};
   }
 
+  // The call is of no use without its parts.
+  void drop_parts(const std::string& why) {
+    broken_ = why;
+    bp_cancel(client_.context(), request_);
+    deadline_ = std::chrono::steady_clock::now() + cancel_grace;
+  }
+
   void interrupt() {
     signals_.take();
     note("canceling; press Ctrl-C again to end at once");
@@ -125,6 +152,10 @@ class Call {
 
   [[noreturn]] void give_up() {
     // The host may still answer, and on_reply() would write to the inbox: exit without running destructors.
+    if (!broken_.empty()) {
+      report(usage(broken_), args_.json);
+      ::_exit(exit_usage);
+    }
     if (interrupted_) {
       report({exit_interrupted, BP_CANCELED, "the call was canceled, but the host has not confirmed it"}, args_.json);
       ::_exit(exit_interrupted);
@@ -139,6 +170,7 @@ class Call {
   }
 
   int finish(const Reply& reply) {
+    if (!broken_.empty()) throw usage(broken_);
     if (reply.status == BP_OK) {
       print(reply);
       return exit_ok;
@@ -180,6 +212,8 @@ class Call {
   Signals signals_;     // blocks signals, so it must precede the client's threads, which inherit the mask
   Inbox<Reply> inbox_;  // must outlive the client: its threads write to the inbox
   Client client_;
+  std::optional<PartFeed> parts_;
+  std::string broken_;  // why the parts cannot be sent
   bp_request request_ = {};
   Deadline deadline_;
   bool interrupted_ = false;
@@ -198,6 +232,10 @@ JSON represents CBOR (bytes, NaN, tags).
 Each partial answer is one line on stdout as it arrives; the last line is the answer. An answer that is not CBOR
 appears as {"$raw": "<base64>"}. A payload of this form is sent as those bytes.
 
+With --parts, the request comes in parts: PAYLOAD is the first, and each line of the file is a further one. Lines are
+sent as they come and as the handler takes them, so the file may be of any size. Empty lines are passed over. If a line
+is not JSON, the call is canceled.
+
 Ctrl-C cancels the call.
 
 Examples:
@@ -205,6 +243,7 @@ Examples:
   backplane call timer.ticks '{"count": 3, "interval_ms": 100}' --timeout 2000
   backplane call kv.put @record.json
   backplane call echo.raw --raw - < photo.jpg > copy.jpg
+  zcat rows.jsonl.gz | backplane call import.rows '{"table": "t"}' --parts -
 
 Exit codes: 0 answered; 1 the module or the host answered an error; 2 usage, or JSON that does not parse;
 3 no host answers; 4 the deadline passed; 130 canceled with Ctrl-C.)",
@@ -212,7 +251,9 @@ Exit codes: 0 answered; 1 the module or the host answered an error; 2 usage, or 
         {"NAME", "", "wire name to call; backplane ls lists all names", &Args::name, true},
         {"PAYLOAD", "", "JSON, @FILE with JSON, or - for JSON on stdin; default {}", &Args::input},
         {"--timeout", "MS", "deadline in milliseconds; default 0: no deadline", &Args::timeout},
-        {"--raw", "", "send the bytes of the payload unchanged, and write the bytes of answers unchanged", &Args::raw},
+        {"--parts", "FILE", "send each line of FILE, or of stdin (-), as a further part of the request", &Args::parts},
+        {"--raw", "", "send the bytes of the payload and of each part unchanged, and write answers unchanged",
+         &Args::raw},
         socket_option,
         json_option,
     },

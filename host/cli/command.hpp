@@ -19,10 +19,11 @@ struct Args {
   std::optional<std::string> socket;
   std::optional<std::uint64_t> timeout;  // ms
 
-  std::string name;                 // a wire name or a module
-  std::string file;                 // a module's file
-  std::string input;                // call, bench: JSON, @FILE or -
-  std::vector<std::string> values;  // events: patterns
+  std::string name;                  // a wire name or a module
+  std::string file;                  // a module's file
+  std::string input;                 // call, bench: JSON, @FILE or -
+  std::optional<std::string> parts;  // call: a file, or -
+  std::vector<std::string> values;   // events: patterns
 
   bool raw = false;                    // call, bench
   bool cddl = false;                   // ls

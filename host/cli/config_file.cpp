@@ -75,9 +75,32 @@ class ConfigReader {
     const toml::table root = parse();
     ConfigFile out;
     known(root, "",
-          {"socket", "data_dir", "log_level", "workers", "fiber_stack_size", "fiber_limit", "on_event_overflow",
-           "event_log_events", "event_log_bytes", "event_queue_depth", "event_output_bytes", "module_dirs",
-           "allowed_dirs", "modules"});
+          {"socket",
+           "data_dir",
+           "log_level",
+           "workers",
+           "fiber_stack_size",
+           "fiber_limit",
+           "on_event_overflow",
+           "event_log_events",
+           "event_log_bytes",
+           "event_queue_depth",
+           "event_output_bytes",
+           "window_bytes",
+           "window_parts",
+           "part_output_bytes",
+           "stalled_client_ms",
+           "max_connections",
+           "calls_per_connection",
+           "calls_of_connections",
+           "bytes_per_connection",
+           "bytes_of_connections",
+           "default_deadline_ms",
+           "cpu_warning_ms",
+           "queue_depth",
+           "module_dirs",
+           "allowed_dirs",
+           "modules"});
     if (auto given = path(root, "socket")) out.socket = std::move(given->value);
     if (auto given = path(root, "data_dir")) out.data_dir = std::move(given->value);
     if (const toml::node* node = root.get("log_level")) {
@@ -88,6 +111,7 @@ class ConfigReader {
     }
     read_fibers(root, out.context);
     read_events(root, out);
+    read_limits(root, out.context, out.server);
     if (const toml::node* node = root.get("module_dirs")) out.module_dirs = paths(*node, "module_dirs");
     if (const toml::node* node = root.get("allowed_dirs")) out.allowed_dirs = paths(*node, "allowed_dirs");
     if (const toml::node* node = root.get("modules")) {
@@ -100,6 +124,7 @@ class ConfigReader {
 
  private:
   static constexpr std::int64_t workers_least = 1, workers_most = 256;
+  static constexpr std::int64_t most_bytes = std::int64_t{1} << 40;
   static constexpr std::int64_t stack_least = 16'384, stack_most = 1 << 30;
 
   void read_events(const toml::table& root, ConfigFile& out) const {
@@ -110,19 +135,37 @@ class ConfigReader {
       if (policy != "gap" && policy != "refuse") wrong(*node, "on_event_overflow", policies, cat("\"", policy, "\""));
       out.context.on_event_overflow = policy == "refuse" ? BP_OVERFLOW_REFUSE : BP_OVERFLOW_GAP;
     }
-    if (const auto n = integer(root, "event_log_events", 16, 1 << 24, "an integer from 16 to 16777216")) {
-      out.context.event_log_events = static_cast<std::uint32_t>(*n);
-    }
-    constexpr const char* bytes = "bytes, an integer from 65536 to 1073741824";
-    if (const auto n = integer(root, "event_log_bytes", 65'536, 1 << 30, bytes)) {
-      out.context.event_log_bytes = static_cast<std::uint64_t>(*n);
-    }
-    if (const auto n = integer(root, "event_queue_depth", 1, 1 << 24, "an integer from 1 to 16777216")) {
-      out.context.event_queue_depth = static_cast<std::uint32_t>(*n);
-    }
-    if (const auto n = integer(root, "event_output_bytes", 65'536, 1 << 30, bytes)) {
-      out.event_output_bytes = static_cast<std::size_t>(*n);
-    }
+    limit(root, "event_log_events", 16, 1 << 24, out.context.event_log_events);
+    limit(root, "event_log_bytes", 65'536, 1 << 30, out.context.event_log_bytes);
+    limit(root, "event_queue_depth", 1, 1 << 24, out.context.event_queue_depth);
+    limit(root, "event_output_bytes", 65'536, 1 << 30, out.server.max_event_output);
+  }
+
+  void read_limits(const toml::table& root, bp_context_options& context, ServerOptions& server) const {
+    limit(root, "queue_depth", 1, 1 << 23, context.queue_depth);
+    limit(root, "window_bytes", 4'096, 1 << 30, context.window_bytes);
+    limit(root, "window_parts", 1, 1 << 20, context.window_parts);
+    limit(root, "cpu_warning_ms", -1, 86'400'000, context.cpu_warning_ms);
+    limit(root, "part_output_bytes", 4'096, 1 << 30, server.max_part_output);
+    limit(root, "max_connections", 1, 1 << 20, server.max_connections);
+    limit(root, "calls_per_connection", 1, 1 << 23, server.calls_per_connection);
+    limit(root, "calls_of_connections", 1, 1 << 23, server.calls_of_connections);
+    limit(root, "bytes_per_connection", 4'096, most_bytes, server.bytes_per_connection);
+    limit(root, "bytes_of_connections", 4'096, most_bytes, server.bytes_of_connections);
+    std::int64_t ms = 0;
+    if (limit(root, "stalled_client_ms", 1, 86'400'000, ms)) server.stalled_client = std::chrono::milliseconds(ms);
+    if (limit(root, "default_deadline_ms", 0, 86'400'000, ms)) server.default_deadline = std::chrono::milliseconds(ms);
+  }
+
+  /// Reads an integer into `out`, if the file has it.
+  template <class T>
+  bool limit(const toml::table& root, const char* key, std::int64_t least, std::int64_t most, T& out) const {
+    const std::string_view name = key;
+    const char* const unit = name.ends_with("_bytes") ? "bytes, " : name.ends_with("_ms") ? "milliseconds, " : "";
+    const std::string expected = cat(unit, "an integer from ", std::to_string(least), " to ", std::to_string(most));
+    const auto n = integer(root, key, least, most, expected.c_str());
+    if (n) out = static_cast<T>(*n);
+    return n.has_value();
   }
 
   void read_fibers(const toml::table& root, bp_context_options& out) const {

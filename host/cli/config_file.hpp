@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "server/server.hpp"
+
 namespace backplane::host::cli {
 
 /// A value and its place in the file.
@@ -33,7 +35,7 @@ struct ConfigFile {
   std::optional<Placed> log_level;
   std::optional<std::uint32_t> workers;
   bp_context_options context{.struct_size = sizeof(bp_context_options)};  ///< 0: not in the file
-  std::size_t event_output_bytes = 0;  ///< ServerOptions::max_event_output; 0 as above
+  ServerOptions server;                                                   ///< with the limits of the file
   std::optional<std::vector<Placed>> module_dirs;
   std::vector<Placed> allowed_dirs;
   std::vector<ModuleSection> modules;

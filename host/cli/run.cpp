@@ -154,9 +154,8 @@ int check_only(const Args& args) {
 }
 
 ServerOptions server_options(const RunPlan& plan) {
-  ServerOptions options;
+  ServerOptions options = plan.server;
   options.socket_path = plan.socket;
-  if (plan.event_output_bytes != 0) options.max_event_output = plan.event_output_bytes;
   options.log = [level = plan.log_level](int of_line, const std::string& line) {
     if (of_line >= level) note(line);
   };

@@ -207,7 +207,7 @@ RunPlan make_plan(const Args& args) {
   plan.log_level = choose_log_level(args, file);
   plan.workers = file.workers.value_or(0);
   plan.context = file.context;
-  plan.event_output_bytes = file.event_output_bytes;
+  plan.server = file.server;
   plan.allowed_dirs = allowed_dirs(file);
   plan.modules = Planner(args, file).run();
   return plan;

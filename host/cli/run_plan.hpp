@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/command.hpp"
+#include "server/server.hpp"
 
 namespace backplane::host::cli {
 
@@ -27,7 +28,7 @@ struct RunPlan {
   int log_level = 0;
   std::uint32_t workers = 0;  // 0: the default, here and in the next two
   bp_context_options context{};
-  std::size_t event_output_bytes = 0;
+  ServerOptions server;
   std::vector<std::string> allowed_dirs;
   std::vector<PlannedModule> modules;  // in the order of loading
 };

@@ -97,6 +97,11 @@ EventLogOptions events_of(const bp_context_options& options) {
 ContextConfig config_of(const bp_context_options& options) {
   ContextConfig config;
   if (options.queue_depth != 0) config.loop.queue_depth = options.queue_depth;
+  if (options.window_bytes != 0) config.loop.window_bytes = options.window_bytes;
+  if (options.window_parts != 0) config.loop.window_parts = options.window_parts;
+  if (options.cpu_warning_ms != 0) {
+    config.loop.cpu_warning = options.cpu_warning_ms < 0 ? 0 : options.cpu_warning_ms * nanos_per_ms;
+  }
   if (options.stale_interval_ms != 0) config.loop.stale_interval = options.stale_interval_ms * nanos_per_ms;
   if (options.fiber_stack_size != 0) config.loop.fiber_stack_size = options.fiber_stack_size;
   if (options.fiber_limit != 0) config.loop.fiber_limit = static_cast<std::uint64_t>(std::max(options.fiber_limit, 0));
@@ -256,6 +261,10 @@ bp_status Context::submit(const bp_submission& submission, bp_request* request) 
 }
 
 bp_status Context::cancel(bp_request request) { return loop_.cancel(request); }
+
+bp_status Context::open_source(bp_source& out) {
+  return loop_.closed() ? bp_status{BP_CLOSED} : loop_.sources().open(out);
+}
 
 bp_status Context::find_method(bp_str name, bp_method& out) { return host_.registry().resolve(view(name), out); }
 

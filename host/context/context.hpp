@@ -58,6 +58,13 @@ class Context final : public Endpoint, public InstanceHost {
   bp_status stop(std::uint32_t timeout_ms) override;
   bp_status submit(const bp_submission& submission, bp_request* request) override;
   bp_status cancel(bp_request request) override;
+  bp_status credit(bp_request request, std::uint64_t bytes) override { return loop_.credit(request, bytes); }
+  bp_status send_part(bp_request request, bp_bytes payload, std::uint32_t flags) override {
+    return loop_.send_part(request, payload, flags);
+  }
+  bp_status open_source(bp_source& out) override;
+  bp_status hold_source(bp_source source, bool hold) override { return loop_.sources().hold(source, hold); }
+  bp_status close_source(bp_source source) override { return loop_.sources().close(source); }
   bp_status find_method(bp_str name, bp_method& out) override;
   bp_status listen(const bp_subscription& subscription, bp_listener& out) override;
   bp_status unlisten(bp_listener listener) override;

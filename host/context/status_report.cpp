@@ -24,7 +24,7 @@ void write(cbor::Writer& out, Context& context) {
   const LoopCounts& counts = context.loop().counts();
   const EventCounts events = context.events().counts();
   const auto read = [](const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); };
-  out.map(12);
+  out.map(13);
   field(out, "id", context.id());
   field(out, "state", context.loop().closed() ? "closed" : "open");
   field(out, "queued", context.loop().waiting());
@@ -53,6 +53,11 @@ void write(cbor::Writer& out, Context& context) {
     field(out, "behind", each.behind);
     field(out, "lost", each.lost);
   }
+  out.text("parts");
+  out.map(3);
+  field(out, "sent", read(counts.parts_sent));
+  field(out, "received", read(counts.parts_received));
+  field(out, "would_block", read(counts.parts_blocked));
   out.text("tokens");
   out.map(4);
   field(out, "open", read(counts.tokens_open));

@@ -55,6 +55,31 @@ bp_status bp_cancel(bp_context ctx, bp_request request) {
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.cancel(request); });
 }
 
+bp_status bp_request_credit(bp_context ctx, bp_request request, uint64_t bytes) {
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.credit(request, bytes); });
+}
+
+bp_status bp_request_part(bp_context ctx, bp_request request, bp_bytes payload, uint32_t flags) {
+  constexpr std::uint32_t known_flags = BP_PART_LAST | BP_PART_END;
+  if (is_null(payload) || (flags & ~known_flags) != 0) return BP_INVALID_ARGUMENT;
+  if ((flags & BP_PART_END) != 0 && payload.size != 0) return BP_INVALID_ARGUMENT;
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.send_part(request, payload, flags); });
+}
+
+bp_status bp_source_open(bp_context ctx, bp_source* out) {
+  if (out == nullptr) return BP_INVALID_ARGUMENT;
+  *out = {0};
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.open_source(*out); });
+}
+
+bp_status bp_source_hold(bp_context ctx, bp_source source, int32_t hold) {
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.hold_source(source, hold != 0); });
+}
+
+bp_status bp_source_close(bp_context ctx, bp_source source) {
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.close_source(source); });
+}
+
 bp_status bp_method_find(bp_context ctx, bp_str name, bp_method* out) {
   if (out == nullptr || is_null(name)) return BP_INVALID_ARGUMENT;
   *out = {0};

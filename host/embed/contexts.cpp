@@ -31,6 +31,8 @@ constexpr std::uint32_t least_events = 16;
 constexpr std::uint32_t most_events = 1u << 24;
 constexpr std::uint64_t least_log = 65'536;
 constexpr std::uint64_t most_log = std::uint64_t{1} << 30;
+constexpr std::uint64_t least_window = 4'096;
+constexpr std::uint32_t most_parts = 1u << 20;
 constexpr std::uint32_t most_queue = 1u << 23;  // half of all tokens of the process
 
 // Empty if the value is 0, which means the default, or within its bounds.
@@ -44,12 +46,17 @@ std::string wrong_option(const bp_context_options& options) {
   for (const std::string& wrong : {wrong_value("fiber_stack_size", options.fiber_stack_size, least_stack, most_stack),
                                    wrong_value("event_queue_depth", options.event_queue_depth, 1, most_events),
                                    wrong_value("event_log_events", options.event_log_events, least_events, most_events),
-                                   wrong_value("event_log_bytes", options.event_log_bytes, least_log, most_log)}) {
+                                   wrong_value("event_log_bytes", options.event_log_bytes, least_log, most_log),
+                                   wrong_value("window_bytes", options.window_bytes, least_window, most_log),
+                                   wrong_value("window_parts", options.window_parts, 1, most_parts)}) {
     if (!wrong.empty()) return wrong;
   }
   if (options.on_event_overflow > BP_OVERFLOW_REFUSE) {
     return "on_event_overflow is " + std::to_string(options.on_event_overflow) +
            ", expected BP_OVERFLOW_GAP or BP_OVERFLOW_REFUSE";
+  }
+  if (options.cpu_warning_ms < -1) {
+    return "cpu_warning_ms is " + std::to_string(options.cpu_warning_ms) + ", expected -1 or more";
   }
   if (options.queue_depth > most_queue) {
     return "queue_depth is " + std::to_string(options.queue_depth) + ", expected at most " + std::to_string(most_queue);

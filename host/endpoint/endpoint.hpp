@@ -3,6 +3,7 @@
 
 #include <backplane/backplane.h>
 
+#include <cstdint>
 #include <memory>
 
 namespace backplane::host {
@@ -32,6 +33,11 @@ class Endpoint {
 
   virtual bp_status submit(const bp_submission& submission, bp_request* request) = 0;
   virtual bp_status cancel(bp_request request) = 0;
+  virtual bp_status credit(bp_request, std::uint64_t) { return BP_NOT_SUPPORTED; }
+  virtual bp_status send_part(bp_request, bp_bytes, std::uint32_t) { return BP_NOT_SUPPORTED; }
+  virtual bp_status open_source(bp_source&) { return BP_NOT_SUPPORTED; }
+  virtual bp_status hold_source(bp_source, bool) { return BP_NOT_SUPPORTED; }
+  virtual bp_status close_source(bp_source) { return BP_NOT_SUPPORTED; }
   virtual bp_status find_method(bp_str name, bp_method& out) = 0;
 
   virtual bp_status listen(const bp_subscription& subscription, bp_listener& out) = 0;

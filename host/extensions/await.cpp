@@ -5,6 +5,7 @@
 
 #include "extensions/tables.hpp"
 #include "request/await_api.hpp"
+#include "support/sized.hpp"
 #include "support/views.hpp"
 
 namespace backplane::host {
@@ -23,10 +24,15 @@ bp_status start_host_call(bp_token call, bp_str name, bp_bytes payload, uint64_t
   return await_api::start_host_call(call, view(name), payload, timeout_ms, on_answer, user);
 }
 
+bp_status part(bp_token call, const bp_answer* answer, uint64_t timeout_ms) noexcept {
+  if (!covers_core(answer) || answer->status != BP_PARTIAL) return BP_INVALID_ARGUMENT;
+  return await_api::part(call, *answer, timeout_ms);
+}
+
 }  // namespace
 
 const bp_await_api await_table{
-    sizeof(bp_await_api), 0, await_api::sleep, await_call, await_host_call, await_api::fd, await_api::check,
-    start_host_call};
+    sizeof(bp_await_api), 0,    await_api::sleep,    await_call, await_host_call, await_api::fd, await_api::check,
+    start_host_call,      part, await_api::next_part};
 
 }  // namespace backplane::host

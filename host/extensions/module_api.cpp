@@ -25,7 +25,8 @@
 namespace backplane::host {
 namespace {
 
-constexpr std::uint32_t known_handler_flags = BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT | BP_HANDLER_STATIC;
+constexpr std::uint32_t known_handler_flags =
+    BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT | BP_HANDLER_STATIC | BP_HANDLER_PARTS;
 
 // Refuses a registration. If init then fails without its own message, this message is the reason in the report.
 bp_status refuse_name(Generation& generation, bp_status status, std::string_view name, std::string_view why) {

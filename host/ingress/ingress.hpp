@@ -68,6 +68,15 @@ class Ingress {
       if (pushed == Push::ok && urgent) own->urgent();
       return pushed;
     }
+    return push_shared(item, before);
+  }
+  Push push(T* item, bool urgent) noexcept {
+    return push(item, urgent, [] {});
+  }
+
+  /// The same by the shared queue, also for a thread that has a lane. The thread's other items may overtake it.
+  template <class Before>
+  Push push_shared(T* item, Before before) noexcept {
     shared_sending_.fetch_add(1, std::memory_order_seq_cst);  // before reading closed_; see close()
     Push result = Push::ok;
     if (closed_.load(std::memory_order_seq_cst)) {
@@ -82,9 +91,7 @@ class Ingress {
     shared_sending_.fetch_sub(1, std::memory_order_release);
     return result;
   }
-  Push push(T* item, bool urgent) noexcept {
-    return push(item, urgent, [] {});
-  }
+  bool closed() const noexcept { return closed_.load(std::memory_order_seq_cst); }
 
   // ---- The consumer ----
 

@@ -10,11 +10,8 @@
 
 #include "modules/generation.hpp"
 #include "modules/handles.hpp"
-#include "sync/mpsc.hpp"
 
 namespace backplane::host {
-
-struct Request;
 
 /// The interface of a context for modules.
 class InstanceHost {
@@ -61,8 +58,7 @@ struct bp_instance {
   bool ending = false;                                      ///< it is about to end
   bp_instance* next = nullptr;                              ///< next in the list of instances about to end
 
-  bool worker_busy = false;                                 ///< a serial blocking handler runs
-  backplane::host::Fifo<backplane::host::Request> waiting;  ///< blocking requests that wait for it
+  bool worker_busy = false;  ///< a serial blocking handler runs, or has a worker thread promised
   backplane::host::Handles handles;
 
   bool has_work() const noexcept {

@@ -44,6 +44,7 @@ Channel::Channel(Dialed dialed, std::shared_ptr<EventThread> events)
     : socket_(std::move(dialed.socket)),
       wake_(make_eventfd()),
       max_frame_(std::min<std::uint64_t>(dialed.max_frame, wire::default_max_frame)),
+      features_(dialed.features),
       events_(std::move(events)),
       in_(std::move(dialed.in)) {}
 
@@ -137,6 +138,42 @@ bp_status Channel::cancel(std::uint64_t id) {
   } catch (const std::bad_alloc&) {
     return BP_OUT_OF_MEMORY;
   }
+  send(true);
+  return BP_OK;
+}
+
+bp_status Channel::credit(std::uint64_t id, std::uint64_t bytes) {
+  const MutexLock lock(mutex_);
+  const auto* const entry = calls_.find(id);
+  if (entry == nullptr) return BP_INVALID_HANDLE;
+  if (!entry->value.by_hand) return BP_INVALID_ARGUMENT;
+  if (!entry->value.credited || state_ == State::broken) return BP_OK;  // a host that needs none
+  try {
+    wire::encode(out_, wire::Credit{id, bytes});
+  } catch (const std::bad_alloc&) {
+    return BP_OUT_OF_MEMORY;
+  }
+  send(true);
+  return BP_OK;
+}
+
+bp_status Channel::send_part(std::uint64_t id, bp_bytes payload, std::uint32_t flags) {
+  const MutexLock lock(mutex_);
+  const auto* const entry = calls_.find(id);
+  if (entry == nullptr) return BP_INVALID_HANDLE;
+  SentParts* const sent = entry->value.sent.get();
+  if (sent == nullptr || sent->last_sent) return BP_INVALID_ARGUMENT;
+  if (payload.size + wire::frame_overhead > max_frame_) return BP_INVALID_ARGUMENT;
+  if (state_ == State::broken) return BP_UNREACHABLE;
+  const bool is_part = (flags & BP_PART_END) == 0;
+  if (is_part && !sent->window.fits(payload.size)) return BP_WOULD_BLOCK;
+  try {
+    wire::encode(out_, wire::Part{id, {payload.data, payload.size}, flags});
+  } catch (const std::bad_alloc&) {
+    return BP_OUT_OF_MEMORY;
+  }
+  if (is_part) sent->add(payload.size);
+  sent->last_sent = flags != 0;
   send(true);
   return BP_OK;
 }

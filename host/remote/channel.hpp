@@ -14,6 +14,7 @@
 
 #include "remote/dial.hpp"
 #include "remote/event_thread.hpp"
+#include "remote/sent_parts.hpp"
 #include "support/unique_fd.hpp"
 #include "sync/mutex.hpp"
 #include "wire/frame_buffer.hpp"
@@ -36,6 +37,11 @@ class Channel : public std::enable_shared_from_this<Channel> {
     bp_reply_fn on_reply = nullptr;
     void* user = nullptr;
     std::uint64_t timeout_ms = 0;
+    bool credited = false;  ///< the host waits for credit for its partial replies
+    bool by_hand = false;   ///< bp_request_credit() gives it, not the end of on_reply
+    std::uint64_t due{};    ///< bytes to give credit for after this look
+    bool is_due = false;
+    std::shared_ptr<SentParts> sent{};  ///< if the request comes in parts
   };
   enum class Use {
     call,     ///< refused after close()
@@ -55,6 +61,11 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
   /// Cancels a call. BP_INVALID_HANDLE if it has ended.
   bp_status cancel(std::uint64_t id);
+  /// Behind bp_request_credit() and bp_request_part().
+  bp_status credit(std::uint64_t id, std::uint64_t bytes);
+  bp_status send_part(std::uint64_t id, bp_bytes payload, std::uint32_t flags);
+  /// What the host can do.
+  const wire::Features& features() const noexcept { return features_; }
   /// Removes a call without a reply. Returns false if it has had its terminal reply, or is getting it now.
   bool forget(std::uint64_t id);
 
@@ -94,6 +105,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
   bool receive();
   void take(const wire::Frame& frame);
   void reply(const wire::Reply& reply);
+  void took_part(std::uint64_t id, std::uint64_t size);
+  void give_credit();
+  void on_credit(const wire::Credit& credit);
   void expire();
   void end_all(bp_status status, const std::string& why);
   int sleep_time();
@@ -101,6 +115,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   const UniqueFd socket_;
   const UniqueFd wake_;  ///< an eventfd
   const std::uint64_t max_frame_;
+  const wire::Features features_;
   const std::shared_ptr<EventThread> events_;
   std::atomic<std::thread::id> thread_id_{};
   std::thread thread_;
@@ -108,8 +123,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
   // Reader thread only
   wire::FrameBuffer in_;
   wire::Bytes sending_;
-  std::size_t sent_ = 0;  ///< how many bytes of sending_ have been sent
-  std::string why_;       ///< why the connection has ended
+  std::size_t sent_ = 0;            ///< how many bytes of sending_ have been sent
+  std::string why_;                 ///< why the connection has ended
+  std::vector<std::uint64_t> due_;  ///< calls to give credit for after this look
 
   Mutex mutex_;
   Condition changed_;

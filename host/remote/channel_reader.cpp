@@ -10,6 +10,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <utility>
 
 #include "remote/channel.hpp"
 #include "support/typed_event.hpp"
@@ -151,6 +152,7 @@ bool Channel::receive() {
       take(wire::decode(body));
       if (!why_.empty()) return false;
     }
+    give_credit();
   } catch (const wire::ProtocolError& error) {
     why_ = std::string("the host sent ") + error.what();
     return false;
@@ -163,6 +165,7 @@ bool Channel::receive() {
 
 void Channel::take(const wire::Frame& frame) {
   if (const auto* answer = std::get_if<wire::Reply>(&frame)) return reply(*answer);
+  if (const auto* credit = std::get_if<wire::Credit>(&frame)) return on_credit(*credit);
   if (const auto* event = std::get_if<wire::Event>(&frame)) {
     events_->push(*event);
     return;
@@ -194,6 +197,41 @@ void Channel::reply(const wire::Reply& reply) {
   answer.message = str(reply.message);
   answer.detail = bytes(reply.detail);
   call.on_reply(call.user, &answer);
+  if (reply.status == BP_PARTIAL && call.credited && !call.by_hand) took_part(reply.id, reply.payload.size());
+}
+
+/// A callback has taken a part. The credit for all parts of this look is one frame for each call: a part that is larger
+/// than the window waits until nothing is on its way, so nothing may be left over for a later look.
+void Channel::took_part(std::uint64_t id, std::uint64_t size) {
+  const MutexLock lock(mutex_);
+  auto* const entry = calls_.find(id);
+  if (entry == nullptr) return;  // ended by the callback
+  entry->value.due += size;
+  if (!std::exchange(entry->value.is_due, true)) due_.push_back(id);
+}
+
+void Channel::give_credit() {
+  if (due_.empty()) return;
+  const MutexLock lock(mutex_);
+  for (const std::uint64_t id : due_) {
+    auto* const entry = calls_.find(id);
+    if (entry == nullptr) continue;  // it has ended
+    wire::encode(out_, wire::Credit{id, std::exchange(entry->value.due, std::uint64_t{0})});
+    entry->value.is_due = false;
+  }
+  due_.clear();
+}
+
+void Channel::on_credit(const wire::Credit& credit) {
+  Open call;
+  {
+    const MutexLock lock(mutex_);
+    const auto* const entry = calls_.find(credit.id);
+    if (entry == nullptr || entry->value.sent == nullptr) return;
+    call = entry->value;
+    call.sent->credit(credit.bytes);
+  }
+  if (call.sent->on_credit != nullptr) call.sent->on_credit(call.user, credit.bytes);
 }
 
 /// Ends calls whose deadline has passed without an answer of the host.

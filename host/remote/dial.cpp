@@ -85,6 +85,8 @@ void send_hello(int fd, const std::string& path) {
   wire::Hello hello;
   hello.version = bp_version();
   hello.pid = static_cast<std::uint64_t>(::getpid());
+  hello.oldest = wire::oldest_protocol;
+  hello.features = {true, true};
   wire::encode(out, hello);
   // A new socket has room for a hello. If the host has already closed it, an error frame may still wait to be read.
   if (::send(fd, out.data(), out.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET) {
@@ -117,7 +119,8 @@ wire::Hello answer_of_host(const wire::Frame& frame, const std::string& path) {
   if (hello == nullptr) {
     no_host(path, "it answered with a " + std::string(wire::name(frame)) + " frame, expected a hello");
   }
-  if (hello->protocol != wire::protocol_version) {
+  const std::uint64_t oldest = hello->oldest == 0 ? hello->protocol : hello->oldest;
+  if (hello->protocol < wire::oldest_protocol || oldest > wire::protocol_version) {
     no_host(path, "it uses version " + std::to_string(hello->protocol) + " of the protocol, but this library (" +
                       bp_version() + ") uses version " + std::to_string(wire::protocol_version) +
                       "; use the same release on both sides");
@@ -147,6 +150,7 @@ Dialed dial(const std::string& path, std::chrono::milliseconds timeout) {
     const wire::Hello hello = answer_of_host(wire::decode(body), path);
     out.max_frame = hello.max_frame;
     out.pid = hello.pid;
+    out.features = hello.features;
   } catch (const wire::ProtocolError& error) {
     no_host(path, std::string("it sent ") + error.what());
   } catch (const Failure& failure) {

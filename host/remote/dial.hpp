@@ -16,6 +16,7 @@ struct Dialed {
   wire::FrameBuffer in{wire::default_max_frame};
   std::uint64_t max_frame = 0;  ///< the largest frame that the host accepts
   std::uint64_t pid = 0;        ///< process id of the host
+  wire::Features features;      ///< of the host
 };
 
 /// Connects. Throws Failure: BP_UNREACHABLE, BP_PROTOCOL, BP_TIMEOUT, or BP_INVALID_ARGUMENT for the path.

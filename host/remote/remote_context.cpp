@@ -122,13 +122,37 @@ bp_status RemoteContext::submit(const bp_submission& submission, bp_request* req
   }
   bp_buffer* const buffer = submission.buffer;
   call.payload = buffer != nullptr ? wire::View(buffer->data, buffer->size) : view(submission.payload);
+  constexpr std::uint32_t known_flags = BP_SUBMIT_NO_STALE | BP_SUBMIT_CREDIT | BP_SUBMIT_PARTS;
+  if ((submission.flags & ~known_flags) != 0) return BP_INVALID_ARGUMENT;
+  if (submission.source.id != 0) return BP_INVALID_HANDLE;
+  const wire::Features& host = channel_->features();
+  const bool in_parts = (submission.flags & BP_SUBMIT_PARTS) != 0;
+  if (in_parts && !host.parts) return BP_NOT_SUPPORTED;
   call.timeout_ms = submission.timeout_ms;
-  call.flags = submission.flags;
+  call.flags = submission.flags & ~std::uint32_t{BP_SUBMIT_CREDIT};
+  Channel::Open open{submission.on_reply, submission.user, submission.timeout_ms};
+  open.by_hand = (submission.flags & BP_SUBMIT_CREDIT) != 0;
+  if (host.credit) {  // an older host sends what the socket takes
+    open.credited = true;
+    call.flags |= BP_SUBMIT_CREDIT;
+    call.window_bytes = submission.window_bytes;
+    call.window_parts = submission.window_parts;
+  }
+  if (in_parts) {
+    open.sent = std::make_shared<SentParts>();
+    open.sent->on_credit = submission.on_credit;
+  }
   const std::size_t size = call.target.name.size() + call.payload.size();
-  const bp_status status = channel_->open(call, size, {submission.on_reply, submission.user, submission.timeout_ms},
-                                          Channel::Use::call, request == nullptr ? nullptr : &request->id);
+  const bp_status status =
+      channel_->open(call, size, open, Channel::Use::call, request == nullptr ? nullptr : &request->id);
   if (status == BP_OK) bp_buffer_free(buffer);
   return status;
+}
+
+bp_status RemoteContext::credit(bp_request request, std::uint64_t bytes) { return channel_->credit(request.id, bytes); }
+
+bp_status RemoteContext::send_part(bp_request request, bp_bytes payload, std::uint32_t flags) {
+  return channel_->send_part(request.id, payload, flags);
 }
 
 bp_status RemoteContext::cancel(bp_request request) { return channel_->cancel(request.id); }

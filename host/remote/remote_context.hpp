@@ -26,6 +26,8 @@ class RemoteContext final : public Endpoint {
 
   bp_status submit(const bp_submission& submission, bp_request* request) override;
   bp_status cancel(bp_request request) override;
+  bp_status credit(bp_request request, std::uint64_t bytes) override;
+  bp_status send_part(bp_request request, bp_bytes payload, std::uint32_t flags) override;
   bp_status find_method(bp_str name, bp_method& out) override;
 
   bp_status listen(const bp_subscription& subscription, bp_listener& out) override;

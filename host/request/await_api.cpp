@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request/await_api.hpp"
 
+#include "request/reply_api.hpp"
+#include "request/streams.hpp"
 #include "request/waits.hpp"
 #include "support/result.hpp"
 
@@ -78,6 +80,45 @@ bp_status start_host_call(bp_token call, std::string_view name, bp_bytes payload
   if (request == nullptr || on_answer == nullptr) return BP_NOT_SUPPORTED;
   on_request_thread.assume();
   return waits_of(*request).start_host_call(*request, name, payload, timeout_ms, on_answer, user);
+}
+
+bp_status part(bp_token call, const bp_answer& answer, std::uint64_t timeout_ms) {
+  Request* const request = request_of(call);
+  if (request == nullptr) return BP_NOT_SUPPORTED;
+  const std::uint64_t size = answer.buffer != nullptr ? answer.buffer->size : answer.payload.size;
+  const Nanos until = timeout_ms == 0 ? 0 : after_ms(timeout_ms);
+  for (;;) {
+    if (const bp_status cause = Waits::wanted(*request); cause != BP_OK) return cause;
+    const bp_status status = reply_api::answer(call, answer);
+    if (status != BP_WOULD_BLOCK) return status;
+    const Nanos time = until == 0 ? 0 : now();
+    if (until != 0 && time >= until) return BP_TIMEOUT;
+    Waiter waiter(*request);
+    waits_of(*request).room(waiter, size, until == 0 ? 0 : (until - time) / nanos_per_ms + 1);
+    if (waiter.answer.status != BP_OK) return waiter.answer.status;
+  }
+}
+
+bp_status next_part(bp_token call, std::uint64_t timeout_ms, bp_result* out) {
+  Request* const request = request_of(call);
+  if (request == nullptr) return set_result(out, BP_NOT_SUPPORTED, not_in_handler);
+  Streams& streams = request->thread.load(std::memory_order_relaxed)->streams;
+  const Nanos until = timeout_ms == 0 ? 0 : after_ms(timeout_ms);
+  for (;;) {
+    Waiter waiter(*request);
+    if (const bp_status cause = Waits::wanted(*request); cause != BP_OK) {
+      return set_result(out, cause, "the request is not wanted any more");
+    }
+    waiter.answer.status = streams.take(*request, waiter.answer.payload());
+    if (waiter.answer.status == BP_WOULD_BLOCK) {
+      const Nanos time = until == 0 ? 0 : now();
+      if (until != 0 && time >= until) return set_result(out, BP_TIMEOUT, "no part has come within the timeout");
+      waiter.answer.status = BP_OK;
+      waits_of(*request).part(waiter, until == 0 ? 0 : (until - time) / nanos_per_ms + 1);
+      if (waiter.answer.status == BP_OK) continue;
+    }
+    return waiter.answer.fill_result(out);
+  }
 }
 
 }  // namespace backplane::host::await_api

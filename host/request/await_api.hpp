@@ -25,5 +25,7 @@ bp_status fd(bp_token call, int fd, std::uint32_t events, std::uint64_t timeout_
 bp_status check(bp_token call, std::uint64_t* remaining_ms);
 bp_status start_host_call(bp_token call, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms,
                           bp_host_answer_fn on_answer, void* user);
+bp_status part(bp_token call, const bp_answer& answer, std::uint64_t timeout_ms);
+bp_status next_part(bp_token call, std::uint64_t timeout_ms, bp_result* out);
 
 }  // namespace backplane::host::await_api

@@ -14,6 +14,21 @@ void Backlog::free_spares() noexcept {
   spare_count_ = 0;
 }
 
+// The calls that a handler makes come before those that wait to begin: it holds a stack meanwhile, and what its source
+// has sent since may be long.
+void Backlog::push(Request& request) noexcept {
+  Source* const source = Source::at(request.source);
+  if (source == nullptr) return queue_.push(&request);
+  add_single_writer(in_lines_);
+  lines_.push(source->line, request, !request.from_outside());
+}
+
+Request* Backlog::take_from_line() noexcept {
+  if (lines_.empty()) return nullptr;
+  drop_single_writer(in_lines_);
+  return lines_.pop([](const Request& request) { return FairQueue<Request>::turn + request.payload.size(); });
+}
+
 bool Backlog::take_without_record(InlineCall& call) noexcept {
   no_memory_ = false;
   auto* const entry = ingress_.front();
@@ -39,6 +54,10 @@ Request* Backlog::new_inner_request(const Method* method, std::string_view name,
     request->answer.clear();
     free_request(*request);
     return nullptr;
+  }
+  if (Source* const source = Source::at(waiter.request.source)) {
+    source->calls.fetch_add(1, std::memory_order_relaxed);
+    request->source = source->number();
   }
   request->arm();
   return request;

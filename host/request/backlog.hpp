@@ -10,21 +10,30 @@
 #include "request/loop_counts.hpp"
 #include "request/record.hpp"
 #include "request/request_thread.hpp"
+#include "request/source.hpp"
 #include "request/task_inbox.hpp"
+#include "sync/fair_queue.hpp"
 #include "sync/mpsc.hpp"
+#include "sync/single_writer_count.hpp"
 
 namespace backplane::host {
 
 /// The requests of one context: those that wait to begin, those that are open, and the records kept for the next ones.
 ///
 /// Most calls lie in the ingress as inline calls until their turn comes, and become requests then. Requests with a
-/// deadline, and those that came by the shared queue, are taken in as soon as they are seen.
+/// deadline, and those that came by the shared queue, are taken in as soon as they are seen. Those of a source wait in
+/// a line of its own, which take turns.
 class Backlog {
  public:
   /// `queue_depth`: how many submitted calls may wait.
   Backlog(std::uint32_t queue_depth, const Registry& registry, RequestThread& thread, TaskInbox& inbox,
           LoopCounts& counts)
-      : registry_(registry), thread_(thread), inbox_(inbox), counts_(counts), ingress_(queue_depth) {}
+      : registry_(registry),
+        thread_(thread),
+        inbox_(inbox),
+        counts_(counts),
+        queue_depth_(queue_depth),
+        ingress_(queue_depth) {}
   Backlog(const Backlog&) = delete;
   Backlog& operator=(const Backlog&) = delete;
   ~Backlog() {
@@ -40,12 +49,13 @@ class Backlog {
   void refuse_for_events(bool refuse) noexcept { events_stuck_.store(refuse, std::memory_order_relaxed); }
   void close() noexcept { ingress_.close(); }
   void open() noexcept { ingress_.open(); }
-  std::uint64_t waiting() const noexcept { return ingress_.waiting(); }
+  std::uint64_t waiting() const noexcept { return ingress_.waiting() + in_lines_.load(std::memory_order_relaxed); }
 
   // ---- Requests that wait to begin ----
   /// False: the ingress has something.
   bool nothing_new() noexcept BP_REQUIRES(on_request_thread) { return ingress_.empty(); }
-  bool queue_empty() const noexcept BP_REQUIRES(on_request_thread) { return queue_.empty(); }
+  bool any_in_line() const noexcept BP_REQUIRES(on_request_thread) { return !lines_.empty(); }
+  bool queue_empty() const noexcept BP_REQUIRES(on_request_thread) { return queue_.empty() && lines_.empty(); }
   /// Takes all that came by the shared queue: gives each to `see`, then to the queue. False: there was none.
   template <class F>
   bool take_shared(F see) BP_REQUIRES(on_request_thread) {
@@ -53,7 +63,11 @@ class Backlog {
     const bool any = request != nullptr;
     while (request != nullptr) {
       Request* const next = request->next;
-      request->shared_way = true;
+      if (request->source == 0) {
+        request->shared_way = true;
+      } else {
+        ingress_.taken_shared();  // it counts in its line
+      }
       see(*request);
       push(*request);
       request = next;
@@ -65,19 +79,23 @@ class Backlog {
   void look_for_urgent(F see) BP_REQUIRES(on_request_thread) {
     ingress_.look_for_urgent(see);
   }
-  /// The next one whose turn it is, from the queue and the lanes in turns; null if there is none, or no record for it.
-  /// `admit` gets one that is seen for the first time, unless it is an inline call.
+  /// The next one whose turn it is, from the lines, the queue and the lanes in turns; null if there is none, or no
+  /// record for it. `admit` gets one that is seen for the first time, unless it is an inline call.
   template <class F>
   Request* take(F admit) BP_REQUIRES(on_request_thread) {
+    from_line_ = !lines_.empty() && !from_line_;
+    if (from_line_) [[unlikely]]
+      return take_from_line();
     from_lane_ = queue_.empty() || !from_lane_;
     if (from_lane_) {
       if (Request* const request = take_from_lane(admit)) return request;
     }
-    return take_queued();
+    if (Request* const request = take_queued()) return request;
+    return take_from_line();
   }
   template <class F>
   Request* take_from_lane(F admit) BP_REQUIRES(on_request_thread);
-  void push(Request& request) noexcept BP_REQUIRES(on_request_thread) { queue_.push(&request); }
+  void push(Request& request) noexcept BP_REQUIRES(on_request_thread);
   /// Whether take_from_lane() found no memory for the inline call whose turn it is.
   bool lacks_memory() const noexcept BP_REQUIRES(on_request_thread) { return no_memory_; }
   /// Takes that inline call out instead, to be refused. False: there is none.
@@ -107,6 +125,9 @@ class Backlog {
   bp_status put(const Method* method, const bp_submission& submission, bp_request* out);
   bp_status send_inline(Calls::Lane& lane, const Method& method, const bp_submission& submission) noexcept;
   bp_status push_request(const Method* method, const bp_submission& submission, bp_request* out);
+  template <class Before>
+  Calls::Push push_of_source(Request& request, Before before);
+  Request* take_from_line() noexcept BP_REQUIRES(on_request_thread);
   bp_status pushed(Calls::Push result) noexcept;
   Request* read_inline(const InlineCall& call) noexcept BP_REQUIRES(on_request_thread);
   Request* take_queued() noexcept BP_REQUIRES(on_request_thread) {
@@ -120,8 +141,12 @@ class Backlog {
   TaskInbox& inbox_;
   LoopCounts& counts_;
   std::atomic<bool> events_stuck_{false};
+  const std::uint32_t queue_depth_;
   Calls ingress_;
   // Beside what waits in lanes.
+  FairQueue<Request> lines_ BP_GUARDED_BY(on_request_thread);  // of sources
+  std::atomic<std::uint64_t> in_lines_{0};                     // for other threads
+  bool from_line_ BP_GUARDED_BY(on_request_thread) = false;    // who had the last turn
   Fifo<Request> queue_ BP_GUARDED_BY(on_request_thread);
   bool from_lane_ BP_GUARDED_BY(on_request_thread) = false;  // who had the last turn
   bool no_memory_ BP_GUARDED_BY(on_request_thread) = false;  // for the inline call whose turn it is

@@ -2,6 +2,7 @@
 //
 // Blocking handlers, which run on worker threads. The serial ones of an instance wait for each other here.
 #include <exception>
+#include <new>
 #include <string>
 
 #include "request/dispatcher.hpp"
@@ -21,10 +22,49 @@ void Dispatcher::run_on_worker(Request& request) {
                                  "\" waits for a blocking handler of the same instance that waits for it; "
                                  "declare them concurrent, or call a function instead");
     }
-    request.instance->waiting.push(&request);
-  } else {
-    start_worker(request);
+    try {
+      for_instance_[request.instance].push(request);
+    } catch (const std::bad_alloc&) {
+      replies_.refuse(request, BP_OUT_OF_MEMORY, "no memory to wait for its turn");
+    }
+    return;
   }
+  if (serial) request.instance->worker_busy = true;
+  wait_for_worker(request);
+}
+
+// A context gives the worker threads no more than they can run at once, so that calls of all sources take turns here.
+void Dispatcher::wait_for_worker(Request& request) {
+  if (on_workers_ < workers_.limit() && for_worker_.empty()) return start_worker(request);
+  try {
+    for_worker_.push(request);
+  } catch (const std::bad_alloc&) {
+    bp_instance& instance = *request.instance;
+    const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
+    replies_.refuse(request, BP_OUT_OF_MEMORY, "no memory to wait for a worker thread");
+    if (serial) give_to_next(instance);
+  }
+}
+
+void Dispatcher::start_workers() {
+  while (on_workers_ < workers_.limit()) {
+    Request* const request = for_worker_.pop();
+    if (request == nullptr) return;
+    if (request->open()) {
+      start_worker(*request);
+      continue;
+    }
+    // Canceled while it waited.
+    bp_instance& instance = *request->instance;
+    const bool serial = (request->handler->flags & BP_HANDLER_CONCURRENT) == 0;
+    replies_.end(*request);
+    if (serial) give_to_next(instance);
+  }
+}
+
+void Dispatcher::worker_waits() {
+  --on_workers_;
+  start_workers();
 }
 
 // Whether a handler that waits for this request holds its instance: then it would never be its turn.
@@ -38,8 +78,7 @@ bool Dispatcher::caller_holds(const Request& request) noexcept {
 }
 
 void Dispatcher::start_worker(Request& request) {
-  const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
-  if (serial) request.instance->worker_busy = true;
+  ++on_workers_;
   WorkerDone& returned = request;
   returned.apply = [](Task& task) {
     auto& done = static_cast<Request&>(static_cast<WorkerDone&>(task));
@@ -61,26 +100,38 @@ void Dispatcher::start_worker(Request& request) {
     });
   } catch (const std::exception& error) {
     inbox_.remove_sender();
-    if (serial) request.instance->worker_busy = false;
+    --on_workers_;
+    bp_instance& instance = *request.instance;
+    const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
     replies_.refuse(request, BP_OUT_OF_MEMORY, std::string("no worker thread can be had: ") + error.what());
+    if (serial) give_to_next(instance);
   }
 }
 
 void Dispatcher::worker_returned(Request& request) {
   bp_instance& instance = *request.instance;
   const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
+  --on_workers_;
   handler_ended(request, request.later);  // may free the request; the instance stays until later in this turn
-  if (!serial) return;
+  if (serial) give_to_next(instance);
+  start_workers();
+}
+
+// The serial handler of an instance has ended, or will not run.
+void Dispatcher::give_to_next(bp_instance& instance) {
   instance.worker_busy = false;
-  while (!instance.worker_busy) {
-    Request* const next = instance.waiting.pop();
-    if (next == nullptr) return;
-    if (next->open()) {
-      start_worker(*next);
-    } else {
+  const auto waiting = for_instance_.find(&instance);
+  if (waiting == for_instance_.end()) return;
+  while (Request* const next = waiting->second.pop()) {
+    if (!next->open()) {
       replies_.end(*next);  // canceled while it waited
+      continue;
     }
+    if (waiting->second.empty()) for_instance_.erase(waiting);
+    instance.worker_busy = true;
+    return wait_for_worker(*next);
   }
+  for_instance_.erase(waiting);
 }
 
 }  // namespace backplane::host

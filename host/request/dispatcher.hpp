@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <unordered_map>
 
 #include "modules/registry.hpp"
 #include "request/backlog.hpp"
+#include "request/cpu_warning.hpp"
 #include "request/instances.hpp"
 #include "request/method_cache.hpp"
 #include "request/record.hpp"
@@ -13,7 +16,9 @@
 #include "request/runner.hpp"
 #include "request/stop_state.hpp"
 #include "request/task_inbox.hpp"
+#include "request/waiting_calls.hpp"
 #include "request/workers.hpp"
+#include "sync/clock.hpp"
 #include "watchdog/heartbeat.hpp"
 
 namespace backplane::host {
@@ -22,9 +27,11 @@ namespace backplane::host {
 /// thread if the handler is declared blocking.
 class Dispatcher {
  public:
-  Dispatcher(TaskInbox& inbox, const StopState& stop, Backlog& backlog, Runner& runner, Instances& instances,
-             MethodCache& methods, Replies& replies, Workers& workers, Heartbeat& heartbeat) noexcept
-      : inbox_(inbox),
+  Dispatcher(const LoopOptions& options, TaskInbox& inbox, const StopState& stop, Backlog& backlog, Runner& runner,
+             Instances& instances, MethodCache& methods, Replies& replies, Workers& workers,
+             Heartbeat& heartbeat) noexcept
+      : cpu_warning_(options.cpu_warning),
+        inbox_(inbox),
         stop_(stop),
         backlog_(backlog),
         runner_(runner),
@@ -36,9 +43,19 @@ class Dispatcher {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  void begin_turn() noexcept BP_REQUIRES(on_request_thread) { budget_ = requests_per_turn; }
-  /// The request to handle next; null if there is none, suspended fibers go first, or this turn has begun enough.
-  Request* next() noexcept BP_REQUIRES(on_request_thread);
+  void begin_turn() noexcept BP_REQUIRES(on_request_thread) {
+    budget_ = requests_per_turn;
+    resumes_ = resumes_per_turn;
+    turn_began_ = 0;
+  }
+  /// A suspended fiber that is to go on; null if there is none, or this turn has resumed enough.
+  Fiber* next_ready() noexcept BP_REQUIRES(on_request_thread) {
+    if (resumes_ <= 0) return nullptr;
+    --resumes_;
+    return runner_.pop_ready();
+  }
+  /// The request to handle next; null if there is none, or this turn has begun enough.
+  Request* next_new() noexcept BP_REQUIRES(on_request_thread);
   /// Handles the request on an idle fiber and, on the same fiber, what is next after it. Returns a request whose
   /// handler has suspended; null if none has.
   Request* run(Request& request) BP_REQUIRES(on_request_thread);
@@ -46,13 +63,23 @@ class Dispatcher {
   /// What each fiber runs; `dispatcher` is one of these.
   static void fiber_body(Fiber& self, void* dispatcher) noexcept;
 
+  /// A blocking handler waits, and its worker thread is free for another; or it goes on.
+  void worker_waits() BP_REQUIRES(on_request_thread);
+  void worker_goes_on() noexcept BP_REQUIRES(on_request_thread) { ++on_workers_; }
+
  private:
   // Requests begun in one turn: enough to make the other stages cheap per request, few enough that replies do not wait
   // long for the handlers behind them.
   static constexpr int requests_per_turn = 64;
+  // New requests and the poller do not wait for more fibers than this.
+  static constexpr int resumes_per_turn = 256;
+  // While calls of sources wait, a turn begins nothing new after this time, and their sockets are looked at.
+  static constexpr Nanos longest_turn = 50'000;
 
+  Request* next() noexcept BP_REQUIRES(on_request_thread);
+  bool turn_is_long() noexcept BP_REQUIRES(on_request_thread);
   void handle(Request& request) BP_REQUIRES(on_request_thread);
-  bool still_wanted(Request& request) BP_REQUIRES(on_request_thread);
+  bool is_usual(Request& request) BP_REQUIRES(on_request_thread);
   void begin(Request& request, const MethodCache::Entry& entry) BP_REQUIRES(on_request_thread);
   void find_handler(Request& request, const Generation* running) BP_REQUIRES(on_request_thread);
   void run_here(Request& request) BP_REQUIRES(on_request_thread);
@@ -61,9 +88,13 @@ class Dispatcher {
   // blocking_handlers.cpp
   void run_on_worker(Request& request) BP_REQUIRES(on_request_thread);
   static bool caller_holds(const Request& request) noexcept BP_REQUIRES(on_request_thread);
+  void wait_for_worker(Request& request) BP_REQUIRES(on_request_thread);
   void start_worker(Request& request) BP_REQUIRES(on_request_thread);
+  void start_workers() BP_REQUIRES(on_request_thread);
   void worker_returned(Request& request) BP_REQUIRES(on_request_thread);
+  void give_to_next(bp_instance& instance) BP_REQUIRES(on_request_thread);
 
+  CpuWarning cpu_warning_ BP_GUARDED_BY(on_request_thread);
   TaskInbox& inbox_;
   const StopState& stop_;
   Backlog& backlog_;
@@ -75,6 +106,12 @@ class Dispatcher {
   Heartbeat& heartbeat_;
   Request* given_ BP_GUARDED_BY(on_request_thread) = nullptr;  // for the fiber that run() resumes
   int budget_ BP_GUARDED_BY(on_request_thread) = 0;            // requests that this turn may still begin
+  int resumes_ BP_GUARDED_BY(on_request_thread) = 0;           // fibers that this turn may still resume
+  Nanos turn_began_ BP_GUARDED_BY(on_request_thread) = 0;      // if it is watched; else 0
+  // Serial blocking requests that wait for their instance, those that wait for a worker thread, and how many have one.
+  std::unordered_map<const bp_instance*, WaitingCalls> for_instance_ BP_GUARDED_BY(on_request_thread);
+  WaitingCalls for_worker_ BP_GUARDED_BY(on_request_thread);
+  std::size_t on_workers_ BP_GUARDED_BY(on_request_thread) = 0;
 };
 
 }  // namespace backplane::host

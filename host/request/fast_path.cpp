@@ -8,6 +8,8 @@
 #include "request/dispatcher.hpp"
 #include "request/pending.hpp"
 #include "request/reply_api.hpp"
+#include "request/source.hpp"
+#include "request/stream.hpp"
 #include "request/submission.hpp"
 
 namespace backplane::host {
@@ -25,9 +27,22 @@ std::atomic<std::uint64_t> stale_answers{0};
 
 std::uint64_t reply_api::stale_answers() noexcept { return host::stale_answers.load(std::memory_order_relaxed); }
 
+// While sources wait, the sockets from which more comes are looked at soon.
+inline bool Dispatcher::turn_is_long() noexcept {
+  if (!backlog_.any_in_line()) [[likely]]
+    return false;
+  const Nanos time = now();
+  if (turn_began_ == 0) turn_began_ = time;
+  return time - turn_began_ > longest_turn;
+}
+
 Request* Dispatcher::next() noexcept {
   if (given_ != nullptr) return std::exchange(given_, nullptr);
-  if (budget_ <= 0 || runner_.any_ready() || !stop_.may_begin()) return nullptr;
+  return runner_.any_ready() ? nullptr : next_new();
+}
+
+Request* Dispatcher::next_new() noexcept {
+  if (budget_ <= 0 || !stop_.may_begin() || turn_is_long()) return nullptr;
   --budget_;
   return backlog_.take([this](Request& request) {
     on_request_thread.assume();
@@ -62,7 +77,7 @@ Request* Dispatcher::run(Request& request) {
 
 void Dispatcher::handle(Request& request) {
   heartbeat_.beat();
-  if (!request.quick && !still_wanted(request)) return;
+  if (!request.quick && !is_usual(request)) return;
   const Generation* const running = Registry::running(*request.method);
   if (const MethodCache::Entry* const entry = methods_.find(*request.method, running)) [[likely]] {
     return begin(request, *entry);
@@ -70,8 +85,9 @@ void Dispatcher::handle(Request& request) {
   find_handler(request, running);
 }
 
-// Whether the handler of a request that was one before its turn is to run; else it is ended here.
-bool Dispatcher::still_wanted(Request& request) {
+// Whether the handler of a request that was one before its turn is to run, and needs no closer look; else it is handled
+// here.
+bool Dispatcher::is_usual(Request& request) {
   // Its timer has had no chance to fire if the deadline passed while a handler before it ran.
   if (request.deadline != 0 && request.deadline <= now()) {
     replies_.end_unwanted(request, request.token(), BP_DEADLINE);
@@ -86,7 +102,9 @@ bool Dispatcher::still_wanted(Request& request) {
     replies_.end(request);
     return false;
   }
-  return true;
+  if (!comes_in_parts(request)) return true;
+  find_handler(request, Registry::running(*request.method));
+  return false;
 }
 
 // As the call of this method before.
@@ -107,6 +125,12 @@ void Dispatcher::find_handler(Request& request, const Generation* running) {
     std::string why;
     const bp_status status = no_handler(*request.method, running != nullptr, why);
     return replies_.refuse(request, status, why);
+  }
+  if (comes_in_parts(request) && (handler->flags & BP_HANDLER_PARTS) == 0) {
+    return replies_.refuse(request, BP_NOT_SUPPORTED,
+                           "\"" + request.method->name +
+                               "\" does not take a request in parts; send it whole, or declare the handler with "
+                               "BP_HANDLER_PARTS");
   }
   bp_instance* const instance = instances_.of(*handler->generation);
   const bool is_static = (handler->flags & BP_HANDLER_STATIC) != 0;
@@ -157,7 +181,11 @@ void Dispatcher::handler_ended(Request& request, bool later) {
   }
   if (request.stats != nullptr) {
     if (request.waited != 0) request.stats->wait.record(request.waited, CallStats::sample);
-    if (request.run_weight != 0) request.stats->ran(request.time_ran(), request.run_weight);
+    if (request.run_weight != 0) {
+      const Ticks ran = request.time_ran();
+      request.stats->ran(ran, request.run_weight);
+      cpu_warning_.look(request, ran);
+    }
   }
   const bool is_static = (request.handler->flags & BP_HANDLER_STATIC) != 0;
   if (later && !is_static && !request.entry_returned) {
@@ -182,7 +210,7 @@ inline bp_status Replies::answer_running(Request& request, const bp_answer& answ
     return BP_STALE_TOKEN;
   }
   request.answer.assign(answer);
-  if (request.partials.load(std::memory_order_acquire) == 0) [[likely]] {
+  if (request.stream.load(std::memory_order_acquire) == nullptr) [[likely]] {
     deliver_soon(request);
   } else {
     answered(request);
@@ -208,9 +236,12 @@ bp_status reply_api::answer(bp_token token, const bp_answer& answer) {
 // they may have done.
 void Replies::answered(Request& request) {
   RequestThread* const thread = request.thread.load(std::memory_order_relaxed);
-  if (thread == RequestThread::current && request.partials.load(std::memory_order_acquire) == 0) {
+  const Stream* const stream = request.stream.load(std::memory_order_acquire);
+  if (thread == RequestThread::current) {
     on_request_thread.assume();
-    return deliver_soon(request);
+    if (stream == nullptr) return deliver_soon(request);
+    request.quick = false;  // its end has a stream to free
+    if (stream->undelivered.load(std::memory_order_acquire) == 0) return deliver_soon(request);
   }
   Delivery& delivery = request;
   delivery.apply = [](Task& task) {
@@ -228,7 +259,13 @@ void Replies::end(Request& request) {
 }
 
 void Replies::release_if_done(Request& request) {
-  if (!request.ended || !request.delivered || request.partials.load(std::memory_order_acquire) != 0) return;
+  if (!request.ended || !request.delivered) return;
+  if (Stream* const stream = request.stream.load(std::memory_order_acquire)) [[unlikely]] {
+    if (stream->undelivered.load(std::memory_order_acquire) != 0) return;
+    request.stream.store(nullptr, std::memory_order_relaxed);
+    delete stream;
+  }
+  if (request.source != 0) Sources::leave(*Source::at(request.source));
   timers_.cancel(request);
   if (is_linked(request)) unlink_open(request);
   bp_instance* const instance = request.instance;

@@ -15,16 +15,18 @@ constexpr const char* stopping_text = "the context is stopping";
 RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, Workers& workers, Watchdog& watchdog,
                          InstanceHost& host)
     : watchdog_(watchdog),
-      thread_{inbox_, backlog_, runner_, replies_, pending_, waits_, dispatcher_},
+      thread_{inbox_, backlog_, runner_, sources_, streams_, replies_, pending_, waits_, dispatcher_},
       stop_(inbox_, options.spin),
+      sources_(thread_, inbox_),
+      streams_(options, inbox_, counts_),
       backlog_(options.queue_depth, registry, thread_, inbox_, counts_),
       runner_(options, counts_.fibers, heartbeat_, Dispatcher::fiber_body, &dispatcher_),
       idle_wait_(inbox_, backlog_, runner_, timers_, options.spin),
       instances_(host, inbox_, stop_, idle_wait_, methods_, heartbeat_, options.spin),
       replies_(options, inbox_, backlog_, timers_, instances_, counts_, heartbeat_),
       pending_(thread_, registry, inbox_, runner_, timers_, instances_, counts_, heartbeat_),
-      waits_(registry, inbox_, backlog_, runner_, timers_, replies_, pending_, idle_wait_, workers),
-      dispatcher_(inbox_, stop_, backlog_, runner_, instances_, methods_, replies_, workers, heartbeat_) {}
+      waits_(registry, inbox_, backlog_, runner_, timers_, streams_, replies_, pending_, idle_wait_, workers),
+      dispatcher_(options, inbox_, stop_, backlog_, runner_, instances_, methods_, replies_, workers, heartbeat_) {}
 
 RequestLoop::~RequestLoop() { inbox_.wait_for_senders(); }
 
@@ -83,17 +85,17 @@ bool RequestLoop::take_ingress() {
 
 bool RequestLoop::fire_timers() { return timers_.next() != 0 && timers_.fire_due(now()); }
 
+// In turns a handler that goes on and one that begins, so that neither kind waits for all of the other.
 bool RequestLoop::run_handlers() {
   dispatcher_.begin_turn();
+  bool begins = false;
   for (bool any = false;; any = true) {
-    Request* suspended = nullptr;
-    if (Fiber* const fiber = runner_.pop_ready()) {
-      suspended = runner_.resume(*fiber);
-    } else if (Request* const request = dispatcher_.next()) {
-      suspended = dispatcher_.run(*request);
-    } else {
-      return any;
-    }
+    Request* request = begins ? dispatcher_.next_new() : nullptr;
+    Fiber* const fiber = request == nullptr ? dispatcher_.next_ready() : nullptr;
+    if (request == nullptr && fiber == nullptr) request = dispatcher_.next_new();
+    if (request == nullptr && fiber == nullptr) return any;
+    begins = fiber != nullptr;
+    Request* const suspended = fiber != nullptr ? runner_.resume(*fiber) : dispatcher_.run(*request);
     if (suspended != nullptr) backlog_.link(*suspended);
   }
 }
@@ -111,10 +113,25 @@ bp_status RequestLoop::complete(bp_token token, const bp_answer& answer) {
   return status;
 }
 
-bp_status RequestLoop::cancel(bp_request handle) {
+// Null: not of this context. The record may be another call's by now.
+Request* RequestLoop::find(bp_request handle) const noexcept {
   Request* const request = Request::slab().find(handle.id);
-  if (request == nullptr || request->thread.load(std::memory_order_relaxed) != &thread_) return BP_INVALID_HANDLE;
-  return replies_.cancel(*request, handle.id);
+  return request != nullptr && request->thread.load(std::memory_order_relaxed) == &thread_ ? request : nullptr;
+}
+
+bp_status RequestLoop::cancel(bp_request handle) {
+  Request* const request = find(handle);
+  return request == nullptr ? BP_INVALID_HANDLE : replies_.cancel(*request, handle.id);
+}
+
+bp_status RequestLoop::credit(bp_request handle, std::uint64_t bytes) {
+  Request* const request = find(handle);
+  return request == nullptr ? BP_INVALID_HANDLE : streams_.credit(*request, handle.id, bytes);
+}
+
+bp_status RequestLoop::send_part(bp_request handle, bp_bytes payload, std::uint32_t flags) {
+  Request* const request = find(handle);
+  return request == nullptr ? BP_INVALID_HANDLE : streams_.receive(*request, handle.id, payload, flags);
 }
 
 // Ends all that is open, once.

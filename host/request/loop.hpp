@@ -16,7 +16,9 @@
 #include "request/replies.hpp"
 #include "request/request_thread.hpp"
 #include "request/runner.hpp"
+#include "request/source.hpp"
 #include "request/stop_state.hpp"
+#include "request/streams.hpp"
 #include "request/task_inbox.hpp"
 #include "request/timer_heap.hpp"
 #include "request/waits.hpp"
@@ -57,6 +59,10 @@ class RequestLoop {
   bp_status complete(bp_token token, const bp_answer& answer);
   /// Behind bp_cancel().
   bp_status cancel(bp_request request);
+  /// Behind bp_request_credit() and bp_request_part().
+  bp_status credit(bp_request request, std::uint64_t bytes);
+  bp_status send_part(bp_request request, bp_bytes payload, std::uint32_t flags);
+  Sources& sources() noexcept { return sources_; }
   /// From now on submit() refuses. Also when closed already.
   void close() noexcept {
     backlog_.close();
@@ -100,6 +106,7 @@ class RequestLoop {
   /// After settle(), and with no call inside: drops what the application gave.
   void rest() noexcept {
     functions().clear();
+    sources_.clear();
     idle_wait_.rest();
   }
   /// After rest(): as new, for another life.
@@ -108,6 +115,8 @@ class RequestLoop {
   void finish() noexcept { stop_.finish(); }
 
  private:
+  Request* find(bp_request handle) const noexcept;
+
   // The stages of a turn, and the steps of a stop that use several parts.
   bool turn() BP_REQUIRES(on_request_thread);
   bool take_tasks() BP_REQUIRES(on_request_thread);
@@ -124,6 +133,8 @@ class RequestLoop {
   RequestThread thread_;
   TaskInbox inbox_;
   StopState stop_;
+  Sources sources_;
+  Streams streams_;
   alignas(64) LoopCounts counts_;
   Heartbeat heartbeat_;
   TimerHeap timers_;

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "fiber/environment.hpp"
+#include "support/window.hpp"
 #include "sync/clock.hpp"
 #include "sync/single_writer_count.hpp"
 
@@ -17,7 +18,10 @@ struct LoopOptions {
   std::uint32_t queue_depth = 1u << 20;
   Nanos stale_interval = 5'000 * nanos_per_ms;
   std::size_t fiber_stack_size = 256 * 1024;
-  std::uint64_t fiber_limit = 1'000'000;  ///< of one environment; 0: there are none
+  std::uint64_t fiber_limit = 1'000'000;               ///< of one environment; 0: there are none
+  std::uint64_t window_bytes = Window::default_bytes;  ///< of a call's partial replies, unless it says otherwise
+  std::uint64_t window_parts = Window::default_parts;
+  Nanos cpu_warning = 500 * nanos_per_ms;  ///< of a handler that holds the request thread for so long; 0: none
   Nanos spin = 50'000;
   bool operator==(const LoopOptions&) const = default;
 };
@@ -33,6 +37,9 @@ struct LoopCounts {
   std::atomic<std::uint64_t> tokens_answered{0};
   std::atomic<std::uint64_t> tokens_failed{0};
   std::atomic<std::uint64_t> tokens_refused{0};
+  std::atomic<std::uint64_t> parts_sent{0};      ///< partial replies delivered
+  std::atomic<std::uint64_t> parts_received{0};  ///< parts of requests that handlers have taken; any thread
+  std::atomic<std::uint64_t> parts_blocked{0};   ///< refused because their receiver was not ready; any thread
 
   FiberCounts fibers;
 
@@ -40,7 +47,8 @@ struct LoopCounts {
   static void drop(std::atomic<std::uint64_t>& count) noexcept { drop_single_writer(count); }
   void reset() noexcept {
     for (auto* const count : {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered,
-                              &tokens_failed, &tokens_refused, &fibers.created, &fibers.alive, &fibers.swallowed}) {
+                              &tokens_failed, &tokens_refused, &parts_sent, &parts_received, &parts_blocked,
+                              &fibers.created, &fibers.alive, &fibers.swallowed}) {
       count->store(0, std::memory_order_relaxed);
     }
   }

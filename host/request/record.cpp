@@ -22,6 +22,8 @@ void set_up(Request& request, RequestThread* thread) noexcept {
   request.deadline = 0;
   request.waited = 0;
   request.wants_stale = request.shared_way = request.quick = false;
+  request.credited_by_hand = false;
+  request.source = 0;
   request.handler = nullptr;
   request.instance = nullptr;
   request.stats = nullptr;
@@ -31,7 +33,7 @@ void set_up(Request& request, RequestThread* thread) noexcept {
   request.environment.store(nullptr, std::memory_order_relaxed);
   request.entry_returned = false;
   request.held = request.ended = request.leaving = request.delivered = false;
-  request.partials.store(0, std::memory_order_relaxed);
+  request.stream.store(nullptr, std::memory_order_relaxed);
   request.began = request.when = 0;
 }
 

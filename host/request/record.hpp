@@ -24,11 +24,13 @@ class Fiber;
 class Waits;
 struct RequestThread;
 struct Request;
+struct Stream;
 struct Waiter;
 
 /// Kinds of tokens; see slab/token.hpp.
 inline constexpr unsigned request_kind = 1;
 inline constexpr unsigned pending_kind = 2;
+inline constexpr unsigned source_kind = 3;
 
 /// A reply to deliver. It is the base of the object that has the reply, so that delivering needs no memory. An answer
 /// from another thread travels as the task.
@@ -95,15 +97,18 @@ struct Request : WorkerDone, Timer, Record, Delivery {
   bool wants_stale = false;               ///< the submitter's
   bool shared_way = false;                ///< it came by the ingress's shared queue, where it still counts
   bool later = false;                     ///< what a blocking handler has returned: BP_LATER
+  bool credited_by_hand = false;          ///< the submitter's: bp_request_credit() makes room for parts
 
   Answer answer;  ///< the claimer's, then the request thread's
 
   /// Owned, from the first fiber to Runner::end_environment(). Atomic for other threads: they may only test it for
   /// null, and then post a task that looks again on the request thread.
   std::atomic<Environment*> environment{nullptr};
-  std::atomic<std::uint32_t> partials{0};  ///< partial replies on their way
-  std::atomic<bp_status> cause{BP_OK};     ///< BP_CANCELED or BP_DEADLINE, once it is no longer wanted
-  Nanos deadline = 0;                      ///< the submitter's
+  /// Owned; null until a part is sent. Set under the record's lock, or before it is armed.
+  std::atomic<Stream*> stream{nullptr};
+  std::atomic<bp_status> cause{BP_OK};  ///< BP_CANCELED or BP_DEADLINE, once it is no longer wanted
+  std::uint32_t source = 0;             ///< the submitter's or the caller's: Source::number(), counted in it; 0: none
+  Nanos deadline = 0;                   ///< the submitter's
 
   // Not needed by a call that is answered at once.
   std::atomic<RequestThread*> thread{nullptr};  ///< the submitter's; null: a call without a context
@@ -136,7 +141,7 @@ struct Request : WorkerDone, Timer, Record, Delivery {
   static Slab<Request, request_kind>& slab() noexcept;
 };
 // A call that waits for its answer takes this and eight bytes in the timer heap.
-static_assert(sizeof(Request) <= 376, "a million open calls must take less than 400 bytes each");
+static_assert(sizeof(Request) <= 384, "a million open calls must take less than 400 bytes each");
 
 /// Usable from the start of the process until it has exited, without an allocation.
 extern constinit Slab<Request, request_kind> request_slab;
@@ -184,6 +189,8 @@ struct Waiter : Timer {
   Pending* pending = nullptr;                 ///< a host function call made for this wait
   void (*stop_wait)(Waiter& self) = nullptr;  ///< ends anything else; called at completion
   void* wait_data = nullptr;
+  Waiter* room_next = nullptr;  ///< in Stream::writers
+  Waiter** room_link = nullptr;
 
   // For a worker thread alone.
   struct Sleep {

@@ -4,6 +4,7 @@
 // fast_path.cpp; deadlines and stale warnings are in request_timers.cpp.
 #include "request/replies.hpp"
 
+#include <memory>
 #include <new>
 #include <string>
 #include <utility>
@@ -31,23 +32,26 @@ bp_status Replies::answer(bp_token token, const bp_answer& answer) {
 }
 
 // Locked, the request cannot end before the part is on its way; afterwards the part holds it.
-bp_status Replies::partial(Request& request, bp_token token, const bp_answer& answer) {
-  auto* const part = new (std::nothrow) Part;
+bp_status Replies::partial(Request& request, bp_token token, const bp_answer& answer) noexcept {
+  std::unique_ptr<Part> part(new (std::nothrow) Part);
   if (part == nullptr) return BP_OUT_OF_MEMORY;
-  if (!request.lock(token)) {
-    delete part;
-    return BP_STALE_TOKEN;
-  }
+  part->request = &request;
+  part->size = answer.buffer != nullptr ? answer.buffer->size : answer.payload.size;
+  Streams::disown_running(request, token);
+  if (!request.lock(token)) return BP_STALE_TOKEN;
   RequestThread* const thread = request.thread.load(std::memory_order_relaxed);
   if (thread == nullptr) {  // a static call
     request.unlock(token);
-    delete part;
     return BP_NOT_SUPPORTED;
   }
+  Stream* const stream = thread->streams.of(request);
+  if (stream == nullptr || !thread->streams.reserve(request, *stream, part->size)) {
+    request.unlock(token);
+    return stream == nullptr ? BP_OUT_OF_MEMORY : BP_WOULD_BLOCK;
+  }
   const TaskInbox::Sender sender(thread->inbox);
-  const std::uint32_t before = request.partials.fetch_add(1, std::memory_order_relaxed);
+  const std::uint32_t before = stream->undelivered.fetch_add(1, std::memory_order_relaxed);
   request.unlock(token);
-  part->request = &request;
   part->answer.assign(answer);
   part->apply = [](Task& task) {
     on_request_thread.assume();
@@ -56,8 +60,9 @@ bp_status Replies::partial(Request& request, bp_token token, const bp_answer& an
   };
   if (RequestThread::current == thread && before == 0) {
     part->apply(*part);
+    part.release();
   } else {
-    thread->inbox.send(*part);
+    thread->inbox.send(*part.release());
   }
   return BP_OK;
 }
@@ -146,14 +151,15 @@ void Replies::release_held(Request& request) noexcept {
 
 void Replies::deliver_part(Part& part) {
   Request& request = *part.request;
+  Streams::delivers(part);
   if (!request.delivered && request.on_reply != nullptr) {
     const bp_answer answer = part.answer.view();
     if (request.stats != nullptr) CallStats::add(request.stats->bytes_out, answer.payload.size);
+    LoopCounts::add(counts_.parts_sent);
     heartbeat_.replying(request.method);
     request.on_reply(request.user, &answer);
   }
-  delete &part;
-  request.partials.fetch_sub(1, std::memory_order_release);
+  Streams::delivered(part);
   release_if_done(request);
 }
 

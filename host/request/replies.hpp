@@ -10,18 +10,12 @@
 #include "request/loop_counts.hpp"
 #include "request/record.hpp"
 #include "request/request_thread.hpp"
+#include "request/streams.hpp"
 #include "request/task_inbox.hpp"
 #include "request/timer_heap.hpp"
 #include "watchdog/heartbeat.hpp"
 
 namespace backplane::host {
-
-/// A partial reply on its way.
-struct Part : Delivery {
-  Part() noexcept : Delivery(true) {}
-  Request* request = nullptr;
-  Answer answer;
-};
 
 /// From the answer of a request to its reply callback, and to the end of its record.
 ///
@@ -70,6 +64,8 @@ class Replies {
   void release_held(Request& request) noexcept BP_REQUIRES(on_request_thread);
   /// No handler runs for the request, or will.
   void end(Request& request) BP_REQUIRES(on_request_thread);
+  /// Frees the record, if rule 3 allows it. Call it after what kept the record has gone.
+  void release_if_done(Request& request) BP_REQUIRES(on_request_thread);
   /// Delivers what is due in this turn. False: there was nothing.
   bool deliver() BP_REQUIRES(on_request_thread);
 
@@ -79,13 +75,12 @@ class Replies {
   }
 
  private:
-  static bp_status partial(Request& request, bp_token token, const bp_answer& answer);
+  static bp_status partial(Request& request, bp_token token, const bp_answer& answer) noexcept;
   bp_status cancel_run(Request& request, bp_token token);
   void deliver_soon(Request& request) noexcept BP_REQUIRES(on_request_thread);
   void deliver_part(Part& part) BP_REQUIRES(on_request_thread);
   void deliver_terminal(Request& request) BP_REQUIRES(on_request_thread);
   void deliver_quickly(Request& request) BP_REQUIRES(on_request_thread);
-  void release_if_done(Request& request) BP_REQUIRES(on_request_thread);
 
   // request_timers.cpp
   bool set_timer(Request& request, Nanos stale) noexcept BP_REQUIRES(on_request_thread);

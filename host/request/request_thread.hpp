@@ -10,6 +10,8 @@ class Dispatcher;
 class PendingTable;
 class Replies;
 class Runner;
+class Sources;
+class Streams;
 class TaskInbox;
 class Waits;
 struct Request;
@@ -22,6 +24,8 @@ struct RequestThread {
   TaskInbox& inbox;
   Backlog& backlog;
   Runner& runner;
+  Sources& sources;
+  Streams& streams;
   Replies& replies;
   PendingTable& pending;
   Waits& waits;

@@ -64,6 +64,7 @@ void refuse(Request& request, bp_status status, std::string_view why) {
 bp_status submit_without_context(const Registry& registry, const bp_submission& submission) {
   const Method* method = nullptr;
   if (const bp_status status = resolve(registry, submission, method); status != BP_OK) return status;
+  if ((submission.flags & BP_SUBMIT_PARTS) != 0 || submission.source.id != 0) return BP_NOT_SUPPORTED;
   const OwnRequest request;
   if (!request) return BP_OUT_OF_MEMORY;
   request->method = method;

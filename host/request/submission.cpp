@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request/submission.hpp"
 
+#include "request/stream.hpp"
+
 namespace backplane::host {
+
+bool comes_in_parts(const Request& request) noexcept {
+  const Stream* const stream = request.stream.load(std::memory_order_acquire);
+  return stream != nullptr && stream->comes_in_parts;
+}
 
 std::string unknown_name_text(std::string_view name) {
   return "no loaded module has the wire name \"" + std::string(name) +

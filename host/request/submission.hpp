@@ -20,6 +20,9 @@ bp_status resolve(const Registry& registry, const bp_submission& submission, con
 bp_status no_handler(const Method& method, bool module_runs, std::string& why);
 std::string unknown_name_text(std::string_view name);
 
+/// Whether a request was submitted with BP_SUBMIT_PARTS. The thread that runs it, or that submits it.
+bool comes_in_parts(const Request& request) noexcept;
+
 /// Calls the handler on the calling thread and stack.
 inline bp_handled call_handler(Request& request) {
   const Handler& handler = *request.handler;
@@ -28,6 +31,7 @@ inline bp_handled call_handler(Request& request) {
   if ((handler.flags & BP_HANDLER_STATIC) == 0) [[likely]] {
     call.instance = request.instance;
     call.state = request.instance->state;
+    if ((handler.flags & BP_HANDLER_PARTS) != 0 && comes_in_parts(request)) call.flags = BP_CALL_PARTS;
   }
   return handler.function(&call);
 }

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "request/backlog.hpp"
+#include "request/replies.hpp"
+#include "request/streams.hpp"
 #include "request/submission.hpp"
 #include "support/names.hpp"
 #include "support/views.hpp"
@@ -17,7 +19,7 @@ namespace {
 
 [[gnu::always_inline]] inline bp_status resolve_here(const Registry& registry, const bp_submission& submission,
                                                      const Method*& method) {
-  constexpr std::uint32_t known_flags = BP_SUBMIT_NO_STALE;
+  constexpr std::uint32_t known_flags = BP_SUBMIT_NO_STALE | BP_SUBMIT_CREDIT | BP_SUBMIT_PARTS;
   if (submission.on_reply == nullptr) return BP_MISSING_CALLBACK;
   if ((submission.flags & ~known_flags) != 0) return BP_INVALID_ARGUMENT;
   if (submission.method.id != 0) {
@@ -80,6 +82,7 @@ bp_status Backlog::send_inline(Calls::Lane& lane, const Method& method, const bp
 }
 
 bp_status Backlog::push_request(const Method* method, const bp_submission& submission, bp_request* out) {
+  if (submission.source.id != 0 && !thread_.sources.has(submission.source)) return BP_INVALID_HANDLE;
   Request* const request = Request::slab().allocate();
   if (request == nullptr) return BP_OUT_OF_MEMORY;
   set_up(*request, &thread_);
@@ -90,30 +93,63 @@ bp_status Backlog::push_request(const Method* method, const bp_submission& submi
   request->wants_stale = (submission.flags & BP_SUBMIT_NO_STALE) == 0;
   if (submission.timeout_ms != 0) request->deadline = after_ms(submission.timeout_ms);
   if (method == nullptr) request->answer.fail(BP_UNKNOWN_NAME, unknown_name_text(view(submission.name)));
+  const auto drop = [request] {
+    request->payload.clear();
+    request->answer.clear();
+    delete request->stream.exchange(nullptr, std::memory_order_relaxed);
+    Request::slab().free(request);
+  };
   if (submission.buffer != nullptr) {
     request->payload.adopt(submission.buffer);
   } else if (!request->payload.copy(submission.payload)) {
-    request->answer.clear();
-    Request::slab().free(request);
+    drop();
+    return BP_OUT_OF_MEMORY;
+  }
+  if (!thread_.streams.begin(*request, submission)) {
+    if (submission.buffer != nullptr) request->payload.disown();
+    drop();
     return BP_OUT_OF_MEMORY;
   }
   // From arm() on, another thread may claim the request: one that reads `*out` and cancels. So it comes
   // when the ingress can no longer refuse the request.
-  const auto result = ingress_.push(request, submission.timeout_ms != 0, [&] {
+  const auto arm = [&] {
+    request->source = submission.source.id == 0 ? 0 : thread_.sources.enter(submission.source);
     request->arm();
     if (out != nullptr) std::atomic_ref(out->id).store(request->token(), std::memory_order_release);
-  });
+  };
+  const auto result = submission.source.id == 0 ? ingress_.push(request, submission.timeout_ms != 0, arm)
+                                                : push_of_source(*request, arm);
   if (result != Calls::Push::ok) {
     if (submission.buffer != nullptr) request->payload.disown();
-    request->payload.clear();
-    request->answer.clear();
-    Request::slab().free(request);
+    drop();
   }
   return pushed(result);
 }
 
+// On the request thread straight into its line, behind what came by the shared queue: the calls of a source keep their
+// order, whichever threads they come from.
+template <class Before>
+Backlog::Calls::Push Backlog::push_of_source(Request& request, Before before) {
+  if (RequestThread::current != &thread_) return ingress_.push_shared(&request, before);
+  on_request_thread.assume();
+  const auto admit = [this](Request& each) {
+    on_request_thread.assume();
+    thread_.replies.admit(each);
+  };
+  take_shared(admit);
+  if (ingress_.closed()) return Calls::Push::closed;
+  if (lines_.size() >= queue_depth_) return Calls::Push::full;
+  before();
+  admit(request);
+  push(request);
+  return Calls::Push::ok;
+}
+
 inline bp_status Backlog::put(const Method* method, const bp_submission& submission, bp_request* out) {
-  const bool can_be_inline = out == nullptr && submission.timeout_ms == 0 && method != nullptr;
+  constexpr std::uint32_t of_parts = BP_SUBMIT_CREDIT | BP_SUBMIT_PARTS;
+  const std::uint64_t beyond_inline = submission.timeout_ms | submission.source.id | submission.window_bytes |
+                                      submission.window_parts | (submission.flags & of_parts);
+  const bool can_be_inline = out == nullptr && method != nullptr && beyond_inline == 0;
   Calls::Lane* const lane = can_be_inline ? ingress_.lane() : nullptr;
   return lane != nullptr ? send_inline(*lane, *method, submission) : push_request(method, submission, out);
 }

@@ -10,11 +10,15 @@
 #include <string>
 #include <utility>
 
+#include "request/dispatcher.hpp"
+
 namespace backplane::host {
 namespace {
 
 // Under the lock to the end: as soon as the worker sees `done`, the waiter is no more.
 void wake_worker(Waiter& waiter) {
+  on_request_thread.assume();
+  waiter.request.thread.load(std::memory_order_relaxed)->dispatcher.worker_goes_on();
   const MutexLock lock(waiter.sleep->mutex);
   waiter.done = true;
   waiter.sleep->changed.notify_all();
@@ -68,7 +72,9 @@ void Waits::await(Waiter& waiter, Start start) {
   // answers at once stays valid.
   Waiter::Sleep sleep;
   waiter.sleep = &sleep;
-  const auto begin_for_worker = [&waiter, &begin] {
+  const auto begin_for_worker = [&waiter, &begin, &request] {
+    on_request_thread.assume();
+    request.thread.load(std::memory_order_relaxed)->dispatcher.worker_waits();
     waiter.starting = true;
     begin();
     waiter.starting = false;
@@ -213,6 +219,28 @@ void Waits::begin_fd(Waiter& waiter, int fd, std::uint32_t events, std::uint64_t
     self.waits->idle_wait_.reactor().cancel(static_cast<Reactor::FdWait*>(self.wait_data));
   };
   if (timeout_ms != 0) set_timer(waiter, timeout_ms, BP_TIMEOUT);
+}
+
+void Waits::room(Waiter& waiter, std::uint64_t size, std::uint64_t timeout_ms) {
+  await(waiter, [&] {
+    on_request_thread.assume();
+    if (!streams_.wait_for_room(waiter, size)) return waiter.complete(waiter);
+    if (timeout_ms != 0) set_timer(waiter, timeout_ms, BP_TIMEOUT);
+  });
+}
+
+void Waits::part(Waiter& waiter, std::uint64_t timeout_ms) {
+  await(waiter, [&] {
+    on_request_thread.assume();
+    bool refused = false;
+    if (streams_.wait_for_part(waiter, refused)) {
+      if (timeout_ms != 0) set_timer(waiter, timeout_ms, BP_TIMEOUT);
+    } else if (refused) {
+      waiter.fail(BP_REENTRANT, "another fiber of this handler waits for the next part");
+    } else {
+      waiter.complete(waiter);
+    }
+  });
 }
 
 }  // namespace backplane::host

@@ -12,6 +12,7 @@
 #include "request/replies.hpp"
 #include "request/request_thread.hpp"
 #include "request/runner.hpp"
+#include "request/streams.hpp"
 #include "request/task_inbox.hpp"
 #include "request/timer_heap.hpp"
 #include "request/workers.hpp"
@@ -22,12 +23,13 @@ namespace backplane::host {
 class Waits {
  public:
   Waits(const Registry& registry, TaskInbox& inbox, Backlog& backlog, Runner& runner, TimerHeap& timers,
-        Replies& replies, PendingTable& pending, IdleWait& idle_wait, Workers& workers) noexcept
+        Streams& streams, Replies& replies, PendingTable& pending, IdleWait& idle_wait, Workers& workers) noexcept
       : registry_(registry),
         inbox_(inbox),
         backlog_(backlog),
         runner_(runner),
         timers_(timers),
+        streams_(streams),
         replies_(replies),
         pending_(pending),
         idle_wait_(idle_wait),
@@ -40,6 +42,9 @@ class Waits {
   void call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms);
   void host_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms);
   void fd(Waiter& waiter, int fd, std::uint32_t events, std::uint64_t timeout_ms);
+  /// Until a partial reply of `size` bytes may be sent, and until the next part of the request has come.
+  void room(Waiter& waiter, std::uint64_t size, std::uint64_t timeout_ms);
+  void part(Waiter& waiter, std::uint64_t timeout_ms);
 
   // ---- Request thread ----
   /// Calls a host function for a handler and does not wait: `on_answer` gets the answer later. Not BP_OK: it does not.
@@ -66,6 +71,7 @@ class Waits {
   Backlog& backlog_;
   Runner& runner_;
   TimerHeap& timers_;
+  Streams& streams_;
   Replies& replies_;
   PendingTable& pending_;
   IdleWait& idle_wait_;

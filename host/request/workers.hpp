@@ -20,6 +20,8 @@ class Workers {
   /// Waits for the jobs that run. Drops the jobs that have not begun.
   ~Workers();
 
+  std::size_t limit() const noexcept { return limit_; }
+
   /// Throws std::system_error if there is no thread at all to run it.
   void run(std::function<void()> job);
 

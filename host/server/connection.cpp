@@ -35,11 +35,11 @@ wire::Bytes encoded(wire::View v) { return {v.begin(), v.end()}; }
 }  // namespace
 
 Connection::Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, long peer)
-    : core_(std::move(core)), socket_(std::move(socket)), peer_(peer), hello_timer_(core_->io), in_(wire::max_hello) {}
+    : core_(std::move(core)), socket_(std::move(socket)), peer_(peer), timer_(core_->io), in_(wire::max_hello) {}
 
 void Connection::start() {
-  hello_timer_.expires_after(core_->options.hello_timeout);
-  hello_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+  timer_.expires_after(core_->options.hello_timeout);
+  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = weak.lock();
     if (error || self == nullptr) return;
     const MutexLock reading(self->core_->poller.reading);
@@ -61,14 +61,18 @@ void Connection::take(const wire::Frame& frame) {
 
 void Connection::on_frame(const wire::Hello& hello) {
   if (greeted_) throw wire::ProtocolError("a second hello; expected one");
-  if (hello.protocol != wire::protocol_version) {
+  const std::uint64_t oldest = hello.oldest == 0 ? hello.protocol : hello.oldest;
+  if (hello.protocol < wire::oldest_protocol || oldest > wire::protocol_version) {
     throw wire::ProtocolError("the peer (Backplane " + std::string(hello.version) + ") uses version " +
                               std::to_string(hello.protocol) + " of the protocol, but this host (Backplane " +
                               bp_version() + ") uses version " + std::to_string(wire::protocol_version) +
                               "; use the same release on both sides");
   }
+  if (const bp_status status = bp_source_open(core_->context, &source_); status != BP_OK) {
+    return fail(status, bp_status_text(status));
+  }
   greeted_ = true;
-  hello_timer_.cancel();
+  timer_.cancel();
   in_.set_max_frame(core_->options.max_frame);
   const MutexLock lock(mutex_);
   max_frame_out_ = std::max<std::uint64_t>(std::min<std::uint64_t>(hello.max_frame, core_->options.max_frame),
@@ -77,19 +81,50 @@ void Connection::on_frame(const wire::Hello& hello) {
   mine.version = bp_version();
   mine.pid = static_cast<std::uint64_t>(::getpid());
   mine.max_frame = core_->options.max_frame;
+  mine.oldest = wire::oldest_protocol;
+  mine.features = {true, true};
   wire::encode(out_, mine);
   if (!flushing_) send_soon();
 }
 
+// Zero if the call has been answered meanwhile.
+bp_request Connection::request_of(std::uint64_t id) {
+  const MutexLock lock(mutex_);
+  const Calls::Entry* const entry = calls_.find(id);
+  return entry == nullptr ? bp_request{} : entry->value.request;
+}
+
 void Connection::on_frame(const wire::Cancel& cancel) {
-  bp_request request{};
-  {
-    const MutexLock lock(mutex_);
-    const Calls::Entry* const entry = calls_.find(cancel.id);
-    if (entry == nullptr) return;  // the call has been answered meanwhile
-    request = entry->value.request;
+  if (const bp_request request = request_of(cancel.id); request.id != 0) bp_cancel(core_->context, request);
+}
+
+// Of a call that has ended meanwhile, both come too late, and change nothing.
+void Connection::on_frame(const wire::Credit& credit) {
+  const bp_request request = request_of(credit.id);
+  if (request.id == 0) return;
+  if (bp_request_credit(core_->context, request, credit.bytes) == BP_INVALID_ARGUMENT) {
+    throw wire::ProtocolError("a credit frame for a call without flag 1; expected it in the call's flags");
   }
-  bp_cancel(core_->context, request);
+}
+
+void Connection::on_frame(const wire::Part& part) {
+  const bp_request request = request_of(part.id);
+  if (request.id == 0) return;
+  if (part.flags > BP_PART_END || (part.flags == BP_PART_END && !part.payload.empty())) {
+    throw wire::ProtocolError("a part frame with the flags " + std::to_string(part.flags) + " and " +
+                              std::to_string(part.payload.size()) +
+                              " bytes; expected flags 0 or 1, or flags 2 without bytes");
+  }
+  switch (bp_request_part(core_->context, request, bytes(part.payload), part.flags)) {
+    case BP_INVALID_ARGUMENT:
+      throw wire::ProtocolError("a part frame for a call without flag 2, or after its last part");
+    case BP_WOULD_BLOCK:
+      throw wire::ProtocolError("a part frame beyond the call's window; expected to wait for credit");
+    case BP_OUT_OF_MEMORY:
+      throw std::bad_alloc();
+    default:
+      return;
+  }
 }
 
 void Connection::on_frame(const wire::Resolve& resolve) {
@@ -239,10 +274,10 @@ void Connection::close(const std::string& reason) {
     if (added_) core_->poller.remove(socket_.get(), *this);
     socket_.reset();
     wire::Bytes().swap(out_);
-    sent_ = 0;
+    sent_ = border_ = 0;
     idle_.notify_all();
   }
-  hello_timer_.cancel();
+  timer_.cancel();
   for (const auto& [id, listener] : listeners_) bp_unlisten(core_->context, listener->host);
   {
     const MutexLock lock(mutex_);
@@ -250,6 +285,7 @@ void Connection::close(const std::string& reason) {
   }
   listeners_.clear();
   cancel_calls();
+  if (source_.id != 0) bp_source_close(core_->context, source_);
   if (!reason_.empty()) {  // constant after closed_ is set, so it needs no lock
     core_->log(BP_LOG_WARN, "the connection of process " + std::to_string(peer_) + " is closed: " + reason_);
   } else if (!reason.empty()) {

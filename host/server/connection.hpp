@@ -43,7 +43,9 @@ struct ServerCore {
   boost::asio::io_context io{1};
   SocketPoller poller;
   ControlThread control;
-  bool draining = false;  // calls are answered BP_CLOSED; guarded by `poller.reading`
+  std::atomic<std::size_t> open_calls{0};  // of all connections
+  std::atomic<std::size_t> open_bytes{0};  // of their payloads
+  bool draining = false;                   // calls are answered BP_CLOSED; guarded by `poller.reading`
   Mutex mutex;
   std::set<std::shared_ptr<Connection>> connections BP_GUARDED_BY(mutex);  // to change it, lock also `poller.reading`
 
@@ -111,6 +113,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void take_some();
   void submit(Batch& batch);
   std::size_t open(Batch& batch, std::size_t size) BP_REQUIRES(mutex_);
+  std::string limit_hit(std::size_t size) BP_REQUIRES(mutex_);
   void submit(const wire::Call& call, Calls::Entry& entry);
   void resume_reading();
 
@@ -128,18 +131,22 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_frame(const wire::List& list);
   void on_frame(const wire::Status& status);
   void on_frame(const wire::Stop& stop);
+  void on_frame(const wire::Credit& credit);
+  void on_frame(const wire::Part& part);
   void on_frame(const wire::Reply& reply);
   void on_frame(const wire::Event& event);
   void on_frame(const wire::Error& error);
+  bp_request request_of(std::uint64_t id);
   void control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> operation);
 
   // ---- connection_output.cpp; any thread
   static void on_reply(void* entry, const bp_answer* answer);
+  static void on_credit(void* entry, std::uint64_t bytes);
   static void on_event(void* listener, const bp_event* event);
   void reply_to_call(Calls::Entry& entry, const bp_answer& answer);
   void note_ok(Calls::Entry& entry, wire::View payload);
   void take_notes() BP_REQUIRES(mutex_);
-  bool takes_more(bool terminal) BP_REQUIRES(mutex_);
+  bool takes_more() BP_REQUIRES(mutex_);
   void reply(const wire::Reply& reply);
   void reply(std::uint64_t id, bp_status status, const std::string& message = {});
   void send_event(Listener& listener, const bp_event& event);
@@ -148,6 +155,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t waiting() const BP_REQUIRES(mutex_);
   std::shared_ptr<Connection> take_call(Calls::Entry& entry) BP_REQUIRES(mutex_);
   void send_last_words() BP_REQUIRES(mutex_);
+  void hold_parts() BP_REQUIRES(mutex_);
+  std::size_t next_border() BP_REQUIRES(mutex_);
+  void watch_progress();
+  void on_no_progress();
   void send_soon() BP_REQUIRES(mutex_);
   int send_some() BP_REQUIRES(mutex_);
   void close_soon(std::string reason) BP_REQUIRES(mutex_);
@@ -157,8 +168,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Constant after start(), or changed only with `poller.reading` locked.
   const std::shared_ptr<ServerCore> core_;  // must be the first member, because the timer uses its io context
   UniqueFd socket_;
-  const long peer_;  ///< process id
-  boost::asio::steady_timer hello_timer_;
+  const long peer_;                  ///< process id
+  boost::asio::steady_timer timer_;  ///< until the hello: for it; then watches the progress of the output
+  bool watching_ = false;            ///< for the latter
+  std::uint64_t sent_then_ = 0;      ///< bytes that the socket had taken when the timer was set
+  bp_source source_{};               ///< the peer's calls
   wire::FrameBuffer in_;
   bool greeted_ = false;
   bool added_ = false;              ///< the poller has the socket
@@ -185,6 +199,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t controls_ BP_GUARDED_BY(mutex_) = 0;           ///< operations that wait for the control thread
   wire::Bytes out_ BP_GUARDED_BY(mutex_);                    ///< encoded output; from sent_ on, not sent yet
   std::size_t sent_ BP_GUARDED_BY(mutex_) = 0;
+  std::size_t border_ BP_GUARDED_BY(mutex_) = 0;      ///< a frame in out_ begins here; none begins from here to sent_
+  std::uint64_t taken_ BP_GUARDED_BY(mutex_) = 0;     ///< bytes that the socket has taken in all
+  bool owes_answer_ BP_GUARDED_BY(mutex_) = false;    ///< since out_ was last empty, an answer came into it
+  bool held_ BP_GUARDED_BY(mutex_) = false;           ///< the source is held
   std::set<Listener*> behind_ BP_GUARDED_BY(mutex_);  ///< listeners that have lost events and are not told yet
   std::uint64_t max_frame_out_ = wire::default_max_frame;
 };

@@ -5,9 +5,12 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <exception>
+#include <string>
+#include <utility>
 
 #include "server/connection.hpp"
 #include "support/views.hpp"
@@ -16,12 +19,21 @@
 
 namespace backplane::host {
 
+namespace {
+
+/// The largest window that a peer may ask for.
+constexpr std::uint64_t most_window_bytes = std::uint64_t{16} << 20;
+constexpr std::uint32_t most_window_parts = 65'536;
+
+}  // namespace
+
 /// Calls that are opened under one lock.
 struct Connection::Batch {
   static constexpr std::size_t most = 64;
   std::array<wire::Call, most> calls;
-  std::array<Calls::Entry*, most> entries;  ///< null: above the limit of open calls
+  std::array<Calls::Entry*, most> entries;  ///< null: above a limit
   std::size_t size = 0;
+  std::string limit;         ///< the one that the last of these hit
   std::exception_ptr fault;  ///< error of the call after the opened ones
 };
 
@@ -67,8 +79,8 @@ void Connection::take_frames() {
   bool pause = false;
   {
     const MutexLock lock(mutex_);
-    // Open calls count as well, because their answers may be as large as their payloads.
-    pause = paused_ = waiting() + open_size_ > core_->options.max_output;
+    // Not for open calls: the peer's frames may be what ends them, such as credit.
+    pause = paused_ = waiting() > core_->options.max_output;
   }
   want(pause ? wanted_ & ~std::uint32_t{EPOLLIN} : wanted_ | EPOLLIN);
 }
@@ -111,9 +123,7 @@ void Connection::submit(Batch& batch) {
     if (batch.entries[i] != nullptr) {
       submit(call, *batch.entries[i]);
     } else {
-      reply(call.id, BP_OVERLOADED,
-            "this connection has " + std::to_string(core_->options.max_calls) +
-                " open calls, its limit; wait for answers");
+      reply(call.id, BP_OVERLOADED, batch.limit);
     }
   }
   if (batch.fault) std::rethrow_exception(std::exchange(batch.fault, nullptr));
@@ -124,8 +134,11 @@ std::size_t Connection::open(Batch& batch, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) {
     const wire::Call& call = batch.calls[i];
     batch.entries[i] = nullptr;
-    if (calls_.size() >= core_->options.max_calls) continue;
     try {
+      if (std::string limit = limit_hit(call.payload.size()); !limit.empty()) {
+        batch.limit = std::move(limit);
+        continue;
+      }
       Calls::Entry* const entry = calls_.insert(call.id);
       if (entry == nullptr) {
         throw wire::ProtocolError("a call whose id " + std::to_string(call.id) + " is in use; expected a new id");
@@ -139,8 +152,28 @@ std::size_t Connection::open(Batch& batch, std::size_t size) {
     }
     if (alive_ == nullptr) alive_ = shared_from_this();
     open_size_ += call.payload.size();
+    core_->open_calls.fetch_add(1, std::memory_order_relaxed);
+    core_->open_bytes.fetch_add(call.payload.size(), std::memory_order_relaxed);
   }
   return size;
+}
+
+/// Why a call with such a payload cannot be opened now; empty if it can.
+std::string Connection::limit_hit(std::size_t size) {
+  const ServerOptions& most = core_->options;
+  const auto text = [](const char* what, std::size_t limit, const char* key) {
+    return std::string(what) + ": " + std::to_string(limit) + " (" + key + "); wait for answers";
+  };
+  if (calls_.size() >= most.calls_per_connection)
+    return text("calls in flight of this connection", most.calls_per_connection, "calls_per_connection");
+  if (core_->open_calls.load(std::memory_order_relaxed) >= most.calls_of_connections)
+    return text("calls in flight of all connections", most.calls_of_connections, "calls_of_connections");
+  if (open_size_ != 0 && open_size_ + size > most.bytes_per_connection)
+    return text("bytes in flight of this connection", most.bytes_per_connection, "bytes_per_connection");
+  const std::size_t all = core_->open_bytes.load(std::memory_order_relaxed);
+  if (all != 0 && all + size > most.bytes_of_connections)
+    return text("bytes in flight of all connections", most.bytes_of_connections, "bytes_of_connections");
+  return {};
 }
 
 // A call in an unusual form, which quick_decode() does not read.
@@ -158,9 +191,14 @@ void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
   submission.method.id = call.target.method;
   submission.name = str(call.target.name);
   submission.payload = bytes(call.payload);
-  submission.timeout_ms = call.timeout_ms;
+  submission.timeout_ms =
+      call.timeout_ms != 0 ? call.timeout_ms : static_cast<std::uint64_t>(core_->options.default_deadline.count());
   submission.on_reply = on_reply;
   submission.user = &entry;
+  submission.source = source_;
+  submission.window_bytes = std::min(call.window_bytes, most_window_bytes);
+  submission.window_parts = std::min(call.window_parts, most_window_parts);
+  submission.on_credit = on_credit;
   // bp_submit() writes the handle before the first reply can arrive. The terminal reply frees the entry. So the handle
   // is written directly into the entry, and not after the call.
   const bp_status status = bp_submit(core_->context, &submission, &entry.value.request);

@@ -59,6 +59,20 @@ void Connection::on_reply(void* user, const bp_answer* answer) {
   }
 }
 
+/// The handler has taken parts of the request.
+void Connection::on_credit(void* user, std::uint64_t bytes) {
+  auto& entry = *static_cast<Calls::Entry*>(user);
+  Connection& self = *entry.value.connection;
+  try {
+    const MutexLock lock(self.mutex_);
+    if (self.closed_ || entry.value.answered) return;
+    wire::encode(self.out_, wire::Credit{entry.id, bytes});
+    if (!self.flushing_) self.send_soon();
+  } catch (const std::exception&) {
+    self.give_up();
+  }
+}
+
 /// Notes a reply with BP_OK, as nearly all are. The call stays open until the next look, which keeps the connection
 /// alive.
 void Connection::note_ok(Calls::Entry& entry, wire::View payload) {
@@ -72,7 +86,8 @@ void Connection::take_notes() {
   std::shared_ptr<Connection> last;
   for (Calls::Entry* const entry : noted_) last = take_call(*entry);
   noted_.clear();
-  if (!closed_ && takes_more(true)) {
+  if (!closed_ && takes_more()) {
+    owes_answer_ = true;
     if (out_.empty()) {
       out_.swap(notes_);
     } else {
@@ -111,8 +126,10 @@ void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) {
     if (terminal) last = take_call(entry);
     if (closed_) return;
     if (!answered) {
-      if (!takes_more(terminal)) return;
+      if (!takes_more()) return;
       wire::encode(out_, fit);
+      owes_answer_ = true;
+      hold_parts();
       if (!flushing_) send_soon();
     }
     if (draining_) idle_.notify_all();
@@ -120,11 +137,20 @@ void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) {
   if (too_large.id != 0) bp_cancel(context, too_large);
 }
 
-/// Whether more output may wait for the peer. If not, ends the connection.
-bool Connection::takes_more(bool terminal) {
-  if (waiting() <= core_->options.max_output * (terminal ? answer_factor : 1)) return true;
+/// Whether more answers may wait for the peer. If not, ends the connection.
+bool Connection::takes_more() {
+  if (waiting() <= core_->options.max_output * answer_factor) return true;
   close_soon("it does not read its answers: " + std::to_string(waiting()) + " bytes wait");
   return false;
+}
+
+/// While much output waits, no part is to be added to it. Under the lock, so that the last call has the last word; the
+/// source only takes a note.
+void Connection::hold_parts() {
+  const std::size_t most = core_->options.max_part_output;
+  if (waiting() > most ? held_ : !held_ || waiting() > most / 4) return;
+  held_ = !held_;
+  bp_source_hold(core_->context, source_, held_ ? 1 : 0);
 }
 
 /// Makes a reply fit into a frame. A too large answer becomes an error. In a message that is not UTF-8, which a C
@@ -150,6 +176,7 @@ void Connection::reply(const wire::Reply& reply) {
   const MutexLock lock(mutex_);
   if (closed_) return;
   wire::encode(out_, fitting(reply, message));
+  owes_answer_ = true;
   if (!flushing_) send_soon();
 }
 
@@ -216,7 +243,10 @@ bool Connection::send_gaps() noexcept {
 
 /// Removes a call. After the last call, returns the pointer that has kept the connection alive.
 std::shared_ptr<Connection> Connection::take_call(Calls::Entry& entry) {
-  open_size_ -= calls_.take(&entry).size;
+  const std::size_t size = calls_.take(&entry).size;
+  open_size_ -= size;
+  core_->open_calls.fetch_sub(1, std::memory_order_relaxed);
+  core_->open_bytes.fetch_sub(size, std::memory_order_relaxed);
   return calls_.size() == 0 ? std::move(alive_) : nullptr;
 }
 
@@ -257,6 +287,7 @@ void Connection::flush() {
     const MutexLock lock(mutex_);
     error = send_some();
     if (error == 0 && !closed_ && send_gaps()) error = send_some();
+    hold_parts();
     if (error == 0) {
       flushing_ = false;
       if (draining_) idle_.notify_all();
@@ -267,6 +298,7 @@ void Connection::flush() {
     resume_reading();
   } else if (error == EAGAIN) {
     want(wanted_ | EPOLLOUT);
+    watch_progress();
   } else {
     close(std::string("sending failed: ") + std::strerror(error));
   }
@@ -278,19 +310,62 @@ int Connection::send_some() {
     const ssize_t size = ::send(socket_.get(), out_.data() + sent_, out_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (size >= 0) {
       sent_ += static_cast<std::size_t>(size);
+      taken_ += static_cast<std::size_t>(size);
       continue;
     }
     if (errno == EINTR) continue;
+    const int error = errno;
     // Erase the sent bytes only when they are the larger part, so that each byte is moved at most once on average.
     if (sent_ > out_.size() / 2) {
+      border_ = next_border() - sent_;
       out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent_));
       sent_ = 0;
     }
-    return errno == EWOULDBLOCK ? EAGAIN : errno;
+    return error == EWOULDBLOCK ? EAGAIN : error;
   }
   clear(out_);
-  sent_ = 0;
+  sent_ = border_ = 0;
+  owes_answer_ = false;
   return 0;
+}
+
+/// Where the first frame begins of which nothing is sent, or the end of the output.
+std::size_t Connection::next_border() {
+  while (border_ < sent_) border_ += wire::frame_size(out_, border_);
+  return border_;
+}
+
+/// The socket is full. Sees to it that a peer which takes nothing for too long is disconnected.
+void Connection::watch_progress() {
+  if (std::exchange(watching_, true)) return;
+  {
+    const MutexLock lock(mutex_);
+    sent_then_ = taken_;
+  }
+  timer_.expires_after(core_->options.stalled_client);
+  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (error || self == nullptr) return;
+    const MutexLock reading(self->core_->poller.reading);
+    self->on_no_progress();
+  });
+}
+
+void Connection::on_no_progress() {
+  watching_ = false;
+  if (ended_ || (wanted_ & EPOLLOUT) == 0) return;
+  bool stalled = false;
+  {
+    const MutexLock lock(mutex_);
+    // A peer that only listens loses events, and nobody waits for it.
+    if (taken_ == sent_then_ && owes_answer_ && out_.size() != sent_) {
+      out_.resize(next_border());
+      stalled = true;
+    }
+  }
+  if (!stalled) return watch_progress();
+  fail(BP_TIMEOUT, "it has read none of its answers for " + std::to_string(core_->options.stalled_client.count()) +
+                       " ms (stalled_client_ms)");
 }
 
 bool Connection::wait_idle(Clock::time_point until) {

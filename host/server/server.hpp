@@ -18,15 +18,24 @@ struct ServerOptions {
   std::string socket_path;
   /// A peer that sends a larger frame gets an error frame and is disconnected.
   std::size_t max_frame = std::size_t{64} << 20;
-  /// Maximum of unsent bytes for a peer that does not read. Above it, the server reads no more of the peer's calls, and
-  /// a partial answer ends the connection.
+  /// Maximum of unsent bytes for a peer that does not read. Above it, the server reads no more of the peer's calls.
   std::size_t max_output = std::size_t{64} << 20;
+  /// While more bytes than this wait for a peer, its calls get no partial answers. Their handlers wait, or are told.
+  std::size_t max_part_output = std::size_t{1} << 20;
+  /// A peer that owes room for an answer, and whose socket has taken nothing for so long, is disconnected.
+  std::chrono::milliseconds stalled_client{60'000};
   /// While more bytes than this wait for a peer, its listeners lose events, and get a gap in their place later.
   std::size_t max_event_output = std::size_t{8} << 20;
   /// A further connection gets an error frame and is disconnected.
   std::size_t max_connections = 1024;
-  /// Maximum of open calls per connection. A further call is answered BP_OVERLOADED.
-  std::size_t max_calls = std::size_t{1} << 20;
+  /// Maximum of open calls, of one connection and of all; and of the bytes of their payloads. Beyond them a call is
+  /// answered BP_OVERLOADED. A single call may be larger, up to max_frame.
+  std::size_t calls_per_connection = std::size_t{1} << 15;
+  std::size_t calls_of_connections = std::size_t{1} << 20;
+  std::size_t bytes_per_connection = std::size_t{256} << 20;
+  std::size_t bytes_of_connections = std::size_t{1} << 30;
+  /// The deadline of calls that have none. 0: none.
+  std::chrono::milliseconds default_deadline{0};
   /// How long a new connection may take for its hello.
   std::chrono::milliseconds hello_timeout{10'000};
   /// Gets a log line without a line break, and its level (BP_LOG_…). Called on any thread. Must not throw. Empty: no

@@ -1,24 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
+#include <backplane/backplane.h>
+
+#include <cstddef>
 #include <cstring>
 
 namespace backplane::host {
 
-/// Whether a caller's struct is not null and has all members of ABI 1.0. Members of later versions may be missing. When
-/// a version adds members, this must compare with the size in ABI 1.0.
+/// The size of a struct in the first version of the ABI. Where a version adds members, it is the offset of the first.
+template <class T>
+inline constexpr std::size_t core_size = sizeof(T);
+template <>
+inline constexpr std::size_t core_size<bp_submission> = offsetof(bp_submission, source);
+
+/// Whether a caller's struct is not null and has all members of the first version. Those of later versions may be
+/// missing.
 template <class T>
 bool covers_core(const T* given) noexcept {
-  return given != nullptr && given->struct_size >= sizeof(T);
+  return given != nullptr && given->struct_size >= core_size<T>;
 }
 
 /// A caller's struct, converted to this version. Members that an older caller lacks are zero; further members of a
 /// newer caller are ignored. T begins with struct_size.
 template <class T>
 T widened(const T& from) noexcept {
+  if (from.struct_size >= sizeof(T)) [[likely]]
+    return from;
   T all{};
-  std::memcpy(&all, &from, std::min<std::size_t>(from.struct_size, sizeof(T)));
+  std::memcpy(&all, &from, from.struct_size);
   return all;
 }
 

@@ -32,13 +32,13 @@ constexpr Described<T, Members...> describe(std::uint64_t type, const char* name
 
 template <>
 struct Layout<Hello> {
-  static constexpr auto value =
-      describe<Hello>(1, "hello", &Hello::protocol, &Hello::version, &Hello::pid, &Hello::max_frame);
+  static constexpr auto value = describe<Hello>(1, "hello", &Hello::protocol, &Hello::version, &Hello::pid,
+                                                &Hello::max_frame, &Hello::oldest, &Hello::features);
 };
 template <>
 struct Layout<Call> {
-  static constexpr auto value =
-      describe<Call>(2, "call", &Call::id, &Call::target, &Call::payload, &Call::timeout_ms, &Call::flags);
+  static constexpr auto value = describe<Call>(2, "call", &Call::id, &Call::target, &Call::payload, &Call::timeout_ms,
+                                               &Call::flags, &Call::window_bytes, &Call::window_parts);
 };
 template <>
 struct Layout<Cancel> {
@@ -82,6 +82,14 @@ struct Layout<Stop> {
   static constexpr auto value = describe<Stop>(12, "stop", &Stop::id);
 };
 template <>
+struct Layout<Credit> {
+  static constexpr auto value = describe<Credit>(13, "credit", &Credit::id, &Credit::bytes);
+};
+template <>
+struct Layout<Part> {
+  static constexpr auto value = describe<Part>(14, "part", &Part::id, &Part::payload, &Part::flags);
+};
+template <>
 struct Layout<Reply> {
   static constexpr auto value =
       describe<Reply>(16, "reply", &Reply::id, &Reply::status, &Reply::payload, &Reply::message, &Reply::detail);
@@ -105,6 +113,24 @@ template <class T>
 inline constexpr std::size_t extra_items = std::is_same_v<T, Hello> ? 1 : 0;
 template <class T>
 inline constexpr std::size_t item_count = 1 + extra_items<T> + member_count<T>();
+/// How many items at the end may be missing, because the first senders did not know them.
+template <class T>
+inline constexpr std::size_t later_items = std::is_same_v<T, Hello> || std::is_same_v<T, Call> ? 2 : 0;
+template <class T>
+inline constexpr std::size_t least_items = item_count<T> - later_items<T>;
+
+template <class T>
+constexpr std::size_t items_of(const T&) {
+  return item_count<T>;
+}
+/// A call with the default window is written without it, in the form that quick_decode() reads.
+std::size_t items_of(const Call& call) {
+  const bool usual = call.window_bytes == 0 && call.window_parts == 0;
+  return usual ? least_items<Call> : item_count<Call>;
+}
+
+constexpr std::string_view credit_feature = "credit";
+constexpr std::string_view parts_feature = "parts";
 
 // ---- Writing ---------------------------------------------------------------------------------------
 
@@ -113,6 +139,11 @@ void put(cbor::Writer& writer, std::uint32_t v) { writer.uint(v); }
 void put(cbor::Writer& writer, std::int32_t v) { writer.integer(v); }
 void put(cbor::Writer& writer, std::string_view v) { writer.text(v); }
 void put(cbor::Writer& writer, View v) { writer.bytes(v); }
+void put(cbor::Writer& writer, const Features& v) {
+  writer.array(std::size_t{v.credit} + std::size_t{v.parts});
+  if (v.credit) writer.text(credit_feature);
+  if (v.parts) writer.text(parts_feature);
+}
 void put(cbor::Writer& writer, const Target& v) { v.method != 0 ? writer.uint(v.method) : writer.text(v.name); }
 
 template <class T>
@@ -138,10 +169,17 @@ void write(Bytes& out, const T& frame) {
   const std::size_t begin = out.size();
   out.resize(begin + header_size);
   cbor::Writer writer(out);
-  writer.array(item_count<T>);
+  std::size_t left = items_of(frame);
+  writer.array(left);
   writer.uint(Layout<T>::value.type);
   if constexpr (std::is_same_v<T, Hello>) writer.text(protocol_name);
-  std::apply([&](auto... members) { (put(writer, frame.*members), ...); }, Layout<T>::value.members);
+  left -= 1 + extra_items<T>;
+  const auto put_next = [&](const auto& member) {
+    if (left == 0) return;
+    --left;
+    put(writer, member);
+  };
+  std::apply([&](auto... members) { (put_next(frame.*members), ...); }, Layout<T>::value.members);
   const std::size_t length = out.size() - begin - header_size;
   for (std::size_t i = 0; i < header_size; ++i) {
     out[begin + i] = static_cast<std::uint8_t>(length >> (8 * (header_size - 1 - i)));
@@ -188,6 +226,16 @@ class Items {
     if (item.type != cbor::Type::bytes || item.until_end) wrong(frame_, index_, "bytes of known length", item.type);
     out = item.bytes();
   }
+  void get(Features& out) {
+    const cbor::Item list = take();
+    if (list.type != cbor::Type::array || list.until_end) wrong(frame_, index_, "an array of known length", list.type);
+    for (std::uint64_t i = 0; i < list.value; ++i) {
+      const cbor::Item item = reader_.next();
+      if (item.type != cbor::Type::text || item.until_end) wrong(frame_, index_, "an array of texts", item.type);
+      out.credit |= item.text() == credit_feature;
+      out.parts |= item.text() == parts_feature;
+    }
+  }
   void get(Target& out) {
     const cbor::Item item = take();
     if (item.type == cbor::Type::uint) {
@@ -217,9 +265,9 @@ class Items {
 template <class T>
 Frame read(cbor::Reader& reader, std::uint64_t count) {
   constexpr auto& layout = Layout<T>::value;
-  if (count < item_count<T>) {
+  if (count < least_items<T>) {
     throw ProtocolError(a_frame(layout.name) + " with " + std::to_string(count) + (count == 1 ? " item" : " items") +
-                        "; expected at least " + std::to_string(item_count<T>));
+                        "; expected at least " + std::to_string(least_items<T>));
   }
   T frame;
   Items items(reader, layout.name);
@@ -228,7 +276,13 @@ Frame read(cbor::Reader& reader, std::uint64_t count) {
     items.get(protocol);
     if (protocol != protocol_name) throw ProtocolError("a hello of another protocol; expected \"backplane\"");
   }
-  std::apply([&](auto... members) { (items.get(frame.*members), ...); }, layout.members);
+  std::uint64_t left = count - 1 - extra_items<T>;
+  const auto get_next = [&](auto& member) {
+    if (left == 0) return;
+    --left;
+    items.get(member);
+  };
+  std::apply([&](auto... members) { (get_next(frame.*members), ...); }, layout.members);
   // Ignore further items, which a newer peer may add at the end.
   for (std::uint64_t i = item_count<T>; i < count; ++i) reader.skip();
   if (!reader.at_end()) {
@@ -296,6 +350,8 @@ void encode(Bytes& out, const Reload& frame) { write(out, frame); }
 void encode(Bytes& out, const List& frame) { write(out, frame); }
 void encode(Bytes& out, const Status& frame) { write(out, frame); }
 void encode(Bytes& out, const Stop& frame) { write(out, frame); }
+void encode(Bytes& out, const Credit& frame) { write(out, frame); }
+void encode(Bytes& out, const Part& frame) { write(out, frame); }
 void encode(Bytes& out, const Reply& frame) { write(out, frame); }
 void encode(Bytes& out, const Event& frame) { write(out, frame); }
 void encode(Bytes& out, const Error& frame) { write(out, frame); }

@@ -19,6 +19,8 @@ using cbor::Bytes;
 using cbor::View;
 
 inline constexpr std::uint64_t protocol_version = 1;
+/// The oldest version that this side speaks as well.
+inline constexpr std::uint64_t oldest_protocol = 1;
 inline constexpr std::string_view protocol_name = "backplane";
 inline constexpr std::size_t header_size = 4;
 inline constexpr std::size_t default_max_frame = std::size_t{64} << 20;
@@ -31,11 +33,18 @@ inline constexpr std::size_t max_hello = 1024;
 
 // The views in these structs point into the decoded frame.
 
+/// What a side can do beyond the first version of the protocol. On the wire it is an array of texts.
+struct Features {
+  bool credit = false;  ///< credit frames
+  bool parts = false;   ///< requests in parts
+};
 struct Hello {
-  std::uint64_t protocol = protocol_version;
-  std::string_view version;  ///< version of the sender's library
+  std::uint64_t protocol = protocol_version;  ///< the newest version that the sender speaks
+  std::string_view version;                   ///< version of the sender's library
   std::uint64_t pid = 0;
   std::uint64_t max_frame = default_max_frame;  ///< the largest frame that the sender accepts
+  std::uint64_t oldest = 0;                     ///< the oldest version that the sender speaks; 0: `protocol`
+  Features features;
 };
 /// The target of a call. On the wire it is an unsigned int or text.
 struct Target {
@@ -47,7 +56,9 @@ struct Call {
   Target target;
   View payload;
   std::uint64_t timeout_ms = 0;
-  std::uint32_t flags = 0;  ///< BP_SUBMIT_…
+  std::uint32_t flags = 0;         ///< BP_SUBMIT_…
+  std::uint64_t window_bytes = 0;  ///< as in bp_submission; 0: the receiver's default
+  std::uint32_t window_parts = 0;
 };
 struct Cancel {
   std::uint64_t id = 0;
@@ -91,6 +102,17 @@ struct Status {
 struct Stop {
   std::uint64_t id = 0;
 };
+/// The sender is done with so many bytes of the parts of a call: partial replies, or parts of a request.
+struct Credit {
+  std::uint64_t id = 0;  ///< of the call
+  std::uint64_t bytes = 0;
+};
+/// A further part of a request.
+struct Part {
+  std::uint64_t id = 0;  ///< of the call
+  View payload;
+  std::uint32_t flags = 0;  ///< BP_PART_…
+};
 struct Reply {
   std::uint64_t id = 0;
   bp_status status = BP_OK;  ///< terminal unless BP_STALE or BP_PARTIAL
@@ -112,7 +134,7 @@ struct Error {
 
 /// Any frame.
 using Frame = std::variant<Hello, Call, Cancel, Resolve, Listen, Unlisten, Load, Unload, Reload, List, Status, Stop,
-                           Reply, Event, Error>;
+                           Credit, Part, Reply, Event, Error>;
 
 /// The peer violated the protocol. what() begins with what it sent, for example "a call frame with …; expected …".
 struct ProtocolError : std::runtime_error {
@@ -141,9 +163,18 @@ void encode(Bytes& out, const Reload& frame);
 void encode(Bytes& out, const List& frame);
 void encode(Bytes& out, const Status& frame);
 void encode(Bytes& out, const Stop& frame);
+void encode(Bytes& out, const Credit& frame);
+void encode(Bytes& out, const Part& frame);
 void encode(Bytes& out, const Reply& frame);
 void encode(Bytes& out, const Event& frame);
 void encode(Bytes& out, const Error& frame);
+
+/// The size of the frame, with its length, that begins at `at`.
+inline std::size_t frame_size(View bytes, std::size_t at) noexcept {
+  std::size_t length = 0;
+  for (std::size_t i = 0; i < header_size; ++i) length = length << 8 | bytes[at + i];
+  return header_size + length;
+}
 
 /// Converts text that need not be UTF-8, such as a file name, to bytes.
 inline View as_bytes(std::string_view text) noexcept {

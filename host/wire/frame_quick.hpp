@@ -97,6 +97,8 @@ class Items {
 inline bool quick_decode(View body, Call& out) noexcept {
   quick::Items items(body);
   out.target = {};
+  out.window_bytes = 0;
+  out.window_parts = 0;
   return items.byte(quick::array_of_six) && items.byte(2) && items.uint(out.id) && items.target(out.target) &&
          items.bytes(out.payload) && items.uint(out.timeout_ms) && items.uint32(out.flags) && items.at_end();
 }

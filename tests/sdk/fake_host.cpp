@@ -22,7 +22,8 @@ Bytes copy(bp_bytes b) { return b.size == 0 ? Bytes() : Bytes(b.data, b.data + b
 
 struct Table {
   static const void* extension(const char* id) {
-    static const bp_await_api await = {sizeof(bp_await_api), 0, sleep, call, host_call, fd, check, nullptr};
+    static const bp_await_api await = {
+        sizeof(bp_await_api), 0, sleep, call, host_call, fd, check, nullptr, part, next_part};
     static const bp_event_api event = {sizeof(bp_event_api), 0, emit};
     static const bp_log_api log = {sizeof(bp_log_api), 0, log_enabled, log_write};
     static const bp_config_api config = {sizeof(bp_config_api), 0, config_get, data_dir};
@@ -99,6 +100,19 @@ struct Table {
   }
   static bp_status host_call(bp_token, bp_str name, bp_bytes payload, std::uint64_t ms, bp_result* out) {
     return outward(current->on_host_call, name, payload, ms, out);
+  }
+  static bp_status part(bp_token token, const bp_answer* answer, std::uint64_t ms) {
+    if (current->state != BP_OK) return current->state;
+    current->part_waits.push_back(ms);
+    return current->part_status != BP_OK ? current->part_status : reply(token, answer);
+  }
+  static bp_status next_part(bp_token, std::uint64_t, bp_result* out) {
+    Answer given{current->state, {}, {}, {}, false};
+    if (given.status == BP_OK && !current->input_parts.empty()) {
+      given = {BP_PARTIAL, current->input_parts.front(), {}, {}, false};
+      current->input_parts.pop_front();
+    }
+    return outward([&](std::string_view, const Bytes&, std::uint64_t) { return given; }, BP_STR(""), {}, 0, out);
   }
   static bp_status fd(bp_token, int, std::uint32_t, std::uint64_t) {
     return current->state != BP_OK ? current->state : current->fd_status;

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -80,7 +81,10 @@ class Host {
   bp_status emit_status = BP_OK;
   bp_status state = BP_OK;  // BP_CANCELED, BP_DEADLINE: what awaits and check() answer
   bp_status fd_status = BP_OK;
-  bool refuse_answers = false;  // every token is stale
+  bp_status part_status = BP_OK;          // what `part` answers, unless it takes the part
+  std::vector<std::uint64_t> part_waits;  // the bounds that it got
+  std::deque<Bytes> input_parts;          // what next_part gives
+  bool refuse_answers = false;            // every token is stale
   std::uint64_t remaining_ms = UINT64_MAX;
   std::string data_dir;
   std::function<Answer(std::string_view name, const Bytes&payload, std::uint64_t timeout_ms)> on_call, on_host_call;

@@ -19,6 +19,10 @@ struct Number {
   std::int64_t n = 0;
 };
 BOOST_DESCRIBE_STRUCT(Number, (), (n))
+struct Part {
+  std::uint32_t i = 0;
+};
+BOOST_DESCRIBE_STRUCT(Part, (), (i))
 struct Text {
   std::string text;
 };
@@ -203,6 +207,37 @@ TEST_CASE("a handler whose parts are no longer wanted ends as canceled") {
   kit.refuse_answers = true;
   const fake::Request request = kit.call("kit.stream", encode(Number{1'000'000'000}));
   CHECK(request.partial.empty());
+}
+
+TEST_CASE("a part waits for room without a bound, with one, or not at all") {
+  Kit kit;
+  CHECK(kit.call("kit.stream", encode(Number{1})).partial.size() == 1);
+  CHECK(decode<Number>(kit.ask("kit.patient", encode(Number{40})).payload).n == 1);
+  CHECK(kit.part_waits == std::vector<std::uint64_t>{0, 40});
+  CHECK(decode<Number>(kit.ask("kit.try_stream", encode(Number{3})).payload).n == 3);
+  CHECK(kit.part_waits.size() == 2);
+  kit.part_status = BP_TIMEOUT;
+  CHECK(decode<Number>(kit.ask("kit.patient", encode(Number{40})).payload).n == 0);
+  kit.part_status = BP_OUT_OF_MEMORY;
+  check_error(kit.ask("kit.stream", encode(Number{1})), BP_OUT_OF_MEMORY,
+              "a partial answer was refused: the host answered OUT_OF_MEMORY");
+  kit.part_status = BP_OK;
+  kit.state = BP_CANCELED;
+  check_error(kit.ask("kit.stream", encode(Number{1})), BP_CANCELED, "the call was canceled");
+}
+
+TEST_CASE("a handler reads the parts of its request, and is declared so") {
+  Kit kit;
+  CHECK(kit.handler("kit.total").flags == BP_HANDLER_PARTS);
+  CHECK(kit.handler("kit.stream").flags == 0);
+  CHECK(decode<Number>(kit.ask("kit.total", encode(Number{5})).payload).n == 5);
+  for (std::uint32_t i = 1; i <= 3; ++i) kit.input_parts.push_back(encode(Part{i}));
+  CHECK(decode<Number>(kit.ask("kit.total", encode(Number{5})).payload).n == 11);
+  kit.input_parts.push_back(encode(Number{1}));
+  CHECK(kit.ask("kit.total", encode(Number{5})).status == BP_BAD_PAYLOAD);
+  kit.state = BP_DEADLINE;
+  check_error(kit.ask("kit.total", encode(Number{5})), BP_DEADLINE, "the call's deadline has passed");
+  CHECK(kit.results_alive() == 0);
 }
 
 TEST_CASE("an answer may come later, from another thread") {

@@ -91,6 +91,14 @@ void end_call(Call& call, const bp_answer& answer) {
   if (call.reenter) try_what_is_refused(life);
 }
 
+// Its handle is there before the first reply.
+void give_credit(const Call& call, std::size_t size) {
+  const bp_status status = bp_request_credit(call.life->native, {call.request}, size);
+  const bool ended = status == BP_INVALID_HANDLE && (call.timed || call.cancels != 0 || call.life->forced);
+  if (status != BP_OK && status != BP_INVALID_HANDLE && !ended)
+    call.life->problem(std::string("credit for a part was answered ") + bp_status_name(status));
+}
+
 void on_reply(void* user, const bp_answer* answer) {
   Call& call = *static_cast<Call*>(user);
   if (call.terminal != 0) ++call.after;
@@ -100,6 +108,7 @@ void on_reply(void* user, const bp_answer* answer) {
       return check_stale(call, *answer);
     case BP_PARTIAL:
       ++call.partial;
+      if (call.by_hand) give_credit(call, answer->payload.size);
       if (!is_payload(call, answer->payload)) call.life->problem("a part that is not the payload that was sent");
       return;
     default:
@@ -147,6 +156,28 @@ void count_refusal(Life& life, bp_status status) {
   if (status == BP_CLOSED && !life.closing) life.problem("a submit was refused with closed before the close");
 }
 
+void send_parts(Life& life, Call& call) {
+  std::vector<std::uint8_t> bytes(payload_size(call));
+  write_payload(call, bytes.data());
+  for (std::uint32_t i = 0; i <= call.order.count; ++i) {
+    const bool end = i == call.order.count;
+    ++call.sent;  // before, because the handler may take it at once
+    const bp_status status =
+        bp_request_part(life.native, {call.request}, end ? bp_bytes{} : bp_bytes{bytes.data(), bytes.size()},
+                        end ? std::uint32_t{BP_PART_END} : 0);
+    if (end || status != BP_OK) --call.sent;
+    if (status == BP_INVALID_HANDLE) return;  // it has ended
+    if (status != BP_OK) life.problem(std::string("a part of a request was answered ") + bp_status_name(status));
+  }
+}
+
+void hold_a_source(Life& life, std::uint64_t draw) {
+  const bp_source source = life.sources[draw % (Life::source_count - 1)];
+  bp_source_hold(life.native, source, 1);
+  std::this_thread::sleep_for(std::chrono::microseconds(draw >> 8 & 1023));
+  bp_source_hold(life.native, source, 0);
+}
+
 }  // namespace
 
 void submit(Life& life, const Draws& draws, bool from_reply) {
@@ -171,16 +202,23 @@ void submit(Life& life, const Draws& draws, bool from_reply) {
     write_payload(call, bytes.data());
     submission.payload = {bytes.data(), bytes.size()};
   }
-  bp_request request{};
-  const bp_status status = bp_submit(life.native, &submission, &request);
+  const bool in_parts = std::string_view(call.verb->name) == "input";
+  call.by_hand = draws[5] >> 18 & 1;
+  if (call.by_hand) submission.flags |= BP_SUBMIT_CREDIT;
+  if (in_parts) submission.flags |= BP_SUBMIT_PARTS;
+  submission.window_parts = static_cast<std::uint32_t>(draws[5] >> 19 & 3);
+  submission.source = life.sources[(draws[5] >> 21 & 3) % Life::source_count];
+  static_assert(sizeof call.request == sizeof(bp_request));
+  const bp_status status = bp_submit(life.native, &submission, reinterpret_cast<bp_request*>(&call.request));
   if (status != BP_OK) {
     bp_buffer_free(submission.buffer);
     return count_refusal(life, status);
   }
-  call.request = request.id;
   call.accepted = true;
   ++life.own.accepted;
   life.recent[draws[5] >> 32 & (Life::recent_count - 1)] = &call;
+  if (in_parts) send_parts(life, call);
+  if (draws[5] % 512 == 2) hold_a_source(life, draws[5] >> 40);
 }
 
 void submit_wedge(Life& life, std::uint64_t draw) { submit(life, {draw_of("wedge"), 1, 0, draw, 2, 0}, true); }

@@ -131,12 +131,16 @@ void begin_life(World& world, Slot& slot, const Draws& draws) {
     if (const Numbers* const fresh = report.context(life->report_id)) {
       for (const char* const name :
            {"accepted", "replied", "errors", "refused", "listeners", "events.emitted", "events.delivered",
-            "events.lost", "events.refused", "tokens.open", "tokens.answered", "tokens.failed", "tokens.refused"}) {
+            "events.lost", "events.refused", "parts.sent", "parts.received", "parts.would_block", "tokens.open",
+            "tokens.answered", "tokens.failed", "tokens.refused"}) {
         if ((*fresh)[name] != 0) life->problem(std::string("a new context begins with a count of ") + name);
       }
     }
   }
   if (listen_to_all(*life) != BP_OK) life->problem("a new context takes no listener");
+  for (std::size_t i = 0; i + 1 < Life::source_count; ++i) {
+    if (bp_source_open(life->native, &life->sources[i]) != BP_OK) life->problem("a new context opens no source");
+  }
   const std::lock_guard lock(slot.mutex);
   slot.life = std::move(life);
 }

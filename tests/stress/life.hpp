@@ -34,6 +34,8 @@ struct Call : Mark {
   std::atomic<std::uint64_t> request{0};
   std::atomic<std::uint32_t> terminal{0};
   std::atomic<std::uint32_t> partial{0};
+  std::atomic<std::uint32_t> sent{0};     ///< parts of the request that the host took
+  bool by_hand = false;                   ///< on_reply gives credit for parts
   std::atomic<std::uint32_t> after{0};    ///< replies of any kind after the terminal one
   std::atomic<std::uint32_t> cancels{0};  ///< that returned BP_OK
   std::atomic<bp_status> status{BP_OK};
@@ -79,6 +81,7 @@ class Life : public std::enable_shared_from_this<Life> {
   static constexpr std::size_t listener_places = 6;
   static constexpr std::size_t function_places = 5;
   static constexpr std::size_t token_count = 32;
+  static constexpr std::size_t source_count = 3;
 
   explicit Life(World& of) : world(of) {}
   Life(const Life&) = delete;
@@ -97,9 +100,10 @@ class Life : public std::enable_shared_from_this<Life> {
   std::uint64_t report_id = 0;  ///< its id in status reports
   CallStats stats;
   OwnCounts own;
-  std::atomic<bool> closing{false};  ///< close, stop or destroy has been or is about to be called
-  std::atomic<bool> forced{false};   ///< stop or destroy, which cancel
-  std::atomic<int> uses{0};          ///< actors and jobs that are at it
+  std::array<bp_source, source_count> sources{};  ///< constant; the last is none
+  std::atomic<bool> closing{false};               ///< close, stop or destroy has been or is about to be called
+  std::atomic<bool> forced{false};                ///< stop or destroy, which cancel
+  std::atomic<int> uses{0};                       ///< actors and jobs that are at it
 
   std::mutex calls_mutex;
   std::deque<Call> calls;                                 // guarded by calls_mutex

@@ -17,6 +17,7 @@ void print_calls(const Totals& totals) {
   row("canceled", totals.cancels);
   row("stale replies", totals.stale_replies);
   row("partial replies", totals.partial_replies);
+  row("parts of requests", totals.parts_received);
   std::printf("calls refused with\n");
   for (std::size_t i = 0; i < totals.refused_with.size(); ++i) {
     if (totals.refused_with[i] != 0) row(bp_status_name(static_cast<bp_status>(i)), totals.refused_with[i]);

@@ -48,6 +48,10 @@ void check_mark(const Call& call, const std::string& name) {
   if (call.partial > call.parts) call.life->problem(name + ": more parts than were given");
   if (said == 1 && !call.sync && call.partial != call.parts)
     call.life->problem(name + ": a part that was taken is lost");
+  if (call.received > call.sent) call.life->problem(name + ": more parts of the request than were sent");
+  if (said == 1 && status == BP_OK && call.received != call.sent)
+    call.life->problem(name + ": a part of the request is lost: " + std::to_string(call.sent) + " sent, " +
+                       std::to_string(call.received) + " received");
 }
 
 }  // namespace
@@ -64,6 +68,7 @@ void settle(Call& call) {
   ++totals.accepted;
   totals.terminal += terminal;
   totals.partial_replies += call.partial;
+  totals.parts_received += call.received;
   if (terminal == 0) {
     ++totals.lost;
     return call.life->problem(name + ": lost, no terminal reply");

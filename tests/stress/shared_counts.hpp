@@ -43,7 +43,8 @@ struct Board {
 struct Mark {
   std::atomic<std::uint32_t> said{0};  ///< terminal replies that returned BP_OK
   std::atomic<std::int32_t> said_status{0};
-  std::atomic<std::uint32_t> parts{0};  ///< partial replies that returned BP_OK
+  std::atomic<std::uint32_t> parts{0};     ///< partial replies that returned BP_OK
+  std::atomic<std::uint32_t> received{0};  ///< parts of the request that it has taken
 };
 
 /// Heads the payload of every call but the plain echoes.

@@ -9,12 +9,14 @@ namespace stress {
 namespace {
 
 constexpr Verb verbs[] = {
-    {"echo", 410, false, false, true, false, BP_OK},
+    {"echo", 350, false, false, true, false, BP_OK},
     {"later", 100, true, false, true, false, BP_OK},
     {"twice", 70, true, false, true, false, BP_OK},
     {"forget", 20, true, false, false, false, BP_NO_REPLY},
     {"never", 20, true, true, false, false, BP_OK},
     {"parts", 50, true, false, true, false, BP_OK},
+    {"stream", 30, true, false, true, false, BP_OK},
+    {"input", 30, true, false, true, false, BP_OK},
     {"sleep", 50, true, false, true, false, BP_OK},
     {"call", 60, true, false, true, true, BP_NO_REPLY},
     {"ask", 80, true, false, true, true, BP_NO_HOST_FUNCTION},

@@ -59,6 +59,7 @@ struct Totals {
   std::array<Count, 64> refused_with{};  ///< by status
   Count stale_replies{0};
   Count partial_replies{0};
+  Count parts_received{0};  ///< of requests, by handlers
   Count cancels{0};
   std::array<Count, 64> ended_with{};  ///< terminal replies by status; the last for those of modules
 

@@ -67,6 +67,11 @@ typedef struct bp_request {
   uint64_t id;
 } bp_request;
 
+/* One of several parties whose calls share a context; see bp_source_open. */
+typedef struct bp_source {
+  uint64_t id; /* 0: none */
+} bp_source;
+
 /* A subscription. Ids start at 1 and only grow. */
 typedef struct bp_listener {
   uint64_t id;
@@ -167,8 +172,17 @@ BP_EXPORT bp_status bp_context_destroy(bp_context ctx);
  * [thread: request] [state: call accepted] [suspend: no] */
 typedef void (*bp_reply_fn)(void* user, const bp_answer* answer);
 
+/* Tells the caller of a call in parts (BP_SUBMIT_PARTS) that its handler has taken parts, so that there is room for
+ * more. `bytes`: how many bytes of payload it has taken since the last call. It does not come after the terminal reply.
+ * It may submit calls and send parts.
+ * [thread: request] [state: call open] [suspend: no] */
+typedef void (*bp_credit_fn)(void* user, uint64_t bytes);
+
 enum {
-  BP_SUBMIT_NO_STALE = 1 /* no BP_STALE replies for this call */
+  BP_SUBMIT_NO_STALE = 1, /* no BP_STALE replies for this call */
+  BP_SUBMIT_CREDIT = 2,   /* bp_request_credit makes room for further partial replies, not the end of on_reply */
+  BP_SUBMIT_PARTS = 4     /* `payload` is the first part of the request; bp_request_part sends the others. The handler
+                             must be declared with BP_HANDLER_PARTS, else the reply is BP_NOT_SUPPORTED */
 };
 
 typedef struct bp_submission {
@@ -181,7 +195,13 @@ typedef struct bp_submission {
                           still does */
   uint64_t timeout_ms; /* deadline, from now; then the call ends with BP_DEADLINE. 0: none */
   bp_reply_fn on_reply;
-  void* user; /* passed to on_reply */
+  void* user;            /* passed to on_reply and on_credit */
+  bp_source source;      /* whose call it is; 0: none. See bp_source_open */
+  uint64_t window_bytes; /* how many bytes of partial replies may be on their way to the caller. 0: 1 MiB. One part may
+                            be larger, if no other is on its way */
+  uint32_t window_parts; /* how many partial replies may be on their way. 0: 1024 */
+  uint32_t reserved;
+  bp_credit_fn on_credit; /* with BP_SUBMIT_PARTS; NULL: the caller does not want to know */
 } bp_submission;
 
 /* Submits a call and returns. After BP_OK, on_reply gets exactly one terminal reply. After any other status it is never
@@ -439,5 +459,7 @@ BP_EXPORT bp_status bp_host_stop(bp_context ctx);
 #ifdef __cplusplus
 }
 #endif
+
+#include "flow.h"
 
 #endif /* BACKPLANE_BACKPLANE_H */

@@ -115,6 +115,7 @@ extern "C" {
   X(PROTOCOL, 42, "the peer sent something that the protocol does not allow")                                    \
   X(NOT_FOUND, 43, "the object does not exist")                                                                  \
   X(CONFIG, 44, "the configuration is wrong")                                                                    \
+  X(WOULD_BLOCK, 45, "the receiver is not ready for more parts yet; try again when it has taken some")           \
   X(ENTRY_RETURNED, 129, "a fiber's entry returned, which is not allowed")
 
 /* The first status that a module may use for its own errors. All values below belong to the host. */

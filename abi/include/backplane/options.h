@@ -56,6 +56,11 @@ typedef struct bp_host_options {
  *   event_log_events          65536    16..16777216  events kept for listeners that are behind
  *   event_log_bytes    bytes  8388608  65536..1 GiB  memory for them. An event of more than a quarter of it is
  *                                                    BP_OVERFLOW for its emitter
+ *   window_bytes       bytes  1048576  4096..1 GiB   partial replies of one call that may be on their way, unless its
+ *                                                    bp_submission says otherwise
+ *   window_parts              1024     1..1048576    the same, as a number of parts
+ *   cpu_warning_ms     ms     500      -1: never     log a warning when a handler has held the request thread for this
+ *                                                    long, without its waits; at most one each second
  */
 enum {
   /* The listener loses the oldest events, and gets a BP_EVENT_GAP in their place. Emitters and calls notice nothing. */
@@ -78,6 +83,9 @@ typedef struct bp_context_options {
   uint32_t on_event_overflow; /* BP_OVERFLOW_… */
   uint32_t event_log_events;
   uint64_t event_log_bytes;
+  uint64_t window_bytes;
+  uint32_t window_parts;
+  int32_t cpu_warning_ms;
 } bp_context_options;
 
 /* A connection, for bp_context_connect.

@@ -21,7 +21,8 @@
  *   summary   one line for people                                   at most 1
  *
  * The CDDL has these rules for a wire name: `<wire name>.request` for its payload, `<wire name>.reply` for its result,
- * `<wire name>.partial` for its partial replies. `<event name>.event` is an event's payload.
+ * `<wire name>.partial` for its partial replies, `<wire name>.request.part` for
+ * each part of its request after the first. `<event name>.event` is an event's payload.
  *
  * LIFE OF A MODULE. Only the steps marked * happen more than once. The thread stands in brackets.
  *     1. The host reads the file and checks its manifest.
@@ -82,7 +83,7 @@ typedef struct bp_instance bp_instance; /* the module inside one context; valid 
  * reply and across suspensions. */
 typedef struct bp_call {
   uint32_t struct_size;
-  uint32_t flags;   /* 0; no flag is defined yet */
+  uint32_t flags;   /* BP_CALL_PARTS */
   bp_token token;   /* the argument for reply and for the extensions that await */
   bp_bytes payload; /* the caller's parameters */
   bp_str name;      /* the wire name, or the name of the host function */
@@ -90,6 +91,12 @@ typedef struct bp_call {
   void* state; /* `*state` of instance_create */
   void* data;  /* bp_handler_desc.data or bp_function_desc.data */
 } bp_call;
+
+/* Flags of a call. */
+enum {
+  BP_CALL_PARTS =
+      1 /* the request comes in parts, and `payload` is the first. `next_part` (ext/await.h) gives the others */
+};
 
 /* What a handler returns. */
 enum {
@@ -112,7 +119,10 @@ enum {
   /* Needs no context, and may be called without one (bp_host_context). Its bp_call.instance and bp_call.state are
    * always NULL. It must reply before it returns, once and without partial replies. It must not suspend. It may run on
    * any thread, and on several at once. Not allowed together with the other two flags. */
-  BP_HANDLER_STATIC = 4
+  BP_HANDLER_STATIC = 4,
+  /* The request may come in parts (BP_CALL_PARTS). A call in parts of any other handler is answered BP_NOT_SUPPORTED.
+   * Not allowed together with BP_HANDLER_STATIC. */
+  BP_HANDLER_PARTS = 8
 };
 
 typedef struct bp_handler_desc {
@@ -173,6 +183,8 @@ typedef struct bp_host_api {
    * The host takes over answer->buffer if it returns BP_OK, and only then.
    *   BP_INVALID_ARGUMENT  the status is below 0, BP_STALE, BP_MISSING_CALLBACK, or BP_PARTIAL for a host function
    *   BP_STALE_TOKEN       the call is already answered or canceled, or never existed; nothing has changed
+   *   BP_WOULD_BLOCK       the caller is not ready for a BP_PARTIAL answer; nothing has changed. `part` (ext/await.h)
+   *                        waits until it is
    *   BP_NOT_SUPPORTED     BP_PARTIAL from a static handler
    *   BP_OUT_OF_MEMORY     no memory for a partial answer
    * [thread: any] [state: any] [suspend: no] */

@@ -26,7 +26,8 @@ bp_status say(const Shared& shared, bp_token token, Mark* mark, bp_status status
   const bp_status taken = shared.host->reply(token, &answer);
   if (taken != BP_OK) {
     shared.host->buffer_free(answer.buffer);
-    if (taken != BP_STALE_TOKEN) ++shared.board->odd_status;
+    const bool full = taken == BP_WOULD_BLOCK && status == BP_PARTIAL;
+    if (taken != BP_STALE_TOKEN && !full) ++shared.board->odd_status;
   } else if (mark != nullptr && status == BP_PARTIAL) {
     ++mark->parts;
   } else if (mark != nullptr) {

@@ -23,6 +23,8 @@ BP_MANIFEST("provides=" STRESS_NAME ".twice");
 BP_MANIFEST("provides=" STRESS_NAME ".forget");
 BP_MANIFEST("provides=" STRESS_NAME ".never");
 BP_MANIFEST("provides=" STRESS_NAME ".parts");
+BP_MANIFEST("provides=" STRESS_NAME ".stream");
+BP_MANIFEST("provides=" STRESS_NAME ".input");
 BP_MANIFEST("provides=" STRESS_NAME ".sleep");
 BP_MANIFEST("provides=" STRESS_NAME ".call");
 BP_MANIFEST("provides=" STRESS_NAME ".ask");
@@ -67,6 +69,8 @@ bp_status register_all(bp_module* module) {
       {BP_STR(STRESS_NAME ".forget"), forget, 0},
       {BP_STR(STRESS_NAME ".never"), never, 0},
       {BP_STR(STRESS_NAME ".parts"), parts, 0},
+      {BP_STR(STRESS_NAME ".stream"), stream, 0},
+      {BP_STR(STRESS_NAME ".input"), input, BP_HANDLER_PARTS},
       {BP_STR(STRESS_NAME ".sleep"), sleep, 0},
       {BP_STR(STRESS_NAME ".call"), call_other, 0},
       {BP_STR(STRESS_NAME ".ask"), ask, 0},

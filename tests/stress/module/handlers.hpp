@@ -89,6 +89,10 @@ bp_handled fixed(const bp_call* call);
 void offer(const bp_call* call);
 
 // ---- waiting.cpp: those that do ----
+/// Answers in parts, each of which waits for room.
+bp_handled stream(const bp_call* call);
+/// Reads its request in parts.
+bp_handled input(const bp_call* call);
 bp_handled sleep(const bp_call* call);
 bp_handled call_other(const bp_call* call);
 bp_handled ask(const bp_call* call);

@@ -71,6 +71,43 @@ bp_handled sleep(const bp_call* call) {
   return run.answer(status);
 }
 
+bp_handled stream(const bp_call* call) {
+  const Run run(*call);
+  bp_answer part{};
+  part.struct_size = sizeof part;
+  part.status = BP_PARTIAL;
+  part.payload = call->payload;
+  for (std::uint32_t i = 0; i < run.order.count; ++i) {
+    const bp_status status = waits->part(call->token, &part, i % 3 == 0 ? run.order.limit : 0);
+    if (status == BP_OK && run.order.mark != nullptr) ++run.order.mark->parts;
+    if (status == BP_OK) continue;
+    if (status != BP_STALE_TOKEN) note_wait(status);
+    if (status != BP_TIMEOUT) return run.answer(status == BP_STALE_TOKEN ? BP_CANCELED : status);
+  }
+  return run.echo();
+}
+
+bp_handled input(const bp_call* call) {
+  const Run run(*call);
+  for (;;) {
+    bp_result part{};
+    part.struct_size = sizeof part;
+    const bp_status status = waits->next_part(call->token, 0, &part);
+    if (status != part.status) ++shared.board->odd_status;
+    if (status == BP_PARTIAL) {
+      if (part.payload.size != call->payload.size ||
+          std::memcmp(part.payload.data, call->payload.data, part.payload.size) != 0) {
+        ++shared.board->corrupt;
+      }
+      if (run.order.mark != nullptr) ++run.order.mark->received;
+    }
+    shared.host->result_free(&part);
+    if (status == BP_PARTIAL) continue;
+    note_wait(status);
+    return run.answer(status);
+  }
+}
+
 bp_handled call_other(const bp_call* call) {
   const Run run(*call);
   return run.answer(inner(run, false));

@@ -136,7 +136,7 @@ TEST_CASE("the example in docs/protocol.md is what goes over the wire") {
     shown.push_back(bytes);
   }
   REQUIRE(shown.size() == 3);
-  CHECK(shown[0] == whole(wire::Hello{1, "0.1.0", 4242}));
+  CHECK(shown[0] == whole(wire::Hello{1, "0.1.0", 4242, wire::default_max_frame, 1, {true, true}}));
   const wire::Bytes empty_map = bytes_of({0xa0});
   CHECK(shown[1] == whole(wire::Call{1, {0, "echo.version"}, empty_map, 1000, 0}));
   wire::Bytes payload;
@@ -147,6 +147,28 @@ TEST_CASE("the example in docs/protocol.md is what goes over the wire") {
   CHECK(shown[2] == whole(wire::Reply{1, BP_OK, payload, {}, {}}));
 }
 
+TEST_CASE("items that an older peer does not send have their defaults") {
+  const auto hello = std::get<wire::Hello>(
+      wire::decode(bytes_of({0x86, 1, 0x69, 'b', 'a', 'c', 'k', 'p', 'l', 'a', 'n', 'e', 1, 0x61, 'x', 7, 8})));
+  CHECK(hello.max_frame == 8);
+  CHECK(hello.oldest == 0);
+  CHECK_FALSE(hello.features.credit);
+  const auto call = std::get<wire::Call>(wire::decode(bytes_of({0x87, 2, 1, 3, 0x40, 0, 0, 9})));
+  CHECK(call.window_bytes == 9);
+  CHECK(call.window_parts == 0);
+}
+
+TEST_CASE("features that this side does not know are passed over") {
+  const auto hello = std::get<wire::Hello>(
+      wire::decode(bytes_of({0x88, 1, 0x69, 'b', 'a',  'c',  'k', 'p',  'l', 'a', 'n', 'e', 1,  0x61,
+                             'x',  7, 8,    1,   0x82, 0x61, 'y', 0x65, 'p', 'a', 'r', 't', 's'})));
+  CHECK(hello.oldest == 1);
+  CHECK(hello.features.parts);
+  CHECK_FALSE(hello.features.credit);
+  CHECK(refusal(bytes_of({0x88, 1, 0x69, 'b', 'a', 'c', 'k', 'p', 'l', 'a', 'n', 'e', 1, 0x61, 'x', 7, 8, 1, 0x81, 1}))
+            .find("expected an array of texts") != std::string::npos);
+}
+
 TEST_CASE("items that a newer peer adds at the end of a frame are passed over") {
   CHECK(std::get<wire::Cancel>(wire::decode(bytes_of({0x84, 3, 7, 0x61, 'x', 0xa1, 1, 2}))).id == 7);
 }
@@ -155,7 +177,7 @@ TEST_CASE("a frame of the wrong shape is refused with what was found and what wa
   CHECK(refusal(bytes_of({0xa0})).find("begins with map; expected an array") != std::string::npos);
   CHECK(refusal(bytes_of({0x80})).find("expected an array") != std::string::npos);
   CHECK(refusal(bytes_of({0x9f, 0x03, 0x07, 0xff})).find("expected an array of known length") != std::string::npos);
-  CHECK(refusal(bytes_of({0x81, 0x0d})).find("unknown type (13)") != std::string::npos);
+  CHECK(refusal(bytes_of({0x81, 0x0f})).find("unknown type (15)") != std::string::npos);
   CHECK(refusal(bytes_of({0x81, 0x1b, 1, 0, 0, 0, 0, 0, 0, 1})).find("unknown type") != std::string::npos);
   CHECK(refusal(bytes_of({0x81, 0x03})).find("cancel frame with 1 item; expected at least 2") != std::string::npos);
   CHECK(refusal(bytes_of({0x82, 0x03, 0x61, 'x'})).find("with text as item 1; expected an unsigned int") !=

@@ -81,6 +81,22 @@ typedef struct bp_await_api {
    * [thread: request] [state: in a handler] [suspend: no] */
   bp_status (*start_host_call)(bp_token call, bp_str name, bp_bytes payload, uint64_t timeout_ms,
                                bp_host_answer_fn on_answer, void* user);
+
+  /* Gives the caller one partial answer, as `reply` with BP_PARTIAL does. If the caller is not ready for it, waits
+   * until it is, or for `timeout_ms` milliseconds (0: no bound). `answer->status` must be BP_PARTIAL.
+   *   BP_TIMEOUT           the caller was not ready within `timeout_ms`; nothing was taken
+   *   BP_STALE_TOKEN       the call has its terminal answer
+   *   BP_INVALID_ARGUMENT  `answer` is NULL or too small, or its status is not BP_PARTIAL
+   * [thread: request, worker] [state: in a handler] [suspend: yes] */
+  bp_status (*part)(bp_token call, const bp_answer* answer, uint64_t timeout_ms);
+
+  /* Waits for the next part of a request that comes in parts (BP_CALL_PARTS), at most `timeout_ms` milliseconds (0: no
+   * bound). `out` gets it; the caller must free it. Returns out->status:
+   *   BP_PARTIAL  out->payload is the next part
+   *   BP_OK       there is none: all parts were taken, or the request did not come in parts
+   *   BP_TIMEOUT  none has come within `timeout_ms`
+   * [thread: request, worker] [state: in a handler] [suspend: yes] */
+  bp_status (*next_part)(bp_token call, uint64_t timeout_ms, bp_result* out);
 } bp_await_api;
 
 #ifdef __cplusplus

@@ -97,7 +97,7 @@ class Call {
 
   bp_token token() const noexcept { return native_->token; }
 
- private:
+ protected:
   /// An answer from the host. The destructor frees it.
   struct Answer : bp_result {
     Answer() : bp_result{} { struct_size = sizeof(bp_result); }
@@ -105,12 +105,12 @@ class Call {
     Answer& operator=(const Answer&) = delete;
     ~Answer() { detail::host.api->result_free(this); }
   };
-  using Outward = bp_status (*)(bp_token, bp_str, bp_bytes, std::uint64_t, bp_result*);
 
   static const bp_await_api& await() {
     if (detail::host.await == nullptr) detail::no_extension(BP_EXT_AWAIT);
     return *detail::host.await;
   }
+  static bool has_parts(const bp_await_api& api) noexcept { return api.struct_size >= sizeof(bp_await_api); }
   static std::uint64_t count(Milliseconds duration) {
     return duration.count() < 0 ? 0 : static_cast<std::uint64_t>(duration.count());
   }
@@ -120,6 +120,9 @@ class Call {
     if (status == BP_CANCELED || status == BP_DEADLINE) throw Canceled{status};
     throw Error(status, join(what, ": the host answered ", status_name(status)));
   }
+
+ private:
+  using Outward = bp_status (*)(bp_token, bp_str, bp_bytes, std::uint64_t, bp_result*);
 
   template <class Reply, class Request>
   Reply outward(Outward function, std::string_view name, const Request& request, Milliseconds timeout) {
@@ -168,13 +171,70 @@ class Stream : public Call {
  public:
   using Call::Call;
 
-  /// Sends one part. Throws Canceled if the call is no longer wanted.
-  void partial(const Part& part) {
+  /// Sends one part. If the caller is not ready for it, waits until it is. Throws Canceled if the call is no longer
+  /// wanted.
+  void partial(const Part& part) { sent(send_part(part, Milliseconds(0))); }
+  /// The same, and waits at most for `timeout`, which is more than 0. Returns false if the caller was not ready within
+  /// that; then nothing is sent.
+  bool partial(const Part& part, Milliseconds timeout) {
+    const bp_status status = send_part(part, timeout);
+    if (status == BP_TIMEOUT) return false;
+    sent(status);
+    return true;
+  }
+  /// Sends one part if the caller is ready for it. Does not wait. Returns false if it is not.
+  bool try_partial(const Part& part) {
     const bp_status status = detail::reply_value(token(), BP_PARTIAL, part);
+    if (status == BP_WOULD_BLOCK) return false;
+    sent(status);
+    return true;
+  }
+
+ private:
+  bp_status send_part(const Part& part, Milliseconds timeout) {
+    const bp_await_api& api = await();
+    if (!has_parts(api)) return detail::reply_value(token(), BP_PARTIAL, part);  // an older host takes any number
+    return detail::answer_value<Part>(
+        BP_PARTIAL, part, [&](const bp_answer& answer) { return api.part(token(), &answer, count(timeout)); });
+  }
+  void sent(bp_status status) {
     if (status == BP_OK) return;
-    if (status != BP_STALE_TOKEN) throw Error(status, join("a partial answer was refused: ", status_name(status)));
+    if (status != BP_STALE_TOKEN) settle(status, "a partial answer was refused");
     check();
     throw Canceled{BP_CANCELED};
+  }
+};
+
+/// The further parts of a request that comes in parts. The handler's request is the first part. A caller that sends the
+/// request whole sends no further part.
+template <class Part>
+class Input : private Call {
+ public:
+  using Call::Call;
+
+  /// Waits for the next part. Returns nullopt after the last. Throws Canceled if the call is no longer wanted, Error
+  /// with BP_BAD_PAYLOAD if the part is no `Part`, and Error with BP_TIMEOUT after `timeout` (0: no limit).
+  std::optional<Part> next(Milliseconds timeout = Milliseconds(0)) {
+    Answer part;
+    if (!take(part, timeout)) return std::nullopt;
+    return decode<Part>(detail::view(part.payload));
+  }
+  /// The same, with the bytes of the part as they came.
+  std::optional<Bytes> next_raw(Milliseconds timeout = Milliseconds(0)) {
+    Answer part;
+    if (!take(part, timeout)) return std::nullopt;
+    const View bytes = detail::view(part.payload);
+    return Bytes(bytes.begin(), bytes.end());
+  }
+
+ private:
+  bool take(Answer& part, Milliseconds timeout) {
+    const bp_await_api& api = await();
+    if (!has_parts(api)) return false;  // on an older host no request comes in parts
+    const bp_status status = api.next_part(token(), count(timeout), &part);
+    if (status == BP_PARTIAL) return true;
+    settle(status, "the next part of the request");
+    return false;
   }
 };
 

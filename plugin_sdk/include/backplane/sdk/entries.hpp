@@ -36,6 +36,7 @@ struct FunctionEntry : EntryBase {
       out << wire << ".reply = bstr ; raw, too\n";
     } else {
       rule<typename S::Request>(out, wire, ".request");
+      if constexpr (S::takes_input) rule<typename S::InputPart>(out, wire, ".request.part");
       if constexpr (!std::is_void_v<typename S::Part>) rule<typename S::Part>(out, wire, ".partial");
       rule<Reply<S>>(out, wire, ".reply");
     }
@@ -62,7 +63,7 @@ struct HandlerEntry : FunctionEntry<text, fn, raw> {
     *name = text.view();
     bp_handler_desc desc{};
     desc.struct_size = sizeof desc;
-    desc.flags = flags;
+    desc.flags = flags | (Shape<Class, fn>::takes_input ? std::uint32_t{BP_HANDLER_PARTS} : 0);
     desc.name = str(text.view());
     desc.handler = handle<Class, fn, raw>;
     return api->register_handler(module, &desc);
@@ -117,6 +118,7 @@ struct OfferEntry : FunctionEntry<text, fn, raw> {
 ///     Call&            to wait
 ///     Stream<Part>&    to wait and to answer in parts
 ///     the request      by value or const&
+///     Input<Part>&     the further parts of a request that comes in parts
 ///     the class        the module's own; free functions only
 ///     Fibers&          to make fibers
 ///     Later<Reply>&&   to answer after `fn` has returned

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Answers a call. Only this file of the SDK calls host->reply.
+// Answers a call. Only this file of the SDK calls host->reply. Partial answers that wait are in call.hpp.
 #pragma once
 
 #include "cbor.hpp"
@@ -26,9 +26,9 @@ inline bp_status reply_bytes(bp_token token, bp_status status, View payload) noe
   return host.api->reply(token, &answer);
 }
 
-/// Encodes `value` before it answers, so that an exception leaves the call unanswered.
-template <class T>
-bp_status reply_value(bp_token token, bp_status status, const T& value) {
+/// Encodes `value` before it gives the answer to `send`, so that an exception leaves the call unanswered.
+template <class T, class Send>
+bp_status answer_value(bp_status status, const T& value, Send send) {
   Output out(host.api);
   Encoder encoder(out);
   Codec<T>::encode(encoder, value);
@@ -36,9 +36,14 @@ bp_status reply_value(bp_token token, bp_status status, const T& value) {
   answer.struct_size = sizeof answer;
   answer.status = status;
   out.fill(answer);
-  const bp_status taken = host.api->reply(token, &answer);
+  const bp_status taken = send(answer);
   if (taken == BP_OK && answer.buffer != nullptr) out.taken();
   return taken;
+}
+
+template <class T>
+bp_status reply_value(bp_token token, bp_status status, const T& value) {
+  return answer_value<T>(status, value, [token](const bp_answer& answer) { return host.api->reply(token, &answer); });
 }
 
 inline constexpr std::uint8_t null_item[] = {0xf6};

@@ -58,11 +58,23 @@ inline constexpr bool is_stream = false;
 template <class Part>
 inline constexpr bool is_stream<Stream<Part>> = true;
 template <class A>
+struct InputOf {
+  using type = void;
+};
+template <class Part>
+struct InputOf<Input<Part>> {
+  using type = Part;
+};
+template <class A>
+inline constexpr bool is_input = false;
+template <class Part>
+inline constexpr bool is_input<Input<Part>> = true;
+template <class A>
 inline constexpr bool is_later = false;
 template <class Reply>
 inline constexpr bool is_later<Later<Reply>> = true;
 
-enum class Role { module, call, fibers, later, request };
+enum class Role { module, call, input, fibers, later, request };
 
 template <class Class, class Argument>
 constexpr Role role() {
@@ -72,6 +84,9 @@ constexpr Role role() {
   } else if constexpr (std::is_same_v<Plain, Call> || is_stream<Plain>) {
     static_assert(std::is_same_v<Argument, Plain&>, "a handler takes its call as Call& or Stream<Part>&");
     return Role::call;
+  } else if constexpr (is_input<Plain>) {
+    static_assert(std::is_same_v<Argument, Plain&>, "a handler takes the parts of its request as Input<Part>&");
+    return Role::input;
   } else if constexpr (std::is_same_v<Plain, Fibers>) {
     static_assert(std::is_same_v<Argument, Fibers&>, "a handler takes its fibers as Fibers&");
     return Role::fibers;
@@ -99,7 +114,8 @@ struct Select<Class, wanted, Types<F...>, First, Rest...>
 template <class Found, class Default>
 struct OnlyOne {
   static_assert(!std::is_same_v<Found, Found>,
-                "a handler takes at most one Call&, one request and one Later<Reply>&&, in any order, and one Fibers&");
+                "a handler takes at most one Call&, one request, one Input<Part>&, one Later<Reply>&& and one Fibers&, "
+                "in any order");
 };
 template <class Default>
 struct OnlyOne<Types<>, Default> {
@@ -130,19 +146,24 @@ struct Shape {
   using Return = std::remove_cvref_t<typename Function<decltype(fn)>::Return>;
   using Request = typename Argument<Class, Role::request, Nothing, Arguments>::type;
   using CallType = typename Argument<Class, Role::call, Nothing, Arguments>::type;
+  using InputType = typename Argument<Class, Role::input, Nothing, Arguments>::type;
   using FibersType = typename Argument<Class, Role::fibers, Nothing, Arguments>::type;
   using LaterType = typename Argument<Class, Role::later, Nothing, Arguments>::type;
 
   static constexpr bool takes_call = !std::is_same_v<CallType, Nothing>;
   static constexpr bool takes_fibers = !std::is_same_v<FibersType, Nothing>;
-  static constexpr bool waits = takes_call || takes_fibers;
+  static constexpr bool takes_input = is_input<InputType>;
+  static constexpr bool waits = takes_call || takes_fibers || takes_input;
   static constexpr bool answers_later = is_later<LaterType>;
   static constexpr bool is_member = std::is_member_function_pointer_v<decltype(fn)>;
   using Part = typename PartOf<CallType>::type;
+  using InputPart = typename InputOf<InputType>::type;
   static_assert(!is_member || std::is_base_of_v<typename Function<decltype(fn)>::Owner, Class>,
                 "a member handler belongs to the class that BACKPLANE_MODULE names");
   static_assert(!waits || Function<decltype(fn)>::throws,
                 "a handler that waits must not be noexcept: a cancellation is thrown through it");
+  static_assert(!answers_later || !takes_input,
+                "a handler that takes an Input reads it before it returns, so it does not answer later");
   static_assert(!answers_later || std::is_void_v<Return>, "a handler that takes a Later returns void");
 };
 

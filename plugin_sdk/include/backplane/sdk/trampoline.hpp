@@ -52,7 +52,12 @@ struct Unasked {
 template <class Class, class S>
 struct Frame {
   Frame(const bp_call* native, State<Class>& in)
-      : state(in), call(native, in.instance), later(native->token), request(read(native)), fibers(open()) {}
+      : state(in),
+        call(native, in.instance),
+        input(native, in.instance),
+        later(native->token),
+        request(read(native)),
+        fibers(open()) {}
 
   typename S::Request read(const bp_call* native) {
     try {
@@ -92,6 +97,8 @@ struct Frame {
       return static_cast<A&&>(state.object);
     } else if constexpr (r == Role::call) {
       return static_cast<A&&>(call);
+    } else if constexpr (r == Role::input) {
+      return static_cast<A&&>(input);
     } else if constexpr (r == Role::fibers) {
       return static_cast<A&&>(fibers);
     } else if constexpr (r == Role::later) {
@@ -113,6 +120,7 @@ struct Frame {
   State<Class>& state;
   using AnyCall = std::conditional_t<S::takes_call, typename S::CallType, Call>;
   std::conditional_t<S::waits, AnyCall, Unasked> call;
+  std::conditional_t<S::takes_input, typename S::InputType, Unasked> input;
   std::conditional_t<S::answers_later, typename S::LaterType, Unasked> later;
   typename S::Request request;
   std::conditional_t<S::takes_fibers, Fibers, Unasked> fibers;  // last, so destroyed first: fibers refer to the others

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "request/source.hpp"
+
+#include <type_traits>
+
+#include "request/stream.hpp"
+
+namespace backplane::host {
+
+constinit Slab<Source, source_kind> source_slab;
+static_assert(std::is_trivially_destructible_v<Slab<Source, source_kind>>);
+
+void Source::wake_waiting(void* source) {
+  on_request_thread.assume();
+  auto& self = *static_cast<Source*>(source);
+  if (self.held.load(std::memory_order_relaxed)) return;  // held again
+  // Each wakes all of its handlers, and so leaves the list.
+  while (self.waiting != nullptr) self.waiting->wake_writers();
+}
+
+void Source::end(void* source) {
+  on_request_thread.assume();
+  auto& self = *static_cast<Source*>(source);
+  self.held.store(false, std::memory_order_relaxed);
+  wake_waiting(source);
+  self.closed = true;
+  if (self.calls.load(std::memory_order_acquire) == 0) slab().free(&self);
+}
+
+bp_status Sources::open(bp_source& out) noexcept {
+  Source* const source = Source::slab().allocate();
+  if (source == nullptr) return BP_OUT_OF_MEMORY;
+  source->thread.store(&thread_, std::memory_order_relaxed);
+  source->calls.store(0, std::memory_order_relaxed);
+  source->held.store(false, std::memory_order_relaxed);
+  source->closed = false;
+  source->arm();
+  const MutexLock lock(mutex_);
+  link_open(open_, *source);
+  out.id = source->token();
+  return BP_OK;
+}
+
+// Locked, it cannot be closed, so what is sent meanwhile is applied before its end.
+Source* Sources::lock(bp_source handle) noexcept {
+  Source* const source = Source::slab().find(handle.id);
+  if (source == nullptr || !source->lock(handle.id)) return nullptr;
+  if (source->thread.load(std::memory_order_relaxed) == &thread_) return source;
+  source->unlock(handle.id);
+  return nullptr;
+}
+
+bp_status Sources::hold(bp_source handle, bool hold) noexcept {
+  Source* const source = lock(handle);
+  if (source == nullptr) return BP_INVALID_HANDLE;
+  source->held.store(hold, std::memory_order_relaxed);
+  if (!hold) inbox_.send(source->release);
+  source->unlock(handle.id);
+  return BP_OK;
+}
+
+bp_status Sources::close(bp_source handle) noexcept {
+  Source* const source = lock(handle);
+  if (source == nullptr) return BP_INVALID_HANDLE;
+  source->claim_locked();
+  {
+    const MutexLock lock(mutex_);
+    unlink_open(*source);
+  }
+  inbox_.send(source->close);
+  inbox_.mark_unsettled();
+  return BP_OK;
+}
+
+bool Sources::has(bp_source handle) const noexcept {
+  const Source* const source = Source::slab().find(handle.id);
+  return source != nullptr && source->open() && source->token() == handle.id &&
+         source->thread.load(std::memory_order_relaxed) == &thread_;
+}
+
+std::uint32_t Sources::enter(bp_source handle) noexcept {
+  Source* const source = lock(handle);
+  if (source == nullptr) return 0;
+  source->calls.fetch_add(1, std::memory_order_relaxed);
+  source->unlock(handle.id);
+  return source->number();
+}
+
+void Sources::clear() noexcept {
+  const MutexLock lock(mutex_);
+  while (open_ != nullptr) {
+    Source& source = *open_;
+    unlink_open(source);
+    if (source.claim(source.token())) Source::slab().free(&source);
+  }
+}
+
+void Sources::leave(Source& source) noexcept {
+  if (source.calls.fetch_sub(1, std::memory_order_acq_rel) == 1 && source.closed) Source::slab().free(&source);
+}
+
+}  // namespace backplane::host

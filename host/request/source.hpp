@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/backplane.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "ingress/task_queue.hpp"
+#include "request/record.hpp"
+#include "request/request_thread.hpp"
+#include "request/task_inbox.hpp"
+#include "slab/slab.hpp"
+#include "sync/fair_queue.hpp"
+#include "sync/mutex.hpp"
+
+namespace backplane::host {
+
+struct Stream;
+
+/// One of several parties whose calls share a context; see bp_source_open(). The token is open until it is closed. The
+/// record is freed when it is closed and has no call.
+struct Source : Record {
+  Source* next = nullptr;  ///< among free ones
+  std::atomic<RequestThread*> thread{nullptr};
+  std::atomic<std::uint32_t> calls{0};  ///< accepted, and not freed
+  std::atomic<bool> held{false};        ///< its calls get no partial replies
+
+  // Owned by the request thread.
+  bool closed = false;
+  FairQueue<Request>::Line line;  ///< its calls that wait to begin
+  Stream* waiting = nullptr;      ///< of its calls: those whose handlers wait until it is released
+
+  Source* open_next = nullptr;  ///< in Sources::open_
+  Source** open_link = nullptr;
+
+  ReusableTask release{wake_waiting, this};
+  ReusableTask close{end, this};
+
+  static Slab<Source, source_kind>& slab() noexcept;
+  /// What Request::source stands for. 0: none.
+  static Source* at(std::uint32_t number) noexcept {
+    return number == 0 ? nullptr : slab().find(token::make(0, number - 1, source_kind));
+  }
+  std::uint32_t number() const noexcept { return static_cast<std::uint32_t>(token::index(token())) + 1; }
+
+  /// Tasks: lets the handlers go on that wait for it; and ends it.
+  static void wake_waiting(void* source);
+  static void end(void* source);
+};
+
+extern constinit Slab<Source, source_kind> source_slab;
+inline Slab<Source, source_kind>& Source::slab() noexcept { return source_slab; }
+
+/// The sources of one context.
+class Sources {
+ public:
+  Sources(RequestThread& thread, TaskInbox& inbox) noexcept : thread_(thread), inbox_(inbox) {}
+  Sources(const Sources&) = delete;
+  Sources& operator=(const Sources&) = delete;
+  ~Sources() { clear(); }
+
+  // ---- Any thread ----
+  /// Behind bp_source_open(), bp_source_hold() and bp_source_close().
+  bp_status open(bp_source& out) noexcept;
+  bp_status hold(bp_source source, bool hold) noexcept;
+  bp_status close(bp_source source) noexcept;
+  /// Whether there is such a source in this context.
+  bool has(bp_source source) const noexcept;
+  /// Counts a call that nothing refuses any more. Returns Request::source for it; 0 if the source was closed meanwhile.
+  std::uint32_t enter(bp_source source) noexcept;
+
+  /// The owner, when the context is settled and no call is inside: closes what the application left open.
+  void clear() noexcept;
+
+  // ---- Request thread ----
+  /// A counted call is freed.
+  static void leave(Source& source) noexcept;
+
+ private:
+  Source* lock(bp_source source) noexcept;
+
+  RequestThread& thread_;
+  TaskInbox& inbox_;
+  Mutex mutex_;
+  Source* open_ BP_GUARDED_BY(mutex_) = nullptr;
+};
+
+}  // namespace backplane::host

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "request/streams.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "request/replies.hpp"
+#include "request/runner.hpp"
+#include "request/source.hpp"
+
+namespace backplane::host {
+namespace {
+
+// The caller of a call in parts is told of the room when so much of the window is free again, or all that came is
+// taken. More often would cost a frame for each part.
+constexpr std::uint64_t told_at = 4;
+
+}  // namespace
+
+Stream::~Stream() {
+  while (Task* const task = uncredited.pop()) delete static_cast<Part*>(task);
+  const MutexLock lock(mutex);
+  while (Input* const part = inputs.pop()) delete part;
+}
+
+void Stream::wake_writers() {
+  // Each takes itself out; see Streams::wait_for_room().
+  while (writers != nullptr) writers->complete(*writers);
+}
+
+void Stream::wake_reader(void* stream) {
+  on_request_thread.assume();
+  auto& self = *static_cast<Stream*>(stream);
+  if (self.reader != nullptr) self.reader->complete(*self.reader);
+  self.undelivered.fetch_sub(1, std::memory_order_release);
+  self.request.thread.load(std::memory_order_relaxed)->replies.release_if_done(self.request);
+}
+
+void Stream::tell_room(void* stream) {
+  on_request_thread.assume();
+  auto& self = *static_cast<Stream*>(stream);
+  std::uint64_t bytes = 0;
+  {
+    const MutexLock lock(self.mutex);
+    bytes = std::exchange(self.taken, 0);
+  }
+  Request& request = self.request;
+  if (!request.delivered) self.on_credit(request.user, bytes);
+  self.undelivered.fetch_sub(1, std::memory_order_release);
+  request.thread.load(std::memory_order_relaxed)->replies.release_if_done(request);
+}
+
+Stream* Streams::of(Request& request) const noexcept {
+  Stream* stream = request.stream.load(std::memory_order_relaxed);
+  if (stream != nullptr) return stream;
+  stream = new (std::nothrow) Stream(request);
+  if (stream == nullptr) return nullptr;
+  stream->replies.most_bytes = window_bytes_;
+  stream->replies.most_parts = window_parts_;
+  request.stream.store(stream, std::memory_order_release);
+  return stream;
+}
+
+bool Streams::begin(Request& request, const bp_submission& submission) const noexcept {
+  request.credited_by_hand = (submission.flags & BP_SUBMIT_CREDIT) != 0;
+  const bool in_parts = (submission.flags & BP_SUBMIT_PARTS) != 0;
+  if (!in_parts && submission.window_bytes == 0 && submission.window_parts == 0) return true;
+  Stream* const stream = of(request);
+  if (stream == nullptr) return false;
+  if (submission.window_bytes != 0) stream->replies.most_bytes = submission.window_bytes;
+  if (submission.window_parts != 0) stream->replies.most_parts = submission.window_parts;
+  stream->comes_in_parts = in_parts;
+  stream->on_credit = submission.on_credit;
+  return true;
+}
+
+bool Streams::is_held(const Request& request) noexcept {
+  const Source* const source = Source::at(request.source);
+  return source != nullptr && source->held.load(std::memory_order_relaxed);
+}
+
+bool Streams::reserve(const Request& request, Stream& stream, std::uint64_t size) noexcept {
+  if (!is_held(request) && stream.replies.fits(size)) {
+    stream.replies.add(size);
+    return true;
+  }
+  counts_.parts_blocked.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
+void Streams::disown_running(Request& request, bp_token token) noexcept {
+  if (RequestThread::current == nullptr) return;
+  on_request_thread.assume();
+  if (RequestThread::current->runner.running_request() != &request || request.token() != token) return;
+  request.quick = false;
+  request.disown();
+}
+
+// ---- Partial replies ----------------------------------------------------------------------------------
+
+// The receiver may give the credit while it gets the part.
+void Streams::delivers(Part& part) noexcept {
+  part.is_read = true;
+  if (part.request->credited_by_hand) part.request->stream.load(std::memory_order_relaxed)->uncredited.push(&part);
+}
+
+void Streams::delivered(Part& part) {
+  Request& request = *part.request;
+  Stream& stream = *request.stream.load(std::memory_order_relaxed);
+  part.is_read = false;
+  if (!request.credited_by_hand) {
+    const std::uint64_t size = part.size;
+    delete &part;
+    make_room(stream, 1, size);
+  } else if (part.credited) {
+    delete &part;
+  } else {
+    part.answer.clear();
+  }
+  stream.undelivered.fetch_sub(1, std::memory_order_release);
+}
+
+void Streams::make_room(Stream& stream, std::uint64_t parts, std::uint64_t bytes) {
+  Request& request = stream.request;
+  const bp_token token = request.token();
+  if (!request.lock(token)) return stream.wake_writers();  // it has its answer, and no part follows
+  stream.replies.parts -= parts;
+  stream.replies.bytes -= bytes;
+  request.unlock(token);
+  if (!is_held(request)) stream.wake_writers();
+}
+
+bp_status Streams::credit(Request& request, bp_token token, std::uint64_t bytes) {
+  if (request.token() != token || !request.open()) return BP_INVALID_HANDLE;
+  if (!request.credited_by_hand) return BP_INVALID_ARGUMENT;
+  const auto apply = [&request, token, bytes] {
+    on_request_thread.assume();
+    // The record may be another call's by now.
+    if (request.token() != token || !request.open()) return;
+    if (Stream* const stream = request.stream.load(std::memory_order_relaxed)) use_credit(*stream, bytes);
+  };
+  if (request.thread.load(std::memory_order_relaxed) == RequestThread::current) {
+    apply();
+    return BP_OK;
+  }
+  return inbox_.post(apply) ? BP_OK : BP_OUT_OF_MEMORY;
+}
+
+void Streams::use_credit(Stream& stream, std::uint64_t bytes) {
+  std::uint64_t left = bytes + std::min(stream.credited, UINT64_MAX - bytes);
+  stream.credited = 0;
+  std::uint64_t parts = 0;
+  std::uint64_t done = 0;
+  while (Task* const task = stream.uncredited.front()) {
+    auto* const part = static_cast<Part*>(task);
+    if (part->size > left) {
+      stream.credited = left;
+      break;
+    }
+    left -= part->size;
+    done += part->size;
+    ++parts;
+    stream.uncredited.pop();
+    part->credited = true;
+    if (!part->is_read) delete part;
+  }
+  if (parts != 0) make_room(stream, parts, done);
+}
+
+bool Streams::wait_for_room(Waiter& waiter, std::uint64_t size) {
+  Request& request = waiter.request;
+  const bp_token token = request.token();
+  if (!request.lock(token)) return false;  // it has its answer; sending the part says so
+  Stream* const stream = of(request);
+  const bool ready = stream == nullptr || (!is_held(request) && stream->replies.fits(size));
+  request.unlock(token);
+  if (ready) return false;  // without memory, sending the part says so
+  waiter.room_next = stream->writers;
+  waiter.room_link = &stream->writers;
+  if (stream->writers != nullptr) stream->writers->room_link = &waiter.room_next;
+  stream->writers = &waiter;
+  if (Source* const source = Source::at(request.source); source != nullptr && stream->waiting_link == nullptr) {
+    stream->waiting_next = source->waiting;
+    stream->waiting_link = &source->waiting;
+    if (source->waiting != nullptr) source->waiting->waiting_link = &stream->waiting_next;
+    source->waiting = stream;
+  }
+  waiter.wait_data = stream;
+  waiter.stop_wait = [](Waiter& self) {
+    auto& from = *static_cast<Stream*>(self.wait_data);
+    *self.room_link = self.room_next;
+    if (self.room_next != nullptr) self.room_next->room_link = self.room_link;
+    if (from.writers != nullptr || from.waiting_link == nullptr) return;
+    *from.waiting_link = from.waiting_next;
+    if (from.waiting_next != nullptr) from.waiting_next->waiting_link = from.waiting_link;
+    from.waiting_link = nullptr;
+  };
+  return true;
+}
+
+// ---- Parts of a request ---------------------------------------------------------------------------------
+
+// Locked, the record keeps its stream. The task then keeps the record until it is applied.
+bool Streams::send(Stream& stream, ReusableTask& task, TaskInbox& inbox) noexcept {
+  if (!task.claim()) return false;
+  stream.undelivered.fetch_add(1, std::memory_order_relaxed);
+  inbox.send(static_cast<Task&>(task));
+  return true;
+}
+
+bp_status Streams::receive(Request& request, bp_token token, bp_bytes payload, std::uint32_t flags) {
+  std::unique_ptr<Stream::Input> part(new (std::nothrow) Stream::Input);
+  if (part == nullptr || !part->payload.copy(payload)) return BP_OUT_OF_MEMORY;
+  part->size = payload.size;
+  if (!request.lock(token)) return BP_INVALID_HANDLE;
+  const TaskInbox::Sender sender(inbox_);
+  Stream* const stream = request.stream.load(std::memory_order_relaxed);
+  bp_status status = BP_INVALID_ARGUMENT;
+  if (stream != nullptr && stream->comes_in_parts) {
+    const MutexLock lock(stream->mutex);
+    const bool is_part = (flags & BP_PART_END) == 0;
+    if (!stream->last_came) {
+      status = !is_part || stream->input.fits(payload.size) ? BP_OK : BP_WOULD_BLOCK;
+      if (status == BP_OK && is_part) {
+        stream->input.add(payload.size);
+        stream->inputs.push(part.release());
+      }
+      if (status == BP_OK) {
+        stream->last_came = flags != 0;
+        send(*stream, stream->came, inbox_);
+      }
+    }
+  }
+  request.unlock(token);
+  return status;
+}
+
+bp_status Streams::take(Request& request, Payload& out) {
+  Stream* const stream = request.stream.load(std::memory_order_acquire);
+  if (stream == nullptr || !stream->comes_in_parts) return BP_OK;
+  std::unique_ptr<Stream::Input> part;
+  {
+    const MutexLock lock(stream->mutex);
+    part.reset(stream->inputs.pop());
+    if (part == nullptr) return stream->last_came ? BP_OK : BP_WOULD_BLOCK;
+    stream->input.remove(part->size);
+    stream->taken += part->size;
+    const bool tell = stream->inputs.empty() || stream->taken >= stream->input.most_bytes / told_at;
+    if (tell && stream->on_credit != nullptr) send(*stream, stream->room, inbox_);
+  }
+  counts_.parts_received.fetch_add(1, std::memory_order_relaxed);
+  out = std::move(part->payload);
+  return BP_PARTIAL;
+}
+
+bool Streams::wait_for_part(Waiter& waiter, bool& refused) {
+  Stream* const stream = waiter.request.stream.load(std::memory_order_acquire);
+  refused = stream->reader != nullptr;
+  if (refused) return false;
+  {
+    const MutexLock lock(stream->mutex);
+    if (!stream->inputs.empty() || stream->last_came) return false;
+  }
+  stream->reader = &waiter;
+  waiter.wait_data = stream;
+  waiter.stop_wait = [](Waiter& self) { static_cast<Stream*>(self.wait_data)->reader = nullptr; };
+  return true;
+}
+
+}  // namespace backplane::host

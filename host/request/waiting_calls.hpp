@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+
+#include "request/record.hpp"
+#include "sync/fair_queue.hpp"
+
+namespace backplane::host {
+
+/// Requests that wait for the same thing, in a line for each source. Those without a source share a line.
+class WaitingCalls {
+ public:
+  bool empty() const noexcept { return queue_.empty(); }
+  /// Throws std::bad_alloc.
+  void push(Request& request) { queue_.push(lines_[request.source], request); }
+  /// The one whose turn it is; null if there is none.
+  Request* pop() noexcept {
+    Request* const request =
+        queue_.pop([](const Request& each) { return FairQueue<Request>::turn + each.payload.size(); });
+    if (queue_.empty()) lines_.clear();
+    return request;
+  }
+
+ private:
+  FairQueue<Request> queue_;
+  std::unordered_map<std::uint32_t, FairQueue<Request>::Line> lines_;  // by Request::source
+};
+
+}  // namespace backplane::host

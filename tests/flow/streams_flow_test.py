@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Streams whose reader stops, and clients with more calls than anybody needs, beside one that wants little.
+
+Before, a reader that stopped had its connection closed in the middle of a frame, and 20,000 calls of a millisecond
+made another client wait for 17 seconds.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import threading
+import time
+import unittest
+
+from harness import Case
+
+PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
+MODULES = pathlib.Path(os.environ["BACKPLANE_FLOW_MODULES"])
+MIB = 1 << 20
+
+
+def memory(pid, field):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) << 10
+    raise AssertionError(f"no {field}")
+
+
+class StreamsFlow(Case):
+    def setUp(self):
+        super().setUp()
+        self.process = self.host(modules=(MODULES / "streams.so", PLUGINS / "echo.so"))
+
+    def innocent(self, seconds=1):
+        report = self.bp_json("bench", "echo.raw", "--payload", "hi", "--raw", "--seconds", str(seconds))
+        self.assertEqual(report["errors"], 0, report)
+        return report["calls"]
+
+    def parts(self):
+        return self.context()["parts"]
+
+    def test_a_reader_that_stops_in_mid_stream_stops_its_own_call_alone_and_gets_all_in_the_end(self):
+        order = json.dumps({"parts": 2000, "size": 100_000, "wait_ms": 0})
+        reader = self.spawn("call", "streams.send", order, "--json")
+        self.eventually("some parts are sent", lambda: self.parts()["sent"] > 0)
+        reader.freeze()
+        self.assertGreater(self.innocent(), 100)
+        sent = self.parts()["sent"]
+        self.assertGreater(self.innocent(), 100)
+        self.assertEqual(self.parts()["sent"], sent, "it goes on although nobody reads")
+        self.assertLess(memory(self.process.pid, "VmHWM"), 128 * MIB)
+        reader.signal(signal.SIGCONT)
+        lines = size = 0
+        for line in reader.popen.stdout:
+            lines += 1
+            size += len(line)
+        self.assertEqual(lines, 2001)
+        self.assertGreater(size, 200_000_000)
+        self.assertEqual(json.loads(line), {"parts": 2000, "bytes": 200_000_000})
+        self.assertEqual(self.parts()["sent"], 2000)
+
+    def test_a_reader_that_dies_in_mid_stream_leaves_nothing(self):
+        order = json.dumps({"parts": 100_000, "size": 100_000, "wait_ms": 0})
+        reader = self.spawn("call", "streams.send", order, "--json")
+        self.eventually("some parts are sent", lambda: self.parts()["sent"] > 0)
+        reader.freeze()
+        reader.signal(signal.SIGKILL)
+        self.eventually("its call has ended", lambda: self.context()["running"] == 0)
+        self.assertGreater(self.innocent(), 100)
+
+    def test_twenty_thousand_calls_delay_another_client_by_one(self):
+        greedy = {}
+
+        def be_greedy():
+            greedy.update(self.bp_json("bench", "streams.spin", "--payload", '{"us": 1000}', "-P", "20000", "-c", "1",
+                                       "--seconds", "4"))
+
+        thread = threading.Thread(target=be_greedy)
+        thread.start()
+        self.eventually("its calls wait", lambda: self.context()["queued"] > 10_000)
+        longest = 0
+        while self.context()["queued"] > 10_000:
+            begin = time.monotonic()
+            self.bp("call", "streams.spin", '{"us": 0}')
+            longest = max(longest, time.monotonic() - begin)
+        thread.join()
+        self.assertLess(longest, 2, "a client waited for another's calls")
+        self.assertEqual(greedy["errors"], 0, greedy)
+
+    def test_a_client_with_a_hundred_thousand_suspended_calls_meets_its_limit(self):
+        order = '{"parts": 0, "size": 0, "wait_ms": 3000}'
+        greedy = self.spawn("bench", "streams.nap", "--payload", order, "-P", "100000", "-c", "1", "--seconds", "2")
+        self.eventually("its calls are suspended", lambda: self.context()["running"] > 30_000)
+        self.assertLessEqual(self.context()["running"], 32_768)
+        self.assertGreater(self.innocent(), 100)
+        self.assertLess(memory(self.process.pid, "VmHWM"), 512 * MIB)
+        greedy.end()
+
+    def test_a_request_of_any_size_goes_in_parts(self):
+        source = self.path("rows.jsonl")
+        with open(source, "w", encoding="utf-8") as out:
+            for number in range(1, 1001):
+                out.write(json.dumps({"number": number, "data": "r" * 100_000}) + "\n")
+        order = '{"parts": 0, "size": 7, "wait_ms": 0}'
+        self.assertEqual(self.bp_json("call", "streams.sum", order, "--parts", source),
+                         {"parts": 1001, "bytes": 100_000_007})
+        self.assertLess(memory(self.process.pid, "VmHWM"), 64 * MIB)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
