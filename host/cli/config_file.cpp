@@ -75,7 +75,7 @@ class ConfigReader {
     const toml::table root = parse();
     ConfigFile out;
     known(root, "",
-          {"socket", "data_dir", "log_level", "workers", "fiber_stack_size", "fiber_limit", "on_event_overflow",
+          {"socket", "data_dir", "log_level", "workers", "memory_limit", "connection_memory", "fiber_stack_size", "fiber_limit", "on_event_overflow",
            "event_log_events", "event_log_bytes", "event_queue_depth", "event_output_bytes", "module_dirs",
            "allowed_dirs", "modules"});
     if (auto given = path(root, "socket")) out.socket = std::move(given->value);
@@ -86,6 +86,7 @@ class ConfigReader {
     if (const auto n = integer(root, "workers", workers_least, workers_most, "an integer from 1 to 256")) {
       out.workers = static_cast<std::uint32_t>(*n);
     }
+    read_memory(root, out);
     read_fibers(root, out.context);
     read_events(root, out);
     if (const toml::node* node = root.get("module_dirs")) out.module_dirs = paths(*node, "module_dirs");
@@ -101,6 +102,17 @@ class ConfigReader {
  private:
   static constexpr std::int64_t workers_least = 1, workers_most = 256;
   static constexpr std::int64_t stack_least = 16'384, stack_most = 1 << 30;
+
+  void read_memory(const toml::table& root, ConfigFile& out) const {
+    constexpr std::int64_t limit_least = 64 << 20, connection_least = 1 << 20;
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+    if (const auto n = integer(root, "memory_limit", limit_least, most, "bytes, an integer from 67108864")) {
+      out.memory_limit = static_cast<std::uint64_t>(*n);
+    }
+    if (const auto n = integer(root, "connection_memory", connection_least, most, "bytes, an integer from 1048576")) {
+      out.connection_memory = static_cast<std::uint64_t>(*n);
+    }
+  }
 
   void read_events(const toml::table& root, ConfigFile& out) const {
     if (const toml::node* node = root.get("on_event_overflow")) {

@@ -32,6 +32,8 @@ struct ConfigFile {
   std::optional<std::string> socket, data_dir;
   std::optional<Placed> log_level;
   std::optional<std::uint32_t> workers;
+  std::uint64_t memory_limit = 0;       ///< bytes; 0: not in the file, here and in the next
+  std::uint64_t connection_memory = 0;  ///< ServerOptions::max_memory
   bp_context_options context{.struct_size = sizeof(bp_context_options)};  ///< 0: not in the file
   std::size_t event_output_bytes = 0;  ///< ServerOptions::max_event_output; 0 as above
   std::optional<std::vector<Placed>> module_dirs;

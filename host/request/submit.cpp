@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "memory/budget.hpp"
 #include "request/backlog.hpp"
 #include "request/submission.hpp"
 #include "support/names.hpp"
@@ -125,6 +126,7 @@ bp_status Backlog::submit(const bp_submission& submission, bp_request* out) {
   if (status == BP_OK) [[likely]]
     status = put(method, submission, out);
   if (status != BP_OK) {
+    if (status == BP_OUT_OF_MEMORY && take_memory_refusal()) status = BP_OVERLOADED;
     counts_.refused.fetch_add(1, std::memory_order_relaxed);
     if (method != nullptr) method->refused.fetch_add(1, std::memory_order_relaxed);
   }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <new>
 
+#include "memory/budget.hpp"
 #include "slab/token.hpp"
 #include "sync/mutex.hpp"
 #include "sync/thread_shard.hpp"
@@ -86,12 +87,18 @@ class Slab {
   // Allocate first, then take a chunk number, because a number cannot be given back.
   T* grow() noexcept {
     if (used_chunks_.load(std::memory_order_relaxed) >= chunk_count) return nullptr;
+    constexpr std::size_t bytes = sizeof(T) * chunk_size;
+    if (!charge_memory(bytes, MemoryUse::small)) return nullptr;
     T* const chunk = new (std::nothrow) T[chunk_size];
-    if (chunk == nullptr) return nullptr;
+    if (chunk == nullptr) {
+      release_memory(bytes);
+      return nullptr;
+    }
     const std::uint32_t number = used_chunks_.fetch_add(1, std::memory_order_relaxed);
     if (number >= chunk_count) {
       used_chunks_.store(chunk_count, std::memory_order_relaxed);
       delete[] chunk;
+      release_memory(bytes);
       return nullptr;
     }
     for (std::size_t i = 0; i < chunk_size; ++i) {

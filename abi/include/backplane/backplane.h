@@ -234,6 +234,27 @@ BP_EXPORT void bp_buffer_free(bp_buffer* buffer);
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT void bp_result_free(bp_result* result);
 
+enum {
+  BP_MEMORY_VITAL = 1, /* small, and needed to manage the host: may also use the reserve for that */
+  BP_MEMORY_HELD = 2   /* in use already: counted even beyond the limit */
+};
+
+/* Counts `size` bytes, which the application holds for its work with the host, against the host's memory limit
+ * (bp_host_options.memory_limit). The memory itself is the application's. Give back the same number later. Buffers are
+ * counted anyway.
+ *   BP_OVERLOADED        this would exceed the limit; nothing is counted
+ *   BP_INVALID_ARGUMENT  a flag is unknown
+ * [thread: any] [state: any] [suspend: no] */
+BP_EXPORT bp_status bp_memory_take(uint64_t size, uint32_t flags);
+
+/* Ends the count of `size` bytes that bp_memory_take has counted.
+ * [thread: any] [state: any] [suspend: no] */
+BP_EXPORT void bp_memory_give(uint64_t size);
+
+/* Returns the memory limit of this process's host in bytes; UINT64_MAX before the host exists.
+ * [thread: any] [state: any] [suspend: no] */
+BP_EXPORT uint64_t bp_memory_limit(void);
+
 /* ---- Events ---------------------------------------------------------------------------------- */
 
 typedef struct bp_event {
