@@ -35,7 +35,7 @@ wire::Bytes encoded(wire::View v) { return {v.begin(), v.end()}; }
 }  // namespace
 
 Connection::Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, long peer)
-    : core_(std::move(core)), socket_(std::move(socket)), peer_(peer), hello_timer_(core_->io), in_(wire::max_hello) {}
+    : core_(std::move(core)), socket_(std::move(socket)), peer_(peer), hello_timer_(core_->io), memory_(core_->options.max_memory), in_(wire::max_hello, &memory_) {}
 
 void Connection::start() {
   hello_timer_.expires_after(core_->options.hello_timeout);
@@ -239,6 +239,7 @@ void Connection::close(const std::string& reason) {
     if (added_) core_->poller.remove(socket_.get(), *this);
     socket_.reset();
     wire::Bytes().swap(out_);
+    memory_.shrink_output(0);
     sent_ = 0;
     idle_.notify_all();
   }

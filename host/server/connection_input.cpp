@@ -37,7 +37,13 @@ void Connection::on_ready(std::uint32_t events) {
 bool Connection::only_reads() const noexcept { return wanted_ == EPOLLIN; }
 
 bool Connection::read() {
-  const auto room = in_.room();
+  std::span<std::uint8_t> room;
+  try {
+    room = in_.room();
+  } catch (const std::bad_alloc&) {
+    fail(BP_OVERLOADED, memory_.why());
+    return true;
+  }
   const ssize_t size = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return false;
   if (size <= 0) {
@@ -68,7 +74,7 @@ void Connection::take_frames() {
   {
     const MutexLock lock(mutex_);
     // Open calls count as well, because their answers may be as large as their payloads.
-    pause = paused_ = waiting() + open_size_ > core_->options.max_output;
+    pause = paused_ = waiting() + memory_.payloads() > core_->options.max_output;
   }
   want(pause ? wanted_ & ~std::uint32_t{EPOLLIN} : wanted_ | EPOLLIN);
 }
@@ -138,7 +144,7 @@ std::size_t Connection::open(Batch& batch, std::size_t size) {
       return i;
     }
     if (alive_ == nullptr) alive_ = shared_from_this();
-    open_size_ += call.payload.size();
+    memory_.add_payload(call.payload.size());
   }
   return size;
 }
@@ -170,7 +176,8 @@ void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
     const MutexLock lock(mutex_);
     last = take_call(entry);
   }
-  reply(call.id, status, bp_status_text(status));
+  reply(call.id, status,
+        status == BP_OVERLOADED ? ConnectionMemory::overloaded(call.payload.size()) : bp_status_text(status));
 }
 
 void Connection::resume_reading() {

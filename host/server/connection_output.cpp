@@ -72,7 +72,7 @@ void Connection::take_notes() {
   std::shared_ptr<Connection> last;
   for (Calls::Entry* const entry : noted_) last = take_call(*entry);
   noted_.clear();
-  if (!closed_ && takes_more(true)) {
+  if (!closed_ && takes_more(true, notes_.size())) {
     if (out_.empty()) {
       out_.swap(notes_);
     } else {
@@ -111,7 +111,7 @@ void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) {
     if (terminal) last = take_call(entry);
     if (closed_) return;
     if (!answered) {
-      if (!takes_more(terminal)) return;
+      if (!takes_more(terminal, wire_size(fit))) return;
       wire::encode(out_, fit);
       if (!flushing_) send_soon();
     }
@@ -121,9 +121,11 @@ void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) {
 }
 
 /// Whether more output may wait for the peer. If not, ends the connection.
-bool Connection::takes_more(bool terminal) {
-  if (waiting() <= core_->options.max_output * (terminal ? answer_factor : 1)) return true;
-  close_soon("it does not read its answers: " + std::to_string(waiting()) + " bytes wait");
+bool Connection::takes_more(bool terminal, std::size_t size) {
+  const bool fits = memory_.hold_output(std::max(out_.capacity(), out_.size() + size));
+  if (fits && waiting() <= core_->options.max_output * (terminal ? answer_factor : 1)) return true;
+  close_soon("it does not read its answers: " + std::to_string(waiting()) + " bytes wait" +
+             (fits ? "" : "; " + memory_.why()));
   return false;
 }
 
@@ -173,7 +175,7 @@ void Connection::send_event(Listener& listener, const bp_event& event) {
   {
     const MutexLock lock(mutex_);
     if (closed_) return;
-    if (can_be_sent && waiting() <= core_->options.max_event_output) {
+    if (can_be_sent && waiting() <= core_->options.max_event_output && memory_.hold_output(out_.size() + size)) {
       send_gap(listener);
       wire::encode(out_, wire::Event{listener.id, event.flags, view(event.name), view(event.payload)});
       if (!flushing_) send_soon();
@@ -216,7 +218,7 @@ bool Connection::send_gaps() noexcept {
 
 /// Removes a call. After the last call, returns the pointer that has kept the connection alive.
 std::shared_ptr<Connection> Connection::take_call(Calls::Entry& entry) {
-  open_size_ -= calls_.take(&entry).size;
+  memory_.drop_payload(calls_.take(&entry).size);
   return calls_.size() == 0 ? std::move(alive_) : nullptr;
 }
 
@@ -289,6 +291,7 @@ int Connection::send_some() {
     return errno == EWOULDBLOCK ? EAGAIN : errno;
   }
   clear(out_);
+  memory_.shrink_output(out_.capacity());
   sent_ = 0;
   return 0;
 }
