@@ -101,6 +101,8 @@ bp_status bp_memory_take(uint64_t size, uint32_t flags) {
 
 void bp_memory_give(uint64_t size) { release_memory(size); }
 
+int32_t bp_memory_refused(void) { return memory_was_refused() ? 1 : 0; }
+
 uint64_t bp_memory_limit(void) { return memory_budget.limit(); }
 
 bp_status bp_module_inspect(const char* path, bp_result* result) {

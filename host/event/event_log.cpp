@@ -124,9 +124,10 @@ EventLog::Put EventLog::roll(std::size_t need, std::uint64_t now_ms) noexcept {
     segment->next = nullptr;
     segment->matched.clear();
   } else {
+    forget_memory_refusal();
     segment = make_segment(capacity);
     // At the host's memory limit, the log gives up its oldest part, as at its own bound.
-    while (segment == nullptr && take_memory_refusal() && !options_.refuses && head_ != tail_) {
+    while (segment == nullptr && memory_was_refused() && !options_.refuses && head_ != tail_) {
       drop_oldest();
       delete std::exchange(spare_, nullptr);
       segment = make_segment(capacity);

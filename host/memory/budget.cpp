@@ -3,8 +3,6 @@
 
 #include <pthread.h>
 
-#include <utility>
-
 namespace backplane::host {
 namespace {
 
@@ -116,6 +114,8 @@ void charge_memory_anyway(std::size_t size) noexcept {
 
 void release_memory(std::size_t size) noexcept { account.release(size); }
 
-bool take_memory_refusal() noexcept { return std::exchange(was_refused, false); }
+bool memory_was_refused() noexcept { return was_refused; }
+
+void forget_memory_refusal() noexcept { was_refused = false; }
 
 }  // namespace backplane::host

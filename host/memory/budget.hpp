@@ -124,7 +124,8 @@ bool charge_memory(std::size_t size, MemoryUse use) noexcept;
 inline bool charge_memory(std::size_t size) noexcept { return charge_memory(size, use_of(size)); }
 void charge_memory_anyway(std::size_t size) noexcept;
 void release_memory(std::size_t size) noexcept;
-/// Whether the limit has refused this thread memory since the last call.
-bool take_memory_refusal() noexcept;
+/// Whether the limit has refused this thread memory since forget_memory_refusal().
+bool memory_was_refused() noexcept;
+void forget_memory_refusal() noexcept;
 
 }  // namespace backplane::host

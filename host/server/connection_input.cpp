@@ -171,13 +171,13 @@ void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
   // is written directly into the entry, and not after the call.
   const bp_status status = bp_submit(core_->context, &submission, &entry.value.request);
   if (status == BP_OK) return;
+  const std::string why = status == BP_OVERLOADED ? ConnectionMemory::overloaded() : bp_status_text(status);
   std::shared_ptr<Connection> last;
   {
     const MutexLock lock(mutex_);
     last = take_call(entry);
   }
-  reply(call.id, status,
-        status == BP_OVERLOADED ? ConnectionMemory::overloaded(call.payload.size()) : bp_status_text(status));
+  reply(call.id, status, why);
 }
 
 void Connection::resume_reading() {

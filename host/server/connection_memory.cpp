@@ -32,9 +32,8 @@ bool ConnectionMemory::hold(std::size_t bytes) noexcept {
   return true;
 }
 
-bool ConnectionMemory::grow_output(std::size_t bytes) noexcept {
+bool ConnectionMemory::grow_output(std::size_t bytes, bool anyway) noexcept {
   const std::size_t before = output_.load(std::memory_order_relaxed);
-  const bool anyway = bytes <= output_anyway;
   most_reached_ = !anyway && bytes + input_.load(std::memory_order_relaxed) + payloads() > most_;
   if (most_reached_ || bp_memory_take(bytes - before, anyway ? BP_MEMORY_HELD : 0) != BP_OK) return false;
   output_.store(bytes, std::memory_order_relaxed);
@@ -53,10 +52,8 @@ std::string ConnectionMemory::why() const {
   return "memory limit of this connection: " + std::to_string(most_) + " bytes (connection_memory)";
 }
 
-std::string ConnectionMemory::overloaded(std::size_t payload) {
-  if (bp_memory_take(payload, 0) != BP_OK) return limit_text();
-  bp_memory_give(payload);
-  return bp_status_text(BP_OVERLOADED);
+std::string ConnectionMemory::overloaded() {
+  return bp_memory_refused() != 0 ? limit_text() : bp_status_text(BP_OVERLOADED);
 }
 
 ServerOptions with_memory_bounds(ServerOptions options) {

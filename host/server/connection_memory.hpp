@@ -23,10 +23,10 @@ class ConnectionMemory final : public wire::MemoryHolder {
   /// The input buffer. One thread at a time.
   bool hold(std::size_t bytes) noexcept override;
 
-  /// Whether the output may have `bytes`; then they are counted. Up to output_anyway is always right. One thread at a
-  /// time, also with the next three.
-  bool hold_output(std::size_t bytes) noexcept {
-    return bytes <= output_.load(std::memory_order_relaxed) || grow_output(bytes);
+  /// Whether the output may have `bytes`; then they are counted. A peer that reads, so that at most waiting_anyway bytes
+  /// are `waiting`, gets its answers whatever the others hold. One thread at a time, also with the next three.
+  bool hold_output(std::size_t bytes, std::size_t waiting) noexcept {
+    return bytes <= output_.load(std::memory_order_relaxed) || grow_output(bytes, waiting <= waiting_anyway);
   }
   /// The output has only `bytes` now.
   void shrink_output(std::size_t bytes) noexcept;
@@ -37,13 +37,13 @@ class ConnectionMemory final : public wire::MemoryHolder {
 
   /// Why the last hold() or hold_output() was refused.
   std::string why() const;
-  /// Why the host has refused a call with BP_OVERLOADED.
-  static std::string overloaded(std::size_t payload);
+  /// Why bp_submit() has just returned BP_OVERLOADED.
+  static std::string overloaded();
 
-  static constexpr std::size_t output_anyway = std::size_t{64} << 10;
+  static constexpr std::size_t waiting_anyway = std::size_t{64} << 10;
 
  private:
-  bool grow_output(std::size_t bytes) noexcept;
+  bool grow_output(std::size_t bytes, bool anyway) noexcept;
 
   const std::size_t most_;
   std::atomic<bool> most_reached_{false};

@@ -122,7 +122,7 @@ void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) {
 
 /// Whether more output may wait for the peer. If not, ends the connection.
 bool Connection::takes_more(bool terminal, std::size_t size) {
-  const bool fits = memory_.hold_output(std::max(out_.capacity(), out_.size() + size));
+  const bool fits = memory_.hold_output(std::max(out_.capacity(), out_.size() + size), waiting());
   if (fits && waiting() <= core_->options.max_output * (terminal ? answer_factor : 1)) return true;
   close_soon("it does not read its answers: " + std::to_string(waiting()) + " bytes wait" +
              (fits ? "" : "; " + memory_.why()));
@@ -175,7 +175,7 @@ void Connection::send_event(Listener& listener, const bp_event& event) {
   {
     const MutexLock lock(mutex_);
     if (closed_) return;
-    if (can_be_sent && waiting() <= core_->options.max_event_output && memory_.hold_output(out_.size() + size)) {
+    if (can_be_sent && waiting() <= core_->options.max_event_output && memory_.hold_output(out_.size() + size, waiting())) {
       send_gap(listener);
       wire::encode(out_, wire::Event{listener.id, event.flags, view(event.name), view(event.payload)});
       if (!flushing_) send_soon();

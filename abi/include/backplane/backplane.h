@@ -251,6 +251,11 @@ BP_EXPORT bp_status bp_memory_take(uint64_t size, uint32_t flags);
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT void bp_memory_give(uint64_t size);
 
+/* Returns 1 if the memory limit is why bp_submit has just returned BP_OVERLOADED, bp_buffer_new NULL, or bp_memory_take
+ * BP_OVERLOADED on this thread; otherwise 0. Call it at once, and only after such a result.
+ * [thread: any] [state: any] [suspend: no] */
+BP_EXPORT int32_t bp_memory_refused(void);
+
 /* Returns the memory limit of this process's host in bytes; UINT64_MAX before the host exists.
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT uint64_t bp_memory_limit(void);
