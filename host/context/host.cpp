@@ -22,6 +22,7 @@
 #include "memory/trimmer.hpp"
 #include "modules/manifest.hpp"
 #include "modules/reports.hpp"
+#include "request/record.hpp"
 #include "support/log.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
@@ -63,7 +64,13 @@ TemporaryDirs temporary_dirs;
 
 // Watchdog thread. Memory of a burst goes back to the system when the host is idle again, or now and then.
 void return_memory(bool idle) noexcept {
-  static constinit MemoryTrimmer trimmer(memory_budget, [](bool) noexcept { trim_heap(); });
+  static constinit MemoryTrimmer trimmer(memory_budget, [](bool all) noexcept {
+    if (all) {
+      Request::slab().trim();
+      Pending::slab().trim();
+    }
+    trim_heap();
+  });
   trimmer.look(now(), idle);
 }
 

@@ -12,8 +12,9 @@ bool MemoryTrimmer::look(Nanos now, bool idle) noexcept {
   if (released < (idle ? idle_least : busy_least)) return false;
   if (!idle && last_ != 0 && now - last_ < busy_interval) return false;
   last_ = now;
-  high_ = used;
   trim_(idle);
+  budget_.take_high();
+  high_ = budget_.counts().used;
   return true;
 }
 
