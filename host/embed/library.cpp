@@ -90,13 +90,12 @@ void bp_buffer_free(bp_buffer* buffer) { free_buffer(buffer); }
 void bp_result_free(bp_result* result) { free_result(result); }
 
 bp_status bp_memory_take(uint64_t size, uint32_t flags) {
-  if ((flags & ~static_cast<uint32_t>(BP_MEMORY_VITAL | BP_MEMORY_HELD)) != 0) return BP_INVALID_ARGUMENT;
+  if ((flags & ~static_cast<uint32_t>(BP_MEMORY_HELD)) != 0) return BP_INVALID_ARGUMENT;
   if ((flags & BP_MEMORY_HELD) != 0) {
     charge_memory_anyway(size);
     return BP_OK;
   }
-  const MemoryUse use = (flags & BP_MEMORY_VITAL) != 0 ? MemoryUse::vital : use_of(size);
-  return charge_memory(size, use) ? BP_OK : BP_OVERLOADED;
+  return charge_memory(size) ? BP_OK : BP_OVERLOADED;
 }
 
 void bp_memory_give(uint64_t size) { release_memory(size); }

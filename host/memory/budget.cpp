@@ -18,7 +18,7 @@ constinit MemoryBudget memory_budget;
 
 bool MemoryBudget::take(std::uint64_t size, MemoryUse use) noexcept {
   const std::uint64_t limit = this->limit();
-  const std::uint64_t reserves = use == MemoryUse::large ? 2 : use == MemoryUse::small ? 1 : 0;
+  const std::uint64_t reserves = use == MemoryUse::large ? 2 : 1;
   const std::uint64_t most = limit - reserves * reserve_of(limit);
   std::uint64_t used = used_.load(std::memory_order_relaxed);
   do {

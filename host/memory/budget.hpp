@@ -13,8 +13,7 @@ namespace backplane::host {
 /// What memory is for. At the limit, the more important use still gets memory.
 enum class MemoryUse {
   large,  ///< blocks above 64 KiB: up to the limit without two reserves
-  small,  ///< other memory of calls and events: up to the limit without one reserve
-  vital   ///< management and small frames: up to the limit
+  small   ///< smaller ones: up to the limit without one reserve, which is left for take_anyway()
 };
 
 /// How much memory there is, and how much of it is in use, in bytes. Any thread. Nothing throws or allocates.
@@ -40,7 +39,8 @@ class MemoryBudget {
 
   /// Takes `size` bytes. Returns false, and takes nothing, if that would exceed what `use` may fill.
   bool take(std::uint64_t size, MemoryUse use) noexcept;
-  /// Takes `size` bytes even beyond the limit, for memory that is in use already.
+  /// Takes `size` bytes even beyond the limit, for memory that is in use already, or without which nobody could manage
+  /// the host.
   void take_anyway(std::uint64_t size) noexcept { note_peak(used_.fetch_add(size, std::memory_order_relaxed) + size); }
   void give(std::uint64_t size) noexcept { used_.fetch_sub(size, std::memory_order_relaxed); }
   /// Counts a refusal.

@@ -21,10 +21,11 @@ ConnectionMemory::~ConnectionMemory() { bp_memory_give(input_ + output_); }
 bool ConnectionMemory::hold(std::size_t bytes) noexcept {
   const std::size_t before = input_.load(std::memory_order_relaxed);
   if (bytes > before) {
-    // A frame of a usual size, as those of management are, must come in whatever the others hold.
-    const bool vital = bytes <= wire::FrameBuffer::first_size;
-    most_reached_ = !vital && bytes + output_.load(std::memory_order_relaxed) + payloads() > most_;
-    if (most_reached_ || bp_memory_take(bytes - before, vital ? BP_MEMORY_VITAL : 0) != BP_OK) return false;
+    // Frames of a usual size, as those of management are, come in whatever the others hold. Each connection keeps such
+    // a buffer, so the number of connections bounds them.
+    const bool usual = bytes <= wire::FrameBuffer::first_size;
+    most_reached_ = !usual && bytes + output_.load(std::memory_order_relaxed) + payloads() > most_;
+    if (most_reached_ || bp_memory_take(bytes - before, usual ? BP_MEMORY_HELD : 0) != BP_OK) return false;
   } else {
     bp_memory_give(before - bytes);
   }

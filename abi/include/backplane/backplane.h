@@ -192,7 +192,8 @@ typedef struct bp_submission {
  *   BP_INVALID_ARGUMENT   `submission` is NULL or too small, a flag is unknown, or the name is empty or too long
  *   BP_INVALID_HANDLE     `ctx` or `method` is not valid
  *   BP_CLOSED             the context is closed
- *   BP_OVERLOADED         queue_depth requests wait; on a connected context, too much waits to be sent
+ *   BP_OVERLOADED         queue_depth requests wait, or the host is at its memory limit (bp_memory_refused); on a
+ *                         connected context, too much waits to be sent
  *   BP_EVENT_QUEUE_STUCK  with BP_OVERFLOW_REFUSE: the event log was full, and is not yet half empty again
  *   BP_UNREACHABLE        the connection is broken
  * [thread: any] [state: context open] [suspend: no] */
@@ -222,7 +223,7 @@ BP_EXPORT bp_status bp_method_find(bp_context ctx, bp_str name, bp_method* out);
 /* ---- Memory --------------------------------------------------------------------------------- */
 
 /* Returns a buffer of at least `capacity` bytes and size 0, for bp_submission.buffer or bp_answer.buffer.
- * Returns NULL if there is no memory. The caller owns the buffer.
+ * Returns NULL if there is no memory, or at the memory limit. The caller owns the buffer.
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT bp_buffer* bp_buffer_new(size_t capacity);
 
@@ -235,8 +236,7 @@ BP_EXPORT void bp_buffer_free(bp_buffer* buffer);
 BP_EXPORT void bp_result_free(bp_result* result);
 
 enum {
-  BP_MEMORY_VITAL = 1, /* small, and needed to manage the host: may also use the reserve for that */
-  BP_MEMORY_HELD = 2   /* in use already: counted even beyond the limit */
+  BP_MEMORY_HELD = 1 /* in use already, or small and needed to manage the host: counted even beyond the limit */
 };
 
 /* Counts `size` bytes, which the application holds for its work with the host, against the host's memory limit

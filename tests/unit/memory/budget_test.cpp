@@ -18,7 +18,7 @@ constexpr std::uint64_t step = MemoryAccount::step;
 
 }  // namespace
 
-TEST_CASE("a budget gives up to its limit, less two reserves, one or none by the use") {
+TEST_CASE("a budget gives up to its limit, less two reserves or one by the use") {
   MemoryBudget budget(160 * mib);
   CHECK(MemoryBudget::reserve_of(160 * mib) == 10 * mib);
   CHECK(MemoryBudget::reserve_of(1024 * mib) == 16 * mib);
@@ -26,23 +26,21 @@ TEST_CASE("a budget gives up to its limit, less two reserves, one or none by the
   CHECK_FALSE(budget.take(1, MemoryUse::large));
   CHECK(budget.take(10 * mib, MemoryUse::small));
   CHECK_FALSE(budget.take(1, MemoryUse::small));
-  CHECK(budget.take(10 * mib, MemoryUse::vital));
-  CHECK_FALSE(budget.take(1, MemoryUse::vital));
-  CHECK(budget.counts().used == 160 * mib);
-  budget.give(15 * mib);
+  CHECK(budget.counts().used == 150 * mib);
+  budget.give(5 * mib);
   CHECK_FALSE(budget.take(1, MemoryUse::large));
   CHECK(budget.take(1, MemoryUse::small));
-  CHECK(budget.counts().peak == 160 * mib);
+  CHECK(budget.counts().peak == 150 * mib);
 }
 
 TEST_CASE("sizes that would overflow are refused") {
   MemoryBudget budget(mib);
-  CHECK_FALSE(budget.take(UINT64_MAX, MemoryUse::vital));
+  CHECK_FALSE(budget.take(UINT64_MAX, MemoryUse::large));
   MemoryAccount account(budget);
   account.open();
   CHECK_FALSE(account.charge(UINT64_MAX, MemoryUse::small));
   CHECK(account.charge(1, MemoryUse::small));
-  CHECK_FALSE(account.charge(UINT64_MAX, MemoryUse::vital));
+  CHECK_FALSE(account.charge(UINT64_MAX, MemoryUse::small));
   CHECK(budget.counts().refused == 2);
 }
 
@@ -50,9 +48,9 @@ TEST_CASE("memory in use already is counted beyond the limit, and keeps others o
   MemoryBudget budget(mib);
   budget.take_anyway(2 * mib);
   CHECK(budget.counts().used == 2 * mib);
-  CHECK_FALSE(budget.take(1, MemoryUse::vital));
+  CHECK_FALSE(budget.take(1, MemoryUse::small));
   budget.give(2 * mib);
-  CHECK(budget.take(1, MemoryUse::vital));
+  CHECK(budget.take(1, MemoryUse::small));
 }
 
 TEST_CASE("an account takes from its budget in steps, keeps at most two, and gives back the rest") {
@@ -82,7 +80,6 @@ TEST_CASE("at the limit an account takes exactly what it needs") {
   CHECK(account.charge(10, MemoryUse::small));
   CHECK_FALSE(account.charge(1, MemoryUse::small));
   CHECK(budget.counts().refused == 1);
-  CHECK(account.charge(1, MemoryUse::vital));
   account.charge_anyway(5 * mib);
   CHECK(budget.counts().used >= 5 * mib);
 }
@@ -109,7 +106,7 @@ TEST_CASE("threads that charge at the same time never exceed the limit, and lose
       std::uint64_t mine = 0;
       for (std::uint64_t i = 0; i < 200'000; ++i) {
         const std::uint64_t size = (i * 7919 + static_cast<std::uint64_t>(t) * 104'729) % 90'000;
-        if (account.charge(size, MemoryUse::vital)) {
+        if (account.charge(size, MemoryUse::small)) {
           mine += size;
           if (in_use.fetch_add(size) + size > limit) exceeded = true;
         } else {
