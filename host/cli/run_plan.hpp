@@ -25,7 +25,7 @@ struct RunPlan {
   std::string socket;
   std::string data_dir;
   int log_level = 0;
-  std::uint32_t workers = 0;  // 0: the default, here and in the next four
+  std::uint32_t workers = 0;            // 0: the default, here and in the next four
   std::uint64_t memory_limit = 0;       // bytes
   std::uint64_t connection_memory = 0;  // bytes
   bp_context_options context{};

@@ -37,6 +37,7 @@ StackPool::~StackPool() {
 }
 
 Stack* StackPool::take_cold() noexcept {
+  forget_memory_refusal();
   if (cold_ == nullptr && !grow()) {
     // Idle stacks of other sizes may use up the memory or the mappings.
     if (all_ == nullptr) return nullptr;

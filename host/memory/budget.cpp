@@ -3,6 +3,9 @@
 
 #include <pthread.h>
 
+#include <cinttypes>
+#include <cstdio>
+
 namespace backplane::host {
 namespace {
 
@@ -112,10 +115,18 @@ void charge_memory_anyway(std::size_t size) noexcept {
   account.charge_anyway(size);
 }
 
-void release_memory(std::size_t size) noexcept { account.release(size); }
+void release_memory(std::size_t size) noexcept {
+  if (!account.is_open()) [[unlikely]]
+    begin();
+  account.release(size);
+}
 
 bool memory_was_refused() noexcept { return was_refused; }
 
 void forget_memory_refusal() noexcept { was_refused = false; }
+
+MemoryLimitText::MemoryLimitText() noexcept
+    : size_(static_cast<std::size_t>(std::snprintf(
+          text_, sizeof text_, "memory limit of the host: %" PRIu64 " bytes (memory_limit)", memory_budget.limit()))) {}
 
 }  // namespace backplane::host

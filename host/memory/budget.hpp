@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace backplane::host {
 
@@ -33,9 +34,7 @@ class MemoryBudget {
   void set_limit(std::uint64_t limit) noexcept { limit_.store(limit, std::memory_order_relaxed); }
   std::uint64_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
   /// A sixteenth of the limit, but at most most_reserve.
-  static constexpr std::uint64_t reserve_of(std::uint64_t limit) noexcept {
-    return std::min(limit / 16, most_reserve);
-  }
+  static constexpr std::uint64_t reserve_of(std::uint64_t limit) noexcept { return std::min(limit / 16, most_reserve); }
 
   /// Takes `size` bytes. Returns false, and takes nothing, if that would exceed what `use` may fill.
   bool take(std::uint64_t size, MemoryUse use) noexcept;
@@ -127,5 +126,16 @@ void release_memory(std::size_t size) noexcept;
 /// Whether the limit has refused this thread memory since forget_memory_refusal().
 bool memory_was_refused() noexcept;
 void forget_memory_refusal() noexcept;
+
+/// The message of a refusal, with the limit and its name. Needs no memory.
+class MemoryLimitText {
+ public:
+  MemoryLimitText() noexcept;
+  operator std::string_view() const noexcept { return {text_, size_}; }
+
+ private:
+  char text_[96];
+  std::size_t size_ = 0;
+};
 
 }  // namespace backplane::host

@@ -10,7 +10,8 @@ namespace backplane::host {
 /// also returns large blocks to the kernel each time, and fresh pages cost more than copying the payload.
 ///
 /// Each thread keeps a few blocks of each size, and shares them with other threads in batches. The unused memory is
-/// bounded; the rest goes back to malloc. The memory budget counts all blocks, also the unused ones. No function waits: a thread that finds the shared store taken uses malloc.
+/// bounded; the rest goes back to malloc. The memory budget counts all blocks, also the unused ones. No function waits:
+/// a thread that finds the shared store taken uses malloc.
 namespace buffer_pool {
 
 /// The size classes: powers of two from 256 bytes to 512 KiB, plus the `front` bytes before a buffer's data.

@@ -35,7 +35,12 @@ wire::Bytes encoded(wire::View v) { return {v.begin(), v.end()}; }
 }  // namespace
 
 Connection::Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, long peer)
-    : core_(std::move(core)), socket_(std::move(socket)), peer_(peer), hello_timer_(core_->io), memory_(core_->options.max_memory), in_(wire::max_hello, &memory_) {}
+    : core_(std::move(core)),
+      socket_(std::move(socket)),
+      peer_(peer),
+      hello_timer_(core_->io),
+      memory_(core_->options.max_memory),
+      in_(wire::max_hello, &memory_) {}
 
 void Connection::start() {
   hello_timer_.expires_after(core_->options.hello_timeout);

@@ -10,8 +10,8 @@
 
 namespace backplane::host {
 
-/// The memory that one connection holds: its input buffer, the payloads of its open calls, and its output. It counts the
-/// buffers against the host's limit; the payloads are counted there anyway.
+/// The memory that one connection holds: its input buffer, the payloads of its open calls, and its output. It counts
+/// the buffers against the host's limit; the payloads are counted there anyway.
 class ConnectionMemory final : public wire::MemoryHolder {
  public:
   /// `most`: what the connection may hold, in bytes.
@@ -23,8 +23,8 @@ class ConnectionMemory final : public wire::MemoryHolder {
   /// The input buffer. One thread at a time.
   bool hold(std::size_t bytes) noexcept override;
 
-  /// Whether the output may have `bytes`; then they are counted. A peer that reads, so that at most waiting_anyway bytes
-  /// are `waiting`, gets its answers whatever the others hold. One thread at a time, also with the next three.
+  /// Whether the output may have `bytes`; then they are counted. A peer that reads, so that at most waiting_anyway
+  /// bytes are `waiting`, gets its answers whatever the others hold. One thread at a time, also with the next three.
   bool hold_output(std::size_t bytes, std::size_t waiting) noexcept {
     return bytes <= output_.load(std::memory_order_relaxed) || grow_output(bytes, waiting <= waiting_anyway);
   }

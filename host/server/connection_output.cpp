@@ -175,7 +175,8 @@ void Connection::send_event(Listener& listener, const bp_event& event) {
   {
     const MutexLock lock(mutex_);
     if (closed_) return;
-    if (can_be_sent && waiting() <= core_->options.max_event_output && memory_.hold_output(out_.size() + size, waiting())) {
+    if (can_be_sent && waiting() <= core_->options.max_event_output &&
+        memory_.hold_output(out_.size() + size, waiting())) {
       send_gap(listener);
       wire::encode(out_, wire::Event{listener.id, event.flags, view(event.name), view(event.payload)});
       if (!flushing_) send_soon();

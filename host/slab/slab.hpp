@@ -77,8 +77,7 @@ class Slab {
   /// Returns the memory of chunks without a used record to the system, except a few for the next burst. The chunk's
   /// address stays readable: a stale token then finds zero, which is no token. The chunk's next records go on with its
   /// largest generation, so no token is given twice. Any thread, one at a time; takes milliseconds after a large burst.
-  void trim() noexcept
-    requires requires(T& record) { record.restore(); }
+  void trim() noexcept requires requires(T& record) { record.restore(); }
   {
     const std::unique_ptr<std::uint16_t[]> free_in(new (std::nothrow) std::uint16_t[chunk_count]());
     if (free_in == nullptr) return;
@@ -142,7 +141,7 @@ class Slab {
 
   // ---- Chunks without memory
   T* grow_cold() noexcept {
-    if constexpr (requires(T& record) { record.restore(); }) {
+    if constexpr (requires(T & record) { record.restore(); }) {
       std::uint32_t number = 0;
       {
         const MutexLock lock(cold_mutex_);

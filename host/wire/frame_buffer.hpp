@@ -26,8 +26,8 @@ class MemoryHolder {
   ~MemoryHolder() = default;
 };
 
-/// Its memory grows with the bytes received, never with the length that a peer announces: it doubles, but never has much
-/// more than the frame needs. Memory that no byte has reached is not touched.
+/// Its memory grows with the bytes received, never with the length that a peer announces: it doubles, but never has
+/// much more than the frame needs. Memory that no byte has reached is not touched.
 class FrameBuffer {
  public:
   /// `holder` may be null; otherwise it must outlive this.
@@ -47,8 +47,8 @@ class FrameBuffer {
 
   void set_max_frame(std::size_t max_frame) noexcept { max_frame_ = max_frame; }
 
-  /// Room for the next read. Invalidates all frames from next(). Throws std::bad_alloc, also if the holder refuses; then
-  /// nothing has changed.
+  /// Room for the next read. Invalidates all frames from next(). Throws std::bad_alloc, also if the holder refuses;
+  /// then nothing has changed.
   std::span<std::uint8_t> room() {
     compact();
     if (capacity_ - end_ < min_read) grow();

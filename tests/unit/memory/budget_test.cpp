@@ -154,3 +154,10 @@ TEST_CASE("a thread learns whether the limit has refused it memory") {
   CHECK(charge_memory(mib));
   release_memory(mib + 1);
 }
+
+TEST_CASE("the message of a refusal has the limit and its name") {
+  memory_budget.set_limit(67'108'864);
+  CHECK(std::string_view(MemoryLimitText()) == "memory limit of the host: 67108864 bytes (memory_limit)");
+  memory_budget.set_limit(MemoryBudget::unlimited);
+  CHECK(std::string_view(MemoryLimitText()) == "memory limit of the host: 18446744073709551615 bytes (memory_limit)");
+}
