@@ -168,6 +168,18 @@ class MemoryFlow(Case):
         self.assertEqual(self.bp("call", "timer.echo", '{"message": "still", "delay_ms": 0}')[0].strip(),
                          '{"echoed":"still","timer_name":"timer"}')
 
+    def test_the_memory_of_a_burst_goes_back(self):
+        # 100000 records of 376 bytes and payloads of 500; only a part of the memory goes back by itself.
+        self.start("")
+        before = resident(self.process.pid)
+        payload = json.dumps({"message": "x" * 500, "delay_ms": 3000})
+        report = self.bp_json("bench", "timer.echo", "--payload", payload, "-c", "2", "-P", "50000", "-n", "100000")
+        self.assertEqual((report["calls"], report["errors"]), (100000, 0))
+        self.assertGreater(resident(self.process.pid, "VmHWM:"), before + (256 << 20))
+        self.assert_goes_back(before)
+        used = self.memory()["used"]
+        self.assertLess(used, 24 << 20)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
