@@ -151,6 +151,16 @@ class MemoryFlow(Case):
         self.assertIn("more than the host accepts in one call", error)
         self.bp("call", "echo.raw", "--raw", "-", stdin=bytes(3 << 20))
 
+    def test_limits_out_of_bounds_are_refused(self):
+        for text, expected in (("memory_limit = 67108863", "found 67108863, expected bytes, an integer from 67108864"),
+                               ("connection_memory = 9", "found 9, expected bytes, an integer from 1048576"),
+                               ('memory_limit = "1GiB"', "found a string, expected bytes, an integer from 67108864")):
+            self.assertIn(expected, self.refused(2, "run", "--check-config", "--config", self.write("host.toml", text)))
+
+    def test_the_status_shows_the_limit_in_words(self):
+        self.start()
+        self.assertRegex(self.bp("status")[0], r"memory +\d+ KiB of 512\.0 MiB, peak \d+ KiB; resident \d+")
+
     def test_open_calls_that_fill_the_limit_are_refused_and_their_memory_goes_back(self):
         self.start(f"memory_limit = {64 << 20}\n")
         before = resident(self.process.pid)
