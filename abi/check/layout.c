@@ -121,7 +121,7 @@ OFFSET(bp_module_entry, extension, 48);
 
 /* ---- options.h ---- */
 
-SIZE(bp_host_options, 40, 8);
+SIZE(bp_host_options, 48, 8);
 OFFSET(bp_host_options, struct_size, 0);
 OFFSET(bp_host_options, worker_threads, 4);
 OFFSET(bp_host_options, data_dir, 8);
@@ -129,6 +129,7 @@ OFFSET(bp_host_options, module_dirs, 16);
 OFFSET(bp_host_options, watchdog_period_ms, 24);
 OFFSET(bp_host_options, watchdog_threshold_ms, 28);
 OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
+OFFSET(bp_host_options, memory_limit, 40);
 
 SIZE(bp_context_options, 64, 8);
 OFFSET(bp_context_options, struct_size, 0);

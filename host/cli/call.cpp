@@ -190,10 +190,9 @@ class Call {
       return;
     }
     const bool indented = !args_.json && reply.status == BP_OK && stdout_is_terminal();
-    const PayloadText shown = payload_json(reply.payload, indented);
-    write_out(shown.text + '\n');
-    if (!shown.why.empty() && !args_.json) {
-      note(cat("the answer (", std::to_string(reply.payload.size()), " bytes) is not CBOR: ", shown.why,
+    const std::string why = write_payload(reply.payload, indented);
+    if (!why.empty() && !args_.json) {
+      note(cat("the answer (", std::to_string(reply.payload.size()), " bytes) is not CBOR: ", why,
                "; --raw writes its bytes unchanged"));
     }
   }

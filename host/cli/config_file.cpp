@@ -79,6 +79,8 @@ class ConfigReader {
            "data_dir",
            "log_level",
            "workers",
+           "memory_limit",
+           "connection_memory",
            "fiber_stack_size",
            "fiber_limit",
            "on_event_overflow",
@@ -109,6 +111,7 @@ class ConfigReader {
     if (const auto n = integer(root, "workers", workers_least, workers_most, "an integer from 1 to 256")) {
       out.workers = static_cast<std::uint32_t>(*n);
     }
+    read_memory(root, out);
     read_fibers(root, out.context);
     read_events(root, out);
     read_limits(root, out.context, out.server);
@@ -126,6 +129,17 @@ class ConfigReader {
   static constexpr std::int64_t workers_least = 1, workers_most = 256;
   static constexpr std::int64_t most_bytes = std::int64_t{1} << 40;
   static constexpr std::int64_t stack_least = 16'384, stack_most = 1 << 30;
+
+  void read_memory(const toml::table& root, ConfigFile& out) const {
+    constexpr std::int64_t limit_least = 64 << 20, connection_least = 1 << 20;
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+    if (const auto n = integer(root, "memory_limit", limit_least, most, "bytes, an integer from 67108864")) {
+      out.memory_limit = static_cast<std::uint64_t>(*n);
+    }
+    if (const auto n = integer(root, "connection_memory", connection_least, most, "bytes, an integer from 1048576")) {
+      out.connection_memory = static_cast<std::uint64_t>(*n);
+    }
+  }
 
   void read_events(const toml::table& root, ConfigFile& out) const {
     if (const toml::node* node = root.get("on_event_overflow")) {

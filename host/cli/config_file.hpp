@@ -34,6 +34,8 @@ struct ConfigFile {
   std::optional<std::string> socket, data_dir;
   std::optional<Placed> log_level;
   std::optional<std::uint32_t> workers;
+  std::uint64_t memory_limit = 0;       ///< bytes; 0: not in the file, here and in the next
+  std::uint64_t connection_memory = 0;  ///< ServerOptions::max_memory
   bp_context_options context{.struct_size = sizeof(bp_context_options)};  ///< 0: not in the file
   ServerOptions server;                                                   ///< with the limits of the file
   std::optional<std::vector<Placed>> module_dirs;

@@ -86,6 +86,25 @@ PayloadText payload_json(cbor::View payload, bool indented) {
   }
 }
 
+std::string write_payload(cbor::View payload, bool indented) {
+  constexpr std::size_t small = std::size_t{1} << 20;
+  if (payload.size() > small) {
+    const JsonStyle style = indented ? JsonStyle::indented : JsonStyle::compact;
+    try {
+      cbor_to_json(payload, style, [](std::string_view) {});  // nothing may be written if there is an error
+      cbor_to_json(payload, style, write_out);
+      write_out("\n");
+      return {};
+    } catch (const cbor::Error&) {
+      // Then it is written as bytes.
+    }
+  }
+  PayloadText shown = payload_json(payload, indented);
+  shown.text += '\n';
+  write_out(shown.text);
+  return std::move(shown.why);
+}
+
 std::string table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {

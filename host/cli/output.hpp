@@ -44,6 +44,10 @@ struct PayloadText {
 /// A payload as JSON; on several lines if `indented`.
 PayloadText payload_json(cbor::View payload, bool indented);
 
+/// Writes a payload to stdout as payload_json() gives it, and a line break. Returns `why`. A large payload is written
+/// while it is read, so the text never lies in memory as a whole.
+std::string write_payload(cbor::View payload, bool indented);
+
 /// A table with aligned columns, two spaces apart.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 

@@ -81,7 +81,8 @@ void configure(const RunPlan& plan) {
   const bp_host_options options = {.struct_size = sizeof options,
                                    .worker_threads = plan.workers,
                                    .data_dir = plan.data_dir.c_str(),
-                                   .module_dirs = plan.allowed_dirs.empty() ? nullptr : allowed.data()};
+                                   .module_dirs = plan.allowed_dirs.empty() ? nullptr : allowed.data(),
+                                   .memory_limit = plan.memory_limit};
   Result why;
   const bp_status status = bp_host_configure(&options, why.out());
   if (status != BP_OK) throw CommandFailure{exit_usage, status, why.message(status)};
@@ -156,6 +157,7 @@ int check_only(const Args& args) {
 ServerOptions server_options(const RunPlan& plan) {
   ServerOptions options = plan.server;
   options.socket_path = plan.socket;
+  if (plan.connection_memory != 0) options.max_memory = plan.connection_memory;
   options.log = [level = plan.log_level](int of_line, const std::string& line) {
     if (of_line >= level) note(line);
   };
@@ -222,6 +224,8 @@ BACKPLANE_LOG_LEVEL, BACKPLANE_CONFIG), and the environment over the configurati
 
 The configuration file is TOML; docs/cli.md lists its keys. These have no option:
   workers             number of threads for blocking handlers
+  memory_limit, connection_memory
+                      how many bytes the host may allocate, and how many of them for one connection
   fiber_stack_size    stack size of handlers, in bytes
   fiber_limit         number of fibers that one run of a handler may have
   on_event_overflow   "gap": a listener that is too slow loses events, and is told so; "refuse": emitters and calls are

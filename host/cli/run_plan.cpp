@@ -206,6 +206,8 @@ RunPlan make_plan(const Args& args) {
   plan.data_dir = choose_data_dir(args, file);
   plan.log_level = choose_log_level(args, file);
   plan.workers = file.workers.value_or(0);
+  plan.memory_limit = file.memory_limit;
+  plan.connection_memory = file.connection_memory;
   plan.context = file.context;
   plan.server = file.server;
   plan.allowed_dirs = allowed_dirs(file);

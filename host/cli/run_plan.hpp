@@ -26,7 +26,9 @@ struct RunPlan {
   std::string socket;
   std::string data_dir;
   int log_level = 0;
-  std::uint32_t workers = 0;  // 0: the default, here and in the next two
+  std::uint32_t workers = 0;            // 0: the default, here and in the next four
+  std::uint64_t memory_limit = 0;       // bytes
+  std::uint64_t connection_memory = 0;  // bytes
   bp_context_options context{};
   ServerOptions server;
   std::vector<std::string> allowed_dirs;

@@ -57,6 +57,12 @@ std::string size(const Value& bytes) {
   return kib < gib ? cat(one_digit(mib), " MiB") : cat(one_digit(gib), " GiB");
 }
 
+std::string memory_line(const Value& memory) {
+  std::string line = cat(size(memory["used"]), " of ", size(memory["limit"]), ", peak ", size(memory["peak"]));
+  if (memory["refused"].number() != 0) line += cat(", ", memory["refused"].text(), " requests for memory refused");
+  return cat(line, "; resident ", size(memory["rss"]));
+}
+
 // The stacks of handlers and fibers: their memory, and how much of a stack the deepest use has taken.
 std::string stack_table(const Value& report) {
   std::vector<std::vector<std::string>> rows = {{"STACKS OF", "IN USE", "MAPPED", "RESIDENT", "DEEPEST USE", ""}};
@@ -115,6 +121,7 @@ std::string words(const Value& report) {
       {"modules", report["modules"].text()},
       {"workers", cat(workers["threads"].text(), workers["threads"].number() == 1 ? " thread, " : " threads, ",
                       workers["running"].text(), " running, ", workers["queued"].text(), " queued")},
+      {"memory", memory_line(report["memory"])},
   });
   std::vector<std::vector<std::string>> rows = {{"CONTEXT", "STATE", "QUEUED", "RUNNING", "ACCEPTED", "REPLIED",
                                                  "ERRORS", "REFUSED", "LISTENERS", "EVENTS", "TOKENS OPEN", "FIBERS"}};
@@ -146,7 +153,10 @@ int run_status(const Args& args) {
 const Command status_command = {
     "status",
     "show uptime, contexts, stacks, and the time that each wire name takes",
-    R"(Columns of the table of contexts:
+    R"(The line "memory" shows what the host has allocated, its limit (memory_limit), and the memory of the whole process with
+its modules (resident).
+
+Columns of the table of contexts:
   FIBERS           fibers that handlers have created and that are alive now
 
 Columns of the table of wire names, slowest in total first:

@@ -17,8 +17,12 @@
 #include "context/context.hpp"
 #include "context/status_report.hpp"
 #include "extensions/module_api.hpp"
+#include "memory/budget.hpp"
+#include "memory/machine.hpp"
+#include "memory/trimmer.hpp"
 #include "modules/manifest.hpp"
 #include "modules/reports.hpp"
+#include "request/record.hpp"
 #include "support/log.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
@@ -32,6 +36,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint32_t default_unload_timeout_ms = 5'000;
 constexpr std::size_t max_workers = 256;
+constexpr std::uint64_t least_memory = std::uint64_t{64} << 20;
 
 // How many destroyed contexts keep their threads and buffers for reuse.
 constexpr std::size_t most_resting = 32;
@@ -56,6 +61,22 @@ struct TemporaryDirs {
   std::vector<fs::path> paths BP_GUARDED_BY(the_mutex);
 };
 TemporaryDirs temporary_dirs;
+
+// Watchdog thread. Memory of a burst goes back to the system when the host is idle again, or now and then.
+void return_memory(bool idle) noexcept {
+  static constinit MemoryTrimmer trimmer(memory_budget, [](bool all) noexcept {
+    if (all) {
+      Request::slab().trim();
+      Pending::slab().trim();
+    }
+    trim_heap();
+  });
+  trimmer.look(now(), idle);
+}
+
+void set_memory_limit(std::uint64_t limit) {
+  memory_budget.set_limit(limit != 0 ? limit : std::max(usable_memory() / 2, least_memory));
+}
 
 std::string check_config(bp_bytes config) {
   if (config.size == 0) return {};
@@ -89,7 +110,12 @@ bp_status guarded(bp_result& result, F operation) noexcept {
 
 Host& Host::get() {
   const MutexLock lock(the_mutex);
-  if (the_host == nullptr) the_host = new Host(the_options);
+  if (the_host == nullptr) {
+    set_memory_limit(the_options.memory_limit);
+    HostOptions options = the_options;
+    options.watchdog.after_look = return_memory;
+    the_host = new Host(std::move(options));
+  }
   return *the_host;
 }
 
@@ -104,7 +130,13 @@ bp_status Host::configure(const bp_host_options& options, std::string& why) {
           std::to_string(max_workers);
     return BP_INVALID_ARGUMENT;
   }
+  if (options.memory_limit != 0 && options.memory_limit < least_memory) {
+    why = "memory_limit is " + std::to_string(options.memory_limit) + " bytes, expected at least " +
+          std::to_string(least_memory);
+    return BP_INVALID_ARGUMENT;
+  }
   HostOptions chosen;
+  chosen.memory_limit = options.memory_limit;
   if (options.worker_threads != 0) chosen.worker_threads = options.worker_threads;
   if (options.watchdog_period_ms != 0) chosen.watchdog.period = options.watchdog_period_ms * nanos_per_ms;
   if (options.watchdog_threshold_ms != 0) chosen.watchdog.threshold = options.watchdog_threshold_ms * nanos_per_ms;

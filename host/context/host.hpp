@@ -28,6 +28,7 @@ struct HostOptions {
   std::filesystem::path data_dir;  ///< empty: a temporary directory
   std::vector<std::filesystem::path> module_dirs;
   WatchdogOptions watchdog;
+  std::uint64_t memory_limit = 0;  ///< bytes; 0: half of what this process may use
 };
 
 /// The parts that all contexts of this process share: modules, workers, watchdog, control thread. It is created on

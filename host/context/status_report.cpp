@@ -10,6 +10,8 @@
 #include "context/call_stats_report.hpp"
 #include "context/context.hpp"
 #include "fiber/stack_chunk.hpp"
+#include "memory/budget.hpp"
+#include "memory/machine.hpp"
 #include "request/reply_api.hpp"
 #include "support/report.hpp"
 #include "support/version.hpp"
@@ -86,7 +88,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
                                         const Registry& registry) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(12);
+  out.map(13);
   field(out, "version", version);
   field(out, "abi", std::to_string(BP_ABI_MAJOR) + "." + std::to_string(BP_ABI_MINOR));
   field(out, "pid", static_cast<std::uint64_t>(::getpid()));
@@ -99,6 +101,14 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   field(out, "running", host.workers.running);
   field(out, "resting", host.resting);
   field(out, "stale_answers", reply_api::stale_answers());
+  const MemoryBudget::Counts memory = memory_budget.counts();
+  out.text("memory");
+  out.map(5);
+  field(out, "limit", memory.limit);
+  field(out, "used", memory.used);
+  field(out, "peak", memory.peak);
+  field(out, "refused", memory.refused);
+  field(out, "rss", resident_memory());
   out.text("stacks");
   const std::vector<StackUse> stacks = stack_use();
   out.array(stacks.size());

@@ -7,6 +7,7 @@
 
 #include "context/host.hpp"
 #include "embed/fork_guard.hpp"
+#include "memory/budget.hpp"
 #include "modules/file.hpp"
 #include "modules/manifest.hpp"
 #include "reply/buffer.hpp"
@@ -87,6 +88,21 @@ bp_buffer* bp_buffer_new(size_t capacity) { return new_buffer(capacity); }
 void bp_buffer_free(bp_buffer* buffer) { free_buffer(buffer); }
 
 void bp_result_free(bp_result* result) { free_result(result); }
+
+bp_status bp_memory_take(uint64_t size, uint32_t flags) {
+  if ((flags & ~static_cast<uint32_t>(BP_MEMORY_HELD)) != 0) return BP_INVALID_ARGUMENT;
+  if ((flags & BP_MEMORY_HELD) != 0) {
+    charge_memory_anyway(size);
+    return BP_OK;
+  }
+  return charge_memory(size) ? BP_OK : BP_OVERLOADED;
+}
+
+void bp_memory_give(uint64_t size) { release_memory(size); }
+
+int32_t bp_memory_refused(void) { return memory_was_refused() ? 1 : 0; }
+
+uint64_t bp_memory_limit(void) { return memory_budget.limit(); }
 
 bp_status bp_module_inspect(const char* path, bp_result* result) {
   if (path == nullptr || result == nullptr) return BP_INVALID_ARGUMENT;

@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "memory/budget.hpp"
 #include "support/typed_event.hpp"
 #include "sync/asymmetric_fence.hpp"
 #include "sync/futex.hpp"
@@ -36,6 +37,11 @@ struct EventLog::Head {
 
 struct EventLog::Segment {
   explicit Segment(std::size_t size) : capacity(size) {}
+  Segment(const Segment&) = delete;
+  Segment& operator=(const Segment&) = delete;
+  ~Segment() {
+    if (bytes != nullptr) release_memory(capacity);
+  }
 
   const std::size_t capacity;
   std::atomic<std::size_t> filled{0};     // emitters write it, readers read it
@@ -68,8 +74,11 @@ EventLog::~EventLog() {
 EventLog::Segment* EventLog::make_segment(std::size_t capacity) noexcept {
   std::unique_ptr<Segment> segment(new (std::nothrow) Segment(capacity));
   if (segment == nullptr) return nullptr;
+  if (!charge_memory(capacity)) return nullptr;
   segment->bytes.reset(new (std::nothrow) std::uint8_t[capacity]);  // not set to zero, so it takes no memory yet
-  return segment->bytes == nullptr ? nullptr : segment.release();
+  if (segment->bytes != nullptr) return segment.release();
+  release_memory(capacity);
+  return nullptr;
 }
 
 // Takes the oldest segment out of the log. A reader in it keeps it.
@@ -115,7 +124,14 @@ EventLog::Put EventLog::roll(std::size_t need, std::uint64_t now_ms) noexcept {
     segment->next = nullptr;
     segment->matched.clear();
   } else {
+    forget_memory_refusal();
     segment = make_segment(capacity);
+    // At the host's memory limit, the log gives up its oldest part, as at its own bound.
+    while (segment == nullptr && memory_was_refused() && !options_.refuses && head_ != tail_) {
+      drop_oldest();
+      delete std::exchange(spare_, nullptr);
+      segment = make_segment(capacity);
+    }
     if (segment == nullptr) return Put::no_memory;
   }
   segment->first = put_.load(std::memory_order_relaxed);

@@ -6,6 +6,8 @@
 #include <new>
 #include <utility>
 
+#include "memory/budget.hpp"
+
 namespace backplane::host {
 namespace {
 
@@ -19,22 +21,30 @@ constexpr std::size_t most_kept_bytes = std::size_t{16} << 20;
 // How many stacks one step of trim() returns, so that it never delays the thread for long.
 constexpr std::size_t stacks_a_step = 256;
 
+// What the memory budget counts for a stack from its first use until it goes back to the system: the page that every
+// handler touches, and the stack's part of page tables and records. Deeper use is not counted, because only the kernel
+// knows it.
+constexpr std::size_t charged = 5 * 1024;
+
 }  // namespace
 
 StackPool::StackPool(std::size_t size, Stacks* all) noexcept
     : size_(size), kept_(std::clamp<std::size_t>(most_kept_bytes / size, 1, most_kept)), all_(all) {}
 
 StackPool::~StackPool() {
+  release_memory(warm_count_ * charged);
   for (StackChunk* const chunk : chunks_) StackChunk::unmap(chunk);
 }
 
 Stack* StackPool::take_cold() noexcept {
+  forget_memory_refusal();
   if (cold_ == nullptr && !grow()) {
     // Idle stacks of other sizes may use up the memory or the mappings.
     if (all_ == nullptr) return nullptr;
     all_->trim_all();
     if (!grow()) return nullptr;
   }
+  if (!charge_memory(charged)) return nullptr;
   Stack* const stack = cold_;
   unlink_cold(*stack);
   return stack;
@@ -79,6 +89,7 @@ void StackPool::cool(std::size_t after, std::size_t count) noexcept {
     --warm_count_;
     backplane::host::cool(stack);
     link_cold(stack);
+    release_memory(charged);
     if (stack.chunk->cold == stack.chunk->count) unmap(*stack.chunk);
   }
 }

@@ -27,7 +27,7 @@ class StackPool {
 
   std::size_t size() const noexcept { return size_; }
 
-  /// A stack; nullptr if memory or the system's mappings are used up.
+  /// A stack; nullptr if memory, the system's mappings or the host's memory limit are used up.
   Stack* take() noexcept {
     Stack* stack = warm_;
     if (stack != nullptr) [[likely]] {

@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "memory/budget.hpp"
 #include "sync/prefetch.hpp"
 #include "sync/single_writer_count.hpp"
 #include "sync/thread_record.hpp"
@@ -40,19 +41,19 @@ class Lane {
 
   /// A new lane; nullptr if out of memory.
   static Lane* make() noexcept {
-    Block* const first = new (std::nothrow) Block;
+    Block* const first = new_block();
     if (first == nullptr) return nullptr;
     auto* const lane = new (std::nothrow) Lane(*first);
-    if (lane == nullptr) delete first;
+    if (lane == nullptr) free_block(first);
     return lane;
   }
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
   ~Lane() {
     // Blocks in use are linked from the head. The others have been given back.
-    for (Block* block = head_; block != nullptr;) delete std::exchange(block, block->next.load());
-    for (Block* block = spare_; block != nullptr;) delete std::exchange(block, block->given_back);
-    for (Block* block = given_back_.load(); block != nullptr;) delete std::exchange(block, block->given_back);
+    for (Block* block = head_; block != nullptr;) free_block(std::exchange(block, block->next.load()));
+    for (Block* block = spare_; block != nullptr;) free_block(std::exchange(block, block->given_back));
+    for (Block* block = given_back_.load(); block != nullptr;) free_block(std::exchange(block, block->given_back));
   }
 
   // ---- The producer ----
@@ -159,6 +160,17 @@ class Lane {
     Block* given_back = nullptr;
   };
 
+  static Block* new_block() noexcept {
+    if (!charge_memory(sizeof(Block))) return nullptr;
+    Block* const block = new (std::nothrow) Block;
+    if (block == nullptr) release_memory(sizeof(Block));
+    return block;
+  }
+  static void free_block(Block* block) noexcept {
+    delete block;
+    release_memory(sizeof(Block));
+  }
+
   explicit Lane(Block& first) noexcept : tail_(&first), head_(&first) {}
 
   bool grow() noexcept {
@@ -169,7 +181,7 @@ class Lane {
       add_single_writer(reused_);
       ++block->round;
       block->next.store(nullptr, std::memory_order_relaxed);
-    } else if (block = new (std::nothrow) Block; block == nullptr) {
+    } else if (block = new_block(); block == nullptr) {
       return false;
     }
     tail_->next.store(block, std::memory_order_release);
@@ -184,7 +196,7 @@ class Lane {
     Block* const read = std::exchange(head_, next);
     head_at_ = 0;
     if (returned_ - reused_.load(std::memory_order_relaxed) >= spare_blocks) {
-      delete read;
+      free_block(read);
       return true;
     }
     ++returned_;

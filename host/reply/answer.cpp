@@ -12,7 +12,7 @@ void Answer::assign_all(const bp_answer& from) noexcept {
   if (from.buffer != nullptr) {
     payload_.adopt(from.buffer);
   } else if (!payload_.copy(from.payload)) {
-    return fail(BP_OUT_OF_MEMORY, "out of memory for the answer's payload");
+    return fail(BP_OUT_OF_MEMORY, no_memory_for_payload);
   }
   if (from.message.size == 0 && from.detail.size == 0) return;
   try {

@@ -12,6 +12,9 @@
 
 namespace backplane::host {
 
+inline constexpr std::string_view no_memory_for_payload =
+    "no memory for the answer's payload: the host's memory_limit is reached, or the system has none";
+
 /// An answer that owns its payload, message and detail.
 class Answer {
   [[no_unique_address]] Payload payload_;  // `status` lies in its padding
@@ -25,7 +28,7 @@ class Answer {
     if (from.buffer != nullptr || from.message.size != 0 || from.detail.size != 0) return assign_all(from);
     clear();
     status = from.status;
-    if (!payload_.copy(from.payload)) fail(BP_OUT_OF_MEMORY, "out of memory for the answer's payload");
+    if (!payload_.copy(from.payload)) fail(BP_OUT_OF_MEMORY, no_memory_for_payload);
   }
 
   /// Makes this an error of the host.

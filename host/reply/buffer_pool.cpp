@@ -12,6 +12,8 @@
 #include <new>
 #include <utility>
 
+#include "memory/budget.hpp"
+
 namespace backplane::host::buffer_pool {
 namespace {
 
@@ -35,9 +37,14 @@ Batch* new_batch() noexcept {
   return memory == nullptr ? nullptr : new (memory) Batch;
 }
 
-void free_all(Batch* batch) noexcept {
+void free_block(void* block, std::uint32_t size_class) noexcept {
+  std::free(block);
+  release_memory(size_of(size_class));
+}
+
+void free_all(Batch* batch, std::uint32_t size_class) noexcept {
   if (batch == nullptr) return;
-  while (batch->count > 0) std::free(batch->blocks[--batch->count]);
+  while (batch->count > 0) free_block(batch->blocks[--batch->count], size_class);
   std::free(batch);
 }
 
@@ -84,7 +91,7 @@ class Own {
   void end() noexcept {
     state_ = State::ended;
     for (std::uint32_t i = 0; i < classes; ++i) {
-      free_all(std::exchange(kinds_[i].open, nullptr));
+      free_all(std::exchange(kinds_[i].open, nullptr), i);
       pass_on(std::exchange(kinds_[i].full, nullptr), i);
     }
   }
@@ -135,7 +142,7 @@ class Own {
   }
   static void pass_on(Batch* batch, std::uint32_t size_class) noexcept {
     if (batch == nullptr) return;
-    if (batch->count != batch_of(size_class) || !store.put(batch, size_class)) free_all(batch);
+    if (batch->count != batch_of(size_class) || !store.put(batch, size_class)) free_all(batch, size_class);
   }
 
   Kind kinds_[classes];
@@ -174,11 +181,15 @@ std::uint32_t class_of(std::size_t size) noexcept {
 
 void* take(std::uint32_t size_class) noexcept {
   void* const kept = own.take(size_class);
-  return kept != nullptr ? kept : std::malloc(size_of(size_class));
+  if (kept != nullptr) return kept;
+  if (!charge_memory(size_of(size_class))) return nullptr;
+  void* const block = std::malloc(size_of(size_class));
+  if (block == nullptr) release_memory(size_of(size_class));
+  return block;
 }
 
 void give(void* block, std::uint32_t size_class) noexcept {
-  if (!own.give(block, size_class)) std::free(block);
+  if (!own.give(block, size_class)) free_block(block, size_class);
 }
 
 std::size_t in_store() noexcept { return store.bytes(); }

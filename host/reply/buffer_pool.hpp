@@ -10,7 +10,8 @@ namespace backplane::host {
 /// also returns large blocks to the kernel each time, and fresh pages cost more than copying the payload.
 ///
 /// Each thread keeps a few blocks of each size, and shares them with other threads in batches. The unused memory is
-/// bounded; the rest goes back to malloc. No function waits: a thread that finds the shared store taken uses malloc.
+/// bounded; the rest goes back to malloc. The memory budget counts all blocks, also the unused ones. No function waits:
+/// a thread that finds the shared store taken uses malloc.
 namespace buffer_pool {
 
 /// The size classes: powers of two from 256 bytes to 512 KiB, plus the `front` bytes before a buffer's data.
@@ -23,7 +24,7 @@ inline constexpr std::size_t front = 32;
 std::uint32_t class_of(std::size_t size) noexcept;
 constexpr std::size_t size_of(std::uint32_t size_class) noexcept { return (smallest << size_class) + front; }
 
-/// A block of size_of(size_class) bytes, aligned as by malloc; nullptr if out of memory.
+/// A block of size_of(size_class) bytes, aligned as by malloc; nullptr if out of memory, or at the memory limit.
 void* take(std::uint32_t size_class) noexcept;
 /// Returns a block.
 void give(void* block, std::uint32_t size_class) noexcept;

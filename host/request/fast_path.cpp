@@ -5,6 +5,7 @@
 // need is in replies.cpp, request_timers.cpp and blocking_handlers.cpp.
 #include <utility>
 
+#include "memory/budget.hpp"
 #include "request/dispatcher.hpp"
 #include "request/pending.hpp"
 #include "request/reply_api.hpp"
@@ -68,7 +69,11 @@ void Dispatcher::fiber_body(Fiber& self, void* dispatcher) noexcept {
 Request* Dispatcher::run(Request& request) {
   Fiber* const idle = runner_.idle_fiber();
   if (idle == nullptr) {
-    replies_.refuse(request, BP_OUT_OF_MEMORY, "no memory for the stack of a fiber to run the handler on");
+    if (memory_was_refused()) {
+      replies_.refuse(request, BP_OVERLOADED, MemoryLimitText());
+    } else {
+      replies_.refuse(request, BP_OUT_OF_MEMORY, "no memory for the stack of a fiber to run the handler on");
+    }
     return nullptr;
   }
   given_ = &request;

@@ -138,6 +138,9 @@ struct Request : WorkerDone, Timer, Record, Delivery {
   /// Only after leaves_thread(). 0 if the clock of a core is a little behind that of another.
   Ticks time_ran() const noexcept { return ran <= INT64_MAX ? ran : 0; }
 
+  /// Makes a record whose bytes are all zero as new. See Slab::trim().
+  void restore() noexcept { place = not_set; }
+
   static Slab<Request, request_kind>& slab() noexcept;
 };
 // A call that waits for its answer takes this and eight bytes in the timer heap.
@@ -162,6 +165,8 @@ struct Pending : Record, Timer, Task {
   bp_instance* provider = nullptr;        ///< null: the application's function
   Pending* open_next = nullptr;           ///< the list of open tokens
   Pending** open_link = nullptr;
+
+  void restore() noexcept { place = not_set; }  ///< as in Request
 
   static Slab<Pending, pending_kind>& slab() noexcept;
 };

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "memory/budget.hpp"
 #include "request/backlog.hpp"
 #include "request/replies.hpp"
 #include "request/streams.hpp"
@@ -161,6 +162,11 @@ bp_status Backlog::submit(const bp_submission& submission, bp_request* out) {
   if (status == BP_OK) [[likely]]
     status = put(method, submission, out);
   if (status != BP_OK) {
+    if (status != BP_OUT_OF_MEMORY) {
+      forget_memory_refusal();  // the reason is another
+    } else if (memory_was_refused()) {
+      status = BP_OVERLOADED;
+    }
     counts_.refused.fetch_add(1, std::memory_order_relaxed);
     if (method != nullptr) method->refused.fetch_add(1, std::memory_order_relaxed);
   }

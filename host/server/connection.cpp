@@ -35,7 +35,12 @@ wire::Bytes encoded(wire::View v) { return {v.begin(), v.end()}; }
 }  // namespace
 
 Connection::Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, long peer)
-    : core_(std::move(core)), socket_(std::move(socket)), peer_(peer), timer_(core_->io), in_(wire::max_hello) {}
+    : core_(std::move(core)),
+      socket_(std::move(socket)),
+      peer_(peer),
+      timer_(core_->io),
+      memory_(core_->options.max_memory),
+      in_(wire::max_hello, &memory_) {}
 
 void Connection::start() {
   timer_.expires_after(core_->options.hello_timeout);
@@ -275,6 +280,7 @@ void Connection::close(const std::string& reason) {
     socket_.reset();
     wire::Bytes().swap(out_);
     sent_ = border_ = 0;
+    memory_.shrink_output(0);
     idle_.notify_all();
   }
   timer_.cancel();

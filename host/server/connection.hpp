@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/connection_memory.hpp"
 #include "server/control_thread.hpp"
 #include "server/server.hpp"
 #include "server/socket_poller.hpp"
@@ -146,7 +147,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void reply_to_call(Calls::Entry& entry, const bp_answer& answer);
   void note_ok(Calls::Entry& entry, wire::View payload);
   void take_notes() BP_REQUIRES(mutex_);
-  bool takes_more() BP_REQUIRES(mutex_);
+  bool takes_more(std::size_t size) BP_REQUIRES(mutex_);
   void reply(const wire::Reply& reply);
   void reply(std::uint64_t id, bp_status status, const std::string& message = {});
   void send_event(Listener& listener, const bp_event& event);
@@ -173,6 +174,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool watching_ = false;            ///< for the latter
   std::uint64_t sent_then_ = 0;      ///< bytes that the socket had taken when the timer was set
   bp_source source_{};               ///< the peer's calls
+  ConnectionMemory memory_;          ///< its output and payloads are guarded by mutex_
   wire::FrameBuffer in_;
   bool greeted_ = false;
   bool added_ = false;              ///< the poller has the socket
@@ -195,7 +197,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool paused_ BP_GUARDED_BY(mutex_) = false;    ///< reading is paused until all output is sent
   Calls calls_ BP_GUARDED_BY(mutex_);
   std::shared_ptr<Connection> alive_ BP_GUARDED_BY(mutex_);  ///< points to this object while calls are open
-  std::size_t open_size_ BP_GUARDED_BY(mutex_) = 0;          ///< total size of the payloads of open calls
   std::size_t controls_ BP_GUARDED_BY(mutex_) = 0;           ///< operations that wait for the control thread
   wire::Bytes out_ BP_GUARDED_BY(mutex_);                    ///< encoded output; from sent_ on, not sent yet
   std::size_t sent_ BP_GUARDED_BY(mutex_) = 0;

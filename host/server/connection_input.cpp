@@ -49,7 +49,13 @@ void Connection::on_ready(std::uint32_t events) {
 bool Connection::only_reads() const noexcept { return wanted_ == EPOLLIN; }
 
 bool Connection::read() {
-  const auto room = in_.room();
+  std::span<std::uint8_t> room;
+  try {
+    room = in_.room();
+  } catch (const std::bad_alloc&) {
+    fail(BP_OVERLOADED, memory_.why());
+    return true;
+  }
   const ssize_t size = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return false;
   if (size <= 0) {
@@ -151,7 +157,7 @@ std::size_t Connection::open(Batch& batch, std::size_t size) {
       return i;
     }
     if (alive_ == nullptr) alive_ = shared_from_this();
-    open_size_ += call.payload.size();
+    memory_.add_payload(call.payload.size());
     core_->open_calls.fetch_add(1, std::memory_order_relaxed);
     core_->open_bytes.fetch_add(call.payload.size(), std::memory_order_relaxed);
   }
@@ -168,7 +174,7 @@ std::string Connection::limit_hit(std::size_t size) {
     return text("calls in flight of this connection", most.calls_per_connection, "calls_per_connection");
   if (core_->open_calls.load(std::memory_order_relaxed) >= most.calls_of_connections)
     return text("calls in flight of all connections", most.calls_of_connections, "calls_of_connections");
-  if (open_size_ != 0 && open_size_ + size > most.bytes_per_connection)
+  if (memory_.payloads() != 0 && memory_.payloads() + size > most.bytes_per_connection)
     return text("bytes in flight of this connection", most.bytes_per_connection, "bytes_per_connection");
   const std::size_t all = core_->open_bytes.load(std::memory_order_relaxed);
   if (all != 0 && all + size > most.bytes_of_connections)
@@ -203,12 +209,13 @@ void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
   // is written directly into the entry, and not after the call.
   const bp_status status = bp_submit(core_->context, &submission, &entry.value.request);
   if (status == BP_OK) return;
+  const std::string why = status == BP_OVERLOADED ? ConnectionMemory::overloaded() : bp_status_text(status);
   std::shared_ptr<Connection> last;
   {
     const MutexLock lock(mutex_);
     last = take_call(entry);
   }
-  reply(call.id, status, bp_status_text(status));
+  reply(call.id, status, why);
 }
 
 void Connection::resume_reading() {

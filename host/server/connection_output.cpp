@@ -86,7 +86,7 @@ void Connection::take_notes() {
   std::shared_ptr<Connection> last;
   for (Calls::Entry* const entry : noted_) last = take_call(*entry);
   noted_.clear();
-  if (!closed_ && takes_more()) {
+  if (!closed_ && takes_more(notes_.size())) {
     owes_answer_ = true;
     if (out_.empty()) {
       out_.swap(notes_);
@@ -126,7 +126,7 @@ void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) {
     if (terminal) last = take_call(entry);
     if (closed_) return;
     if (!answered) {
-      if (!takes_more()) return;
+      if (!takes_more(wire_size(fit))) return;
       wire::encode(out_, fit);
       owes_answer_ = true;
       hold_parts();
@@ -138,9 +138,11 @@ void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) {
 }
 
 /// Whether more answers may wait for the peer. If not, ends the connection.
-bool Connection::takes_more() {
-  if (waiting() <= core_->options.max_output * answer_factor) return true;
-  close_soon("it does not read its answers: " + std::to_string(waiting()) + " bytes wait");
+bool Connection::takes_more(std::size_t size) {
+  const bool fits = memory_.hold_output(std::max(out_.capacity(), out_.size() + size), waiting());
+  if (fits && waiting() <= core_->options.max_output * answer_factor) return true;
+  close_soon("it does not read its answers: " + std::to_string(waiting()) + " bytes wait" +
+             (fits ? "" : "; " + memory_.why()));
   return false;
 }
 
@@ -200,7 +202,8 @@ void Connection::send_event(Listener& listener, const bp_event& event) {
   {
     const MutexLock lock(mutex_);
     if (closed_) return;
-    if (can_be_sent && waiting() <= core_->options.max_event_output) {
+    if (can_be_sent && waiting() <= core_->options.max_event_output &&
+        memory_.hold_output(out_.size() + size, waiting())) {
       send_gap(listener);
       wire::encode(out_, wire::Event{listener.id, event.flags, view(event.name), view(event.payload)});
       if (!flushing_) send_soon();
@@ -244,7 +247,7 @@ bool Connection::send_gaps() noexcept {
 /// Removes a call. After the last call, returns the pointer that has kept the connection alive.
 std::shared_ptr<Connection> Connection::take_call(Calls::Entry& entry) {
   const std::size_t size = calls_.take(&entry).size;
-  open_size_ -= size;
+  memory_.drop_payload(size);
   core_->open_calls.fetch_sub(1, std::memory_order_relaxed);
   core_->open_bytes.fetch_sub(size, std::memory_order_relaxed);
   return calls_.size() == 0 ? std::move(alive_) : nullptr;
@@ -324,6 +327,7 @@ int Connection::send_some() {
     return error == EWOULDBLOCK ? EAGAIN : error;
   }
   clear(out_);
+  memory_.shrink_output(out_.capacity());
   sent_ = border_ = 0;
   owes_answer_ = false;
   return 0;

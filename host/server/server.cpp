@@ -41,7 +41,8 @@ constexpr std::chrono::milliseconds accept_pause{200};
 class Server::Impl {
  public:
   Impl(bp_context context, ServerOptions options, std::function<void()> on_stop_requested)
-      : core_(std::make_shared<ServerCore>(context, std::move(options), std::move(on_stop_requested))),
+      : core_(std::make_shared<ServerCore>(context, with_memory_bounds(std::move(options)),
+                                           std::move(on_stop_requested))),
         acceptor_(core_->io),
         pause_(core_->io),
         timer_(core_->io),

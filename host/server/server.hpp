@@ -36,6 +36,10 @@ struct ServerOptions {
   std::size_t bytes_of_connections = std::size_t{1} << 30;
   /// The deadline of calls that have none. 0: none.
   std::chrono::milliseconds default_deadline{0};
+  /// Maximum of bytes that one connection may hold: input that is not a whole frame yet, payloads of open calls, and
+  /// unsent output. Beyond it, the peer gets an error frame and is disconnected. 0: a quarter of the host's memory
+  /// limit. max_frame and max_output are lowered to half of it.
+  std::size_t max_memory = 0;
   /// How long a new connection may take for its hello.
   std::chrono::milliseconds hello_timeout{10'000};
   /// Gets a log line without a line break, and its level (BP_LOG_…). Called on any thread. Must not throw. Empty: no

@@ -36,6 +36,9 @@ struct WatchdogOptions {
   Nanos period = 1'000 * nanos_per_ms;
   Nanos threshold = 1'000 * nanos_per_ms;
   Nanos start_grace = 10'000 * nanos_per_ms;
+  /// Called on the watchdog thread after each look; `idle`: no thread is busy, and the watchdog will sleep without an
+  /// alarm. May be null.
+  void (*after_look)(bool idle) noexcept = nullptr;
 };
 
 /// Decides which threads do not respond. It has no thread and no clock: the caller of look() passes the time.

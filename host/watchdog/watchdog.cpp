@@ -15,6 +15,7 @@ namespace backplane::host {
 
 Watchdog::Watchdog(const WatchdogOptions& options, StallDetector::Probe probe)
     : first_look_(std::min(options.period, 10 * nanos_per_ms)),
+      after_look_(options.after_look),
       detector_(options, std::move(probe)),
       thread_([this] { run(); }) {}
 
@@ -94,6 +95,7 @@ void Watchdog::wait() {
     if (detector_.anything_moves()) interval = detector_.interval();
   }
   if (interval) asleep_.store(false, std::memory_order_seq_cst);
+  if (after_look_ != nullptr) after_look_(!interval);
   {
     const MutexLock lock(mutex_);
     if (wanted()) {

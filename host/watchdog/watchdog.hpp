@@ -66,6 +66,7 @@ class Watchdog {
 
   // Time from a thread's becoming busy to the first look. Not 0, so that the watchdog does not disturb short work.
   const Nanos first_look_;
+  void (*const after_look_)(bool idle) noexcept;
 
   // A separate mutex, so that post() and set_alarm() need not wait for a look. Locked before mutex_.
   Mutex detector_mutex_;

@@ -14,35 +14,37 @@ ROOMS = {
     "sync": [],
     # Views, names, results, the log, descriptors, histograms.
     "support": [],
+    # The budget of memory, and its return to the system.
+    "memory": [],
     # The frames of the socket protocol, and the path of the socket.
     "wire": [],
     # Records whose memory is never freed, and their tokens.
-    "slab": [],
+    "slab": ["memory"],
     # The interface behind a bp_context handle, and the table of handles.
     "endpoint": [],
     # Queues with many producers and one consumer. Independent of their contents.
-    "ingress": [],
+    "ingress": ["memory"],
     # Stackful threads of control. Independent of requests.
-    "fiber": [],
+    "fiber": ["memory"],
     # Payloads, buffers, and answers.
-    "reply": [],
+    "reply": ["memory"],
     # Files, manifests, generations, the registry of names.
     "modules": [],
     # Reads heartbeats of threads, and reports stalls with the module and wire name that runs.
     "watchdog": ["modules"],
     # The log of events, the listeners, and the threads that call them. The watchdog watches this thread.
-    "event": ["watchdog"],
+    "event": ["memory", "watchdog"],
     # The request thread of a context: takes a call from the ingress, runs its handler, and delivers the reply.
-    "request": ["slab", "ingress", "fiber", "reply", "event", "watchdog", "modules"],
+    "request": ["memory", "slab", "ingress", "fiber", "reply", "event", "watchdog", "modules"],
     # The functions that modules get: the core, and one file for each header of abi/include/backplane/ext.
     "extensions": ["request", "fiber", "reply", "modules"],
     # One context: owns the parts from the rooms above, and their threads. The host that all contexts share.
-    "context": ["extensions", "endpoint", "ingress", "request", "fiber", "reply", "event", "watchdog", "modules"],
+    "context": ["memory", "extensions", "endpoint", "ingress", "request", "fiber", "reply", "event", "watchdog", "modules"],
     # The other kind of endpoint: a connection to a running host.
     "remote": ["endpoint", "wire"],
     # The C functions: check handles, find the endpoint, and turn failures into results. The functions for buffers only
     # call the reply room.
-    "embed": ["context", "endpoint", "remote", "modules", "reply", "wire"],
+    "embed": ["memory", "context", "endpoint", "remote", "modules", "reply", "wire"],
     # The socket server and the command line are applications: they include the public header, and of the host only plain
     # tools.
     "server": ["wire"],

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls: payloads in, answers out, errors, deadlines, Ctrl-C."""
 
+import base64
 import json
 import os
 import pty
@@ -47,6 +48,17 @@ class Call(Case):
         self.assertEqual(out, '{"$raw":"/wA="}\n')
         self.assertIn("the answer (2 bytes) is not CBOR: ", err)
         self.assertEqual(self.bp("call", "cli_fixture.back", '{"$raw": ""}', "--json"), ('{"$raw":""}\n', ""))
+
+    def test_a_large_answer_is_written_whole_whether_it_is_cbor_or_not(self):
+        count = 3_000_000
+        array = b"\x9a" + count.to_bytes(4, "big") + b"\xf6" * count
+        file = self.write("payload.json", json.dumps({"$raw": base64.b64encode(array).decode()}))
+        self.assertEqual(self.bp("call", "cli_fixture.back", f"@{file}")[0], "[" + ",".join(["null"] * count) + "]\n")
+        cut = base64.b64encode(array[:-1]).decode()
+        file = self.write("payload.json", json.dumps({"$raw": cut}))
+        out, err = self.bp("call", "cli_fixture.back", f"@{file}")
+        self.assertEqual(out, f'{{"$raw":"{cut}"}}\n')
+        self.assertIn("is not CBOR", err)
 
     def test_partial_answers_are_lines_of_their_own(self):
         self.assertEqual(self.bp("call", "cli_fixture.parts")[0], "1\n2\n3\n")

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // JSON to CBOR and back: the mapping, its forms, and the errors.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <initializer_list>
 #include <string>
+#include <string_view>
 
 #include "cli/json/base64.hpp"
 #include "cli/json/json.hpp"
@@ -13,6 +15,7 @@ using backplane::host::cbor_to_json;
 using backplane::host::json_to_cbor;
 using backplane::host::JsonError;
 using backplane::host::JsonStyle;
+namespace cbor = backplane::cbor;
 
 namespace {
 
@@ -120,6 +123,29 @@ TEST_CASE("indented JSON has a line for each element and two spaces a level") {
   CHECK(cbor_to_json(cbor, JsonStyle::indented) ==
         "{\n  \"a\": [\n    1,\n    {\n      \"b\": []\n    }\n  ],\n  \"c\": {\"$bytes\": \"AQI=\"}\n}");
   CHECK(json_to_cbor(cbor_to_json(cbor, JsonStyle::indented)) == cbor);
+}
+
+TEST_CASE("JSON that is given in pieces is the same text, and no piece is large") {
+  cbor::Bytes item;
+  cbor::Writer writer(item);
+  constexpr std::size_t count = 200'000;
+  writer.array(count);
+  for (std::size_t i = 0; i < count; ++i) writer.uint(i);
+  for (const JsonStyle style : {JsonStyle::compact, JsonStyle::indented}) {
+    std::string all;
+    std::size_t largest = 0;
+    cbor_to_json(item, style, [&](std::string_view piece) {
+      all += piece;
+      largest = std::max(largest, piece.size());
+    });
+    CHECK(all == cbor_to_json(item, style));
+    CHECK(largest < 100'000);
+  }
+  std::string small;
+  cbor_to_json(hex("f6"), JsonStyle::compact, [&](std::string_view piece) { small += piece; });
+  CHECK(small == "null");
+  item.pop_back();
+  CHECK_THROWS_AS(cbor_to_json(item, JsonStyle::compact, [](std::string_view) {}), cbor::Error);
 }
 
 TEST_CASE("control characters never reach a terminal") {

@@ -212,7 +212,8 @@ typedef struct bp_submission {
  *   BP_INVALID_ARGUMENT   `submission` is NULL or too small, a flag is unknown, or the name is empty or too long
  *   BP_INVALID_HANDLE     `ctx` or `method` is not valid
  *   BP_CLOSED             the context is closed
- *   BP_OVERLOADED         queue_depth requests wait; on a connected context, too much waits to be sent
+ *   BP_OVERLOADED         queue_depth requests wait, or the host is at its memory limit (bp_memory_refused); on a
+ *                         connected context, too much waits to be sent
  *   BP_EVENT_QUEUE_STUCK  with BP_OVERFLOW_REFUSE: the event log was full, and is not yet half empty again
  *   BP_UNREACHABLE        the connection is broken
  * [thread: any] [state: context open] [suspend: no] */
@@ -242,7 +243,7 @@ BP_EXPORT bp_status bp_method_find(bp_context ctx, bp_str name, bp_method* out);
 /* ---- Memory --------------------------------------------------------------------------------- */
 
 /* Returns a buffer of at least `capacity` bytes and size 0, for bp_submission.buffer or bp_answer.buffer.
- * Returns NULL if there is no memory. The caller owns the buffer.
+ * Returns NULL if there is no memory, or at the memory limit. The caller owns the buffer.
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT bp_buffer* bp_buffer_new(size_t capacity);
 
@@ -253,6 +254,31 @@ BP_EXPORT void bp_buffer_free(bp_buffer* buffer);
 /* Frees what `result` owns, and sets all but struct_size to zero. NULL is allowed.
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT void bp_result_free(bp_result* result);
+
+enum {
+  BP_MEMORY_HELD = 1 /* in use already, or small and needed to manage the host: counted even beyond the limit */
+};
+
+/* Counts `size` bytes, which the application holds for its work with the host, against the host's memory limit
+ * (bp_host_options.memory_limit). The memory itself is the application's. Give back the same number later. Buffers are
+ * counted anyway.
+ *   BP_OVERLOADED        this would exceed the limit; nothing is counted
+ *   BP_INVALID_ARGUMENT  a flag is unknown
+ * [thread: any] [state: any] [suspend: no] */
+BP_EXPORT bp_status bp_memory_take(uint64_t size, uint32_t flags);
+
+/* Ends the count of `size` bytes that bp_memory_take has counted.
+ * [thread: any] [state: any] [suspend: no] */
+BP_EXPORT void bp_memory_give(uint64_t size);
+
+/* Returns 1 if the memory limit is why bp_submit has just returned BP_OVERLOADED, bp_buffer_new NULL, or bp_memory_take
+ * BP_OVERLOADED on this thread; otherwise 0. Call it at once, and only after such a result.
+ * [thread: any] [state: any] [suspend: no] */
+BP_EXPORT int32_t bp_memory_refused(void);
+
+/* Returns the memory limit of this process's host in bytes; UINT64_MAX before the host exists.
+ * [thread: any] [state: any] [suspend: no] */
+BP_EXPORT uint64_t bp_memory_limit(void);
 
 /* ---- Events ---------------------------------------------------------------------------------- */
 

@@ -26,6 +26,11 @@ extern "C" {
  *                                                     progress, measured from the first check that finds it stuck.
  *                                                     Time spent waiting for a CPU is excluded
  *   watchdog_start_grace_ms  ms    10000              new contexts are exempt for this long
+ *   memory_limit             bytes see below  64 MiB..  memory that the host may allocate for frames, payloads,
+ *                                                     buffers, events, records and stacks. Beyond it, it refuses.
+ *                                                     Memory that modules allocate is not counted. The default is
+ *                                                     half of the machine's memory, or of the cgroup's limit if
+ *                                                     that is smaller
  */
 typedef struct bp_host_options {
   uint32_t struct_size;
@@ -35,6 +40,7 @@ typedef struct bp_host_options {
   uint32_t watchdog_period_ms;
   uint32_t watchdog_threshold_ms;
   uint32_t watchdog_start_grace_ms;
+  uint64_t memory_limit;
 } bp_host_options;
 
 /* A context, for bp_context_create.

@@ -21,6 +21,7 @@
 #include <backplane/cbor/writer.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -50,6 +51,11 @@ cbor::Bytes json_to_payload(std::string_view json);
 
 /// Converts one CBOR item to JSON, without a newline at the end. Throws cbor::Error, also if bytes follow the item.
 std::string cbor_to_json(cbor::View item, JsonStyle style = JsonStyle::compact);
+
+/// As above, but gives the text to `sink` in pieces of about 64 KiB, so that it needs no memory for all of it. After an
+/// error, `sink` may already have got a part.
+using JsonSink = std::function<void(std::string_view)>;
+void cbor_to_json(cbor::View item, JsonStyle style, const JsonSink& sink);
 
 /// `text` as a JSON string in quotes. Escapes all control characters, also those that JSON allows but terminals
 /// interpret. `text` must be UTF-8.

@@ -41,7 +41,9 @@ void quote(std::string& out, std::string_view text) {
 
 class Printer {
  public:
-  Printer(cbor::View input, JsonStyle style) : reader_(input), indented_(style == JsonStyle::indented) {}
+  /// `sink` may be null; then run() returns all of the text, otherwise what the sink has not got.
+  Printer(cbor::View input, JsonStyle style, const JsonSink* sink = nullptr)
+      : reader_(input), indented_(style == JsonStyle::indented), sink_(sink) {}
 
   std::string run() {
     value(0);
@@ -50,7 +52,13 @@ class Printer {
   }
 
  private:
+  static constexpr std::size_t piece = std::size_t{64} << 10;
+
   void value(std::size_t depth) {
+    if (sink_ != nullptr && out_.size() >= piece) {
+      (*sink_)(out_);
+      out_.clear();
+    }
     const std::size_t begin = reader_.offset();
     if (depth > cbor::max_depth) {
       throw cbor::Error("nested deeper than " + std::to_string(cbor::max_depth) + " levels", begin);
@@ -222,6 +230,7 @@ class Printer {
 
   cbor::Reader reader_;
   const bool indented_;
+  const JsonSink* const sink_;
   std::string out_;
   std::size_t level_ = 0;
 };
@@ -229,6 +238,8 @@ class Printer {
 }  // namespace
 
 std::string cbor_to_json(cbor::View item, JsonStyle style) { return Printer(item, style).run(); }
+
+void cbor_to_json(cbor::View item, JsonStyle style, const JsonSink& sink) { sink(Printer(item, style, &sink).run()); }
 
 std::string json_quote(std::string_view text) {
   std::string out;

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <memory>
 #include <new>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -16,20 +18,16 @@ using namespace backplane::host;
 namespace {
 
 struct Item : Record {
+  void restore() noexcept {}
   Item* next = nullptr;
   std::atomic<int> claims{0};
 };
 constexpr unsigned kind = 1;
 
-/// A record type whose allocation can be made to fail.
 struct Scarce : Record {
   Scarce* next = nullptr;
-  static inline bool none = false;
-  static void* operator new[](std::size_t size, const std::nothrow_t& otherwise) noexcept {
-    return none ? nullptr : ::operator new[](size, otherwise);
-  }
-  static void operator delete[](void* memory) noexcept { ::operator delete[](memory); }
 };
+bool no_memory = false;
 using Items = Slab<Item, kind>;
 
 // A slab keeps its records for as long as the process lives, so each stays reachable here.
@@ -46,6 +44,12 @@ Item& armed(Items& slab) {
 }
 
 }  // namespace
+
+// The slab's memory can be made to fail.
+void* operator new(std::size_t size, std::align_val_t at, const std::nothrow_t&) noexcept {
+  return no_memory ? nullptr : std::aligned_alloc(static_cast<std::size_t>(at), size);
+}
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
 
 TEST_CASE("a token leads to its record and can be claimed once") {
   Items* const slab = make_slab();
@@ -190,9 +194,9 @@ TEST_CASE("of an owner and another thread exactly one claims a use of a record, 
 
 TEST_CASE("a slab that has had no memory very often has its records when there is some again") {
   static auto& slab = *new Slab<Scarce, kind>;
-  Scarce::none = true;
+  no_memory = true;
   for (int i = 0; i < 70'000; ++i) REQUIRE(slab.allocate() == nullptr);  // more often than it could ever grow
-  Scarce::none = false;
+  no_memory = false;
   CHECK(slab.allocate() != nullptr);
 }
 
@@ -229,4 +233,82 @@ TEST_CASE("records come from any thread and go back on any other, and no token i
   const auto highest =
       std::max_element(all.begin(), all.end(), [](auto a, auto b) { return token::index(a) < token::index(b); });
   CHECK(token::index(*highest) < 20'000);
+}
+
+TEST_CASE("at the memory limit a slab gives no new record, and the free ones are still used") {
+  Items* const slab = make_slab();
+  Item& first = armed(*slab);
+  memory_budget.set_limit(1);
+  std::size_t more = 0;
+  while (slab->allocate() != nullptr) ++more;
+  memory_budget.set_limit(MemoryBudget::unlimited);
+  CHECK(more > 0);
+  CHECK(first.open());
+  CHECK(slab->allocate() != nullptr);
+}
+
+TEST_CASE("a trimmed slab has no memory, and tokens of all ages stay stale and are not given twice") {
+  Items* const slab = make_slab();
+  const std::uint64_t before = memory_budget.counts().used;
+  std::set<std::uint64_t> tokens;
+  for (int round = 0; round < 3; ++round) {
+    std::vector<Item*> items;
+    for (int i = 0; i < 20'000; ++i) {
+      Item& item = armed(*slab);
+      REQUIRE(tokens.insert(item.token()).second);
+      CHECK(item.claims == 0);
+      items.push_back(&item);
+    }
+    Item& kept = armed(*slab);
+    tokens.insert(kept.token());
+    REQUIRE(memory_budget.counts().used > before + 15'000 * sizeof(Item));
+    for (Item* const item : items) {
+      REQUIRE(item->claim(item->token()));
+      item->claims = 0;
+      slab->free(item);
+    }
+    slab->trim();
+    CHECK(memory_budget.counts().used < before + 8 * 512 * sizeof(Item) + (std::uint64_t{1} << 20));
+    CHECK(kept.open());  // its chunk stays
+    for (const std::uint64_t token : tokens) {
+      Item* const item = slab->find(token);
+      REQUIRE(item != nullptr);
+      if (item != &kept) REQUIRE_FALSE(item->claim(token));
+    }
+    REQUIRE(kept.claim(kept.token()));
+    slab->free(&kept);
+  }
+}
+
+TEST_CASE("threads allocate and free while another trims") {
+  Items* const slab = make_slab();
+  std::atomic<bool> over{false};
+  std::vector<std::vector<std::uint64_t>> tokens(3);
+  std::vector<std::thread> threads;
+  for (auto& mine : tokens) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 20; ++round) {
+        std::vector<Item*> items;
+        for (int i = 0; i < 3'000; ++i) {
+          Item& item = *slab->allocate();
+          item.arm();
+          mine.push_back(item.token());
+          items.push_back(&item);
+        }
+        for (Item* const item : items) {
+          if (!item->claim(item->token())) std::abort();
+          slab->free(item);
+        }
+      }
+    });
+  }
+  std::thread trimmer([&] {
+    while (!over) slab->trim();
+  });
+  for (std::thread& thread : threads) thread.join();
+  over = true;
+  trimmer.join();
+  std::set<std::uint64_t> all;
+  for (const auto& mine : tokens) all.insert(mine.begin(), mine.end());
+  CHECK(all.size() == 3u * 20 * 3'000);
 }
