@@ -130,7 +130,7 @@ OFFSET(bp_host_options, watchdog_period_ms, 24);
 OFFSET(bp_host_options, watchdog_threshold_ms, 28);
 OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
 
-SIZE(bp_context_options, 48, 8);
+SIZE(bp_context_options, 64, 8);
 OFFSET(bp_context_options, struct_size, 0);
 OFFSET(bp_context_options, queue_depth, 4);
 OFFSET(bp_context_options, event_queue_depth, 8);
@@ -142,6 +142,10 @@ OFFSET(bp_context_options, fiber_limit, 28);
 OFFSET(bp_context_options, on_event_overflow, 32);
 OFFSET(bp_context_options, event_log_events, 36);
 OFFSET(bp_context_options, event_log_bytes, 40);
+OFFSET(bp_context_options, call_depth, 48);
+OFFSET(bp_context_options, suspended_limit, 52);
+OFFSET(bp_context_options, suspended_per_name, 56);
+OFFSET(bp_context_options, reserved, 60);
 
 SIZE(bp_connect_options, 16, 8);
 OFFSET(bp_connect_options, struct_size, 0);

@@ -75,8 +75,8 @@ class ConfigReader {
     const toml::table root = parse();
     ConfigFile out;
     known(root, "",
-          {"socket", "data_dir", "log_level", "workers", "fiber_stack_size", "fiber_limit", "on_event_overflow",
-           "event_log_events", "event_log_bytes", "event_queue_depth", "event_output_bytes", "module_dirs",
+          {"socket", "data_dir", "log_level", "workers", "fiber_stack_size", "fiber_limit", "call_depth", "suspended_limit",
+           "suspended_per_name", "on_event_overflow", "event_log_events", "event_log_bytes", "event_queue_depth", "event_output_bytes", "module_dirs",
            "allowed_dirs", "modules"});
     if (auto given = path(root, "socket")) out.socket = std::move(given->value);
     if (auto given = path(root, "data_dir")) out.data_dir = std::move(given->value);
@@ -87,6 +87,7 @@ class ConfigReader {
       out.workers = static_cast<std::uint32_t>(*n);
     }
     read_fibers(root, out.context);
+    read_limits(root, out.context);
     read_events(root, out);
     if (const toml::node* node = root.get("module_dirs")) out.module_dirs = paths(*node, "module_dirs");
     if (const toml::node* node = root.get("allowed_dirs")) out.allowed_dirs = paths(*node, "allowed_dirs");
@@ -134,6 +135,19 @@ class ConfigReader {
     if (const auto n = integer(root, "fiber_limit", -1, std::numeric_limits<std::int32_t>::max(), limits)) {
       if (*n == 0) wrong(*root.get("fiber_limit"), "fiber_limit", limits, "0");
       out.fiber_limit = static_cast<std::int32_t>(*n);
+    }
+  }
+
+  void read_limits(const toml::table& root, bp_context_options& out) const {
+    if (const auto n = integer(root, "call_depth", 1, 65'535, "an integer from 1 to 65535")) {
+      out.call_depth = static_cast<std::uint32_t>(*n);
+    }
+    constexpr const char* runs = "an integer from 1 to 8388608";
+    if (const auto n = integer(root, "suspended_limit", 1, 1 << 23, runs)) {
+      out.suspended_limit = static_cast<std::uint32_t>(*n);
+    }
+    if (const auto n = integer(root, "suspended_per_name", 1, 1 << 23, runs)) {
+      out.suspended_per_name = static_cast<std::uint32_t>(*n);
     }
   }
 

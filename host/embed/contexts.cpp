@@ -31,6 +31,7 @@ constexpr std::uint32_t least_events = 16;
 constexpr std::uint32_t most_events = 1u << 24;
 constexpr std::uint64_t least_log = 65'536;
 constexpr std::uint64_t most_log = std::uint64_t{1} << 30;
+constexpr std::uint32_t most_call_depth = UINT16_MAX;
 constexpr std::uint32_t most_queue = 1u << 23;  // half of all tokens of the process
 
 // Empty if the value is 0, which means the default, or within its bounds.
@@ -44,7 +45,10 @@ std::string wrong_option(const bp_context_options& options) {
   for (const std::string& wrong : {wrong_value("fiber_stack_size", options.fiber_stack_size, least_stack, most_stack),
                                    wrong_value("event_queue_depth", options.event_queue_depth, 1, most_events),
                                    wrong_value("event_log_events", options.event_log_events, least_events, most_events),
-                                   wrong_value("event_log_bytes", options.event_log_bytes, least_log, most_log)}) {
+                                   wrong_value("event_log_bytes", options.event_log_bytes, least_log, most_log),
+                                   wrong_value("call_depth", options.call_depth, 1, most_call_depth),
+                                   wrong_value("suspended_limit", options.suspended_limit, 1, most_queue),
+                                   wrong_value("suspended_per_name", options.suspended_per_name, 1, most_queue)}) {
     if (!wrong.empty()) return wrong;
   }
   if (options.on_event_overflow > BP_OVERFLOW_REFUSE) {

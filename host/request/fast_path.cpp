@@ -91,6 +91,8 @@ bool Dispatcher::still_wanted(Request& request) {
 
 // As the call of this method before.
 inline void Dispatcher::begin(Request& request, const MethodCache::Entry& entry) {
+  if (limits_.full(*entry.stats)) [[unlikely]]
+    return refuse_full(request);
   request.handler = entry.handler;
   request.instance = entry.instance;
   request.stats = entry.stats;
@@ -116,10 +118,13 @@ void Dispatcher::find_handler(Request& request, const Generation* running) {
                                "\" could not start in this context: " +
                                (instance == nullptr ? "it has no instance here" : instance->failure));
   }
+  MethodCache::Entry* const entry = methods_.entry_of(*request.method);
+  if (entry != nullptr && entry->stats != nullptr ? limits_.full(*entry->stats) : limits_.context_full()) {
+    return refuse_full(request);
+  }
   request.handler = handler;
   request.instance = instance;
   LoopCounts::add(instance->in_flight);
-  MethodCache::Entry* const entry = methods_.entry_of(*request.method);
   if (entry != nullptr && entry->stats != nullptr) {
     request.stats = entry->stats;
     request.run_weight = static_cast<std::uint8_t>(request.stats->weight_of_next());
@@ -133,6 +138,11 @@ void Dispatcher::find_handler(Request& request, const Generation* running) {
     entry->generation = running;
   }
   run_here(request);
+}
+
+void Dispatcher::refuse_full(Request& request) {
+  std::string text;
+  replies_.refuse(request, BP_OVERLOADED, limits_.full_text(*request.method, text));
 }
 
 inline void Dispatcher::run_here(Request& request) {

@@ -18,6 +18,12 @@ struct LoopOptions {
   Nanos stale_interval = 5'000 * nanos_per_ms;
   std::size_t fiber_stack_size = 256 * 1024;
   std::uint64_t fiber_limit = 1'000'000;  ///< of one environment; 0: there are none
+  std::uint32_t call_depth = 64;
+  std::uint32_t suspended_limit = 1u << 18;
+  std::uint32_t suspended_per_name = 0;  ///< 0: half of suspended_limit
+  std::uint32_t suspended_of_name() const noexcept {
+    return suspended_per_name != 0 ? suspended_per_name : suspended_limit / 2 + suspended_limit % 2;
+  }
   Nanos spin = 50'000;
   bool operator==(const LoopOptions&) const = default;
 };
@@ -33,6 +39,9 @@ struct LoopCounts {
   std::atomic<std::uint64_t> tokens_answered{0};
   std::atomic<std::uint64_t> tokens_failed{0};
   std::atomic<std::uint64_t> tokens_refused{0};
+  std::atomic<std::uint64_t> suspended{0};          ///< handlers that await now
+  std::atomic<std::uint64_t> suspended_refused{0};  ///< calls refused because of that
+  std::atomic<std::uint64_t> too_deep{0};           ///< calls refused because of their depth
 
   FiberCounts fibers;
 
@@ -40,7 +49,7 @@ struct LoopCounts {
   static void drop(std::atomic<std::uint64_t>& count) noexcept { drop_single_writer(count); }
   void reset() noexcept {
     for (auto* const count : {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered,
-                              &tokens_failed, &tokens_refused, &fibers.created, &fibers.alive, &fibers.swallowed}) {
+                              &tokens_failed, &tokens_refused, &suspended, &suspended_refused, &too_deep, &fibers.created, &fibers.alive, &fibers.swallowed}) {
       count->store(0, std::memory_order_relaxed);
     }
   }

@@ -11,6 +11,7 @@
 #include "request/record.hpp"
 #include "request/replies.hpp"
 #include "request/request_thread.hpp"
+#include "request/run_limits.hpp"
 #include "request/runner.hpp"
 #include "request/task_inbox.hpp"
 #include "request/timer_heap.hpp"
@@ -22,7 +23,8 @@ namespace backplane::host {
 class Waits {
  public:
   Waits(const Registry& registry, TaskInbox& inbox, Backlog& backlog, Runner& runner, TimerHeap& timers,
-        Replies& replies, PendingTable& pending, IdleWait& idle_wait, Workers& workers) noexcept
+        Replies& replies, PendingTable& pending, IdleWait& idle_wait, Workers& workers,
+        RunLimits& limits) noexcept
       : registry_(registry),
         inbox_(inbox),
         backlog_(backlog),
@@ -31,7 +33,8 @@ class Waits {
         replies_(replies),
         pending_(pending),
         idle_wait_(idle_wait),
-        workers_(workers) {}
+        workers_(workers),
+        limits_(limits) {}
   Waits(const Waits&) = delete;
   Waits& operator=(const Waits&) = delete;
 
@@ -70,6 +73,7 @@ class Waits {
   PendingTable& pending_;
   IdleWait& idle_wait_;
   Workers& workers_;
+  RunLimits& limits_;
 };
 
 }  // namespace backplane::host

@@ -56,6 +56,12 @@ typedef struct bp_host_options {
  *   event_log_events          65536    16..16777216  events kept for listeners that are behind
  *   event_log_bytes    bytes  8388608  65536..1 GiB  memory for them. An event of more than a quarter of it is
  *                                                    BP_OVERFLOW for its emitter
+ *   call_depth                64       1..65535      how deep calls that handlers make (ext/await.h) may nest, with
+ *                                                    the call from outside; a deeper one is BP_OVERLOADED
+ *   suspended_limit           262144   1..8388608    maximum suspended handlers of the context; at the limit, new
+ *                                                    calls are answered BP_OVERLOADED instead of run
+ *   suspended_per_name        half of  1..8388608    the same for the handlers of one wire name
+ *                             suspended_limit
  */
 enum {
   /* The listener loses the oldest events, and gets a BP_EVENT_GAP in their place. Emitters and calls notice nothing. */
@@ -78,6 +84,10 @@ typedef struct bp_context_options {
   uint32_t on_event_overflow; /* BP_OVERFLOW_… */
   uint32_t event_log_events;
   uint64_t event_log_bytes;
+  uint32_t call_depth;
+  uint32_t suspended_limit;
+  uint32_t suspended_per_name;
+  uint32_t reserved; /* 0 */
 } bp_context_options;
 
 /* A connection, for bp_context_connect.
