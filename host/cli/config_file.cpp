@@ -75,9 +75,9 @@ class ConfigReader {
     const toml::table root = parse();
     ConfigFile out;
     known(root, "",
-          {"socket", "data_dir", "log_level", "workers", "fiber_stack_size", "fiber_limit", "call_depth", "suspended_limit",
-           "suspended_per_name", "on_event_overflow", "event_log_events", "event_log_bytes", "event_queue_depth", "event_output_bytes", "module_dirs",
-           "allowed_dirs", "modules"});
+          {"socket", "data_dir", "log_level", "workers", "fiber_stack_size", "fiber_limit", "call_depth",
+           "suspended_limit", "suspended_per_name", "on_event_overflow", "event_log_events", "event_log_bytes",
+           "event_queue_depth", "event_output_bytes", "module_dirs", "allowed_dirs", "modules"});
     if (auto given = path(root, "socket")) out.socket = std::move(given->value);
     if (auto given = path(root, "data_dir")) out.data_dir = std::move(given->value);
     if (const toml::node* node = root.get("log_level")) {

@@ -24,8 +24,8 @@ struct CallStats {
   Count bytes_in{0};
   Count bytes_out{0};
   std::uint32_t suspended = 0;  ///< handlers that await now; only the holder uses it
-  Histogram wait;  ///< ticks from submit to the begin of the handler; measured for one request in `sample`
-  Histogram run;   ///< ticks for which a handler held its thread
+  Histogram wait;               ///< ticks from submit to the begin of the handler; measured for one request in `sample`
+  Histogram run;                ///< ticks for which a handler held its thread
 
   /// Two clock reads cost more than all the counting. So only one in this many runs of a short handler is timed, and
   /// counts this many times. The first runs, and the runs after a long one, are all timed.

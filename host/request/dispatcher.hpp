@@ -24,8 +24,7 @@ namespace backplane::host {
 class Dispatcher {
  public:
   Dispatcher(TaskInbox& inbox, const StopState& stop, Backlog& backlog, Runner& runner, Instances& instances,
-             MethodCache& methods, Replies& replies, Workers& workers, RunLimits& limits,
-             Heartbeat& heartbeat) noexcept
+             MethodCache& methods, Replies& replies, Workers& workers, RunLimits& limits, Heartbeat& heartbeat) noexcept
       : inbox_(inbox),
         stop_(stop),
         backlog_(backlog),

@@ -49,7 +49,8 @@ struct LoopCounts {
   static void drop(std::atomic<std::uint64_t>& count) noexcept { drop_single_writer(count); }
   void reset() noexcept {
     for (auto* const count : {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered,
-                              &tokens_failed, &tokens_refused, &suspended, &suspended_refused, &too_deep, &fibers.created, &fibers.alive, &fibers.swallowed}) {
+                              &tokens_failed, &tokens_refused, &suspended, &suspended_refused, &too_deep,
+                              &fibers.created, &fibers.alive, &fibers.swallowed}) {
       count->store(0, std::memory_order_relaxed);
     }
   }

@@ -32,8 +32,7 @@ class RunLimits {
   }
   /// Ends the wait for a call of `name` that would be too deep. `method`: of that name, or null. The message shows the
   /// chain of calls.
-  void refuse_deep(Waiter& waiter, const Method* method, std::string_view name) noexcept
-      BP_REQUIRES(on_request_thread);
+  void refuse_deep(Waiter& waiter, const Method* method, std::string_view name) noexcept BP_REQUIRES(on_request_thread);
 
   // ---- Suspended runs ----
   void suspends(const Request& request) noexcept BP_REQUIRES(on_request_thread) {

@@ -23,8 +23,7 @@ namespace backplane::host {
 class Waits {
  public:
   Waits(const Registry& registry, TaskInbox& inbox, Backlog& backlog, Runner& runner, TimerHeap& timers,
-        Replies& replies, PendingTable& pending, IdleWait& idle_wait, Workers& workers,
-        RunLimits& limits) noexcept
+        Replies& replies, PendingTable& pending, IdleWait& idle_wait, Workers& workers, RunLimits& limits) noexcept
       : registry_(registry),
         inbox_(inbox),
         backlog_(backlog),

@@ -83,9 +83,10 @@ TEST_CASE("handlers that call each other without end are stopped at call_depth, 
   };
   // On fibers, on worker threads, and in turns.
   const std::string run = "matrix.run -> ", block = "matrix.block -> ";
-  const auto row = GENERATE_COPY(values<Row>({{"matrix.run", "matrix.run", run + run + run, "matrix.run"},
-                                              {"matrix.block", "matrix.block", block + block + block, "matrix.block"},
-                                              {"matrix.run", "matrix.block matrix.run", run + block + run, "matrix.run"}}));
+  const auto row =
+      GENERATE_COPY(values<Row>({{"matrix.run", "matrix.run", run + run + run, "matrix.run"},
+                                 {"matrix.block", "matrix.block", block + block + block, "matrix.block"},
+                                 {"matrix.run", "matrix.block matrix.run", run + block + run, "matrix.run"}}));
   Replies replies;
   REQUIRE(rig.context.submit(row.first, replies, row.turns) == BP_OK);
   CHECK(replies.wait() == Seen{"overloaded"});

@@ -11,6 +11,7 @@ import threading
 import unittest
 
 from harness import Case, LIMIT
+from raw_client import RawClient, encode
 
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
 MODULES = pathlib.Path(os.environ["BACKPLANE_FLOW_MODULES"])
@@ -71,10 +72,10 @@ class RunLimitsFlow(Case):
 
     def test_a_name_whose_handlers_all_wait_is_refused_and_others_are_served(self):
         self.begin("suspended_limit = 1000\nsuspended_per_name = 50\n")
-        # Timers of two minutes take all places of their name; the client that waits for them is frozen.
         self.assertEqual(self.context()["suspended"], {"now": 0, "limit": 1000, "limit_per_name": 50, "refused": 0})
-        waiting = self.spawn("bench", "timer.echo", "--payload", '{"message": "x", "delay_ms": 120000}', "-P", "50",
-                             "--seconds", "120")
+        waiting = RawClient(self.socket)  # its timers take all places of their name
+        for number in range(1, 51):
+            waiting.call(number, "timer.echo", encode({"message": "x", "delay_ms": 60_000}))
         self.eventually("50 handlers wait", lambda: self.context()["suspended"]["now"] == 50)
         report = self.beside_an_innocent_client("timer.echo", "--payload", '{"message": "x", "delay_ms": 0}', "-P", "8")
         self.assertEqual(report["errors"], report["calls"])
@@ -82,7 +83,7 @@ class RunLimitsFlow(Case):
                       self.refused(1, "call", "timer.echo", '{"message": "x", "delay_ms": 0}'))
         self.assertEqual(self.context()["suspended"]["refused"], report["calls"] + 1)
         self.assertRegex(self.bp("status")[0], r"calls refused because of suspended handlers: suspended_limit 1000")
-        waiting.signal(9)
+        waiting.close()
         self.eventually("the waits of a client that is gone end", lambda: self.context()["suspended"]["now"] == 0)
         self.bp("call", "timer.echo", '{"message": "x", "delay_ms": 0}')
 
