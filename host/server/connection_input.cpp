@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <exception>
+#include <span>
 
 #include "server/connection.hpp"
 #include "support/views.hpp"
@@ -37,7 +38,13 @@ void Connection::on_ready(std::uint32_t events) {
 bool Connection::only_reads() const noexcept { return wanted_ == EPOLLIN; }
 
 bool Connection::read() {
-  const auto room = in_.room();
+  std::span<std::uint8_t> room;
+  try {
+    room = in_.room();
+  } catch (const std::bad_alloc&) {
+    fail(BP_OUT_OF_MEMORY, "the host has no memory for this frame; send less at once");
+    return true;
+  }
   const ssize_t size = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return false;
   if (size <= 0) {
@@ -61,7 +68,7 @@ void Connection::take_frames() {
   } catch (const wire::ProtocolError& error) {
     return fail(BP_PROTOCOL, error.what());
   } catch (const std::bad_alloc&) {
-    return close("out of memory for its requests");
+    return fail(BP_OUT_OF_MEMORY, "the host has no memory for these requests");
   }
   if (ended_) return;
   bool pause = false;
@@ -106,15 +113,26 @@ void Connection::submit(Batch& batch) {
     const MutexLock lock(mutex_);
     opened = open(batch, size);
   }
-  for (std::size_t i = 0; i < opened; ++i) {
-    const wire::Call& call = batch.calls[i];
-    if (batch.entries[i] != nullptr) {
-      submit(call, *batch.entries[i]);
-    } else {
-      reply(call.id, BP_OVERLOADED,
-            "this connection has " + std::to_string(core_->options.max_calls) +
-                " open calls, its limit; wait for answers");
+  std::size_t next = 0;
+  try {
+    while (next < opened) {
+      const wire::Call& call = batch.calls[next];
+      Calls::Entry* const entry = batch.entries[next++];
+      if (entry != nullptr) {
+        submit(call, *entry);
+      } else {
+        reply(call.id, BP_OVERLOADED,
+              "this connection has " + std::to_string(core_->options.max_calls) +
+                  " open calls, its limit; wait for answers");
+      }
     }
+  } catch (const std::bad_alloc&) {  // the connection ends, and nothing will answer those that are left
+    std::shared_ptr<Connection> last;
+    const MutexLock lock(mutex_);
+    for (; next < opened; ++next) {
+      if (batch.entries[next] != nullptr) last = take_call(*batch.entries[next]);
+    }
+    throw;
   }
   if (batch.fault) std::rethrow_exception(std::exchange(batch.fault, nullptr));
 }
