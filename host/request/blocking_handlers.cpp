@@ -16,10 +16,11 @@ void Dispatcher::run_on_worker(Request& request) {
   const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
   if (serial && request.instance->worker_busy) {
     if (caller_holds(request)) {
-      return replies_.refuse(request, BP_REENTRANT,
-                             "\"" + request.method->name +
-                                 "\" waits for a blocking handler of the same instance that waits for it; "
-                                 "declare them concurrent, or call a function instead");
+      return replies_.refuse(request, BP_REENTRANT, text_or_none([&request] {
+                               return "\"" + request.method->name +
+                                      "\" waits for a blocking handler of the same instance that waits for it; "
+                                      "declare them concurrent, or call a function instead";
+                             }));
     }
     request.instance->waiting.push(&request);
   } else {
@@ -62,7 +63,9 @@ void Dispatcher::start_worker(Request& request) {
   } catch (const std::exception& error) {
     inbox_.remove_sender();
     if (serial) request.instance->worker_busy = false;
-    replies_.refuse(request, BP_OUT_OF_MEMORY, std::string("no worker thread can be had: ") + error.what());
+    replies_.refuse(request, BP_OUT_OF_MEMORY, text_or_none([&error] {
+                      return std::string("no worker thread can be had: ") + error.what();
+                    }));
   }
 }
 
