@@ -35,8 +35,9 @@ struct Reply {
 
 void on_reply(void* inbox, const bp_answer* answer) {
   const auto copy = [](bp_bytes b) { return cbor::Bytes(view(b).begin(), view(b).end()); };
-  static_cast<Inbox<Reply>*>(inbox)->push(
-      {answer->status, copy(answer->payload), std::string(view(answer->message)), copy(answer->detail)});
+  static_cast<Inbox<Reply>*>(inbox)->push([&] {
+    return Reply{answer->status, copy(answer->payload), std::string(view(answer->message)), copy(answer->detail)};
+  });
 }
 
 bool is_wire_name(std::string_view name) {

@@ -63,9 +63,8 @@ void Dispatcher::start_worker(Request& request) {
   } catch (const std::exception& error) {
     inbox_.remove_sender();
     if (serial) request.instance->worker_busy = false;
-    replies_.refuse(request, BP_OUT_OF_MEMORY, text_or_none([&error] {
-                      return std::string("no worker thread can be had: ") + error.what();
-                    }));
+    replies_.refuse(request, BP_OUT_OF_MEMORY,
+                    text_or_none([&error] { return std::string("no worker thread can be had: ") + error.what(); }));
   }
 }
 

@@ -260,14 +260,13 @@ class Server::Impl {
 
   void admit(Connection& connection, bool known, const ucred& peer, std::size_t count) {
     if (!known || (peer.uid != ::geteuid() && peer.uid != 0)) {
-      return connection.fail(BP_UNREACHABLE, "found user " + std::to_string(peer.uid) +
-                                                  " as the peer; expected user " + std::to_string(::geteuid()) +
-                                                  " or root");
+      return connection.fail(BP_UNREACHABLE, "found user " + std::to_string(peer.uid) + " as the peer; expected user " +
+                                                 std::to_string(::geteuid()) + " or root");
     }
     if (count > core_->options.max_connections) {
       return connection.fail(BP_OVERLOADED, "this host already serves " +
-                                                 std::to_string(core_->options.max_connections) +
-                                                 " connections, its limit; close some");
+                                                std::to_string(core_->options.max_connections) +
+                                                " connections, its limit; close some");
     }
     connection.start();
   }

@@ -97,8 +97,8 @@ class Later {
   /// Answers an error. Returns false as reply() does.
   bool fail(const Error& error) {
     const bp_token token = std::exchange(token_, 0);
-    return token != 0 &&
-           detail::reply_error(token, error.status(), detail::repaired_or_none(error.message()), error.detail()) == BP_OK;
+    return token != 0 && detail::reply_error(token, error.status(), detail::repaired_or_none(error.message()),
+                                             error.detail()) == BP_OK;
   }
   bool fail(bp_status status, std::string message) { return fail(Error(status, std::move(message))); }
 
