@@ -131,7 +131,7 @@ OFFSET(bp_host_options, watchdog_threshold_ms, 28);
 OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
 OFFSET(bp_host_options, memory_limit, 40);
 
-SIZE(bp_context_options, 64, 8);
+SIZE(bp_context_options, 80, 8);
 OFFSET(bp_context_options, struct_size, 0);
 OFFSET(bp_context_options, queue_depth, 4);
 OFFSET(bp_context_options, event_queue_depth, 8);
@@ -146,6 +146,10 @@ OFFSET(bp_context_options, event_log_bytes, 40);
 OFFSET(bp_context_options, window_bytes, 48);
 OFFSET(bp_context_options, window_parts, 56);
 OFFSET(bp_context_options, cpu_warning_ms, 60);
+OFFSET(bp_context_options, call_depth, 64);
+OFFSET(bp_context_options, suspended_limit, 68);
+OFFSET(bp_context_options, suspended_per_name, 72);
+OFFSET(bp_context_options, reserved, 76);
 
 SIZE(bp_connect_options, 16, 8);
 OFFSET(bp_connect_options, struct_size, 0);

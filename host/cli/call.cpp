@@ -58,7 +58,7 @@ class Call {
   Call(const Args& args, cbor::Bytes payload) : args_(args), payload_(std::move(payload)), client_(args, args.timeout) {
     if (args.parts) {
       parts_.emplace(*args.parts, args.raw, [this](std::string why) {
-        inbox_.push({broken_parts, {}, std::move(why), {}});
+        inbox_.push([&] { return Reply{broken_parts, {}, std::move(why), {}}; });
       });
     }
   }
@@ -94,8 +94,9 @@ class Call {
  private:
   static void on_reply(void* call, const bp_answer* answer) {
     const auto copy = [](bp_bytes b) { return cbor::Bytes(view(b).begin(), view(b).end()); };
-    static_cast<Call*>(call)->inbox_.push(
-        {answer->status, copy(answer->payload), std::string(view(answer->message)), copy(answer->detail)});
+    static_cast<Call*>(call)->inbox_.push([&] {
+      return Reply{answer->status, copy(answer->payload), std::string(view(answer->message)), copy(answer->detail)};
+    });
   }
   static void on_credit(void* call, std::uint64_t) { static_cast<Call*>(call)->parts_->has_room(); }
 

@@ -83,6 +83,9 @@ class ConfigReader {
            "connection_memory",
            "fiber_stack_size",
            "fiber_limit",
+           "call_depth",
+           "suspended_limit",
+           "suspended_per_name",
            "on_event_overflow",
            "event_log_events",
            "event_log_bytes",
@@ -113,6 +116,7 @@ class ConfigReader {
     }
     read_memory(root, out);
     read_fibers(root, out.context);
+    read_run_limits(root, out.context);
     read_events(root, out);
     read_limits(root, out.context, out.server);
     if (const toml::node* node = root.get("module_dirs")) out.module_dirs = paths(*node, "module_dirs");
@@ -191,6 +195,19 @@ class ConfigReader {
     if (const auto n = integer(root, "fiber_limit", -1, std::numeric_limits<std::int32_t>::max(), limits)) {
       if (*n == 0) wrong(*root.get("fiber_limit"), "fiber_limit", limits, "0");
       out.fiber_limit = static_cast<std::int32_t>(*n);
+    }
+  }
+
+  void read_run_limits(const toml::table& root, bp_context_options& out) const {
+    if (const auto n = integer(root, "call_depth", 1, 65'535, "an integer from 1 to 65535")) {
+      out.call_depth = static_cast<std::uint32_t>(*n);
+    }
+    constexpr const char* runs = "an integer from 1 to 8388608";
+    if (const auto n = integer(root, "suspended_limit", 1, 1 << 23, runs)) {
+      out.suspended_limit = static_cast<std::uint32_t>(*n);
+    }
+    if (const auto n = integer(root, "suspended_per_name", 1, 1 << 23, runs)) {
+      out.suspended_per_name = static_cast<std::uint32_t>(*n);
     }
   }
 

@@ -26,7 +26,7 @@ struct Event {
 };
 
 // The "payload" member of a typed event, whose map is {"eventType", "payload"}; otherwise the whole payload.
-cbor::View content(const bp_event& event) {
+cbor::View content(const bp_event& event) noexcept {
   const cbor::View whole = view(event.payload);
   if ((event.flags & BP_EVENT_TYPED) == 0) return whole;
   try {
@@ -38,7 +38,7 @@ cbor::View content(const bp_event& event) {
       const cbor::View value = reader.skip();
       if (key.type == cbor::Type::text && key.text() == "payload") return value;
     }
-  } catch (const cbor::Error&) {
+  } catch (const std::exception&) {
     // Not CBOR: show the whole.
   }
   return whole;
@@ -46,10 +46,12 @@ cbor::View content(const bp_event& event) {
 
 void push(void* inbox, const bp_event* event) {
   const cbor::View payload = content(*event);
-  static_cast<Inbox<Event>*>(inbox)->push({std::chrono::system_clock::now(),
-                                           std::string(view(event->name)),
-                                           {payload.begin(), payload.end()},
-                                           (event->flags & BP_EVENT_GAP) != 0});
+  static_cast<Inbox<Event>*>(inbox)->push([&] {
+    return Event{std::chrono::system_clock::now(),
+                 std::string(view(event->name)),
+                 {payload.begin(), payload.end()},
+                 (event->flags & BP_EVENT_GAP) != 0};
+  });
 }
 
 // A separate listener prints `disconnected` exactly once, even if several of the user's patterns match it.

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -124,7 +126,7 @@ void fill_standard_descriptors() {
   }
 }
 
-int guarded(const std::vector<std::string>& arguments) {
+int run(const std::vector<std::string>& arguments) {
   const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
   try {
     return dispatch(arguments);
@@ -133,8 +135,19 @@ int guarded(const std::vector<std::string>& arguments) {
   } catch (const CommandFailure& failure) {
     report(failure, json);
     return failure.exit;
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& error) {
     report({exit_error, BP_EXCEPTION, error.what()}, json);
+    return exit_error;
+  }
+}
+
+int guarded(int argc, char** argv) noexcept {
+  try {
+    return run({argv + std::min(argc, 1), argv + argc});
+  } catch (const std::bad_alloc&) {  // also for the text of another failure
+    std::fputs("backplane: out_of_memory: this command has not enough memory\n", stderr);
     return exit_error;
   }
 }
@@ -146,5 +159,5 @@ int main(int argc, char** argv) {
   backplane::host::cli::fill_standard_descriptors();
   // Without SIGPIPE, a write to a closed stdout fails with EPIPE, which write_out() handles.
   std::signal(SIGPIPE, SIG_IGN);
-  return backplane::host::cli::guarded({argv + std::min(argc, 1), argv + argc});
+  return backplane::host::cli::guarded(argc, argv);
 }

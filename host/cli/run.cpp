@@ -228,6 +228,9 @@ The configuration file is TOML; docs/cli.md lists its keys. These have no option
                       how many bytes the host may allocate, and how many of them for one connection
   fiber_stack_size    stack size of handlers, in bytes
   fiber_limit         number of fibers that one run of a handler may have
+  call_depth          how deep handlers may call handlers
+  suspended_limit, suspended_per_name
+                      how many handlers may wait at once, of the host and of one wire name
   on_event_overflow   "gap": a listener that is too slow loses events, and is told so; "refuse": emitters and calls are
                       refused instead
   event_log_events, event_log_bytes, event_queue_depth, event_output_bytes

@@ -15,6 +15,7 @@
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
 #include "cli/output.hpp"
+#include "support/directory.hpp"
 #include "wire/socket_path.hpp"
 
 namespace backplane::host::cli {
@@ -76,9 +77,10 @@ std::vector<std::string> modules_in(const Placed& place) {
   const std::string& dir = place.value;
   std::error_code error;
   std::vector<std::string> files;
-  fs::directory_iterator entries(dir, error);
-  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-    if (entries->path().extension() == ".so" && entries->is_regular_file()) files.push_back(entries->path().string());
+  for (const std::string& name : names_in(dir, error)) {
+    const fs::path path = fs::path(dir) / name;
+    std::error_code ignored;
+    if (path.extension() == ".so" && fs::is_regular_file(path, ignored)) files.push_back(path.string());
   }
   if (error) throw usage(cat(at(place.where), "cannot read the module directory \"", dir, "\": ", error.message()));
   if (files.empty())

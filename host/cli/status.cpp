@@ -112,6 +112,25 @@ std::string swallowed_lines(const Value& report) {
   return out;
 }
 
+// Which of a context's bounds have refused calls.
+std::string refusal_lines(const Value& report) {
+  std::string out;
+  for (const Value& context : report["contexts"].items()) {
+    const std::string who = cat("context ", context["id"].text(), ": ");
+    const Value& suspended = context["suspended"];
+    if (suspended["refused"].number() != 0) {
+      out += cat(who, suspended["refused"].text(), " calls refused because of suspended handlers: suspended_limit ",
+                 suspended["limit"].text(), ", suspended_per_name ", suspended["limit_per_name"].text(), "\n");
+    }
+    const Value& depth = context["call_depth"];
+    if (depth["refused"].number() != 0) {
+      out += cat(who, depth["refused"].text(), " calls refused because of their depth: call_depth ",
+                 depth["limit"].text(), "\n");
+    }
+  }
+  return out;
+}
+
 std::string words(const Value& report) {
   const Value& workers = report["workers"];
   std::string out = table({
@@ -124,14 +143,16 @@ std::string words(const Value& report) {
       {"memory", memory_line(report["memory"])},
   });
   std::vector<std::vector<std::string>> rows = {{"CONTEXT", "STATE", "QUEUED", "RUNNING", "ACCEPTED", "REPLIED",
-                                                 "ERRORS", "REFUSED", "LISTENERS", "EVENTS", "TOKENS OPEN", "FIBERS"}};
+                                                 "ERRORS", "REFUSED", "LISTENERS", "EVENTS", "TOKENS OPEN", "FIBERS",
+                                                 "SUSPENDED"}};
   for (const Value& context : report["contexts"].items()) {
     rows.push_back({context["id"].text(), context["state"].text(), context["queued"].text(), context["running"].text(),
                     context["accepted"].text(), context["replied"].text(), context["errors"].text(),
                     context["refused"].text(), context["listeners"].text(), context["events"]["emitted"].text(),
-                    context["tokens"]["open"].text(), context["fibers"]["alive"].text()});
+                    context["tokens"]["open"].text(), context["fibers"]["alive"].text(),
+                    cat(context["suspended"]["now"].text(), "/", context["suspended"]["limit"].text())});
   }
-  if (rows.size() > 1) out = cat(out, "\n", table(rows), swallowed_lines(report));
+  if (rows.size() > 1) out = cat(out, "\n", table(rows), swallowed_lines(report), refusal_lines(report));
   const std::string listeners = listener_table(report);
   if (!listeners.empty()) out = cat(out, "\n", listeners);
   const std::string stacks = stack_table(report);
@@ -158,6 +179,7 @@ its modules (resident).
 
 Columns of the table of contexts:
   FIBERS           fibers that handlers have created and that are alive now
+  SUSPENDED        handlers that wait now, and how many may (suspended_limit in the configuration file)
 
 Columns of the table of wire names, slowest in total first:
   CALLS, ERRORS    calls that a handler was given, and those of them that ended with an error

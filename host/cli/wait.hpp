@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -55,11 +56,17 @@ class Inbox {
   /// With `limit` things in it, push() waits. 0: it never does.
   explicit Inbox(std::size_t limit = 0) : limit_(limit) {}
 
-  void push(Thing thing) {
+  /// Adds what `make` returns. Out of memory, take() throws instead, because the callback of a C function must not.
+  template <class F>
+  void push(F make) noexcept {
     {
       std::unique_lock lock(mutex_);
       has_room_.wait(lock, [this] { return limit_ == 0 || things_.size() < limit_ || closed_; });
-      things_.push_back(std::move(thing));
+      try {
+        things_.push_back(make());
+      } catch (const std::bad_alloc&) {
+        out_of_memory_ = true;
+      }
     }
     bell_.ring();
   }
@@ -69,11 +76,12 @@ class Inbox {
     closed_ = true;
     has_room_.notify_all();
   }
-  /// Removes and returns everything in the queue.
+  /// Removes and returns everything in the queue. Throws std::bad_alloc if something could not be queued.
   std::deque<Thing> take() {
     bell_.silence();
     const std::lock_guard lock(mutex_);
     has_room_.notify_all();
+    if (out_of_memory_) throw std::bad_alloc();
     return std::exchange(things_, {});
   }
   const Bell& bell() const noexcept { return bell_; }
@@ -85,6 +93,7 @@ class Inbox {
   std::condition_variable has_room_;
   std::deque<Thing> things_;
   bool closed_ = false;
+  bool out_of_memory_ = false;
 };
 
 using Deadline = std::optional<std::chrono::steady_clock::time_point>;

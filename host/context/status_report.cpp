@@ -26,7 +26,7 @@ void write(cbor::Writer& out, Context& context) {
   const LoopCounts& counts = context.loop().counts();
   const EventCounts events = context.events().counts();
   const auto read = [](const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); };
-  out.map(13);
+  out.map(15);
   field(out, "id", context.id());
   field(out, "state", context.loop().closed() ? "closed" : "open");
   field(out, "queued", context.loop().waiting());
@@ -71,6 +71,17 @@ void write(cbor::Writer& out, Context& context) {
   field(out, "created", read(counts.fibers.created));
   field(out, "alive", read(counts.fibers.alive));
   field(out, "swallowed", read(counts.fibers.swallowed));
+  const LoopOptions& limits = context.config().loop;
+  out.text("suspended");
+  out.map(4);
+  field(out, "now", read(counts.suspended));
+  field(out, "limit", limits.suspended_limit);
+  field(out, "limit_per_name", limits.suspended_of_name());
+  field(out, "refused", read(counts.suspended_refused));
+  out.text("call_depth");
+  out.map(2);
+  field(out, "limit", limits.call_depth);
+  field(out, "refused", read(counts.too_deep));
 }
 
 void write(cbor::Writer& out, const StackUse& stacks) {

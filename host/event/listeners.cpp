@@ -144,16 +144,16 @@ bool Listeners::closes_ring(const Wait& last) {
 std::vector<std::thread::id> Listeners::waited_for(const Wait& wait) {
   std::vector<std::thread::id> threads;
   const MutexLock lock(mutex_);
-  for (const Run& run : running_) {
-    if (run.listener == wait.listener && run.thread != wait.thread) threads.push_back(run.thread);
+  for (const Run* run = running_; run != nullptr; run = run->next) {
+    if (run->listener == wait.listener && run->thread != wait.thread) threads.push_back(run->thread);
   }
   return threads;
 }
 
 bool Listeners::runs_elsewhere(const Listener& listener) const {
-  return std::any_of(running_.begin(), running_.end(), [&listener](const Run& run) {
-    return run.listener == &listener && run.thread != std::this_thread::get_id();
-  });
+  const Run* run = running_;
+  while (run != nullptr && (run->listener != &listener || run->thread == std::this_thread::get_id())) run = run->next;
+  return run != nullptr;
 }
 
 namespace {
@@ -172,7 +172,8 @@ bool Listeners::drop_event() noexcept {
 // Unlocks the mutex while the callback runs. Meanwhile the listener stays linked, and exists, also if it is removed.
 // Then stays() must follow.
 void Listeners::run(Listener& listener, bp_event event, What what) {
-  running_.push_back({&listener, std::this_thread::get_id(), view(event.name)});
+  Run here{&listener, std::this_thread::get_id(), view(event.name), running_};
+  running_ = &here;
   ++listener.runs;
   event.listener.id = listener.id;
   bool dropped = false;
@@ -181,9 +182,9 @@ void Listeners::run(Listener& listener, bp_event event, What what) {
   listener.on_event(listener.user, &event);
   mutex_.lock();
   dropped_here = outer;
-  running_.erase(std::find_if(running_.begin(), running_.end(), [&listener](const Run& run) {
-    return run.listener == &listener && run.thread == std::this_thread::get_id();
-  }));
+  Run** link = &running_;
+  while (*link != &here) link = &(*link)->next;
+  *link = here.next;
   --listener.runs;
   if (what == What::event) {
     ++listener.seen;
@@ -298,9 +299,9 @@ std::vector<Listeners::Report> Listeners::report() {
 
 Culprit Listeners::running_on(std::thread::id thread) {
   const MutexLock lock(mutex_);
-  const auto run =
-      std::find_if(running_.begin(), running_.end(), [thread](const Run& r) { return r.thread == thread; });
-  if (run == running_.end()) return {};
+  const Run* run = running_;
+  while (run != nullptr && run->thread != thread) run = run->next;
+  if (run == nullptr) return {};
   return {Holder::listener, nullptr, 0, std::string(run->event), run->listener->id};
 }
 

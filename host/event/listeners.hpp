@@ -126,11 +126,12 @@ class Listeners {
     Listener* last = nullptr;
   };
 
-  // A running callback.
+  // A running callback; lies on the stack of its thread, so that calling needs no memory.
   struct Run {
     Listener* listener;
     std::thread::id thread;
-    std::string_view event;  // valid while this is in running_
+    std::string_view event;
+    Run* next;
   };
 
   struct Wait;
@@ -160,7 +161,7 @@ class Listeners {
   ById by_id_ BP_GUARDED_BY(mutex_);
   ById leaving_ BP_GUARDED_BY(mutex_);                  // removed, with a callback that runs
   std::vector<List> by_pattern_ BP_GUARDED_BY(mutex_);  // index: the pattern's id
-  std::vector<Run> running_ BP_GUARDED_BY(mutex_);      // one for each thread that calls, so few
+  Run* running_ BP_GUARDED_BY(mutex_) = nullptr;        // linked; one for each thread that calls, so few
   std::uint64_t last_id_ BP_GUARDED_BY(mutex_) = 0;
   std::atomic<std::size_t> count_{0};
 };

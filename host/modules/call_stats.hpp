@@ -23,8 +23,9 @@ struct CallStats {
   Count errors{0};  ///< calls whose terminal reply was not BP_OK
   Count bytes_in{0};
   Count bytes_out{0};
-  Histogram wait;  ///< ticks from submit to the begin of the handler; measured for one request in `sample`
-  Histogram run;   ///< ticks for which a handler held its thread
+  std::uint32_t suspended = 0;  ///< handlers that await now; only the holder uses it
+  Histogram wait;               ///< ticks from submit to the begin of the handler; measured for one request in `sample`
+  Histogram run;                ///< ticks for which a handler held its thread
 
   /// Two clock reads cost more than all the counting. So only one in this many runs of a short handler is timed, and
   /// counts this many times. The first runs, and the runs after a long one, are all timed.

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "support/directory.hpp"
 #include "support/result.hpp"
 
 namespace backplane::host {
@@ -36,16 +37,16 @@ bool is_same(const fs::path& path, int fd) {
 // Removes the directories of hosts that have ended. Each host locks its own directory right after creating it, and
 // sweep() locks a directory before removing it. So a directory in use is never removed, even if process ids repeat.
 void sweep(const fs::path& temporary) {
-  std::error_code error;
-  for (fs::directory_iterator each(temporary, error), end; !error && each != end; each.increment(error)) {
-    const fs::path& path = each->path();
-    if (!path.filename().string().starts_with(directory_prefix)) continue;
+  std::error_code ignored;
+  for (const std::string& name : names_in(temporary.string(), ignored)) {
+    if (!name.starts_with(directory_prefix)) continue;
+    const fs::path path = temporary / name;
     const UniqueFd directory = open_directory(path);
     struct stat status {};
     if (!directory || ::fstat(directory.get(), &status) != 0 || status.st_uid != ::geteuid()) continue;
     if (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0 || !is_same(path, directory.get())) continue;
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
+    for (const std::string& copy : names_in(path.string(), ignored)) ::unlink((path / copy).c_str());
+    ::rmdir(path.c_str());
   }
 }
 

@@ -57,7 +57,7 @@ bp_status Channel::open(Frame frame, std::size_t size, const Open& call, Use use
   const MutexLock lock(mutex_);
   const bp_status refused = check(size, use);
   if (refused != BP_OK) return refused;
-  frame.id = last_id_ + 1;
+  frame.id = ++last_id_;  // also if it fails: its deadline may stay
   try {
     calls_.insert(frame.id)->value = call;
     if (call.timeout_ms != 0) add_deadline(frame.id, call.timeout_ms);
@@ -67,7 +67,6 @@ bp_status Channel::open(Frame frame, std::size_t size, const Open& call, Use use
     calls_.take(frame.id, gone);
     return BP_OUT_OF_MEMORY;
   }
-  last_id_ = frame.id;
   if (set_id != nullptr) std::atomic_ref(*set_id).store(frame.id, std::memory_order_release);
   send(calls_.size() <= few_calls);
   return BP_OK;
@@ -197,11 +196,15 @@ bool Channel::wait_answered(Clock::time_point until) {
                              [this]() BP_REQUIRES(mutex_) { return calls_.size() == 0 || state_ == State::broken; });
 }
 
-void Channel::cancel_all() {
+void Channel::cancel_all() noexcept {
   const MutexLock lock(mutex_);
   if (state_ == State::broken) return;
   wire::Bytes* const out = &out_;
-  calls_.for_each([out](const auto& entry) { wire::encode(*out, wire::Cancel{entry.id}); });
+  try {
+    calls_.for_each([out](const auto& entry) { wire::encode(*out, wire::Cancel{entry.id}); });
+  } catch (const std::bad_alloc&) {
+    // The host cancels the others when the connection ends, which comes next.
+  }
   send(false);
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -72,7 +73,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void close();
   /// Waits until no call is open or the connection is broken. Returns false if calls are still open.
   bool wait_answered(Clock::time_point until);
-  void cancel_all();
+  void cancel_all() noexcept;
   /// Ends open calls with BP_CANCELED, then the thread. Returns false if the thread has not ended by then.
   bool finish(Clock::time_point until);
   /// Joins the thread if it has ended. Otherwise detaches it; it then keeps this object alive.
@@ -99,7 +100,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void wake() BP_REQUIRES(mutex_);
 
   // Reader thread
-  void loop();
+  void loop() noexcept;
   bool turn();
   bool send_gathered();
   bool receive();
@@ -109,7 +110,10 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void give_credit();
   void on_credit(const wire::Credit& credit);
   void expire();
-  void end_all(bp_status status, const std::string& why);
+  void end_all(bp_status status, std::string_view why) noexcept;
+  bool end_in_order(const bp_answer& answer);
+  void tell_listeners() noexcept;
+  void broken(const char* what, int error = 0) noexcept;
   int sleep_time();
 
   const UniqueFd socket_;

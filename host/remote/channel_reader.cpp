@@ -6,10 +6,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <exception>
 #include <functional>
 #include <limits>
+#include <new>
+#include <string>
 #include <utility>
 
 #include "remote/channel.hpp"
@@ -23,16 +28,30 @@ namespace {
 /// A buffer larger than this is freed when it is empty.
 constexpr std::size_t keep = std::size_t{1} << 20;
 
-void give_back(wire::Bytes& bytes) {
+constexpr const char* no_memory = "this application ran out of memory for the connection";
+
+void say_cancel(wire::Bytes& out, std::uint64_t id) noexcept {
+  try {
+    wire::encode(out, wire::Cancel{id});
+  } catch (const std::bad_alloc&) {
+    // The host answers, and nobody waits for it.
+  }
+}
+
+void give_back(wire::Bytes& bytes) noexcept {
   if (bytes.capacity() > keep) wire::Bytes().swap(bytes);
   bytes.clear();
 }
 
 }  // namespace
 
-void Channel::loop() {
+void Channel::loop() noexcept {
   thread_id_ = std::this_thread::get_id();
-  while (turn()) {
+  try {
+    while (turn()) {
+    }
+  } catch (const std::exception&) {
+    broken(no_memory);
   }
   bool finishing = false;
   {
@@ -44,6 +63,17 @@ void Channel::loop() {
   ::shutdown(socket_.get(), SHUT_RDWR);
   if (!finishing) {
     end_all(BP_UNREACHABLE, why_);
+    tell_listeners();
+  } else {
+    end_all(BP_CANCELED, "this application is ending the connection");
+  }
+  const MutexLock lock(mutex_);
+  ended_ = true;
+  changed_.notify_all();
+}
+
+void Channel::tell_listeners() noexcept {
+  try {
     wire::Bytes payload;
     cbor::Writer writer(payload);
     begin_typed_event(writer, "backplane.disconnected");
@@ -51,12 +81,19 @@ void Channel::loop() {
     writer.text("reason");
     writer.text(why_);
     events_->push_to_all("backplane.disconnected", payload);
-  } else {
-    end_all(BP_CANCELED, "this application is ending the connection");
+  } catch (const std::exception&) {
+    // Out of memory. The calls of this application have ended, so it learns of the end all the same.
   }
-  const MutexLock lock(mutex_);
-  ended_ = true;
-  changed_.notify_all();
+}
+
+/// Notes why the connection ends. Out of memory, the reason may be missing or short.
+void Channel::broken(const char* what, int error) noexcept {
+  try {
+    why_ = what;
+    if (error != 0) why_ += std::string(": ") + std::strerror(error);
+  } catch (const std::bad_alloc&) {
+    // `why_` has what there was memory for.
+  }
 }
 
 /// One turn of the loop. Returns false if the connection has ended or must end.
@@ -68,7 +105,7 @@ bool Channel::turn() {
   const short wanted = sends_itself_ ? POLLIN | POLLOUT : POLLIN;
   pollfd waits[2] = {{socket_.get(), wanted, 0}, {wake_.get(), POLLIN, 0}};
   if (::poll(waits, 2, timeout) < 0 && errno != EINTR) {
-    why_ = std::string("poll failed: ") + std::strerror(errno);
+    broken("poll failed", errno);
     return false;
   }
   {
@@ -130,7 +167,7 @@ bool Channel::send_gathered() {
       sends_itself_ = false;
       return true;
     } else if (errno != EINTR) {
-      why_ = std::string("sending to the host failed: ") + std::strerror(errno);
+      broken("sending to the host failed", errno);
       return false;
     }
   }
@@ -142,7 +179,7 @@ bool Channel::receive() {
   const ssize_t size = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
   if (size < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return true;
   if (size <= 0) {
-    why_ = "the host has closed the connection";
+    broken("the host has closed the connection");
     return false;
   }
   in_.filled(static_cast<std::size_t>(size));
@@ -154,10 +191,7 @@ bool Channel::receive() {
     }
     give_credit();
   } catch (const wire::ProtocolError& error) {
-    why_ = std::string("the host sent ") + error.what();
-    return false;
-  } catch (const std::bad_alloc&) {
-    why_ = "this application ran out of memory for the host's frames";
+    broken((std::string("the host sent ") + error.what()).c_str());
     return false;
   }
   return true;
@@ -246,38 +280,58 @@ void Channel::expire() {
       deadlines_.pop_back();
       if (!calls_.take(id, call)) continue;
       if (calls_.size() == 0) changed_.notify_all();
-      if (out_.size() < keep) wire::encode(out_, wire::Cancel{id});  // the host may still read
+      if (out_.size() < keep) say_cancel(out_, id);  // the host may still read
     }
-    const std::string text =
-        "the host has not answered within the " + std::to_string(call.timeout_ms) + " ms of this call's deadline";
+    std::array<char, 128> text{};
+    std::snprintf(text.data(), text.size(), "the host has not answered within the %llu ms of this call's deadline",
+                  static_cast<unsigned long long>(call.timeout_ms));
     bp_answer answer{};
     answer.struct_size = sizeof answer;
     answer.status = BP_DEADLINE;
-    answer.message = str(text);
+    answer.message = str(text.data());
     call.on_reply(call.user, &answer);
   }
 }
 
-void Channel::end_all(bp_status status, const std::string& why) {
+void Channel::end_all(bp_status status, std::string_view why) noexcept {
   bp_answer answer{};
   answer.struct_size = sizeof answer;
   answer.status = status;
   answer.message = str(why);
-  for (;;) {
-    std::vector<Open> open;
+  try {
+    while (end_in_order(answer)) {
+    }
+    return;
+  } catch (const std::bad_alloc&) {
+    // Without memory they end in any order.
+  }
+  for (std::size_t bucket = 0;;) {
+    Open call;
     {
       const MutexLock lock(mutex_);
-      std::vector<std::uint64_t> ids;
-      ids.reserve(calls_.size());
-      calls_.for_each([&ids](const auto& entry) { ids.push_back(entry.id); });
-      std::sort(ids.begin(), ids.end());
-      open.resize(ids.size());
-      for (std::size_t i = 0; i < ids.size(); ++i) calls_.take(ids[i], open[i]);
+      const bool any = calls_.take_any(bucket, call);
       changed_.notify_all();
+      if (!any) return;  // none can be opened any more
     }
-    if (open.empty()) return;
-    for (const Open& call : open) call.on_reply(call.user, &answer);
+    call.on_reply(call.user, &answer);
   }
+}
+
+/// Ends all open calls, the oldest first. Returns false if there was none. Throws std::bad_alloc and ends none.
+bool Channel::end_in_order(const bp_answer& answer) {
+  std::vector<Open> open;
+  {
+    const MutexLock lock(mutex_);
+    std::vector<std::uint64_t> ids;
+    ids.reserve(calls_.size());
+    calls_.for_each([&ids](const auto& entry) { ids.push_back(entry.id); });
+    std::sort(ids.begin(), ids.end());
+    open.resize(ids.size());
+    for (std::size_t i = 0; i < ids.size(); ++i) calls_.take(ids[i], open[i]);
+    changed_.notify_all();
+  }
+  for (const Open& call : open) call.on_reply(call.user, &answer);
+  return !open.empty();
 }
 
 }  // namespace backplane::host

@@ -2,6 +2,7 @@
 #include "remote/event_thread.hpp"
 
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "support/gap_event.hpp"
@@ -41,7 +42,10 @@ void EventThread::push(const wire::Event& event) {
   const auto at = listeners_.find(event.listener);
   if (at == listeners_.end()) return;
   Listener& listener = at->second;
-  if (queue_.size() <= max_waiting) return append(event);
+  if (queue_.size() <= max_waiting) {
+    append_gaps();  // those for which there was no memory before
+    return append(event);
+  }
   const auto gap = (event.flags & BP_EVENT_GAP) != 0 ? GapEvent::read(event.payload) : std::nullopt;
   listener.lost.add(gap ? gap->events : 1, gap ? gap->since_ms : unix_ms());
   any_lost_ = true;
@@ -50,13 +54,15 @@ void EventThread::push(const wire::Event& event) {
 // Losses are noted only while the queue is over its bound, and told when it is handed to the thread. So nothing can be
 // queued between a loss and its gap.
 void EventThread::append_gaps() {
-  if (!std::exchange(any_lost_, false)) return;
+  if (!any_lost_) return;
   for (auto& [id, listener] : listeners_) {
     if (listener.lost.events == 0) continue;
-    const GapEvent gap(std::exchange(listener.lost, Lost{}));
+    const GapEvent gap(listener.lost);
     const bp_event event = gap.native();
     append({id, event.flags, view(event.name), view(event.payload)});
+    listener.lost = {};
   }
+  any_lost_ = false;
 }
 
 void EventThread::push_to_all(std::string_view name, wire::View payload) {
@@ -102,7 +108,7 @@ void EventThread::join_or_detach() {
   }
 }
 
-void EventThread::loop() {
+void EventThread::loop() noexcept {
   thread_id_ = std::this_thread::get_id();
   wire::Bytes batch;
   MutexLock lock(mutex_);
@@ -110,7 +116,11 @@ void EventThread::loop() {
     wake_.wait(lock, [this]() BP_REQUIRES(mutex_) { return finishing_ || !queue_.empty(); });
     if (queue_.empty()) break;
     batch.swap(queue_);
-    append_gaps();  // what was lost comes behind this batch
+    try {
+      append_gaps();  // what was lost comes behind this batch
+    } catch (const std::bad_alloc&) {
+      // They are told before the next event is queued.
+    }
     lock.unlock();
     deliver_all(batch);
     if (batch.capacity() > keep) wire::Bytes().swap(batch);

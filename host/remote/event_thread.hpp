@@ -59,7 +59,7 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
     std::uint64_t payload_size;
   };
 
-  void loop();
+  void loop() noexcept;
   void deliver_all(const wire::Bytes& batch);
   void deliver(const Head& head, const std::uint8_t* body);
   void append(const wire::Event& event) BP_REQUIRES(mutex_);

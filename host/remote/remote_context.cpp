@@ -63,12 +63,17 @@ bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& 
     const milliseconds timeout(options.timeout_ms == 0 ? default_connect_ms : options.timeout_ms);
     out = std::make_unique<RemoteContext>(dial(path, timeout));
     return BP_OK;
-  } catch (const Failure& failure) {
-    why = failure;
+  } catch (Failure& failure) {
+    why = std::move(failure);
   } catch (const std::bad_alloc&) {
     why = {BP_OUT_OF_MEMORY, {}};
   } catch (const std::exception& error) {
-    why = {BP_UNREACHABLE, std::string("cannot start the threads of a connection: ") + error.what()};
+    why = {BP_UNREACHABLE, {}};
+    try {
+      why.message = std::string("cannot start the threads of a connection: ") + error.what();
+    } catch (const std::bad_alloc&) {
+      // The status says enough.
+    }
   }
   return why.status;
 }

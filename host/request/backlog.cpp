@@ -49,6 +49,7 @@ Request* Backlog::new_inner_request(const Method* method, std::string_view name,
   request->user = &waiter;
   request->wants_stale = false;
   request->deadline = deadline;
+  request->depth = static_cast<std::uint16_t>(waiter.request.depth + 1);
   if (request->method == nullptr) request->answer.fail(BP_UNKNOWN_NAME, unknown_name_text(name));
   if (!request->payload.copy(payload)) {
     request->answer.clear();

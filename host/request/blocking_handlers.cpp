@@ -17,10 +17,11 @@ void Dispatcher::run_on_worker(Request& request) {
   const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
   if (serial && request.instance->worker_busy) {
     if (caller_holds(request)) {
-      return replies_.refuse(request, BP_REENTRANT,
-                             "\"" + request.method->name +
-                                 "\" waits for a blocking handler of the same instance that waits for it; "
-                                 "declare them concurrent, or call a function instead");
+      return replies_.refuse(request, BP_REENTRANT, text_or_none([&request] {
+                               return "\"" + request.method->name +
+                                      "\" waits for a blocking handler of the same instance that waits for it; "
+                                      "declare them concurrent, or call a function instead";
+                             }));
     }
     try {
       for_instance_[request.instance].push(request);
@@ -103,7 +104,8 @@ void Dispatcher::start_worker(Request& request) {
     --on_workers_;
     bp_instance& instance = *request.instance;
     const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
-    replies_.refuse(request, BP_OUT_OF_MEMORY, std::string("no worker thread can be had: ") + error.what());
+    replies_.refuse(request, BP_OUT_OF_MEMORY,
+                    text_or_none([&error] { return std::string("no worker thread can be had: ") + error.what(); }));
     if (serial) give_to_next(instance);
   }
 }

@@ -13,6 +13,7 @@
 #include "request/record.hpp"
 #include "request/replies.hpp"
 #include "request/request_thread.hpp"
+#include "request/run_limits.hpp"
 #include "request/runner.hpp"
 #include "request/stop_state.hpp"
 #include "request/task_inbox.hpp"
@@ -29,7 +30,7 @@ class Dispatcher {
  public:
   Dispatcher(const LoopOptions& options, TaskInbox& inbox, const StopState& stop, Backlog& backlog, Runner& runner,
              Instances& instances, MethodCache& methods, Replies& replies, Workers& workers,
-             Heartbeat& heartbeat) noexcept
+             RunLimits& limits, Heartbeat& heartbeat) noexcept
       : cpu_warning_(options.cpu_warning),
         inbox_(inbox),
         stop_(stop),
@@ -39,6 +40,7 @@ class Dispatcher {
         methods_(methods),
         replies_(replies),
         workers_(workers),
+        limits_(limits),
         heartbeat_(heartbeat) {}
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
@@ -82,6 +84,7 @@ class Dispatcher {
   bool is_usual(Request& request) BP_REQUIRES(on_request_thread);
   void begin(Request& request, const MethodCache::Entry& entry) BP_REQUIRES(on_request_thread);
   void find_handler(Request& request, const Generation* running) BP_REQUIRES(on_request_thread);
+  void refuse_full(Request& request) BP_REQUIRES(on_request_thread);
   void run_here(Request& request) BP_REQUIRES(on_request_thread);
   void handler_ended(Request& request, bool later) BP_REQUIRES(on_request_thread);
 
@@ -103,6 +106,7 @@ class Dispatcher {
   MethodCache& methods_;
   Replies& replies_;
   Workers& workers_;
+  RunLimits& limits_;
   Heartbeat& heartbeat_;
   Request* given_ BP_GUARDED_BY(on_request_thread) = nullptr;  // for the fiber that run() resumes
   int budget_ BP_GUARDED_BY(on_request_thread) = 0;            // requests that this turn may still begin

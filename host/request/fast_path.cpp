@@ -17,9 +17,11 @@ namespace backplane::host {
 namespace {
 
 std::string returned_text(const Request& request) {
-  return "the entry of fiber " + std::to_string(request.returned_fiber) + " of \"" + request.method->name +
-         "\" returned, and nobody asked which it was; a fiber switches to another before it ends, or its handler "
-         "asks with `ended`";
+  return text_or_none([&request] {
+    return "the entry of fiber " + std::to_string(request.returned_fiber) + " of \"" + request.method->name +
+           "\" returned, and nobody asked which it was; a fiber switches to another before it ends, or its handler "
+           "asks with `ended`";
+  });
 }
 
 std::atomic<std::uint64_t> stale_answers{0};
@@ -114,6 +116,8 @@ bool Dispatcher::is_usual(Request& request) {
 
 // As the call of this method before.
 inline void Dispatcher::begin(Request& request, const MethodCache::Entry& entry) {
+  if (limits_.full(*entry.stats)) [[unlikely]]
+    return refuse_full(request);
   request.handler = entry.handler;
   request.instance = entry.instance;
   request.stats = entry.stats;
@@ -140,15 +144,19 @@ void Dispatcher::find_handler(Request& request, const Generation* running) {
   bp_instance* const instance = instances_.of(*handler->generation);
   const bool is_static = (handler->flags & BP_HANDLER_STATIC) != 0;
   if (instance == nullptr || (!instance->failure.empty() && !is_static)) {
-    return replies_.refuse(request, BP_INSTANCE_FAILED,
-                           "the module \"" + handler->generation->manifest.name +
-                               "\" could not start in this context: " +
-                               (instance == nullptr ? "it has no instance here" : instance->failure));
+    return replies_.refuse(request, BP_INSTANCE_FAILED, text_or_none([&] {
+                             return "the module \"" + handler->generation->manifest.name +
+                                    "\" could not start in this context: " +
+                                    (instance == nullptr ? "it has no instance here" : instance->failure);
+                           }));
+  }
+  MethodCache::Entry* const entry = methods_.entry_of(*request.method);
+  if (entry != nullptr && entry->stats != nullptr ? limits_.full(*entry->stats) : limits_.context_full()) {
+    return refuse_full(request);
   }
   request.handler = handler;
   request.instance = instance;
   LoopCounts::add(instance->in_flight);
-  MethodCache::Entry* const entry = methods_.entry_of(*request.method);
   if (entry != nullptr && entry->stats != nullptr) {
     request.stats = entry->stats;
     request.run_weight = static_cast<std::uint8_t>(request.stats->weight_of_next());
@@ -162,6 +170,11 @@ void Dispatcher::find_handler(Request& request, const Generation* running) {
     entry->generation = running;
   }
   run_here(request);
+}
+
+void Dispatcher::refuse_full(Request& request) {
+  std::string text;
+  replies_.refuse(request, BP_OVERLOADED, limits_.full_text(*request.method, text));
 }
 
 inline void Dispatcher::run_here(Request& request) {

@@ -20,13 +20,15 @@ RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, W
       sources_(thread_, inbox_),
       streams_(options, inbox_, counts_),
       backlog_(options.queue_depth, registry, thread_, inbox_, counts_),
+      limits_(options, counts_),
       runner_(options, counts_.fibers, heartbeat_, Dispatcher::fiber_body, &dispatcher_),
       idle_wait_(inbox_, backlog_, runner_, timers_, options.spin),
       instances_(host, inbox_, stop_, idle_wait_, methods_, heartbeat_, options.spin),
       replies_(options, inbox_, backlog_, timers_, instances_, counts_, heartbeat_),
       pending_(thread_, registry, inbox_, runner_, timers_, instances_, counts_, heartbeat_),
-      waits_(registry, inbox_, backlog_, runner_, timers_, streams_, replies_, pending_, idle_wait_, workers),
-      dispatcher_(options, inbox_, stop_, backlog_, runner_, instances_, methods_, replies_, workers, heartbeat_) {}
+      waits_(registry, inbox_, backlog_, runner_, timers_, streams_, replies_, pending_, idle_wait_, workers, limits_),
+      dispatcher_(options, inbox_, stop_, backlog_, runner_, instances_, methods_, replies_, workers, limits_,
+                  heartbeat_) {}
 
 RequestLoop::~RequestLoop() { inbox_.wait_for_senders(); }
 

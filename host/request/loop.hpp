@@ -15,6 +15,7 @@
 #include "request/pending.hpp"
 #include "request/replies.hpp"
 #include "request/request_thread.hpp"
+#include "request/run_limits.hpp"
 #include "request/runner.hpp"
 #include "request/source.hpp"
 #include "request/stop_state.hpp"
@@ -140,6 +141,7 @@ class RequestLoop {
   TimerHeap timers_;
   MethodCache methods_;
   Backlog backlog_;
+  RunLimits limits_;
   Runner runner_;
   IdleWait idle_wait_;
   Instances instances_;

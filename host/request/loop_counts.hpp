@@ -22,6 +22,12 @@ struct LoopOptions {
   std::uint64_t window_bytes = Window::default_bytes;  ///< of a call's partial replies, unless it says otherwise
   std::uint64_t window_parts = Window::default_parts;
   Nanos cpu_warning = 500 * nanos_per_ms;  ///< of a handler that holds the request thread for so long; 0: none
+  std::uint32_t call_depth = 64;
+  std::uint32_t suspended_limit = 1u << 18;
+  std::uint32_t suspended_per_name = 0;  ///< 0: half of suspended_limit
+  std::uint32_t suspended_of_name() const noexcept {
+    return suspended_per_name != 0 ? suspended_per_name : suspended_limit / 2 + suspended_limit % 2;
+  }
   Nanos spin = 50'000;
   bool operator==(const LoopOptions&) const = default;
 };
@@ -40,6 +46,9 @@ struct LoopCounts {
   std::atomic<std::uint64_t> parts_sent{0};      ///< partial replies delivered
   std::atomic<std::uint64_t> parts_received{0};  ///< parts of requests that handlers have taken; any thread
   std::atomic<std::uint64_t> parts_blocked{0};   ///< refused because their receiver was not ready; any thread
+  std::atomic<std::uint64_t> suspended{0};          ///< handlers that await now
+  std::atomic<std::uint64_t> suspended_refused{0};  ///< calls refused because of that
+  std::atomic<std::uint64_t> too_deep{0};           ///< calls refused because of their depth
 
   FiberCounts fibers;
 
@@ -48,6 +57,7 @@ struct LoopCounts {
   void reset() noexcept {
     for (auto* const count : {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered,
                               &tokens_failed, &tokens_refused, &parts_sent, &parts_received, &parts_blocked,
+                              &suspended, &suspended_refused, &too_deep,
                               &fibers.created, &fibers.alive, &fibers.swallowed}) {
       count->store(0, std::memory_order_relaxed);
     }

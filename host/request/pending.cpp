@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "request/submission.hpp"
 #include "support/views.hpp"
 
 namespace backplane::host {
@@ -93,14 +94,18 @@ bp_status PendingTable::invoke(Pending& pending, const Method* caller, std::stri
   }
   const Function* const offered = registry_.find_function(name);
   if (offered == nullptr) {
-    why = "no host function \"" + std::string(name) +
-          "\" is registered: the application provides none, and no loaded module offers it";
+    why = text_or_none([name] {
+      return "no host function \"" + std::string(name) +
+             "\" is registered: the application provides none, and no loaded module offers it";
+    });
     return BP_NO_HOST_FUNCTION;
   }
   bp_instance* const provider = instances_.of(*offered->generation);
   if (provider == nullptr || !provider->failure.empty()) {
-    why = "the module \"" + offered->generation->manifest.name + "\", which offers \"" + std::string(name) +
-          "\", could not start in this context";
+    why = text_or_none([&] {
+      return "the module \"" + offered->generation->manifest.name + "\", which offers \"" + std::string(name) +
+             "\", could not start in this context";
+    });
     return BP_INSTANCE_FAILED;
   }
   pending.provider = provider;

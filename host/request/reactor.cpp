@@ -9,6 +9,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <new>
+#include <thread>
 
 #include "support/unique_fd.hpp"
 
@@ -44,8 +47,7 @@ struct Reactor::State {
     unwatchable = false;
     if (fd < 0) return;
     UniqueFd own(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    if (own) other.assign(own.get(), error);
-    if (!own || error) {
+    if (!own || !assign(own.get())) {
       unwatchable = true;  // and tried again before the next sleep
       return;
     }
@@ -53,20 +55,30 @@ struct Reactor::State {
     watched = fd;
   }
 
+  bool assign(int fd) noexcept {
+    boost::system::error_code error;
+    try {
+      other.assign(fd, error);
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    return !error;
+  }
+
   void await_other() {
     if (awaits_other || !other.is_open()) return;
-    awaits_other = true;
     other.async_wait(asio::posix::descriptor_base::wait_read,
                      [this](const boost::system::error_code&) { awaits_other = false; });
+    awaits_other = true;
   }
 
   // Once for each sleep, and not again by itself: the descriptor stays readable until its owner has
   // drained it, so that a wait that renewed itself would never let poll() come to an end.
   void await_wake() {
     if (awaits_wake) return;
-    awaits_wake = true;
     wake.async_wait(asio::posix::descriptor_base::wait_read,
                     [this](const boost::system::error_code&) { awaits_wake = false; });
+    awaits_wake = true;
   }
 
   asio::io_context io;
@@ -89,11 +101,17 @@ void Reactor::wait(Nanos until) {
   State& state = *state_;
   if (state.unwatchable) until = until == 0 ? now() + look_again : std::min(until, now() + look_again);
   state.io.restart();  // it stops whenever it has run out of work
-  state.await_wake();
-  state.await_other();
-  if (until != 0) {
-    state.timer.expires_at(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until)));
-    state.timer.async_wait([](const boost::system::error_code&) {});
+  try {
+    state.await_wake();
+    state.await_other();
+    if (until != 0) {
+      state.timer.expires_at(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until)));
+      state.timer.async_wait([](const boost::system::error_code&) {});
+    }
+  } catch (const std::bad_alloc&) {  // then it looks again and again
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    state.io.poll();
+    return;
   }
   state.io.run_one();
   if (until != 0) {

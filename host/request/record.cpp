@@ -28,6 +28,7 @@ void set_up(Request& request, RequestThread* thread) noexcept {
   request.instance = nullptr;
   request.stats = nullptr;
   request.run_weight = 0;
+  request.depth = 0;
   request.awaiting = nullptr;
   request.cause.store(BP_OK, std::memory_order_relaxed);
   request.environment.store(nullptr, std::memory_order_relaxed);

@@ -59,13 +59,18 @@ struct InlineCall {
   };
 };
 
+/// How many calls of handlers a call is made below; 0: it is from outside. A base, because it fits behind the Timer.
+struct CallDepth {
+  std::uint16_t depth = 0;
+};
+
 /// One accepted call, from submit until both its terminal reply is delivered and its handler has ended. Its token can
 /// be claimed once: by the handler, a cancel, the deadline or the host. The claimer fills in `answer` and calls
 /// Replies::answered().
 ///
 /// Millions may be open at once, so the layout has no hole. Each call that is answered at once passes through the
 /// request thread's cache. So the fields that it needs lie together, from the Record on; the others lie behind them.
-struct Request : WorkerDone, Timer, Record, Delivery {
+struct Request : WorkerDone, Timer, CallDepth, Record, Delivery {
   Request() noexcept : Delivery(false) {}
   static Request& of(Task& delivery) noexcept { return static_cast<Request&>(static_cast<Delivery&>(delivery)); }
 

@@ -10,29 +10,37 @@ bool comes_in_parts(const Request& request) noexcept {
   return stream != nullptr && stream->comes_in_parts;
 }
 
-std::string unknown_name_text(std::string_view name) {
-  return "no loaded module has the wire name \"" + std::string(name) +
-         "\"; list the names there are, or load the module that has it";
+std::string unknown_name_text(std::string_view name) noexcept {
+  return text_or_none([name] {
+    return "no loaded module has the wire name \"" + std::string(name) +
+           "\"; list the names there are, or load the module that has it";
+  });
 }
 
-bp_status no_handler(const Method& method, bool module_runs, std::string& why) {
+bp_status no_handler(const Method& method, bool module_runs, std::string& why) noexcept {
   const Module& module = *method.module;
   if (!method.answered.load(std::memory_order_acquire)) {  // its module has been refused
     why = unknown_name_text(method.name);
     return BP_UNKNOWN_NAME;
   }
   if (module_runs) {
-    why = "the running generation of \"" + module.name + "\" has no \"" + method.name + "\"";
+    why = text_or_none(
+        [&] { return "the running generation of \"" + module.name + "\" has no \"" + method.name + "\""; });
     return BP_UNKNOWN_NAME;
   }
-  why = "the module \"" + module.name + "\", which had \"" + method.name + "\", is not loaded any more; load it again";
+  why = text_or_none([&] {
+    return "the module \"" + module.name + "\", which had \"" + method.name +
+           "\", is not loaded any more; load it again";
+  });
   return BP_MODULE_GONE;
 }
 
-std::string no_reply_text(const Request& request) {
+std::string no_reply_text(const Request& request) noexcept {
   const bool is_static = (request.handler->flags & BP_HANDLER_STATIC) != 0;
-  return "the handler of \"" + request.method->name + "\" returned without a terminal reply; " +
-         (is_static ? "a static one must reply before it returns" : "it must reply, or return BP_LATER");
+  return text_or_none([&] {
+    return "the handler of \"" + request.method->name + "\" returned without a terminal reply; " +
+           (is_static ? "a static one must reply before it returns" : "it must reply, or return BP_LATER");
+  });
 }
 
 }  // namespace backplane::host

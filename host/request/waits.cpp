@@ -65,20 +65,23 @@ void Waits::await(Waiter& waiter, Start start) {
     replies_.watch_time(request);
     if (request.run_weight != 0) request.leaves_thread(ticks());
     const Environment* const environment = request.environment.load(std::memory_order_relaxed);
+    limits_.suspends(request);
     waiter.fiber->suspend(environment == nullptr ? waiter.fiber->stack() : environment->active_stack());
+    limits_.goes_on(request);
     return;  // Runner::resume() has begun the next slice
   }
   // The worker goes on only when `start` has returned: until then, what it shows to a host function that
   // answers at once stays valid.
   Waiter::Sleep sleep;
   waiter.sleep = &sleep;
-  const auto begin_for_worker = [&waiter, &begin, &request] {
+  const auto begin_for_worker = [this, &waiter, &request, &begin] {
     on_request_thread.assume();
     request.thread.load(std::memory_order_relaxed)->dispatcher.worker_waits();
     waiter.starting = true;
     begin();
     waiter.starting = false;
-    if (waiter.over) wake_worker(waiter);
+    if (waiter.over) return wake_worker(waiter);
+    limits_.suspends(request);
   };
   if (!inbox_.post(begin_for_worker)) {
     waiter.answer.fail(BP_OUT_OF_MEMORY, "no memory to begin the wait");
@@ -105,7 +108,9 @@ void Waits::complete(Waiter& waiter) {
     return;
   }
   waiter.over = true;
-  if (!waiter.starting) wake_worker(waiter);
+  if (waiter.starting) return;
+  limits_.goes_on(waiter.request);
+  wake_worker(waiter);
 }
 
 // Ends what was begun for this wait and has not come to an end by itself.
@@ -150,8 +155,10 @@ void Waits::call(Waiter& waiter, std::string_view name, bp_bytes payload, std::u
 }
 
 void Waits::begin_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms) {
-  Request* const call = backlog_.new_inner_request(registry_.find_method(name), name, payload,
-                                                   deadline_of(waiter.request, timeout_ms), waiter);
+  const Method* const method = registry_.find_method(name);
+  if (limits_.too_deep(waiter.request)) return limits_.refuse_deep(waiter, method, name);
+  Request* const call =
+      backlog_.new_inner_request(method, name, payload, deadline_of(waiter.request, timeout_ms), waiter);
   if (call == nullptr) return waiter.fail(BP_OUT_OF_MEMORY, "no memory for the call");
   waiter.call = call;
   replies_.admit(*call);

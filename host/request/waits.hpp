@@ -11,6 +11,7 @@
 #include "request/record.hpp"
 #include "request/replies.hpp"
 #include "request/request_thread.hpp"
+#include "request/run_limits.hpp"
 #include "request/runner.hpp"
 #include "request/streams.hpp"
 #include "request/task_inbox.hpp"
@@ -23,7 +24,8 @@ namespace backplane::host {
 class Waits {
  public:
   Waits(const Registry& registry, TaskInbox& inbox, Backlog& backlog, Runner& runner, TimerHeap& timers,
-        Streams& streams, Replies& replies, PendingTable& pending, IdleWait& idle_wait, Workers& workers) noexcept
+        Streams& streams, Replies& replies, PendingTable& pending, IdleWait& idle_wait, Workers& workers,
+        RunLimits& limits) noexcept
       : registry_(registry),
         inbox_(inbox),
         backlog_(backlog),
@@ -33,7 +35,8 @@ class Waits {
         replies_(replies),
         pending_(pending),
         idle_wait_(idle_wait),
-        workers_(workers) {}
+        workers_(workers),
+        limits_(limits) {}
   Waits(const Waits&) = delete;
   Waits& operator=(const Waits&) = delete;
 
@@ -76,6 +79,7 @@ class Waits {
   PendingTable& pending_;
   IdleWait& idle_wait_;
   Workers& workers_;
+  RunLimits& limits_;
 };
 
 }  // namespace backplane::host

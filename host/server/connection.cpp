@@ -49,8 +49,12 @@ void Connection::start() {
     if (error || self == nullptr) return;
     const MutexLock reading(self->core_->poller.reading);
     if (self->greeted_) return;
-    self->fail(BP_TIMEOUT, "no hello arrived within " + std::to_string(self->core_->options.hello_timeout.count()) +
-                               " ms; expected a hello first");
+    try {
+      self->fail(BP_TIMEOUT, "no hello arrived within " + std::to_string(self->core_->options.hello_timeout.count()) +
+                                 " ms; expected a hello first");
+    } catch (const std::bad_alloc&) {
+      self->fail(BP_TIMEOUT, "no hello arrived in time");
+    }
   });
   if (!core_->poller.add(socket_.get(), EPOLLIN, *this)) return close("the server cannot wait for its socket");
   added_ = true;
@@ -212,7 +216,7 @@ void Connection::on_frame(const wire::List& list) { control(list.id, bp_module_l
 void Connection::on_frame(const wire::Status& status) { control(status.id, bp_host_status); }
 
 void Connection::on_frame(const wire::Stop& stop) {
-  core_->log(BP_LOG_INFO, "process " + std::to_string(peer_) + " has asked this host to stop");
+  core_->log(BP_LOG_INFO, [this] { return "process " + std::to_string(peer_) + " has asked this host to stop"; });
   reply(stop.id, BP_OK);
   if (core_->on_stop_requested) core_->on_stop_requested();
 }
@@ -220,7 +224,7 @@ void Connection::on_frame(const wire::Stop& stop) {
 void Connection::on_frame(const wire::Reply&) { throw wire::ProtocolError("a reply frame from an application"); }
 void Connection::on_frame(const wire::Event&) { throw wire::ProtocolError("an event frame from an application"); }
 void Connection::on_frame(const wire::Error& error) {
-  close("the peer reported an error: " + std::string(error.message));
+  close("the peer reported an error: " + std::string(error.message));  // out of memory, take_frames() closes it
 }
 
 void Connection::control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> operation) {
@@ -241,36 +245,52 @@ void Connection::control(std::uint64_t id, std::function<bp_status(bp_context, b
     result.struct_size = sizeof result;
     const bp_status status = run ? operation(self->core_->context, &result) : BP_CLOSED;
     const std::string_view message = run ? view(result.message) : "the host is stopping";
-    self->reply({id, status, view(result.payload), message, view(result.detail)});
+    try {
+      self->reply({id, status, view(result.payload), message, view(result.detail)});
+    } catch (const std::exception&) {
+      self->give_up();
+    }
     bp_result_free(&result);
     const MutexLock lock(self->mutex_);
     --self->controls_;
   });
 }
 
-void Connection::cancel_calls() {
+void Connection::cancel_calls() noexcept {
   std::vector<bp_request> open;
   {
     const MutexLock lock(mutex_);
     canceled_ = true;
-    open.reserve(calls_.size());
+    try {
+      open.reserve(calls_.size());
+    } catch (const std::bad_alloc&) {
+      // A cancel runs no callback of this connection, so the lock may be held for once.
+      calls_.for_each([this](const Calls::Entry& entry) { bp_cancel(core_->context, entry.value.request); });
+      return;
+    }
     calls_.for_each([&open](const Calls::Entry& entry) { open.push_back(entry.value.request); });
   }
   for (const bp_request request : open) bp_cancel(core_->context, request);
 }
 
-void Connection::fail(bp_status status, const std::string& message) {
+void Connection::fail(bp_status status, std::string_view message) noexcept {
   {
     const MutexLock lock(mutex_);
     if (closed_) return;
-    wire::encode(out_, wire::Error{status, message});
-    send_last_words();
+    try {
+      wire::encode(out_, wire::Error{status, message});
+      send_last_words();
+    } catch (const std::exception&) {
+      // Then the end of the stream alone says it.
+    }
   }
-  core_->log(BP_LOG_WARN, "the connection of process " + std::to_string(peer_) + " is refused: " + message);
+  core_->log(BP_LOG_WARN, [&] {
+    return "the connection of process " + std::to_string(peer_) + " is refused: " + std::string(message);
+  });
   close({});
 }
 
-void Connection::close(const std::string& reason) {
+void Connection::close(std::string_view reason) noexcept {
   const auto self = shared_from_this();
   {
     const MutexLock lock(mutex_);
@@ -292,10 +312,13 @@ void Connection::close(const std::string& reason) {
   listeners_.clear();
   cancel_calls();
   if (source_.id != 0) bp_source_close(core_->context, source_);
+  const auto line = [this](const char* how, std::string_view why) {
+    return "the connection of process " + std::to_string(peer_) + how + std::string(why);
+  };
   if (!reason_.empty()) {  // constant after closed_ is set, so it needs no lock
-    core_->log(BP_LOG_WARN, "the connection of process " + std::to_string(peer_) + " is closed: " + reason_);
+    core_->log(BP_LOG_WARN, [&] { return line(" is closed: ", reason_); });
   } else if (!reason.empty()) {
-    core_->log(BP_LOG_DEBUG, "the connection of process " + std::to_string(peer_) + " has ended: " + reason);
+    core_->log(BP_LOG_DEBUG, [&] { return line(" has ended: ", reason); });
   }
   core_->poller.release_later(self);
   const MutexLock lock(core_->mutex);

@@ -9,16 +9,19 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "server/connection_memory.hpp"
 #include "server/control_thread.hpp"
+#include "server/handler_memory.hpp"
 #include "server/server.hpp"
 #include "server/socket_poller.hpp"
 #include "support/gap_event.hpp"
@@ -41,6 +44,9 @@ struct ServerCore {
   const bp_context context;
   ServerOptions options;
   const std::function<void()> on_stop_requested;
+  struct {
+    HandlerMemory accept, look, errand;
+  } memory;  // of handlers of `io`
   boost::asio::io_context io{1};
   SocketPoller poller;
   ControlThread control;
@@ -50,8 +56,15 @@ struct ServerCore {
   Mutex mutex;
   std::set<std::shared_ptr<Connection>> connections BP_GUARDED_BY(mutex);  // to change it, lock also `poller.reading`
 
-  void log(int level, const std::string& line) const {
-    if (options.log) options.log(level, line);
+  /// Logs the line that `make` returns, unless there is no memory for it.
+  template <class F>
+  void log(int level, F make) const noexcept {
+    if (!options.log) return;
+    try {
+      options.log(level, make());
+    } catch (const std::exception&) {
+      // A line that is missing must not end the host.
+    }
   }
 };
 
@@ -61,7 +74,7 @@ struct ServerCore {
 ///
 /// Invariant: while `flushing_` is set, flush() will be called: by the next look, by the io thread, or when the socket
 /// has room.
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection : public std::enable_shared_from_this<Connection>, public PolledLinks {
  public:
   using Clock = std::chrono::steady_clock;
 
@@ -80,10 +93,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Moves the noted replies to the output, then flush(). Polling thread only.
   void flush_notes();
   /// Sends an error frame and closes the connection.
-  void fail(bp_status status, const std::string& message);
-  /// Cancels the peer's calls, removes its listeners, and closes the connection. Idempotent.
-  void close(const std::string& reason);
-  void cancel_calls();
+  void fail(bp_status status, std::string_view message) noexcept;
+  /// Cancels the peer's calls, removes its listeners, and closes the connection. Idempotent. Needs no memory.
+  void close(std::string_view reason) noexcept;
+  void cancel_calls() noexcept;
 
   // ---- `poller.reading` must not be locked; not on the polling thread
   /// Waits until no call is open and all output is sent, or the connection is closed. Returns false if that took
@@ -144,8 +157,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   static void on_reply(void* entry, const bp_answer* answer);
   static void on_credit(void* entry, std::uint64_t bytes);
   static void on_event(void* listener, const bp_event* event);
-  void reply_to_call(Calls::Entry& entry, const bp_answer& answer);
-  void note_ok(Calls::Entry& entry, wire::View payload);
+  void reply_to_call(Calls::Entry& entry, const bp_answer& answer) noexcept;
+  bool note_ok(Calls::Entry& entry, wire::View payload) noexcept;
   void take_notes() BP_REQUIRES(mutex_);
   bool takes_more(std::size_t size) BP_REQUIRES(mutex_);
   void reply(const wire::Reply& reply);
@@ -160,10 +173,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t next_border() BP_REQUIRES(mutex_);
   void watch_progress();
   void on_no_progress();
-  void send_soon() BP_REQUIRES(mutex_);
+  void send_soon() noexcept BP_REQUIRES(mutex_);
   int send_some() BP_REQUIRES(mutex_);
   void close_soon(std::string reason) BP_REQUIRES(mutex_);
   void give_up() noexcept;
+  void give_up_locked() noexcept BP_REQUIRES(mutex_);
   wire::Reply fitting(const wire::Reply& reply, std::string& message) const;
 
   // Constant after start(), or changed only with `poller.reading` locked.

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <exception>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -53,7 +54,11 @@ bool Connection::read() {
   try {
     room = in_.room();
   } catch (const std::bad_alloc&) {
-    fail(BP_OVERLOADED, memory_.why());
+    if (memory_.refused()) {
+      fail(BP_OVERLOADED, memory_.why());
+    } else {
+      fail(BP_OUT_OF_MEMORY, "the host has no memory for this frame; send less at once");
+    }
     return true;
   }
   const ssize_t size = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
@@ -79,7 +84,7 @@ void Connection::take_frames() {
   } catch (const wire::ProtocolError& error) {
     return fail(BP_PROTOCOL, error.what());
   } catch (const std::bad_alloc&) {
-    return close("out of memory for its requests");
+    return fail(BP_OUT_OF_MEMORY, "the host has no memory for these requests");
   }
   if (ended_) return;
   bool pause = false;
@@ -124,13 +129,24 @@ void Connection::submit(Batch& batch) {
     const MutexLock lock(mutex_);
     opened = open(batch, size);
   }
-  for (std::size_t i = 0; i < opened; ++i) {
-    const wire::Call& call = batch.calls[i];
-    if (batch.entries[i] != nullptr) {
-      submit(call, *batch.entries[i]);
-    } else {
-      reply(call.id, BP_OVERLOADED, batch.limit);
+  std::size_t next = 0;
+  try {
+    while (next < opened) {
+      const wire::Call& call = batch.calls[next];
+      Calls::Entry* const entry = batch.entries[next++];
+      if (entry != nullptr) {
+        submit(call, *entry);
+      } else {
+        reply(call.id, BP_OVERLOADED, batch.limit);
+      }
     }
+  } catch (const std::bad_alloc&) {  // the connection ends, and nothing will answer those that are left
+    std::shared_ptr<Connection> last;
+    const MutexLock lock(mutex_);
+    for (; next < opened; ++next) {
+      if (batch.entries[next] != nullptr) last = take_call(*batch.entries[next]);
+    }
+    throw;
   }
   if (batch.fault) std::rethrow_exception(std::exchange(batch.fault, nullptr));
 }

@@ -25,7 +25,8 @@ bool ConnectionMemory::hold(std::size_t bytes) noexcept {
     // a buffer, so the number of connections bounds them.
     const bool usual = bytes <= wire::FrameBuffer::first_size;
     most_reached_ = !usual && bytes + output_.load(std::memory_order_relaxed) + payloads() > most_;
-    if (most_reached_ || bp_memory_take(bytes - before, usual ? BP_MEMORY_HELD : 0) != BP_OK) return false;
+    refused_ = most_reached_ || bp_memory_take(bytes - before, usual ? BP_MEMORY_HELD : 0) != BP_OK;
+    if (refused_) return false;
   } else {
     bp_memory_give(before - bytes);
   }

@@ -35,6 +35,8 @@ class ConnectionMemory final : public wire::MemoryHolder {
   /// The total size of the payloads of open calls. Any thread.
   std::size_t payloads() const noexcept { return payloads_.load(std::memory_order_relaxed); }
 
+  /// Whether the last hold() was refused.
+  bool refused() const noexcept { return refused_; }
   /// Why the last hold() or hold_output() was refused.
   std::string why() const;
   /// Why bp_submit() has just returned BP_OVERLOADED.
@@ -47,6 +49,7 @@ class ConnectionMemory final : public wire::MemoryHolder {
 
   const std::size_t most_;
   std::atomic<bool> most_reached_{false};
+  std::atomic<bool> refused_{false};
   std::atomic<std::size_t> input_{0};
   std::atomic<std::size_t> output_{0};
   std::atomic<std::size_t> payloads_{0};

@@ -5,9 +5,11 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <backplane/cbor/utf8.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -47,16 +49,11 @@ void clear(wire::Bytes& bytes) {
 void Connection::on_reply(void* user, const bp_answer* answer) {
   auto& entry = *static_cast<Calls::Entry*>(user);
   Connection& self = *entry.value.connection;
-  try {
-    if (answer->status == BP_OK && answer->payload.size <= noted_payload_max &&
-        self.core_->poller.on_polling_thread()) {
-      const SocketPoller::Noting noting(self.core_->poller);
-      if (!self.ended_.load(std::memory_order_relaxed)) return self.note_ok(entry, view(answer->payload));
-    }
-    self.reply_to_call(entry, *answer);
-  } catch (const std::exception&) {
-    self.give_up();
+  if (answer->status == BP_OK && answer->payload.size <= noted_payload_max && self.core_->poller.on_polling_thread()) {
+    const SocketPoller::Noting noting(self.core_->poller);
+    if (!self.ended_.load(std::memory_order_relaxed) && self.note_ok(entry, view(answer->payload))) return;
   }
+  self.reply_to_call(entry, *answer);
 }
 
 /// The handler has taken parts of the request.
@@ -74,12 +71,21 @@ void Connection::on_credit(void* user, std::uint64_t bytes) {
 }
 
 /// Notes a reply with BP_OK, as nearly all are. The call stays open until the next look, which keeps the connection
-/// alive.
-void Connection::note_ok(Calls::Entry& entry, wire::View payload) {
-  noted_.push_back(&entry);
-  if (!entry.value.answered) wire::quick_encode_ok(notes_, entry.id, payload);
-  if (std::exchange(to_flush_, true)) return;
-  core_->poller.send_with_next_look(shared_from_this());
+/// alive. Out of memory, returns false and has noted nothing.
+bool Connection::note_ok(Calls::Entry& entry, wire::View payload) noexcept {
+  try {
+    noted_.push_back(&entry);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  try {
+    if (!entry.value.answered) wire::quick_encode_ok(notes_, entry.id, payload);
+  } catch (const std::bad_alloc&) {  // before it has written anything
+    noted_.pop_back();
+    return false;
+  }
+  if (!std::exchange(to_flush_, true)) core_->poller.send_with_next_look(shared_from_this());
+  return true;
 }
 
 void Connection::take_notes() {
@@ -107,7 +113,8 @@ void Connection::flush_notes() {
   if ((wanted_ & EPOLLOUT) == 0) flush();
 }
 
-void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) {
+/// Out of memory, the call ends all the same, and the connection with it.
+void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) noexcept {
   wire::Reply whole{entry.id, answer.status, view(answer.payload), view(answer.message), view(answer.detail)};
   const bool terminal = wire::is_terminal(answer.status);
   const bp_context context = core_->context;
@@ -117,20 +124,25 @@ void Connection::reply_to_call(Calls::Entry& entry, const bp_answer& answer) {
   {
     const MutexLock lock(mutex_);
     const bool answered = entry.value.answered;
+    const bp_request request = entry.value.request;
     if (canceled_ && whole.status == BP_CANCELED) whole.message = "the host stopped before the call ended";
-    const wire::Reply fit = fitting(whole, message);
-    if (!terminal && wire::is_terminal(fit.status)) {
-      entry.value.answered = true;
-      too_large = entry.value.request;
-    }
     if (terminal) last = take_call(entry);
-    if (closed_) return;
-    if (!answered) {
-      if (!takes_more(wire_size(fit))) return;
-      wire::encode(out_, fit);
-      owes_answer_ = true;
-      hold_parts();
-      if (!flushing_) send_soon();
+    try {
+      const wire::Reply fit = fitting(whole, message);
+      if (!terminal && wire::is_terminal(fit.status)) {
+        entry.value.answered = true;
+        too_large = request;
+      }
+      if (closed_) return;
+      if (!answered) {
+        if (!takes_more(wire_size(fit))) return;
+        wire::encode(out_, fit);
+        owes_answer_ = true;
+        hold_parts();
+        if (!flushing_) send_soon();
+      }
+    } catch (const std::exception&) {
+      give_up_locked();
     }
     if (draining_) idle_.notify_all();
   }
@@ -216,9 +228,10 @@ void Connection::send_event(Listener& listener, const bp_event& event) {
   }
   bp_event_drop(&event);
   if (can_be_sent) return;
-  core_->log(BP_LOG_ERROR, "the event \"" + std::string(view(event.name)) + "\" of " + std::to_string(size) +
-                               " bytes was dropped, because no frame of process " + std::to_string(peer_) +
-                               " can carry it");
+  core_->log(BP_LOG_ERROR, [&] {
+    return "the event \"" + std::string(view(event.name)) + "\" of " + std::to_string(size) +
+           " bytes was dropped, because no frame of process " + std::to_string(peer_) + " can carry it";
+  });
 }
 
 /// Tells a listener what it has lost, if anything.
@@ -256,16 +269,20 @@ std::shared_ptr<Connection> Connection::take_call(Calls::Entry& entry) {
 std::size_t Connection::waiting() const { return out_.size() - sent_; }
 
 /// Runs under the lock, so that nothing is posted after close(): the io context may then be destroyed.
-void Connection::send_soon() {
+void Connection::send_soon() noexcept {
   flushing_ = true;
   if (core_->poller.on_polling_thread()) {
     if (!std::exchange(to_flush_, true)) core_->poller.send_with_next_look(shared_from_this());
     return;
   }
-  boost::asio::post(core_->io, [self = shared_from_this()] {
-    const MutexLock reading(self->core_->poller.reading);
-    self->flush();
-  });
+  try {
+    boost::asio::post(core_->io, [self = shared_from_this()] {
+      const MutexLock reading(self->core_->poller.reading);
+      self->flush();
+    });
+  } catch (const std::exception&) {
+    give_up_locked();  // the end of the socket leads to close(), in place of flush()
+  }
 }
 
 /// Sends as much as the socket takes without waiting.
@@ -280,6 +297,9 @@ void Connection::close_soon(std::string reason) {
 /// Out of memory for an answer or an event. Ends the connection, so that the peer knows that it misses one.
 void Connection::give_up() noexcept {
   const MutexLock lock(mutex_);
+  give_up_locked();
+}
+void Connection::give_up_locked() noexcept {
   if (!closed_) ::shutdown(socket_.get(), SHUT_RDWR);
 }
 
@@ -303,7 +323,9 @@ void Connection::flush() {
     want(wanted_ | EPOLLOUT);
     watch_progress();
   } else {
-    close(std::string("sending failed: ") + std::strerror(error));
+    std::array<char, 128> why{};
+    std::snprintf(why.data(), why.size(), "sending failed: %s", std::strerror(error));
+    close(why.data());
   }
 }
 
@@ -346,13 +368,17 @@ void Connection::watch_progress() {
     const MutexLock lock(mutex_);
     sent_then_ = taken_;
   }
-  timer_.expires_after(core_->options.stalled_client);
-  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
-    const auto self = weak.lock();
-    if (error || self == nullptr) return;
-    const MutexLock reading(self->core_->poller.reading);
-    self->on_no_progress();
-  });
+  try {
+    timer_.expires_after(core_->options.stalled_client);
+    timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+      const auto self = weak.lock();
+      if (error || self == nullptr) return;
+      const MutexLock reading(self->core_->poller.reading);
+      self->on_no_progress();
+    });
+  } catch (const std::bad_alloc&) {
+    watching_ = false;  // the next full socket tries again
+  }
 }
 
 void Connection::on_no_progress() {
@@ -368,8 +394,10 @@ void Connection::on_no_progress() {
     }
   }
   if (!stalled) return watch_progress();
-  fail(BP_TIMEOUT, "it has read none of its answers for " + std::to_string(core_->options.stalled_client.count()) +
-                       " ms (stalled_client_ms)");
+  std::array<char, 96> why{};
+  std::snprintf(why.data(), why.size(), "it has read none of its answers for %lld ms (stalled_client_ms)",
+                static_cast<long long>(core_->options.stalled_client.count()));
+  fail(BP_TIMEOUT, why.data());
 }
 
 bool Connection::wait_idle(Clock::time_point until) {

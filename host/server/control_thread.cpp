@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/control_thread.hpp"
 
+#include <exception>
 #include <utility>
 
 #include "sync/mutex.hpp"
@@ -37,7 +38,11 @@ void ControlThread::loop() {
     jobs_.pop_front();
     const bool run = !stopping_;
     lock.unlock();
-    job(run);
+    try {
+      job(run);
+    } catch (const std::exception&) {
+      // A job answers for itself. What it could not do must not end the host.
+    }
     lock.lock();
   }
 }

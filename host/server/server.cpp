@@ -10,8 +10,12 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
-#include <future>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <new>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -19,6 +23,7 @@
 #include "server/connection.hpp"
 #include "server/listening_socket.hpp"
 #include "support/result.hpp"
+#include "sync/latch.hpp"
 #include "sync/mutex.hpp"
 #include "wire/socket_path.hpp"
 
@@ -68,7 +73,7 @@ class Server::Impl {
     accept();
     look_after_sockets();
     work_.emplace(core_->io.get_executor());
-    thread_ = std::thread([this] { core_->io.run(); });
+    thread_ = std::thread([this] { run_io(); });
   }
 
   void shutdown(std::chrono::milliseconds drain) {
@@ -89,13 +94,13 @@ class Server::Impl {
     if (!wait_idle(until)) {
       on_io([this] {
         const MutexLock reading(core_->poller.reading);
-        for (const auto& connection : connections()) connection->cancel_calls();
+        for_each_connection([](Connection& connection) { connection.cancel_calls(); });
       });
       wait_idle(Clock::now() + last_words);
     }
     on_io([this] {
       const MutexLock reading(core_->poller.reading);
-      for (const auto& connection : connections()) connection->close("the host ends");
+      for_each_connection([](Connection& connection) { connection.close("the host ends"); });
     });
     core_->poller.wait_for_look(last_look);  // lets it send the answers it has noted; later answers find no connection
     bp_poller_set(core_->context, nullptr);
@@ -113,39 +118,67 @@ class Server::Impl {
   const std::string& socket_path() const noexcept { return core_->options.socket_path; }
 
  private:
-  /// Runs `f` on the io thread and waits.
-  template <class F>
-  void on_io(F f) {
-    std::promise<void> done;
-    asio::post(core_->io, [&] {
-      f();
-      done.set_value();
-    });
-    done.get_future().wait();
+  void run_io() noexcept {
+    for (;;) {
+      try {
+        core_->io.run();
+        return;
+      } catch (const std::exception& error) {  // the handler that threw is gone, and the others go on
+        core_->log(BP_LOG_ERROR, [&] { return std::string("on the server's thread: ") + error.what(); });
+      }
+    }
   }
 
-  std::vector<std::shared_ptr<Connection>> connections() {
-    const MutexLock lock(core_->mutex);
-    return {core_->connections.begin(), core_->connections.end()};
+  /// Runs `f` on the io thread and waits. Needs no memory of its own. One thread at a time.
+  template <class F>
+  void on_io(F f) {
+    Latch done;
+    asio::post(core_->io, KeptHandler(core_->memory.errand, [&] {
+                 f();
+                 done.open();
+               }));
+    done.wait_until(0);
+  }
+
+  /// Calls `f` with each connection, in an order that stays when some of them end meanwhile. Needs no memory.
+  template <class F>
+  void for_each_connection(F f) {
+    std::shared_ptr<Connection> connection;
+    for (;;) {
+      {
+        const MutexLock lock(core_->mutex);
+        const auto next = core_->connections.upper_bound(connection);
+        if (next == core_->connections.end()) return;
+        connection = *next;
+      }
+      f(*connection);
+    }
   }
 
   bool wait_idle(Clock::time_point until) {
     bool all = true;
-    for (const auto& connection : connections()) all = connection->wait_idle(until) && all;
+    for_each_connection([&](Connection& connection) { all = connection.wait_idle(until) && all; });
     return all;
   }
 
+  // Asio only waits: its own accept takes memory, and its epoll would wake the io thread for every event of the socket.
   void accept() {
-    acceptor_.async_accept([this](const boost::system::error_code& error, Protocol::socket socket) {
-      if (!acceptor_.is_open()) return;
-      if (error) {
-        core_->log(BP_LOG_ERROR, "cannot accept a connection: " + error.message());
-        return accept_later();
-      }
-      // Remove the socket from Asio, because its epoll would wake the io thread for every event.
-      welcome(UniqueFd(socket.release()));
-      accept();
-    });
+    acceptor_.async_wait(Protocol::acceptor::wait_read,
+                         KeptHandler(core_->memory.accept, [this](const boost::system::error_code&) {
+                           if (acceptor_.is_open()) accept_one();
+                         }));
+  }
+
+  void accept_one() {
+    UniqueFd socket(::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (socket) {
+      try_welcome(std::move(socket));
+      return accept();
+    }
+    const int error = errno;
+    if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED) return accept();
+    core_->log(BP_LOG_ERROR, [error] { return std::string("cannot accept a connection: ") + std::strerror(error); });
+    accept_later();
   }
 
   /// Serves the sockets on the context's request thread if the context supports that, otherwise on the io thread.
@@ -166,29 +199,45 @@ class Server::Impl {
   }
 
   void await_timer() {
-    timer_.async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
-      if (error) return;
-      core_->poller.ring();
-      await_timer();
-    });
+    timer_.async_wait(asio::posix::descriptor_base::wait_read,
+                      KeptHandler(core_->memory.look, [this](const boost::system::error_code& error) {
+                        if (error) return;
+                        core_->poller.ring();
+                        await_timer();
+                      }));
   }
 
   void await_sockets() {
-    sockets_.async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
-      if (error) return;
-      {
-        const MutexLock reading(core_->poller.reading);
-        core_->poller.serve();
-      }
-      await_sockets();
-    });
+    sockets_.async_wait(asio::posix::descriptor_base::wait_read,
+                        KeptHandler(core_->memory.look, [this](const boost::system::error_code& error) {
+                          if (error) return;
+                          {
+                            const MutexLock reading(core_->poller.reading);
+                            core_->poller.serve();
+                          }
+                          await_sockets();
+                        }));
   }
 
   void accept_later() {
-    pause_.expires_after(accept_pause);
-    pause_.async_wait([this](const boost::system::error_code& error) {
-      if (!error) accept();
-    });
+    try {
+      pause_.expires_after(accept_pause);
+      pause_.async_wait(KeptHandler(core_->memory.accept, [this](const boost::system::error_code& error) {
+        if (!error) accept();
+      }));
+    } catch (const std::bad_alloc&) {  // no room in the list of timers
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      accept();
+    }
+  }
+
+  /// Out of memory, closes the socket: its peer sees the end of the stream.
+  void try_welcome(UniqueFd socket) noexcept {
+    try {
+      welcome(std::move(socket));
+    } catch (const std::exception& error) {
+      core_->log(BP_LOG_ERROR, [&] { return std::string("a connection is refused: ") + error.what(); });
+    }
   }
 
   void welcome(UniqueFd socket) {
@@ -203,17 +252,24 @@ class Server::Impl {
       core_->connections.insert(connection);
       count = core_->connections.size();
     }
+    try {
+      admit(*connection, known, peer, count);
+    } catch (const std::exception&) {
+      connection->fail(BP_OUT_OF_MEMORY, "the host has no memory for a connection");
+    }
+  }
+
+  void admit(Connection& connection, bool known, const ucred& peer, std::size_t count) {
     if (!known || (peer.uid != ::geteuid() && peer.uid != 0)) {
-      return connection->fail(BP_UNREACHABLE, "found user " + std::to_string(peer.uid) +
-                                                  " as the peer; expected user " + std::to_string(::geteuid()) +
-                                                  " or root");
+      return connection.fail(BP_UNREACHABLE, "found user " + std::to_string(peer.uid) + " as the peer; expected user " +
+                                                 std::to_string(::geteuid()) + " or root");
     }
     if (count > core_->options.max_connections) {
-      return connection->fail(BP_OVERLOADED, "this host already serves " +
-                                                 std::to_string(core_->options.max_connections) +
-                                                 " connections, its limit; close some");
+      return connection.fail(BP_OVERLOADED, "this host already serves " +
+                                                std::to_string(core_->options.max_connections) +
+                                                " connections, its limit; close some");
     }
-    connection->start();
+    connection.start();
   }
 
   const std::shared_ptr<ServerCore> core_;

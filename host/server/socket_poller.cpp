@@ -8,9 +8,11 @@
 
 #include <array>
 #include <cerrno>
+#include <exception>
 #include <optional>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "server/connection.hpp"
 
@@ -26,6 +28,16 @@ constexpr int events_at_once = 64;
 
 thread_local std::uint64_t polled_here = 0;  // the number of the poller that this thread has served last
 std::atomic<std::uint64_t> last_number{0};
+
+/// Runs what a connection does. Out of memory, ends that connection: nobody else may pay for it.
+template <class F>
+void guarded(Connection& connection, F f) noexcept {
+  try {
+    f();
+  } catch (const std::exception&) {
+    connection.fail(BP_OUT_OF_MEMORY, "the host has no memory for what this connection needs");
+  }
+}
 
 int made(int fd) {
   if (fd < 0) throw std::system_error(errno, std::system_category(), "cannot open a descriptor for the server");
@@ -93,22 +105,45 @@ void SocketPoller::arm() noexcept {
 }
 
 bool SocketPoller::send_all() noexcept {
-  if (unsent_.empty()) return false;
-  sending_.swap(unsent_);
-  for (const auto& connection : sending_) connection->flush_notes();
-  sending_.clear();
+  if (unsent_ == nullptr) return false;
+  std::shared_ptr<Connection> sending = std::move(unsent_);
+  last_unsent_ = nullptr;
+  while (sending != nullptr) {
+    std::shared_ptr<Connection> next = std::move(sending->next_unsent);
+    guarded(*sending, [&sending] { sending->flush_notes(); });
+    sending = std::move(next);
+  }
   return true;
+}
+
+void SocketPoller::send_with_next_look(std::shared_ptr<Connection> connection) noexcept {
+  Connection* const last = connection.get();
+  (last_unsent_ == nullptr ? unsent_ : last_unsent_->next_unsent) = std::move(connection);
+  last_unsent_ = last;
+}
+
+void SocketPoller::release_later(std::shared_ptr<Connection> connection) noexcept {
+  Connection& first = *connection;
+  first.next_released = std::exchange(to_release_, std::move(connection));
+}
+
+// One after another, because a chain that is freed at once would free itself recursively.
+void SocketPoller::release_all() noexcept {
+  while (to_release_ != nullptr) {
+    const std::shared_ptr<Connection> first = std::move(to_release_);
+    to_release_ = std::move(first->next_released);
+  }
 }
 
 bool SocketPoller::serve() noexcept {
   bool any = false;
   // With a single connection, reading at once replaces epoll_wait(), and saves a system call.
   if (connections_.size() == 1 && connections_.front()->only_reads()) {
-    any = connections_.front()->read();
+    guarded(*connections_.front(), [&any, this] { any = connections_.front()->read(); });
   } else {
     any = serve_ready();
   }
-  to_release_.clear();
+  release_all();
   return any;
 }
 
@@ -117,7 +152,8 @@ bool SocketPoller::serve_ready() noexcept {
   const int count = ::epoll_wait(epoll_.get(), events.data(), events_at_once, 0);
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
-    static_cast<Connection*>(event.data.ptr)->on_ready(event.events);
+    auto& connection = *static_cast<Connection*>(event.data.ptr);
+    guarded(connection, [&] { connection.on_ready(event.events); });
   }
   return count > 0;
 }
@@ -154,7 +190,7 @@ void SocketPoller::forget() noexcept {
   heavy_fence();
   while (noting_.load(std::memory_order_acquire)) std::this_thread::yield();
   send_all();
-  to_release_.clear();
+  release_all();
 }
 
 bool SocketPoller::on_polling_thread() const noexcept { return polled_here == number_; }

@@ -20,6 +20,12 @@ namespace backplane::host {
 
 class Connection;
 
+/// A connection's links in the lists of its poller, so that adding it to a list needs no memory.
+struct PolledLinks {
+  std::shared_ptr<Connection> next_unsent;
+  std::shared_ptr<Connection> next_released;
+};
+
 /// The sockets of a server, and the mutex `reading`. A thread that has locked `reading` may read from the sockets and
 /// change their connections.
 ///
@@ -64,7 +70,7 @@ class SocketPoller {
   /// Removes a socket that was added.
   void remove(int fd, const Connection& connection) noexcept;
   /// Keeps a closed connection alive until serve() cannot access it any more.
-  void release_later(std::shared_ptr<Connection> connection) { to_release_.push_back(std::move(connection)); }
+  void release_later(std::shared_ptr<Connection> connection) noexcept;
 
   /// Whether the caller is the polling thread, that is the thread that looks.
   bool on_polling_thread() const noexcept;
@@ -82,8 +88,8 @@ class SocketPoller {
    private:
     SocketPoller& poller_;
   };
-  /// Sends the output of the connection with the next look. Polling thread only. Throws std::bad_alloc.
-  void send_with_next_look(std::shared_ptr<Connection> connection) { unsent_.push_back(std::move(connection)); }
+  /// Sends the output of the connection with the next look. It must not be in this list already. Polling thread only.
+  void send_with_next_look(std::shared_ptr<Connection> connection) noexcept;
   /// Releases the connections with noted replies. Call it after the last look, when all connections have ended.
   void forget() noexcept BP_REQUIRES(reading);
 
@@ -91,18 +97,20 @@ class SocketPoller {
   bool look(std::uint32_t flags) noexcept;
   bool send_all() noexcept BP_REQUIRES(reading);
   bool serve_ready() noexcept BP_REQUIRES(reading);
+  void release_all() noexcept BP_REQUIRES(reading);
   void arm() noexcept BP_REQUIRES(reading);
 
   const std::uint64_t number_;  // unique in the process, unlike the address
   UniqueFd epoll_;
   UniqueFd timer_;
   std::atomic<bool> noting_{false};
-  std::vector<std::shared_ptr<Connection>> unsent_;  // only the polling thread uses it, until forget()
-  std::vector<std::shared_ptr<Connection>> sending_;
+  // Linked by `next_unsent`, the newest last; only the polling thread uses it, until forget().
+  std::shared_ptr<Connection> unsent_;
+  Connection* last_unsent_ = nullptr;
   Nanos looked_ = 0;
   // Guarded by `reading`.
   std::vector<Connection*> connections_;
-  std::vector<std::shared_ptr<Connection>> to_release_;
+  std::shared_ptr<Connection> to_release_;  // linked by `next_released`
   std::uint64_t looks_ BP_GUARDED_BY(reading) = 0;
   std::uint64_t looks_at_ring_ BP_GUARDED_BY(reading) = 0;
   bool asleep_ BP_GUARDED_BY(reading) = false;  // the request thread sleeps, and waits for fd()

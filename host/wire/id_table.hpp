@@ -88,6 +88,17 @@ class IdTable {
     return std::exchange(entry->value, T{});
   }
 
+  /// Removes some entry and moves it to `value`. `bucket` is where the search begins, at first 0; it is moved on, so
+  /// that emptying a table takes linear time. Returns false if there is none from there on.
+  bool take_any(std::size_t& bucket, T& value) {
+    for (; bucket < buckets_.size(); ++bucket) {
+      if (buckets_[bucket] == nullptr) continue;
+      value = take(buckets_[bucket]);
+      return true;
+    }
+    return false;
+  }
+
   template <class F>
   void for_each(F f) {
     for (Entry* entry : buckets_) {

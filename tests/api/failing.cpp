@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 namespace {
 
@@ -21,9 +22,10 @@ std::atomic<long> allocations{0};
 std::atomic<long> threads{0};
 std::atomic<bool> failed{false};
 std::atomic<long> blocks{0};
+thread_local int spared = 0;
 
 bool fails(std::atomic<long>& kind) noexcept {
-  if (!armed) return false;
+  if (!armed || spared != 0) return false;
   ++kind;
   const long step = ++steps;
   const Which which = which_fail;
@@ -70,6 +72,11 @@ Steps disarm() {
   armed = false;
   return {allocations, threads, failed};
 }
+
+Spared::Spared() noexcept { ++spared; }
+Spared::~Spared() { --spared; }
+Exposed::Exposed() noexcept : spared_(std::exchange(spared, 0)) {}
+Exposed::~Exposed() { spared = spared_; }
 
 long live_blocks() { return blocks; }
 

@@ -26,6 +26,26 @@ struct Steps {
 /// Nothing fails any more. What there was since arm().
 Steps disarm();
 
+/// While one exists on a thread, nothing fails there, and what the thread does is not counted: for a test's own work.
+class Spared {
+ public:
+  Spared() noexcept;
+  Spared(const Spared&) = delete;
+  Spared& operator=(const Spared&) = delete;
+  ~Spared();
+};
+/// While one exists on a spared thread, the thread is not spared.
+class Exposed {
+ public:
+  Exposed() noexcept;
+  Exposed(const Exposed&) = delete;
+  Exposed& operator=(const Exposed&) = delete;
+  ~Exposed();
+
+ private:
+  int spared_;
+};
+
 /// Blocks of operator new that are not deleted.
 long live_blocks();
 

@@ -16,7 +16,7 @@ import unittest
 from harness import Case
 
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
-MODULES = pathlib.Path(os.environ["BACKPLANE_FLOW_MODULES"])
+STREAMS = os.environ["BACKPLANE_STREAMS_MODULE"]
 MIB = 1 << 20
 
 
@@ -30,7 +30,7 @@ def memory(pid, field):
 class StreamsFlow(Case):
     def setUp(self):
         super().setUp()
-        self.process = self.host(modules=(MODULES / "streams.so", PLUGINS / "echo.so"))
+        self.process = self.host(modules=(STREAMS, PLUGINS / "echo.so"))
 
     def innocent(self, seconds=1):
         report = self.bp_json("bench", "echo.raw", "--payload", "hi", "--raw", "--seconds", str(seconds))

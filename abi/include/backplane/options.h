@@ -67,6 +67,12 @@ typedef struct bp_host_options {
  *   window_parts              1024     1..1048576    the same, as a number of parts
  *   cpu_warning_ms     ms     500      -1: never     log a warning when a handler has held the request thread for this
  *                                                    long, without its waits; at most one each second
+ *   call_depth                64       1..65535      how deep calls that handlers make (ext/await.h) may nest, with
+ *                                                    the call from outside; a deeper one is BP_OVERLOADED
+ *   suspended_limit           262144   1..8388608    maximum suspended handlers of the context; at the limit, new
+ *                                                    calls are answered BP_OVERLOADED instead of run
+ *   suspended_per_name        half of  1..8388608    the same for the handlers of one wire name
+ *                             suspended_limit
  */
 enum {
   /* The listener loses the oldest events, and gets a BP_EVENT_GAP in their place. Emitters and calls notice nothing. */
@@ -92,6 +98,10 @@ typedef struct bp_context_options {
   uint64_t window_bytes;
   uint32_t window_parts;
   int32_t cpu_warning_ms;
+  uint32_t call_depth;
+  uint32_t suspended_limit;
+  uint32_t suspended_per_name;
+  uint32_t reserved; /* 0 */
 } bp_context_options;
 
 /* A connection, for bp_context_connect.

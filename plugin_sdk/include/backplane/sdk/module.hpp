@@ -21,9 +21,9 @@ inline bp_status fail_exception(const bp_host_api* api, bp_module* module) noexc
   try {
     throw;
   } catch (const Error& e) {
-    return tell(e.status(), repaired(e.message()));
+    return tell(e.status(), repaired_or_none(e.message()));
   } catch (const std::exception& e) {
-    return tell(BP_EXCEPTION, repaired(e.what()));
+    return tell(BP_EXCEPTION, repaired_or_none(e.what()));
   } catch (...) {
     return tell(BP_EXCEPTION, "the constructor threw an object that is not a std::exception");
   }

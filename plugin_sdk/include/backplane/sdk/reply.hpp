@@ -53,11 +53,11 @@ inline void reply_exception(bp_token token) noexcept {
   try {
     throw;
   } catch (const Error& e) {
-    reply_error(token, e.status(), repaired(e.message()), e.detail());
+    reply_error(token, e.status(), repaired_or_none(e.message()), e.detail());
   } catch (const Canceled& e) {
     reply_error(token, e.status, e.status == BP_DEADLINE ? "the call's deadline has passed" : "the call was canceled");
   } catch (const std::exception& e) {
-    reply_error(token, BP_EXCEPTION, repaired(e.what()));
+    reply_error(token, BP_EXCEPTION, repaired_or_none(e.what()));
   } catch (...) {
     reply_error(token, BP_EXCEPTION, "the handler threw an object that is not a std::exception");
   }
@@ -102,8 +102,8 @@ class Later {
   /// Answers an error. Returns false as reply() does.
   bool fail(const Error& error) {
     const bp_token token = std::exchange(token_, 0);
-    return token != 0 &&
-           detail::reply_error(token, error.status(), detail::repaired(error.message()), error.detail()) == BP_OK;
+    return token != 0 && detail::reply_error(token, error.status(), detail::repaired_or_none(error.message()),
+                                             error.detail()) == BP_OK;
   }
   bool fail(bp_status status, std::string message) { return fail(Error(status, std::move(message))); }
 

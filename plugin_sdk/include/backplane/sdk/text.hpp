@@ -5,6 +5,7 @@
 
 #include <backplane/cbor/utf8.hpp>
 #include <concepts>
+#include <new>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -71,6 +72,15 @@ inline std::string repaired(std::string_view text) {
     if (static_cast<unsigned char>(c) >= 0x80) c = '?';
   }
   return out;
+}
+
+/// The same for a message that must not fail: empty if there is no memory for it.
+inline std::string repaired_or_none(std::string_view text) noexcept {
+  try {
+    return repaired(text);
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
 }
 
 inline std::string quoted(std::string_view text) { return join('"', shown(text), '"'); }
