@@ -133,8 +133,10 @@ void Streams::make_room(Stream& stream, std::uint64_t parts, std::uint64_t bytes
 }
 
 bp_status Streams::credit(Request& request, bp_token token, std::uint64_t bytes) {
-  if (request.token() != token || !request.open()) return BP_INVALID_HANDLE;
-  if (!request.credited_by_hand) return BP_INVALID_ARGUMENT;
+  if (!request.lock(token)) return BP_INVALID_HANDLE;
+  const bool by_hand = request.credited_by_hand;
+  request.unlock(token);
+  if (!by_hand) return BP_INVALID_ARGUMENT;
   const auto apply = [&request, token, bytes] {
     on_request_thread.assume();
     // The record may be another call's by now.

@@ -70,5 +70,7 @@ std::span<const Row> life_rows();
 std::span<const Row> start_rows();
 std::span<const Row> waiting_rows();
 std::span<const Row> server_rows();
+std::span<const Row> stream_rows();
+std::span<const Row> overload_rows();
 
 }  // namespace bench

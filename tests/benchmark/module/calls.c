@@ -23,6 +23,8 @@ BP_MANIFEST("provides=bench_calls.here");
 BP_MANIFEST("provides=bench_calls.take");
 BP_MANIFEST("provides=bench_calls.emit");
 BP_MANIFEST("provides=bench_calls.outward");
+BP_MANIFEST("provides=bench_calls.stream");
+BP_MANIFEST("provides=bench_calls.spin");
 BP_MANIFEST("emits=bench_calls.tick");
 BP_MANIFEST("calls=bench.twice");
 
@@ -99,6 +101,31 @@ static bp_handled outward(const bp_call* call) {
   return answer_with(call, &report, sizeof report);
 }
 
+static bp_handled stream(const bp_call* call) {
+  bench_stream order;
+  bench_report report = {0};
+  if (call->payload.size != sizeof order) return fail(call, BP_BAD_PAYLOAD, "order");
+  memcpy(&order, call->payload.data, sizeof order);
+  bp_answer part = {.struct_size = sizeof part, .status = BP_PARTIAL, .payload = {order.data, order.size}};
+  const uint64_t begin = bench_now();
+  for (; report.done < order.count; report.done++) {
+    memcpy(order.data, &report.done, sizeof report.done);
+    const bp_status status = await->part(call->token, &part, 0);
+    if (status != BP_OK) return fail(call, status, "part");
+  }
+  report.nanoseconds = bench_now() - begin;
+  return answer_with(call, &report, sizeof report);
+}
+
+static bp_handled spin(const bp_call* call) {
+  uint64_t us = 0;
+  for (size_t i = 0; i < call->payload.size; i++) us = us * 10 + (uint64_t)(call->payload.data[i] - '0');
+  const uint64_t end = bench_now() + us * 1000;
+  while (bench_now() < end) {
+  }
+  return answer_with(call, call->payload.data, call->payload.size);
+}
+
 static bp_status init(const bp_host_api* api, bp_module* module, void** module_data) {
   (void)module_data;
   host = api;
@@ -109,6 +136,8 @@ static bp_status init(const bp_host_api* api, bp_module* module, void** module_d
       {.struct_size = sizeof *all, .name = BP_STR("bench_calls.take"), .handler = take},
       {.struct_size = sizeof *all, .name = BP_STR("bench_calls.emit"), .handler = emit},
       {.struct_size = sizeof *all, .name = BP_STR("bench_calls.outward"), .handler = outward},
+      {.struct_size = sizeof *all, .name = BP_STR("bench_calls.stream"), .handler = stream},
+      {.struct_size = sizeof *all, .name = BP_STR("bench_calls.spin"), .handler = spin},
   };
   bp_status status = BP_OK;
   for (size_t i = 0; i < sizeof all / sizeof *all && status == BP_OK; i++)

@@ -33,4 +33,14 @@ typedef struct bench_outward {
   double* samples;
 } bench_outward;
 
+/* bench_calls.stream: sends `count` parts of `size` bytes, whose first 8 bytes are their number, from 0 on. `data` has
+ * `size` bytes. */
+typedef struct bench_stream {
+  uint64_t count;
+  uint8_t* data;
+  uint64_t size;
+} bench_stream;
+
+/* bench_calls.spin: computes for so many microseconds, in decimal digits; answers what it got. */
+
 #endif /* BACKPLANE_BENCH_CALLS_H */
