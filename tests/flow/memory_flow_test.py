@@ -180,7 +180,7 @@ class MemoryFlow(Case):
 
     def test_the_memory_of_a_burst_goes_back(self):
         # 100000 records of 376 bytes and payloads of 500; only a part of the memory goes back by itself.
-        self.start("")
+        self.start("calls_per_connection = 100000\n")
         before = resident(self.process.pid)
         payload = json.dumps({"message": "x" * 500, "delay_ms": 3000})
         report = self.bp_json("bench", "timer.echo", "--payload", payload, "-c", "2", "-P", "50000", "-n", "100000")

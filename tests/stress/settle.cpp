@@ -26,6 +26,7 @@ bool may_end_with(const Call& call, bp_status status) {
     case BP_INSTANCE_FAILED:
       return call.life->closing;
     case BP_NO_REPLY:
+    case BP_OVERLOADED:  // a handler that calls itself, until it is too deep
     case BP_REENTRANT:
     case BP_NO_HOST_FUNCTION:
       return verb.nested || status == verb.other;
