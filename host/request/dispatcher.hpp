@@ -29,8 +29,8 @@ namespace backplane::host {
 class Dispatcher {
  public:
   Dispatcher(const LoopOptions& options, TaskInbox& inbox, const StopState& stop, Backlog& backlog, Runner& runner,
-             Instances& instances, MethodCache& methods, Replies& replies, Workers& workers,
-             RunLimits& limits, Heartbeat& heartbeat) noexcept
+             Instances& instances, MethodCache& methods, Replies& replies, Workers& workers, RunLimits& limits,
+             Heartbeat& heartbeat) noexcept
       : cpu_warning_(options.cpu_warning),
         inbox_(inbox),
         stop_(stop),

@@ -43,9 +43,9 @@ struct LoopCounts {
   std::atomic<std::uint64_t> tokens_answered{0};
   std::atomic<std::uint64_t> tokens_failed{0};
   std::atomic<std::uint64_t> tokens_refused{0};
-  std::atomic<std::uint64_t> parts_sent{0};      ///< partial replies delivered
-  std::atomic<std::uint64_t> parts_received{0};  ///< parts of requests that handlers have taken; any thread
-  std::atomic<std::uint64_t> parts_blocked{0};   ///< refused because their receiver was not ready; any thread
+  std::atomic<std::uint64_t> parts_sent{0};         ///< partial replies delivered
+  std::atomic<std::uint64_t> parts_received{0};     ///< parts of requests that handlers have taken; any thread
+  std::atomic<std::uint64_t> parts_blocked{0};      ///< refused because their receiver was not ready; any thread
   std::atomic<std::uint64_t> suspended{0};          ///< handlers that await now
   std::atomic<std::uint64_t> suspended_refused{0};  ///< calls refused because of that
   std::atomic<std::uint64_t> too_deep{0};           ///< calls refused because of their depth
@@ -56,9 +56,8 @@ struct LoopCounts {
   static void drop(std::atomic<std::uint64_t>& count) noexcept { drop_single_writer(count); }
   void reset() noexcept {
     for (auto* const count : {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered,
-                              &tokens_failed, &tokens_refused, &parts_sent, &parts_received, &parts_blocked,
-                              &suspended, &suspended_refused, &too_deep,
-                              &fibers.created, &fibers.alive, &fibers.swallowed}) {
+                              &tokens_failed, &tokens_refused, &parts_sent, &parts_received, &parts_blocked, &suspended,
+                              &suspended_refused, &too_deep, &fibers.created, &fibers.alive, &fibers.swallowed}) {
       count->store(0, std::memory_order_relaxed);
     }
   }
