@@ -63,6 +63,13 @@ class Call {
     }
   }
 
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+  /// If nobody reads the answer any more, the call is not waited for.
+  ~Call() {
+    if (request_.id != 0 && !ended_) bp_cancel(client_.context(), request_);
+  }
+
   int run() {
     submit();
     for (;;) {
@@ -137,7 +144,7 @@ class Call {
 
   // The call is of no use without its parts.
   void drop_parts(const std::string& why) {
-    broken_ = why;
+    broken_ = why.empty() ? "the parts of the request cannot be read: out of memory" : why;
     bp_cancel(client_.context(), request_);
     deadline_ = std::chrono::steady_clock::now() + cancel_grace;
   }
@@ -171,6 +178,7 @@ class Call {
   }
 
   int finish(const Reply& reply) {
+    ended_ = true;
     if (!broken_.empty()) throw usage(broken_);
     if (reply.status == BP_OK) {
       print(reply);
@@ -209,14 +217,15 @@ class Call {
 
   const Args& args_;
   const cbor::Bytes payload_;
-  Signals signals_;     // blocks signals, so it must precede the client's threads, which inherit the mask
-  Inbox<Reply> inbox_;  // must outlive the client: its threads write to the inbox
+  Signals signals_;                // blocks signals, so it must precede the client's threads, which inherit the mask
+  Inbox<Reply> inbox_;             // must outlive the client: its threads write to the inbox
+  std::optional<PartFeed> parts_;  // likewise
   Client client_;
-  std::optional<PartFeed> parts_;
   std::string broken_;  // why the parts cannot be sent
   bp_request request_ = {};
   Deadline deadline_;
   bool interrupted_ = false;
+  bool ended_ = false;
 };
 
 int run_call(const Args& args) { return Call(args, make_payload(args)).run(); }
@@ -234,7 +243,7 @@ appears as {"$raw": "<base64>"}. A payload of this form is sent as those bytes.
 
 With --parts, the request comes in parts: PAYLOAD is the first, and each line of the file is a further one. Lines are
 sent as they come and as the handler takes them, so the file may be of any size. Empty lines are passed over. If a line
-is not JSON, the call is canceled.
+is not JSON, the call is canceled. With --raw, the bytes of a line, without its end, are the part.
 
 Ctrl-C cancels the call.
 

@@ -57,7 +57,7 @@ void PartFeed::run() noexcept try {
   while (read()) {
   }
 } catch (const std::bad_alloc&) {
-  fault("out of memory");
+  on_fault_({});
 }
 
 // Reads once, and sends the lines that are complete. False at the end.
@@ -83,7 +83,10 @@ bool PartFeed::take_lines(bool at_end) {
       end = text_.size();
     }
     ++line_;
-    if (end != begin && !send(std::string_view(text_).substr(begin, end - begin))) return false;
+    std::string_view line = std::string_view(text_).substr(begin, end - begin);
+    if (!raw_ && line.ends_with('\r')) line.remove_suffix(1);
+    const bool empty = raw_ ? line.empty() : line.find_first_not_of(" \t") == std::string_view::npos;
+    if (!empty && !send(line)) return false;
     begin = std::min(end + 1, text_.size());
   }
   text_.erase(0, begin);
@@ -108,7 +111,8 @@ bool PartFeed::send(cbor::View part, std::uint32_t flags) {
     lock.unlock();
     const bp_status status = bp_request_part(context_, request_, {part.data(), part.size()}, flags);
     if (status == BP_OK) return true;
-    if (status == BP_INVALID_HANDLE) return false;  // the call has ended, and its answer says why
+    // The call has ended, and its answer says why.
+    if (status == BP_INVALID_HANDLE || status == BP_UNREACHABLE || status == BP_CLOSED) return false;
     if (status == BP_INVALID_ARGUMENT) return fault("the line is more than the host accepts as one part");
     if (status != BP_WOULD_BLOCK) return fault(bp_status_text(status));
     lock.lock();

@@ -23,7 +23,8 @@ namespace backplane::host::cli {
 class PartFeed {
  public:
   /// `operand`: a file, or "-" for stdin. `raw`: the bytes of a line are the part; else it is JSON. `on_fault` is
-  /// called on the feed's thread with why it ended early. Throws CommandFailure (usage) if the file cannot be opened.
+  /// called on the feed's thread with why it ended early; empty: there was no memory. It must not throw. Throws
+  /// CommandFailure (usage) if the file cannot be opened.
   PartFeed(const std::string& operand, bool raw, std::function<void(std::string)> on_fault);
   PartFeed(const PartFeed&) = delete;
   PartFeed& operator=(const PartFeed&) = delete;

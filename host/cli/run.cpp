@@ -235,6 +235,11 @@ The configuration file is TOML; docs/cli.md lists its keys. These have no option
                       refused instead
   event_log_events, event_log_bytes, event_queue_depth, event_output_bytes
                       how many events are kept for slow listeners
+  queue_depth, max_connections, calls_per_connection, calls_of_connections, bytes_per_connection,
+  bytes_of_connections, default_deadline_ms, cpu_warning_ms
+                      limits of calls
+  window_bytes, window_parts, part_output_bytes, stalled_client_ms
+                      limits of answers in parts
 
 Examples:
   backplane run

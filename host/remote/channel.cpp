@@ -165,13 +165,17 @@ bp_status Channel::send_part(std::uint64_t id, bp_bytes payload, std::uint32_t f
   if (payload.size + wire::frame_overhead > max_frame_) return BP_INVALID_ARGUMENT;
   if (state_ == State::broken) return BP_UNREACHABLE;
   const bool is_part = (flags & BP_PART_END) == 0;
-  if (is_part && !sent->window.fits(payload.size)) return BP_WOULD_BLOCK;
+  const std::uint64_t cost = Window::cost_of(payload.size);
+  if (is_part && !sent->window.fits(cost)) return BP_WOULD_BLOCK;
+  bool added = false;
   try {
+    if (is_part) sent->add(cost);
+    added = is_part;
     wire::encode(out_, wire::Part{id, {payload.data, payload.size}, flags});
   } catch (const std::bad_alloc&) {
+    if (added) sent->take_back();
     return BP_OUT_OF_MEMORY;
   }
-  if (is_part) sent->add(payload.size);
   sent->last_sent = flags != 0;
   send(true);
   return BP_OK;

@@ -231,7 +231,8 @@ void Channel::reply(const wire::Reply& reply) {
   answer.message = str(reply.message);
   answer.detail = bytes(reply.detail);
   call.on_reply(call.user, &answer);
-  if (reply.status == BP_PARTIAL && call.credited && !call.by_hand) took_part(reply.id, reply.payload.size());
+  if (reply.status == BP_PARTIAL && call.credited && !call.by_hand)
+    took_part(reply.id, Window::cost_of(reply.payload.size()));
 }
 
 /// A callback has taken a part. The credit for all parts of this look is one frame for each call: a part that is larger

@@ -23,6 +23,11 @@ struct SentParts {
     sizes.push_back(size);
     window.add(size);
   }
+  /// The one that was added last is not sent.
+  void take_back() noexcept {
+    window.remove(sizes.back());
+    sizes.pop_back();
+  }
   /// The host is done with so many bytes. The peer chooses the number, so the sum is bounded.
   void credit(std::uint64_t bytes) noexcept {
     credited += std::min(bytes, UINT64_MAX - credited);

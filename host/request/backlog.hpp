@@ -54,6 +54,8 @@ class Backlog {
   // ---- Requests that wait to begin ----
   /// False: the ingress has something.
   bool nothing_new() noexcept BP_REQUIRES(on_request_thread) { return ingress_.empty(); }
+  /// A source has no call any more, and may be freed.
+  void forget_empty_line() noexcept BP_REQUIRES(on_request_thread) { lines_.forget_empty(); }
   bool any_in_line() const noexcept BP_REQUIRES(on_request_thread) { return !lines_.empty(); }
   bool queue_empty() const noexcept BP_REQUIRES(on_request_thread) { return queue_.empty() && lines_.empty(); }
   /// Takes all that came by the shared queue: gives each to `see`, then to the queue. False: there was none.
@@ -80,18 +82,19 @@ class Backlog {
     ingress_.look_for_urgent(see);
   }
   /// The next one whose turn it is, from the lines, the queue and the lanes in turns; null if there is none, or no
-  /// record for it. `admit` gets one that is seen for the first time, unless it is an inline call.
+  /// record for it. `admit` gets one that is seen for the first time, unless it is an inline call. `time` matters only
+  /// if there is any_in_line().
   template <class F>
-  Request* take(F admit) BP_REQUIRES(on_request_thread) {
+  Request* take(F admit, Ticks time) BP_REQUIRES(on_request_thread) {
     from_line_ = !lines_.empty() && !from_line_;
     if (from_line_) [[unlikely]]
-      return take_from_line();
+      return take_from_line(time);
     from_lane_ = queue_.empty() || !from_lane_;
     if (from_lane_) {
       if (Request* const request = take_from_lane(admit)) return request;
     }
     if (Request* const request = take_queued()) return request;
-    return take_from_line();
+    return take_from_line(time);
   }
   template <class F>
   Request* take_from_lane(F admit) BP_REQUIRES(on_request_thread);
@@ -127,7 +130,7 @@ class Backlog {
   bp_status push_request(const Method* method, const bp_submission& submission, bp_request* out);
   template <class Before>
   Calls::Push push_of_source(Request& request, Before before);
-  Request* take_from_line() noexcept BP_REQUIRES(on_request_thread);
+  Request* take_from_line(Ticks time) noexcept BP_REQUIRES(on_request_thread);
   bp_status pushed(Calls::Push result) noexcept;
   Request* read_inline(const InlineCall& call) noexcept BP_REQUIRES(on_request_thread);
   Request* take_queued() noexcept BP_REQUIRES(on_request_thread) {
@@ -146,6 +149,8 @@ class Backlog {
   // Beside what waits in lanes.
   FairQueue<Request> lines_ BP_GUARDED_BY(on_request_thread);  // of sources
   std::atomic<std::uint64_t> in_lines_{0};                     // for other threads
+  Ticks line_turn_ BP_GUARDED_BY(on_request_thread) = 0;       // its longest; 0: to be computed
+  Ticks line_began_ BP_GUARDED_BY(on_request_thread) = 0;      // when the turn of the current line began
   bool from_line_ BP_GUARDED_BY(on_request_thread) = false;    // who had the last turn
   Fifo<Request> queue_ BP_GUARDED_BY(on_request_thread);
   bool from_lane_ BP_GUARDED_BY(on_request_thread) = false;  // who had the last turn

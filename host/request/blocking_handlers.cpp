@@ -12,6 +12,7 @@ namespace backplane::host {
 
 void Dispatcher::run_on_worker(Request& request) {
   backlog_.link(request);
+  request.waits_for_worker = true;
   request.run_weight = 1;  // a change of threads costs more than all clocks
   replies_.watch_time(request);
   const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
@@ -30,20 +31,21 @@ void Dispatcher::run_on_worker(Request& request) {
     }
     return;
   }
-  if (serial) request.instance->worker_busy = true;
-  wait_for_worker(request);
+  bp_instance& instance = *request.instance;
+  if (serial) instance.worker_busy = true;
+  if (!wait_for_worker(request) && serial) give_to_next(instance);
 }
 
 // A context gives the worker threads no more than they can run at once, so that calls of all sources take turns here.
-void Dispatcher::wait_for_worker(Request& request) {
+// False: it is refused, for want of memory or threads.
+bool Dispatcher::wait_for_worker(Request& request) {
   if (on_workers_ < workers_.limit() && for_worker_.empty()) return start_worker(request);
   try {
     for_worker_.push(request);
+    return true;
   } catch (const std::bad_alloc&) {
-    bp_instance& instance = *request.instance;
-    const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
     replies_.refuse(request, BP_OUT_OF_MEMORY, "no memory to wait for a worker thread");
-    if (serial) give_to_next(instance);
+    return false;
   }
 }
 
@@ -51,15 +53,15 @@ void Dispatcher::start_workers() {
   while (on_workers_ < workers_.limit()) {
     Request* const request = for_worker_.pop();
     if (request == nullptr) return;
-    if (request->open()) {
-      start_worker(*request);
-      continue;
-    }
-    // Canceled while it waited.
     bp_instance& instance = *request->instance;
     const bool serial = (request->handler->flags & BP_HANDLER_CONCURRENT) == 0;
-    replies_.end(*request);
-    if (serial) give_to_next(instance);
+    bool started = false;
+    if (request->open()) {
+      started = start_worker(*request);
+    } else {
+      replies_.end(*request);  // canceled while it waited
+    }
+    if (!started && serial) give_to_next(instance);
   }
 }
 
@@ -78,7 +80,9 @@ bool Dispatcher::caller_holds(const Request& request) noexcept {
   return false;
 }
 
-void Dispatcher::start_worker(Request& request) {
+// False: there is no thread, and it is refused.
+bool Dispatcher::start_worker(Request& request) {
+  request.waits_for_worker = false;
   ++on_workers_;
   WorkerDone& returned = request;
   returned.apply = [](Task& task) {
@@ -102,12 +106,11 @@ void Dispatcher::start_worker(Request& request) {
   } catch (const std::exception& error) {
     inbox_.remove_sender();
     --on_workers_;
-    bp_instance& instance = *request.instance;
-    const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
     replies_.refuse(request, BP_OUT_OF_MEMORY,
                     text_or_none([&error] { return std::string("no worker thread can be had: ") + error.what(); }));
-    if (serial) give_to_next(instance);
+    return false;
   }
+  return true;
 }
 
 void Dispatcher::worker_returned(Request& request) {
@@ -129,9 +132,12 @@ void Dispatcher::give_to_next(bp_instance& instance) {
       replies_.end(*next);  // canceled while it waited
       continue;
     }
-    if (waiting->second.empty()) for_instance_.erase(waiting);
     instance.worker_busy = true;
-    return wait_for_worker(*next);
+    if (wait_for_worker(*next)) {
+      if (waiting->second.empty()) for_instance_.erase(waiting);
+      return;
+    }
+    instance.worker_busy = false;
   }
   for_instance_.erase(waiting);
 }

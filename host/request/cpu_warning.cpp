@@ -20,10 +20,10 @@ void CpuWarning::look_closely(const Request& request, Ticks ran) noexcept try {
   if (held < static_cast<double>(threshold_) || time < next_) return;
   next_ = time + pause;
   log::warn(request.handler->generation->manifest.name,
-            "a handler of \"" + request.method->name + "\" held the request thread for " +
+            "a handler of \"" + request.method->name + "\" took " +
                 std::to_string(static_cast<std::uint64_t>(held) / nanos_per_ms) +
-                " ms, and nothing else of its context ran meanwhile; let it wait or yield, or declare it blocking "
-                "(cpu_warning_ms)");
+                " ms of the request thread, in which nothing else of its context runs; declare it blocking if it "
+                "computes for long (cpu_warning_ms)");
 } catch (const std::bad_alloc&) {
   // The status shows its times all the same.
 }

@@ -6,7 +6,7 @@
 
 namespace backplane::host {
 
-/// Logs that a handler has held the request thread for long. Request thread.
+/// Logs that a handler has taken much time of the request thread, without its waits. Request thread.
 class CpuWarning {
  public:
   /// `threshold` 0: never.

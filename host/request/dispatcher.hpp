@@ -19,7 +19,7 @@
 #include "request/task_inbox.hpp"
 #include "request/waiting_calls.hpp"
 #include "request/workers.hpp"
-#include "sync/clock.hpp"
+#include "support/ticks.hpp"
 #include "watchdog/heartbeat.hpp"
 
 namespace backplane::host {
@@ -79,7 +79,6 @@ class Dispatcher {
   static constexpr Nanos longest_turn = 50'000;
 
   Request* next() noexcept BP_REQUIRES(on_request_thread);
-  bool turn_is_long() noexcept BP_REQUIRES(on_request_thread);
   void handle(Request& request) BP_REQUIRES(on_request_thread);
   bool is_usual(Request& request) BP_REQUIRES(on_request_thread);
   void begin(Request& request, const MethodCache::Entry& entry) BP_REQUIRES(on_request_thread);
@@ -91,8 +90,8 @@ class Dispatcher {
   // blocking_handlers.cpp
   void run_on_worker(Request& request) BP_REQUIRES(on_request_thread);
   static bool caller_holds(const Request& request) noexcept BP_REQUIRES(on_request_thread);
-  void wait_for_worker(Request& request) BP_REQUIRES(on_request_thread);
-  void start_worker(Request& request) BP_REQUIRES(on_request_thread);
+  bool wait_for_worker(Request& request) BP_REQUIRES(on_request_thread);
+  bool start_worker(Request& request) BP_REQUIRES(on_request_thread);
   void start_workers() BP_REQUIRES(on_request_thread);
   void worker_returned(Request& request) BP_REQUIRES(on_request_thread);
   void give_to_next(bp_instance& instance) BP_REQUIRES(on_request_thread);
@@ -111,7 +110,8 @@ class Dispatcher {
   Request* given_ BP_GUARDED_BY(on_request_thread) = nullptr;  // for the fiber that run() resumes
   int budget_ BP_GUARDED_BY(on_request_thread) = 0;            // requests that this turn may still begin
   int resumes_ BP_GUARDED_BY(on_request_thread) = 0;           // fibers that this turn may still resume
-  Nanos turn_began_ BP_GUARDED_BY(on_request_thread) = 0;      // if it is watched; else 0
+  Ticks turn_began_ BP_GUARDED_BY(on_request_thread) = 0;      // if it is watched; else 0
+  Ticks longest_turn_ BP_GUARDED_BY(on_request_thread) = 0;    // longest_turn; 0: to be computed
   // Serial blocking requests that wait for their instance, those that wait for a worker thread, and how many have one.
   std::unordered_map<const bp_instance*, WaitingCalls> for_instance_ BP_GUARDED_BY(on_request_thread);
   WaitingCalls for_worker_ BP_GUARDED_BY(on_request_thread);

@@ -30,27 +30,26 @@ std::atomic<std::uint64_t> stale_answers{0};
 
 std::uint64_t reply_api::stale_answers() noexcept { return host::stale_answers.load(std::memory_order_relaxed); }
 
-// While sources wait, the sockets from which more comes are looked at soon.
-inline bool Dispatcher::turn_is_long() noexcept {
-  if (!backlog_.any_in_line()) [[likely]]
-    return false;
-  const Nanos time = now();
-  if (turn_began_ == 0) turn_began_ = time;
-  return time - turn_began_ > longest_turn;
-}
-
 Request* Dispatcher::next() noexcept {
   if (given_ != nullptr) return std::exchange(given_, nullptr);
   return runner_.any_ready() ? nullptr : next_new();
 }
 
 Request* Dispatcher::next_new() noexcept {
-  if (budget_ <= 0 || !stop_.may_begin() || turn_is_long()) return nullptr;
+  if (budget_ <= 0 || !stop_.may_begin()) return nullptr;
+  Ticks time = 0;
+  if (backlog_.any_in_line()) [[unlikely]] {
+    time = ticks();
+    if (turn_began_ == 0) turn_began_ = time;
+    if (longest_turn_ == 0) longest_turn_ = ticks_in(longest_turn);
+    if (span(turn_began_, time) > longest_turn_) return nullptr;  // the sockets are looked at
+  }
   --budget_;
-  return backlog_.take([this](Request& request) {
+  const auto admit = [this](Request& request) {
     on_request_thread.assume();
     replies_.admit(request);
-  });
+  };
+  return backlog_.take(admit, time);
 }
 
 void Dispatcher::fiber_body(Fiber& self, void* dispatcher) noexcept {
@@ -369,6 +368,8 @@ void Replies::deliver_terminal(Request& request) {
     waiter->answer = std::move(request.answer);
     waiter->complete(*waiter);
   }
+  // Until its turn comes only the record is needed.
+  if (!request.ended && (request.handler == nullptr || request.waits_for_worker)) Streams::drop_input(request);
   if (Waiter* const awaited = request.awaited(); awaited != nullptr && !request.ended) {
     const bp_status cause = request.cause.load(std::memory_order_relaxed);
     if (cause != BP_OK) awaited->fail(cause, "the request is not wanted any more");

@@ -30,7 +30,10 @@ RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, W
       dispatcher_(options, inbox_, stop_, backlog_, runner_, instances_, methods_, replies_, workers, limits_,
                   heartbeat_) {}
 
-RequestLoop::~RequestLoop() { inbox_.wait_for_senders(); }
+RequestLoop::~RequestLoop() {
+  inbox_.wait_for_senders();
+  sources_.clear();
+}
 
 void RequestLoop::run() {
   on_request_thread.assume();

@@ -22,7 +22,7 @@ void set_up(Request& request, RequestThread* thread) noexcept {
   request.deadline = 0;
   request.waited = 0;
   request.wants_stale = request.shared_way = request.quick = false;
-  request.credited_by_hand = false;
+  request.credited_by_hand = request.waits_for_worker = false;
   request.source = 0;
   request.handler = nullptr;
   request.instance = nullptr;

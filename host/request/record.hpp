@@ -102,6 +102,7 @@ struct Request : WorkerDone, Timer, CallDepth, Record, Delivery {
   bool wants_stale = false;               ///< the submitter's
   bool shared_way = false;                ///< it came by the ingress's shared queue, where it still counts
   bool later = false;                     ///< what a blocking handler has returned: BP_LATER
+  bool waits_for_worker = false;          ///< a blocking handler that has not begun; the request thread's
   bool credited_by_hand = false;          ///< the submitter's: bp_request_credit() makes room for parts
 
   Answer answer;  ///< the claimer's, then the request thread's

@@ -36,7 +36,9 @@ bp_status Replies::partial(Request& request, bp_token token, const bp_answer& an
   std::unique_ptr<Part> part(new (std::nothrow) Part);
   if (part == nullptr) return BP_OUT_OF_MEMORY;
   part->request = &request;
-  part->size = answer.buffer != nullptr ? answer.buffer->size : answer.payload.size;
+  part->size = Window::cost_of(answer.buffer != nullptr ? answer.buffer->size : answer.payload.size);
+  // Before anything is taken: a part without its payload would be an error, and so a second terminal reply.
+  if (answer.buffer == nullptr && !part->answer.payload().copy(answer.payload)) return BP_OUT_OF_MEMORY;
   Streams::disown_running(request, token);
   if (!request.lock(token)) return BP_STALE_TOKEN;
   RequestThread* const thread = request.thread.load(std::memory_order_relaxed);
@@ -52,7 +54,8 @@ bp_status Replies::partial(Request& request, bp_token token, const bp_answer& an
   const TaskInbox::Sender sender(thread->inbox);
   const std::uint32_t before = stream->undelivered.fetch_add(1, std::memory_order_relaxed);
   request.unlock(token);
-  part->answer.assign(answer);
+  if (answer.buffer != nullptr) part->answer.payload().adopt(answer.buffer);
+  part->answer.status = BP_PARTIAL;
   part->apply = [](Task& task) {
     on_request_thread.assume();
     auto& self = static_cast<Part&>(task);

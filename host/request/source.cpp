@@ -3,6 +3,7 @@
 
 #include <type_traits>
 
+#include "request/backlog.hpp"
 #include "request/stream.hpp"
 
 namespace backplane::host {
@@ -24,7 +25,13 @@ void Source::end(void* source) {
   self.held.store(false, std::memory_order_relaxed);
   wake_waiting(source);
   self.closed = true;
-  if (self.calls.load(std::memory_order_acquire) == 0) slab().free(&self);
+  if (self.calls.load(std::memory_order_acquire) == 0) self.free();
+}
+
+// Its line may be the one that had the last turn.
+void Source::free() noexcept {
+  thread.load(std::memory_order_relaxed)->backlog.forget_empty_line();
+  slab().free(this);
 }
 
 bp_status Sources::open(bp_source& out) noexcept {
@@ -33,7 +40,9 @@ bp_status Sources::open(bp_source& out) noexcept {
   source->thread.store(&thread_, std::memory_order_relaxed);
   source->calls.store(0, std::memory_order_relaxed);
   source->held.store(false, std::memory_order_relaxed);
+  source->on_the_way.store(0, std::memory_order_relaxed);
   source->closed = false;
+  source->line.reset();  // the times of another queue mean nothing here
   source->arm();
   const MutexLock lock(mutex_);
   link_open(open_, *source);
@@ -54,7 +63,10 @@ bp_status Sources::hold(bp_source handle, bool hold) noexcept {
   Source* const source = lock(handle);
   if (source == nullptr) return BP_INVALID_HANDLE;
   source->held.store(hold, std::memory_order_relaxed);
-  if (!hold) inbox_.send(source->release);
+  if (!hold) {
+    inbox_.send(source->release);
+    inbox_.mark_unsettled();
+  }
   source->unlock(handle.id);
   return BP_OK;
 }
@@ -79,6 +91,13 @@ bool Sources::has(bp_source handle) const noexcept {
 }
 
 std::uint32_t Sources::enter(bp_source handle) noexcept {
+  // What a close does comes on the request thread, so there the source stays until it is counted.
+  if (RequestThread::current == &thread_) {
+    Source* const source = Source::slab().find(handle.id);
+    if (source == nullptr || !has(handle)) return 0;
+    source->calls.fetch_add(1, std::memory_order_relaxed);
+    return source->number();
+  }
   Source* const source = lock(handle);
   if (source == nullptr) return 0;
   source->calls.fetch_add(1, std::memory_order_relaxed);
@@ -87,6 +106,8 @@ std::uint32_t Sources::enter(bp_source handle) noexcept {
 }
 
 void Sources::clear() noexcept {
+  on_request_thread.assume();  // it has nothing to do
+  thread_.backlog.forget_empty_line();
   const MutexLock lock(mutex_);
   while (open_ != nullptr) {
     Source& source = *open_;
@@ -96,7 +117,7 @@ void Sources::clear() noexcept {
 }
 
 void Sources::leave(Source& source) noexcept {
-  if (source.calls.fetch_sub(1, std::memory_order_acq_rel) == 1 && source.closed) Source::slab().free(&source);
+  if (source.calls.fetch_sub(1, std::memory_order_acq_rel) == 1 && source.closed) source.free();
 }
 
 }  // namespace backplane::host

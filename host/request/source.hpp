@@ -23,8 +23,9 @@ struct Stream;
 struct Source : Record {
   Source* next = nullptr;  ///< among free ones
   std::atomic<RequestThread*> thread{nullptr};
-  std::atomic<std::uint32_t> calls{0};  ///< accepted, and not freed
-  std::atomic<bool> held{false};        ///< its calls get no partial replies
+  std::atomic<std::uint32_t> calls{0};       ///< accepted, and not freed
+  std::atomic<bool> held{false};             ///< its calls get no partial replies
+  std::atomic<std::uint64_t> on_the_way{0};  ///< bytes of partial replies that its receivers have not got yet
 
   // Owned by the request thread.
   bool closed = false;
@@ -47,6 +48,8 @@ struct Source : Record {
   /// Tasks: lets the handlers go on that wait for it; and ends it.
   static void wake_waiting(void* source);
   static void end(void* source);
+  /// Request thread: it is closed, and has no call.
+  void free() noexcept BP_REQUIRES(on_request_thread);
 };
 
 extern constinit Slab<Source, source_kind> source_slab;
@@ -58,7 +61,6 @@ class Sources {
   Sources(RequestThread& thread, TaskInbox& inbox) noexcept : thread_(thread), inbox_(inbox) {}
   Sources(const Sources&) = delete;
   Sources& operator=(const Sources&) = delete;
-  ~Sources() { clear(); }
 
   // ---- Any thread ----
   /// Behind bp_source_open(), bp_source_hold() and bp_source_close().

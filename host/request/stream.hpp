@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "ingress/task_queue.hpp"
+#include "memory/counted.hpp"
 #include "reply/payload.hpp"
 #include "request/record.hpp"
 #include "request/request_thread.hpp"
@@ -17,7 +18,7 @@
 namespace backplane::host {
 
 /// A partial reply on its way. If bp_request_credit() makes the room, it stays until then, without its payload.
-struct Part : Delivery {
+struct Part : Delivery, Counted {
   Part() noexcept : Delivery(true) {}
   Request* request = nullptr;
   std::uint64_t size = 0;
@@ -27,7 +28,7 @@ struct Part : Delivery {
 };
 
 /// The parts of one call that are on their way, in both directions. A Request has it from its first part on.
-struct Stream {
+struct Stream : Counted {
   explicit Stream(Request& of) noexcept : request(of) {}
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -47,7 +48,7 @@ struct Stream {
   Stream** waiting_link = nullptr;
 
   // ---- The request, if it comes in parts ----
-  struct Input {
+  struct Input : Counted {
     Input* next = nullptr;
     std::uint64_t size = 0;
     Payload payload;

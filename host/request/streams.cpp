@@ -17,6 +17,9 @@ namespace {
 // taken. More often would cost a frame for each part.
 constexpr std::uint64_t told_at = 4;
 
+// What a partial reply of so many bytes takes before it is delivered: its record and its frame, too.
+constexpr std::uint64_t on_the_way_cost(std::uint64_t size) noexcept { return size + sizeof(Part) + 64; }
+
 }  // namespace
 
 Stream::~Stream() {
@@ -76,14 +79,21 @@ bool Streams::begin(Request& request, const bp_submission& submission) const noe
   return true;
 }
 
-bool Streams::is_held(const Request& request) noexcept {
+// Held, or so much is on its way that its receiver could not hold it up in time.
+bool Streams::source_takes(const Request& request, std::uint64_t size) noexcept {
   const Source* const source = Source::at(request.source);
-  return source != nullptr && source->held.load(std::memory_order_relaxed);
+  if (source == nullptr) return true;
+  if (source->held.load(std::memory_order_relaxed)) return false;
+  const std::uint64_t before = source->on_the_way.load(std::memory_order_relaxed);
+  return before == 0 || before + on_the_way_cost(size) <= Window::default_bytes;
 }
 
 bool Streams::reserve(const Request& request, Stream& stream, std::uint64_t size) noexcept {
-  if (!is_held(request) && stream.replies.fits(size)) {
+  if (source_takes(request, size) && stream.replies.fits(size)) {
     stream.replies.add(size);
+    if (Source* const source = Source::at(request.source)) {
+      source->on_the_way.fetch_add(on_the_way_cost(size), std::memory_order_relaxed);
+    }
     return true;
   }
   counts_.parts_blocked.fetch_add(1, std::memory_order_relaxed);
@@ -110,6 +120,15 @@ void Streams::delivered(Part& part) {
   Request& request = *part.request;
   Stream& stream = *request.stream.load(std::memory_order_relaxed);
   part.is_read = false;
+  Source* const source = Source::at(request.source);
+  // When half or all of it has arrived, those go on that found no room.
+  bool room = false;
+  if (source != nullptr) {
+    constexpr std::uint64_t half = Window::default_bytes / 2;
+    const std::uint64_t cost = on_the_way_cost(part.size);
+    const std::uint64_t before = source->on_the_way.fetch_sub(cost, std::memory_order_relaxed);
+    room = before == cost || (before >= half && before - cost < half);
+  }
   if (!request.credited_by_hand) {
     const std::uint64_t size = part.size;
     delete &part;
@@ -119,6 +138,7 @@ void Streams::delivered(Part& part) {
   } else {
     part.answer.clear();
   }
+  if (room) Source::wake_waiting(source);
   stream.undelivered.fetch_sub(1, std::memory_order_release);
 }
 
@@ -129,7 +149,7 @@ void Streams::make_room(Stream& stream, std::uint64_t parts, std::uint64_t bytes
   stream.replies.parts -= parts;
   stream.replies.bytes -= bytes;
   request.unlock(token);
-  if (!is_held(request)) stream.wake_writers();
+  stream.wake_writers();
 }
 
 bp_status Streams::credit(Request& request, bp_token token, std::uint64_t bytes) {
@@ -176,7 +196,7 @@ bool Streams::wait_for_room(Waiter& waiter, std::uint64_t size) {
   const bp_token token = request.token();
   if (!request.lock(token)) return false;  // it has its answer; sending the part says so
   Stream* const stream = of(request);
-  const bool ready = stream == nullptr || (!is_held(request) && stream->replies.fits(size));
+  const bool ready = stream == nullptr || (source_takes(request, size) && stream->replies.fits(size));
   request.unlock(token);
   if (ready) return false;  // without memory, sending the part says so
   waiter.room_next = stream->writers;
@@ -215,7 +235,7 @@ bool Streams::send(Stream& stream, ReusableTask& task, TaskInbox& inbox) noexcep
 bp_status Streams::receive(Request& request, bp_token token, bp_bytes payload, std::uint32_t flags) {
   std::unique_ptr<Stream::Input> part(new (std::nothrow) Stream::Input);
   if (part == nullptr || !part->payload.copy(payload)) return BP_OUT_OF_MEMORY;
-  part->size = payload.size;
+  part->size = Window::cost_of(payload.size);
   if (!request.lock(token)) return BP_INVALID_HANDLE;
   const TaskInbox::Sender sender(inbox_);
   Stream* const stream = request.stream.load(std::memory_order_relaxed);
@@ -224,9 +244,9 @@ bp_status Streams::receive(Request& request, bp_token token, bp_bytes payload, s
     const MutexLock lock(stream->mutex);
     const bool is_part = (flags & BP_PART_END) == 0;
     if (!stream->last_came) {
-      status = !is_part || stream->input.fits(payload.size) ? BP_OK : BP_WOULD_BLOCK;
+      status = !is_part || stream->input.fits(part->size) ? BP_OK : BP_WOULD_BLOCK;
       if (status == BP_OK && is_part) {
-        stream->input.add(payload.size);
+        stream->input.add(part->size);
         stream->inputs.push(part.release());
       }
       if (status == BP_OK) {
@@ -255,6 +275,14 @@ bp_status Streams::take(Request& request, Payload& out) {
   counts_.parts_received.fetch_add(1, std::memory_order_relaxed);
   out = std::move(part->payload);
   return BP_PARTIAL;
+}
+
+void Streams::drop_input(Request& request) noexcept {
+  request.payload.clear();
+  Stream* const stream = request.stream.load(std::memory_order_relaxed);
+  if (stream == nullptr) return;
+  const MutexLock lock(stream->mutex);
+  while (Stream::Input* const part = stream->inputs.pop()) delete part;
 }
 
 bool Streams::wait_for_part(Waiter& waiter, bool& refused) {

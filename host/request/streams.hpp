@@ -47,13 +47,15 @@ class Streams {
   /// Around the delivery of a partial reply. The end frees it, or leaves it until there is credit for it.
   static void delivers(Part& part) noexcept BP_REQUIRES(on_request_thread);
   static void delivered(Part& part) BP_REQUIRES(on_request_thread);
+  /// Frees what came for a handler that will not run.
+  static void drop_input(Request& request) noexcept BP_REQUIRES(on_request_thread);
   /// Lets the waiter wait until a part of `size` bytes may be sent, unless it may be sent now: false.
   bool wait_for_room(Waiter& waiter, std::uint64_t size) BP_REQUIRES(on_request_thread);
   /// Lets the waiter wait for the next part of its request, unless there is one: false. `refused`: another waits.
   bool wait_for_part(Waiter& waiter, bool& refused) BP_REQUIRES(on_request_thread);
 
  private:
-  static bool is_held(const Request& request) noexcept;
+  static bool source_takes(const Request& request, std::uint64_t size) noexcept;
   static void make_room(Stream& stream, std::uint64_t parts, std::uint64_t bytes) BP_REQUIRES(on_request_thread);
   static void use_credit(Stream& stream, std::uint64_t bytes) BP_REQUIRES(on_request_thread);
   static bool send(Stream& stream, ReusableTask& task, TaskInbox& inbox) noexcept;

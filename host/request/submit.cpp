@@ -131,7 +131,9 @@ bp_status Backlog::push_request(const Method* method, const bp_submission& submi
 // order, whichever threads they come from.
 template <class Before>
 Backlog::Calls::Push Backlog::push_of_source(Request& request, Before before) {
-  if (RequestThread::current != &thread_) return ingress_.push_shared(&request, before);
+  if (RequestThread::current != &thread_) {
+    return waiting() >= queue_depth_ ? Calls::Push::full : ingress_.push_shared(&request, before);
+  }
   on_request_thread.assume();
   const auto admit = [this](Request& each) {
     on_request_thread.assume();

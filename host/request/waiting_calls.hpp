@@ -19,7 +19,10 @@ class WaitingCalls {
   Request* pop() noexcept {
     Request* const request =
         queue_.pop([](const Request& each) { return FairQueue<Request>::turn + each.payload.size(); });
-    if (queue_.empty()) lines_.clear();
+    if (queue_.empty()) {
+      queue_.forget_empty();
+      lines_.clear();
+    }
     return request;
   }
 

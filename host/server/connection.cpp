@@ -111,9 +111,11 @@ void Connection::on_frame(const wire::Cancel& cancel) {
 void Connection::on_frame(const wire::Credit& credit) {
   const bp_request request = request_of(credit.id);
   if (request.id == 0) return;
-  if (bp_request_credit(core_->context, request, credit.bytes) == BP_INVALID_ARGUMENT) {
+  const bp_status status = bp_request_credit(core_->context, request, credit.bytes);
+  if (status == BP_INVALID_ARGUMENT) {
     throw wire::ProtocolError("a credit frame for a call without flag 1; expected it in the call's flags");
   }
+  if (status == BP_OUT_OF_MEMORY) throw std::bad_alloc();  // its call would wait for ever
 }
 
 void Connection::on_frame(const wire::Part& part) {
@@ -124,16 +126,55 @@ void Connection::on_frame(const wire::Part& part) {
                               std::to_string(part.payload.size()) +
                               " bytes; expected flags 0 or 1, or flags 2 without bytes");
   }
-  switch (bp_request_part(core_->context, request, bytes(part.payload), part.flags)) {
-    case BP_INVALID_ARGUMENT:
-      throw wire::ProtocolError("a part frame for a call without flag 2, or after its last part");
-    case BP_WOULD_BLOCK:
-      throw wire::ProtocolError("a part frame beyond the call's window; expected to wait for credit");
-    case BP_OUT_OF_MEMORY:
-      throw std::bad_alloc();
-    default:
-      return;
+  const std::size_t size = part.flags == BP_PART_END ? 0 : std::max<std::size_t>(part.payload.size(), 1);
+  std::string limit;
+  {
+    const MutexLock lock(mutex_);
+    Calls::Entry* const entry = calls_.find(part.id);
+    if (entry == nullptr || entry->value.answered) return;
+    limit = bytes_limit_hit(size);
+    if (limit.empty()) add_bytes(*entry, size);
   }
+  if (!limit.empty()) return end_call(part.id, limit);
+  const bp_status status = bp_request_part(core_->context, request, bytes(part.payload), part.flags);
+  if (status == BP_OK) return;
+  {
+    const MutexLock lock(mutex_);
+    if (Calls::Entry* const entry = calls_.find(part.id)) drop_bytes(*entry, size);
+  }
+  if (status == BP_INVALID_ARGUMENT) {
+    throw wire::ProtocolError("a part frame for a call without flag 2, or after its last part");
+  }
+  if (status == BP_WOULD_BLOCK) {
+    throw wire::ProtocolError("a part frame beyond the call's window; expected to wait for credit");
+  }
+  if (status == BP_OUT_OF_MEMORY) end_call(part.id, ConnectionMemory::overloaded());
+}
+
+/// Answers a call before its handler does.
+void Connection::end_call(std::uint64_t id, const std::string& why) {
+  bp_request request{};
+  {
+    const MutexLock lock(mutex_);
+    Calls::Entry* const entry = calls_.find(id);
+    if (entry == nullptr || std::exchange(entry->value.answered, true)) return;
+    request = entry->value.request;
+  }
+  reply(id, BP_OVERLOADED, why);
+  bp_cancel(core_->context, request);
+}
+
+/// What a call holds of the connection's bytes.
+void Connection::add_bytes(Calls::Entry& entry, std::size_t size) {
+  entry.value.size += size;
+  memory_.add_payload(size);
+  core_->open_bytes.fetch_add(size, std::memory_order_relaxed);
+}
+void Connection::drop_bytes(Calls::Entry& entry, std::size_t size) {
+  size = std::min(size, entry.value.size);
+  entry.value.size -= size;
+  memory_.drop_payload(size);
+  core_->open_bytes.fetch_sub(size, std::memory_order_relaxed);
 }
 
 void Connection::on_frame(const wire::Resolve& resolve) {
@@ -285,7 +326,7 @@ void Connection::fail(bp_status status, std::string_view message) noexcept {
     }
   }
   core_->log(BP_LOG_WARN, [&] {
-    return "the connection of process " + std::to_string(peer_) + " is refused: " + std::string(message);
+    return "the connection of process " + std::to_string(peer_) + " is ended by the host: " + std::string(message);
   });
   close({});
 }

@@ -107,7 +107,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   struct OpenCall {
     Connection* connection = nullptr;  ///< exists until the terminal reply: see alive_
     bp_request request{};
-    std::size_t size = 0;   ///< size of the call's payload
+    std::size_t size = 0;   ///< of the call's payload, and of its parts that the handler has not taken
     bool answered = false;  ///< the peer has already got a terminal reply
   };
   using Calls = IdTable<OpenCall>;
@@ -128,6 +128,9 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   void submit(Batch& batch);
   std::size_t open(Batch& batch, std::size_t size) BP_REQUIRES(mutex_);
   std::string limit_hit(std::size_t size) BP_REQUIRES(mutex_);
+  std::string bytes_limit_hit(std::size_t size) BP_REQUIRES(mutex_);
+  void add_bytes(Calls::Entry& entry, std::size_t size) BP_REQUIRES(mutex_);
+  void drop_bytes(Calls::Entry& entry, std::size_t size) BP_REQUIRES(mutex_);
   void submit(const wire::Call& call, Calls::Entry& entry);
   void resume_reading();
 
@@ -151,6 +154,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   void on_frame(const wire::Event& event);
   void on_frame(const wire::Error& error);
   bp_request request_of(std::uint64_t id);
+  void end_call(std::uint64_t id, const std::string& why);
   void control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> operation);
 
   // ---- connection_output.cpp; any thread

@@ -180,21 +180,33 @@ std::size_t Connection::open(Batch& batch, std::size_t size) {
   return size;
 }
 
+namespace {
+
+std::string limit_text(const char* what, std::size_t limit, const char* key) {
+  return std::string(what) + ": " + std::to_string(limit) + " (" + key + "); wait for answers";
+}
+
+}  // namespace
+
 /// Why a call with such a payload cannot be opened now; empty if it can.
 std::string Connection::limit_hit(std::size_t size) {
   const ServerOptions& most = core_->options;
-  const auto text = [](const char* what, std::size_t limit, const char* key) {
-    return std::string(what) + ": " + std::to_string(limit) + " (" + key + "); wait for answers";
-  };
   if (calls_.size() >= most.calls_per_connection)
-    return text("calls in flight of this connection", most.calls_per_connection, "calls_per_connection");
+    return limit_text("calls in flight of this connection", most.calls_per_connection, "calls_per_connection");
   if (core_->open_calls.load(std::memory_order_relaxed) >= most.calls_of_connections)
-    return text("calls in flight of all connections", most.calls_of_connections, "calls_of_connections");
-  if (memory_.payloads() != 0 && memory_.payloads() + size > most.bytes_per_connection)
-    return text("bytes in flight of this connection", most.bytes_per_connection, "bytes_per_connection");
+    return limit_text("calls in flight of all connections", most.calls_of_connections, "calls_of_connections");
+  return bytes_limit_hit(size);
+}
+
+/// The same for a part of a request.
+std::string Connection::bytes_limit_hit(std::size_t size) {
+  const ServerOptions& most = core_->options;
+  const std::size_t mine = memory_.payloads();
+  if (mine != 0 && mine + size > most.bytes_per_connection)
+    return limit_text("bytes in flight of this connection", most.bytes_per_connection, "bytes_per_connection");
   const std::size_t all = core_->open_bytes.load(std::memory_order_relaxed);
   if (all != 0 && all + size > most.bytes_of_connections)
-    return text("bytes in flight of all connections", most.bytes_of_connections, "bytes_of_connections");
+    return limit_text("bytes in flight of all connections", most.bytes_of_connections, "bytes_of_connections");
   return {};
 }
 

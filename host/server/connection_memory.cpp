@@ -55,7 +55,9 @@ std::string ConnectionMemory::why() const {
 }
 
 std::string ConnectionMemory::overloaded() {
-  return bp_memory_refused() != 0 ? limit_text() : bp_status_text(BP_OVERLOADED);
+  return bp_memory_refused() != 0 ? limit_text()
+                                  : "the calls that wait to begin have reached the limit of the host (queue_depth); "
+                                    "try again when calls have ended";
 }
 
 ServerOptions with_memory_bounds(ServerOptions options) {

@@ -62,6 +62,7 @@ void Connection::on_credit(void* user, std::uint64_t bytes) {
   Connection& self = *entry.value.connection;
   try {
     const MutexLock lock(self.mutex_);
+    self.drop_bytes(entry, bytes);
     if (self.closed_ || entry.value.answered) return;
     wire::encode(self.out_, wire::Credit{entry.id, bytes});
     if (!self.flushing_) self.send_soon();

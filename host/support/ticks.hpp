@@ -44,5 +44,7 @@ constexpr Ticks span(Ticks from, Ticks to) noexcept { return to > from ? to - fr
 
 /// The length of a tick: always the same in one process. May take a millisecond, so not for a hot path.
 double nanos_per_tick() noexcept;
+/// So many nanoseconds, in ticks. As costly as nanos_per_tick().
+inline Ticks ticks_in(Nanos time) noexcept { return static_cast<Ticks>(static_cast<double>(time) / nanos_per_tick()); }
 
 }  // namespace backplane::host

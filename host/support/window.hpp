@@ -16,6 +16,9 @@ struct Window {
   std::uint64_t bytes = 0;
   std::uint64_t parts = 0;
 
+  /// What a part of so many bytes counts as: an empty one as one byte, so that credit for it can be told.
+  static constexpr std::uint64_t cost_of(std::uint64_t size) noexcept { return size == 0 ? 1 : size; }
+
   bool fits(std::uint64_t size) const noexcept {
     return parts < most_parts && (parts == 0 || bytes + size <= most_bytes);
   }

@@ -14,12 +14,18 @@ namespace backplane::host {
 /// Start-time fair queueing (Goyal, Vin and Cheng, 1996): each item has a cost. The item that comes next is that of the
 /// line whose items have cost least so far. A line that was empty begins where the others are, so it saves up nothing.
 /// So an item at the head of a line waits for at most one item of each other line, and one with a cost of n turns makes
-/// its own line wait for n. For one thread. Nothing allocates. T has a member `T* next`.
+/// its own line wait for n. The consumer may take several items of a line in one go; then the others' next items wait
+/// for all of these. For one thread. Nothing allocates. T has a member `T* next`.
 template <class T>
 class FairQueue {
  public:
-  /// The items of one party. It must be empty when it is destroyed or moved.
+  /// The items of one party. Before it is destroyed it must be empty, and forgotten.
   class Line {
+   public:
+    /// As new. It must be empty and forgotten.
+    void reset() noexcept { start_ = finish_ = order_ = 0; }
+
+   private:
     friend class FairQueue;
     Fifo<T> items_;
     Fifo<T> first_;          // these come before items_
@@ -28,7 +34,8 @@ class FairQueue {
     std::uint64_t start_ = 0;   // of the item that is next
     std::uint64_t finish_ = 0;  // of the last item that was taken
     std::uint64_t order_ = 0;   // among lines with the same start
-    bool queued_ = false;
+    bool queued_ = false;       // in the heap, or current_
+    bool empty() const noexcept { return first_.empty() && items_.empty(); }
   };
 
   /// The cost of one turn.
@@ -38,7 +45,7 @@ class FairQueue {
   FairQueue(const FairQueue&) = delete;
   FairQueue& operator=(const FairQueue&) = delete;
 
-  bool empty() const noexcept { return next_ == nullptr; }
+  bool empty() const noexcept { return size_ == 0; }
   std::uint64_t size() const noexcept { return size_; }
 
   /// `first`: before the items of the line that were not pushed so.
@@ -50,26 +57,43 @@ class FairQueue {
     add(line);
   }
 
-  /// `cost_of(item)` is at least `turn`. Null if there is no item.
+  /// `cost_of(item)` is at least `turn`. `stay`: takes another item of the line of the last one, if it has one. Null if
+  /// there is no item.
   template <class Cost>
-  T* pop(Cost cost_of) noexcept {
-    if (next_ == nullptr) return nullptr;
-    Line& line = *next_;
-    next_ = join_all(std::exchange(line.child_, nullptr));
+  T* pop(Cost cost_of, bool stay = false) noexcept {
+    if (size_ == 0) return nullptr;
+    const bool others = next_ != nullptr;
+    if (current_ == nullptr || current_->empty() || (others && !stay)) change_line();
+    Line& line = *current_;
     T* item = line.first_.pop();
     if (item == nullptr) item = line.items_.pop();
     --size_;
     now_ = line.start_;
     line.finish_ = line.start_ + cost_of(*item);
-    line.queued_ = !line.first_.empty() || !line.items_.empty();
-    if (line.queued_) {
-      line.start_ = line.finish_;
-      add(line);
-    }
+    line.start_ = line.finish_;
     return item;
   }
+  /// No reference to an empty line is left: it may be destroyed.
+  void forget_empty() noexcept {
+    if (current_ == nullptr || !current_->empty()) return;
+    current_->queued_ = false;
+    current_ = nullptr;
+  }
+  /// Counts the changes from one line to another.
+  std::uint64_t changes() const noexcept { return changes_; }
 
  private:
+  // The current line is not in the heap.
+  void change_line() noexcept {
+    if (current_ != nullptr) {
+      current_->queued_ = !current_->empty();
+      if (current_->queued_) add(*current_);
+    }
+    current_ = next_;
+    next_ = join_all(std::exchange(current_->child_, nullptr));
+    ++changes_;
+  }
+
   void add(Line& line) noexcept {
     line.order_ = ++orders_;
     next_ = join(next_, &line);
@@ -101,7 +125,9 @@ class FairQueue {
     return all;
   }
 
-  Line* next_ = nullptr;
+  Line* next_ = nullptr;     // the root of the heap
+  Line* current_ = nullptr;  // the line of the last item
+  std::uint64_t changes_ = 0;
   std::uint64_t size_ = 0;
   std::uint64_t now_ = 0;  // the start of the item that was taken last
   std::uint64_t orders_ = 0;

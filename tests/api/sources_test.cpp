@@ -21,6 +21,17 @@ std::string number(const char* key, std::uint64_t value) {
   return {out.begin(), out.end()};
 }
 
+std::string piece(std::size_t size) {
+  backplane::cbor::Bytes out;
+  backplane::cbor::Writer writer(out);
+  writer.map(2);
+  writer.text("number");
+  writer.uint(0);
+  writer.text("data");
+  writer.text(std::string(size, 'w'));
+  return {out.begin(), out.end()};
+}
+
 /// Notes in which order the calls of several sources were answered, each with a letter.
 class Order {
  public:
@@ -102,7 +113,7 @@ TEST_CASE("sources take turns, whoever has sent more") {
   const Source modest(context);
   const Source shy(context);
   Order order;
-  const std::string spin = number("us", 0);
+  const std::string spin = number("us", 30);  // more than the calls that are taken together
   {
     const Busy busy(context);
     for (int i = 0; i < 100; ++i) order.submit(context, greedy.native, 'g', "streams.spin", spin);
@@ -122,11 +133,26 @@ TEST_CASE("a large payload costs its source turns") {
   Order order;
   {
     const Busy busy(context);
-    const std::string payload(64 << 10, 'x');  // four turns more; the handler refuses what is no CBOR map
-    for (int i = 0; i < 3; ++i) order.submit(context, large.native, 'L', "streams.spin", payload);
-    for (int i = 0; i < 12; ++i) order.submit(context, small.native, 's', "streams.spin", number("us", 0));
+    const std::string payload = piece(64 << 10);  // four turns more
+    for (int i = 0; i < 3; ++i) order.submit(context, large.native, 'L', "streams.weigh", payload);
+    for (int i = 0; i < 12; ++i) order.submit(context, small.native, 's', "streams.weigh", piece(1));
   }
   CHECK(order.wait(15).substr(0, 12) == "LsssssLsssss");
+  CHECK(order.worst() == BP_OK);
+}
+
+TEST_CASE("quick calls of a source are taken together, and the others wait for some microseconds only") {
+  const Context context;
+  const Loaded module(context, "streams");
+  const Source greedy(context);
+  const Source modest(context);
+  Order order;
+  {
+    const Busy busy(context);
+    for (int i = 0; i < 2'000; ++i) order.submit(context, greedy.native, 'g', "streams.spin", number("us", 0));
+    for (int i = 0; i < 10; ++i) order.submit(context, modest.native, 'm', "streams.spin", number("us", 0));
+  }
+  CHECK(order.wait(2'010).rfind('m') < 1'500);
 }
 
 TEST_CASE("what comes late is served within a turn of each other source, also behind slow handlers") {
@@ -146,8 +172,8 @@ TEST_CASE("what comes late is served within a turn of each other source, also be
     const std::string seen = order.wait(before + 1);
     CHECK(eventually([&] { return order.letters().find('i', before) != std::string::npos; }));
     const std::string since = order.letters().substr(before);
-    // One of them ran when it was submitted, and each may have one turn. The submit itself takes its time.
-    CHECK(since.find('i') <= 4);
+    // One of them ran when it was submitted, and each may have one turn. The test's own thread takes its time too.
+    CHECK(since.find('i') <= 30);
   }
   order.wait(620);
   CHECK(order.worst() == BP_OK);
@@ -164,7 +190,7 @@ TEST_CASE("blocking handlers take turns as well") {
     const std::size_t before = order.letters().size();
     order.submit(context, innocent.native, 'i', "streams.block", number("us", 0));
     CHECK(eventually([&] { return order.letters().find('i', before) != std::string::npos; }));
-    CHECK(order.letters().substr(before).find('i') <= 3);
+    CHECK(order.letters().substr(before).find('i') <= 20);
   }
   order.wait(205);
   CHECK(order.worst() == BP_OK);
@@ -225,6 +251,46 @@ TEST_CASE("a source that is closed lets its calls go on") {
   submission.on_reply = [](void*, const bp_answer*) {};
   submission.source = source;
   CHECK(bp_submit(context.native, &submission, nullptr) == BP_INVALID_HANDLE);
+}
+
+TEST_CASE("a source owes nothing for one that had its place before") {
+  const Context context;
+  const Loaded module(context, "streams");
+  const std::string large = piece(4 << 20);
+  // Enough of them that records come back.
+  for (int i = 0; i < 700; ++i) {
+    Order order;
+    const Source used(context);
+    if (i % 50 == 0) order.submit(context, used.native, 'x', "streams.weigh", large);
+    if (i % 50 == 0) order.wait(1);
+  }
+  const Source greedy(context);
+  const Source fresh(context);
+  Order order;
+  {
+    const Busy busy(context);
+    for (int i = 0; i < 100; ++i) order.submit(context, greedy.native, 'g', "streams.weigh", piece(1));
+    order.submit(context, fresh.native, 'f', "streams.weigh", piece(1));
+  }
+  CHECK(order.wait(101).find('f') <= 2);
+}
+
+TEST_CASE("calls of a source that wait are bounded by queue_depth, from any thread") {
+  bp_context_options options = no_options();
+  options.queue_depth = 50;
+  const Context context(options);
+  const Loaded module(context, "streams");
+  const Source source(context);
+  const Busy busy(context);
+  bp_submission submission{};
+  submission.struct_size = sizeof submission;
+  submission.name = BP_STR("streams.spin");
+  submission.on_reply = [](void*, const bp_answer*) {};
+  submission.source = source.native;
+  int accepted = 0;
+  for (int i = 0; i < 500; ++i) accepted += bp_submit(context.native, &submission, nullptr) == BP_OK;
+  CHECK(accepted >= 49);  // the busy one may still count
+  CHECK(accepted <= 110);
 }
 
 TEST_CASE("a source belongs to one context") {

@@ -312,7 +312,7 @@ TEST_CASE("what waits for a handler is bounded") {
   const Context context;
   const Loaded module(context, "streams");
   SECTION("in bytes") {
-    Streamed call(context, "streams.slow_sum", order(0, 0, 20), BP_SUBMIT_PARTS);
+    Streamed call(context, "streams.slow_sum", order(0, 0, 300), BP_SUBMIT_PARTS);
     const std::string part = piece(1, 300'000);
     int sent = 0;
     while (call.send(part) == BP_OK) ++sent;
@@ -333,6 +333,23 @@ TEST_CASE("what waits for a handler is bounded") {
     CHECK(call.ended());
     CHECK(call.status == BP_CANCELED);
   }
+}
+
+TEST_CASE("empty parts count, in both directions") {
+  const Context context;
+  const Loaded module(context, "streams");
+  Streamed call(context, "streams.echo", order(0, 0), BP_SUBMIT_PARTS | BP_SUBMIT_CREDIT, 0, 8);
+  std::thread reader([&] {
+    while (call.terminals == 0) {
+      call.credit(UINT64_MAX);
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+  });
+  for (std::uint64_t n = 0; n < 3'000; ++n) CHECK(call.send_all(piece(n, n % 7 == 0 ? 10 : 0)) == BP_OK);
+  CHECK(call.send("", BP_PART_END) == BP_OK);
+  CHECK(call.answer()["parts"].number == 3'000);
+  CHECK(call.parts == 3'000);
+  reader.join();
 }
 
 TEST_CASE("a handler that ends early, or is canceled, leaves the parts that came") {

@@ -61,8 +61,9 @@ struct Count {
   bp_status end = -1;
   std::string message;
 
-  void read(RawPeer& peer, std::chrono::milliseconds quiet) {
-    while (const auto frame = peer.receive(quiet)) {
+  /// `at_least`: so many parts come for certain, however long they take.
+  void read(RawPeer& peer, std::chrono::milliseconds quiet, std::uint64_t at_least = 0) {
+    while (const auto frame = peer.receive(parts < at_least ? std::chrono::milliseconds(20'000) : quiet)) {
       if (const auto* error = std::get_if<wire::Error>(&*frame)) message = error->message;
       const auto* reply = std::get_if<wire::Reply>(&*frame);
       if (reply == nullptr) continue;
@@ -146,14 +147,14 @@ TEST_CASE("a peer that gives no credit gets its window and no more, and then wha
   REQUIRE(peer.greet());
   peer.send_frame(raw_call(1, "streams.send", order(100, 100'000), BP_SUBMIT_CREDIT));
   Count count;
-  count.read(peer, 300ms);
+  count.read(peer, 300ms, 10);
   CHECK(count.parts == 10);  // of a megabyte
   peer.send_frame(raw_call(2, "echo.raw", "still served"));
   const auto reply = peer.receive_as<wire::Reply>();
   REQUIRE(reply);
   CHECK(wire::as_text(reply->payload) == "still served");
   peer.send_frame(wire::Credit{1, count.largest * 3});
-  count.read(peer, 300ms);
+  count.read(peer, 300ms, 13);
   CHECK(count.parts == 13);
   peer.send_frame(wire::Credit{99, 5});  // of a call that has ended, for all that the host knows
   while (count.end == -1) {
@@ -162,6 +163,63 @@ TEST_CASE("a peer that gives no credit gets its window and no more, and then wha
   }
   CHECK(count.end == BP_OK);
   CHECK(count.parts == 100);
+}
+
+TEST_CASE("a hundred streams of one connection add no more to its output than one does") {
+  Streaming host;
+  RawPeer peer = RawPeer::connect(host.path());
+  REQUIRE(peer.greet());
+  constexpr std::uint64_t streams = 100;
+  const std::string payload = order(20, 100'000);  // 2 MB each
+  for (std::uint64_t id = 1; id <= streams; ++id) {
+    wire::Call call = raw_call(id, "streams.send", payload, BP_SUBMIT_CREDIT);
+    call.window_bytes = 16 << 20;
+    peer.send_frame(call);
+  }
+  std::this_thread::sleep_for(300ms);
+  Result status;
+  REQUIRE(bp_host_status(host.embedded.context, &status) == BP_OK);
+  const Value report = Value::of(status.payload());
+  std::uint64_t sent = 0;
+  for (const Value& each : report["contexts"].items) sent += each["parts"]["sent"].number;
+  CHECK(sent < 60);  // of 2,000
+  // A client of one thread, which gives credit for each part as it comes.
+  std::uint64_t parts = 0;
+  std::uint64_t ends = 0;
+  while (ends < streams) {
+    const auto reply = peer.receive_as<wire::Reply>();
+    REQUIRE(reply);
+    if (reply->status == BP_OK) ++ends;
+    if (reply->status != BP_PARTIAL) continue;
+    ++parts;
+    peer.send_frame(wire::Credit{reply->id, reply->payload.size()});
+  }
+  CHECK(parts == 20 * streams);
+}
+
+TEST_CASE("the parts that wait for a handler count in the bytes of their connection") {
+  ServerOptions options;
+  options.bytes_per_connection = 3 << 20;
+  Streaming host(options);
+  const Client good(host.path());
+  RawPeer peer = RawPeer::connect(host.path());
+  REQUIRE(peer.greet());
+  const std::string part = piece(1, 300'000);
+  for (std::uint64_t id = 1; id <= 8; ++id) {
+    peer.send_frame(raw_call(id, "streams.slow_sum", order(0, 0, 60'000), BP_SUBMIT_PARTS));
+    for (int i = 0; i < 3; ++i) peer.send_frame(wire::Part{id, wire::as_bytes(part), 0});
+  }
+  bool refused = false;
+  while (!refused) {
+    const auto reply = peer.receive();
+    REQUIRE(reply);
+    const auto* const answer = std::get_if<wire::Reply>(&*reply);
+    if (answer == nullptr || answer->status == BP_STALE) continue;
+    CHECK(answer->status == BP_OVERLOADED);
+    CHECK(answer->message.find("bytes_per_connection") != std::string::npos);
+    refused = true;
+  }
+  CHECK(good.served());
 }
 
 TEST_CASE("a call may have a window of its own") {
@@ -174,7 +232,7 @@ TEST_CASE("a call may have a window of its own") {
   call.window_parts = 5;
   peer.send_frame(call);
   Count count;
-  count.read(peer, 200ms);
+  count.read(peer, 200ms, 5);
   CHECK(count.parts == 5);
   peer.send_frame(wire::Cancel{1});
   count.read(peer, 5s);
@@ -240,7 +298,7 @@ TEST_CASE("a peer whose socket takes none of its answers is disconnected at the 
 
 TEST_CASE("a peer that reads slowly, or only listens, is not disconnected") {
   ServerOptions options;
-  options.stalled_client = 200ms;
+  options.stalled_client = 700ms;
   options.max_event_output = 65'536;
   Streaming host(options);
   RawPeer listener = RawPeer::connect(host.path());

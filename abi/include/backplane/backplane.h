@@ -197,9 +197,11 @@ typedef struct bp_submission {
   bp_reply_fn on_reply;
   void* user;            /* passed to on_reply and on_credit */
   bp_source source;      /* whose call it is; 0: none. See bp_source_open */
-  uint64_t window_bytes; /* how many bytes of partial replies may be on their way to the caller. 0: 1 MiB. One part may
-                            be larger, if no other is on its way */
-  uint32_t window_parts; /* how many partial replies may be on their way. 0: 1024 */
+  uint64_t window_bytes; /* how many bytes of partial replies may be on their way to the caller. 0: the context's
+                            option. One part may be larger, if no other is on its way. A host that is connected to
+                            gives at most 16 MiB */
+  uint32_t window_parts; /* how many partial replies may be on their way. 0: the context's option. A host that is
+                            connected to gives at most 65536 */
   uint32_t reserved;
   bp_credit_fn on_credit; /* with BP_SUBMIT_PARTS; NULL: the caller does not want to know */
 } bp_submission;
@@ -210,7 +212,7 @@ typedef struct bp_submission {
  * meanwhile with an atomic load.
  *   BP_MISSING_CALLBACK   on_reply is NULL
  *   BP_INVALID_ARGUMENT   `submission` is NULL or too small, a flag is unknown, or the name is empty or too long
- *   BP_INVALID_HANDLE     `ctx` or `method` is not valid
+ *   BP_INVALID_HANDLE     `ctx`, `method` or `source` is not valid
  *   BP_CLOSED             the context is closed
  *   BP_OVERLOADED         queue_depth requests wait, or the host is at its memory limit (bp_memory_refused); on a
  *                         connected context, too much waits to be sent

@@ -15,7 +15,8 @@ extern "C" {
 
 /* Makes room for further partial replies of a call with BP_SUBMIT_CREDIT: its receiver is done with the oldest `bytes`
  * bytes of the parts that it got. A part makes room when all of its bytes are done. More bytes than are on their way
- * count as all of them.
+ * count as all of them. An empty part counts as one byte.
+ *   BP_OUT_OF_MEMORY     no memory to tell the request thread
  *   BP_INVALID_HANDLE    the call has ended, or never existed
  *   BP_INVALID_ARGUMENT  the call has no BP_SUBMIT_CREDIT
  * [thread: any] [state: any] [suspend: no] */
@@ -32,17 +33,23 @@ enum {
  *   BP_WOULD_BLOCK       too much waits for the handler; nothing was taken. on_credit tells when there is room
  *   BP_INVALID_HANDLE    the call has ended, or never existed
  *   BP_INVALID_ARGUMENT  the call has no BP_SUBMIT_PARTS, its last part was sent, a flag is unknown, or BP_PART_END
- *                        has a payload
+ *                        has a payload; on a connected context also a payload that fits no frame
+ *   BP_OUT_OF_MEMORY     no memory; nothing was taken
+ *   BP_UNREACHABLE       the connection is broken
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_request_part(bp_context ctx, bp_request request, bp_bytes payload, uint32_t flags);
 
 /* ---- Sources -------------------------------------------------------------------------------- */
 
 /* Opens a source: one of several parties, such as connections or tenants, whose calls this context serves. Calls of a
- * source wait in a queue of its own. The request thread takes calls from the sources in turns, one at a time. A call
- * with a large payload costs its source further turns: one for each 16 KiB. So a source with many calls delays the
- * others only by one call each. The calls that a handler makes belong to the source of its own call.
- *   BP_NOT_SUPPORTED  on a connected context
+ * source wait in a queue of its own. The request thread takes calls from the sources in turns: one at a time, or as
+ * many as it can do in 10 us. A call with a large payload costs its source further turns: one for each 16 KiB. So a
+ * source with many calls delays the others only by one turn. The calls that a handler makes belong to the source of its
+ * own call.
+ *   BP_INVALID_ARGUMENT  `out` is NULL
+ *   BP_CLOSED            the context is closed
+ *   BP_OUT_OF_MEMORY     no memory
+ *   BP_NOT_SUPPORTED     on a connected context
  * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_source_open(bp_context ctx, bp_source* out);
 

@@ -65,8 +65,9 @@ typedef struct bp_host_options {
  *   window_bytes       bytes  1048576  4096..1 GiB   partial replies of one call that may be on their way, unless its
  *                                                    bp_submission says otherwise
  *   window_parts              1024     1..1048576    the same, as a number of parts
- *   cpu_warning_ms     ms     500      -1: never     log a warning when a handler has held the request thread for this
- *                                                    long, without its waits; at most one each second
+ *   cpu_warning_ms     ms     500      -1: never     log a warning when a handler has taken so much time of the request
+ *                                                    thread, without its waits; at most one each second. Quick
+ *                                                    handlers are measured one time in 32
  *   call_depth                64       1..65535      how deep calls that handlers make (ext/await.h) may nest, with
  *                                                    the call from outside; a deeper one is BP_OVERLOADED
  *   suspended_limit           262144   1..8388608    maximum suspended handlers of the context; at the limit, new

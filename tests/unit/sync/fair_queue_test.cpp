@@ -28,8 +28,8 @@ struct Queue {
     items.push_back({nullptr, line, turns * FairQueue<Item>::turn, static_cast<int>(items.size())});
     queue.push(lines[line], items.back(), first);
   }
-  Item* pop() {
-    return queue.pop([](const Item& item) { return item.cost; });
+  Item* pop(bool stay = false) {
+    return queue.pop([](const Item& item) { return item.cost; }, stay);
   }
   std::string all() {
     std::string out;
@@ -71,6 +71,30 @@ TEST_CASE("an item that costs more makes its line wait for as many turns") {
   for (int i = 0; i < 3; ++i) queue.push('L', 4);
   for (int i = 0; i < 12; ++i) queue.push('s');
   CHECK(queue.all() == "LssssLssssLssss");
+}
+
+TEST_CASE("a consumer may stay with a line, which then waits for as many turns") {
+  Queue queue;
+  for (int i = 0; i < 6; ++i) queue.push('a');
+  for (int i = 0; i < 6; ++i) queue.push('b');
+  std::string taken;
+  for (int i = 0; i < 3; ++i) taken += queue.pop(i > 0)->line;
+  CHECK(taken == "aaa");
+  CHECK(queue.queue.changes() == 1);
+  CHECK(queue.all() == "bbbababab");
+}
+
+TEST_CASE("a line that has no item more is left, and may be destroyed once it is forgotten") {
+  Queue queue;
+  queue.push('a');
+  queue.push('b');
+  CHECK(queue.pop()->line == 'a');
+  CHECK(queue.pop(true)->line == 'b');
+  queue.queue.forget_empty();
+  queue.lines.clear();
+  queue.push('b');
+  CHECK(queue.pop(true)->line == 'b');
+  CHECK(queue.pop(true) == nullptr);
 }
 
 TEST_CASE("a line that was empty saves up no turns") {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 
 #include "instance.hpp"
@@ -110,7 +111,9 @@ class Call {
     if (detail::host.await == nullptr) detail::no_extension(BP_EXT_AWAIT);
     return *detail::host.await;
   }
-  static bool has_parts(const bp_await_api& api) noexcept { return api.struct_size >= sizeof(bp_await_api); }
+  static bool has_parts(const bp_await_api& api) noexcept {
+    return api.struct_size >= offsetof(bp_await_api, next_part) + sizeof api.next_part;
+  }
   static std::uint64_t count(Milliseconds duration) {
     return duration.count() < 0 ? 0 : static_cast<std::uint64_t>(duration.count());
   }
