@@ -77,7 +77,7 @@ class Sources {
 
   // ---- Request thread ----
   /// A counted call is freed.
-  static void leave(Source& source) noexcept;
+  static void leave(Source& source) noexcept BP_REQUIRES(on_request_thread);
 
  private:
   Source* lock(bp_source source) noexcept;
