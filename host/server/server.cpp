@@ -267,7 +267,7 @@ class Server::Impl {
     if (count > core_->options.max_connections) {
       return connection.fail(BP_OVERLOADED, "this host already serves " +
                                                 std::to_string(core_->options.max_connections) +
-                                                " connections, its limit; close some");
+                                                " connections, its limit (max_connections); close some");
     }
     connection.start();
   }
