@@ -447,9 +447,9 @@ TEST_CASE("between the calls of an innocent connection, a greedy one begins few"
     last = begun;
   }
   std::sort(between.begin(), between.end());
-  // One may run when the innocent call comes and one may have its turn before it; others begin while the answer
-  // travels and the next call is made.
-  CHECK(between[between.size() / 2] <= 6);
+  // One may run when the innocent call comes and one may have its turn before it. Others begin while the answer
+  // travels and the next call is made, which on a busy machine takes some milliseconds. Without turns it is thousands.
+  CHECK(between[between.size() / 2] <= 25);
   int answers = 0;
   while (answers < many && greedy.receive_as<wire::Reply>()) ++answers;
   CHECK(answers == many);
