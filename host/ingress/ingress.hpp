@@ -91,6 +91,7 @@ class Ingress {
     shared_sending_.fetch_sub(1, std::memory_order_release);
     return result;
   }
+  std::uint32_t depth() const noexcept { return depth_; }
   bool closed() const noexcept { return closed_.load(std::memory_order_seq_cst); }
 
   // ---- The consumer ----

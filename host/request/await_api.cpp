@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request/await_api.hpp"
 
+#include <optional>
+
 #include "request/reply_api.hpp"
 #include "request/streams.hpp"
 #include "request/waits.hpp"
@@ -11,6 +13,22 @@ namespace {
 
 constexpr const char* not_in_handler =
     "awaiting is possible only in the handler that has this token, on the thread that runs it";
+
+/// The bound of a wait that may begin several times.
+class Bound {
+ public:
+  explicit Bound(std::uint64_t timeout_ms) : until_(timeout_ms == 0 ? 0 : after_ms(timeout_ms)) {}
+  /// What is left, for the next wait; 0: no bound. Nothing: it has passed.
+  std::optional<std::uint64_t> left_ms() const {
+    if (until_ == 0) return 0;
+    const Nanos time = now();
+    if (time >= until_) return std::nullopt;
+    return (until_ - time) / nanos_per_ms + 1;
+  }
+
+ private:
+  const Nanos until_;
+};
 
 Waits& waits_of(const Request& request) noexcept { return request.thread.load(std::memory_order_relaxed)->waits; }
 
@@ -86,15 +104,15 @@ bp_status part(bp_token call, const bp_answer& answer, std::uint64_t timeout_ms)
   Request* const request = request_of(call);
   if (request == nullptr) return BP_NOT_SUPPORTED;
   const std::uint64_t size = answer.buffer != nullptr ? answer.buffer->size : answer.payload.size;
-  const Nanos until = timeout_ms == 0 ? 0 : after_ms(timeout_ms);
+  const Bound bound(timeout_ms);
   for (;;) {
     if (const bp_status cause = Waits::wanted(*request); cause != BP_OK) return cause;
     const bp_status status = reply_api::answer(call, answer);
     if (status != BP_WOULD_BLOCK) return status;
-    const Nanos time = until == 0 ? 0 : now();
-    if (until != 0 && time >= until) return BP_TIMEOUT;
+    const auto left = bound.left_ms();
+    if (!left) return BP_TIMEOUT;
     Waiter waiter(*request);
-    waits_of(*request).room(waiter, size, until == 0 ? 0 : (until - time) / nanos_per_ms + 1);
+    waits_of(*request).room(waiter, size, *left);
     if (waiter.answer.status != BP_OK) return waiter.answer.status;
   }
 }
@@ -103,7 +121,7 @@ bp_status next_part(bp_token call, std::uint64_t timeout_ms, bp_result* out) {
   Request* const request = request_of(call);
   if (request == nullptr) return set_result(out, BP_NOT_SUPPORTED, not_in_handler);
   Streams& streams = request->thread.load(std::memory_order_relaxed)->streams;
-  const Nanos until = timeout_ms == 0 ? 0 : after_ms(timeout_ms);
+  const Bound bound(timeout_ms);
   for (;;) {
     Waiter waiter(*request);
     if (const bp_status cause = Waits::wanted(*request); cause != BP_OK) {
@@ -111,10 +129,10 @@ bp_status next_part(bp_token call, std::uint64_t timeout_ms, bp_result* out) {
     }
     waiter.answer.status = streams.take(*request, waiter.answer.payload());
     if (waiter.answer.status == BP_WOULD_BLOCK) {
-      const Nanos time = until == 0 ? 0 : now();
-      if (until != 0 && time >= until) return set_result(out, BP_TIMEOUT, "no part has come within the timeout");
+      const auto left = bound.left_ms();
+      if (!left) return set_result(out, BP_TIMEOUT, "no part has come within the timeout");
       waiter.answer.status = BP_OK;
-      waits_of(*request).part(waiter, until == 0 ? 0 : (until - time) / nanos_per_ms + 1);
+      waits_of(*request).part(waiter, *left);
       if (waiter.answer.status == BP_OK) continue;
     }
     return waiter.answer.fill_result(out);

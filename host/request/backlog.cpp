@@ -25,13 +25,11 @@ void Backlog::push(Request& request) noexcept {
 
 // A turn of a line is one call, or those of some microseconds: then the answers to one connection leave together.
 Request* Backlog::take_from_line(Ticks time) noexcept {
-  constexpr Nanos turn = 10'000;
+  static const Ticks turn = ticks_in(10'000);
   if (lines_.empty()) return nullptr;
-  if (line_turn_ == 0) line_turn_ = ticks_in(turn);
   drop_single_writer(in_lines_);
   const std::uint64_t changes = lines_.changes();
-  const auto cost = [](const Request& request) { return FairQueue<Request>::turn + request.payload.size(); };
-  Request* const request = lines_.pop(cost, span(line_began_, time) < line_turn_);
+  Request* const request = lines_.pop(cost_in_line, span(line_began_, time) < turn);
   if (lines_.changes() != changes) line_began_ = time;
   return request;
 }

@@ -28,12 +28,7 @@ class Backlog {
   /// `queue_depth`: how many submitted calls may wait.
   Backlog(std::uint32_t queue_depth, const Registry& registry, RequestThread& thread, TaskInbox& inbox,
           LoopCounts& counts)
-      : registry_(registry),
-        thread_(thread),
-        inbox_(inbox),
-        counts_(counts),
-        queue_depth_(queue_depth),
-        ingress_(queue_depth) {}
+      : registry_(registry), thread_(thread), inbox_(inbox), counts_(counts), ingress_(queue_depth) {}
   Backlog(const Backlog&) = delete;
   Backlog& operator=(const Backlog&) = delete;
   ~Backlog() {
@@ -144,12 +139,10 @@ class Backlog {
   TaskInbox& inbox_;
   LoopCounts& counts_;
   std::atomic<bool> events_stuck_{false};
-  const std::uint32_t queue_depth_;
   Calls ingress_;
   // Beside what waits in lanes.
   FairQueue<Request> lines_ BP_GUARDED_BY(on_request_thread);  // of sources
   std::atomic<std::uint64_t> in_lines_{0};                     // for other threads
-  Ticks line_turn_ BP_GUARDED_BY(on_request_thread) = 0;       // its longest; 0: to be computed
   Ticks line_began_ BP_GUARDED_BY(on_request_thread) = 0;      // when the turn of the current line began
   bool from_line_ BP_GUARDED_BY(on_request_thread) = false;    // who had the last turn
   Fifo<Request> queue_ BP_GUARDED_BY(on_request_thread);

@@ -9,13 +9,18 @@
 #include "request/submission.hpp"
 
 namespace backplane::host {
+namespace {
+
+bool is_serial(const Request& request) noexcept { return (request.handler->flags & BP_HANDLER_CONCURRENT) == 0; }
+
+}  // namespace
 
 void Dispatcher::run_on_worker(Request& request) {
   backlog_.link(request);
   request.waits_for_worker = true;
   request.run_weight = 1;  // a change of threads costs more than all clocks
   replies_.watch_time(request);
-  const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
+  const bool serial = is_serial(request);
   if (serial && request.instance->worker_busy) {
     if (caller_holds(request)) {
       return replies_.refuse(request, BP_REENTRANT, text_or_none([&request] {
@@ -54,7 +59,7 @@ void Dispatcher::start_workers() {
     Request* const request = for_worker_.pop();
     if (request == nullptr) return;
     bp_instance& instance = *request->instance;
-    const bool serial = (request->handler->flags & BP_HANDLER_CONCURRENT) == 0;
+    const bool serial = is_serial(*request);
     bool started = false;
     if (request->open()) {
       started = start_worker(*request);
@@ -115,7 +120,7 @@ bool Dispatcher::start_worker(Request& request) {
 
 void Dispatcher::worker_returned(Request& request) {
   bp_instance& instance = *request.instance;
-  const bool serial = (request.handler->flags & BP_HANDLER_CONCURRENT) == 0;
+  const bool serial = is_serial(request);
   --on_workers_;
   handler_ended(request, request.later);  // may free the request; the instance stays until later in this turn
   if (serial) give_to_next(instance);

@@ -111,7 +111,6 @@ class Dispatcher {
   int budget_ BP_GUARDED_BY(on_request_thread) = 0;            // requests that this turn may still begin
   int resumes_ BP_GUARDED_BY(on_request_thread) = 0;           // fibers that this turn may still resume
   Ticks turn_began_ BP_GUARDED_BY(on_request_thread) = 0;      // if it is watched; else 0
-  Ticks longest_turn_ BP_GUARDED_BY(on_request_thread) = 0;    // longest_turn; 0: to be computed
   // Serial blocking requests that wait for their instance, those that wait for a worker thread, and how many have one.
   std::unordered_map<const bp_instance*, WaitingCalls> for_instance_ BP_GUARDED_BY(on_request_thread);
   WaitingCalls for_worker_ BP_GUARDED_BY(on_request_thread);

@@ -41,8 +41,8 @@ Request* Dispatcher::next_new() noexcept {
   if (backlog_.any_in_line()) [[unlikely]] {
     time = ticks();
     if (turn_began_ == 0) turn_began_ = time;
-    if (longest_turn_ == 0) longest_turn_ = ticks_in(longest_turn);
-    if (span(turn_began_, time) > longest_turn_) return nullptr;  // the sockets are looked at
+    static const Ticks longest = ticks_in(longest_turn);
+    if (span(turn_began_, time) > longest) return nullptr;  // the sockets are looked at
   }
   --budget_;
   const auto admit = [this](Request& request) {

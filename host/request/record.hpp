@@ -200,8 +200,6 @@ struct Waiter : Timer {
   Pending* pending = nullptr;                 ///< a host function call made for this wait
   void (*stop_wait)(Waiter& self) = nullptr;  ///< ends anything else; called at completion
   void* wait_data = nullptr;
-  Waiter* room_next = nullptr;  ///< in Stream::writers
-  Waiter** room_link = nullptr;
 
   // For a worker thread alone.
   struct Sleep {

@@ -15,8 +15,8 @@ void Source::wake_waiting(void* source) {
   on_request_thread.assume();
   auto& self = *static_cast<Source*>(source);
   if (self.held.load(std::memory_order_relaxed)) return;  // held again
-  // Each wakes all of its handlers, and so leaves the list.
-  while (self.waiting != nullptr) self.waiting->wake_writers();
+  // Each leaves the list as its handler is woken.
+  while (self.waiting != nullptr) self.waiting->wake_writer();
 }
 
 void Source::end(void* source) {

@@ -55,6 +55,11 @@ struct Source : Record {
 extern constinit Slab<Source, source_kind> source_slab;
 inline Slab<Source, source_kind>& Source::slab() noexcept { return source_slab; }
 
+/// What a request costs its line: a turn, and its payload.
+inline std::uint64_t cost_in_line(const Request& request) noexcept {
+  return FairQueue<Request>::turn + request.payload.size();
+}
+
 /// The sources of one context.
 class Sources {
  public:

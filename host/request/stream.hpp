@@ -41,11 +41,11 @@ struct Stream : Counted {
   // ---- Partial replies ----
   Window replies;  ///< guarded by the lock of the record; when its answer is claimed, no part follows
   // The request thread:
-  Fifo<Task> uncredited;           ///< delivered, and still in the window; each is a Part
-  std::uint64_t credited = 0;      ///< bytes of the first of these that its receiver is done with
-  Waiter* writers = nullptr;       ///< handlers that wait for room; linked by Waiter::room_next
-  Stream* waiting_next = nullptr;  ///< in Source::waiting, while a handler waits
-  Stream** waiting_link = nullptr;
+  Fifo<Task> uncredited;        ///< delivered, and still in the window; each is a Part
+  std::uint64_t credited = 0;   ///< bytes of the first of these that its receiver is done with
+  Waiter* writer = nullptr;     ///< the handler, while it waits for room: a wait suspends all of its fibers
+  Stream* open_next = nullptr;  ///< in Source::waiting, while it waits
+  Stream** open_link = nullptr;
 
   // ---- The request, if it comes in parts ----
   struct Input : Counted {
@@ -60,12 +60,12 @@ struct Stream : Counted {
   Fifo<Input> inputs BP_GUARDED_BY(mutex);
   bool last_came BP_GUARDED_BY(mutex) = false;
   std::uint64_t taken BP_GUARDED_BY(mutex) = 0;  ///< bytes that the handler has taken, and the caller is not told of
-  Waiter* reader = nullptr;                      ///< a handler that waits for a part; the request thread
+  Waiter* reader = nullptr;                      ///< the handler, while it waits for a part; the request thread
   ReusableTask came{wake_reader, this};
   ReusableTask room{tell_room, this};
 
-  /// Request thread: lets the handlers go on that wait for room.
-  void wake_writers();
+  /// Request thread: lets the handler go on if it waits for room.
+  void wake_writer();
 
  private:
   static void wake_reader(void* stream);

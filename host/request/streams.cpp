@@ -28,9 +28,8 @@ Stream::~Stream() {
   while (Input* const part = inputs.pop()) delete part;
 }
 
-void Stream::wake_writers() {
-  // Each takes itself out; see Streams::wait_for_room().
-  while (writers != nullptr) writers->complete(*writers);
+void Stream::wake_writer() {
+  if (writer != nullptr) writer->complete(*writer);
 }
 
 void Stream::wake_reader(void* stream) {
@@ -145,11 +144,11 @@ void Streams::delivered(Part& part) {
 void Streams::make_room(Stream& stream, std::uint64_t parts, std::uint64_t bytes) {
   Request& request = stream.request;
   const bp_token token = request.token();
-  if (!request.lock(token)) return stream.wake_writers();  // it has its answer, and no part follows
+  if (!request.lock(token)) return stream.wake_writer();  // it has its answer, and no part follows
   stream.replies.parts -= parts;
   stream.replies.bytes -= bytes;
   request.unlock(token);
-  stream.wake_writers();
+  stream.wake_writer();
 }
 
 bp_status Streams::credit(Request& request, bp_token token, std::uint64_t bytes) {
@@ -199,25 +198,13 @@ bool Streams::wait_for_room(Waiter& waiter, std::uint64_t size) {
   const bool ready = stream == nullptr || (source_takes(request, size) && stream->replies.fits(size));
   request.unlock(token);
   if (ready) return false;  // without memory, sending the part says so
-  waiter.room_next = stream->writers;
-  waiter.room_link = &stream->writers;
-  if (stream->writers != nullptr) stream->writers->room_link = &waiter.room_next;
-  stream->writers = &waiter;
-  if (Source* const source = Source::at(request.source); source != nullptr && stream->waiting_link == nullptr) {
-    stream->waiting_next = source->waiting;
-    stream->waiting_link = &source->waiting;
-    if (source->waiting != nullptr) source->waiting->waiting_link = &stream->waiting_next;
-    source->waiting = stream;
-  }
+  stream->writer = &waiter;
+  if (Source* const source = Source::at(request.source)) link_open(source->waiting, *stream);
   waiter.wait_data = stream;
   waiter.stop_wait = [](Waiter& self) {
     auto& from = *static_cast<Stream*>(self.wait_data);
-    *self.room_link = self.room_next;
-    if (self.room_next != nullptr) self.room_next->room_link = self.room_link;
-    if (from.writers != nullptr || from.waiting_link == nullptr) return;
-    *from.waiting_link = from.waiting_next;
-    if (from.waiting_next != nullptr) from.waiting_next->waiting_link = from.waiting_link;
-    from.waiting_link = nullptr;
+    from.writer = nullptr;
+    if (is_linked(from)) unlink_open(from);
   };
   return true;
 }
@@ -285,10 +272,8 @@ void Streams::drop_input(Request& request) noexcept {
   while (Stream::Input* const part = stream->inputs.pop()) delete part;
 }
 
-bool Streams::wait_for_part(Waiter& waiter, bool& refused) {
+bool Streams::wait_for_part(Waiter& waiter) {
   Stream* const stream = waiter.request.stream.load(std::memory_order_acquire);
-  refused = stream->reader != nullptr;
-  if (refused) return false;
   {
     const MutexLock lock(stream->mutex);
     if (!stream->inputs.empty() || stream->last_came) return false;

@@ -51,8 +51,8 @@ class Streams {
   static void drop_input(Request& request) noexcept BP_REQUIRES(on_request_thread);
   /// Lets the waiter wait until a part of `size` bytes may be sent, unless it may be sent now: false.
   bool wait_for_room(Waiter& waiter, std::uint64_t size) BP_REQUIRES(on_request_thread);
-  /// Lets the waiter wait for the next part of its request, unless there is one: false. `refused`: another waits.
-  bool wait_for_part(Waiter& waiter, bool& refused) BP_REQUIRES(on_request_thread);
+  /// Lets the waiter wait for the next part of its request, unless there is one: false.
+  bool wait_for_part(Waiter& waiter) BP_REQUIRES(on_request_thread);
 
  private:
   static bool source_takes(const Request& request, std::uint64_t size) noexcept;

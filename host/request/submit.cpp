@@ -132,7 +132,7 @@ bp_status Backlog::push_request(const Method* method, const bp_submission& submi
 template <class Before>
 Backlog::Calls::Push Backlog::push_of_source(Request& request, Before before) {
   if (RequestThread::current != &thread_) {
-    return waiting() >= queue_depth_ ? Calls::Push::full : ingress_.push_shared(&request, before);
+    return waiting() >= ingress_.depth() ? Calls::Push::full : ingress_.push_shared(&request, before);
   }
   on_request_thread.assume();
   const auto admit = [this](Request& each) {
@@ -141,7 +141,7 @@ Backlog::Calls::Push Backlog::push_of_source(Request& request, Before before) {
   };
   take_shared(admit);
   if (ingress_.closed()) return Calls::Push::closed;
-  if (lines_.size() >= queue_depth_) return Calls::Push::full;
+  if (lines_.size() >= ingress_.depth()) return Calls::Push::full;
   before();
   admit(request);
   push(request);

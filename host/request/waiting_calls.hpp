@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "request/record.hpp"
+#include "request/source.hpp"
 #include "sync/fair_queue.hpp"
 
 namespace backplane::host {
@@ -17,8 +18,7 @@ class WaitingCalls {
   void push(Request& request) { queue_.push(lines_[request.source], request); }
   /// The one whose turn it is; null if there is none.
   Request* pop() noexcept {
-    Request* const request =
-        queue_.pop([](const Request& each) { return FairQueue<Request>::turn + each.payload.size(); });
+    Request* const request = queue_.pop(cost_in_line);
     if (queue_.empty()) {
       queue_.forget_empty();
       lines_.clear();

@@ -239,14 +239,8 @@ void Waits::room(Waiter& waiter, std::uint64_t size, std::uint64_t timeout_ms) {
 void Waits::part(Waiter& waiter, std::uint64_t timeout_ms) {
   await(waiter, [&] {
     on_request_thread.assume();
-    bool refused = false;
-    if (streams_.wait_for_part(waiter, refused)) {
-      if (timeout_ms != 0) set_timer(waiter, timeout_ms, BP_TIMEOUT);
-    } else if (refused) {
-      waiter.fail(BP_REENTRANT, "another fiber of this handler waits for the next part");
-    } else {
-      waiter.complete(waiter);
-    }
+    if (!streams_.wait_for_part(waiter)) return waiter.complete(waiter);
+    if (timeout_ms != 0) set_timer(waiter, timeout_ms, BP_TIMEOUT);
   });
 }
 
