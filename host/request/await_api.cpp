@@ -103,7 +103,8 @@ bp_status start_host_call(bp_token call, std::string_view name, bp_bytes payload
 bp_status part(bp_token call, const bp_answer& answer, std::uint64_t timeout_ms) {
   Request* const request = request_of(call);
   if (request == nullptr) return BP_NOT_SUPPORTED;
-  const std::uint64_t size = answer.buffer != nullptr ? answer.buffer->size : answer.payload.size;
+  // As the window counts it: else the wait for an empty part could end where sending it cannot.
+  const std::uint64_t size = Window::cost_of(answer.buffer != nullptr ? answer.buffer->size : answer.payload.size);
   const Bound bound(timeout_ms);
   for (;;) {
     if (const bp_status cause = Waits::wanted(*request); cause != BP_OK) return cause;
