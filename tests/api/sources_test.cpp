@@ -2,35 +2,14 @@
 //
 // Sources: whose call is next, and who is held.
 #include <algorithm>
-#include <backplane/cbor/writer.hpp>
 #include <deque>
 
-#include "cbor_value.hpp"
 #include "fixture.hpp"
+#include "streams_payload.hpp"
 
 using namespace host_test;
 
 namespace {
-
-std::string number(const char* key, std::uint64_t value) {
-  backplane::cbor::Bytes out;
-  backplane::cbor::Writer writer(out);
-  writer.map(1);
-  writer.text(key);
-  writer.uint(value);
-  return {out.begin(), out.end()};
-}
-
-std::string piece(std::size_t size) {
-  backplane::cbor::Bytes out;
-  backplane::cbor::Writer writer(out);
-  writer.map(2);
-  writer.text("number");
-  writer.uint(0);
-  writer.text("data");
-  writer.text(std::string(size, 'w'));
-  return {out.begin(), out.end()};
-}
 
 /// Notes in which order the calls of several sources were answered, each with a letter.
 class Order {
@@ -97,7 +76,7 @@ struct Source {
 /// Keeps the request thread busy while the test submits.
 class Busy {
  public:
-  explicit Busy(const Context& context) { context.submit("streams.spin", replies_, number("us", 100'000)); }
+  explicit Busy(const Context& context) { context.submit("streams.spin", replies_, numbers({{"us", 100'000}})); }
   ~Busy() { CHECK(replies_.wait().size() == 1); }
 
  private:
@@ -113,7 +92,7 @@ TEST_CASE("sources take turns, whoever has sent more") {
   const Source modest(context);
   const Source shy(context);
   Order order;
-  const std::string spin = number("us", 30);  // more than the calls that are taken together
+  const std::string spin = numbers({{"us", 30}});  // more than the calls that are taken together
   {
     const Busy busy(context);
     for (int i = 0; i < 100; ++i) order.submit(context, greedy.native, 'g', "streams.spin", spin);
@@ -133,9 +112,9 @@ TEST_CASE("a large payload costs its source turns") {
   Order order;
   {
     const Busy busy(context);
-    const std::string payload = piece(64 << 10);  // four turns more
+    const std::string payload = piece(0, 64 << 10);  // four turns more
     for (int i = 0; i < 3; ++i) order.submit(context, large.native, 'L', "streams.weigh", payload);
-    for (int i = 0; i < 12; ++i) order.submit(context, small.native, 's', "streams.weigh", piece(1));
+    for (int i = 0; i < 12; ++i) order.submit(context, small.native, 's', "streams.weigh", piece(0, 1));
   }
   CHECK(order.wait(15).substr(0, 12) == "LsssssLsssss");
   CHECK(order.worst() == BP_OK);
@@ -149,8 +128,8 @@ TEST_CASE("quick calls of a source are taken together, and the others wait for s
   Order order;
   {
     const Busy busy(context);
-    for (int i = 0; i < 2'000; ++i) order.submit(context, greedy.native, 'g', "streams.spin", number("us", 0));
-    for (int i = 0; i < 10; ++i) order.submit(context, modest.native, 'm', "streams.spin", number("us", 0));
+    for (int i = 0; i < 2'000; ++i) order.submit(context, greedy.native, 'g', "streams.spin", numbers({{"us", 0}}));
+    for (int i = 0; i < 10; ++i) order.submit(context, modest.native, 'm', "streams.spin", numbers({{"us", 0}}));
   }
   CHECK(order.wait(2'010).rfind('m') < 1'500);
 }
@@ -163,12 +142,12 @@ TEST_CASE("what comes late is served within a turn of each other source, also be
   const Source innocent(context);
   Order order;
   for (int i = 0; i < 300; ++i) {
-    order.submit(context, greedy.native, 'g', "streams.spin", number("us", 300));
-    order.submit(context, greedier.native, 'G', "streams.spin", number("us", 300));
+    order.submit(context, greedy.native, 'g', "streams.spin", numbers({{"us", 300}}));
+    order.submit(context, greedier.native, 'G', "streams.spin", numbers({{"us", 300}}));
   }
   for (int i = 0; i < 20; ++i) {
     const std::size_t before = order.letters().size();
-    order.submit(context, innocent.native, 'i', "streams.spin", number("us", 0));
+    order.submit(context, innocent.native, 'i', "streams.spin", numbers({{"us", 0}}));
     const std::string seen = order.wait(before + 1);
     CHECK(eventually([&] { return order.letters().find('i', before) != std::string::npos; }));
     const std::string since = order.letters().substr(before);
@@ -185,10 +164,10 @@ TEST_CASE("blocking handlers take turns as well") {
   const Source greedy(context);
   const Source innocent(context);
   Order order;
-  for (int i = 0; i < 200; ++i) order.submit(context, greedy.native, 'g', "streams.block", number("us", 1'000));
+  for (int i = 0; i < 200; ++i) order.submit(context, greedy.native, 'g', "streams.block", numbers({{"us", 1'000}}));
   for (int i = 0; i < 5; ++i) {
     const std::size_t before = order.letters().size();
-    order.submit(context, innocent.native, 'i', "streams.block", number("us", 0));
+    order.submit(context, innocent.native, 'i', "streams.block", numbers({{"us", 0}}));
     CHECK(eventually([&] { return order.letters().find('i', before) != std::string::npos; }));
     CHECK(order.letters().substr(before).find('i') <= 20);
   }
@@ -201,14 +180,7 @@ TEST_CASE("a held source gets no parts until it is released, and others do") {
   const Loaded module(context, "streams");
   const Source held(context);
   const Source free(context);
-  backplane::cbor::Bytes payload;
-  backplane::cbor::Writer writer(payload);
-  writer.map(3);
-  for (const char* const key : {"parts", "size", "wait_ms"}) {
-    writer.text(key);
-    writer.uint(10);
-  }
-  const std::string ten(payload.begin(), payload.end());
+  const std::string ten = order(10, 10, 10);
   const auto submit = [&](Replies& replies, bp_source source, const char* name) {
     bp_submission submission{};
     submission.struct_size = sizeof submission;
@@ -239,7 +211,7 @@ TEST_CASE("a source that is closed lets its calls go on") {
   REQUIRE(bp_source_open(context.native, &source) == BP_OK);
   {
     const Busy busy(context);
-    for (int i = 0; i < 10; ++i) order.submit(context, source, 'c', "streams.spin", number("us", 0));
+    for (int i = 0; i < 10; ++i) order.submit(context, source, 'c', "streams.spin", numbers({{"us", 0}}));
     CHECK(bp_source_close(context.native, source) == BP_OK);
     CHECK(bp_source_close(context.native, source) == BP_INVALID_HANDLE);
     CHECK(bp_source_hold(context.native, source, 1) == BP_INVALID_HANDLE);
@@ -256,7 +228,7 @@ TEST_CASE("a source that is closed lets its calls go on") {
 TEST_CASE("a source owes nothing for one that had its place before") {
   const Context context;
   const Loaded module(context, "streams");
-  const std::string large = piece(4 << 20);
+  const std::string large = piece(0, 4 << 20);
   // Enough of them that records come back.
   for (int i = 0; i < 700; ++i) {
     Order order;
@@ -269,8 +241,8 @@ TEST_CASE("a source owes nothing for one that had its place before") {
   Order order;
   {
     const Busy busy(context);
-    for (int i = 0; i < 100; ++i) order.submit(context, greedy.native, 'g', "streams.weigh", piece(1));
-    order.submit(context, fresh.native, 'f', "streams.weigh", piece(1));
+    for (int i = 0; i < 100; ++i) order.submit(context, greedy.native, 'g', "streams.weigh", piece(0, 1));
+    order.submit(context, fresh.native, 'f', "streams.weigh", piece(0, 1));
   }
   CHECK(order.wait(101).find('f') <= 2);
 }

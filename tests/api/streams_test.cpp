@@ -2,40 +2,17 @@
 //
 // Parts of replies and of requests: windows, credit, waits for room.
 #include <algorithm>
-#include <backplane/cbor/writer.hpp>
 #include <cstddef>
 #include <cstring>
 #include <memory>
 
 #include "cbor_value.hpp"
 #include "fixture.hpp"
+#include "streams_payload.hpp"
 
 using namespace host_test;
 
 namespace {
-
-std::string order(std::uint64_t parts, std::uint64_t size, std::uint64_t wait_ms = 0) {
-  backplane::cbor::Bytes out;
-  backplane::cbor::Writer writer(out);
-  writer.map(3);
-  writer.text("parts");
-  writer.uint(parts);
-  writer.text("size");
-  writer.uint(size);
-  writer.text("wait_ms");
-  writer.uint(wait_ms);
-  return {out.begin(), out.end()};
-}
-std::string piece(std::uint64_t number, std::uint64_t size) {
-  backplane::cbor::Bytes out;
-  backplane::cbor::Writer writer(out);
-  writer.map(2);
-  writer.text("number");
-  writer.uint(number);
-  writer.text("data");
-  writer.text(std::string(size, 'y'));
-  return {out.begin(), out.end()};
-}
 
 /// One call in parts: counts what comes.
 class Streamed {

@@ -6,36 +6,13 @@
 
 #include "cbor_value.hpp"
 #include "served.hpp"
+#include "streams_payload.hpp"
 
 using backplane::host::ServerOptions;
 namespace wire = backplane::host::wire;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::string numbers(std::initializer_list<std::pair<const char*, std::uint64_t>> fields) {
-  backplane::cbor::Bytes out;
-  backplane::cbor::Writer writer(out);
-  writer.map(fields.size());
-  for (const auto& [key, value] : fields) {
-    writer.text(key);
-    writer.uint(value);
-  }
-  return text_of(out);
-}
-std::string order(std::uint64_t parts, std::uint64_t size, std::uint64_t wait_ms = 0) {
-  return numbers({{"parts", parts}, {"size", size}, {"wait_ms", wait_ms}});
-}
-std::string piece(std::uint64_t number, std::size_t size) {
-  backplane::cbor::Bytes out;
-  backplane::cbor::Writer writer(out);
-  writer.map(2);
-  writer.text("number");
-  writer.uint(number);
-  writer.text("data");
-  writer.text(std::string(size, 'z'));
-  return text_of(out);
-}
 
 /// A server whose context has the module "streams".
 struct Streaming : Served {
