@@ -149,7 +149,7 @@ OFFSET(bp_context_options, cpu_warning_ms, 60);
 OFFSET(bp_context_options, call_depth, 64);
 OFFSET(bp_context_options, suspended_limit, 68);
 OFFSET(bp_context_options, suspended_per_name, 72);
-OFFSET(bp_context_options, reserved, 76);
+OFFSET(bp_context_options, stalled_listener_ms, 76);
 
 SIZE(bp_connect_options, 16, 8);
 OFFSET(bp_connect_options, struct_size, 0);
@@ -198,13 +198,14 @@ OFFSET(bp_event, listener, 40);
 OFFSET(bp_event, lost, 48);
 OFFSET(bp_event, emitted_ms, 56);
 
-SIZE(bp_subscription, 56, 8);
+SIZE(bp_subscription, 64, 8);
 OFFSET(bp_subscription, struct_size, 0);
 OFFSET(bp_subscription, flags, 4);
 OFFSET(bp_subscription, pattern, 8);
 OFFSET(bp_subscription, on_event, 24);
 OFFSET(bp_subscription, user, 32);
 OFFSET(bp_subscription, label, 40);
+OFFSET(bp_subscription, window_bytes, 56);
 
 SIZE(bp_poller, 24, 8);
 OFFSET(bp_poller, struct_size, 0);
@@ -242,10 +243,11 @@ OFFSET(bp_config_api, data_dir, 16);
 
 /* ---- ext/event.h ---- */
 
-SIZE(bp_event_api, 16, 8);
+SIZE(bp_event_api, 24, 8);
 OFFSET(bp_event_api, struct_size, 0);
 OFFSET(bp_event_api, reserved, 4);
 OFFSET(bp_event_api, emit, 8);
+OFFSET(bp_event_api, emit_wait, 16);
 
 /* ---- ext/fiber.h ---- */
 

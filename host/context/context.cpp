@@ -83,6 +83,13 @@ std::string words_of(const Culprit& culprit) {
   return words;
 }
 
+LosslessListeners::Options lossless_options_of(const bp_subscription& subscription) {
+  LosslessListeners::Options options;
+  if (subscription.window_bytes != 0) options.window_bytes = subscription.window_bytes;
+  options.by_hand = (subscription.flags & BP_LISTEN_CREDIT) != 0;
+  return options;
+}
+
 }  // namespace
 
 EventLogOptions events_of(const bp_context_options& options) {
@@ -114,6 +121,7 @@ ContextConfig config_of(const bp_context_options& options) {
   if (one_core) config.loop.spin = 0;
   config.events = events_of(options);
   if (options.stop_timeout_ms != 0) config.stop_timeout_ms = options.stop_timeout_ms;
+  if (options.stalled_listener_ms != 0) config.stalled_listener_ms = options.stalled_listener_ms;
   return config;
 }
 
@@ -121,8 +129,9 @@ Context::Context(Host& host, const ContextConfig& config)
     : host_(host),
       config_(config),
       id_(next_id()),
-      bus_(
-          config.events, host.watchdog(), [this](bool stuck) { events_stuck(stuck); }, config.loop.spin),
+      bus_(config.events, host.watchdog(),
+           {[this](bool stuck) { events_stuck(stuck); }, [this] { loop_.emitters().tell_room(); }},
+           config.stalled_listener_ms * nanos_per_ms, config.loop.spin),
       loop_(config.loop, host.registry(), host.workers(), host.watchdog(), *this) {}
 
 Context::~Context() {
@@ -275,13 +284,18 @@ bp_status Context::listen(const bp_subscription& subscription, bp_listener& out)
   if (loop_.closed()) return BP_CLOSED;
   try {
     out.id = bus_.listen({view(subscription.pattern), subscription.on_event, subscription.user,
-                          view(subscription.label), (subscription.flags & BP_LISTEN_OWN_THREAD) != 0});
+                          view(subscription.label), (subscription.flags & BP_LISTEN_OWN_THREAD) != 0,
+                          (subscription.flags & BP_LISTEN_LOSSLESS) != 0, lossless_options_of(subscription)});
   } catch (const std::system_error&) {
     return BP_OUT_OF_MEMORY;  // no thread
   } catch (const PatternTable::Full&) {
     return BP_OVERLOADED;
   }
   return BP_OK;
+}
+
+bp_status Context::credit_listener(bp_listener listener, std::uint64_t bytes) {
+  return bus_.credit(listener.id, bytes);
 }
 
 bp_status Context::unlisten(bp_listener listener) { return bus_.unlisten(listener.id) ? BP_OK : BP_INVALID_HANDLE; }
@@ -323,6 +337,10 @@ void Context::count_work(const Generation& generation, std::uint64_t& requests, 
 
 bp_status Context::emit(std::string_view name, bp_bytes payload, std::uint32_t flags) {
   return bus_.emit(name, payload, flags);
+}
+
+bp_status Context::emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags) {
+  return bus_.emit_lossless(name, payload, flags);
 }
 
 // Runs on the watchdog thread, because the reader of the event log may be stuck itself.

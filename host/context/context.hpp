@@ -21,6 +21,7 @@ struct ContextConfig {
   LoopOptions loop;
   EventLogOptions events;
   std::uint32_t stop_timeout_ms = 1'500;
+  std::uint32_t stalled_listener_ms = 60'000;
   bool operator==(const ContextConfig&) const = default;
 };
 ContextConfig config_of(const bp_context_options& options);
@@ -68,6 +69,7 @@ class Context final : public Endpoint, public InstanceHost {
   bp_status find_method(bp_str name, bp_method& out) override;
   bp_status listen(const bp_subscription& subscription, bp_listener& out) override;
   bp_status unlisten(bp_listener listener) override;
+  bp_status credit_listener(bp_listener listener, std::uint64_t bytes) override;
   bp_status set_function(bp_str name, bp_host_function_fn function, void* user) override;
   bp_status set_poller(const bp_poller* poller) override;
   bp_status complete(bp_token token, const bp_answer& answer) override;
@@ -85,6 +87,8 @@ class Context final : public Endpoint, public InstanceHost {
   void retire_instance(Generation& generation) override;
   void count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) override;
   bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags) override;
+  bp_status emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags) override;
+  std::uint64_t emit_retry_ms() const noexcept override { return config_.stalled_listener_ms; }
 
  private:
   /// The progress of stop(). A later call continues here.

@@ -47,13 +47,15 @@ void write(cbor::Writer& out, Context& context) {
   out.text("listeners");
   out.array(listeners.size());
   for (const auto& each : listeners) {
-    out.map(6);
+    out.map(7);
     field(out, "id", each.id);
     field(out, "label", each.label);
     field(out, "pattern", each.pattern);
     field(out, "delivered", each.delivered);
     field(out, "behind", each.behind);
     field(out, "lost", each.lost);
+    out.text("lossless");
+    out.boolean(each.lossless);
   }
   out.text("parts");
   out.map(3);

@@ -100,16 +100,23 @@ bp_status bp_subscribe(bp_context ctx, const bp_subscription* subscription, bp_l
   *out = {0};
   if (!covers_core(subscription)) return BP_INVALID_ARGUMENT;
   const bp_subscription chosen = widened(*subscription);
-  constexpr std::uint32_t known_flags = BP_LISTEN_OWN_THREAD;
+  constexpr std::uint32_t known_flags = BP_LISTEN_OWN_THREAD | BP_LISTEN_LOSSLESS | BP_LISTEN_CREDIT;
   if (chosen.on_event == nullptr || is_null(chosen.pattern) || is_null(chosen.label)) return BP_INVALID_ARGUMENT;
   const std::string_view label = view(chosen.label);
   if (label.size() > most_label || !backplane::cbor::valid_utf8(label)) return BP_INVALID_ARGUMENT;
+  if ((chosen.flags & BP_LISTEN_LOSSLESS) == 0 && ((chosen.flags & BP_LISTEN_CREDIT) != 0 || chosen.window_bytes != 0)) {
+    return BP_INVALID_ARGUMENT;
+  }
   if ((chosen.flags & ~known_flags) != 0 || !is_event_pattern(view(chosen.pattern))) return BP_INVALID_ARGUMENT;
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.listen(chosen, *out); });
 }
 
 bp_status bp_event_drop(const bp_event* event) {
   return event != nullptr && Context::drop_event() ? BP_OK : BP_INVALID_HANDLE;
+}
+
+bp_status bp_listener_credit(bp_context ctx, bp_listener listener, uint64_t bytes) {
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.credit_listener(listener, bytes); });
 }
 
 bp_status bp_unlisten(bp_context ctx, bp_listener listener) {

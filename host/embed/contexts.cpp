@@ -34,6 +34,7 @@ constexpr std::uint64_t most_log = std::uint64_t{1} << 30;
 constexpr std::uint64_t least_window = 4'096;
 constexpr std::uint32_t most_parts = 1u << 20;
 constexpr std::uint32_t most_call_depth = UINT16_MAX;
+constexpr std::uint32_t most_stall_ms = 86'400'000;
 constexpr std::uint32_t most_queue = 1u << 23;  // half of all tokens of the process
 
 // Empty if the value is 0, which means the default, or within its bounds.
@@ -52,7 +53,8 @@ std::string wrong_option(const bp_context_options& options) {
                                    wrong_value("window_parts", options.window_parts, 1, most_parts),
                                    wrong_value("call_depth", options.call_depth, 1, most_call_depth),
                                    wrong_value("suspended_limit", options.suspended_limit, 1, most_queue),
-                                   wrong_value("suspended_per_name", options.suspended_per_name, 1, most_queue)}) {
+                                   wrong_value("suspended_per_name", options.suspended_per_name, 1, most_queue),
+                                   wrong_value("stalled_listener_ms", options.stalled_listener_ms, 1, most_stall_ms)}) {
     if (!wrong.empty()) return wrong;
   }
   if (options.on_event_overflow > BP_OVERFLOW_REFUSE) {

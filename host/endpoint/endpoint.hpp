@@ -42,6 +42,7 @@ class Endpoint {
 
   virtual bp_status listen(const bp_subscription& subscription, bp_listener& out) = 0;
   virtual bp_status unlisten(bp_listener listener) = 0;
+  virtual bp_status credit_listener(bp_listener, std::uint64_t) { return BP_NOT_SUPPORTED; }
 
   virtual bp_status set_function(bp_str name, bp_host_function_fn function, void* user) = 0;
   virtual bp_status set_poller(const bp_poller*) { return BP_NOT_SUPPORTED; }

@@ -38,13 +38,14 @@ struct EventBus::OwnThread {
   std::thread thread;
 };
 
-EventBus::EventBus(const EventLogOptions& options, Watchdog& watchdog, std::function<void(bool)> stuck, Nanos spin)
+EventBus::EventBus(const EventLogOptions& options, Watchdog& watchdog, Owner owner, Nanos stall, Nanos spin)
     : options_(options),
       spin_(spin),
       watchdog_(watchdog),
-      tell_stuck_(std::move(stuck)),
+      owner_(std::move(owner)),
       log_(options),
-      reader_(log_, spin) {}
+      reader_(log_, spin),
+      lossless_(log_, stall, owner_.room) {}
 
 EventBus::~EventBus() { end_own_threads(std::chrono::steady_clock::time_point::max()); }
 
@@ -58,31 +59,66 @@ void EventBus::tell_too_large(std::string_view name, std::size_t size) const noe
   // The emitter is told by the status.
 }
 
+namespace {
+
+bool can_be_emitted(std::string_view name, bp_bytes payload, std::uint32_t flags) noexcept {
+  if (!is_wire_name(name) || (flags & ~std::uint32_t{BP_EVENT_TYPED}) != 0) return false;
+  return (flags & BP_EVENT_TYPED) == 0 || payload.size != 0;  // must be one CBOR item
+}
+
+}  // namespace
+
 bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t flags) {
-  if (!is_wire_name(name) || (flags & ~std::uint32_t{BP_EVENT_TYPED}) != 0) return BP_INVALID_ARGUMENT;
-  if ((flags & BP_EVENT_TYPED) != 0 && payload.size == 0) return BP_INVALID_ARGUMENT;  // must be one CBOR item
+  if (!can_be_emitted(name, payload, flags)) return BP_INVALID_ARGUMENT;
   const EventLog::Put put = log_.is_heard() ? log_.put(name, payload, flags) : EventLog::Put::unheard;
+  if (put == EventLog::Put::ok) return BP_OK;
+  const bp_status status = result_of(put, name, payload.size);
+  if (put != EventLog::Put::full) return status;
+  set_stuck(true);
+  heavy_fence();  // pairs with the light fences of the readers: one sees stuck_, or this sees the released events
+  look_if_still_stuck();
+  return status;
+}
+
+bp_status EventBus::emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags) {
+  if (!lossless_.any() && !options_.refuses) return emit(name, payload, flags);
+  if (!can_be_emitted(name, payload, flags)) return BP_INVALID_ARGUMENT;
+  LosslessListeners::Offer offer;
+  try {
+    offer = lossless_.offer(name, payload, flags);
+  } catch (const std::bad_alloc&) {
+    offer.put = EventLog::Put::no_memory;
+  }
+  tell_given_up(offer.given_up);
+  return offer.put == EventLog::Put::full ? bp_status{BP_WOULD_BLOCK} : result_of(offer.put, name, payload.size);
+}
+
+bp_status EventBus::credit(std::uint64_t listener, std::uint64_t bytes) {
+  const bp_status status = lossless_.credit(listener, bytes);
+  return status == BP_OK || listeners_.has(listener) ? status : bp_status{BP_INVALID_HANDLE};
+}
+
+bp_status EventBus::result_of(EventLog::Put put, std::string_view name, std::size_t size) {
   if (put == EventLog::Put::ok) return BP_OK;
   if (put == EventLog::Put::unheard) {
     unheard_.fetch_add(1, std::memory_order_relaxed);
     return BP_OK;
   }
   refused_.fetch_add(1, std::memory_order_relaxed);
-  switch (put) {
-    case EventLog::Put::closed:
-      return BP_CLOSED;
-    case EventLog::Put::no_memory:
-      return BP_OUT_OF_MEMORY;
-    case EventLog::Put::too_large:
-      if (!told_too_large_.exchange(true)) tell_too_large(name, payload.size);
-      return BP_OVERFLOW;
-    default:
-      break;
-  }
-  set_stuck(true);
-  heavy_fence();  // pairs with the light fences of the readers: one sees stuck_, or this sees the released events
-  look_if_still_stuck();
+  if (put == EventLog::Put::closed) return BP_CLOSED;
+  if (put == EventLog::Put::no_memory) return BP_OUT_OF_MEMORY;
+  if (put == EventLog::Put::too_large && !told_too_large_.exchange(true)) tell_too_large(name, size);
   return BP_OVERFLOW;
+}
+
+void EventBus::tell_given_up(const std::vector<std::uint64_t>& ids) {
+  for (const std::uint64_t id : ids) try {
+      log::warn("event", listeners_.describe(id) + " has taken no event while emitters waited for it for " +
+                             std::to_string(lossless_.stall_ms()) +
+                             " ms; it is not lossless any more");
+    } catch (const std::bad_alloc&) {
+      // The status shows it.
+    }
 }
 
 void EventBus::look_if_still_stuck() {
@@ -105,7 +141,7 @@ void EventBus::set_stuck(bool stuck) {
   const MutexLock lock(stuck_mutex_);
   if (stuck_.exchange(stuck) == stuck) return;
   if (stuck) stuck_culprit_ = who_is_behind();
-  tell_stuck_(stuck);
+  owner_.stuck(stuck);
 }
 
 void EventBus::deliver_now(std::string_view name, bp_bytes payload, std::uint32_t flags) {
@@ -115,12 +151,20 @@ void EventBus::deliver_now(std::string_view name, bp_bytes payload, std::uint32_
 std::uint64_t EventBus::listen(const Subscription& subscription) {
   // Before the listener, so that it reads all its events.
   auto own = subscription.own_thread ? std::make_unique<OwnThread>(log_, spin_) : nullptr;
+  EventLog::PatternId pattern = 0;
   const std::uint64_t id = listeners_.add(
-      subscription, [&] { return log_.subscribe(subscription.pattern); },
+      subscription,
+      [&] {
+        const EventLog::Start start = log_.subscribe(subscription.pattern);
+        pattern = start.pattern;
+        return start;
+      },
       [&](const EventLog::Start& start) { log_.unsubscribe(start.pattern); });
-  if (own == nullptr) return id;
   try {
-    listen_on_own_thread(id, std::move(own));
+    if (subscription.lossless) {
+      lossless_.add(id, pattern, own == nullptr ? reader_ : *own->reader, subscription.lossless_options);
+    }
+    if (own != nullptr) listen_on_own_thread(id, std::move(own));
   } catch (...) {
     unlisten(id);
     throw;
@@ -153,6 +197,7 @@ void EventBus::join_ended() {
 bool EventBus::unlisten(std::uint64_t id) {
   EventLog::PatternId pattern = 0;
   if (!listeners_.remove(id, pattern)) return false;
+  lossless_.remove(id);
   log_.unsubscribe(pattern);
   const MutexLock lock(own_mutex_);
   const auto own = own_threads_.find(id);
@@ -176,11 +221,13 @@ void EventBus::run_own(OwnThread& own) {
     const auto& event = reader.event();
     goes_on = listeners_.call_one(own.listener, native(event), event.patterns, event.position);
     reader.release();
+    lossless_.released(reader, event);
     if (!options_.refuses) continue;
     light_fence();
     look_if_still_stuck();
   }
   reader.stop();  // nobody waits for it any more, from here on
+  lossless_.ends(reader);
   heavy_fence();
   look_if_still_stuck();
   const MutexLock lock(own_mutex_);
@@ -209,6 +256,7 @@ bool EventBus::settle(std::chrono::milliseconds timeout) {
 
 void EventBus::rest() noexcept {
   end_own_threads(std::chrono::steady_clock::time_point::max());  // of a listen that came while the context stopped
+  lossless_.clear();
   listeners_.clear();
   log_.unsubscribe_all();
 }
@@ -237,7 +285,7 @@ std::vector<EventBus::ListenerReport> EventBus::report(std::size_t most) {
   const auto matched = log_.matched();
   reports.reserve(known.size());
   for (const auto& each : known) {
-    reports.push_back({each, matched[each.pattern_id] - each.seen});
+    reports.push_back({each, matched[each.pattern_id] - each.seen, lossless_.is_lossless(each.id)});
   }
   if (reports.size() <= most) return reports;
   const auto end = reports.begin() + static_cast<std::ptrdiff_t>(most);
@@ -272,6 +320,7 @@ void EventBus::run() {
     listeners_.call(native(event), event.patterns, event.position, &heartbeat_);
     add_single_writer(given_);
     reader_.release();
+    lossless_.released(reader_, event);
     heartbeat_.beat();
     if (!options_.refuses) continue;
     light_fence();

@@ -31,15 +31,28 @@ struct EventCounts {
 /// have a thread of their own.
 class EventBus {
  public:
-  /// `stuck` is only called if the log refuses: with true when the log is full, and with false when it has drained to
-  /// half. Any thread may call it. `spin`: how long a reading thread spins at most before it sleeps.
-  EventBus(const EventLogOptions& options, Watchdog& watchdog, std::function<void(bool)> stuck,
+  /// What the bus tells its owner, on any thread.
+  struct Owner {
+    /// Only if the log refuses: with true when it is full, and with false when it has drained to half.
+    std::function<void(bool)> stuck;
+    /// Emitters that found no room for an event may try again. It is called with a lock held.
+    std::function<void()> room;
+  };
+  /// `stall`: when a lossless listener that takes nothing is given up. `spin`: how long a reading thread spins at most
+  /// before it sleeps.
+  EventBus(const EventLogOptions& options, Watchdog& watchdog, Owner owner, Nanos stall,
            Nanos spin = AdaptiveSpin::usual);
   ~EventBus();
 
   /// Appends an event to the log. Never waits. Returns BP_OK, BP_OVERFLOW, BP_CLOSED, BP_INVALID_ARGUMENT or
   /// BP_OUT_OF_MEMORY. Any thread.
   bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags);
+
+  /// The same, but appends it only if no lossless listener can lose it. Else BP_WOULD_BLOCK; then Owner::room tells when
+  /// to try again, and the stall of such a listener is noticed only at a further try.
+  bp_status emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags);
+  /// A lossless listener is done with so many bytes. BP_OK, BP_INVALID_HANDLE or BP_INVALID_ARGUMENT. Any thread.
+  bp_status credit(std::uint64_t listener, std::uint64_t bytes);
 
   /// Calls the listeners on the calling thread, bypassing the log.
   void deliver_now(std::string_view name, bp_bytes payload, std::uint32_t flags);
@@ -75,6 +88,7 @@ class EventBus {
   /// `behind`: events that its callback has not been given yet, nor lost.
   struct ListenerReport : Listeners::Report {
     std::uint64_t behind;
+    bool lossless;
   };
   /// At most this many: those that are furthest behind or have lost most, by id.
   std::vector<ListenerReport> report(std::size_t most = SIZE_MAX);
@@ -89,6 +103,8 @@ class EventBus {
  private:
   struct OwnThread;
 
+  bp_status result_of(EventLog::Put put, std::string_view name, std::size_t size);
+  void tell_given_up(const std::vector<std::uint64_t>& ids);
   void set_stuck(bool stuck);
   Culprit who_is_behind();
   void look_if_still_stuck();
@@ -101,9 +117,10 @@ class EventBus {
   const EventLogOptions options_;
   const Nanos spin_;
   Watchdog& watchdog_;
-  const std::function<void(bool)> tell_stuck_;
+  const Owner owner_;
   EventLog log_;
   EventLog::Reader reader_;  // of the event thread
+  LosslessListeners lossless_;
   Listeners listeners_;
   // Emitted events in the log are counted by their positions.
   alignas(64) std::atomic<std::uint64_t> unheard_{0};  // no listener's pattern matched

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Emitters append under a mutex, readers read without one, and fences order sleep and wake.
+// The emitters' side: they append under a mutex, and the log gives up what is beyond its bound.
 #include "event/event_log.hpp"
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "event/log_segment.hpp"
 #include "memory/budget.hpp"
 #include "support/typed_event.hpp"
 #include "sync/asymmetric_fence.hpp"
@@ -22,40 +23,21 @@ constexpr std::size_t usual_segment_bytes = std::size_t{64} << 10;
 /// A log that is full gives up this part of itself at once.
 constexpr std::uint64_t segments_at_least = 8;
 
-constexpr std::size_t aligned(std::size_t size) noexcept { return (size + 7) & ~std::size_t{7}; }
+// Makes one count of those of the same pattern.
+void unite(std::vector<PatternCounts::Count>& counts) noexcept {
+  std::sort(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.pattern < b.pattern; });
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (kept != 0 && counts[kept - 1].pattern == counts[i].pattern) {
+      counts[kept - 1].events += counts[i].events;
+    } else {
+      counts[kept++] = counts[i];
+    }
+  }
+  counts.resize(kept);
+}
 
 }  // namespace
-
-/// Before each event; behind it the ids of the patterns, the name and the payload.
-struct EventLog::Head {
-  std::uint64_t emitted_ms;
-  std::uint32_t flags;
-  std::uint32_t name_size;
-  std::uint32_t pattern_count;
-  std::uint64_t payload_size;
-};
-
-struct EventLog::Segment {
-  explicit Segment(std::size_t size) : capacity(size) {}
-  Segment(const Segment&) = delete;
-  Segment& operator=(const Segment&) = delete;
-  ~Segment() {
-    if (bytes != nullptr) release_memory(capacity);
-  }
-
-  const std::size_t capacity;
-  std::atomic<std::size_t> filled{0};     // emitters write it, readers read it
-  std::unique_ptr<std::uint8_t[]> bytes;  // an event lies there from before `filled` counts it
-
-  std::uint64_t first = 0;  // position of its first event; constant while any reader can see it
-
-  // Guarded by the log's mutex.
-  Segment* next = nullptr;
-  std::uint64_t next_began_ms = 0;  // when the first event of the next one was emitted, Unix time
-  PatternCounts matched;            // by its events
-  std::uint32_t readers = 0;
-  bool dropped = false;  // it has left the log
-};
 
 EventLog::EventLog(const EventLogOptions& options)
     : options_(options),
@@ -81,25 +63,87 @@ EventLog::Segment* EventLog::make_segment(std::size_t capacity) noexcept {
   return nullptr;
 }
 
-// Takes the oldest segment out of the log. A reader in it keeps it.
-void EventLog::drop_oldest() noexcept {
-  Segment* const oldest = head_;
-  head_ = oldest->next;
-  bytes_ -= oldest->capacity;
-  for (const auto& [id, count] : oldest->matched.list()) matched_before_head_[id] += count;
-  if (oldest->readers != 0) {
-    oldest->dropped = true;
-    behind_ += oldest->readers;
-  } else if (spare_ == nullptr && oldest->capacity == segment_bytes_) {
-    spare_ = oldest;
+// Takes a segment out of the log: the one behind `before`, or the head. A reader in it keeps it. False: no memory.
+bool EventLog::drop(Segment* before) noexcept {
+  Segment* const segment = before == nullptr ? head_ : before->next;
+  Segment& next = *segment->next;  // the tail is never dropped
+  if (before != nullptr) {
+    auto& gap = next.matched_in_gap;
+    const auto& matched = segment->matched.list();
+    try {
+      gap.reserve(gap.size() + segment->matched_in_gap.size() + matched.size());
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    gap.insert(gap.end(), segment->matched_in_gap.begin(), segment->matched_in_gap.end());
+    gap.insert(gap.end(), matched.begin(), matched.end());
+    unite(gap);
+    before->next = &next;
   } else {
-    delete oldest;
+    for (const auto& [id, count] : segment->matched.list()) matched_before_head_[id] += count;
+    for (const auto& [id, count] : next.matched_in_gap) matched_before_head_[id] += count;
+    next.matched_in_gap.clear();
+    head_ = &next;
   }
+  bytes_ -= segment->capacity;
+  events_ -= segment->events;
+  if (segment->readers != 0) {
+    segment->dropped = true;
+    behind_ += segment->readers;
+  } else if (spare_ == nullptr && segment->capacity == segment_bytes_) {
+    spare_ = segment;
+  } else {
+    delete segment;
+  }
+  return true;
+}
+
+// Drops the oldest segment that need not stay. False: there is none.
+bool EventLog::drop_oldest() noexcept {
+  const std::uint64_t read = lossless_read();
+  Segment* before = nullptr;
+  for (Segment* at = head_; at != tail_; before = std::exchange(at, at->next)) {
+    if (at->lossless_end <= read) return drop(before);
+  }
+  return false;
 }
 
 // Drops what all readers have read.
 void EventLog::trim() noexcept {
-  while (head_ != tail_ && head_->readers == 0 && behind_ == 0) drop_oldest();
+  while (head_ != tail_ && head_->readers == 0 && behind_ == 0) drop(nullptr);
+}
+
+// Lossless events before this position are read, by all that must not lose them.
+std::uint64_t EventLog::lossless_read() const noexcept {
+  std::uint64_t position = UINT64_MAX;
+  for (const Reader* const reader : readers_) {
+    if (reader->lossless_ != 0 && !reader->stopped_.load(std::memory_order_relaxed)) {
+      position = std::min(position, reader->position());
+    }
+  }
+  return position;
+}
+
+bool EventLog::tail_takes(std::size_t need) const noexcept {
+  return tail_->capacity - tail_->filled.load(std::memory_order_relaxed) >= need &&
+         put_.load(std::memory_order_relaxed) - tail_->first < segment_events_;
+}
+
+// Whether the log may keep one lossless event more, which takes so many bytes: alone, or within half of the bound.
+bool EventLog::can_keep(std::size_t need) const noexcept {
+  const std::uint64_t put = put_.load(std::memory_order_relaxed);
+  const std::uint64_t read = lossless_read();
+  std::uint64_t bytes = 0;
+  std::uint64_t events = 0;
+  for (const Segment* at = head_; at != nullptr; at = at->next) {
+    if (at->lossless_end <= read) continue;
+    bytes += at->capacity;
+    events += at == tail_ ? put - at->first : at->events;
+  }
+  if (bytes == 0) return true;
+  const bool into_tail = tail_->lossless_end > read && tail_takes(need);
+  return into_tail ||
+         (bytes + std::max(need, segment_bytes_) <= options_.bytes / 2 && events + segment_events_ <= options_.events / 2);
 }
 
 // Whether a segment of this capacity may be added.
@@ -107,9 +151,10 @@ bool EventLog::makes_room(std::size_t capacity) noexcept {
   if (options_.refuses) return bytes_ + capacity <= options_.bytes;
   const auto over = [&]() BP_REQUIRES(mutex_) {
     return bytes_ + capacity > options_.bytes ||
-           put_.load(std::memory_order_relaxed) - head_->first + segment_events_ > options_.events;
+           events_ + put_.load(std::memory_order_relaxed) - tail_->first + segment_events_ > options_.events;
   };
-  while (head_ != tail_ && over()) drop_oldest();
+  while (over() && drop_oldest()) {
+  }
   return true;
 }
 
@@ -123,12 +168,13 @@ EventLog::Put EventLog::roll(std::size_t need, std::uint64_t now_ms) noexcept {
     segment->filled.store(0, std::memory_order_relaxed);
     segment->next = nullptr;
     segment->matched.clear();
+    segment->matched_in_gap.clear();
+    segment->lossless_end = 0;
   } else {
     forget_memory_refusal();
     segment = make_segment(capacity);
     // At the host's memory limit, the log gives up its oldest part, as at its own bound.
-    while (segment == nullptr && memory_was_refused() && !options_.refuses && head_ != tail_) {
-      drop_oldest();
+    while (segment == nullptr && memory_was_refused() && !options_.refuses && drop_oldest()) {
       delete std::exchange(spare_, nullptr);
       segment = make_segment(capacity);
     }
@@ -136,6 +182,8 @@ EventLog::Put EventLog::roll(std::size_t need, std::uint64_t now_ms) noexcept {
   }
   segment->first = put_.load(std::memory_order_relaxed);
   bytes_ += segment->capacity;
+  tail_->events = segment->first - tail_->first;
+  events_ += tail_->events;
   next_bytes_ = std::min(segment_bytes_, next_bytes_ * 2);
   tail_->next_began_ms = now_ms;
   tail_->next = segment;
@@ -175,13 +223,16 @@ EventLog::Put EventLog::put(std::string_view name, bp_bytes payload, std::uint32
     if (payload.size > largest() || whole > largest()) return Put::too_large;
     if (options_.refuses && is_full()) return Put::full;
     const std::size_t need = aligned(whole + ids.size_bytes());
+    const bool lossless = (flags & BP_EVENT_LOSSLESS) != 0;
+    // The counts are part of what a segment may take, except of an empty one.
+    const std::size_t counts = tail_->filled.load(std::memory_order_relaxed) == 0
+                                   ? 0
+                                   : (tail_->matched.list().size() + ids.size()) * sizeof(PatternCounts::Count);
+    if (lossless && !options_.refuses && !can_keep(need + counts)) return Put::full;
     const std::uint64_t position = put_.load(std::memory_order_relaxed);
     const std::uint64_t now_ms = unix_ms();
     std::size_t filled = tail_->filled.load(std::memory_order_relaxed);
-    // The counts are part of what a segment may take.
-    const std::size_t counts = (tail_->matched.list().size() + ids.size()) * sizeof(PatternCounts::Count);
-    if (tail_->capacity - filled < need || position - tail_->first >= segment_events_ ||
-        (filled != 0 && tail_->capacity - filled < need + counts)) {
+    if (!tail_takes(need + counts)) {
       if (const Put rolled = roll(need, now_ms); rolled != Put::ok) return rolled;
       filled = 0;
     }
@@ -198,6 +249,7 @@ EventLog::Put EventLog::put(std::string_view name, bp_bytes payload, std::uint32
     append(name.data(), name.size());
     if (envelope_size != 0) at = typed_event::write_head(at, name);
     append(payload.data, payload.size);
+    if (lossless) tail_->lossless_end = position + 1;
     tail_->filled.store(filled + need, std::memory_order_release);
     put_.store(position + 1, std::memory_order_release);
   }
@@ -241,6 +293,23 @@ std::vector<std::uint64_t> EventLog::matched() {
   return patterns_.matched();
 }
 
+void EventLog::add_lossless(Reader& reader) noexcept {
+  const MutexLock lock(mutex_);
+  ++reader.lossless_;
+}
+
+void EventLog::remove_lossless(Reader& reader) noexcept {
+  const MutexLock lock(mutex_);
+  // The thread of its listener may not have begun, or may have ended.
+  if (std::find(readers_.begin(), readers_.end(), &reader) != readers_.end()) --reader.lossless_;
+}
+
+bool EventLog::has_room(std::uint64_t size) {
+  const MutexLock lock(mutex_);
+  // At least so many bytes are needed.
+  return options_.refuses ? !is_full() : can_keep(aligned(size + sizeof(Head) + sizeof(PatternId)));
+}
+
 bool EventLog::is_half_empty() {
   const MutexLock lock(mutex_);
   return put_.load(std::memory_order_relaxed) - slowest() <= options_.events / 2 && bytes_ <= options_.bytes / 2;
@@ -249,39 +318,6 @@ bool EventLog::is_half_empty() {
 std::uint64_t EventLog::bytes() {
   const MutexLock lock(mutex_);
   return bytes_;
-}
-
-// Moves the reader from the end of its segment to the next event. Returns whether events were lost between.
-bool EventLog::advance(Reader& reader) noexcept {
-  const MutexLock lock(mutex_);
-  Segment* const from = reader.segment_;
-  // There is an event behind this one's, so there is a segment.
-  Segment* const to = from->dropped ? head_ : from->next;
-  const std::uint64_t position = reader.position_.load(std::memory_order_relaxed);
-  const std::uint64_t lost = to->first - position;
-  if (lost != 0) {
-    // Then `to` is the head.
-    reader.gap_.events = lost;
-    reader.gap_.since_ms = from->next_began_ms;
-    try {
-      reader.gap_.matched = matched_before_head_;
-    } catch (const std::bad_alloc&) {
-      reader.gap_.matched.clear();
-    }
-  }
-  reader.segment_ = to;
-  reader.at_ = 0;
-  reader.filled_seen_ = to->filled.load(std::memory_order_relaxed);
-  ++to->readers;
-  --from->readers;
-  if (from->dropped) {
-    --behind_;
-    if (from->readers == 0) delete from;
-  }
-  trim();
-  if (lost == 0) return false;
-  reader.position_.store(to->first, std::memory_order_release);
-  return true;
 }
 
 void EventLog::wake() noexcept {
@@ -330,92 +366,6 @@ void EventLog::tell_settled() noexcept {
 void EventLog::open() noexcept {
   const MutexLock lock(mutex_);
   settling_.store(false, std::memory_order_relaxed);
-}
-
-EventLog::Reader::Reader(EventLog& log, Nanos spin) : log_(log), spin_(spin) {
-  const MutexLock lock(log_.mutex_);
-  log_.readers_.push_back(this);
-  segment_ = log_.tail_;
-  ++segment_->readers;
-  at_ = filled_seen_ = segment_->filled.load(std::memory_order_relaxed);
-  put_seen_ = log_.put_.load(std::memory_order_relaxed);
-  position_.store(put_seen_, std::memory_order_relaxed);
-  done_.store(put_seen_, std::memory_order_relaxed);
-}
-
-EventLog::Reader::~Reader() {
-  const MutexLock lock(log_.mutex_);
-  std::erase(log_.readers_, this);
-  --segment_->readers;
-  if (segment_->dropped) {
-    --log_.behind_;
-    if (segment_->readers == 0) delete segment_;
-  }
-  log_.trim();
-  log_.settled_.notify_all();
-}
-
-void EventLog::Reader::read_event() noexcept {
-  const std::uint8_t* at = segment_->bytes.get() + at_;
-  Head head;
-  std::memcpy(&head, at, sizeof head);
-  at += sizeof head;
-  event_.position = position_.load(std::memory_order_relaxed);
-  event_.emitted_ms = head.emitted_ms;
-  event_.flags = head.flags;
-  event_.patterns = {reinterpret_cast<const PatternId*>(at), head.pattern_count};
-  at += event_.patterns.size_bytes();
-  event_.name = {reinterpret_cast<const char*>(at), head.name_size};
-  at += head.name_size;
-  event_.payload = {at, static_cast<std::size_t>(head.payload_size)};
-  at += head.payload_size;
-  event_size_ = aligned(static_cast<std::size_t>(at - segment_->bytes.get()) - at_);
-}
-
-EventLog::Reader::Next EventLog::Reader::look() noexcept {
-  if (!has_more()) {
-    done_.store(position_.load(std::memory_order_relaxed), std::memory_order_release);
-    return Next::none;
-  }
-  if (at_ == filled_seen_) {
-    filled_seen_ = segment_->filled.load(std::memory_order_acquire);
-    if (at_ == filled_seen_ && log_.advance(*this)) return Next::gap;
-  }
-  read_event();
-  return Next::event;
-}
-
-EventLog::Reader::Next EventLog::Reader::take() noexcept {
-  if (stopped_.load(std::memory_order_acquire)) return Next::none;
-  if (const Next next = look(); next != Next::none) return next;
-  log_.tell_settled();
-  // After closing, no event is added, so one last look is enough.
-  while (!has_more() && !is_over()) {
-    if (!spin_.spin([this] { return has_more() || is_over(); })) sleep();
-  }
-  return stopped_.load(std::memory_order_acquire) ? Next::none : look();
-}
-
-void EventLog::Reader::release() noexcept {
-  at_ += event_size_;
-  position_.store(event_.position + 1, std::memory_order_release);
-}
-
-// A reader sets the low bit, then looks once more. An emitter appends, then reads the bit. Each side has a fence
-// between its two steps (sync/asymmetric_fence.hpp), so one of the two sees the other. The reader leaves the bit set if
-// it need not sleep after all, because another may sleep; then the next emitter wakes nobody.
-void EventLog::Reader::sleep() noexcept {
-  const Nanos begin = now();
-  const std::uint32_t seen = log_.asleep_.fetch_or(1, std::memory_order_relaxed) | 1;
-  heavy_fence();
-  if (!has_more() && !is_over()) futex_wait(log_.asleep_, seen);
-  spin_.slept(now() - begin);
-}
-
-void EventLog::Reader::stop() noexcept {
-  stopped_.store(true, std::memory_order_release);
-  log_.wake();
-  log_.tell_settled();  // nobody waits for it any more
 }
 
 }  // namespace backplane::host

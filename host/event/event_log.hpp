@@ -33,6 +33,10 @@ struct EventLogOptions {
 /// to its end; its next events are lost, and it is told so by a gap. So the memory is bounded by the log's options, one
 /// segment for each reader and one spare, and no reader ever holds an emitter.
 ///
+/// Events that must not be lost are an exception: put_lossless() appends one only if the log can keep it until each
+/// lossless reader has read it. A segment with such events stays in the log, and what lies around it may leave. At most
+/// half of the log's bound is kept in this way, so other events always find room.
+///
 /// Only events that match a listener's pattern are kept.
 class EventLog {
  public:
@@ -51,6 +55,10 @@ class EventLog {
   /// Appends an event. Never waits for a reader. With BP_EVENT_TYPED in `flags`, wraps the payload into the map of a
   /// typed event. `unheard`: no listener's pattern matches, so nothing was appended.
   Put put(std::string_view name, bp_bytes payload, std::uint32_t flags) noexcept;
+  /// The same, for an event that no lossless reader may lose. `full`: it has to wait for these readers.
+  Put put_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags) noexcept {
+    return put(name, payload, flags | BP_EVENT_LOSSLESS);
+  }
   /// Whether there is any pattern. Takes no lock.
   bool is_heard() const noexcept { return heard_.load(std::memory_order_relaxed); }
   /// The size from which on an event is refused as too large, in bytes with its name and head.
@@ -91,6 +99,12 @@ class EventLog {
   /// The bytes that the log keeps now, without segments that only a reader still has. Any thread.
   std::uint64_t bytes();
 
+  /// The reader has one lossless listener more, or one less.
+  void add_lossless(Reader& reader) noexcept;
+  void remove_lossless(Reader& reader) noexcept;
+  /// Whether put_lossless() may find room for so many bytes. It may find none all the same.
+  bool has_room(std::uint64_t size);
+
  private:
   struct Segment;
   struct Head;
@@ -98,8 +112,13 @@ class EventLog {
   static Segment* make_segment(std::size_t capacity) noexcept;
   Put roll(std::size_t need, std::uint64_t now_ms) noexcept BP_REQUIRES(mutex_);
   bool makes_room(std::size_t capacity) noexcept BP_REQUIRES(mutex_);
-  void drop_oldest() noexcept BP_REQUIRES(mutex_);
+  bool drop(Segment* before) noexcept BP_REQUIRES(mutex_);
+  bool drop_oldest() noexcept BP_REQUIRES(mutex_);
   void trim() noexcept BP_REQUIRES(mutex_);
+  std::uint64_t lossless_read() const noexcept BP_REQUIRES(mutex_);
+  bool tail_takes(std::size_t need) const noexcept BP_REQUIRES(mutex_);
+  bool can_keep(std::size_t need) const noexcept BP_REQUIRES(mutex_);
+  std::vector<std::uint64_t> matched_before(const Segment& segment) const BP_REQUIRES(mutex_);
   bool is_full() noexcept BP_REQUIRES(mutex_);
   std::uint64_t slowest() const noexcept BP_REQUIRES(mutex_);
   bool all_done() const noexcept BP_REQUIRES(mutex_);
@@ -116,9 +135,10 @@ class EventLog {
   Segment* head_ BP_GUARDED_BY(mutex_) = nullptr;  // the oldest; never null
   Segment* tail_ BP_GUARDED_BY(mutex_) = nullptr;  // the one that grows
   Segment* spare_ BP_GUARDED_BY(mutex_) = nullptr;
-  // For each pattern: how many events that left the log have matched it.
+  // For each pattern: how many events before the head have matched it.
   std::vector<std::uint64_t> matched_before_head_ BP_GUARDED_BY(mutex_);
   std::uint64_t bytes_ BP_GUARDED_BY(mutex_) = 0;   // capacities of the segments from head_ to tail_
+  std::uint64_t events_ BP_GUARDED_BY(mutex_) = 0;  // in the segments from head_ to before tail_
   std::size_t next_bytes_ BP_GUARDED_BY(mutex_);    // capacity of the next segment
   std::uint32_t behind_ BP_GUARDED_BY(mutex_) = 0;  // readers in segments that have left the log
   std::vector<Reader*> readers_ BP_GUARDED_BY(mutex_);
@@ -207,6 +227,7 @@ class EventLog::Reader {
   std::atomic<std::uint64_t> position_{0};
   std::atomic<std::uint64_t> done_{0};  // the position at which it last found no event
   std::atomic<bool> stopped_{false};
+  std::uint32_t lossless_ = 0;  // its lossless listeners; guarded by the log's mutex
 };
 
 }  // namespace backplane::host

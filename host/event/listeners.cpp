@@ -41,6 +41,7 @@ std::shared_ptr<Listeners::Listener> Listeners::make(const Subscription& subscri
   listener->on_event = subscription.on_event;
   listener->user = subscription.user;
   listener->own_thread = subscription.own_thread;
+  listener->lossless = subscription.lossless;
   return listener;
 }
 
@@ -176,6 +177,7 @@ void Listeners::run(Listener& listener, bp_event event, What what) {
   running_ = &here;
   ++listener.runs;
   event.listener.id = listener.id;
+  if (!listener.lossless) event.flags &= ~std::uint32_t{BP_EVENT_LOSSLESS};
   bool dropped = false;
   bool* const outer = std::exchange(dropped_here, &dropped);
   mutex_.unlock();
@@ -295,6 +297,21 @@ std::vector<Listeners::Report> Listeners::report() {
     }
     if (at == by_id_.end()) return reports;
   }
+}
+
+bool Listeners::has(std::uint64_t id) {
+  const MutexLock lock(mutex_);
+  return by_id_.find(id) != by_id_.end();
+}
+
+std::string Listeners::describe(std::uint64_t id) {
+  std::string text = "the listener " + std::to_string(id);
+  const MutexLock lock(mutex_);
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return text;
+  text += " of " + found->second->pattern;
+  if (!found->second->label.empty()) text += " (" + found->second->label + ")";
+  return text;
 }
 
 Culprit Listeners::running_on(std::thread::id thread) {

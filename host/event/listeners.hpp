@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "event/event_log.hpp"
+#include "event/lossless_listeners.hpp"
 #include "sync/mutex.hpp"
 #include "watchdog/heartbeat.hpp"
 
@@ -27,6 +28,8 @@ struct Subscription {
   void* user = nullptr;
   std::string_view label;   ///< for the status: whose it is
   bool own_thread = false;  ///< not called by call() and tell_gap() for the event thread
+  bool lossless = false;    ///< emitters may wait for it
+  LosslessListeners::Options lossless_options{};
 };
 
 /// The listeners of one context. Callbacks run with no lock held. Removing a listener waits until its callback has
@@ -99,6 +102,10 @@ class Listeners {
   };
   std::vector<Report> report();
 
+  bool has(std::uint64_t id);
+  /// For a message: `the listener 7 of a.* (process 42)`.
+  std::string describe(std::uint64_t id);
+
   /// The number of listeners. Takes no lock.
   std::size_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
 
@@ -111,6 +118,7 @@ class Listeners {
     bp_event_fn on_event = nullptr;
     void* user = nullptr;
     bool own_thread = false;
+    bool lossless = false;
     EventLog::PatternId pattern_id = 0;
     std::uint64_t first = 0;      // events before this position are not for it
     std::uint64_t seen = 0;       // as PatternTable::matched(), up to where it has been given or lost events

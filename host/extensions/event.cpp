@@ -5,6 +5,7 @@
 
 #include "extensions/tables.hpp"
 #include "modules/instance.hpp"
+#include "request/await_api.hpp"
 #include "support/views.hpp"
 
 namespace backplane::host {
@@ -14,8 +15,12 @@ bp_status emit(bp_instance* instance, bp_str name, bp_bytes payload, uint32_t fl
   return instance == nullptr ? BP_INVALID_ARGUMENT : instance->host->emit(view(name), payload, flags);
 }
 
+bp_status emit_wait(bp_token call, bp_str name, bp_bytes payload, uint32_t flags, uint64_t timeout_ms) noexcept {
+  return await_api::emit_wait(call, view(name), payload, flags, timeout_ms);
+}
+
 }  // namespace
 
-const bp_event_api event_table{sizeof(bp_event_api), 0, emit};
+const bp_event_api event_table{sizeof(bp_event_api), 0, emit, emit_wait};
 
 }  // namespace backplane::host

@@ -40,6 +40,10 @@ class InstanceHost {
   virtual bool on_request_thread() const noexcept = 0;
 
   virtual bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags) = 0;
+  /// The same, for an emitter that waits for lossless listeners. BP_WOULD_BLOCK: it has to wait now, and try again
+  /// when Emitters tells of room, at the latest after emit_retry_ms().
+  virtual bp_status emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags) = 0;
+  virtual std::uint64_t emit_retry_ms() const noexcept = 0;
 };
 
 }  // namespace backplane::host

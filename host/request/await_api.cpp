@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request/await_api.hpp"
 
+#include <algorithm>
 #include <optional>
 
+#include "request/emitters.hpp"
 #include "request/reply_api.hpp"
 #include "request/streams.hpp"
 #include "request/waits.hpp"
@@ -10,6 +12,8 @@
 
 namespace backplane::host::await_api {
 namespace {
+
+constexpr std::uint64_t default_emit_ms = 1'000;
 
 constexpr const char* not_in_handler =
     "awaiting is possible only in the handler that has this token, on the thread that runs it";
@@ -137,6 +141,27 @@ bp_status next_part(bp_token call, std::uint64_t timeout_ms, bp_result* out) {
       if (waiter.answer.status == BP_OK) continue;
     }
     return waiter.answer.fill_result(out);
+  }
+}
+
+bp_status emit_wait(bp_token call, std::string_view name, bp_bytes payload, std::uint32_t flags,
+                    std::uint64_t timeout_ms) {
+  Request* const request = request_of(call);
+  if (request == nullptr) return BP_NOT_SUPPORTED;
+  InstanceHost& context = *request->instance->host;
+  const Emitters& emitters = request->thread.load(std::memory_order_relaxed)->emitters;
+  std::optional<Bound> bound;  // most events need none
+  for (;;) {
+    if (const bp_status cause = Waits::wanted(*request); cause != BP_OK) return cause;
+    const std::uint64_t told = emitters.told();
+    const bp_status status = context.emit_lossless(name, payload, flags);
+    if (status != BP_WOULD_BLOCK) return status;
+    if (!bound) bound.emplace(timeout_ms == 0 ? default_emit_ms : timeout_ms);
+    const auto left = bound->left_ms();
+    if (!left) return BP_TIMEOUT;
+    Waiter waiter(*request);
+    waits_of(*request).listeners(waiter, told, std::min(*left, context.emit_retry_ms()));
+    if (waiter.answer.status != BP_OK && waiter.answer.status != BP_TIMEOUT) return waiter.answer.status;
   }
 }
 

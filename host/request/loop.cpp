@@ -15,7 +15,8 @@ constexpr const char* stopping_text = "the context is stopping";
 RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, Workers& workers, Watchdog& watchdog,
                          InstanceHost& host)
     : watchdog_(watchdog),
-      thread_{inbox_, backlog_, runner_, sources_, streams_, replies_, pending_, waits_, dispatcher_},
+      thread_{inbox_, backlog_, runner_, sources_,    streams_, emitters_,
+              replies_, pending_, waits_,  dispatcher_},
       stop_(inbox_, options.spin),
       sources_(thread_, inbox_),
       streams_(options, inbox_, counts_),
@@ -26,7 +27,8 @@ RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, W
       instances_(host, inbox_, stop_, idle_wait_, methods_, heartbeat_, options.spin),
       replies_(options, inbox_, backlog_, timers_, instances_, counts_, heartbeat_),
       pending_(thread_, registry, inbox_, runner_, timers_, instances_, counts_, heartbeat_),
-      waits_(registry, inbox_, backlog_, runner_, timers_, streams_, replies_, pending_, idle_wait_, workers, limits_),
+      waits_(registry, inbox_, backlog_, runner_, timers_, streams_, emitters_, replies_, pending_, idle_wait_, workers,
+             limits_),
       dispatcher_(options, inbox_, stop_, backlog_, runner_, instances_, methods_, replies_, workers, limits_,
                   heartbeat_) {}
 

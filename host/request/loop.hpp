@@ -7,6 +7,7 @@
 #include "modules/registry.hpp"
 #include "request/backlog.hpp"
 #include "request/dispatcher.hpp"
+#include "request/emitters.hpp"
 #include "request/functions.hpp"
 #include "request/idle_wait.hpp"
 #include "request/instances.hpp"
@@ -64,6 +65,7 @@ class RequestLoop {
   bp_status credit(bp_request request, std::uint64_t bytes);
   bp_status send_part(bp_request request, bp_bytes payload, std::uint32_t flags);
   Sources& sources() noexcept { return sources_; }
+  Emitters& emitters() noexcept { return emitters_; }
   /// From now on submit() refuses. Also when closed already.
   void close() noexcept {
     backlog_.close();
@@ -136,6 +138,7 @@ class RequestLoop {
   StopState stop_;
   Sources sources_;
   Streams streams_;
+  Emitters emitters_{inbox_};
   alignas(64) LoopCounts counts_;
   Heartbeat heartbeat_;
   TimerHeap timers_;

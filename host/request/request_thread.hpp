@@ -7,6 +7,7 @@ namespace backplane::host {
 
 class Backlog;
 class Dispatcher;
+class Emitters;
 class PendingTable;
 class Replies;
 class Runner;
@@ -26,6 +27,7 @@ struct RequestThread {
   Runner& runner;
   Sources& sources;
   Streams& streams;
+  Emitters& emitters;
   Replies& replies;
   PendingTable& pending;
   Waits& waits;

@@ -244,4 +244,13 @@ void Waits::part(Waiter& waiter, std::uint64_t timeout_ms) {
   });
 }
 
+void Waits::listeners(Waiter& waiter, std::uint64_t told, std::uint64_t timeout_ms) {
+  Emitters::Waiting waiting;
+  await(waiter, [&] {
+    on_request_thread.assume();
+    if (!emitters_.wait(waiter, waiting, told)) return waiter.complete(waiter);
+    set_timer(waiter, timeout_ms, BP_TIMEOUT);
+  });
+}
+
 }  // namespace backplane::host

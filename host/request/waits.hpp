@@ -6,6 +6,7 @@
 
 #include "modules/registry.hpp"
 #include "request/backlog.hpp"
+#include "request/emitters.hpp"
 #include "request/idle_wait.hpp"
 #include "request/pending.hpp"
 #include "request/record.hpp"
@@ -24,7 +25,7 @@ namespace backplane::host {
 class Waits {
  public:
   Waits(const Registry& registry, TaskInbox& inbox, Backlog& backlog, Runner& runner, TimerHeap& timers,
-        Streams& streams, Replies& replies, PendingTable& pending, IdleWait& idle_wait, Workers& workers,
+        Streams& streams, Emitters& emitters, Replies& replies, PendingTable& pending, IdleWait& idle_wait, Workers& workers,
         RunLimits& limits) noexcept
       : registry_(registry),
         inbox_(inbox),
@@ -32,6 +33,7 @@ class Waits {
         runner_(runner),
         timers_(timers),
         streams_(streams),
+        emitters_(emitters),
         replies_(replies),
         pending_(pending),
         idle_wait_(idle_wait),
@@ -48,6 +50,8 @@ class Waits {
   /// Until a partial reply of `size` bytes may be sent, and until the next part of the request has come.
   void room(Waiter& waiter, std::uint64_t size, std::uint64_t timeout_ms);
   void part(Waiter& waiter, std::uint64_t timeout_ms);
+  /// Until listeners may have room, if that was told as often as `told` says; else not at all.
+  void listeners(Waiter& waiter, std::uint64_t told, std::uint64_t timeout_ms);
 
   // ---- Request thread ----
   /// Calls a host function for a handler and does not wait: `on_answer` gets the answer later. Not BP_OK: it does not.
@@ -75,6 +79,7 @@ class Waits {
   Runner& runner_;
   TimerHeap& timers_;
   Streams& streams_;
+  Emitters& emitters_;
   Replies& replies_;
   PendingTable& pending_;
   IdleWait& idle_wait_;

@@ -13,6 +13,8 @@ template <class T>
 inline constexpr std::size_t core_size = sizeof(T);
 template <>
 inline constexpr std::size_t core_size<bp_submission> = offsetof(bp_submission, source);
+template <>
+inline constexpr std::size_t core_size<bp_subscription> = offsetof(bp_subscription, window_bytes);
 
 /// Whether a caller's struct is not null and has all members of the first version. Those of later versions may be
 /// missing.

@@ -286,7 +286,7 @@ BP_EXPORT uint64_t bp_memory_limit(void);
 
 typedef struct bp_event {
   uint32_t struct_size;
-  uint32_t flags; /* BP_EVENT_TYPED, BP_EVENT_GAP */
+  uint32_t flags; /* BP_EVENT_… */
   bp_str name;
   bp_bytes payload; /* data is never NULL */
   bp_listener listener;
@@ -324,7 +324,15 @@ typedef void (*bp_event_fn)(void* user, const bp_event* event);
 enum {
   /* The callback runs on a thread of its own. If it is slow, no other listener waits for it. While it runs, it misses
    * events of the host that pass by the log: backplane.not_responding and backplane.responding. */
-  BP_LISTEN_OWN_THREAD = 1
+  BP_LISTEN_OWN_THREAD = 1,
+  /* Loses no event of emitters that wait for it (bp.event/1, emit_wait): these have the flag BP_EVENT_LOSSLESS. Of
+   * these, at most `window_bytes` are on their way to the callback. If it takes none for stalled_listener_ms
+   * (bp_context_options) while an emitter waits for it, it loses this property, and the log says so. Events of emitters
+   * that do not wait may be lost to it, with a gap in their place. */
+  BP_LISTEN_LOSSLESS = 2,
+  /* With BP_LISTEN_LOSSLESS: an event with the flag is done with when bp_listener_credit says so (flow.h). Without, it
+   * is done with when the callback has returned. */
+  BP_LISTEN_CREDIT = 4
 };
 
 typedef struct bp_subscription {
@@ -335,14 +343,18 @@ typedef struct bp_subscription {
   void* user;   /* passed to on_event */
   bp_str label; /* UTF-8, at most 256 bytes: shown in the status, to tell whose listener it is; may be empty. A
                    connected context does not use it */
+  uint64_t window_bytes; /* with BP_LISTEN_LOSSLESS: names and payloads of the events that are on their way at once; a
+                            larger event goes alone. 0: 1 MiB. A connected context does not use it */
 } bp_subscription;
 
 /* Subscribes to one event name, or to every name with a prefix, for events that are emitted from now on.
  *   BP_INVALID_ARGUMENT  `subscription` is NULL or too small, its pattern is neither, a flag is unknown, or on_event or
  *                        `out` is NULL
- *   BP_NOT_SUPPORTED     BP_LISTEN_OWN_THREAD on a connected context; the context is the host's (bp_host_context)
+ *   BP_NOT_SUPPORTED     the context is the host's (bp_host_context); on a connected context BP_LISTEN_OWN_THREAD or
+ *                        BP_LISTEN_CREDIT, or the host there knows no BP_LISTEN_LOSSLESS
  *   BP_CLOSED            the context is closed
- *   BP_OVERLOADED        the context's listeners have 65536 different patterns
+ *   BP_OVERLOADED        the context's listeners have 65536 different patterns; on a connected context also a limit of
+ *                        the host there, such as lossless_listeners
  *   BP_OUT_OF_MEMORY     no memory, or no thread
  * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_subscribe(bp_context ctx, const bp_subscription* subscription, bp_listener* out);

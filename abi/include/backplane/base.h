@@ -208,7 +208,9 @@ enum {
    * listener's pattern. Its name is "backplane.gap". Its payload is the typed event {lost: uint, since_ms: uint}: how
    * many events that match the pattern, and when the first of them was emitted, in milliseconds of Unix time. Only the
    * host sets this flag. */
-  BP_EVENT_GAP = 2
+  BP_EVENT_GAP = 2,
+  /* The emitter waits for listeners with BP_LISTEN_LOSSLESS, and this is one of them. Only the host sets this flag. */
+  BP_EVENT_LOSSLESS = 4
 };
 
 #ifdef __cplusplus

@@ -74,6 +74,8 @@ typedef struct bp_host_options {
  *                                                    calls are answered BP_OVERLOADED instead of run
  *   suspended_per_name        half of  1..8388608    the same for the handlers of one wire name
  *                             suspended_limit
+ *   stalled_listener_ms  ms   60000    1..86400000   a listener with BP_LISTEN_LOSSLESS that takes no event for so long
+ *                                                    while an emitter waits for it, loses this property
  */
 enum {
   /* The listener loses the oldest events, and gets a BP_EVENT_GAP in their place. Emitters and calls notice nothing. */
@@ -102,7 +104,7 @@ typedef struct bp_context_options {
   uint32_t call_depth;
   uint32_t suspended_limit;
   uint32_t suspended_per_name;
-  uint32_t reserved; /* 0 */
+  uint32_t stalled_listener_ms;
 } bp_context_options;
 
 /* A connection, for bp_context_connect.

@@ -18,6 +18,7 @@ namespace event_test {
 using namespace backplane::host;
 
 inline constexpr WatchdogOptions rarely{3'600'000 * nanos_per_ms, 3'600'000 * nanos_per_ms, 0};
+inline constexpr Nanos stall = 300 * nanos_per_ms;
 
 inline EventLogOptions refusing(std::uint32_t events) { return {EventLogOptions().bytes, events, true}; }
 
@@ -30,10 +31,12 @@ struct Bus {
   explicit Bus(std::uint32_t capacity) : Bus(refusing(capacity)) {}
   explicit Bus(const EventLogOptions& options)
       : bus(options, watchdog,
-            [this](bool stuck) {
-              const std::lock_guard lock(mutex);
-              told.push_back(stuck);
-            }),
+            {[this](bool stuck) {
+               const std::lock_guard lock(mutex);
+               told.push_back(stuck);
+             },
+             [this] { ++rooms; }},
+            stall),
         thread([this] { bus.run(); }) {}
   ~Bus() { end(); }
 
@@ -73,6 +76,7 @@ struct Bus {
   int allowed = 0;
   std::vector<std::string> got;
   std::vector<bool> told;
+  std::atomic<int> rooms{0};  // how often it was told that there may be room
   Watchdog watchdog{rarely};
   EventBus bus;
   std::thread thread;
