@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "server/call_batch.hpp"
 #include "server/connection.hpp"
 #include "support/views.hpp"
 #include "sync/mutex.hpp"
@@ -28,26 +29,16 @@ constexpr std::uint32_t most_window_parts = 65'536;
 
 }  // namespace
 
-/// Calls that are opened under one lock.
-struct Connection::Batch {
-  static constexpr std::size_t most = 64;
-  std::array<wire::Call, most> calls;
-  std::array<Calls::Entry*, most> entries;  ///< null: above a limit
-  std::size_t size = 0;
-  std::string limit;         ///< the one that the last of these hit
-  std::exception_ptr fault;  ///< error of the call after the opened ones
-};
-
 void Connection::on_ready(std::uint32_t events) {
-  if (ended_) return;  // an event of another connection has closed it
+  if (closed_) return;  // an event of another connection has closed it
   if ((events & EPOLLOUT) != 0) flush();
-  if (ended_ || (events & ~std::uint32_t{EPOLLOUT}) == 0) return;
+  if (closed_ || (events & ~std::uint32_t{EPOLLOUT}) == 0) return;
   // Reading is paused, so this event means that the peer has closed. It would not read any more output.
-  if ((wanted_ & EPOLLIN) == 0) return close("the peer has closed the connection");
+  if (!socket_.wants_input()) return close("the peer has closed the connection");
   read();
 }
 
-bool Connection::only_reads() const noexcept { return wanted_ == EPOLLIN; }
+bool Connection::only_reads() const noexcept { return socket_.wants_only_input(); }
 
 bool Connection::read() {
   std::span<std::uint8_t> room;
@@ -61,7 +52,7 @@ bool Connection::read() {
     }
     return true;
   }
-  const ssize_t size = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
+  const ssize_t size = ::recv(socket_.fd(), room.data(), room.size(), MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return false;
   if (size <= 0) {
     close("the peer has closed the connection");
@@ -72,12 +63,6 @@ bool Connection::read() {
   return true;
 }
 
-void Connection::want(std::uint32_t events) {
-  if (events == wanted_) return;
-  wanted_ = events;
-  core_->poller.change(socket_.get(), wanted_, *this);
-}
-
 void Connection::take_frames() {
   try {
     take_some();
@@ -86,14 +71,14 @@ void Connection::take_frames() {
   } catch (const std::bad_alloc&) {
     return fail(BP_OUT_OF_MEMORY, "the host has no memory for these requests");
   }
-  if (ended_) return;
+  if (closed_) return;
   bool pause = false;
   {
     const MutexLock lock(mutex_);
     // Not for open calls: the peer's frames may be what ends them, such as credit.
-    pause = paused_ = waiting() > core_->options.max_output;
+    pause = paused_ = out_.waiting() > core_->options.max_output;
   }
-  want(pause ? wanted_ & ~std::uint32_t{EPOLLIN} : wanted_ | EPOLLIN);
+  socket_.want_input(!pause, *this);
 }
 
 /// Handles all complete frames. If a frame is malformed, the calls before it are submitted first.
@@ -101,7 +86,7 @@ void Connection::take_some() {
   Batch batch;
   wire::View body;
   try {
-    while (!ended_ && in_.next(body)) {
+    while (!closed_ && in_.next(body)) {
       if (greeted_ && wire::quick_decode(body, batch.calls[batch.size])) {
         if (++batch.size == Batch::most) submit(batch);
       } else {
@@ -133,7 +118,7 @@ void Connection::submit(Batch& batch) {
   try {
     while (next < opened) {
       const wire::Call& call = batch.calls[next];
-      Calls::Entry* const entry = batch.entries[next++];
+      OpenCalls::Entry* const entry = batch.entries[next++];
       if (entry != nullptr) {
         submit(call, *entry);
       } else {
@@ -144,7 +129,7 @@ void Connection::submit(Batch& batch) {
     std::shared_ptr<Connection> last;
     const MutexLock lock(mutex_);
     for (; next < opened; ++next) {
-      if (batch.entries[next] != nullptr) last = take_call(*batch.entries[next]);
+      if (batch.entries[next] != nullptr) last = calls_.end(*batch.entries[next]);
     }
     throw;
   }
@@ -157,68 +142,20 @@ std::size_t Connection::open(Batch& batch, std::size_t size) {
     const wire::Call& call = batch.calls[i];
     batch.entries[i] = nullptr;
     try {
-      if (std::string limit = limit_hit(call.payload.size()); !limit.empty()) {
+      if (std::string limit = calls_.limit_hit(call.payload.size()); limit.empty()) {
+        batch.entries[i] = &calls_.open(*this, call);
+      } else {
         batch.limit = std::move(limit);
-        continue;
       }
-      Calls::Entry* const entry = calls_.insert(call.id);
-      if (entry == nullptr) {
-        throw wire::ProtocolError("a call whose id " + std::to_string(call.id) + " is in use; expected a new id");
-      }
-      entry->value.connection = this;
-      entry->value.size = call.payload.size();
-      batch.entries[i] = entry;
     } catch (...) {
       batch.fault = std::current_exception();
       return i;
     }
-    if (alive_ == nullptr) alive_ = shared_from_this();
-    memory_.add_payload(call.payload.size());
-    core_->open_calls.fetch_add(1, std::memory_order_relaxed);
-    core_->open_bytes.fetch_add(call.payload.size(), std::memory_order_relaxed);
   }
   return size;
 }
 
-namespace {
-
-std::string limit_text(const char* what, std::size_t limit, const char* key) {
-  return std::string(what) + ": " + std::to_string(limit) + " (" + key + "); wait for answers";
-}
-
-}  // namespace
-
-/// Why a call with such a payload cannot be opened now; empty if it can.
-std::string Connection::limit_hit(std::size_t size) {
-  const ServerOptions& most = core_->options;
-  if (calls_.size() >= most.calls_per_connection)
-    return limit_text("calls in flight of this connection", most.calls_per_connection, "calls_per_connection");
-  if (core_->open_calls.load(std::memory_order_relaxed) >= most.calls_of_connections)
-    return limit_text("calls in flight of all connections", most.calls_of_connections, "calls_of_connections");
-  return bytes_limit_hit(size);
-}
-
-/// The same for a part of a request.
-std::string Connection::bytes_limit_hit(std::size_t size) {
-  const ServerOptions& most = core_->options;
-  const std::size_t mine = memory_.payloads();
-  if (mine != 0 && mine + size > most.bytes_per_connection)
-    return limit_text("bytes in flight of this connection", most.bytes_per_connection, "bytes_per_connection");
-  const std::size_t all = core_->open_bytes.load(std::memory_order_relaxed);
-  if (all != 0 && all + size > most.bytes_of_connections)
-    return limit_text("bytes in flight of all connections", most.bytes_of_connections, "bytes_of_connections");
-  return {};
-}
-
-// A call in an unusual form, which quick_decode() does not read.
-void Connection::on_frame(const wire::Call& call) {
-  Batch batch;
-  batch.calls[0] = call;
-  batch.size = 1;
-  submit(batch);
-}
-
-void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
+void Connection::submit(const wire::Call& call, OpenCalls::Entry& entry) {
   bp_submission submission{};
   submission.struct_size = sizeof submission;
   submission.flags = call.flags;
@@ -229,7 +166,7 @@ void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
       call.timeout_ms != 0 ? call.timeout_ms : static_cast<std::uint64_t>(core_->options.default_deadline.count());
   submission.on_reply = on_reply;
   submission.user = &entry;
-  submission.source = source_;
+  submission.source = source_.get();
   submission.window_bytes = std::min(call.window_bytes, most_window_bytes);
   submission.window_parts = std::min(call.window_parts, most_window_parts);
   submission.on_credit = on_credit;
@@ -241,7 +178,7 @@ void Connection::submit(const wire::Call& call, Calls::Entry& entry) {
   std::shared_ptr<Connection> last;
   {
     const MutexLock lock(mutex_);
-    last = take_call(entry);
+    last = calls_.end(entry);
   }
   reply(call.id, status, why);
 }

@@ -110,16 +110,17 @@ bool SocketPoller::send_all() noexcept {
   last_unsent_ = nullptr;
   while (sending != nullptr) {
     std::shared_ptr<Connection> next = std::move(sending->next_unsent);
+    sending->is_unsent = false;
     guarded(*sending, [&sending] { sending->flush_notes(); });
     sending = std::move(next);
   }
   return true;
 }
 
-void SocketPoller::send_with_next_look(std::shared_ptr<Connection> connection) noexcept {
-  Connection* const last = connection.get();
-  (last_unsent_ == nullptr ? unsent_ : last_unsent_->next_unsent) = std::move(connection);
-  last_unsent_ = last;
+void SocketPoller::send_with_next_look(Connection& connection) noexcept {
+  if (std::exchange(connection.is_unsent, true)) return;
+  (last_unsent_ == nullptr ? unsent_ : last_unsent_->next_unsent) = connection.shared_from_this();
+  last_unsent_ = &connection;
 }
 
 void SocketPoller::release_later(std::shared_ptr<Connection> connection) noexcept {

@@ -24,6 +24,7 @@ class Connection;
 struct PolledLinks {
   std::shared_ptr<Connection> next_unsent;
   std::shared_ptr<Connection> next_released;
+  bool is_unsent = false;
 };
 
 /// The sockets of a server, and the mutex `reading`. A thread that has locked `reading` may read from the sockets and
@@ -88,8 +89,8 @@ class SocketPoller {
    private:
     SocketPoller& poller_;
   };
-  /// Sends the output of the connection with the next look. It must not be in this list already. Polling thread only.
-  void send_with_next_look(std::shared_ptr<Connection> connection) noexcept;
+  /// Sends the output of the connection with the next look. Polling thread only.
+  void send_with_next_look(Connection& connection) noexcept;
   /// Releases the connections with noted replies. Call it after the last look, when all connections have ended.
   void forget() noexcept BP_REQUIRES(reading);
 

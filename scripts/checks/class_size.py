@@ -19,7 +19,6 @@ SUFFIXES = (".h", ".hpp", ".cpp")
 ALLOWED = {
     "Request": "one record for each stage of a call, laid out by cache line; its parts are never apart",
     "Generation": "all that one loading of a module has: data with next to no behaviour",
-    "Connection": "15 of its methods are one overload for each kind of frame; one lock guards output, calls and end",
 }
 
 Size = collections.namedtuple("Size", "name line fields methods")

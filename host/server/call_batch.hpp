@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <exception>
+#include <string>
+
+#include "server/connection.hpp"
+#include "wire/frame.hpp"
+
+namespace backplane::host {
+
+/// Calls that are opened under one lock.
+struct Connection::Batch {
+  static constexpr std::size_t most = 64;
+  std::array<wire::Call, most> calls;
+  std::array<OpenCalls::Entry*, most> entries;  ///< null: above a limit
+  std::size_t size = 0;
+  std::string limit;         ///< the one that the last of these hit
+  std::exception_ptr fault;  ///< error of the call after the opened ones
+};
+
+}  // namespace backplane::host

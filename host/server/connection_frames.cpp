@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Handles the frames of a peer, except calls. Everything here runs with `poller.reading` locked (socket_poller.hpp).
+#include <unistd.h>
+
+#include <algorithm>
+#include <exception>
+#include <functional>
+#include <limits>
+#include <new>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "server/call_batch.hpp"
+#include "server/connection.hpp"
+#include "support/views.hpp"
+#include "sync/mutex.hpp"
+
+namespace backplane::host {
+namespace {
+
+constexpr std::size_t max_controls = 64;
+
+std::uint32_t milliseconds(std::uint64_t v) {
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(v, std::numeric_limits<std::uint32_t>::max()));
+}
+
+/// Whether the path is absolute, and has no zero byte, as the C functions need it.
+bool is_path(wire::View path) {
+  return !path.empty() && path.front() == '/' && std::find(path.begin(), path.end(), 0) == path.end();
+}
+constexpr const char* path_expected =
+    "found an unusable path; expected an absolute path of a module, without zero bytes";
+
+wire::Bytes encoded(wire::View v) { return {v.begin(), v.end()}; }
+
+}  // namespace
+
+class Connection::FrameHandler {
+ public:
+  explicit FrameHandler(Connection& peer) noexcept : peer_(peer), core_(*peer.core_) {}
+
+  void operator()(const wire::Hello& hello);
+  void operator()(const wire::Call& call);
+  void operator()(const wire::Cancel& cancel);
+  void operator()(const wire::Resolve& resolve);
+  void operator()(const wire::Listen& listen);
+  void operator()(const wire::Unlisten& unlisten);
+  void operator()(const wire::Load& load);
+  void operator()(const wire::Unload& unload);
+  void operator()(const wire::Reload& reload);
+  void operator()(const wire::List& list);
+  void operator()(const wire::Status& status);
+  void operator()(const wire::Stop& stop);
+  void operator()(const wire::Credit& credit);
+  void operator()(const wire::Part& part);
+  void operator()(const wire::Reply& reply);
+  void operator()(const wire::Event& event);
+  void operator()(const wire::Error& error);
+
+ private:
+  bp_request request_of(std::uint64_t id);
+  void end_call(std::uint64_t id, const std::string& why);
+  void reply(std::uint64_t id, bp_status status, const std::string& message = {}) { peer_.reply(id, status, message); }
+  void control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> operation);
+
+  Connection& peer_;
+  ServerCore& core_;
+};
+
+void Connection::take(const wire::Frame& frame) {
+  if (!greeted_ && !std::holds_alternative<wire::Hello>(frame)) {
+    throw wire::ProtocolError(wire::a_frame(frame) + " before the hello; expected a hello first");
+  }
+  std::visit(FrameHandler(*this), frame);
+}
+
+void Connection::FrameHandler::operator()(const wire::Hello& hello) {
+  if (peer_.greeted_) throw wire::ProtocolError("a second hello; expected one");
+  const std::uint64_t oldest = hello.oldest == 0 ? hello.protocol : hello.oldest;
+  if (hello.protocol < wire::oldest_protocol || oldest > wire::protocol_version) {
+    throw wire::ProtocolError("the peer (Backplane " + std::string(hello.version) + ") uses version " +
+                              std::to_string(hello.protocol) + " of the protocol, but this host (Backplane " +
+                              bp_version() + ") uses version " + std::to_string(wire::protocol_version) +
+                              "; use the same release on both sides");
+  }
+  if (const bp_status status = peer_.source_.open(core_.context); status != BP_OK) {
+    return peer_.fail(status, bp_status_text(status));
+  }
+  peer_.greeted_ = true;
+  peer_.timer_.cancel();
+  peer_.in_.set_max_frame(core_.options.max_frame);
+  const MutexLock lock(peer_.mutex_);
+  peer_.out_.set_max_frame(std::max<std::uint64_t>(std::min<std::uint64_t>(hello.max_frame, core_.options.max_frame),
+                                                   wire::least_max_frame));
+  wire::Hello mine;
+  mine.version = bp_version();
+  mine.pid = static_cast<std::uint64_t>(::getpid());
+  mine.max_frame = core_.options.max_frame;
+  mine.oldest = wire::oldest_protocol;
+  mine.features = {true, true};
+  peer_.out_.add(mine);
+  if (!peer_.flushing_) peer_.send_soon();
+}
+
+// Zero if the call has been answered meanwhile.
+bp_request Connection::FrameHandler::request_of(std::uint64_t id) {
+  const MutexLock lock(peer_.mutex_);
+  const OpenCalls::Entry* const entry = peer_.calls_.find(id);
+  return entry == nullptr ? bp_request{} : entry->value.request;
+}
+
+// A call in an unusual form, which quick_decode() does not read.
+void Connection::FrameHandler::operator()(const wire::Call& call) {
+  Batch batch;
+  batch.calls[0] = call;
+  batch.size = 1;
+  peer_.submit(batch);
+}
+
+void Connection::FrameHandler::operator()(const wire::Cancel& cancel) {
+  if (const bp_request request = request_of(cancel.id); request.id != 0) bp_cancel(core_.context, request);
+}
+
+// Of a call that has ended meanwhile, both come too late, and change nothing.
+void Connection::FrameHandler::operator()(const wire::Credit& credit) {
+  const bp_request request = request_of(credit.id);
+  if (request.id == 0) return;
+  const bp_status status = bp_request_credit(core_.context, request, credit.bytes);
+  if (status == BP_INVALID_ARGUMENT) {
+    throw wire::ProtocolError("a credit frame for a call without flag 1; expected it in the call's flags");
+  }
+  if (status == BP_OUT_OF_MEMORY) throw std::bad_alloc();  // its call would wait for ever
+}
+
+void Connection::FrameHandler::operator()(const wire::Part& part) {
+  const bp_request request = request_of(part.id);
+  if (request.id == 0) return;
+  if (part.flags > BP_PART_END || (part.flags == BP_PART_END && !part.payload.empty())) {
+    throw wire::ProtocolError("a part frame with the flags " + std::to_string(part.flags) + " and " +
+                              std::to_string(part.payload.size()) +
+                              " bytes; expected flags 0 or 1, or flags 2 without bytes");
+  }
+  const std::size_t size = part.flags == BP_PART_END ? 0 : std::max<std::size_t>(part.payload.size(), 1);
+  std::string limit;
+  {
+    const MutexLock lock(peer_.mutex_);
+    OpenCalls::Entry* const entry = peer_.calls_.find(part.id);
+    if (entry == nullptr || entry->value.answered) return;
+    limit = peer_.calls_.bytes_limit_hit(size);
+    if (limit.empty()) peer_.calls_.add_bytes(*entry, size);
+  }
+  if (!limit.empty()) return end_call(part.id, limit);
+  const bp_status status = bp_request_part(core_.context, request, bytes(part.payload), part.flags);
+  if (status == BP_OK) return;
+  {
+    const MutexLock lock(peer_.mutex_);
+    if (OpenCalls::Entry* const entry = peer_.calls_.find(part.id)) peer_.calls_.drop_bytes(*entry, size);
+  }
+  if (status == BP_INVALID_ARGUMENT) {
+    throw wire::ProtocolError("a part frame for a call without flag 2, or after its last part");
+  }
+  if (status == BP_WOULD_BLOCK) {
+    throw wire::ProtocolError("a part frame beyond the call's window; expected to wait for credit");
+  }
+  if (status == BP_OUT_OF_MEMORY) end_call(part.id, ConnectionMemory::overloaded());
+}
+
+/// Answers a call before its handler does.
+void Connection::FrameHandler::end_call(std::uint64_t id, const std::string& why) {
+  bp_request request{};
+  {
+    const MutexLock lock(peer_.mutex_);
+    OpenCalls::Entry* const entry = peer_.calls_.find(id);
+    if (entry == nullptr || std::exchange(entry->value.answered, true)) return;
+    request = entry->value.request;
+  }
+  reply(id, BP_OVERLOADED, why);
+  bp_cancel(core_.context, request);
+}
+
+void Connection::FrameHandler::operator()(const wire::Resolve& resolve) {
+  bp_method method{};
+  const bp_status status = bp_method_find(core_.context, str(resolve.name), &method);
+  if (status != BP_OK) return reply(resolve.id, status, bp_status_text(status));
+  wire::Bytes payload;
+  cbor::Writer(payload).uint(method.id);
+  peer_.reply({resolve.id, BP_OK, payload, {}, {}});
+}
+
+void Connection::FrameHandler::operator()(const wire::Listen& listen) {
+  if (peer_.listeners_.full()) {
+    return reply(listen.id, BP_OVERLOADED,
+                 "this connection has " + std::to_string(PeerListeners::most) + " listeners, its limit; remove some");
+  }
+  const std::string label = "process " + std::to_string(peer_.peer_);
+  const bp_status status =
+      peer_.listeners_.add(core_.context, {&peer_, listen.listener}, listen.pattern, label, Connection::on_event);
+  reply(listen.id, status, status == BP_OK ? "" : bp_status_text(status));
+}
+
+void Connection::FrameHandler::operator()(const wire::Unlisten& unlisten) {
+  PeerListener* const listener = peer_.listeners_.find(unlisten.listener);
+  if (listener == nullptr) return reply(unlisten.id, BP_INVALID_HANDLE, bp_status_text(BP_INVALID_HANDLE));
+  const bp_status status = PeerListeners::stop(core_.context, *listener);
+  {
+    const MutexLock lock(peer_.mutex_);
+    peer_.gaps_.forget(*listener);
+  }
+  peer_.listeners_.erase(unlisten.listener);
+  reply(unlisten.id, status);
+}
+
+void Connection::FrameHandler::operator()(const wire::Load& load) {
+  if (!is_path(load.path)) return reply(load.id, BP_INVALID_ARGUMENT, path_expected);
+  control(load.id, [path = std::string(wire::as_text(load.path)), config = encoded(load.config)](bp_context context,
+                                                                                                 bp_result* out) {
+    bp_load_options options{};
+    options.struct_size = sizeof options;
+    options.path = path.c_str();
+    options.config = bytes(config);
+    return bp_module_load(context, &options, out);
+  });
+}
+
+void Connection::FrameHandler::operator()(const wire::Unload& unload) {
+  control(unload.id,
+          [module = std::string(unload.module), bound = milliseconds(unload.timeout_ms)](
+              bp_context context, bp_result* out) { return bp_module_unload(context, str(module), bound, out); });
+}
+
+void Connection::FrameHandler::operator()(const wire::Reload& reload) {
+  if (!reload.path.empty() && !is_path(reload.path)) return reply(reload.id, BP_INVALID_ARGUMENT, path_expected);
+  control(reload.id, [module = std::string(reload.module), path = std::string(wire::as_text(reload.path)),
+                      config = encoded(reload.config),
+                      bound = milliseconds(reload.timeout_ms)](bp_context context, bp_result* out) {
+    bp_load_options options{};
+    options.struct_size = sizeof options;
+    options.path = path.empty() ? nullptr : path.c_str();
+    options.config = bytes(config);
+    return bp_module_reload(context, str(module), &options, bound, out);
+  });
+}
+
+void Connection::FrameHandler::operator()(const wire::List& list) { control(list.id, bp_module_list); }
+void Connection::FrameHandler::operator()(const wire::Status& status) { control(status.id, bp_host_status); }
+
+void Connection::FrameHandler::operator()(const wire::Stop& stop) {
+  core_.log(BP_LOG_INFO, [this] { return "process " + std::to_string(peer_.peer_) + " has asked this host to stop"; });
+  reply(stop.id, BP_OK);
+  if (core_.on_stop_requested) core_.on_stop_requested();
+}
+
+void Connection::FrameHandler::operator()(const wire::Reply&) {
+  throw wire::ProtocolError("a reply frame from an application");
+}
+void Connection::FrameHandler::operator()(const wire::Event&) {
+  throw wire::ProtocolError("an event frame from an application");
+}
+void Connection::FrameHandler::operator()(const wire::Error& error) {
+  peer_.close("the peer reported an error: " + std::string(error.message));  // out of memory, take_frames() closes it
+}
+
+void Connection::FrameHandler::control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> operation) {
+  bool accepted = false;
+  {
+    const MutexLock lock(peer_.mutex_);
+    accepted = peer_.controls_ < max_controls;
+    if (accepted) ++peer_.controls_;
+  }
+  if (!accepted) {
+    return reply(id, BP_OVERLOADED,
+                 "this connection has " + std::to_string(max_controls) +
+                     " waiting module operations, its limit; wait for their answers");
+  }
+  // The operation runs even if its connection ends first, because it affects the whole host.
+  core_.control.push([self = peer_.shared_from_this(), id, operation = std::move(operation)](bool run) {
+    bp_result result{};
+    result.struct_size = sizeof result;
+    const bp_status status = run ? operation(self->core_->context, &result) : BP_CLOSED;
+    const std::string_view message = run ? view(result.message) : "the host is stopping";
+    try {
+      self->reply({id, status, view(result.payload), message, view(result.detail)});
+    } catch (const std::exception&) {
+      self->give_up();
+    }
+    bp_result_free(&result);
+    const MutexLock lock(self->mutex_);
+    --self->controls_;
+  });
+}
+
+}  // namespace backplane::host

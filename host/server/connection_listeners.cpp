@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/connection_listeners.hpp"
+
+#include <string>
+
+#include "support/views.hpp"
+#include "sync/clock.hpp"
+#include "wire/frame.hpp"
+
+namespace backplane::host {
+
+bp_status PeerListeners::add(bp_context context, const PeerListener& listener, std::string_view pattern,
+                             std::string_view label, bp_event_fn on_event) {
+  const auto [at, is_new] = all_.try_emplace(listener.id, std::make_unique<PeerListener>(listener));
+  if (!is_new) {
+    throw wire::ProtocolError("a listener whose id " + std::to_string(listener.id) + " is in use; expected a new id");
+  }
+  bp_subscription subscription{};
+  subscription.struct_size = sizeof subscription;
+  subscription.pattern = str(pattern);
+  subscription.on_event = on_event;
+  subscription.user = at->second.get();
+  subscription.label = str(label);
+  const bp_status status = bp_subscribe(context, &subscription, &at->second->host);
+  if (status != BP_OK) all_.erase(at);
+  return status;
+}
+
+PeerListener* PeerListeners::find(std::uint64_t id) noexcept {
+  const auto at = all_.find(id);
+  return at == all_.end() ? nullptr : at->second.get();
+}
+
+void UntoldGaps::add(PeerListener& listener, const bp_event& event) {
+  const bool is_gap = (event.flags & BP_EVENT_GAP) != 0;
+  listener.lost.add(is_gap ? event.lost : 1, event.emitted_ms != 0 ? event.emitted_ms : unix_ms());
+  behind_.insert(&listener);
+}
+
+void UntoldGaps::tell(PeerListener& listener, OutputBuffer& output) {
+  if (listener.lost.events == 0) return;
+  const GapEvent gap(listener.lost);
+  const bp_event event = gap.native();
+  output.add(wire::Event{listener.id, event.flags, view(event.name), view(event.payload)});
+  listener.lost = {};
+  behind_.erase(&listener);
+}
+
+void UntoldGaps::tell_all(OutputBuffer& output) {
+  while (!behind_.empty()) tell(**behind_.begin(), output);
+}
+
+}  // namespace backplane::host

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/backplane.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string_view>
+
+#include "server/output_buffer.hpp"
+#include "support/gap_event.hpp"
+
+namespace backplane::host {
+
+class Connection;
+
+/// A listener of the peer.
+struct PeerListener {
+  Connection* connection;
+  std::uint64_t id;  ///< chosen by the peer
+  bp_listener host{};
+  Lost lost{};  ///< not told yet; guarded by the connection's mutex
+};
+
+/// The listeners of one connection. Used with `poller.reading` locked.
+class PeerListeners {
+ public:
+  static constexpr std::size_t most = 4096;
+
+  bool full() const noexcept { return all_.size() >= most; }
+  /// Returns BP_OK, or what bp_subscribe() returns; then there is no listener. Throws wire::ProtocolError if the id is
+  /// in use, and std::bad_alloc.
+  bp_status add(bp_context context, const PeerListener& listener, std::string_view pattern, std::string_view label,
+                bp_event_fn on_event);
+  /// Null if there is none.
+  PeerListener* find(std::uint64_t id) noexcept;
+  /// No event comes for the listener any more. It exists until erase().
+  static bp_status stop(bp_context context, const PeerListener& listener) noexcept {
+    return bp_unlisten(context, listener.host);
+  }
+  void erase(std::uint64_t id) noexcept { all_.erase(id); }
+  void stop_all(bp_context context) noexcept {
+    for (const auto& [id, listener] : all_) stop(context, *listener);
+  }
+  void erase_all() noexcept { all_.clear(); }
+
+ private:
+  std::map<std::uint64_t, std::unique_ptr<PeerListener>> all_;  ///< ordered: the peer chooses the keys
+};
+
+/// The listeners of one connection that have lost events, and have not been told yet. The connection's mutex guards it.
+class UntoldGaps {
+ public:
+  bool empty() const noexcept { return behind_.empty(); }
+  /// The listener cannot have this event. Throws std::bad_alloc.
+  void add(PeerListener& listener, const bp_event& event);
+  /// Appends what the listener has lost to the output, if anything. Throws std::bad_alloc.
+  void tell(PeerListener& listener, OutputBuffer& output);
+  /// The same for all listeners.
+  void tell_all(OutputBuffer& output);
+  /// The listener ends.
+  void forget(PeerListener& listener) noexcept { behind_.erase(&listener); }
+  void forget_all() noexcept { behind_.clear(); }
+
+ private:
+  std::set<PeerListener*> behind_;
+};
+
+}  // namespace backplane::host

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/open_calls.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "server/connection.hpp"
+#include "server/server_core.hpp"
+#include "wire/frame_quick.hpp"
+
+namespace backplane::host {
+namespace {
+
+std::string limit_text(const char* what, std::size_t limit, const char* key) {
+  return std::string(what) + ": " + std::to_string(limit) + " (" + key + "); wait for answers";
+}
+
+}  // namespace
+
+std::string OpenCalls::limit_hit(std::size_t size) const {
+  const ServerOptions& most = core_.options;
+  if (table_.size() >= most.calls_per_connection)
+    return limit_text("calls in flight of this connection", most.calls_per_connection, "calls_per_connection");
+  if (core_.open_calls.load(std::memory_order_relaxed) >= most.calls_of_connections)
+    return limit_text("calls in flight of all connections", most.calls_of_connections, "calls_of_connections");
+  return bytes_limit_hit(size);
+}
+
+std::string OpenCalls::bytes_limit_hit(std::size_t size) const {
+  const ServerOptions& most = core_.options;
+  const std::size_t mine = memory_.payloads();
+  if (mine != 0 && mine + size > most.bytes_per_connection)
+    return limit_text("bytes in flight of this connection", most.bytes_per_connection, "bytes_per_connection");
+  const std::size_t all = core_.open_bytes.load(std::memory_order_relaxed);
+  if (all != 0 && all + size > most.bytes_of_connections)
+    return limit_text("bytes in flight of all connections", most.bytes_of_connections, "bytes_of_connections");
+  return {};
+}
+
+OpenCalls::Entry& OpenCalls::open(Connection& connection, const wire::Call& call) {
+  Entry* const entry = table_.insert(call.id);
+  if (entry == nullptr) {
+    throw wire::ProtocolError("a call whose id " + std::to_string(call.id) + " is in use; expected a new id");
+  }
+  entry->value.connection = &connection;
+  entry->value.size = call.payload.size();
+  if (alive_ == nullptr) alive_ = connection.shared_from_this();
+  memory_.add_payload(call.payload.size());
+  core_.open_calls.fetch_add(1, std::memory_order_relaxed);
+  core_.open_bytes.fetch_add(call.payload.size(), std::memory_order_relaxed);
+  return *entry;
+}
+
+std::shared_ptr<Connection> OpenCalls::end(Entry& entry) noexcept {
+  const std::size_t size = table_.take(&entry).size;
+  memory_.drop_payload(size);
+  core_.open_calls.fetch_sub(1, std::memory_order_relaxed);
+  core_.open_bytes.fetch_sub(size, std::memory_order_relaxed);
+  return table_.size() == 0 ? std::move(alive_) : nullptr;
+}
+
+void OpenCalls::add_bytes(Entry& entry, std::size_t size) noexcept {
+  entry.value.size += size;
+  memory_.add_payload(size);
+  core_.open_bytes.fetch_add(size, std::memory_order_relaxed);
+}
+
+void OpenCalls::drop_bytes(Entry& entry, std::size_t size) noexcept {
+  size = std::min(size, entry.value.size);
+  entry.value.size -= size;
+  memory_.drop_payload(size);
+  core_.open_bytes.fetch_sub(size, std::memory_order_relaxed);
+}
+
+bool NotedReplies::add(OpenCalls::Entry& entry, wire::View payload) noexcept {
+  try {
+    calls_.push_back(&entry);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  try {
+    if (!entry.value.answered) wire::quick_encode_ok(frames_, entry.id, payload);
+  } catch (const std::bad_alloc&) {  // before it has written anything
+    calls_.pop_back();
+    return false;
+  }
+  return true;
+}
+
+std::shared_ptr<Connection> NotedReplies::end_calls(OpenCalls& open) noexcept {
+  std::shared_ptr<Connection> last;
+  for (OpenCalls::Entry* const entry : calls_) last = open.end(*entry);
+  calls_.clear();
+  return last;
+}
+
+}  // namespace backplane::host

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the connections of a server share. Includes Asio, so only files of this room may include it.
+#pragma once
+
+#include <backplane/backplane.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "server/control_thread.hpp"
+#include "server/handler_memory.hpp"
+#include "server/server.hpp"
+#include "server/socket_poller.hpp"
+#include "sync/mutex.hpp"
+
+namespace backplane::host {
+
+class Connection;
+
+/// The part of a server that its connections share. It exists until the last connection is freed: a call may end after
+/// the server, and then finds its connection closed.
+struct ServerCore {
+  ServerCore(bp_context ctx, ServerOptions opts, std::function<void()> on_stop)
+      : context(ctx), options(std::move(opts)), on_stop_requested(std::move(on_stop)) {}
+
+  const bp_context context;
+  ServerOptions options;
+  const std::function<void()> on_stop_requested;
+  struct {
+    HandlerMemory accept, look, errand;
+  } memory;  // of handlers of `io`
+  boost::asio::io_context io{1};
+  SocketPoller poller;
+  ControlThread control;
+  std::atomic<std::size_t> open_calls{0};  // of all connections
+  std::atomic<std::size_t> open_bytes{0};  // of their payloads
+  bool draining = false;                   // calls are answered BP_CLOSED; guarded by `poller.reading`
+  Mutex mutex;
+  std::set<std::shared_ptr<Connection>> connections BP_GUARDED_BY(mutex);  // to change it, lock also `poller.reading`
+
+  /// Logs the line that `make` returns, unless there is no memory for it.
+  template <class F>
+  void log(int level, F make) const noexcept {
+    if (!options.log) return;
+    try {
+      options.log(level, make());
+    } catch (const std::exception&) {
+      // A line that is missing must not end the host.
+    }
+  }
+};
+
+}  // namespace backplane::host
