@@ -149,7 +149,8 @@ OFFSET(bp_context_options, cpu_warning_ms, 60);
 OFFSET(bp_context_options, call_depth, 64);
 OFFSET(bp_context_options, suspended_limit, 68);
 OFFSET(bp_context_options, suspended_per_name, 72);
-OFFSET(bp_context_options, stalled_listener_ms, 76);
+OFFSET(bp_context_options, calls_per_name, 76);
+OFFSET(bp_context_options, stalled_listener_ms, 80);
 
 SIZE(bp_connect_options, 16, 8);
 OFFSET(bp_connect_options, struct_size, 0);

@@ -86,6 +86,7 @@ class ConfigReader {
            "call_depth",
            "suspended_limit",
            "suspended_per_name",
+           "calls_per_name",
            "on_event_overflow",
            "event_log_events",
            "event_log_bytes",
@@ -209,6 +210,7 @@ class ConfigReader {
     if (const auto n = integer(root, "suspended_per_name", 1, 1 << 23, runs)) {
       out.suspended_per_name = static_cast<std::uint32_t>(*n);
     }
+    limit(root, "calls_per_name", 1, 1 << 23, out.calls_per_name);
   }
 
   toml::table parse() const {

@@ -122,6 +122,11 @@ std::string refusal_lines(const Value& report) {
       out += cat(who, suspended["refused"].text(), " calls refused because of suspended handlers: suspended_limit ",
                  suspended["limit"].text(), ", suspended_per_name ", suspended["limit_per_name"].text(), "\n");
     }
+    const Value& names = context["calls_per_name"];
+    if (names["refused"].number() != 0) {
+      out += cat(who, names["refused"].text(), " calls refused because of the calls in flight of their name: calls_per_name ",
+                 names["limit"].text(), "\n");
+    }
     const Value& depth = context["call_depth"];
     if (depth["refused"].number() != 0) {
       out += cat(who, depth["refused"].text(), " calls refused because of their depth: call_depth ",

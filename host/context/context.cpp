@@ -115,6 +115,7 @@ ContextConfig config_of(const bp_context_options& options) {
   if (options.call_depth != 0) config.loop.call_depth = options.call_depth;
   if (options.suspended_limit != 0) config.loop.suspended_limit = options.suspended_limit;
   if (options.suspended_per_name != 0) config.loop.suspended_per_name = options.suspended_per_name;
+  if (options.calls_per_name != 0) config.loop.calls_per_name = options.calls_per_name;
   if (options.spin_us != 0) config.loop.spin = options.spin_us < 0 ? 0 : static_cast<Nanos>(options.spin_us) * 1'000;
   // On one core, spinning keeps the other thread from running. Ask only once, because the answer comes from a file.
   static const bool one_core = std::thread::hardware_concurrency() == 1;

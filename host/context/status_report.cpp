@@ -26,7 +26,7 @@ void write(cbor::Writer& out, Context& context) {
   const LoopCounts& counts = context.loop().counts();
   const EventCounts events = context.events().counts();
   const auto read = [](const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); };
-  out.map(15);
+  out.map(16);
   field(out, "id", context.id());
   field(out, "state", context.loop().closed() ? "closed" : "open");
   field(out, "queued", context.loop().waiting());
@@ -80,6 +80,10 @@ void write(cbor::Writer& out, Context& context) {
   field(out, "limit", limits.suspended_limit);
   field(out, "limit_per_name", limits.suspended_of_name());
   field(out, "refused", read(counts.suspended_refused));
+  out.text("calls_per_name");
+  out.map(2);
+  field(out, "limit", limits.calls_of_name());
+  field(out, "refused", read(counts.name_refused));
   out.text("call_depth");
   out.map(2);
   field(out, "limit", limits.call_depth);

@@ -54,6 +54,7 @@ std::string wrong_option(const bp_context_options& options) {
                                    wrong_value("call_depth", options.call_depth, 1, most_call_depth),
                                    wrong_value("suspended_limit", options.suspended_limit, 1, most_queue),
                                    wrong_value("suspended_per_name", options.suspended_per_name, 1, most_queue),
+                                   wrong_value("calls_per_name", options.calls_per_name, 1, most_queue),
                                    wrong_value("stalled_listener_ms", options.stalled_listener_ms, 1, most_stall_ms)}) {
     if (!wrong.empty()) return wrong;
   }

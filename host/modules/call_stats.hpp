@@ -23,7 +23,9 @@ struct CallStats {
   Count errors{0};  ///< calls whose terminal reply was not BP_OK
   Count bytes_in{0};
   Count bytes_out{0};
-  std::uint32_t suspended = 0;  ///< handlers that await now; only the holder uses it
+  // Only the holder uses these two.
+  std::uint32_t suspended = 0;  ///< handlers that await now
+  std::uint32_t in_flight = 0;  ///< calls whose turn has come, and that a turn of the loop has left open
   Histogram wait;               ///< ticks from submit to the begin of the handler; measured for one request in `sample`
   Histogram run;                ///< ticks for which a handler held its thread
 

@@ -100,11 +100,13 @@ class Backlog {
   bool take_without_record(InlineCall& call) noexcept BP_REQUIRES(on_request_thread);
 
   // ---- Open requests ----
-  /// Before this turn of the loop leaves the request open: from now on it can be found.
+  /// Before this turn of the loop leaves the request open: from now on it can be found. Once its handler has begun, or
+  /// waits for a worker thread, it counts in its name's calls in flight.
   void link(Request& request) noexcept BP_REQUIRES(on_request_thread) {
     request.quick = false;
     request.disown();
     if (!is_linked(request)) link_open(open_, request);
+    if (request.stats != nullptr && !std::exchange(request.counted, true)) ++request.stats->in_flight;
   }
   Request* first_open() const noexcept BP_REQUIRES(on_request_thread) { return open_; }
 

@@ -83,7 +83,7 @@ class Dispatcher {
   bool is_usual(Request& request) BP_REQUIRES(on_request_thread);
   void begin(Request& request, const MethodCache::Entry& entry) BP_REQUIRES(on_request_thread);
   void find_handler(Request& request, const Generation* running) BP_REQUIRES(on_request_thread);
-  void refuse_full(Request& request) BP_REQUIRES(on_request_thread);
+  void refuse_full(Request& request, const CallStats* stats) BP_REQUIRES(on_request_thread);
   void run_here(Request& request) BP_REQUIRES(on_request_thread);
   void handler_ended(Request& request, bool later) BP_REQUIRES(on_request_thread);
 

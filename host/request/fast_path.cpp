@@ -116,7 +116,7 @@ bool Dispatcher::is_usual(Request& request) {
 // As the call of this method before.
 inline void Dispatcher::begin(Request& request, const MethodCache::Entry& entry) {
   if (limits_.full(*entry.stats)) [[unlikely]]
-    return refuse_full(request);
+    return refuse_full(request, entry.stats);
   request.handler = entry.handler;
   request.instance = entry.instance;
   request.stats = entry.stats;
@@ -150,17 +150,16 @@ void Dispatcher::find_handler(Request& request, const Generation* running) {
                            }));
   }
   MethodCache::Entry* const entry = methods_.entry_of(*request.method);
-  if (entry != nullptr && entry->stats != nullptr ? limits_.full(*entry->stats) : limits_.context_full()) {
-    return refuse_full(request);
-  }
+  CallStats* const stats = entry == nullptr ? nullptr : entry->stats;
+  if (stats != nullptr ? limits_.full(*stats) : limits_.context_full()) return refuse_full(request, stats);
   request.handler = handler;
   request.instance = instance;
   LoopCounts::add(instance->in_flight);
-  if (entry != nullptr && entry->stats != nullptr) {
-    request.stats = entry->stats;
-    request.run_weight = static_cast<std::uint8_t>(request.stats->weight_of_next());
-    CallStats::add(request.stats->calls);
-    CallStats::add(request.stats->bytes_in, request.payload.size());
+  if (stats != nullptr) {
+    request.stats = stats;
+    request.run_weight = static_cast<std::uint8_t>(stats->weight_of_next());
+    CallStats::add(stats->calls);
+    CallStats::add(stats->bytes_in, request.payload.size());
   }
   if ((handler->flags & BP_HANDLER_BLOCKING) != 0) return run_on_worker(request);
   if (request.stats != nullptr && instance->failure.empty()) {
@@ -171,9 +170,9 @@ void Dispatcher::find_handler(Request& request, const Generation* running) {
   run_here(request);
 }
 
-void Dispatcher::refuse_full(Request& request) {
+void Dispatcher::refuse_full(Request& request, const CallStats* stats) {
   std::string text;
-  replies_.refuse(request, BP_OVERLOADED, limits_.full_text(*request.method, text));
+  replies_.refuse(request, BP_OVERLOADED, limits_.full_text(*request.method, stats, text));
 }
 
 inline void Dispatcher::run_here(Request& request) {
@@ -287,6 +286,7 @@ void Replies::release_if_done(Request& request) {
   if (is_linked(request)) unlink_open(request);
   bp_instance* const instance = request.instance;
   if (request.stats != nullptr) CallStats::add(request.stats->ended);
+  if (request.counted) --request.stats->in_flight;
   request.payload.clear();
   request.answer.clear();
   backlog_.free_request(request);

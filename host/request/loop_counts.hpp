@@ -3,6 +3,7 @@
 // The options of a request loop, and its counts.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +29,12 @@ struct LoopOptions {
   std::uint32_t suspended_of_name() const noexcept {
     return suspended_per_name != 0 ? suspended_per_name : suspended_limit / 2 + suspended_limit % 2;
   }
+  std::uint32_t calls_per_name = 0;  ///< 0: calls_of_name()
+  static constexpr std::uint32_t default_calls_per_name = 1u << 18;
+  /// Those whose handlers are suspended are calls in flight too.
+  std::uint32_t calls_of_name() const noexcept {
+    return calls_per_name != 0 ? calls_per_name : std::max(default_calls_per_name, suspended_of_name());
+  }
   Nanos spin = 50'000;
   bool operator==(const LoopOptions&) const = default;
 };
@@ -48,6 +55,7 @@ struct LoopCounts {
   std::atomic<std::uint64_t> parts_blocked{0};      ///< refused because their receiver was not ready; any thread
   std::atomic<std::uint64_t> suspended{0};          ///< handlers that await now
   std::atomic<std::uint64_t> suspended_refused{0};  ///< calls refused because of that
+  std::atomic<std::uint64_t> name_refused{0};       ///< calls refused because of the calls in flight of their name
   std::atomic<std::uint64_t> too_deep{0};           ///< calls refused because of their depth
 
   FiberCounts fibers;
@@ -57,7 +65,7 @@ struct LoopCounts {
   void reset() noexcept {
     for (auto* const count : {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered,
                               &tokens_failed, &tokens_refused, &parts_sent, &parts_received, &parts_blocked, &suspended,
-                              &suspended_refused, &too_deep, &fibers.created, &fibers.alive, &fibers.swallowed}) {
+                              &suspended_refused, &name_refused, &too_deep, &fibers.created, &fibers.alive, &fibers.swallowed}) {
       count->store(0, std::memory_order_relaxed);
     }
   }

@@ -50,9 +50,14 @@ void RunLimits::refuse_deep(Waiter& waiter, const Method* method, std::string_vi
   }
 }
 
-std::string_view RunLimits::full_text(const Method& method, std::string& text) noexcept try {
-  LoopCounts::add(counts_.suspended_refused);
-  if (context_full()) {
+std::string_view RunLimits::full_text(const Method& method, const CallStats* stats, std::string& text) noexcept try {
+  const bool of_context = context_full();
+  const bool in_flight = !of_context && stats != nullptr && stats->suspended < suspended_per_name_;
+  LoopCounts::add(in_flight ? counts_.name_refused : counts_.suspended_refused);
+  if (in_flight) {
+    text = "calls in flight of \"" + method.name + "\": " + std::to_string(calls_per_name_) +
+           " (calls_per_name); wait for answers";
+  } else if (of_context) {
     text = "the context has " + std::to_string(counts_.suspended.load(std::memory_order_relaxed)) +
            " suspended handlers, its limit (suspended_limit)";
   } else {
@@ -61,7 +66,7 @@ std::string_view RunLimits::full_text(const Method& method, std::string& text) n
   }
   return text;
 } catch (const std::bad_alloc&) {
-  return "too many suspended handlers (suspended_limit, suspended_per_name)";
+  return "too many calls in flight (suspended_limit, suspended_per_name, calls_per_name)";
 }
 
 }  // namespace backplane::host

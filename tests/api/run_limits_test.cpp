@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How deep handlers may call handlers, and how many may be suspended at once.
+// How deep handlers may call handlers, how many may be suspended at once, and how many calls of a name may be in flight.
 #include "matrix_fixture.hpp"
 #include "status_counts.hpp"
 
@@ -38,6 +38,14 @@ bp_handled wait_long(MatrixFixture& fixture, const Here& here) {
   if (text_of(here.call.payload) == "quick") return fixture.reply(here, BP_OK);
   fixture.arrive();
   return fixture.reply(here, here.await.sleep(here.call.token, 3'600'000));
+}
+
+// Its payload is what the call waits for; "hold", which the fixture handles, is for its thread.
+bp_handled wait_somehow(MatrixFixture& fixture, const Here& here) {
+  if (text_of(here.call.payload) != "later") return wait_long(fixture, here);
+  fixture.hand([&fixture, host = here.host, token = here.call.token] { fixture.reply(host, token, BP_OK, "later"); },
+               false);
+  return BP_LATER;
 }
 
 struct Rig {
@@ -175,10 +183,67 @@ TEST_CASE("the limits of suspended handlers have defaults, and one name gets hal
   CHECK(rig.status("suspended.limit_per_name") == 131'072 + 2);
 }
 
+TEST_CASE("of one name calls_per_name calls may be in flight, whatever they wait for, and other names are served") {
+  Rig rig(wait_somehow, with([](bp_context_options& o) { o.calls_per_name = 3; }));
+  struct Row {
+    std::string wire, payload;
+  };
+  const auto row = GENERATE(values<Row>({{"matrix.run", "later"},  // for an answer, without a stack
+                                         {"matrix.run", "wait"},   // suspended
+                                         {"matrix.block", "wait"},
+                                         {"matrix.block", "hold"},       // it runs
+                                         {"matrix.serial", "hold"}}));  // one runs, and two wait for their instance
+  CAPTURE(row.wire, row.payload);
+  CHECK(rig.context.call(row.wire, "quick") == "ok:quick");
+  std::deque<Replies> replies(3);
+  std::vector<bp_request> requests(3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    REQUIRE(rig.context.submit(row.wire, replies[i], row.payload, 0, &requests[i]) == BP_OK);
+  }
+  REQUIRE(eventually([&] { return rig.status("running") == 3; }));
+  for (std::uint64_t i = 1; i < 3; ++i) {
+    Replies refused;
+    REQUIRE(rig.context.submit(row.wire, refused, "quick") == BP_OK);
+    CHECK(refused.wait() == Seen{"overloaded"});
+    CHECK(refused.message() == "calls in flight of \"" + row.wire + "\": 3 (calls_per_name); wait for answers");
+    CHECK(rig.status("calls_per_name.refused") == i);
+  }
+  CHECK(rig.context.call("matrix.echo", "quick") == "ok:quick");
+  if (row.payload != "hold") {
+    CHECK(bp_cancel(rig.context.native, requests[0]) == BP_OK);
+    CHECK(replies[0].wait() == Seen{"canceled"});
+    REQUIRE(eventually([&] { return rig.status("running") == 2; }));
+    CHECK(rig.context.call(row.wire, "quick") == "ok:quick");
+  }
+  for (const bp_request request : requests) bp_cancel(rig.context.native, request);
+  rig.fixture.open();
+  for (Replies& each : replies) CHECK(each.wait() == Seen{"canceled"});
+  REQUIRE(eventually([&] { return rig.status("running") == 0; }));
+  CHECK(rig.context.call(row.wire, "quick") == "ok:quick");
+  CHECK(rig.status("suspended.refused") == 0);
+}
+
+TEST_CASE("calls that are answered before their handlers return do not count in calls_per_name") {
+  Rig rig(wait_somehow, with([](bp_context_options& o) { o.calls_per_name = 1; }));
+  const std::uint64_t timeout_ms = GENERATE(0, 60'000);  // inline calls, and records from the first
+  std::deque<Replies> replies(1'000);
+  for (Replies& each : replies) REQUIRE(rig.context.submit("matrix.run", each, "quick", timeout_ms) == BP_OK);
+  for (Replies& each : replies) REQUIRE(each.wait() == Seen{"ok:quick"});
+  CHECK(rig.status("calls_per_name.refused") == 0);
+}
+
+TEST_CASE("calls_per_name has a default, which is not below the suspended handlers of a name") {
+  Rig rig(wait_long);
+  CHECK(rig.status("calls_per_name.limit") == 262'144);
+  const Context large(with([](bp_context_options& o) { o.suspended_per_name = 300'000; }));
+  CHECK(rig.status("calls_per_name.limit") == 262'144 + 300'000);
+}
+
 TEST_CASE("limits of runs that are out of bounds are refused") {
   for (const auto set : {+[](bp_context_options& o) { o.call_depth = 65'536; },
                          +[](bp_context_options& o) { o.suspended_limit = 8'388'609; },
-                         +[](bp_context_options& o) { o.suspended_per_name = 8'388'609; }}) {
+                         +[](bp_context_options& o) { o.suspended_per_name = 8'388'609; },
+                         +[](bp_context_options& o) { o.calls_per_name = 8'388'609; }}) {
     const bp_context_options options = with(set);
     bp_context context{};
     Result why;

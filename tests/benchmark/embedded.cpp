@@ -19,11 +19,12 @@ void refused(bp_status status) noexcept {
   std::abort();
 }
 
-Embedded::Embedded(const std::string& path, std::int32_t spin_us) {
+Embedded::Embedded(const std::string& path, std::int32_t spin_us, std::uint32_t calls_per_name) {
   bp_log_level(BP_LOG_ERROR);  // what takes long here is meant to
   bp_context_options options{};
   options.struct_size = sizeof options;
   options.spin_us = spin_us;
+  options.calls_per_name = calls_per_name;
   Result why;
   expect_ok(bp_context_create(&options, &context_, &why), "bp_context_create", why);
   try {

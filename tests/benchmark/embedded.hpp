@@ -32,8 +32,8 @@ inline void submit_or_die(bp_context context, const bp_submission& submission) n
 /// A context in this process with one module in it, through the public C functions alone.
 class Embedded {
  public:
-  /// `path` is the module's file; `spin_us` as in bp_context_options. Throws std::runtime_error.
-  explicit Embedded(const std::string& path, std::int32_t spin_us = 0);
+  /// `path` is the module's file; the others are as in bp_context_options. Throws std::runtime_error.
+  explicit Embedded(const std::string& path, std::int32_t spin_us = 0, std::uint32_t calls_per_name = 0);
   Embedded(const Embedded&) = delete;
   Embedded& operator=(const Embedded&) = delete;
   ~Embedded() { bp_context_destroy(context_); }

@@ -181,6 +181,7 @@ class CheckConfig(Case):
             ("call_depth = 65536\n", ["call_depth: found 65536, expected an integer from 1 to 65535"]),
             ("suspended_limit = 0\n", ["suspended_limit: found 0, expected an integer from 1 to 8388608"]),
             ("suspended_per_name = 8388609\n", ["suspended_per_name: found 8388609, expected an integer from 1"]),
+            ("calls_per_name = 0\n", ["calls_per_name: found 0, expected an integer from 1 to 8388608"]),
             ("on_event_overflow = 'drop'\n", ['host.toml:1:21: on_event_overflow: found "drop", expected "gap" or "refuse"']),
             ("on_event_overflow = ''\n", ['on_event_overflow: found "", expected "gap" or "refuse"']),
             ("on_event_overflow = 1\n", ['on_event_overflow: found an integer, expected "gap" or "refuse"']),

@@ -87,6 +87,25 @@ class RunLimitsFlow(Case):
         self.eventually("the waits of a client that is gone end", lambda: self.context()["suspended"]["now"] == 0)
         self.bp("call", "timer.echo", '{"message": "x", "delay_ms": 0}')
 
+    def test_a_name_that_does_not_answer_is_refused_for_all_connections_and_others_are_served(self):
+        self.begin("calls_per_name = 50\n")
+        waiting = [RawClient(self.socket) for _ in range(2)]
+        for client in waiting:
+            for number in range(1, 26):
+                client.call(number, "timer.echo", encode({"message": "x", "delay_ms": 60_000}))
+        self.eventually("50 calls wait", lambda: self.context()["running"] == 50)
+        report = self.beside_an_innocent_client("timer.echo", "--payload", '{"message": "x", "delay_ms": 0}', "-P", "8")
+        self.assertEqual(report["errors"], report["calls"])
+        self.assertIn('overloaded: calls in flight of "timer.echo": 50 (calls_per_name); wait for answers',
+                      self.refused(1, "call", "timer.echo", '{"message": "x", "delay_ms": 0}'))
+        self.assertEqual(self.context()["calls_per_name"], {"limit": 50, "refused": report["calls"] + 1})
+        self.assertIn(f"context {self.context()['id']}: {report['calls'] + 1} calls refused because of the calls in "
+                      "flight of their name: calls_per_name 50", self.bp("status")[0])
+        for client in waiting:
+            client.close()
+        self.eventually("the calls of clients that are gone end", lambda: self.context()["running"] == 0)
+        self.bp("call", "timer.echo", '{"message": "x", "delay_ms": 0}')
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

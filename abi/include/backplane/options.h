@@ -74,6 +74,10 @@ typedef struct bp_host_options {
  *                                                    calls are answered BP_OVERLOADED instead of run
  *   suspended_per_name        half of  1..8388608    the same for the handlers of one wire name
  *                             suspended_limit
+ *   calls_per_name            262144   1..8388608    maximum calls of one wire name whose turn has come and that are not
+ *                                                    answered: suspended ones, those that wait for a thread, and those
+ *                                                    whose handler has returned BP_LATER. Beyond it, they are answered
+ *                                                    BP_OVERLOADED. The default is never below suspended_per_name
  *   stalled_listener_ms  ms   60000    1..86400000   a listener with BP_LISTEN_LOSSLESS that takes no event for so long
  *                                                    while an emitter waits for it, loses this property
  */
@@ -104,6 +108,7 @@ typedef struct bp_context_options {
   uint32_t call_depth;
   uint32_t suspended_limit;
   uint32_t suspended_per_name;
+  uint32_t calls_per_name;
   uint32_t stalled_listener_ms;
 } bp_context_options;
 

@@ -17,6 +17,7 @@ namespace bench {
 namespace {
 
 constexpr std::size_t payload_size = 64;
+constexpr std::uint32_t most_calls = 1'000'000;
 
 /// Calls of which each is answered with its number, once, in a process that is measured while none is.
 class Calls {
@@ -121,14 +122,14 @@ class Calls {
   std::atomic<std::uint64_t> tokens_used_{0};
   std::atomic<std::uint64_t> ended_{0};
   std::atomic<std::uint64_t> wrong_{0};
-  const Embedded host_{BENCH_MODULE_DIR "/bench_keep.so"};
+  const Embedded host_{BENCH_MODULE_DIR "/bench_keep.so", 0, most_calls};
   const struct Self {
     explicit Self(Calls& self) { the_calls = &self; }
   } self_{*this};
 };
 
 Figure pending(Effort effort) {
-  Calls calls(effort == Effort::smoke ? 2'000 : 1'000'000);
+  Calls calls(effort == Effort::smoke ? 2'000 : most_calls);
   const double each = calls.cost("bench_keep.keep");
   calls.release();
   calls.check();
