@@ -131,7 +131,7 @@ OFFSET(bp_host_options, watchdog_threshold_ms, 28);
 OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
 OFFSET(bp_host_options, memory_limit, 40);
 
-SIZE(bp_context_options, 80, 8);
+SIZE(bp_context_options, 104, 8);
 OFFSET(bp_context_options, struct_size, 0);
 OFFSET(bp_context_options, queue_depth, 4);
 OFFSET(bp_context_options, event_queue_depth, 8);
@@ -150,12 +150,17 @@ OFFSET(bp_context_options, call_depth, 64);
 OFFSET(bp_context_options, suspended_limit, 68);
 OFFSET(bp_context_options, suspended_per_name, 72);
 OFFSET(bp_context_options, calls_per_name, 76);
-OFFSET(bp_context_options, stalled_listener_ms, 80);
+OFFSET(bp_context_options, request_window_bytes, 80);
+OFFSET(bp_context_options, request_window_parts, 88);
+OFFSET(bp_context_options, listener_patterns, 92);
+OFFSET(bp_context_options, stalled_listener_ms, 96);
+OFFSET(bp_context_options, reserved, 100);
 
-SIZE(bp_connect_options, 16, 8);
+SIZE(bp_connect_options, 24, 8);
 OFFSET(bp_connect_options, struct_size, 0);
 OFFSET(bp_connect_options, timeout_ms, 4);
 OFFSET(bp_connect_options, socket_path, 8);
+OFFSET(bp_connect_options, event_bytes, 16);
 
 /* ---- backplane.h ---- */
 

@@ -94,8 +94,15 @@ class ConfigReader {
            "event_output_bytes",
            "window_bytes",
            "window_parts",
+           "request_window_bytes",
+           "request_window_parts",
            "part_output_bytes",
            "stalled_client_ms",
+           "output_bytes",
+           "answer_output_bytes",
+           "frame_bytes",
+           "listener_patterns",
+           "listeners_per_connection",
            "max_connections",
            "calls_per_connection",
            "calls_of_connections",
@@ -164,8 +171,19 @@ class ConfigReader {
     limit(root, "queue_depth", 1, 1 << 23, context.queue_depth);
     limit(root, "window_bytes", 4'096, 1 << 30, context.window_bytes);
     limit(root, "window_parts", 1, 1 << 20, context.window_parts);
+    if (limit(root, "request_window_bytes", 4'096, 1 << 30, context.request_window_bytes)) {
+      server.request_window_bytes = context.request_window_bytes;
+    }
+    if (limit(root, "request_window_parts", 1, 1 << 20, context.request_window_parts)) {
+      server.request_window_parts = context.request_window_parts;
+    }
+    limit(root, "listener_patterns", 1, 1 << 20, context.listener_patterns);
     limit(root, "cpu_warning_ms", -1, 86'400'000, context.cpu_warning_ms);
     limit(root, "part_output_bytes", 4'096, 1 << 30, server.max_part_output);
+    limit(root, "output_bytes", 65'536, 1 << 30, server.max_output);
+    limit(root, "answer_output_bytes", 65'536, most_bytes, server.max_answer_output);
+    limit(root, "frame_bytes", 4'096, 1 << 30, server.max_frame);
+    limit(root, "listeners_per_connection", 1, 1 << 20, server.max_listeners);
     limit(root, "max_connections", 1, 1 << 20, server.max_connections);
     limit(root, "calls_per_connection", 1, 1 << 23, server.calls_per_connection);
     limit(root, "calls_of_connections", 1, 1 << 23, server.calls_of_connections);

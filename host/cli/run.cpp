@@ -239,8 +239,10 @@ The configuration file is TOML; docs/cli.md lists its keys. These have no option
   queue_depth, max_connections, calls_per_connection, calls_of_connections, bytes_per_connection,
   bytes_of_connections, default_deadline_ms, cpu_warning_ms
                       limits of calls
-  window_bytes, window_parts, part_output_bytes, stalled_client_ms
-                      limits of answers in parts
+  window_bytes, window_parts, request_window_bytes, request_window_parts, part_output_bytes, stalled_client_ms
+                      limits of answers and requests in parts
+  frame_bytes, output_bytes, answer_output_bytes, listeners_per_connection, listener_patterns
+                      limits of connections and of listeners
 
 Examples:
   backplane run

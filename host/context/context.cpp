@@ -98,6 +98,7 @@ EventLogOptions events_of(const bp_context_options& options) {
   if (events.refuses) events.events = options.event_queue_depth != 0 ? options.event_queue_depth : 1'024;
   if (!events.refuses && options.event_log_events != 0) events.events = options.event_log_events;
   if (options.event_log_bytes != 0) events.bytes = options.event_log_bytes;
+  if (options.listener_patterns != 0) events.patterns = options.listener_patterns;
   return events;
 }
 
@@ -116,6 +117,8 @@ ContextConfig config_of(const bp_context_options& options) {
   if (options.suspended_limit != 0) config.loop.suspended_limit = options.suspended_limit;
   if (options.suspended_per_name != 0) config.loop.suspended_per_name = options.suspended_per_name;
   if (options.calls_per_name != 0) config.loop.calls_per_name = options.calls_per_name;
+  if (options.request_window_bytes != 0) config.loop.request_window_bytes = options.request_window_bytes;
+  if (options.request_window_parts != 0) config.loop.request_window_parts = options.request_window_parts;
   if (options.spin_us != 0) config.loop.spin = options.spin_us < 0 ? 0 : static_cast<Nanos>(options.spin_us) * 1'000;
   // On one core, spinning keeps the other thread from running. Ask only once, because the answer comes from a file.
   static const bool one_core = std::thread::hardware_concurrency() == 1;

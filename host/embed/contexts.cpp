@@ -33,6 +33,7 @@ constexpr std::uint64_t least_log = 65'536;
 constexpr std::uint64_t most_log = std::uint64_t{1} << 30;
 constexpr std::uint64_t least_window = 4'096;
 constexpr std::uint32_t most_parts = 1u << 20;
+constexpr std::uint32_t most_patterns = 1u << 20;
 constexpr std::uint32_t most_call_depth = UINT16_MAX;
 constexpr std::uint32_t most_stall_ms = 86'400'000;
 constexpr std::uint32_t most_queue = 1u << 23;  // half of all tokens of the process
@@ -55,6 +56,9 @@ std::string wrong_option(const bp_context_options& options) {
                                    wrong_value("suspended_limit", options.suspended_limit, 1, most_queue),
                                    wrong_value("suspended_per_name", options.suspended_per_name, 1, most_queue),
                                    wrong_value("calls_per_name", options.calls_per_name, 1, most_queue),
+                                   wrong_value("request_window_bytes", options.request_window_bytes, least_window, most_log),
+                                   wrong_value("request_window_parts", options.request_window_parts, 1, most_parts),
+                                   wrong_value("listener_patterns", options.listener_patterns, 1, most_patterns),
                                    wrong_value("stalled_listener_ms", options.stalled_listener_ms, 1, most_stall_ms)}) {
     if (!wrong.empty()) return wrong;
   }
@@ -196,6 +200,9 @@ bp_status bp_context_connect(const bp_connect_options* options, bp_context* out,
   if (options != nullptr && options->struct_size == 0) return set_result(why, BP_INVALID_ARGUMENT, wrong_size);
   const bp_connect_options chosen = options == nullptr ? bp_connect_options{} : widened(*options);
   const auto make = [&](bp_context handle, ForkGuard&) {
+    if (std::string wrong = wrong_value("event_bytes", chosen.event_bytes, least_log, most_log); !wrong.empty()) {
+      throw Failure{BP_INVALID_ARGUMENT, std::move(wrong)};
+    }
     std::unique_ptr<Endpoint> endpoint;
     Failure failure;
     if (connect(chosen, endpoint, failure) != BP_OK) throw failure;

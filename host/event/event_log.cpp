@@ -44,6 +44,7 @@ EventLog::EventLog(const EventLogOptions& options)
       segment_bytes_(std::clamp<std::size_t>(options.bytes / segments_at_least, 1, usual_segment_bytes)),
       // A log that refuses drops nothing, so its segments may have any number of events.
       segment_events_(options.refuses ? UINT64_MAX : std::max<std::uint64_t>(1, options.events / segments_at_least)),
+      patterns_(options.patterns),
       next_bytes_(std::min(first_segment_bytes, segment_bytes_)) {
   head_ = tail_ = new Segment(0);
 }

@@ -23,6 +23,7 @@ struct EventLogOptions {
   std::uint32_t events = 65'536;
   /// false: the oldest events are dropped. true: new events are refused, and all that were accepted are read.
   bool refuses = false;
+  std::uint32_t patterns = PatternTable::most;  ///< different ones of listeners
   bool operator==(const EventLogOptions&) const = default;
 };
 

@@ -39,7 +39,7 @@ PatternTable::Id PatternTable::add(std::string_view pattern) {
     return found->second;
   }
   Id id = static_cast<Id>(patterns_.size());
-  if (free_.empty() && id == most) throw Full();
+  if (free_.empty() && id == bound_) throw Full();
   if (!free_.empty()) {
     id = free_.back();
   } else {

@@ -44,8 +44,10 @@ class PatternTable {
   /// An id is used again after its pattern is removed.
   using Id = std::uint32_t;
 
-  /// There may be this many at once. What an event or a gap costs stays bounded, whatever peers subscribe to.
-  static constexpr std::size_t most = 65'536;
+  /// There may be this many at once, unless the table has another bound. What an event or a gap costs stays bounded,
+  /// whatever peers subscribe to.
+  static constexpr std::uint32_t most = 65'536;
+  explicit PatternTable(std::uint32_t bound = most) noexcept : bound_(bound) {}
   struct Full : std::exception {
     const char* what() const noexcept override { return "the context has too many patterns of listeners"; }
   };
@@ -87,6 +89,7 @@ class PatternTable {
   Ids& table_of(std::string_view pattern) noexcept { return pattern.ends_with('*') ? prefixes_ : exact_; }
   void find(std::string_view name, std::vector<Id>& ids) const;
 
+  const std::uint32_t bound_;
   Ids exact_;
   Ids prefixes_;  // without the star
   std::vector<Pattern> patterns_;

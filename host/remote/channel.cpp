@@ -45,6 +45,7 @@ Channel::Channel(Dialed dialed, std::shared_ptr<EventThread> events)
       wake_(make_eventfd()),
       max_frame_(std::min<std::uint64_t>(dialed.max_frame, wire::default_max_frame)),
       features_(dialed.features),
+      window_(dialed.window),
       events_(std::move(events)),
       in_(std::move(dialed.in)) {}
 

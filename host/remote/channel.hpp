@@ -67,6 +67,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   bp_status send_part(std::uint64_t id, bp_bytes payload, std::uint32_t flags);
   /// What the host can do.
   const wire::Features& features() const noexcept { return features_; }
+  /// How much of a request in parts the host takes.
+  const Window& window() const noexcept { return window_; }
   /// Removes a call without a reply. Returns false if it has had its terminal reply, or is getting it now.
   bool forget(std::uint64_t id);
 
@@ -120,6 +122,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   const UniqueFd wake_;  ///< an eventfd
   const std::uint64_t max_frame_;
   const wire::Features features_;
+  const Window window_;
   const std::shared_ptr<EventThread> events_;
   std::atomic<std::thread::id> thread_id_{};
   std::thread thread_;

@@ -151,6 +151,8 @@ Dialed dial(const std::string& path, std::chrono::milliseconds timeout) {
     out.max_frame = hello.max_frame;
     out.pid = hello.pid;
     out.features = hello.features;
+    if (hello.window_bytes != 0) out.window.most_bytes = hello.window_bytes;
+    if (hello.window_parts != 0) out.window.most_parts = hello.window_parts;
   } catch (const wire::ProtocolError& error) {
     no_host(path, std::string("it sent ") + error.what());
   } catch (const Failure& failure) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "support/unique_fd.hpp"
+#include "support/window.hpp"
 #include "wire/frame_buffer.hpp"
 
 namespace backplane::host {
@@ -17,6 +18,7 @@ struct Dialed {
   std::uint64_t max_frame = 0;  ///< the largest frame that the host accepts
   std::uint64_t pid = 0;        ///< process id of the host
   wire::Features features;      ///< of the host
+  Window window;                ///< of the parts of a request
 };
 
 /// Connects. Throws Failure: BP_UNREACHABLE, BP_PROTOCOL, BP_TIMEOUT, or BP_INVALID_ARGUMENT for the path.

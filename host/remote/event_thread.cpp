@@ -42,7 +42,7 @@ void EventThread::push(const wire::Event& event) {
   const auto at = listeners_.find(event.listener);
   if (at == listeners_.end()) return;
   Listener& listener = at->second;
-  if (queue_.size() <= max_waiting) {
+  if (queue_.size() <= max_waiting_) {
     append_gaps();  // those for which there was no memory before
     return append(event);
   }

@@ -24,7 +24,9 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
   using Clock = std::chrono::steady_clock;
 
   /// The maximum size of queued events, in bytes. Beyond it, a listener loses events, and gets a gap in their place.
-  static constexpr std::size_t max_waiting = std::size_t{8} << 20;
+  static constexpr std::size_t usual_waiting = std::size_t{8} << 20;
+
+  explicit EventThread(std::uint64_t max_waiting = usual_waiting) noexcept : max_waiting_(max_waiting) {}
 
   void start();
   bool is_this_thread() const noexcept { return thread_id_.load() == std::this_thread::get_id(); }
@@ -65,6 +67,7 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
   void append(const wire::Event& event) BP_REQUIRES(mutex_);
   void append_gaps() BP_REQUIRES(mutex_);
 
+  const std::uint64_t max_waiting_;
   std::atomic<std::thread::id> thread_id_{};
   std::thread thread_;
 

@@ -61,7 +61,8 @@ bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& 
     const std::string path =
         options.socket_path == nullptr || *options.socket_path == 0 ? default_socket_path() : options.socket_path;
     const milliseconds timeout(options.timeout_ms == 0 ? default_connect_ms : options.timeout_ms);
-    out = std::make_unique<RemoteContext>(dial(path, timeout));
+    out = std::make_unique<RemoteContext>(
+        dial(path, timeout), options.event_bytes == 0 ? EventThread::usual_waiting : options.event_bytes);
     return BP_OK;
   } catch (Failure& failure) {
     why = std::move(failure);
@@ -78,8 +79,8 @@ bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& 
   return why.status;
 }
 
-RemoteContext::RemoteContext(Dialed dialed)
-    : events_(std::make_shared<EventThread>()), channel_(std::make_shared<Channel>(std::move(dialed), events_)) {
+RemoteContext::RemoteContext(Dialed dialed, std::uint64_t event_bytes)
+    : events_(std::make_shared<EventThread>(event_bytes)), channel_(std::make_shared<Channel>(std::move(dialed), events_)) {
   events_->start();
   try {
     channel_->start();
@@ -146,6 +147,7 @@ bp_status RemoteContext::submit(const bp_submission& submission, bp_request* req
   if (in_parts) {
     open.sent = std::make_shared<SentParts>();
     open.sent->on_credit = submission.on_credit;
+    open.sent->window = channel_->window();
   }
   const std::size_t size = call.target.name.size() + call.payload.size();
   const bp_status status =

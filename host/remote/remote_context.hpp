@@ -15,7 +15,8 @@ namespace backplane::host {
 class RemoteContext final : public Endpoint {
  public:
   /// Starts the threads. Throws Failure, std::system_error, std::bad_alloc.
-  explicit RemoteContext(Dialed dialed);
+  /// `event_bytes`: as in bp_connect_options, but not 0.
+  RemoteContext(Dialed dialed, std::uint64_t event_bytes);
   ~RemoteContext() override;
 
   void set_handle(bp_context) override {}

@@ -22,6 +22,8 @@ struct LoopOptions {
   std::uint64_t fiber_limit = 1'000'000;               ///< of one environment; 0: there are none
   std::uint64_t window_bytes = Window::default_bytes;  ///< of a call's partial replies, unless it says otherwise
   std::uint64_t window_parts = Window::default_parts;
+  std::uint64_t request_window_bytes = Window::default_bytes;  ///< of the parts of a request
+  std::uint64_t request_window_parts = Window::default_parts;
   Nanos cpu_warning = 500 * nanos_per_ms;  ///< of a handler that holds the request thread for so long; 0: none
   std::uint32_t call_depth = 64;
   std::uint32_t suspended_limit = 1u << 18;

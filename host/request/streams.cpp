@@ -73,6 +73,11 @@ bool Streams::begin(Request& request, const bp_submission& submission) const noe
   if (stream == nullptr) return false;
   if (submission.window_bytes != 0) stream->replies.most_bytes = submission.window_bytes;
   if (submission.window_parts != 0) stream->replies.most_parts = submission.window_parts;
+  if (in_parts) {
+    const MutexLock lock(stream->mutex);
+    stream->input.most_bytes = request_window_bytes_;
+    stream->input.most_parts = request_window_parts_;
+  }
   stream->comes_in_parts = in_parts;
   stream->on_credit = submission.on_credit;
   return true;

@@ -19,7 +19,12 @@ namespace backplane::host {
 class Streams {
  public:
   Streams(const LoopOptions& options, TaskInbox& inbox, LoopCounts& counts) noexcept
-      : window_bytes_(options.window_bytes), window_parts_(options.window_parts), inbox_(inbox), counts_(counts) {}
+      : window_bytes_(options.window_bytes),
+        window_parts_(options.window_parts),
+        request_window_bytes_(options.request_window_bytes),
+        request_window_parts_(options.request_window_parts),
+        inbox_(inbox),
+        counts_(counts) {}
   Streams(const Streams&) = delete;
   Streams& operator=(const Streams&) = delete;
 
@@ -62,6 +67,8 @@ class Streams {
 
   const std::uint64_t window_bytes_;
   const std::uint64_t window_parts_;
+  const std::uint64_t request_window_bytes_;
+  const std::uint64_t request_window_parts_;
   TaskInbox& inbox_;
   LoopCounts& counts_;
 };

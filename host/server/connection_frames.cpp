@@ -101,6 +101,8 @@ void Connection::FrameHandler::operator()(const wire::Hello& hello) {
   mine.max_frame = core_.options.max_frame;
   mine.oldest = wire::oldest_protocol;
   mine.features = {true, true};
+  mine.window_bytes = core_.options.request_window_bytes;
+  mine.window_parts = core_.options.request_window_parts;
   peer_.out_.add(mine);
   if (!peer_.flushing_) peer_.send_soon();
 }
@@ -191,9 +193,10 @@ void Connection::FrameHandler::operator()(const wire::Resolve& resolve) {
 }
 
 void Connection::FrameHandler::operator()(const wire::Listen& listen) {
-  if (peer_.listeners_.full()) {
+  if (const std::size_t most = core_.options.max_listeners; peer_.listeners_.size() >= most) {
     return reply(listen.id, BP_OVERLOADED,
-                 "this connection has " + std::to_string(PeerListeners::most) + " listeners, its limit; remove some");
+                 "this connection has " + std::to_string(most) +
+                     " listeners, its limit (listeners_per_connection); remove some");
   }
   const std::string label = "process " + std::to_string(peer_.peer_);
   const bp_status status =

@@ -28,9 +28,7 @@ struct PeerListener {
 /// The listeners of one connection. Used with `poller.reading` locked.
 class PeerListeners {
  public:
-  static constexpr std::size_t most = 4096;
-
-  bool full() const noexcept { return all_.size() >= most; }
+  std::size_t size() const noexcept { return all_.size(); }
   /// Returns BP_OK, or what bp_subscribe() returns; then there is no listener. Throws wire::ProtocolError if the id is
   /// in use, and std::bad_alloc.
   bp_status add(bp_context context, const PeerListener& listener, std::string_view pattern, std::string_view label,

@@ -65,6 +65,9 @@ ServerOptions with_memory_bounds(ServerOptions options) {
   // A frame and its payload are there at once for a moment, and answers may be as large as payloads.
   options.max_frame = std::min(options.max_frame, std::max(options.max_memory / 2, wire::least_max_frame));
   options.max_output = std::min(options.max_output, options.max_memory / 4);
+  // As many as max_output times this: a peer may have many answers to come when the host stops to read from it.
+  constexpr std::size_t answer_factor = 16;
+  if (options.max_answer_output == 0) options.max_answer_output = options.max_output * answer_factor;
   options.bytes_per_connection = std::min(options.bytes_per_connection, options.max_memory / 4);
   return options;
 }

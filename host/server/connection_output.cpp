@@ -23,8 +23,6 @@ namespace {
 
 /// Payloads up to this size fit into a frame of every peer.
 constexpr std::size_t noted_payload_max = wire::least_max_frame - wire::frame_overhead;
-/// Answers of accepted calls may exceed max_output by this factor.
-constexpr std::size_t answer_factor = 16;
 
 }  // namespace
 
@@ -108,7 +106,7 @@ void Connection::reply_to_call(OpenCalls::Entry& entry, const bp_answer& answer)
 /// Whether more answers may wait for the peer. If not, ends the connection.
 bool Connection::takes_more(std::size_t size) {
   const bool fits = out_.holds_answer(size);
-  if (fits && out_.waiting() <= core_->options.max_output * answer_factor) return true;
+  if (fits && out_.waiting() <= core_->options.max_answer_output) return true;
   close_soon("it does not read its answers: " + std::to_string(out_.waiting()) + " bytes wait" +
              (fits ? "" : "; " + memory_.why()));
   return false;

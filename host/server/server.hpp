@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,12 +21,19 @@ struct ServerOptions {
   std::size_t max_frame = std::size_t{64} << 20;
   /// Maximum of unsent bytes for a peer that does not read. Above it, the server reads no more of the peer's calls.
   std::size_t max_output = std::size_t{64} << 20;
+  /// With more unsent bytes than this, and an answer to add, the peer is disconnected. 0: 16 times max_output.
+  std::size_t max_answer_output = 0;
   /// While more bytes than this wait for a peer, its calls get no partial answers. Their handlers wait, or are told.
   std::size_t max_part_output = std::size_t{1} << 20;
   /// A peer that owes room for an answer, and whose socket has taken nothing for so long, is disconnected.
   std::chrono::milliseconds stalled_client{60'000};
   /// While more bytes than this wait for a peer, its listeners lose events, and get a gap in their place later.
   std::size_t max_event_output = std::size_t{8} << 20;
+  /// Maximum of listeners of one connection. Beyond it, `listen` is answered BP_OVERLOADED.
+  std::size_t max_listeners = 4096;
+  /// What the context takes of a request in parts, as bp_context_options has it, for the hello. 0: the default.
+  std::uint64_t request_window_bytes = 0;
+  std::uint32_t request_window_parts = 0;
   /// A further connection gets an error frame and is disconnected.
   std::size_t max_connections = 1024;
   /// Maximum of open calls, of one connection and of all; and of the bytes of their payloads. Beyond them a call is

@@ -33,7 +33,8 @@ constexpr Described<T, Members...> describe(std::uint64_t type, const char* name
 template <>
 struct Layout<Hello> {
   static constexpr auto value = describe<Hello>(1, "hello", &Hello::protocol, &Hello::version, &Hello::pid,
-                                                &Hello::max_frame, &Hello::oldest, &Hello::features);
+                                                &Hello::max_frame, &Hello::oldest, &Hello::features,
+                                                &Hello::window_bytes, &Hello::window_parts);
 };
 template <>
 struct Layout<Call> {
@@ -115,7 +116,7 @@ template <class T>
 inline constexpr std::size_t item_count = 1 + extra_items<T> + member_count<T>();
 /// How many items at the end may be missing, because the first senders did not know them.
 template <class T>
-inline constexpr std::size_t later_items = std::is_same_v<T, Hello> || std::is_same_v<T, Call> ? 2 : 0;
+inline constexpr std::size_t later_items = std::is_same_v<T, Hello> ? 4 : std::is_same_v<T, Call> ? 2 : 0;
 template <class T>
 inline constexpr std::size_t least_items = item_count<T> - later_items<T>;
 
@@ -127,6 +128,12 @@ constexpr std::size_t items_of(const T&) {
 std::size_t items_of(const Call& call) {
   const bool usual = call.window_bytes == 0 && call.window_parts == 0;
   return usual ? least_items<Call> : item_count<Call>;
+}
+
+/// The same of a hello.
+std::size_t items_of(const Hello& hello) {
+  const bool usual = hello.window_bytes == 0 && hello.window_parts == 0;
+  return item_count<Hello> - (usual ? 2 : 0);
 }
 
 constexpr std::string_view credit_feature = "credit";

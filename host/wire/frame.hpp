@@ -45,6 +45,8 @@ struct Hello {
   std::uint64_t max_frame = default_max_frame;  ///< the largest frame that the sender accepts
   std::uint64_t oldest = 0;                     ///< the oldest version that the sender speaks; 0: `protocol`
   Features features;
+  std::uint64_t window_bytes = 0;  ///< of the parts of a request that the sender takes; 0: 1 MiB
+  std::uint32_t window_parts = 0;  ///< 0: 1024
 };
 /// The target of a call. On the wire it is an unsigned int or text.
 struct Target {

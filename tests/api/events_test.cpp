@@ -349,3 +349,37 @@ TEST_CASE("a subscription that is none is refused") {
     CHECK_THAT(why.words(), Catch::Contains("event"));
   }
 }
+
+TEST_CASE("the listeners of a context have at most listener_patterns different patterns") {
+  bp_context_options options = no_options();
+  options.listener_patterns = 2;
+  const Context context(options);
+  Ear ear;
+  const bp_listener first = listen(context, "a.*", ear);
+  listen(context, "b.*", ear);
+  listen(context, "a.*", ear);  // not another one
+  bp_listener third{};
+  CHECK(bp_listen(context.native, BP_STR("c.*"), Ear::on_event, &ear, &third) == BP_OVERLOADED);
+  CHECK(bp_unlisten(context.native, first) == BP_OK);
+  CHECK(bp_listen(context.native, BP_STR("c.*"), Ear::on_event, &ear, &third) == BP_OVERLOADED);  // one is left
+}
+
+TEST_CASE("options of flow that are out of bounds are refused") {
+  for (const auto set : {+[](bp_context_options& o) { o.request_window_bytes = 4'095; },
+                         +[](bp_context_options& o) { o.request_window_parts = 1'048'577; },
+                         +[](bp_context_options& o) { o.listener_patterns = 1'048'577; }}) {
+    bp_context_options options = no_options();
+    set(options);
+    bp_context context{};
+    Result why;
+    CHECK(bp_context_create(&options, &context, &why) == BP_INVALID_ARGUMENT);
+    CHECK(why.says(", expected "));
+  }
+  bp_connect_options connect{};
+  connect.struct_size = sizeof connect;
+  connect.event_bytes = 65'535;
+  bp_context context{};
+  Result why;
+  CHECK(bp_context_connect(&connect, &context, &why) == BP_INVALID_ARGUMENT);
+  CHECK(why.says("event_bytes is 65535, expected 65536 to "));
+}

@@ -312,6 +312,34 @@ TEST_CASE("what waits for a handler is bounded") {
   }
 }
 
+TEST_CASE("options of the context bound what waits for a handler") {
+  bp_context_options options = no_options();
+  SECTION("in bytes") {
+    options.request_window_bytes = 100'000;
+    const Context context(options);
+    const Loaded module(context, "streams");
+    Streamed call(context, "streams.slow_sum", order(0, 0, 300), BP_SUBMIT_PARTS);
+    int sent = 0;
+    while (call.send(piece(1, 40'000)) == BP_OK) ++sent;
+    CHECK(sent >= 2);
+    CHECK(sent <= 3);  // one may be taken already
+    CHECK(call.send_all(piece(2, 0), BP_PART_LAST) == BP_OK);
+    CHECK(call.answer()["parts"].number == static_cast<std::uint64_t>(sent) + 2);
+  }
+  SECTION("in parts") {
+    options.request_window_parts = 5;
+    const Context context(options);
+    const Loaded module(context, "streams");
+    Streamed call(context, "streams.slow_sum", order(0, 0, 1'000'000), BP_SUBMIT_PARTS);
+    int sent = 0;
+    while (call.send(piece(1, 0)) == BP_OK) ++sent;
+    CHECK(sent >= 5);
+    CHECK(sent <= 7);
+    CHECK(bp_cancel(context.native, call.request) == BP_OK);
+    CHECK(call.ended());
+  }
+}
+
 TEST_CASE("empty parts count, in both directions") {
   const Context context;
   const Loaded module(context, "streams");

@@ -4,7 +4,7 @@
 import socket
 import struct
 
-HELLO, CALL, REPLY, ERROR = 1, 2, 16, 18
+HELLO, CALL, LISTEN, REPLY, ERROR = 1, 2, 5, 16, 18
 
 
 def head(major, value):

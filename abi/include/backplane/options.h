@@ -78,6 +78,12 @@ typedef struct bp_host_options {
  *                                                    answered: suspended ones, those that wait for a thread, and those
  *                                                    whose handler has returned BP_LATER. Beyond it, they are answered
  *                                                    BP_OVERLOADED. The default is never below suspended_per_name
+ *   request_window_bytes
+ *                      bytes  1048576  4096..1 GiB   parts of one request that may wait for its handler, then
+ *                                                    bp_request_part returns BP_WOULD_BLOCK
+ *   request_window_parts      1024     1..1048576    the same, as a number of parts
+ *   listener_patterns         65536    1..1048576    maximum different patterns of the context's listeners; a listener
+ *                                                    with another one is BP_OVERLOADED
  *   stalled_listener_ms  ms   60000    1..86400000   a listener with BP_LISTEN_LOSSLESS that takes no event for so long
  *                                                    while an emitter waits for it, loses this property
  */
@@ -109,14 +115,20 @@ typedef struct bp_context_options {
   uint32_t suspended_limit;
   uint32_t suspended_per_name;
   uint32_t calls_per_name;
+  uint64_t request_window_bytes;
+  uint32_t request_window_parts;
+  uint32_t listener_patterns;
   uint32_t stalled_listener_ms;
+  uint32_t reserved; /* 0 */
 } bp_context_options;
 
 /* A connection, for bp_context_connect.
  *
- *   field        unit  default    meaning
- *   timeout_ms   ms    5000       time to connect
- *   socket_path        see below  path of the host's Unix socket
+ *   field        unit   default    bounds        meaning
+ *   timeout_ms   ms     5000                     time to connect
+ *   socket_path         see below                path of the host's Unix socket
+ *   event_bytes  bytes  8388608    65536..1 GiB  events that may wait for the callbacks. Beyond it, listeners lose
+ *                                                events, and get a BP_EVENT_GAP in their place
  *
  * The default path is $BACKPLANE_SOCKET, else $XDG_RUNTIME_DIR/backplane/backplane.sock, else
  * <temporary directory>/backplane-<uid>/backplane.sock. */
@@ -124,6 +136,7 @@ typedef struct bp_connect_options {
   uint32_t struct_size;
   uint32_t timeout_ms;
   const char* socket_path;
+  uint64_t event_bytes;
 } bp_connect_options;
 
 #ifdef __cplusplus
