@@ -27,6 +27,7 @@ struct Args {
 
   bool raw = false;                    // call, bench
   bool cddl = false;                   // ls
+  bool lossless = false;               // events
   std::optional<std::uint64_t> count;  // events, bench
 
   // bench:

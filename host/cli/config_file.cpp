@@ -103,6 +103,8 @@ class ConfigReader {
            "frame_bytes",
            "listener_patterns",
            "listeners_per_connection",
+           "lossless_listeners",
+           "lossless_window_bytes",
            "max_connections",
            "calls_per_connection",
            "calls_of_connections",
@@ -184,13 +186,18 @@ class ConfigReader {
     limit(root, "answer_output_bytes", 65'536, most_bytes, server.max_answer_output);
     limit(root, "frame_bytes", 4'096, 1 << 30, server.max_frame);
     limit(root, "listeners_per_connection", 1, 1 << 20, server.max_listeners);
+    limit(root, "lossless_listeners", 0, 1 << 20, server.lossless_listeners);
+    limit(root, "lossless_window_bytes", 1'024, 1 << 30, server.lossless_window);
     limit(root, "max_connections", 1, 1 << 20, server.max_connections);
     limit(root, "calls_per_connection", 1, 1 << 23, server.calls_per_connection);
     limit(root, "calls_of_connections", 1, 1 << 23, server.calls_of_connections);
     limit(root, "bytes_per_connection", 4'096, most_bytes, server.bytes_per_connection);
     limit(root, "bytes_of_connections", 4'096, most_bytes, server.bytes_of_connections);
     std::int64_t ms = 0;
-    if (limit(root, "stalled_client_ms", 1, 86'400'000, ms)) server.stalled_client = std::chrono::milliseconds(ms);
+    if (limit(root, "stalled_client_ms", 1, 86'400'000, ms)) {
+      server.stalled_client = std::chrono::milliseconds(ms);
+      context.stalled_listener_ms = static_cast<std::uint32_t>(ms);
+    }
     if (limit(root, "default_deadline_ms", 0, 86'400'000, ms)) server.default_deadline = std::chrono::milliseconds(ms);
   }
 

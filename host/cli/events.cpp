@@ -91,7 +91,21 @@ class Following {
  private:
   void listen(std::string_view pattern, bp_event_fn callback) {
     bp_listener listener;
-    const bp_status status = bp_listen(client_.context(), str(pattern), callback, &inbox_, &listener);
+    bp_subscription subscription{};
+    subscription.struct_size = sizeof subscription;
+    subscription.flags = args_.lossless && callback == on_event ? std::uint32_t{BP_LISTEN_LOSSLESS} : 0;
+    subscription.pattern = str(pattern);
+    subscription.on_event = callback;
+    subscription.user = &inbox_;
+    const bp_status status = bp_subscribe(client_.context(), &subscription, &listener);
+    if (args_.lossless && status == BP_OVERLOADED) {
+      throw CommandFailure{exit_code(status), status,
+                           "the host refuses the listener; expected that its configuration allows so many on one "
+                           "connection: see lossless_listeners and listeners_per_connection"};
+    }
+    if (args_.lossless && status == BP_NOT_SUPPORTED) {
+      throw CommandFailure{exit_code(status), status, "the host is too old for --lossless; leave it out"};
+    }
     if (status == BP_INVALID_ARGUMENT) {
       throw usage(cat("\"", pattern,
                       "\" is not a pattern; expected an event name, or a prefix followed by *, for example kv.*"));
@@ -153,6 +167,9 @@ matches two of the patterns appears twice. With --json, each line is {"event": n
 If the output is read more slowly than events come, some are lost. Then the line "backplane.gap" stands in their place:
 "lost" says how many, "since_ms" when the first of them was emitted (Unix time in ms). It does not count for --count.
 
+With --lossless, handlers that emit with emit_wait wait for this command, so that it loses none of their events. The
+host's configuration must allow it (lossless_listeners). Other events may still be lost.
+
 Ctrl-C ends the command.
 
 Examples:
@@ -165,6 +182,7 @@ ended.)",
     {
         {"PATTERN", "", "the events to print; default *", &Args::values},
         {"--count", "N", "end after N events", &Args::count},
+        {"--lossless", "", "lose no event of a handler that waits for its listeners", &Args::lossless},
         socket_option,
         json_option,
     },

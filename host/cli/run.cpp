@@ -241,7 +241,8 @@ The configuration file is TOML; docs/cli.md lists its keys. These have no option
                       limits of calls
   window_bytes, window_parts, request_window_bytes, request_window_parts, part_output_bytes, stalled_client_ms
                       limits of answers and requests in parts
-  frame_bytes, output_bytes, answer_output_bytes, listeners_per_connection, listener_patterns
+  frame_bytes, output_bytes, answer_output_bytes, listeners_per_connection, listener_patterns, lossless_listeners,
+  lossless_window_bytes
                       limits of connections and of listeners
 
 Examples:

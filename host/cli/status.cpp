@@ -88,12 +88,13 @@ std::string listener_table(const Value& report) {
       const std::string label = each["label"].text();
       lines.push_back({each["lost"].number() + each["behind"].number(),
                        {label.empty() ? "the application" : label, each["pattern"].text(), context["id"].text(),
-                        each["delivered"].text(), each["behind"].text(), each["lost"].text()}});
+                        each["delivered"].text(), each["behind"].text(), each["lost"].text(),
+                        each["lossless"].text() == "true" ? "lossless" : ""}});
     }
   }
   if (lines.empty()) return {};
   std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) { return a.trouble > b.trouble; });
-  std::vector<std::vector<std::string>> rows = {{"LISTENER", "PATTERN", "CONTEXT", "DELIVERED", "BEHIND", "LOST"}};
+  std::vector<std::vector<std::string>> rows = {{"LISTENER", "PATTERN", "CONTEXT", "DELIVERED", "BEHIND", "LOST", ""}};
   for (std::size_t i = 0; i < std::min(lines.size(), most); ++i) rows.push_back(lines[i].row);
   std::string out = table(rows);
   if (lines.size() > most) out += cat("and ", std::to_string(lines.size() - most), " more; --json has them all\n");

@@ -73,8 +73,8 @@ LosslessListeners::Offer LosslessListeners::offer(std::string_view name, bp_byte
   const std::uint64_t size =
       name.size() + payload.size + ((flags & BP_EVENT_TYPED) != 0 ? typed_event::head_size(name) : 0);
   Offer result;
-  const Nanos time = now();
   const MutexLock lock(mutex_);
+  const Nanos time = now();  // under the lock, so that it does not run back
   result.given_up.reserve(active_.load(std::memory_order_relaxed));
   const auto patterns = log_.match(name);
   const auto is_for = [&patterns](const Listener& each) {

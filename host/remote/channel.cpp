@@ -157,6 +157,18 @@ bp_status Channel::credit(std::uint64_t id, std::uint64_t bytes) {
   return BP_OK;
 }
 
+bool Channel::heard(std::uint64_t listener, std::uint64_t bytes) noexcept {
+  const MutexLock lock(mutex_);
+  if (state_ == State::broken) return true;
+  try {
+    wire::encode(out_, wire::Heard{listener, bytes});
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  send(true);
+  return true;
+}
+
 bp_status Channel::send_part(std::uint64_t id, bp_bytes payload, std::uint32_t flags) {
   const MutexLock lock(mutex_);
   const auto* const entry = calls_.find(id);

@@ -86,7 +86,7 @@ void send_hello(int fd, const std::string& path) {
   hello.version = bp_version();
   hello.pid = static_cast<std::uint64_t>(::getpid());
   hello.oldest = wire::oldest_protocol;
-  hello.features = {true, true};
+  hello.features = {true, true, true};
   wire::encode(out, hello);
   // A new socket has room for a hello. If the host has already closed it, an error frame may still wait to be read.
   if (::send(fd, out.data(), out.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET) {

@@ -16,10 +16,14 @@ namespace {
 
 /// A buffer larger than this is freed when it is empty.
 constexpr std::size_t keep = std::size_t{1} << 20;
+/// The host is told what callbacks are done with when it is so much, or so long after the last time.
+constexpr std::uint64_t told_bytes = std::uint64_t{64} << 10;
+constexpr auto told_after = std::chrono::milliseconds(50);
 
 }  // namespace
 
-void EventThread::start() {
+void EventThread::start(Heard heard) {
+  heard_ = std::move(heard);
   thread_ = std::thread([self = shared_from_this()] { self->loop(); });
 }
 
@@ -42,7 +46,8 @@ void EventThread::push(const wire::Event& event) {
   const auto at = listeners_.find(event.listener);
   if (at == listeners_.end()) return;
   Listener& listener = at->second;
-  if (queue_.size() <= max_waiting_) {
+  // What emitters have waited for is bounded by the host's window.
+  if (queue_.size() <= max_waiting_ || (event.flags & BP_EVENT_LOSSLESS) != 0) {
     append_gaps();  // those for which there was no memory before
     return append(event);
   }
@@ -137,7 +142,31 @@ void EventThread::deliver_all(const wire::Bytes& batch) {
     std::memcpy(&head, batch.data() + at, sizeof head);
     deliver(head, batch.data() + at + sizeof head);
     at += sizeof head + head.name_size + head.payload_size;
+    if ((head.flags & BP_EVENT_LOSSLESS) != 0) is_done(head.listener, head.name_size + head.payload_size);
   }
+  tell_done();
+}
+
+// Emitters wait for this news. But a frame for each of many small events would cost more than the events.
+void EventThread::is_done(std::uint64_t listener, std::uint64_t bytes) {
+  try {
+    done_[listener] += bytes;
+  } catch (const std::bad_alloc&) {
+    heard_(listener, bytes);
+    return;
+  }
+  done_bytes_ += bytes;
+  if (done_bytes_ >= told_bytes || Clock::now() - told_at_ >= told_after) tell_done();
+}
+
+void EventThread::tell_done() {
+  if (done_.empty()) return;
+  std::erase_if(done_, [this](const auto& each) {
+    if (!heard_(each.first, each.second)) return false;
+    done_bytes_ -= each.second;
+    return true;
+  });
+  told_at_ = Clock::now();
 }
 
 void EventThread::deliver(const Head& head, const std::uint8_t* body) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,7 +29,10 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
 
   explicit EventThread(std::uint64_t max_waiting = usual_waiting) noexcept : max_waiting_(max_waiting) {}
 
-  void start();
+  /// `heard`: the callbacks of a lossless listener are done with so many bytes of its events. It returns false if it
+  /// could not tell the host now. It is called on the event thread.
+  using Heard = std::function<bool(std::uint64_t listener, std::uint64_t bytes)>;
+  void start(Heard heard);
   bool is_this_thread() const noexcept { return thread_id_.load() == std::this_thread::get_id(); }
 
   /// Adds a listener and returns its id.
@@ -64,10 +68,16 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
   void loop() noexcept;
   void deliver_all(const wire::Bytes& batch);
   void deliver(const Head& head, const std::uint8_t* body);
+  void is_done(std::uint64_t listener, std::uint64_t bytes);
+  void tell_done();
   void append(const wire::Event& event) BP_REQUIRES(mutex_);
   void append_gaps() BP_REQUIRES(mutex_);
 
   const std::uint64_t max_waiting_;
+  Heard heard_;
+  std::map<std::uint64_t, std::uint64_t> done_;  // bytes by listener that the host is not told yet; the event thread's
+  std::uint64_t done_bytes_ = 0;                 // their sum
+  Clock::time_point told_at_{};
   std::atomic<std::thread::id> thread_id_{};
   std::thread thread_;
 

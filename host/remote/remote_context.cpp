@@ -81,7 +81,10 @@ bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& 
 
 RemoteContext::RemoteContext(Dialed dialed, std::uint64_t event_bytes)
     : events_(std::make_shared<EventThread>(event_bytes)), channel_(std::make_shared<Channel>(std::move(dialed), events_)) {
-  events_->start();
+  events_->start([weak = std::weak_ptr(channel_)](std::uint64_t listener, std::uint64_t bytes) {
+    const auto channel = weak.lock();
+    return channel == nullptr || channel->heard(listener, bytes);
+  });
   try {
     channel_->start();
   } catch (...) {
@@ -201,10 +204,11 @@ bp_status RemoteContext::find_method(bp_str name, bp_method& out) {
 
 /// This side chooses the id and adds the listener before it asks the host, so that the first event finds its listener.
 bp_status RemoteContext::listen(const bp_subscription& subscription, bp_listener& out) {
-  if ((subscription.flags & BP_LISTEN_OWN_THREAD) != 0) return BP_NOT_SUPPORTED;
+  const std::uint32_t lossless = subscription.flags & BP_LISTEN_LOSSLESS;
+  if (subscription.flags != lossless || (lossless != 0 && !channel_->features().lossless)) return BP_NOT_SUPPORTED;
   const std::string_view text = view(subscription.pattern);
   const std::uint64_t id = events_->add(std::string(text), subscription.on_event, subscription.user);
-  const wire::Listen frame{0, id, text};
+  const wire::Listen frame{0, id, text, lossless};
   bp_status status = BP_OK;
   if (on_own_thread()) {  // do not wait: the answer would arrive on the reader thread
     status = channel_->open(frame, text.size(), {ignore_reply, nullptr, 0}, Channel::Use::call, nullptr);

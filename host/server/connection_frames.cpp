@@ -48,6 +48,7 @@ class Connection::FrameHandler {
   void operator()(const wire::Resolve& resolve);
   void operator()(const wire::Listen& listen);
   void operator()(const wire::Unlisten& unlisten);
+  void operator()(const wire::Heard& heard);
   void operator()(const wire::Load& load);
   void operator()(const wire::Unload& unload);
   void operator()(const wire::Reload& reload);
@@ -100,7 +101,7 @@ void Connection::FrameHandler::operator()(const wire::Hello& hello) {
   mine.pid = static_cast<std::uint64_t>(::getpid());
   mine.max_frame = core_.options.max_frame;
   mine.oldest = wire::oldest_protocol;
-  mine.features = {true, true};
+  mine.features = {true, true, true};
   mine.window_bytes = core_.options.request_window_bytes;
   mine.window_parts = core_.options.request_window_parts;
   peer_.out_.add(mine);
@@ -198,9 +199,20 @@ void Connection::FrameHandler::operator()(const wire::Listen& listen) {
                  "this connection has " + std::to_string(most) +
                      " listeners, its limit (listeners_per_connection); remove some");
   }
+  const bool lossless = listen.flags == BP_LISTEN_LOSSLESS;
+  if (listen.flags != 0 && !lossless) {
+    return reply(listen.id, BP_INVALID_ARGUMENT,
+                 "found the flags " + std::to_string(listen.flags) + "; expected 0, or 2 for a lossless listener");
+  }
+  if (const std::size_t most = core_.options.lossless_listeners; lossless && peer_.listeners_.lossless() >= most) {
+    return reply(listen.id, BP_OVERLOADED,
+                 most == 0 ? "lossless listeners are not allowed: set lossless_listeners in the host's configuration"
+                           : "this connection has " + std::to_string(most) +
+                                 " lossless listeners, its limit (lossless_listeners); remove some");
+  }
   const std::string label = "process " + std::to_string(peer_.peer_);
-  const bp_status status =
-      peer_.listeners_.add(core_.context, {&peer_, listen.listener}, listen.pattern, label, Connection::on_event);
+  const PeerListener fresh{&peer_, listen.listener, lossless ? core_.options.lossless_window : 0};
+  const bp_status status = peer_.listeners_.add(core_.context, fresh, listen.pattern, label, Connection::on_event);
   reply(listen.id, status, status == BP_OK ? "" : bp_status_text(status));
 }
 
@@ -214,6 +226,15 @@ void Connection::FrameHandler::operator()(const wire::Unlisten& unlisten) {
   }
   peer_.listeners_.erase(unlisten.listener);
   reply(unlisten.id, status);
+}
+
+// Of a listener that has ended meanwhile, it comes too late, and changes nothing.
+void Connection::FrameHandler::operator()(const wire::Heard& heard) {
+  const PeerListener* const listener = peer_.listeners_.find(heard.listener);
+  if (listener == nullptr) return;
+  if (bp_listener_credit(core_.context, listener->host, heard.bytes) == BP_INVALID_ARGUMENT) {
+    throw wire::ProtocolError("a heard frame for a listener without flag 2; expected it in the flags of listen");
+  }
 }
 
 void Connection::FrameHandler::operator()(const wire::Load& load) {

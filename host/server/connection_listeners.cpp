@@ -21,9 +21,22 @@ bp_status PeerListeners::add(bp_context context, const PeerListener& listener, s
   subscription.on_event = on_event;
   subscription.user = at->second.get();
   subscription.label = str(label);
+  if (listener.window != 0) subscription.flags = BP_LISTEN_LOSSLESS | BP_LISTEN_CREDIT;
+  subscription.window_bytes = listener.window;
   const bp_status status = bp_subscribe(context, &subscription, &at->second->host);
-  if (status != BP_OK) all_.erase(at);
+  if (status != BP_OK) {
+    all_.erase(at);
+  } else if (listener.window != 0) {
+    ++lossless_;
+  }
   return status;
+}
+
+void PeerListeners::erase(std::uint64_t id) noexcept {
+  const auto at = all_.find(id);
+  if (at == all_.end()) return;
+  if (at->second->window != 0) --lossless_;
+  all_.erase(at);
 }
 
 PeerListener* PeerListeners::find(std::uint64_t id) noexcept {

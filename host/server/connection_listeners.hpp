@@ -20,7 +20,8 @@ class Connection;
 /// A listener of the peer.
 struct PeerListener {
   Connection* connection;
-  std::uint64_t id;  ///< chosen by the peer
+  std::uint64_t id;      ///< chosen by the peer
+  std::uint64_t window;  ///< of a lossless one; else 0
   bp_listener host{};
   Lost lost{};  ///< not told yet; guarded by the connection's mutex
 };
@@ -29,6 +30,7 @@ struct PeerListener {
 class PeerListeners {
  public:
   std::size_t size() const noexcept { return all_.size(); }
+  std::size_t lossless() const noexcept { return lossless_; }
   /// Returns BP_OK, or what bp_subscribe() returns; then there is no listener. Throws wire::ProtocolError if the id is
   /// in use, and std::bad_alloc.
   bp_status add(bp_context context, const PeerListener& listener, std::string_view pattern, std::string_view label,
@@ -39,7 +41,7 @@ class PeerListeners {
   static bp_status stop(bp_context context, const PeerListener& listener) noexcept {
     return bp_unlisten(context, listener.host);
   }
-  void erase(std::uint64_t id) noexcept { all_.erase(id); }
+  void erase(std::uint64_t id) noexcept;
   void stop_all(bp_context context) noexcept {
     for (const auto& [id, listener] : all_) stop(context, *listener);
   }
@@ -47,6 +49,7 @@ class PeerListeners {
 
  private:
   std::map<std::uint64_t, std::unique_ptr<PeerListener>> all_;  ///< ordered: the peer chooses the keys
+  std::size_t lossless_ = 0;
 };
 
 /// The listeners of one connection that have lost events, and have not been told yet. The connection's mutex guards it.

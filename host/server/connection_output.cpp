@@ -143,14 +143,17 @@ void Connection::on_event(void* user, const bp_event* event) {
 }
 
 /// A peer that does not read never holds up the event thread: what it cannot take is lost to it, and it will be told.
+/// What emitters have waited for is bounded by the window of its listener.
 void Connection::send_event(PeerListener& listener, const bp_event& event) {
   const std::size_t size = event.name.size + event.payload.size + wire::frame_overhead;
+  const bool lossless = (event.flags & BP_EVENT_LOSSLESS) != 0;
   bool can_be_sent = false;
   {
     const MutexLock lock(mutex_);
     if (closed_) return;
     can_be_sent = size <= out_.max_frame() && cbor::valid_utf8(view(event.name));
-    if (can_be_sent && out_.waiting() <= core_->options.max_event_output && out_.holds_event(size)) {
+    const bool has_room = lossless || out_.waiting() <= core_->options.max_event_output;
+    if (can_be_sent && has_room && out_.holds_event(size)) {
       gaps_.tell(listener, out_);
       out_.add(wire::Event{listener.id, event.flags, view(event.name), view(event.payload)});
       if (!flushing_) send_soon();
@@ -160,6 +163,8 @@ void Connection::send_event(PeerListener& listener, const bp_event& event) {
     if (!flushing_) send_soon();
   }
   bp_event_drop(&event);
+  // The peer cannot say that it is done with it.
+  if (lossless) bp_listener_credit(core_->context, event.listener, event.name.size + event.payload.size);
   if (can_be_sent) return;
   core_->log(BP_LOG_ERROR, [&] {
     return "the event \"" + std::string(view(event.name)) + "\" of " + std::to_string(size) +

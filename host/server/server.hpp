@@ -29,6 +29,10 @@ struct ServerOptions {
   std::chrono::milliseconds stalled_client{60'000};
   /// While more bytes than this wait for a peer, its listeners lose events, and get a gap in their place later.
   std::size_t max_event_output = std::size_t{8} << 20;
+  /// Maximum of lossless listeners of one connection; 0: it may have none.
+  std::size_t lossless_listeners = 0;
+  /// Names and payloads of the events that are on their way to one of them.
+  std::uint64_t lossless_window = std::uint64_t{1} << 20;
   /// Maximum of listeners of one connection. Beyond it, `listen` is answered BP_OVERLOADED.
   std::size_t max_listeners = 4096;
   /// What the context takes of a request in parts, as bp_context_options has it, for the hello. 0: the default.

@@ -51,7 +51,8 @@ struct Layout<Resolve> {
 };
 template <>
 struct Layout<Listen> {
-  static constexpr auto value = describe<Listen>(5, "listen", &Listen::id, &Listen::listener, &Listen::pattern);
+  static constexpr auto value =
+      describe<Listen>(5, "listen", &Listen::id, &Listen::listener, &Listen::pattern, &Listen::flags);
 };
 template <>
 struct Layout<Unlisten> {
@@ -91,6 +92,10 @@ struct Layout<Part> {
   static constexpr auto value = describe<Part>(14, "part", &Part::id, &Part::payload, &Part::flags);
 };
 template <>
+struct Layout<Heard> {
+  static constexpr auto value = describe<Heard>(15, "heard", &Heard::listener, &Heard::bytes);
+};
+template <>
 struct Layout<Reply> {
   static constexpr auto value =
       describe<Reply>(16, "reply", &Reply::id, &Reply::status, &Reply::payload, &Reply::message, &Reply::detail);
@@ -116,7 +121,10 @@ template <class T>
 inline constexpr std::size_t item_count = 1 + extra_items<T> + member_count<T>();
 /// How many items at the end may be missing, because the first senders did not know them.
 template <class T>
-inline constexpr std::size_t later_items = std::is_same_v<T, Hello> ? 4 : std::is_same_v<T, Call> ? 2 : 0;
+inline constexpr std::size_t later_items = std::is_same_v<T, Hello>    ? 4
+                                           : std::is_same_v<T, Call>   ? 2
+                                           : std::is_same_v<T, Listen> ? 1
+                                                                       : 0;
 template <class T>
 inline constexpr std::size_t least_items = item_count<T> - later_items<T>;
 
@@ -136,8 +144,12 @@ std::size_t items_of(const Hello& hello) {
   return item_count<Hello> - (usual ? 2 : 0);
 }
 
+/// An older host knows no flags.
+std::size_t items_of(const Listen& listen) { return item_count<Listen> - (listen.flags == 0 ? 1 : 0); }
+
 constexpr std::string_view credit_feature = "credit";
 constexpr std::string_view parts_feature = "parts";
+constexpr std::string_view lossless_feature = "lossless";
 
 // ---- Writing ---------------------------------------------------------------------------------------
 
@@ -147,9 +159,10 @@ void put(cbor::Writer& writer, std::int32_t v) { writer.integer(v); }
 void put(cbor::Writer& writer, std::string_view v) { writer.text(v); }
 void put(cbor::Writer& writer, View v) { writer.bytes(v); }
 void put(cbor::Writer& writer, const Features& v) {
-  writer.array(std::size_t{v.credit} + std::size_t{v.parts});
+  writer.array(std::size_t{v.credit} + std::size_t{v.parts} + std::size_t{v.lossless});
   if (v.credit) writer.text(credit_feature);
   if (v.parts) writer.text(parts_feature);
+  if (v.lossless) writer.text(lossless_feature);
 }
 void put(cbor::Writer& writer, const Target& v) { v.method != 0 ? writer.uint(v.method) : writer.text(v.name); }
 
@@ -241,6 +254,7 @@ class Items {
       if (item.type != cbor::Type::text || item.until_end) wrong(frame_, index_, "an array of texts", item.type);
       out.credit |= item.text() == credit_feature;
       out.parts |= item.text() == parts_feature;
+      out.lossless |= item.text() == lossless_feature;
     }
   }
   void get(Target& out) {
@@ -351,6 +365,7 @@ void encode(Bytes& out, const Cancel& frame) { write(out, frame); }
 void encode(Bytes& out, const Resolve& frame) { write(out, frame); }
 void encode(Bytes& out, const Listen& frame) { write(out, frame); }
 void encode(Bytes& out, const Unlisten& frame) { write(out, frame); }
+void encode(Bytes& out, const Heard& frame) { write(out, frame); }
 void encode(Bytes& out, const Load& frame) { write(out, frame); }
 void encode(Bytes& out, const Unload& frame) { write(out, frame); }
 void encode(Bytes& out, const Reload& frame) { write(out, frame); }

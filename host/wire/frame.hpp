@@ -37,6 +37,7 @@ inline constexpr std::size_t max_hello = 1024;
 struct Features {
   bool credit = false;  ///< credit frames
   bool parts = false;   ///< requests in parts
+  bool lossless = false;  ///< listeners that emitters wait for, and heard frames
 };
 struct Hello {
   std::uint64_t protocol = protocol_version;  ///< the newest version that the sender speaks
@@ -73,6 +74,7 @@ struct Listen {
   std::uint64_t id = 0;
   std::uint64_t listener = 0;  ///< an id chosen by the sender; its events carry it
   std::string_view pattern;
+  std::uint32_t flags = 0;  ///< BP_LISTEN_LOSSLESS or 0
 };
 struct Unlisten {
   std::uint64_t id = 0;
@@ -115,6 +117,11 @@ struct Part {
   View payload;
   std::uint32_t flags = 0;  ///< BP_PART_…
 };
+/// The sender is done with so many bytes of the lossless events of a listener.
+struct Heard {
+  std::uint64_t listener = 0;
+  std::uint64_t bytes = 0;
+};
 struct Reply {
   std::uint64_t id = 0;
   bp_status status = BP_OK;  ///< terminal unless BP_STALE or BP_PARTIAL
@@ -136,7 +143,7 @@ struct Error {
 
 /// Any frame.
 using Frame = std::variant<Hello, Call, Cancel, Resolve, Listen, Unlisten, Load, Unload, Reload, List, Status, Stop,
-                           Credit, Part, Reply, Event, Error>;
+                           Credit, Part, Heard, Reply, Event, Error>;
 
 /// The peer violated the protocol. what() begins with what it sent, for example "a call frame with …; expected …".
 struct ProtocolError : std::runtime_error {
@@ -159,6 +166,7 @@ void encode(Bytes& out, const Cancel& frame);
 void encode(Bytes& out, const Resolve& frame);
 void encode(Bytes& out, const Listen& frame);
 void encode(Bytes& out, const Unlisten& frame);
+void encode(Bytes& out, const Heard& frame);
 void encode(Bytes& out, const Load& frame);
 void encode(Bytes& out, const Unload& frame);
 void encode(Bytes& out, const Reload& frame);

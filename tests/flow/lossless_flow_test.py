@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Listeners for which emitters wait: slow, frozen, killed, and refused ones, beside clients that emit and an innocent."""
+
+import json
+import os
+import pathlib
+import threading
+import unittest
+
+from harness import Case
+
+PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
+NEWS = pathlib.Path(os.environ["BACKPLANE_NEWS_MODULE"])
+
+
+class LosslessFlow(Case):
+    def run_host(self, config):
+        return self.host("--config", self.write("host.toml", config), modules=(NEWS, PLUGINS / "echo.so"))
+
+    def listen(self, *arguments):
+        process = self.spawn("events", "news.*", "--json", *arguments)
+        process.wait_err("listening to")
+        return process
+
+    def tell(self, events, size, wait_ms=60_000, name="news.tell"):
+        """How many events the handler has emitted."""
+        return self.bp_json("call", name, json.dumps({"events": events, "size": size, "wait_ms": wait_ms}))["emitted"]
+
+    def lossless(self):
+        return [each["lossless"] for each in self.context()["events"]["listeners"] if each["pattern"] == "news.*"]
+
+    def test_what_emitters_wait_for_reaches_a_frozen_listener_although_others_flood_it(self):
+        self.run_host("lossless_listeners = 1\nlossless_window_bytes = 65536\nevent_log_events = 4096\n")
+        listener = self.listen("--lossless")
+        self.listen()
+        listener.freeze()
+        emitted = {}
+
+        def emit(name):
+            emitted[name] = self.tell(3_000, 200, name=name)
+
+        emitters = [threading.Thread(target=emit, args=(name,)) for name in ("news.tell", "news.blocking_tell")]
+        for thread in emitters:
+            thread.start()
+        for _ in range(5):
+            report = self.bp_json("bench", "echo.raw", "--payload", "hi", "--raw", "--seconds", "0.2")
+            self.assertEqual(report["errors"], 0)
+            self.assertEqual(self.tell(20_000, 50, name="news.shout"), 20_000)
+        self.assertEqual(emitted, {})
+        listener.signal(18)  # SIGCONT
+        items, lost = [], 0
+        for line in listener.popen.stdout:
+            event = json.loads(line)
+            if event["event"] == "news.item":
+                items.append(event["payload"]["number"])
+            elif event["event"] == "backplane.gap":
+                lost += event["payload"]["lost"]
+            if len(items) == 6_000:
+                break
+        for thread in emitters:
+            thread.join()
+        self.assertEqual(emitted, {"news.tell": 3_000, "news.blocking_tell": 3_000})
+        self.assertEqual(sorted(items), sorted(2 * list(range(3_000))))
+        self.assertGreater(lost, 0, "the flood")
+        self.assertEqual(sorted(self.lossless()), [False, True])
+
+    def test_an_emitter_waits_no_longer_than_it_says_and_the_end_of_a_listener_ends_its_wait(self):
+        self.run_host("lossless_listeners = 1\nlossless_window_bytes = 65536\n")
+        listener = self.listen("--lossless")
+        listener.freeze()
+        self.assertLess(self.tell(10_000, 1_000, wait_ms=300), 10_000)
+        done = []
+        thread = threading.Thread(target=lambda: done.append(self.tell(1_000, 1_000)))
+        thread.start()
+        self.eventually("the emitter waits", lambda: self.context()["suspended"]["now"] >= 1)
+        self.assertEqual(done, [])
+        listener.signal(9)
+        thread.join()
+        self.assertEqual(done, [1_000])
+
+    def test_a_listener_that_stalls_is_like_any_other_from_then_on(self):
+        process = self.run_host("lossless_listeners = 1\nlossless_window_bytes = 65536\nstalled_client_ms = 500\n")
+        listener = self.listen("--lossless")
+        listener.freeze()
+        self.assertEqual(self.lossless(), [True])
+        self.assertEqual(self.tell(20_000, 1_000), 20_000)
+        self.assertEqual(self.lossless(), [False])
+        process.wait_err("not lossless any more")
+
+    def test_it_must_be_allowed(self):
+        self.run_host("")
+        self.assertIn("lossless_listeners", self.refused(1, "events", "--lossless", "news.*"))
+
+    def test_a_connection_has_so_many_and_no_more(self):
+        self.run_host("lossless_listeners = 2\n")
+        self.listen("--lossless")
+        self.assertIn("lossless_listeners", self.refused(1, "events", "--lossless", "a.*", "b.*", "c.*"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
