@@ -8,9 +8,12 @@ import threading
 import unittest
 
 from harness import Case
+from raw_client import LISTEN, RawClient
 
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
 NEWS = pathlib.Path(os.environ["BACKPLANE_NEWS_MODULE"])
+HEARD, REPLY, EVENT, ERROR = 15, 16, 17, 18
+INVALID_ARGUMENT = 16
 
 
 class LosslessFlow(Case):
@@ -86,6 +89,35 @@ class LosslessFlow(Case):
         self.assertEqual(self.tell(20_000, 1_000), 20_000)
         self.assertEqual(self.lossless(), [False])
         process.wait_err("not lossless any more")
+
+    def test_a_client_of_the_protocol_gets_no_more_than_it_says_it_has_heard(self):
+        self.run_host("lossless_listeners = 1\nlossless_window_bytes = 4096\n")
+        client = RawClient(self.socket)
+        client.send([LISTEN, 1, 7, "news.item", 2])
+        self.assertEqual(client.read()[:3], [REPLY, 1, 0])
+        client.send([LISTEN, 2, 8, "news.item", 3])
+        self.assertEqual(client.read()[:3], [REPLY, 2, INVALID_ARGUMENT])
+        done = []
+        thread = threading.Thread(target=lambda: done.append(self.tell(200, 100)))
+        thread.start()
+        heard = unheard = events = 0
+        while events < 200:
+            frame = client.read()
+            self.assertEqual((frame[0], frame[1], frame[2]), (EVENT, 7, 5), "typed and lossless")
+            events += 1
+            unheard += len(frame[3]) + len(frame[4])
+            self.assertLessEqual(unheard, 4096)
+            if unheard > 3000:
+                client.send([HEARD, 7, unheard])
+                client.send([HEARD, 99, 1])  # of no listener: it has ended meanwhile
+                heard, unheard = heard + unheard, 0
+        thread.join()
+        self.assertEqual(done, [200])
+        self.assertGreater(heard, 4096)
+        client.send([LISTEN, 3, 9, "news.item"])
+        self.assertEqual(client.read()[:3], [REPLY, 3, 0])
+        client.send([HEARD, 9, 1])
+        self.assertEqual(client.read()[0], ERROR)
 
     def test_it_must_be_allowed(self):
         self.run_host("")

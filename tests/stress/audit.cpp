@@ -37,7 +37,8 @@ std::vector<std::uint64_t> own_counts(const Life& life) {
   return {own.accepted,       own.terminal,          own.errors,       own.refused,
           own.handed,         own.completed,         own.events_seen,  own.events_lost,
           own.listeners,      own.stale_completions, stats.emit_tried, stats.emit_taken,
-          stats.emit_refused, stats.no_function,     stats.offered,    stats.offered_answered};
+          stats.emit_refused, stats.no_function,     stats.offered,    stats.offered_answered,
+          stats.emit_waited,  own.events_waited};
 }
 
 // Each listener's own counts. It may still be behind, if it has a thread of its own.
@@ -73,6 +74,7 @@ std::vector<Equation> equations(const Life& life, const Numbers& host) {
       {"events lost = told by gaps", host["events.lost"], own.events_lost},
       {"emits taken = delivered + lost + behind, of the listener that hears all", stats.emit_taken,
        host["listener.1.delivered"] + host["listener.1.lost"] + host["listener.1.behind"]},
+      {"emits that waited = events seen that were waited for", stats.emit_waited, own.events_waited},
       {"tokens handed out = answered + failed", own.handed + stats.offered + stats.no_function,
        host["tokens.answered"] + host["tokens.failed"]},
       {"completions taken = tokens answered", own.completed + stats.offered_answered, host["tokens.answered"]},

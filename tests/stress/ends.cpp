@@ -67,11 +67,15 @@ void settle_events(Life& life) {
     life.problem("does not hold: emits taken = events seen + lost, at the end of a context: " +
                  std::to_string(life.stats.emit_taken) + " and " + std::to_string(life.own.events_seen) + " + " +
                  std::to_string(life.own.events_lost));
+  if (life.stats.emit_waited != life.own.events_waited)
+    life.problem("does not hold: events that emitters waited for = those seen, at the end of a context: " +
+                 std::to_string(life.stats.emit_waited) + " and " + std::to_string(life.own.events_waited));
   if (life.own.completed + life.stats.offered_answered > life.own.handed + life.stats.offered)
     life.problem("more completions were taken than tokens were handed out");
   life.world.totals.events_seen += life.own.events_seen;
   life.world.totals.events_lost += life.own.events_lost;
   life.world.totals.events_taken += life.stats.emit_taken;
+  life.world.totals.events_waited += life.stats.emit_waited;
 }
 
 void settle(Life& life) {

@@ -71,6 +71,7 @@ struct OwnCounts {
   Count stale_completions{0};
   Count events_seen{0};  ///< by the listener that hears all
   Count events_lost{0};  ///< as gaps have told it
+  Count events_waited{0};  ///< of those seen: with BP_EVENT_LOSSLESS
   Count listeners{0};    ///< there are now
 };
 

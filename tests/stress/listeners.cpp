@@ -56,6 +56,7 @@ void on_any_event(void* user, const bp_event* event) {
   }
   if (!check_bytes(life, *event)) life.problem("an event that is not what was emitted");
   ++life.own.events_seen;
+  if ((event->flags & BP_EVENT_LOSSLESS) != 0) ++life.own.events_waited;
 }
 
 void add(Life& life, std::uint64_t behaviour, std::size_t place);
@@ -166,8 +167,15 @@ void add(Life& life, std::uint64_t behaviour, std::size_t place) {
 
 bp_status listen_to_all(Life& life) {
   bp_listener listener{};
+  bp_subscription subscription{};
+  subscription.struct_size = sizeof subscription;
+  subscription.flags = BP_LISTEN_LOSSLESS;
+  subscription.pattern = BP_STR("*");
+  subscription.on_event = on_any_event;
+  subscription.user = &life;
+  subscription.window_bytes = 16'384;
   ++life.own.listeners;
-  return bp_listen(life.native, BP_STR("*"), on_any_event, &life, &listener);
+  return bp_subscribe(life.native, &subscription, &listener);
 }
 
 void listen(Life& life, const Draws& draws) { add(life, draws[0], draws[1] % Life::listener_places); }

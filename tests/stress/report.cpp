@@ -50,6 +50,7 @@ void print_rest(const World& world) {
   row("contexts ended", totals.lives);
   row("contexts set aside by destroy", totals.quarantined);
   row("events taken", totals.events_taken);
+  row("events waited for", totals.events_waited);
   row("events seen", totals.events_seen);
   row("events lost", totals.events_lost);
   row("liveness events", totals.liveness_events);

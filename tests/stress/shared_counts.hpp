@@ -19,6 +19,7 @@ struct CallStats {
   Count emit_tried{0};        ///< calls of emit with arguments in order
   Count emit_taken{0};        ///< that returned BP_OK
   Count emit_refused{0};      ///< that returned BP_OVERFLOW, BP_CLOSED or BP_OUT_OF_MEMORY
+  Count emit_waited{0};       ///< of those taken: with emit_wait
   Count no_function{0};       ///< host calls that got a token, and then found no function to give it to
   Count offered{0};           ///< tokens that the module's own host function was handed
   Count offered_answered{0};  ///< replies to those that returned BP_OK

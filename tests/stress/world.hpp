@@ -79,6 +79,7 @@ struct Totals {
   Count events_seen{0};
   Count events_lost{0};  ///< as gaps have told
   Count events_taken{0};
+  Count events_waited{0};  ///< of these: their emitters have waited for the listener that hears all
   Count liveness_events{0};
   Count forged{0};  ///< completions with stale, foreign and made-up tokens
   Count lives{0};

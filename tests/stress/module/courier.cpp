@@ -41,7 +41,7 @@ void say_again(const Shared& shared, bp_token token, bp_status status) {
   if (say(shared, token, nullptr, status, {nullptr, 0}, false) == BP_OK) ++shared.board->second_replies;
 }
 
-void emit(const Shared& shared, State& state, bool typed, bool ordered, std::uint32_t size) {
+void emit(const Shared& shared, State& state, bool typed, bool ordered, std::uint32_t size, bp_token waits) {
   CallStats* const stats = state.stats.load();
   if (stats == nullptr) return;
   EventHead head;
@@ -60,10 +60,17 @@ void emit(const Shared& shared, State& state, bool typed, bool ordered, std::uin
   std::memcpy(bytes.data() + cbor_head, &head, sizeof head);
   const std::size_t skipped = typed ? 0 : cbor_head;
   const bp_bytes payload{bytes.data() + skipped, bytes.size() - skipped};
+  const bp_str name = typed ? BP_STR(STRESS_NAME ".typed") : BP_STR(STRESS_NAME ".raw");
+  const std::uint32_t flags = typed ? BP_EVENT_TYPED : 0;
+  constexpr std::uint64_t patience_ms = 30;
+  const bp_status status = waits == 0 ? shared.events->emit(state.instance, name, payload, flags)
+                                      : shared.events->emit_wait(waits, name, payload, flags, patience_ms);
+  const bool gave_up = status == BP_TIMEOUT || status == BP_CANCELED || status == BP_DEADLINE;
+  if (waits != 0 && gave_up) return;  // the host has not seen it
   ++stats->emit_tried;
-  switch (shared.events->emit(state.instance, typed ? BP_STR(STRESS_NAME ".typed") : BP_STR(STRESS_NAME ".raw"),
-                              payload, typed ? BP_EVENT_TYPED : 0)) {
+  switch (status) {
     case BP_OK:
+      if (waits != 0) ++stats->emit_waited;
       ++stats->emit_taken;
       break;
     case BP_OVERFLOW:

@@ -44,7 +44,8 @@ bp_status say(const Shared& shared, bp_token token, Mark* mark, bp_status status
 void say_again(const Shared& shared, bp_token token, bp_status status);
 
 /// Emits one event with `size` bytes behind its head and counts what became of it.
-void emit(const Shared& shared, State& state, bool typed, bool ordered, std::uint32_t size);
+/// With the token of a call, waits for lossless listeners.
+void emit(const Shared& shared, State& state, bool typed, bool ordered, std::uint32_t size, bp_token waits = 0);
 
 /// The module's foreign thread: does things after a while. One a generation.
 class Courier {

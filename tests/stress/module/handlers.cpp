@@ -77,7 +77,8 @@ bp_handled emit_some(const bp_call* call) {
   const Run run(*call);
   for (std::uint32_t i = 0; i < run.order.count; ++i) {
     const std::uint32_t size = run.order.pick % 16 == 0 ? big_event : run.order.pick % 700;
-    emit(shared, *run.state, (run.order.pick + i) % 2 != 0, true, size);
+    const bool patient = run.order.pick % 8 == 6;
+    emit(shared, *run.state, (run.order.pick + i) % 2 != 0, !patient, size, patient ? call->token : 0);
   }
   if (run.order.pick % 4 == 1) courier->add(run.job(Courier::Job::Kind::emit));
   return run.echo();

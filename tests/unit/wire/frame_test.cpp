@@ -86,7 +86,9 @@ TEST_CASE("every kind of frame comes back as it was sent") {
   CHECK(round_trip<wire::Cancel>(whole(wire::Cancel{7})).id == 7);
   CHECK(round_trip<wire::Resolve>(whole(wire::Resolve{7, "kv.get"})).id == 7);
   CHECK(round_trip<wire::Listen>(whole(wire::Listen{7, 8, "kv.*"})).listener == 8);
+  CHECK(round_trip<wire::Listen>(whole(wire::Listen{7, 8, "kv.*", 2})).flags == 2);
   CHECK(round_trip<wire::Unlisten>(whole(wire::Unlisten{7, 8})).listener == 8);
+  CHECK(round_trip<wire::Heard>(whole(wire::Heard{8, 300})).bytes == 300);
   const wire::Bytes load = whole(wire::Load{9, wire::as_bytes(path), config});
   CHECK(wire::as_text(round_trip<wire::Load>(load).path) == path);
   CHECK(same(round_trip<wire::Load>(load).config, config));
@@ -118,6 +120,10 @@ TEST_CASE("the frames on the wire are those that docs/protocol.md describes, byt
   CHECK(whole(wire::Cancel{24}) == bytes_of({0, 0, 0, 4, 0x82, 0x03, 0x18, 24}));
   CHECK(whole(wire::Call{1, {0, "a.b"}, {}, 0, 0}) ==
         bytes_of({0, 0, 0, 10, 0x86, 0x02, 0x01, 0x63, 'a', '.', 'b', 0x40, 0x00, 0x00}));
+  // Without flags, as hosts expect it that know none.
+  CHECK(whole(wire::Listen{1, 2, "a.b"}) == bytes_of({0, 0, 0, 8, 0x84, 0x05, 0x01, 0x02, 0x63, 'a', '.', 'b'}));
+  CHECK(whole(wire::Listen{1, 2, "a.b", 2}) == bytes_of({0, 0, 0, 9, 0x85, 0x05, 0x01, 0x02, 0x63, 'a', '.', 'b', 2}));
+  CHECK(whole(wire::Heard{2, 24}) == bytes_of({0, 0, 0, 5, 0x83, 0x0f, 0x02, 0x18, 24}));
   CHECK(whole(wire::Call{1, {9, {}}, {}, 0, 0}) == bytes_of({0, 0, 0, 7, 0x86, 0x02, 0x01, 0x09, 0x40, 0x00, 0x00}));
 }
 

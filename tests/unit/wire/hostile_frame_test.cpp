@@ -14,7 +14,7 @@ namespace {
 
 std::vector<wire::Bytes> samples() {
   const wire::Bytes blob = {1, 2, 3, 0xff};
-  std::vector<wire::Bytes> out(15);
+  std::vector<wire::Bytes> out(17);
   wire::encode(out[0], wire::Hello{1, "0.1.0", 42, 1000});
   wire::encode(out[1], wire::Call{1, {0, "echo.shout"}, blob, 100, 1});
   wire::encode(out[2], wire::Cancel{300});
@@ -30,6 +30,8 @@ std::vector<wire::Bytes> samples() {
   wire::encode(out[12], wire::Reply{14, BP_ERROR, blob, "no", blob});
   wire::encode(out[13], wire::Event{15, 1, "kv.changed", blob});
   wire::encode(out[14], wire::Error{BP_PROTOCOL, "no"});
+  wire::encode(out[15], wire::Listen{16, 6, "kv.*", 2});
+  wire::encode(out[16], wire::Heard{6, 100'000});
   return out;
 }
 
