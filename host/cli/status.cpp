@@ -125,8 +125,9 @@ std::string refusal_lines(const Value& report) {
     }
     const Value& names = context["calls_per_name"];
     if (names["refused"].number() != 0) {
-      out += cat(who, names["refused"].text(), " calls refused because of the calls in flight of their name: calls_per_name ",
-                 names["limit"].text(), "\n");
+      out += cat(who, names["refused"].text(),
+                 " calls refused because of the calls in flight of their name: calls_per_name ", names["limit"].text(),
+                 "\n");
     }
     const Value& depth = context["call_depth"];
     if (depth["refused"].number() != 0) {

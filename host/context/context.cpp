@@ -125,7 +125,7 @@ ContextConfig config_of(const bp_context_options& options) {
   if (one_core) config.loop.spin = 0;
   config.events = events_of(options);
   if (options.stop_timeout_ms != 0) config.stop_timeout_ms = options.stop_timeout_ms;
-  if (options.stalled_listener_ms != 0) config.stalled_listener_ms = options.stalled_listener_ms;
+  if (options.stalled_listener_ms != 0) config.loop.stalled_listener = options.stalled_listener_ms * nanos_per_ms;
   return config;
 }
 
@@ -135,7 +135,7 @@ Context::Context(Host& host, const ContextConfig& config)
       id_(next_id()),
       bus_(config.events, host.watchdog(),
            {[this](bool stuck) { events_stuck(stuck); }, [this] { loop_.emitters().tell_room(); }},
-           config.stalled_listener_ms * nanos_per_ms, config.loop.spin),
+           config.loop.stalled_listener, config.loop.spin),
       loop_(config.loop, host.registry(), host.workers(), host.watchdog(), *this) {}
 
 Context::~Context() {
@@ -339,12 +339,8 @@ void Context::count_work(const Generation& generation, std::uint64_t& requests, 
   loop_.instances().count_work(generation, requests, tokens);
 }
 
-bp_status Context::emit(std::string_view name, bp_bytes payload, std::uint32_t flags) {
-  return bus_.emit(name, payload, flags);
-}
-
-bp_status Context::emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags) {
-  return bus_.emit_lossless(name, payload, flags);
+bp_status Context::emit(std::string_view name, bp_bytes payload, std::uint32_t flags, bool waits) {
+  return waits ? bus_.emit_lossless(name, payload, flags) : bus_.emit(name, payload, flags);
 }
 
 // Runs on the watchdog thread, because the reader of the event log may be stuck itself.

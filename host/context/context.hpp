@@ -21,7 +21,6 @@ struct ContextConfig {
   LoopOptions loop;
   EventLogOptions events;
   std::uint32_t stop_timeout_ms = 1'500;
-  std::uint32_t stalled_listener_ms = 60'000;
   bool operator==(const ContextConfig&) const = default;
 };
 ContextConfig config_of(const bp_context_options& options);
@@ -86,9 +85,7 @@ class Context final : public Endpoint, public InstanceHost {
   bool on_request_thread() const noexcept override { return loop_.on_thread(); }
   void retire_instance(Generation& generation) override;
   void count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) override;
-  bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags) override;
-  bp_status emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags) override;
-  std::uint64_t emit_retry_ms() const noexcept override { return config_.stalled_listener_ms; }
+  bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags, bool waits) override;
 
  private:
   /// The progress of stop(). A later call continues here.

@@ -104,7 +104,8 @@ bp_status bp_subscribe(bp_context ctx, const bp_subscription* subscription, bp_l
   if (chosen.on_event == nullptr || is_null(chosen.pattern) || is_null(chosen.label)) return BP_INVALID_ARGUMENT;
   const std::string_view label = view(chosen.label);
   if (label.size() > most_label || !backplane::cbor::valid_utf8(label)) return BP_INVALID_ARGUMENT;
-  if ((chosen.flags & BP_LISTEN_LOSSLESS) == 0 && ((chosen.flags & BP_LISTEN_CREDIT) != 0 || chosen.window_bytes != 0)) {
+  if ((chosen.flags & BP_LISTEN_LOSSLESS) == 0 &&
+      ((chosen.flags & BP_LISTEN_CREDIT) != 0 || chosen.window_bytes != 0)) {
     return BP_INVALID_ARGUMENT;
   }
   if ((chosen.flags & ~known_flags) != 0 || !is_event_pattern(view(chosen.pattern))) return BP_INVALID_ARGUMENT;

@@ -46,20 +46,21 @@ std::string wrong_value(const char* name, std::uint64_t value, std::uint64_t lea
 }
 
 std::string wrong_option(const bp_context_options& options) {
-  for (const std::string& wrong : {wrong_value("fiber_stack_size", options.fiber_stack_size, least_stack, most_stack),
-                                   wrong_value("event_queue_depth", options.event_queue_depth, 1, most_events),
-                                   wrong_value("event_log_events", options.event_log_events, least_events, most_events),
-                                   wrong_value("event_log_bytes", options.event_log_bytes, least_log, most_log),
-                                   wrong_value("window_bytes", options.window_bytes, least_window, most_log),
-                                   wrong_value("window_parts", options.window_parts, 1, most_parts),
-                                   wrong_value("call_depth", options.call_depth, 1, most_call_depth),
-                                   wrong_value("suspended_limit", options.suspended_limit, 1, most_queue),
-                                   wrong_value("suspended_per_name", options.suspended_per_name, 1, most_queue),
-                                   wrong_value("calls_per_name", options.calls_per_name, 1, most_queue),
-                                   wrong_value("request_window_bytes", options.request_window_bytes, least_window, most_log),
-                                   wrong_value("request_window_parts", options.request_window_parts, 1, most_parts),
-                                   wrong_value("listener_patterns", options.listener_patterns, 1, most_patterns),
-                                   wrong_value("stalled_listener_ms", options.stalled_listener_ms, 1, most_stall_ms)}) {
+  for (const std::string& wrong :
+       {wrong_value("fiber_stack_size", options.fiber_stack_size, least_stack, most_stack),
+        wrong_value("event_queue_depth", options.event_queue_depth, 1, most_events),
+        wrong_value("event_log_events", options.event_log_events, least_events, most_events),
+        wrong_value("event_log_bytes", options.event_log_bytes, least_log, most_log),
+        wrong_value("window_bytes", options.window_bytes, least_window, most_log),
+        wrong_value("window_parts", options.window_parts, 1, most_parts),
+        wrong_value("call_depth", options.call_depth, 1, most_call_depth),
+        wrong_value("suspended_limit", options.suspended_limit, 1, most_queue),
+        wrong_value("suspended_per_name", options.suspended_per_name, 1, most_queue),
+        wrong_value("calls_per_name", options.calls_per_name, 1, most_queue),
+        wrong_value("request_window_bytes", options.request_window_bytes, least_window, most_log),
+        wrong_value("request_window_parts", options.request_window_parts, 1, most_parts),
+        wrong_value("listener_patterns", options.listener_patterns, 1, most_patterns),
+        wrong_value("stalled_listener_ms", options.stalled_listener_ms, 1, most_stall_ms)}) {
     if (!wrong.empty()) return wrong;
   }
   if (options.on_event_overflow > BP_OVERFLOW_REFUSE) {

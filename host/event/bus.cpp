@@ -114,8 +114,7 @@ bp_status EventBus::result_of(EventLog::Put put, std::string_view name, std::siz
 void EventBus::tell_given_up(const std::vector<std::uint64_t>& ids) {
   for (const std::uint64_t id : ids) try {
       log::warn("event", listeners_.describe(id) + " has taken no event while emitters waited for it for " +
-                             std::to_string(lossless_.stall_ms()) +
-                             " ms; it is not lossless any more");
+                             std::to_string(lossless_.stall_ms()) + " ms; it is not lossless any more");
     } catch (const std::bad_alloc&) {
       // The status shows it.
     }

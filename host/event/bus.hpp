@@ -48,8 +48,8 @@ class EventBus {
   /// BP_OUT_OF_MEMORY. Any thread.
   bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags);
 
-  /// The same, but appends it only if no lossless listener can lose it. Else BP_WOULD_BLOCK; then Owner::room tells when
-  /// to try again, and the stall of such a listener is noticed only at a further try.
+  /// The same, but appends it only if no lossless listener can lose it. Else BP_WOULD_BLOCK; then Owner::room tells
+  /// when to try again, and the stall of such a listener is noticed only at a further try.
   bp_status emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags);
   /// A lossless listener is done with so many bytes. BP_OK, BP_INVALID_HANDLE or BP_INVALID_ARGUMENT. Any thread.
   bp_status credit(std::uint64_t listener, std::uint64_t bytes);

@@ -143,8 +143,8 @@ bool EventLog::can_keep(std::size_t need) const noexcept {
   }
   if (bytes == 0) return true;
   const bool into_tail = tail_->lossless_end > read && tail_takes(need);
-  return into_tail ||
-         (bytes + std::max(need, segment_bytes_) <= options_.bytes / 2 && events + segment_events_ <= options_.events / 2);
+  return into_tail || (bytes + std::max(need, segment_bytes_) <= options_.bytes / 2 &&
+                       events + segment_events_ <= options_.events / 2);
 }
 
 // Whether a segment of this capacity may be added.

@@ -38,8 +38,8 @@ struct EventLog::Segment {
 
   // Guarded by the log's mutex.
   Segment* next = nullptr;
-  std::uint64_t next_began_ms = 0;  // when the first event of the next one was emitted, Unix time
-  PatternCounts matched;            // by its events
+  std::uint64_t next_began_ms = 0;                   // when the first event of the next one was emitted, Unix time
+  PatternCounts matched;                             // by its events
   std::vector<PatternCounts::Count> matched_in_gap;  // by events that left the log from between the last one and this
   std::uint64_t events = 0;                          // in it; set when it stops growing
   std::uint64_t lossless_end = 0;                    // behind its last event that must not be lost

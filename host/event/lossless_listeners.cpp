@@ -94,9 +94,7 @@ LosslessListeners::Offer LosslessListeners::offer(std::string_view name, bp_byte
     }
   }
   if (!ready) return result;
-  const auto put = [&] {
-    return lossless ? log_.put_lossless(name, payload, flags) : log_.put(name, payload, flags);
-  };
+  const auto put = [&] { return lossless ? log_.put_lossless(name, payload, flags) : log_.put(name, payload, flags); };
   result.put = put();
   if (result.put == EventLog::Put::full) {
     wanted_room_.store(size, std::memory_order_relaxed);

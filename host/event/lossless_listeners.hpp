@@ -21,8 +21,8 @@ namespace backplane::host {
 /// The listeners of one context for which emitters may wait, and how much is on its way to each.
 ///
 /// An event of such an emitter is appended only if each of them that it is for has room in its window, and the log can
-/// keep it until they have read it. A listener that takes nothing for `stall` while an emitter waits for it is given up:
-/// it is like any other from then on.
+/// keep it until they have read it. A listener that takes nothing for `stall` while an emitter waits for it is given
+/// up: it is like any other from then on.
 class LosslessListeners {
  public:
   /// `tell_room`: emitters that found no room may try again. It is called with a lock held, on any thread.
@@ -70,10 +70,10 @@ class LosslessListeners {
     EventLog::PatternId pattern;
     EventLog::Reader* reader;  // null: it is given up
     Options options;
-    std::uint64_t first;             // events before this position are not for it
-    std::uint64_t on_the_way = 0;    // bytes
-    Nanos blocks_since = 0;          // when an emitter first found no room, since it last took something; 0: none did
-    bool wanted = false;             // an emitter waits for room
+    std::uint64_t first;           // events before this position are not for it
+    std::uint64_t on_the_way = 0;  // bytes
+    Nanos blocks_since = 0;        // when an emitter first found no room, since it last took something; 0: none did
+    bool wanted = false;           // an emitter waits for room
     bool fits(std::uint64_t size) const noexcept {
       return on_the_way == 0 || (!wanted && on_the_way + size <= options.window_bytes);
     }
@@ -88,9 +88,9 @@ class LosslessListeners {
   EventLog& log_;
   const Nanos stall_;
   const std::function<void()> tell_room_;
-  Mutex mutex_;  // locked before the log's
+  Mutex mutex_;                                                        // locked before the log's
   std::map<std::uint64_t, Listener> listeners_ BP_GUARDED_BY(mutex_);  // by id
-  std::atomic<std::size_t> active_{0};                                // written with mutex_ held
+  std::atomic<std::size_t> active_{0};                                 // written with mutex_ held
   std::atomic<std::uint64_t> wanted_room_{0};  // bytes that an emitter waits for in the log; 0: none waits for it
 };
 

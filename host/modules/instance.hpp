@@ -39,11 +39,9 @@ class InstanceHost {
   /// Whether the caller is this context's request thread.
   virtual bool on_request_thread() const noexcept = 0;
 
-  virtual bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags) = 0;
-  /// The same, for an emitter that waits for lossless listeners. BP_WOULD_BLOCK: it has to wait now, and try again
-  /// when Emitters tells of room, at the latest after emit_retry_ms().
-  virtual bp_status emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags) = 0;
-  virtual std::uint64_t emit_retry_ms() const noexcept = 0;
+  /// With `waits`, only if no lossless listener can lose the event. Else BP_WOULD_BLOCK: the emitter has to wait until
+  /// Emitters tells of room, and try again.
+  virtual bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags, bool waits) = 0;
 };
 
 }  // namespace backplane::host

@@ -61,8 +61,8 @@ bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& 
     const std::string path =
         options.socket_path == nullptr || *options.socket_path == 0 ? default_socket_path() : options.socket_path;
     const milliseconds timeout(options.timeout_ms == 0 ? default_connect_ms : options.timeout_ms);
-    out = std::make_unique<RemoteContext>(
-        dial(path, timeout), options.event_bytes == 0 ? EventThread::usual_waiting : options.event_bytes);
+    out = std::make_unique<RemoteContext>(dial(path, timeout),
+                                          options.event_bytes == 0 ? EventThread::usual_waiting : options.event_bytes);
     return BP_OK;
   } catch (Failure& failure) {
     why = std::move(failure);
@@ -80,7 +80,8 @@ bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& 
 }
 
 RemoteContext::RemoteContext(Dialed dialed, std::uint64_t event_bytes)
-    : events_(std::make_shared<EventThread>(event_bytes)), channel_(std::make_shared<Channel>(std::move(dialed), events_)) {
+    : events_(std::make_shared<EventThread>(event_bytes)),
+      channel_(std::make_shared<Channel>(std::move(dialed), events_)) {
   events_->start([weak = std::weak_ptr(channel_)](std::uint64_t listener, std::uint64_t bytes) {
     const auto channel = weak.lock();
     return channel == nullptr || channel->heard(listener, bytes);

@@ -154,13 +154,13 @@ bp_status emit_wait(bp_token call, std::string_view name, bp_bytes payload, std:
   for (;;) {
     if (const bp_status cause = Waits::wanted(*request); cause != BP_OK) return cause;
     const std::uint64_t told = emitters.told();
-    const bp_status status = context.emit_lossless(name, payload, flags);
+    const bp_status status = context.emit(name, payload, flags, true);
     if (status != BP_WOULD_BLOCK) return status;
     if (!bound) bound.emplace(timeout_ms == 0 ? default_emit_ms : timeout_ms);
     const auto left = bound->left_ms();
     if (!left) return BP_TIMEOUT;
     Waiter waiter(*request);
-    waits_of(*request).listeners(waiter, told, std::min(*left, context.emit_retry_ms()));
+    waits_of(*request).listeners(waiter, told, std::min(*left, emitters.retry_ms()));
     if (waiter.answer.status != BP_OK && waiter.answer.status != BP_TIMEOUT) return waiter.answer.status;
   }
 }

@@ -13,7 +13,8 @@ namespace backplane::host {
 /// The handlers of one context that wait until its listeners have room for their events. The event bus says when.
 class Emitters {
  public:
-  explicit Emitters(TaskInbox& inbox) noexcept : inbox_(inbox) {}
+  /// `stall`: a listener that takes nothing for so long is given up, when an emitter tries again.
+  Emitters(TaskInbox& inbox, Nanos stall) noexcept : inbox_(inbox), retry_ms_(stall / nanos_per_ms) {}
   Emitters(const Emitters&) = delete;
   Emitters& operator=(const Emitters&) = delete;
 
@@ -30,6 +31,9 @@ class Emitters {
   /// How often room was told. Read it before a try.
   std::uint64_t told() const noexcept { return told_.load(std::memory_order_acquire); }
 
+  /// How long to wait at most before the next try.
+  std::uint64_t retry_ms() const noexcept { return retry_ms_; }
+
   // ---- Request thread ----
   /// Lets the waiter wait until room is told, unless it was told since `told`: false.
   bool wait(Waiter& waiter, Waiting& waiting, std::uint64_t told) BP_REQUIRES(on_request_thread);
@@ -38,6 +42,7 @@ class Emitters {
   void wake_all() BP_REQUIRES(on_request_thread);
 
   TaskInbox& inbox_;
+  const std::uint64_t retry_ms_;
   Waiting* first_ = nullptr;  // the request thread's
   Waiting** last_ = &first_;
   std::atomic<std::uint64_t> told_{0};

@@ -15,11 +15,11 @@ constexpr const char* stopping_text = "the context is stopping";
 RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, Workers& workers, Watchdog& watchdog,
                          InstanceHost& host)
     : watchdog_(watchdog),
-      thread_{inbox_, backlog_, runner_, sources_,    streams_, emitters_,
-              replies_, pending_, waits_,  dispatcher_},
+      thread_{inbox_, backlog_, runner_, sources_, streams_, emitters_, replies_, pending_, waits_, dispatcher_},
       stop_(inbox_, options.spin),
       sources_(thread_, inbox_),
       streams_(options, inbox_, counts_),
+      emitters_(inbox_, options.stalled_listener),
       backlog_(options.queue_depth, registry, thread_, inbox_, counts_),
       limits_(options, counts_),
       runner_(options, counts_.fibers, heartbeat_, Dispatcher::fiber_body, &dispatcher_),

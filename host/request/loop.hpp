@@ -138,7 +138,7 @@ class RequestLoop {
   StopState stop_;
   Sources sources_;
   Streams streams_;
-  Emitters emitters_{inbox_};
+  Emitters emitters_;
   alignas(64) LoopCounts counts_;
   Heartbeat heartbeat_;
   TimerHeap timers_;

@@ -28,6 +28,7 @@ struct LoopOptions {
   std::uint32_t call_depth = 64;
   std::uint32_t suspended_limit = 1u << 18;
   std::uint32_t suspended_per_name = 0;  ///< 0: half of suspended_limit
+  Nanos stalled_listener = 60'000 * nanos_per_ms;
   std::uint32_t suspended_of_name() const noexcept {
     return suspended_per_name != 0 ? suspended_per_name : suspended_limit / 2 + suspended_limit % 2;
   }
@@ -65,9 +66,10 @@ struct LoopCounts {
   static void add(std::atomic<std::uint64_t>& count, std::uint64_t n = 1) noexcept { add_single_writer(count, n); }
   static void drop(std::atomic<std::uint64_t>& count) noexcept { drop_single_writer(count); }
   void reset() noexcept {
-    for (auto* const count : {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered,
-                              &tokens_failed, &tokens_refused, &parts_sent, &parts_received, &parts_blocked, &suspended,
-                              &suspended_refused, &name_refused, &too_deep, &fibers.created, &fibers.alive, &fibers.swallowed}) {
+    for (auto* const count :
+         {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered, &tokens_failed,
+          &tokens_refused, &parts_sent, &parts_received, &parts_blocked, &suspended, &suspended_refused, &name_refused,
+          &too_deep, &fibers.created, &fibers.alive, &fibers.swallowed}) {
       count->store(0, std::memory_order_relaxed);
     }
   }

@@ -25,8 +25,8 @@ namespace backplane::host {
 class Waits {
  public:
   Waits(const Registry& registry, TaskInbox& inbox, Backlog& backlog, Runner& runner, TimerHeap& timers,
-        Streams& streams, Emitters& emitters, Replies& replies, PendingTable& pending, IdleWait& idle_wait, Workers& workers,
-        RunLimits& limits) noexcept
+        Streams& streams, Emitters& emitters, Replies& replies, PendingTable& pending, IdleWait& idle_wait,
+        Workers& workers, RunLimits& limits) noexcept
       : registry_(registry),
         inbox_(inbox),
         backlog_(backlog),

@@ -32,9 +32,9 @@ constexpr Described<T, Members...> describe(std::uint64_t type, const char* name
 
 template <>
 struct Layout<Hello> {
-  static constexpr auto value = describe<Hello>(1, "hello", &Hello::protocol, &Hello::version, &Hello::pid,
-                                                &Hello::max_frame, &Hello::oldest, &Hello::features,
-                                                &Hello::window_bytes, &Hello::window_parts);
+  static constexpr auto value =
+      describe<Hello>(1, "hello", &Hello::protocol, &Hello::version, &Hello::pid, &Hello::max_frame, &Hello::oldest,
+                      &Hello::features, &Hello::window_bytes, &Hello::window_parts);
 };
 template <>
 struct Layout<Call> {

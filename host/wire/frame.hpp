@@ -35,8 +35,8 @@ inline constexpr std::size_t max_hello = 1024;
 
 /// What a side can do beyond the first version of the protocol. On the wire it is an array of texts.
 struct Features {
-  bool credit = false;  ///< credit frames
-  bool parts = false;   ///< requests in parts
+  bool credit = false;    ///< credit frames
+  bool parts = false;     ///< requests in parts
   bool lossless = false;  ///< listeners that emitters wait for, and heard frames
 };
 struct Hello {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How deep handlers may call handlers, how many may be suspended at once, and how many calls of a name may be in flight.
+// How deep handlers may call handlers, how many may be suspended at once, and how many calls of a name may be in
+// flight.
 #include "matrix_fixture.hpp"
 #include "status_counts.hpp"
 
@@ -191,7 +192,7 @@ TEST_CASE("of one name calls_per_name calls may be in flight, whatever they wait
   const auto row = GENERATE(values<Row>({{"matrix.run", "later"},  // for an answer, without a stack
                                          {"matrix.run", "wait"},   // suspended
                                          {"matrix.block", "wait"},
-                                         {"matrix.block", "hold"},       // it runs
+                                         {"matrix.block", "hold"},      // it runs
                                          {"matrix.serial", "hold"}}));  // one runs, and two wait for their instance
   CAPTURE(row.wire, row.payload);
   CHECK(rig.context.call(row.wire, "quick") == "ok:quick");

@@ -34,11 +34,10 @@ struct Equation {
 std::vector<std::uint64_t> own_counts(const Life& life) {
   const OwnCounts& own = life.own;
   const CallStats& stats = life.stats;
-  return {own.accepted,       own.terminal,          own.errors,       own.refused,
-          own.handed,         own.completed,         own.events_seen,  own.events_lost,
-          own.listeners,      own.stale_completions, stats.emit_tried, stats.emit_taken,
-          stats.emit_refused, stats.no_function,     stats.offered,    stats.offered_answered,
-          stats.emit_waited,  own.events_waited};
+  return {own.accepted,           own.terminal,      own.errors,         own.refused,       own.handed,
+          own.completed,          own.events_seen,   own.events_lost,    own.listeners,     own.stale_completions,
+          stats.emit_tried,       stats.emit_taken,  stats.emit_refused, stats.no_function, stats.offered,
+          stats.offered_answered, stats.emit_waited, own.events_waited};
 }
 
 // Each listener's own counts. It may still be behind, if it has a thread of its own.

@@ -69,10 +69,10 @@ struct OwnCounts {
   Count handed{0};   ///< tokens given to the application's functions
   Count completed{0};
   Count stale_completions{0};
-  Count events_seen{0};  ///< by the listener that hears all
-  Count events_lost{0};  ///< as gaps have told it
+  Count events_seen{0};    ///< by the listener that hears all
+  Count events_lost{0};    ///< as gaps have told it
   Count events_waited{0};  ///< of those seen: with BP_EVENT_LOSSLESS
-  Count listeners{0};    ///< there are now
+  Count listeners{0};      ///< there are now
 };
 
 /// One context from its creation until it has been settled.

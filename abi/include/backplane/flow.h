@@ -39,17 +39,6 @@ enum {
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_request_part(bp_context ctx, bp_request request, bp_bytes payload, uint32_t flags);
 
-/* ---- Events --------------------------------------------------------------------------------- */
-
-/* Makes room for further events of a listener with BP_LISTEN_CREDIT: it is done with so many bytes of the events with
- * the flag BP_EVENT_LOSSLESS that it got. An event counts the bytes of its name and payload. More bytes than are on
- * their way count as all of them. It may be called in the callback.
- *   BP_INVALID_HANDLE    there is no such listener
- *   BP_INVALID_ARGUMENT  the listener has no BP_LISTEN_CREDIT
- *   BP_NOT_SUPPORTED     on a connected context
- * [thread: any] [state: any] [suspend: no] */
-BP_EXPORT bp_status bp_listener_credit(bp_context ctx, bp_listener listener, uint64_t bytes);
-
 /* ---- Sources -------------------------------------------------------------------------------- */
 
 /* Opens a source: one of several parties, such as connections or tenants, whose calls this context serves. Calls of a

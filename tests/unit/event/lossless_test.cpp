@@ -120,7 +120,8 @@ TEST_CASE("without a lossless reader nothing stays, and a large event goes alone
   for (int i = 0; i < 10'000; ++i) REQUIRE(put(log, "a.b", true) == Put::ok);
 }
 
-TEST_CASE("in any order of events and readers, each reader gets or is told of each event, and loses none that it must not") {
+TEST_CASE(
+    "in any order of events and readers, each reader gets or is told of each event, and loses none that it must not") {
   std::mt19937 random(GENERATE(1u, 2u, 3u, 4u, 5u, 6u));
   EventLog log({64 << 10, 512});
   const auto all = log.subscribe("*").pattern;

@@ -91,9 +91,9 @@ class Call {
   bp_status emit(std::string_view name, const T& payload) {
     return instance_.emit(name, payload);
   }
-  /// As emit(), but waits until each listener that asked to lose none can take the event, at most for `timeout`. Returns
-  /// false if one could not within that; then the event was not emitted. Throws Canceled if the call is no longer
-  /// wanted, and Error if the event is refused.
+  /// As emit(), but waits until each listener that asked to lose none can take the event, at most for `timeout`.
+  /// Returns false if one could not within that; then the event was not emitted. Throws Canceled if the call is no
+  /// longer wanted, and Error if the event is refused.
   template <FixedText name, class T>
   bool emit_wait(Event<name, T>, const std::type_identity_t<T>& payload, Milliseconds timeout = Milliseconds(1000)) {
     return emit_wait(name.view(), payload, timeout);
