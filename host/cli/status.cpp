@@ -113,6 +113,44 @@ std::string swallowed_lines(const Value& report) {
   return out;
 }
 
+std::uint64_t held_sources(const Value& report) {
+  std::uint64_t held = 0;
+  for (const Value& context : report["contexts"].items()) held += context["sources"]["held"].number();
+  return held;
+}
+
+// What the connections of the host have open.
+std::string connection_line(const Value& server, std::uint64_t held) {
+  std::string limit;
+  for (const Value& each : server["limits"].items()) {
+    if (each["key"].text() == "max_connections") limit = each["limit"].text();
+  }
+  std::string line = cat(server["connections"].text(), " of ", limit, "; ", server["calls"].text(),
+                         " calls in flight with ", size(server["bytes"]));
+  if (held != 0) line += cat("; ", std::to_string(held), " held, because output waits for them");
+  return line;
+}
+
+// The limits of the server that were hit, and how often.
+std::string limit_table(const Value& server) {
+  std::vector<std::vector<std::string>> rows = {{"LIMIT HIT", "VALUE", "TIMES"}};
+  for (const Value& each : server["limits"].items()) {
+    if (each["hits"].number() != 0) rows.push_back({each["key"].text(), each["limit"].text(), each["hits"].text()});
+  }
+  return rows.size() == 1 ? std::string() : table(rows);
+}
+
+std::string part_lines(const Value& report) {
+  std::string out;
+  for (const Value& context : report["contexts"].items()) {
+    const Value& parts = context["parts"];
+    if (parts["sent"].number() + parts["received"].number() + parts["would_block"].number() == 0) continue;
+    out += cat("context ", context["id"].text(), ": parts: ", parts["sent"].text(), " sent, ", parts["received"].text(),
+               " received, ", parts["would_block"].text(), " found no room\n");
+  }
+  return out;
+}
+
 // Which of a context's bounds have refused calls.
 std::string refusal_lines(const Value& report) {
   std::string out;
@@ -134,13 +172,19 @@ std::string refusal_lines(const Value& report) {
       out += cat(who, depth["refused"].text(), " calls refused because of their depth: call_depth ",
                  depth["limit"].text(), "\n");
     }
+    const Value& patterns = context["listener_patterns"];
+    if (patterns["refused"].number() != 0) {
+      out += cat(who, patterns["refused"].text(), " listeners refused because of their patterns: listener_patterns ",
+                 patterns["limit"].text(), "\n");
+    }
   }
   return out;
 }
 
 std::string words(const Value& report) {
   const Value& workers = report["workers"];
-  std::string out = table({
+  const Value& server = report["server"];
+  std::vector<std::vector<std::string>> head = {
       {"version", cat(report["version"].text(), " (ABI ", report["abi"].text(), ")")},
       {"pid", report["pid"].text()},
       {"uptime", duration(report["uptime_ms"].number())},
@@ -148,7 +192,11 @@ std::string words(const Value& report) {
       {"workers", cat(workers["threads"].text(), workers["threads"].number() == 1 ? " thread, " : " threads, ",
                       workers["running"].text(), " running, ", workers["queued"].text(), " queued")},
       {"memory", memory_line(report["memory"])},
-  });
+  };
+  if (!server["limits"].items().empty()) {
+    head.push_back({"connections", connection_line(server, held_sources(report))});
+  }
+  std::string out = table(head);
   std::vector<std::vector<std::string>> rows = {{"CONTEXT", "STATE", "QUEUED", "RUNNING", "ACCEPTED", "REPLIED",
                                                  "ERRORS", "REFUSED", "LISTENERS", "EVENTS", "TOKENS OPEN", "FIBERS",
                                                  "SUSPENDED"}};
@@ -159,7 +207,10 @@ std::string words(const Value& report) {
                     context["tokens"]["open"].text(), context["fibers"]["alive"].text(),
                     cat(context["suspended"]["now"].text(), "/", context["suspended"]["limit"].text())});
   }
-  if (rows.size() > 1) out = cat(out, "\n", table(rows), swallowed_lines(report), refusal_lines(report));
+  if (rows.size() > 1)
+    out = cat(out, "\n", table(rows), swallowed_lines(report), refusal_lines(report), part_lines(report));
+  const std::string limits = limit_table(server);
+  if (!limits.empty()) out = cat(out, "\n", limits);
   const std::string listeners = listener_table(report);
   if (!listeners.empty()) out = cat(out, "\n", listeners);
   const std::string stacks = stack_table(report);
@@ -182,11 +233,15 @@ const Command status_command = {
     "status",
     "show uptime, contexts, stacks, and the time that each wire name takes",
     R"(The line "memory" shows what the host has allocated, its limit (memory_limit), and the memory of the whole process with
-its modules (resident).
+its modules (resident). The line "connections" shows how many there are, their limit, and what they have open. A
+connection is held while its output is too much to add parts of answers.
 
 Columns of the table of contexts:
   FIBERS           fibers that handlers have created and that are alive now
   SUSPENDED        handlers that wait now, and how many may (suspended_limit in the configuration file)
+
+The table LIMIT HIT has the keys of the configuration file whose limits have refused, held or ended something, and how
+often. It is missing if none has.
 
 Columns of the table of wire names, slowest in total first:
   CALLS, ERRORS    calls that a handler was given, and those of them that ended with an error

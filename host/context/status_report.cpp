@@ -26,7 +26,7 @@ void write(cbor::Writer& out, Context& context) {
   const LoopCounts& counts = context.loop().counts();
   const EventCounts events = context.events().counts();
   const auto read = [](const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); };
-  out.map(16);
+  out.map(18);
   field(out, "id", context.id());
   field(out, "state", context.loop().closed() ? "closed" : "open");
   field(out, "queued", context.loop().waiting());
@@ -62,6 +62,15 @@ void write(cbor::Writer& out, Context& context) {
   field(out, "sent", read(counts.parts_sent));
   field(out, "received", read(counts.parts_received));
   field(out, "would_block", read(counts.parts_blocked));
+  const Sources::Counts sources = context.loop().sources().counts();
+  out.text("sources");
+  out.map(2);
+  field(out, "open", sources.open);
+  field(out, "held", sources.held);
+  out.text("listener_patterns");
+  out.map(2);
+  field(out, "limit", context.config().events.patterns);
+  field(out, "refused", events.patterns_refused);
   out.text("tokens");
   out.map(4);
   field(out, "open", read(counts.tokens_open));

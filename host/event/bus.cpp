@@ -147,7 +147,7 @@ void EventBus::deliver_now(std::string_view name, bp_bytes payload, std::uint32_
   listeners_.call_now(native({0, 0, flags, name, payload, {}}), log_.match(name));
 }
 
-std::uint64_t EventBus::listen(const Subscription& subscription) {
+std::uint64_t EventBus::listen(const Subscription& subscription) try {
   // Before the listener, so that it reads all its events.
   auto own = subscription.own_thread ? std::make_unique<OwnThread>(log_, spin_) : nullptr;
   EventLog::PatternId pattern = 0;
@@ -169,6 +169,9 @@ std::uint64_t EventBus::listen(const Subscription& subscription) {
     throw;
   }
   return id;
+} catch (const PatternTable::Full&) {
+  patterns_refused_.fetch_add(1, std::memory_order_relaxed);
+  throw;
 }
 
 void EventBus::listen_on_own_thread(std::uint64_t id, std::unique_ptr<OwnThread> own) {
@@ -261,7 +264,7 @@ void EventBus::rest() noexcept {
 }
 
 void EventBus::renew() noexcept {
-  for (auto* const count : {&unheard_, &refused_, &given_, &lost_}) count->store(0);
+  for (auto* const count : {&unheard_, &refused_, &patterns_refused_, &given_, &lost_}) count->store(0);
   begin_.store(log_.end());
   stuck_.store(false);
   told_too_large_.store(false);
@@ -274,7 +277,8 @@ EventCounts EventBus::counts() const noexcept {
   const std::uint64_t unheard = unheard_.load(std::memory_order_relaxed);
   const std::uint64_t refused = refused_.load(std::memory_order_relaxed);
   const std::uint64_t appended = log_.end() - begin_.load(std::memory_order_relaxed);
-  return {appended + unheard + refused, given + unheard, lost, refused};
+  return {appended + unheard + refused, given + unheard, lost, refused,
+          patterns_refused_.load(std::memory_order_relaxed)};
 }
 
 std::vector<EventBus::ListenerReport> EventBus::report(std::size_t most) {

@@ -21,10 +21,11 @@ namespace backplane::host {
 /// Counts of one context's events. When no thread is active, emitted = delivered + lost + refused + queued. Events of
 /// deliver_now() are not counted.
 struct EventCounts {
-  std::uint64_t emitted = 0;    ///< emits with valid arguments, with any result
-  std::uint64_t delivered = 0;  ///< handed to the listeners by the event thread, or there were none
-  std::uint64_t lost = 0;       ///< dropped from the log before the event thread had read them
-  std::uint64_t refused = 0;    ///< the emitter got an overflow, closed or out-of-memory error
+  std::uint64_t emitted = 0;           ///< emits with valid arguments, with any result
+  std::uint64_t delivered = 0;         ///< handed to the listeners by the event thread, or there were none
+  std::uint64_t lost = 0;              ///< dropped from the log before the event thread had read them
+  std::uint64_t refused = 0;           ///< the emitter got an overflow, closed or out-of-memory error
+  std::uint64_t patterns_refused = 0;  ///< listeners with a pattern too many
 };
 
 /// The events of one context. Any thread emits. The event thread delivers in order, to all listeners but those that
@@ -125,6 +126,7 @@ class EventBus {
   // Emitted events in the log are counted by their positions.
   alignas(64) std::atomic<std::uint64_t> unheard_{0};  // no listener's pattern matched
   std::atomic<std::uint64_t> refused_{0};
+  std::atomic<std::uint64_t> patterns_refused_{0};
   std::atomic<std::uint64_t> begin_{0};              // the log's end when the counts began
   alignas(64) std::atomic<std::uint64_t> given_{0};  // the event thread's, in a cache line of its own
   std::atomic<std::uint64_t> lost_{0};

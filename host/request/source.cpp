@@ -90,6 +90,16 @@ bool Sources::has(bp_source handle) const noexcept {
          source->thread.load(std::memory_order_relaxed) == &thread_;
 }
 
+Sources::Counts Sources::counts() noexcept {
+  Counts counts;
+  const MutexLock lock(mutex_);
+  for (const Source* source = open_; source != nullptr; source = source->open_next) {
+    ++counts.open;
+    counts.held += source->held.load(std::memory_order_relaxed) ? 1 : 0;
+  }
+  return counts;
+}
+
 std::uint32_t Sources::enter(bp_source handle) noexcept {
   // What a close does comes on the request thread, so there the source stays until it is counted.
   if (RequestThread::current == &thread_) {

@@ -74,6 +74,11 @@ class Sources {
   bp_status close(bp_source source) noexcept;
   /// Whether there is such a source in this context.
   bool has(bp_source source) const noexcept;
+  struct Counts {
+    std::uint64_t open = 0;
+    std::uint64_t held = 0;
+  };
+  Counts counts() noexcept;
   /// Counts a call that nothing refuses any more. Returns Request::source for it; 0 if the source was closed meanwhile.
   std::uint32_t enter(bp_source source) noexcept;
 

@@ -15,7 +15,7 @@ Connection::Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, long p
       socket_(core_->poller, std::move(socket)),
       peer_(peer),
       timer_(core_->io),
-      memory_(core_->options.max_memory),
+      memory_(core_->options.max_memory, core_->limits),
       in_(wire::max_hello, &memory_),
       calls_(*core_, memory_),
       out_(memory_) {}

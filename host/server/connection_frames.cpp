@@ -195,6 +195,7 @@ void Connection::FrameHandler::operator()(const wire::Resolve& resolve) {
 
 void Connection::FrameHandler::operator()(const wire::Listen& listen) {
   if (const std::size_t most = core_.options.max_listeners; peer_.listeners_.size() >= most) {
+    core_.limits.hit(Limit::listeners);
     return reply(listen.id, BP_OVERLOADED,
                  "this connection has " + std::to_string(most) +
                      " listeners, its limit (listeners_per_connection); remove some");
@@ -269,7 +270,9 @@ void Connection::FrameHandler::operator()(const wire::Reload& reload) {
 }
 
 void Connection::FrameHandler::operator()(const wire::List& list) { control(list.id, bp_module_list); }
-void Connection::FrameHandler::operator()(const wire::Status& status) { control(status.id, bp_host_status); }
+void Connection::FrameHandler::operator()(const wire::Status& status) {
+  control(status.id, [core = peer_.core_](bp_context, bp_result* out) { return core->status(out); });
+}
 
 void Connection::FrameHandler::operator()(const wire::Stop& stop) {
   core_.log(BP_LOG_INFO, [this] { return "process " + std::to_string(peer_.peer_) + " has asked this host to stop"; });

@@ -66,6 +66,9 @@ bool Connection::read() {
 void Connection::take_frames() {
   try {
     take_some();
+  } catch (const wire::FrameTooLarge& error) {
+    core_->limits.hit(Limit::frame);
+    return fail(BP_PROTOCOL, error.what());
   } catch (const wire::ProtocolError& error) {
     return fail(BP_PROTOCOL, error.what());
   } catch (const std::bad_alloc&) {
@@ -76,7 +79,9 @@ void Connection::take_frames() {
   {
     const MutexLock lock(mutex_);
     // Not for open calls: the peer's frames may be what ends them, such as credit.
-    pause = paused_ = out_.waiting() > core_->options.max_output;
+    pause = out_.waiting() > core_->options.max_output;
+    if (pause && !paused_) core_->limits.hit(Limit::output);
+    paused_ = pause;
   }
   socket_.want_input(!pause, *this);
 }

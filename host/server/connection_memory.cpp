@@ -25,6 +25,7 @@ bool ConnectionMemory::hold(std::size_t bytes) noexcept {
     // a buffer, so the number of connections bounds them.
     const bool usual = bytes <= wire::FrameBuffer::first_size;
     most_reached_ = !usual && bytes + output_.load(std::memory_order_relaxed) + payloads() > most_;
+    if (most_reached_) limits_.hit(Limit::connection_memory);
     refused_ = most_reached_ || bp_memory_take(bytes - before, usual ? BP_MEMORY_HELD : 0) != BP_OK;
     if (refused_) return false;
   } else {
@@ -37,6 +38,7 @@ bool ConnectionMemory::hold(std::size_t bytes) noexcept {
 bool ConnectionMemory::grow_output(std::size_t bytes, bool anyway) noexcept {
   const std::size_t before = output_.load(std::memory_order_relaxed);
   most_reached_ = !anyway && bytes + input_.load(std::memory_order_relaxed) + payloads() > most_;
+  if (most_reached_) limits_.hit(Limit::connection_memory);
   if (most_reached_ || bp_memory_take(bytes - before, anyway ? BP_MEMORY_HELD : 0) != BP_OK) return false;
   output_.store(bytes, std::memory_order_relaxed);
   return true;

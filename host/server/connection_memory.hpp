@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 
+#include "server/limit_counts.hpp"
 #include "server/server.hpp"
 #include "wire/frame_buffer.hpp"
 
@@ -14,8 +15,8 @@ namespace backplane::host {
 /// the buffers against the host's limit; the payloads are counted there anyway.
 class ConnectionMemory final : public wire::MemoryHolder {
  public:
-  /// `most`: what the connection may hold, in bytes.
-  explicit ConnectionMemory(std::size_t most) noexcept : most_(most) {}
+  /// `most`: what the connection may hold, in bytes. `limits` gets the hits.
+  ConnectionMemory(std::size_t most, LimitCounts& limits) noexcept : most_(most), limits_(limits) {}
   ConnectionMemory(const ConnectionMemory&) = delete;
   ConnectionMemory& operator=(const ConnectionMemory&) = delete;
   ~ConnectionMemory();
@@ -48,6 +49,7 @@ class ConnectionMemory final : public wire::MemoryHolder {
   bool grow_output(std::size_t bytes, bool anyway) noexcept;
 
   const std::size_t most_;
+  LimitCounts& limits_;
   std::atomic<bool> most_reached_{false};
   std::atomic<bool> refused_{false};
   std::atomic<std::size_t> input_{0};

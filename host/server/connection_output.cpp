@@ -107,6 +107,7 @@ void Connection::reply_to_call(OpenCalls::Entry& entry, const bp_answer& answer)
 bool Connection::takes_more(std::size_t size) {
   const bool fits = out_.holds_answer(size);
   if (fits && out_.waiting() <= core_->options.max_answer_output) return true;
+  if (fits) core_->limits.hit(Limit::answer_output);
   close_soon("it does not read its answers: " + std::to_string(out_.waiting()) + " bytes wait" +
              (fits ? "" : "; " + memory_.why()));
   return false;
@@ -119,6 +120,7 @@ void Connection::hold_parts() {
   const bool held = source_.is_held();
   if (out_.waiting() > most ? held : !held || out_.waiting() > most / 4) return;
   source_.hold(core_->context, !held);
+  if (!held) core_->limits.hit(Limit::part_output);
 }
 
 void Connection::reply(const wire::Reply& reply) {
@@ -274,6 +276,7 @@ void Connection::on_no_progress() {
     if (stalled) out_.drop_whole_frames();
   }
   if (!stalled) return watch_progress();
+  core_->limits.hit(Limit::stalled_client);
   std::array<char, 96> why{};
   std::snprintf(why.data(), why.size(), "it has read none of its answers for %lld ms (stalled_client_ms)",
                 static_cast<long long>(core_->options.stalled_client.count()));

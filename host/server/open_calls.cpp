@@ -11,7 +11,8 @@
 namespace backplane::host {
 namespace {
 
-std::string limit_text(const char* what, std::size_t limit, const char* key) {
+std::string hit(LimitCounts& counts, Limit of, const char* what, std::size_t limit, const char* key) {
+  counts.hit(of);
   return std::string(what) + ": " + std::to_string(limit) + " (" + key + "); wait for answers";
 }
 
@@ -20,9 +21,11 @@ std::string limit_text(const char* what, std::size_t limit, const char* key) {
 std::string OpenCalls::limit_hit(std::size_t size) const {
   const ServerOptions& most = core_.options;
   if (table_.size() >= most.calls_per_connection)
-    return limit_text("calls in flight of this connection", most.calls_per_connection, "calls_per_connection");
+    return hit(core_.limits, Limit::calls_per_connection, "calls in flight of this connection",
+               most.calls_per_connection, "calls_per_connection");
   if (core_.open_calls.load(std::memory_order_relaxed) >= most.calls_of_connections)
-    return limit_text("calls in flight of all connections", most.calls_of_connections, "calls_of_connections");
+    return hit(core_.limits, Limit::calls_of_connections, "calls in flight of all connections",
+               most.calls_of_connections, "calls_of_connections");
   return bytes_limit_hit(size);
 }
 
@@ -30,10 +33,12 @@ std::string OpenCalls::bytes_limit_hit(std::size_t size) const {
   const ServerOptions& most = core_.options;
   const std::size_t mine = memory_.payloads();
   if (mine != 0 && mine + size > most.bytes_per_connection)
-    return limit_text("bytes in flight of this connection", most.bytes_per_connection, "bytes_per_connection");
+    return hit(core_.limits, Limit::bytes_per_connection, "bytes in flight of this connection",
+               most.bytes_per_connection, "bytes_per_connection");
   const std::size_t all = core_.open_bytes.load(std::memory_order_relaxed);
   if (all != 0 && all + size > most.bytes_of_connections)
-    return limit_text("bytes in flight of all connections", most.bytes_of_connections, "bytes_of_connections");
+    return hit(core_.limits, Limit::bytes_of_connections, "bytes in flight of all connections",
+               most.bytes_of_connections, "bytes_of_connections");
   return {};
 }
 

@@ -42,7 +42,7 @@ class OpenCalls {
     table_.for_each(f);
   }
 
-  /// Why a call with such a payload cannot be opened now; empty if it can.
+  /// Why a call with such a payload cannot be opened now, and then counts the hit; empty if it can.
   std::string limit_hit(std::size_t size) const;
   /// The same for a part of a request.
   std::string bytes_limit_hit(std::size_t size) const;

@@ -43,6 +43,25 @@ constexpr std::chrono::milliseconds accept_pause{200};
 
 }  // namespace
 
+bp_status ServerCore::status(bp_result* out) noexcept {
+  const bp_status status = bp_host_status(context, out);
+  if (status != BP_OK) return status;
+  ServerLoad load;
+  {
+    const MutexLock lock(mutex);
+    load.connections = connections.size();
+  }
+  load.calls = open_calls.load(std::memory_order_relaxed);
+  load.bytes = open_bytes.load(std::memory_order_relaxed);
+  try {
+    const auto report = with_server(out->payload, options, limits, load);
+    bp_result_free(out);
+    return set_result(out, BP_OK, report);
+  } catch (const std::bad_alloc&) {
+    return BP_OK;  // without the server's part
+  }
+}
+
 class Server::Impl {
  public:
   Impl(bp_context context, ServerOptions options, std::function<void()> on_stop_requested)
@@ -265,6 +284,7 @@ class Server::Impl {
                                                  std::to_string(::geteuid()) + " or root");
     }
     if (count > core_->options.max_connections) {
+      core_->limits.hit(Limit::connections);
       return connection.fail(BP_OVERLOADED, "this host already serves " +
                                                 std::to_string(core_->options.max_connections) +
                                                 " connections, its limit (max_connections); close some");

@@ -16,6 +16,7 @@
 
 #include "server/control_thread.hpp"
 #include "server/handler_memory.hpp"
+#include "server/limit_counts.hpp"
 #include "server/server.hpp"
 #include "server/socket_poller.hpp"
 #include "sync/mutex.hpp"
@@ -40,11 +41,14 @@ struct ServerCore {
   SocketPoller poller;
   ControlThread control;
   std::atomic<std::size_t> open_calls{0};  // of all connections
+  LimitCounts limits;
   std::atomic<std::size_t> open_bytes{0};  // of their payloads
   bool draining = false;                   // calls are answered BP_CLOSED; guarded by `poller.reading`
   Mutex mutex;
   std::set<std::shared_ptr<Connection>> connections BP_GUARDED_BY(mutex);  // to change it, lock also `poller.reading`
 
+  /// The status-report of the host, with the server's part.
+  bp_status status(bp_result* out) noexcept;
   /// Logs the line that `make` returns, unless there is no memory for it.
   template <class F>
   void log(int level, F make) const noexcept {

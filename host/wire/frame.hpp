@@ -150,6 +150,11 @@ struct ProtocolError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A frame is larger than its receiver allows.
+struct FrameTooLarge : ProtocolError {
+  using ProtocolError::ProtocolError;
+};
+
 /// Reads a frame without its length. Throws ProtocolError.
 Frame decode(View body);
 

@@ -63,7 +63,7 @@ class FrameBuffer {
     if (end_ - begin_ < header_size) return false;
     const std::size_t length = announced();
     if (length > max_frame_) {
-      throw ProtocolError("a frame of " + std::to_string(length) + " bytes; expected at most " +
+      throw FrameTooLarge("a frame of " + std::to_string(length) + " bytes; expected at most " +
                           std::to_string(max_frame_));
     }
     if (end_ - begin_ - header_size < length) return false;

@@ -7,7 +7,7 @@ import pathlib
 import unittest
 
 from harness import Case
-from raw_client import LISTEN, RawClient
+from raw_client import LISTEN, RawClient, encode
 
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
 STREAMS = os.environ["BACKPLANE_STREAMS_MODULE"]
@@ -18,31 +18,142 @@ class LimitsFlow(Case):
         self.process = self.host("--config", self.write("host.toml", config),
                                  modules=(STREAMS, PLUGINS / "echo.so", PLUGINS / "timer.so"))
 
+    def client(self):
+        client = RawClient(self.socket)
+        self.addCleanup(client.close)
+        return client
+
+    def server(self):
+        return self.bp_json("status")["server"]
+
+    def limit(self, key):
+        return {each["key"]: (each["limit"], each["hits"]) for each in self.server()["limits"]}[key]
+
+    def shows_hit(self, key, limit, hits=1):
+        self.assertEqual(self.limit(key), (limit, hits))
+        self.assertRegex(self.bp("status")[0], rf"(?m)^LIMIT HIT +VALUE +TIMES *\n(.+\n)*{key} +{limit} +{hits}")
+
+    def can_connect(self):
+        try:
+            RawClient(self.socket).close()
+            return True
+        except (AssertionError, OSError):
+            return False
+
+    def test_nothing_is_shown_of_limits_that_were_not_hit(self):
+        self.begin("")
+        self.bp("call", "echo.shout", '{"text": "hello"}')
+        self.assertTrue(all(each["hits"] == 0 for each in self.server()["limits"]))
+        out = self.bp("status")[0]
+        self.assertRegex(out, r"(?m)^connections +1 of 1024; 0 calls in flight with 0 KiB$")
+        for text in ("LIMIT HIT", "parts:", "refused because", "held"):
+            self.assertNotIn(text, out)
+
+    def test_a_connection_beyond_max_connections_is_counted(self):
+        self.begin("max_connections = 2\n")
+        kept = RawClient(self.socket)
+        other = RawClient(self.socket)
+        self.assertIn("its limit (max_connections)", self.refused(3, "ls"))
+        other.close()
+        self.eventually("there is room again", self.can_connect)
+        limit, hits = self.limit("max_connections")
+        self.assertEqual(limit, 2)
+        self.assertGreaterEqual(hits, 1)
+        kept.close()
+
+    def test_calls_and_bytes_beyond_the_limits_of_connections_are_counted(self):
+        wait = encode({"message": "x" * 6000, "delay_ms": 60_000})
+        for key, value, calls in (("calls_per_connection", 3, 3), ("calls_of_connections", 3, 3),
+                                  ("bytes_per_connection", 10_000, 1), ("bytes_of_connections", 10_000, 1)):
+            with self.subTest(key):
+                other = "calls_per_connection = 3\n" if key == "calls_of_connections" else ""
+                other += "bytes_per_connection = 10000\n" if key == "bytes_of_connections" else ""
+                self.begin(f"{key} = {value}\n{other}")
+                clients = [RawClient(self.socket), RawClient(self.socket)]
+                for number in range(1, calls + 1):
+                    clients[0].call(number, "timer.echo", wait)
+                self.eventually("the calls are open", lambda: self.server()["calls"] == calls)
+                self.assertEqual(self.server()["bytes"], calls * len(wait))
+                self.assertRegex(self.bp("status")[0], rf"(?m)^connections +3 of 1024; {calls} calls in flight with ")
+                refused = clients[0 if "per" in key else 1]
+                refused.call(100, "timer.echo", wait)
+                self.assertIn(f"{value} ({key}); wait for answers", refused.read()[4])
+                self.shows_hit(key, value)
+                for client in clients:
+                    client.close()
+                self.bp("stop")
+                self.process.end()
+
+    def test_a_connection_that_reads_nothing_is_held_and_ended_and_both_are_counted(self):
+        self.begin("stalled_client_ms = 500\npart_output_bytes = 65536\n")
+        client = self.client()
+        client.call(1, "streams.send", encode({"parts": 5000, "size": 10_000, "wait_ms": 0}))
+        self.eventually("it is held", lambda: self.context()["sources"]["held"] == 1)
+        self.assertEqual(self.context()["sources"]["open"], 2)
+        self.assertRegex(self.bp("status")[0], r"(?m)^connections .*; 1 held, because output waits")
+        self.assertRegex(self.bp("status")[0], r"(?m)^context \d+: parts: [1-9]\d* sent, 0 received, \d+ found no room$")
+        self.eventually("it is ended", lambda: self.limit("stalled_client_ms")[1] == 1)
+        self.shows_hit("stalled_client_ms", 500)
+        self.shows_hit("part_output_bytes", 65_536)
+        self.eventually("it is gone", lambda: self.context()["sources"] == {"open": 1, "held": 0})
+        client.close()
+
+    def test_output_that_nobody_reads_pauses_the_reading_and_then_ends_the_connection(self):
+        self.begin("output_bytes = 65536\nanswer_output_bytes = 1000000\n")
+        pausing = RawClient(self.socket)
+        for number in range(1, 5):
+            pausing.call(number, "echo.raw", b"x" * 200_000)
+        self.eventually("it is read no more", lambda: self.limit("output_bytes")[1] >= 1)
+        ending = RawClient(self.socket)
+        for number in range(1, 9):
+            ending.call(number, "timer.echo", encode({"message": "x" * 200_000, "delay_ms": 500}))
+        self.eventually("it is ended", lambda: self.limit("answer_output_bytes")[1] == 1)
+        self.shows_hit("answer_output_bytes", 1_000_000)
+        self.process.wait_err("it does not read its answers")
+        self.assertEqual([pausing.read()[2] for _ in range(4)], [0] * 4)
+        pausing.close()
+        ending.close()
+
+    def test_memory_beyond_connection_memory_is_counted(self):
+        self.begin("connection_memory = 1048576\nframe_bytes = 524288\nbytes_per_connection = 200000\n")
+        client = self.client()
+        client.call(1, "timer.echo", encode({"message": "x" * 524_100, "delay_ms": 60_000}))
+        self.eventually("it is open", lambda: self.server()["calls"] == 1)
+        body = encode([2, 2, "echo.raw", b"x" * 524_240, 0, 0])
+        client.socket.sendall(len(body).to_bytes(4, "big") + body[:-1])
+        self.assertIn("1048576 bytes (connection_memory)", client.read()[2])
+        self.assertIsNone(client.read())
+        self.shows_hit("connection_memory", 1_048_576)
+
     def test_a_listener_beyond_listeners_per_connection_is_refused(self):
         self.begin("listeners_per_connection = 2\n")
-        client = RawClient(self.socket)
+        client = self.client()
         for number in (1, 2, 3):
             client.send([LISTEN, number, number, "a.b"])
         replies = [client.read() for _ in range(3)]
         self.assertEqual([reply[2] for reply in replies[:2]], [0, 0])
         self.assertEqual(replies[2][4],
                          "this connection has 2 listeners, its limit (listeners_per_connection); remove some")
+        self.shows_hit("listeners_per_connection", 2)
 
     def test_a_pattern_beyond_listener_patterns_is_refused(self):
         self.begin("listener_patterns = 2\n")
-        client = RawClient(self.socket)
+        client = self.client()
         for number, pattern in enumerate(("a.b", "a.c", "a.b", "a.d"), start=1):
             client.send([LISTEN, number, number, pattern])
         self.assertEqual([client.read()[2] == 0 for _ in range(4)], [True, True, True, False])
+        self.assertEqual(self.context()["listener_patterns"], {"limit": 2, "refused": 1})
+        self.assertIn("1 listeners refused because of their patterns: listener_patterns 2", self.bp("status")[0])
 
     def test_a_frame_beyond_frame_bytes_ends_its_connection(self):
         self.begin("frame_bytes = 8192\n")
-        client = RawClient(self.socket)
+        client = self.client()
         client.call(1, "echo.raw", b"x" * 8000)
         self.assertEqual(client.read()[2], 0)
         client.call(2, "echo.raw", b"x" * 9000)
         self.assertIn("expected at most 8192", client.read()[2])
         self.assertIsNone(client.read())
+        self.shows_hit("frame_bytes", 8192)
 
     def test_requests_in_parts_keep_to_the_window_that_the_host_names(self):
         self.begin("request_window_parts = 3\nrequest_window_bytes = 4096\n")
