@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "support/deadline_text.hpp"
+
 namespace backplane::host {
 
 // The claim comes before the answer, and `sender` keeps the loop alive until the answer is on its way.
@@ -144,7 +146,9 @@ void Replies::end_unwanted(Request& request, bp_token token, bp_status cause) {
     return;
   }
   request.cause.store(cause, std::memory_order_release);
-  request.answer.fail(cause, cause == BP_DEADLINE ? "no answer within the call's timeout" : "the call was canceled");
+  // What a handler passes on of a call of its own must not look like its own call's.
+  const std::string_view late = request.from_outside() ? deadline_text : "no answer within the timeout";
+  request.answer.fail(cause, cause == BP_DEADLINE ? late : "the call was canceled");
   answered(request);
 }
 

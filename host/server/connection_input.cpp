@@ -169,6 +169,7 @@ void Connection::submit(const wire::Call& call, OpenCalls::Entry& entry) {
   submission.payload = bytes(call.payload);
   submission.timeout_ms =
       call.timeout_ms != 0 ? call.timeout_ms : static_cast<std::uint64_t>(core_->options.default_deadline.count());
+  entry.value.default_deadline = call.timeout_ms == 0 && submission.timeout_ms != 0;
   submission.on_reply = on_reply;
   submission.user = &entry;
   submission.source = source_.get();

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "server/connection.hpp"
+#include "support/deadline_text.hpp"
 #include "support/views.hpp"
 #include "sync/mutex.hpp"
 
@@ -74,6 +75,7 @@ void Connection::reply_to_call(OpenCalls::Entry& entry, const bp_answer& answer)
   const bool terminal = wire::is_terminal(answer.status);
   const bp_context context = core_->context;
   std::string message;
+  std::string deadline;
   std::shared_ptr<Connection> last;  // released after the lock, because it may free this connection
   bp_request too_large{};
   {
@@ -81,8 +83,16 @@ void Connection::reply_to_call(OpenCalls::Entry& entry, const bp_answer& answer)
     const bool answered = entry.value.answered;
     const bp_request request = entry.value.request;
     if (canceled_ && whole.status == BP_CANCELED) whole.message = "the host stopped before the call ended";
+    const bool by_default =
+        answer.status == BP_DEADLINE && entry.value.default_deadline && whole.message == deadline_text;
     if (terminal) last = calls_.end(entry);
     try {
+      if (by_default) {
+        core_->limits.hit(Limit::default_deadline);
+        deadline = "no answer within " + std::to_string(core_->options.default_deadline.count()) +
+                   " ms (default_deadline_ms); a call may set its own timeout";
+        whole.message = deadline;
+      }
       const wire::Reply fit = out_.fitting(whole, message);
       if (!terminal && wire::is_terminal(fit.status)) {
         entry.value.answered = true;

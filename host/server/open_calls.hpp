@@ -23,8 +23,9 @@ struct ServerCore;
 struct OpenCall {
   Connection* connection = nullptr;  ///< exists until the terminal reply
   bp_request request{};
-  std::size_t size = 0;   ///< of the call's payload, and of its parts that the handler has not taken
-  bool answered = false;  ///< the peer has already got a terminal reply
+  std::size_t size = 0;           ///< of the call's payload, and of its parts that the handler has not taken
+  bool answered = false;          ///< the peer has already got a terminal reply
+  bool default_deadline = false;  ///< it came without one
 };
 
 /// The calls in flight of one connection, by the ids that the peer has chosen. It counts them and their bytes against

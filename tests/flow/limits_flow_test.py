@@ -125,6 +125,15 @@ class LimitsFlow(Case):
         self.assertIsNone(client.read())
         self.shows_hit("connection_memory", 1_048_576)
 
+    def test_a_call_that_the_default_deadline_ends_is_told_the_key_and_its_value(self):
+        self.begin("default_deadline_ms = 200\n")
+        wait = '{"message": "x", "delay_ms": 60000}'
+        told = "no answer within 200 ms (default_deadline_ms); a call may set its own timeout"
+        self.assertIn(told, self.refused(4, "call", "timer.echo", wait))
+        self.shows_hit("default_deadline_ms", 200)
+        self.assertNotIn("default_deadline_ms", self.refused(4, "call", "timer.echo", wait, "--timeout", "100"))
+        self.shows_hit("default_deadline_ms", 200)
+
     def test_a_listener_beyond_listeners_per_connection_is_refused(self):
         self.begin("listeners_per_connection = 2\n")
         client = self.client()
