@@ -129,6 +129,10 @@ class ConfigReader {
     read_run_limits(root, out.context);
     read_events(root, out);
     read_limits(root, out.context, out.server);
+    for (const auto& [key, node] : root) {
+      if (!node.is_integer()) continue;
+      out.limits[std::string(key.str())] = {static_cast<std::uint64_t>(node.as_integer()->get()), place(node.source())};
+    }
     if (const toml::node* node = root.get("module_dirs")) out.module_dirs = paths(*node, "module_dirs");
     if (const toml::node* node = root.get("allowed_dirs")) out.allowed_dirs = paths(*node, "allowed_dirs");
     if (const toml::node* node = root.get("modules")) {

@@ -6,6 +6,8 @@
 #include <backplane/cbor/writer.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +21,14 @@ struct Placed {
   std::string value;
   std::string where;  ///< "FILE:LINE:COLUMN", for errors
 };
+
+/// A limit in the file, which is an integer.
+struct GivenLimit {
+  std::uint64_t value = 0;
+  std::string where;  ///< as in Placed
+};
+
+using GivenLimits = std::map<std::string, GivenLimit, std::less<>>;  ///< by key
 
 /// A table [modules.NAME] of the configuration file.
 struct ModuleSection {
@@ -38,6 +48,7 @@ struct ConfigFile {
   std::uint64_t connection_memory = 0;  ///< ServerOptions::max_memory
   bp_context_options context{.struct_size = sizeof(bp_context_options)};  ///< 0: not in the file
   ServerOptions server;                                                   ///< with the limits of the file
+  GivenLimits limits;                                                     ///< those that the file has
   std::optional<std::vector<Placed>> module_dirs;
   std::vector<Placed> allowed_dirs;
   std::vector<ModuleSection> modules;

@@ -12,6 +12,7 @@
 #include "cli/client.hpp"
 #include "cli/command.hpp"
 #include "cli/failure.hpp"
+#include "cli/limits_check.hpp"
 #include "cli/output.hpp"
 #include "cli/run_plan.hpp"
 #include "cli/stop_request.hpp"
@@ -195,6 +196,7 @@ int run_run(const Args& args) {
   prepare_data_dir(plan.data_dir);
   configure(plan);
   Host host(plan);
+  warn_of_memory(plan.limits);
   Server server(host.context(), server_options(plan), [&stop] { stop->ask(); });
   reserve(server);
   for (const PlannedModule& module : plan.modules) {

@@ -14,6 +14,7 @@
 #include "cli/config_file.hpp"
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
+#include "cli/limits_check.hpp"
 #include "cli/output.hpp"
 #include "support/directory.hpp"
 #include "wire/socket_path.hpp"
@@ -203,6 +204,7 @@ RunPlan make_plan(const Args& args) {
   } else if (const auto given = environment("BACKPLANE_CONFIG")) {
     file = read_config_file(*given);
   }
+  check_limits(file);
   RunPlan plan;
   plan.socket = choose_socket(args, file);
   plan.data_dir = choose_data_dir(args, file);
@@ -212,6 +214,7 @@ RunPlan make_plan(const Args& args) {
   plan.connection_memory = file.connection_memory;
   plan.context = file.context;
   plan.server = file.server;
+  plan.limits = file.limits;
   plan.allowed_dirs = allowed_dirs(file);
   plan.modules = Planner(args, file).run();
   return plan;

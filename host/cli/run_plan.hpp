@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/command.hpp"
+#include "cli/config_file.hpp"
 #include "server/server.hpp"
 
 namespace backplane::host::cli {
@@ -31,6 +32,7 @@ struct RunPlan {
   std::uint64_t connection_memory = 0;  // bytes
   bp_context_options context{};
   ServerOptions server;
+  GivenLimits limits;  // of the file
   std::vector<std::string> allowed_dirs;
   std::vector<PlannedModule> modules;  // in the order of loading
 };

@@ -212,6 +212,50 @@ class CheckConfig(Case):
             for part in parts:
                 self.assertIn(part, err, text)
 
+    def test_limits_that_contradict_each_other_are_told_with_both_keys_and_values(self):
+        mib = 1 << 20
+        for key, value, bound, other, words in [
+            ("suspended_per_name", 11, "suspended_limit", 10, "suspended_limit, which is 10"),
+            ("suspended_per_name", 262_145, None, 0, "suspended_limit, which is 262144 by default"),
+            ("suspended_per_name", 11, "calls_per_name", 10, "calls_per_name, which is 10"),
+            ("calls_per_connection", 11, "calls_of_connections", 10, "calls_of_connections, which is 10"),
+            ("calls_per_connection", 1_048_577, None, 0, "calls_of_connections, which is 1048576 by default"),
+            ("bytes_per_connection", 4097, "bytes_of_connections", 4096, "bytes_of_connections, which is 4096"),
+            ("bytes_per_connection", mib // 4 + 1, "connection_memory", mib,
+             f"a quarter of connection_memory, which is {mib}"),
+            ("bytes_per_connection", 16 * mib + 1, "memory_limit", 256 * mib,
+             f"a quarter of connection_memory, which is {64 * mib}, a quarter of memory_limit"),
+            ("request_window_bytes", 5001, "bytes_per_connection", 5000, "bytes_per_connection, which is 5000"),
+            ("part_output_bytes", 70_001, "output_bytes", 70_000, "output_bytes, which is 70000"),
+            ("part_output_bytes", 64 * mib + 1, None, 0, f"output_bytes, which is {64 * mib} by default"),
+            ("event_output_bytes", 70_001, "output_bytes", 70_000, "output_bytes, which is 70000"),
+            ("lossless_window_bytes", 70_001, "output_bytes", 70_000, "output_bytes, which is 70000"),
+            ("output_bytes", 70_001, "answer_output_bytes", 70_000, "answer_output_bytes, which is 70000"),
+            ("output_bytes", mib // 4 + 1, "connection_memory", mib, f"a quarter of connection_memory, which is {mib}"),
+            ("connection_memory", 64 * mib + 1, "memory_limit", 64 * mib, f"memory_limit, which is {64 * mib}"),
+            ("frame_bytes", mib // 2 + 1, "connection_memory", mib, f"half of connection_memory, which is {mib}"),
+        ]:
+            text = f"{key} = {value}\n" + (f"{bound} = {other}\n" if bound else "")
+            with self.subTest(text):
+                told = f"host.toml:1:{len(key) + 4}: {key}: found {value}, expected at most {words}\n"
+                self.assertIn(told, self.check(text))
+                self.assertIn(told, self.refused(2, "run", "--config", self.path("host.toml")))
+                self.assertNotIn("warning", self.check(text.replace(f" {value}", f" {value - 1}", 1), code=0))
+
+    def test_a_limit_that_only_this_machine_lowers_and_one_without_effect_are_warnings(self):
+        huge = 1 << 62
+        self.check(f"connection_memory = {huge}\n", code=0)  # the host that knows the memory is not made
+        process = self.host("--config", self.path("host.toml"))
+        self.assertRegex(process.wait_err("warning"), rf"host.toml:1:21: connection_memory: found {huge}, expected at most "
+                         r"memory_limit, which is \d+ on this machine; the smaller one holds")
+        self.bp("stop")
+        self.assert_ends(process, 0)
+        self.assertIn('event_queue_depth has no effect without on_event_overflow = "refuse"',
+                      self.check("event_queue_depth = 5\n", code=0))
+        self.assertIn('event_log_events has no effect with on_event_overflow = "refuse"',
+                      self.check("on_event_overflow = 'refuse'\nevent_log_events = 50\n", code=0))
+        self.assertNotIn("warning", self.check("on_event_overflow = 'refuse'\nevent_queue_depth = 5\n", code=0))
+
     def test_a_module_that_cannot_be_loaded_is_5_with_the_place_of_its_path(self):
         text = "[modules.cli_fixture]\npath = 'nowhere.so'\n"
         err = self.check(text, code=5)
