@@ -74,10 +74,13 @@ typedef struct bp_host_options {
  *                                                    calls are answered BP_OVERLOADED instead of run
  *   suspended_per_name        half of  1..8388608    the same for the handlers of one wire name
  *                             suspended_limit
- *   calls_per_name            262144   1..8388608    maximum calls of one wire name whose turn has come and that are
- * not answered: suspended ones, those that wait for a thread, and those whose handler has returned BP_LATER. Beyond it,
- * they are answered BP_OVERLOADED. The default is never below suspended_per_name request_window_bytes bytes  1048576
- * 4096..1 GiB   parts of one request that may wait for its handler, then bp_request_part returns BP_WOULD_BLOCK
+ *   calls_per_name            262144   1..8388608    maximum calls in flight of one wire name: suspended ones, those
+ *                                                    that wait for a thread, and those whose handler has returned
+ *                                                    BP_LATER. Beyond it, they are answered BP_OVERLOADED. The default
+ *                                                    is never below suspended_per_name
+ *   request_window_bytes
+ *                      bytes  1048576  4096..1 GiB   parts of one request that may wait for its handler, then
+ *                                                    bp_request_part returns BP_WOULD_BLOCK
  *   request_window_parts      1024     1..1048576    the same, as a number of parts
  *   listener_patterns         65536    1..1048576    maximum different patterns of the context's listeners; a listener
  *                                                    with another one is BP_OVERLOADED
