@@ -3,12 +3,19 @@
 // The life of a connection: how it begins, and how it ends.
 #include "server/connection.hpp"
 
+#include <boost/asio/post.hpp>
 #include <exception>
 #include <new>
 #include <utility>
 #include <vector>
 
 namespace backplane::host {
+namespace {
+
+/// Listeners of a closed connection that are removed before the io thread does something else.
+constexpr int removed_at_once = 64;
+
+}  // namespace
 
 Connection::Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, long peer)
     : core_(std::move(core)),
@@ -82,12 +89,6 @@ void Connection::close(std::string_view reason) noexcept {
     idle_.notify_all();
   }
   timer_.cancel();
-  listeners_.stop_all(core_->context);
-  {
-    const MutexLock lock(mutex_);
-    gaps_.forget_all();
-  }
-  listeners_.erase_all();
   cancel_calls();
   source_.close(core_->context);
   const auto line = [this](const char* how, std::string_view why) {
@@ -99,8 +100,36 @@ void Connection::close(std::string_view reason) noexcept {
     core_->log(BP_LOG_DEBUG, [&] { return line(" has ended: ", reason); });
   }
   core_->poller.release_later(self);
+  if (listeners_.empty()) return forget();
+  remove_listeners_soon();
+}
+
+/// A connection counts in max_connections until its listeners are removed: so that peers which come and go cannot make
+/// listeners faster than the host removes them.
+void Connection::forget() noexcept {
   const MutexLock lock(core_->mutex);
-  core_->connections.erase(self);
+  core_->connections.erase(shared_from_this());
+}
+
+void Connection::remove_listeners_soon() noexcept {
+  boost::asio::post(core_->io, KeptHandler(removal_, [self = shared_from_this()] { self->remove_listeners(); }));
+}
+
+/// On the io thread, because removing one may wait for its callback. In batches, so that the thread's other work waits
+/// for few of them.
+void Connection::remove_listeners() noexcept {
+  for (int i = 0; i < removed_at_once && !listeners_.empty(); ++i) {
+    PeerListener& listener = listeners_.any();
+    PeerListeners::stop(core_->context, listener);
+    {
+      const MutexLock lock(mutex_);
+      gaps_.forget(listener);
+    }
+    listeners_.erase(listener.id);
+  }
+  if (!listeners_.empty()) return remove_listeners_soon();
+  const MutexLock reading(core_->poller.reading);
+  forget();
 }
 
 }  // namespace backplane::host

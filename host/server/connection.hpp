@@ -18,6 +18,7 @@
 #include "server/call_source.hpp"
 #include "server/connection_listeners.hpp"
 #include "server/connection_memory.hpp"
+#include "server/handler_memory.hpp"
 #include "server/open_calls.hpp"
 #include "server/output_buffer.hpp"
 #include "server/polled_socket.hpp"
@@ -56,7 +57,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   void flush_notes();
   /// Sends an error frame and closes the connection.
   void fail(bp_status status, std::string_view message) noexcept;
-  /// Cancels the peer's calls, removes its listeners, and closes the connection. Idempotent. Needs no memory.
+  /// Cancels the peer's calls, and closes the connection. The io thread then removes its listeners, a batch at a time.
+  /// Idempotent. Needs no memory.
   void close(std::string_view reason) noexcept;
   void cancel_calls() noexcept;
 
@@ -70,6 +72,11 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   class FrameHandler;
   /// Calls that arrived together.
   struct Batch;
+
+  // ---- connection.cpp
+  void forget() noexcept;
+  void remove_listeners_soon() noexcept;
+  void remove_listeners() noexcept;
 
   // ---- connection_input.cpp; `poller.reading` must be locked
   void take_frames();
@@ -109,8 +116,9 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   ConnectionMemory memory_;                 ///< its output and payloads are guarded by mutex_
   wire::FrameBuffer in_;
   bool greeted_ = false;
-  PeerListeners listeners_;
-  NotedReplies noted_;  ///< polling thread only
+  PeerListeners listeners_;  ///< after close(): the io thread's
+  HandlerMemory removal_;    ///< of these; so that it needs no memory
+  NotedReplies noted_;       ///< polling thread only
 
   Mutex mutex_;
   Condition idle_;

@@ -26,11 +26,14 @@ struct PeerListener {
   Lost lost{};  ///< not told yet; guarded by the connection's mutex
 };
 
-/// The listeners of one connection. Used with `poller.reading` locked.
+/// The listeners of one connection. Not thread-safe.
 class PeerListeners {
  public:
   std::size_t size() const noexcept { return all_.size(); }
   std::size_t lossless() const noexcept { return lossless_; }
+  bool empty() const noexcept { return all_.empty(); }
+  /// There must be one.
+  PeerListener& any() noexcept { return *all_.begin()->second; }
   /// Returns BP_OK, or what bp_subscribe() returns; then there is no listener. Throws wire::ProtocolError if the id is
   /// in use, and std::bad_alloc.
   bp_status add(bp_context context, const PeerListener& listener, std::string_view pattern, std::string_view label,
@@ -42,10 +45,6 @@ class PeerListeners {
     return bp_unlisten(context, listener.host);
   }
   void erase(std::uint64_t id) noexcept;
-  void stop_all(bp_context context) noexcept {
-    for (const auto& [id, listener] : all_) stop(context, *listener);
-  }
-  void erase_all() noexcept { all_.clear(); }
 
  private:
   std::map<std::uint64_t, std::unique_ptr<PeerListener>> all_;  ///< ordered: the peer chooses the keys
