@@ -45,26 +45,19 @@ struct Function<R (C::*)(A...) const noexcept> : Function<R (*)(A...) noexcept> 
   using Owner = C;
 };
 
+/// Of Stream<Part> and Input<Part>: Part; of others void.
 template <class A>
 struct PartOf {
   using type = void;
 };
-template <class Part>
-struct PartOf<Stream<Part>> {
+template <template <class> class Parts, class Part>
+struct PartOf<Parts<Part>> {
   using type = Part;
 };
 template <class A>
 inline constexpr bool is_stream = false;
 template <class Part>
 inline constexpr bool is_stream<Stream<Part>> = true;
-template <class A>
-struct InputOf {
-  using type = void;
-};
-template <class Part>
-struct InputOf<Input<Part>> {
-  using type = Part;
-};
 template <class A>
 inline constexpr bool is_input = false;
 template <class Part>
@@ -157,7 +150,7 @@ struct Shape {
   static constexpr bool answers_later = is_later<LaterType>;
   static constexpr bool is_member = std::is_member_function_pointer_v<decltype(fn)>;
   using Part = typename PartOf<CallType>::type;
-  using InputPart = typename InputOf<InputType>::type;
+  using InputPart = typename PartOf<InputType>::type;
   static_assert(!is_member || std::is_base_of_v<typename Function<decltype(fn)>::Owner, Class>,
                 "a member handler belongs to the class that BACKPLANE_MODULE names");
   static_assert(!waits || Function<decltype(fn)>::throws,
