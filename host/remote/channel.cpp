@@ -148,6 +148,7 @@ bp_status Channel::credit(std::uint64_t id, std::uint64_t bytes) {
   if (entry == nullptr) return BP_INVALID_HANDLE;
   if (!entry->value.by_hand) return BP_INVALID_ARGUMENT;
   if (!entry->value.credited || state_ == State::broken) return BP_OK;  // a host that needs none
+  if (out_.size() > max_output) return BP_OVERLOADED;
   try {
     wire::encode(out_, wire::Credit{id, bytes});
   } catch (const std::bad_alloc&) {
@@ -180,6 +181,7 @@ bp_status Channel::send_part(std::uint64_t id, bp_bytes payload, std::uint32_t f
   const bool is_part = (flags & BP_PART_END) == 0;
   const std::uint64_t cost = Window::cost_of(payload.size);
   if (is_part && !sent->window.fits(cost)) return BP_WOULD_BLOCK;
+  if (is_part && out_.size() > max_output) return BP_OVERLOADED;
   bool added = false;
   try {
     if (is_part) sent->add(cost);

@@ -55,6 +55,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   void flush();
   /// Moves the noted replies to the output, then flush(). Polling thread only.
   void flush_notes();
+  /// If output waits for the peer, drops the frames of which nothing is sent, and sends an error frame after the rest.
+  void end_output(std::string_view why) noexcept;
   /// Sends an error frame and closes the connection.
   void fail(bp_status status, std::string_view message) noexcept;
   /// Cancels the peer's calls, and closes the connection. The io thread then removes its listeners, a batch at a time.
@@ -66,6 +68,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   /// Waits until no call is open and all output is sent, or the connection is closed. Returns false if that took
   /// longer.
   bool wait_idle(Clock::time_point until);
+  /// Waits until all output is sent, or the connection is closed.
+  void wait_sent(Clock::time_point until);
 
  private:
   /// Handles the frames, except calls: connection_frames.cpp.

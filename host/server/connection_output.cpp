@@ -46,7 +46,7 @@ void Connection::on_credit(void* user, std::uint64_t bytes) {
   try {
     const MutexLock lock(self.mutex_);
     self.calls_.drop_bytes(entry, bytes);
-    if (self.closed_ || entry.value.answered) return;
+    if (self.closed_ || entry.value.answered || !self.takes_more(wire::frame_overhead)) return;
     self.out_.add(wire::Credit{entry.id, bytes});
     if (!self.flushing_) self.send_soon();
   } catch (const std::exception&) {
@@ -137,7 +137,9 @@ void Connection::reply(const wire::Reply& reply) {
   std::string message;
   const MutexLock lock(mutex_);
   if (closed_) return;
-  out_.add_answer(out_.fitting(reply, message));
+  const wire::Reply fit = out_.fitting(reply, message);
+  if (!takes_more(OutputBuffer::size_of(fit))) return;
+  out_.add_answer(fit);
   if (!flushing_) send_soon();
 }
 
@@ -291,6 +293,36 @@ void Connection::on_no_progress() {
   std::snprintf(why.data(), why.size(), "it has read none of its answers for %lld ms (stalled_client_ms)",
                 static_cast<long long>(core_->options.stalled_client.count()));
   fail(BP_TIMEOUT, why.data());
+}
+
+void Connection::end_output(std::string_view why) noexcept {
+  std::size_t dropped = 0;
+  {
+    const MutexLock lock(mutex_);
+    dropped = out_.waiting();
+    if (closed_ || dropped == 0) return;
+    try {
+      out_.drop_whole_frames();
+      dropped -= out_.waiting();
+      gaps_.forget_all();
+      if (dropped != 0) out_.add(wire::Error{BP_CLOSED, why});
+    } catch (const std::exception&) {
+      // Then the end of the stream alone says it.
+    }
+  }
+  if (dropped != 0) {
+    core_->log(BP_LOG_WARN, [&] {
+      return "process " + std::to_string(peer_) + " has not read all of its answers: " + std::to_string(dropped) +
+             " bytes are dropped, because " + std::string(why);
+    });
+  }
+  flush();
+}
+
+void Connection::wait_sent(Clock::time_point until) {
+  MutexLock lock(mutex_);
+  draining_ = true;
+  idle_.wait_until(lock, until, [this]() BP_REQUIRES(mutex_) { return closed_ || (out_.empty() && !flushing_); });
 }
 
 bool Connection::wait_idle(Clock::time_point until) {

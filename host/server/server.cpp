@@ -115,7 +115,7 @@ class Server::Impl {
         const MutexLock reading(core_->poller.reading);
         for_each_connection([](Connection& connection) { connection.cancel_calls(); });
       });
-      wait_idle(Clock::now() + last_words);
+      if (!wait_idle(Clock::now() + last_words)) end_output();
     }
     on_io([this] {
       const MutexLock reading(core_->poller.reading);
@@ -172,6 +172,16 @@ class Server::Impl {
       }
       f(*connection);
     }
+  }
+
+  /// Ends the output that nobody has read. Then its peers may still read the end.
+  void end_output() {
+    on_io([this] {
+      const MutexLock reading(core_->poller.reading);
+      for_each_connection([](Connection& connection) { connection.end_output("the host has stopped"); });
+    });
+    const auto until = Clock::now() + last_words;
+    for_each_connection([until](Connection& connection) { connection.wait_sent(until); });
   }
 
   bool wait_idle(Clock::time_point until) {

@@ -345,6 +345,25 @@ TEST_CASE("more open calls than a connection may have are answered overloaded") 
   CHECK(canceled->status == BP_CANCELED);
 }
 
+TEST_CASE("a peer that asks for answers other than those of calls, and does not read them, is disconnected") {
+  ServerOptions options;
+  options.max_output = 1'000;
+  Served host(options);
+  const Client good(host.path());
+  RawPeer peer = RawPeer::connect(host.path());
+  REQUIRE(peer.greet());
+  wire::Bytes many;
+  for (std::uint64_t id = 1; id <= 20'000; ++id) wire::encode(many, wire::Resolve{id, "no.such.name"});
+  peer.send(wire::View(many));
+  CHECK(peer.ends());
+  const auto until = std::chrono::steady_clock::now() + 10s;
+  while (!host.logged("it does not read its answers") && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(1ms);
+  }
+  CHECK(host.logged("it does not read its answers"));
+  CHECK(good.served());
+}
+
 TEST_CASE("another user is refused, even where the socket's mode would let it in") {
   if (::geteuid() != 0) {
     WARN("only root can become another user; nothing was tested");

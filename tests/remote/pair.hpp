@@ -29,11 +29,13 @@ struct Pair {
   std::unique_ptr<backplane::host::Endpoint> context;
   std::unique_ptr<RawPeer> host;
 
-  Pair() {
-    std::thread serve([this] {
+  explicit Pair(backplane::host::wire::Features features = {}) {
+    std::thread serve([this, features] {
       host = std::make_unique<RawPeer>(listener.accept());
       host->receive();
-      host->send_frame(backplane::host::wire::Hello{1, "0.1.0", 1});
+      backplane::host::wire::Hello hello{1, "0.1.0", 1};
+      hello.features = features;
+      host->send_frame(hello);
     });
     backplane::host::Failure why;
     const std::string path = dir / "s";

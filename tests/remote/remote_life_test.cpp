@@ -192,3 +192,38 @@ TEST_CASE("many threads submit while the host answers and goes, and each call en
     for (std::size_t i = 0; i < calls; ++i) REQUIRE(replies[t][i].terminal() == (accepted[t][i] == BP_OK ? 1 : 0));
   }
 }
+
+TEST_CASE("what waits for a host that does not read is bounded, also parts and credit") {
+  Pair pair(wire::Features{true, true});
+  constexpr std::size_t calls = 200;
+  std::deque<Replies> replies;
+  std::vector<bp_request> requests(calls);
+  for (bp_request& request : requests) {
+    bp_submission call = submission("x.a", "x", replies.emplace_back());
+    call.flags = BP_SUBMIT_PARTS | BP_SUBMIT_CREDIT;
+    REQUIRE(pair.context->submit(call, &request) == BP_OK);
+  }
+  const std::string part(1'000'000, 'p');  // nearly the window of a call
+  std::size_t sent = 0;
+  bp_status status = BP_OK;
+  while (sent < calls && status == BP_OK)
+    status = pair.context->send_part(requests[sent++], bytes(wire::as_bytes(part)), 0);
+  CHECK(status == BP_OVERLOADED);
+  CHECK(sent > 60);
+  CHECK(sent < 80);
+  CHECK(pair.context->credit(requests[0], 1) == BP_OVERLOADED);
+  CHECK(pair.context->send_part(requests[calls - 1], {}, BP_PART_END) == BP_OK);
+  // When the host reads again, the refused part can be sent.
+  std::thread host([&pair] {
+    while (pair.host->receive()) {
+    }
+  });
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (status == BP_OVERLOADED && std::chrono::steady_clock::now() < until) {
+    status = pair.context->send_part(requests[sent - 1], bytes(wire::as_bytes(part)), 0);
+  }
+  CHECK(status == BP_OK);
+  CHECK(pair.context->credit(requests[0], 1) == BP_OK);
+  pair.context.reset();
+  host.join();
+}

@@ -105,6 +105,24 @@ struct Taker {
   }
 };
 
+/// A thread that sends to a peer's host. It ends with the scope, also if an assertion leaves that: then the end of the
+/// connection ends what it sends.
+class Beside {
+ public:
+  template <class F>
+  Beside(const RawPeer& peer, F send) : peer_(peer), thread_(std::move(send)) {}
+  Beside(const Beside&) = delete;
+  Beside& operator=(const Beside&) = delete;
+  ~Beside() {
+    if (std::uncaught_exceptions() != 0) ::shutdown(peer_.fd(), SHUT_RDWR);
+    thread_.join();
+  }
+
+ private:
+  const RawPeer& peer_;
+  std::thread thread_;
+};
+
 }  // namespace
 
 TEST_CASE("an answer of 200 MB in parts arrives whole, and calls beside it are served") {
@@ -273,6 +291,28 @@ TEST_CASE("a peer whose socket takes none of its answers is disconnected at the 
   CHECK(peer.ends());
 }
 
+TEST_CASE("a host that stops ends unread output at the border of a frame, and says why") {
+  Streaming host;
+  RawPeer peer = RawPeer::connect(host.path());
+  REQUIRE(peer.greet());
+  for (std::uint64_t id = 1; id <= 3; ++id) peer.send_frame(raw_call(id, "streams.send", order(500, 100'000)));
+  RawPeer reads = RawPeer::connect(host.path());
+  REQUIRE(reads.greet());
+  std::this_thread::sleep_for(200ms);
+  std::thread stops([&host] { host.server->shutdown(0ms); });
+  CHECK(Taker::eventually([&] { return host.logged("has not read all of its answers"); }));
+  Count count;
+  count.read(peer, 5s);  // a damaged frame would throw
+  CHECK(count.parts > 0);
+  CHECK(count.end == -1);
+  CHECK(count.message == "the host has stopped");
+  CHECK(peer.ends());
+  Count other;
+  other.read(reads, 5s);
+  CHECK(other.message.empty());
+  stops.join();
+}
+
 TEST_CASE("a peer that reads slowly, or only listens, is not disconnected") {
   ServerOptions options;
   options.stalled_client = 700ms;
@@ -410,7 +450,7 @@ TEST_CASE("between the calls of an innocent connection, a greedy one begins few"
   constexpr int many = 3'000;
   const char* const name = GENERATE("streams.spin", "streams.block");
   const std::string payload = numbers({{"us", 400}});
-  std::thread sender([&] {
+  const Beside sender(greedy, [&] {
     for (std::uint64_t id = 1; id <= many; ++id) greedy.send_frame(raw_call(id, name, payload));
   });
   const Client innocent(host.path());
@@ -430,5 +470,4 @@ TEST_CASE("between the calls of an innocent connection, a greedy one begins few"
   int answers = 0;
   while (answers < many && greedy.receive_as<wire::Reply>()) ++answers;
   CHECK(answers == many);
-  sender.join();
 }

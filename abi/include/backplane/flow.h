@@ -19,6 +19,7 @@ extern "C" {
  *   BP_OUT_OF_MEMORY     no memory to tell the request thread
  *   BP_INVALID_HANDLE    the call has ended, or never existed
  *   BP_INVALID_ARGUMENT  the call has no BP_SUBMIT_CREDIT
+ *   BP_OVERLOADED        on a connected context: 64 MiB wait to be sent to the host; give the credit again later
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_request_credit(bp_context ctx, bp_request request, uint64_t bytes);
 
@@ -35,6 +36,7 @@ enum {
  *   BP_INVALID_ARGUMENT  the call has no BP_SUBMIT_PARTS, its last part was sent, a flag is unknown, or BP_PART_END
  *                        has a payload; on a connected context also a payload that fits no frame
  *   BP_OUT_OF_MEMORY     no memory; nothing was taken
+ *   BP_OVERLOADED        on a connected context: 64 MiB wait to be sent to the host; nothing was taken
  *   BP_UNREACHABLE       the connection is broken
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_request_part(bp_context ctx, bp_request request, bp_bytes payload, uint32_t flags);
