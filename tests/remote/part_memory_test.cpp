@@ -71,7 +71,7 @@ TEST_CASE("a part that finds no memory ends its call with overloaded, and nothin
   REQUIRE(peer.greet());
   const std::string first = order(0, 0, 60'000);
   const std::string part = piece(1, 8'000);  // within the input that a connection has at the limit
-  constexpr std::uint64_t rounds = 200;
+  constexpr std::uint64_t rounds = 500;
   constexpr int parts = 100;  // of a call, within its window; more than a thread may keep
   REQUIRE(innocent.served());
   const std::uint64_t before = used(host);
