@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <backplane/cbor/head.hpp>
+#include <utility>
 
 #include "cli/client.hpp"
 #include "cli/command.hpp"
@@ -84,11 +85,14 @@ class Call {
             } else if (reply.terminal()) {
               return finish(reply);
             } else if (reply.status == BP_STALE) {
-              note(cat("still running after ", std::string(reply.payload.begin(), reply.payload.end()), " ms"));
+              if (!std::exchange(printed_, false))
+                note(cat("still running after ", std::string(reply.payload.begin(), reply.payload.end()), " ms"));
             } else {
               print(reply);
-              // What is printed makes room for more, so a slow reader of stdout slows down the handler.
-              bp_request_credit(client_.context(), request_, reply.payload.size());
+              printed_ = true;
+              // What is printed makes room for more, so a slow reader of stdout slows down the handler. An empty part
+              // counts as one byte.
+              bp_request_credit(client_.context(), request_, std::max<std::size_t>(reply.payload.size(), 1));
             }
           }
           break;
@@ -224,11 +228,19 @@ class Call {
   std::string broken_;  // why the parts cannot be sent
   bp_request request_ = {};
   Deadline deadline_;
+  bool printed_ = false;  // a partial answer, since the last time that the host said that the call still runs
   bool interrupted_ = false;
   bool ended_ = false;
 };
 
-int run_call(const Args& args) { return Call(args, make_payload(args)).run(); }
+int run_call(const Args& args) {
+  if (args.parts && *args.parts == "-" && args.input == "-") {
+    throw usage(
+        "found - for the payload and for --parts; stdin can be only one of them: give the payload as JSON or "
+        "@FILE, or the parts as --parts FILE");
+  }
+  return Call(args, make_payload(args)).run();
+}
 
 }  // namespace
 

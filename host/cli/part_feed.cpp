@@ -86,7 +86,10 @@ bool PartFeed::take_lines(bool at_end) {
     std::string_view line = std::string_view(text_).substr(begin, end - begin);
     if (!raw_ && line.ends_with('\r')) line.remove_suffix(1);
     const bool empty = raw_ ? line.empty() : line.find_first_not_of(" \t") == std::string_view::npos;
-    if (!empty && !send(line)) return false;
+    if (!empty) {
+      ++part_;
+      if (!send(line)) return false;
+    }
     begin = std::min(end + 1, text_.size());
   }
   text_.erase(0, begin);
@@ -122,7 +125,8 @@ bool PartFeed::send(cbor::View part, std::uint32_t flags) {
 }
 
 bool PartFeed::fault(std::string why) {
-  const std::string where = line_ == 0 ? name_ : cat(name_, ", line ", std::to_string(line_));
+  std::string where = name_;
+  if (line_ != 0) where += cat(", line ", std::to_string(line_), " (part ", std::to_string(part_), ")");
   on_fault_(cat(where, ": ", why));
   return false;
 }

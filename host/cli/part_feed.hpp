@@ -53,6 +53,7 @@ class PartFeed {
   bp_request request_{};
   std::string text_;  // read, and not sent
   std::uint64_t line_ = 0;
+  std::uint64_t part_ = 1;  // of the request, whose first part is the payload
 
   std::mutex mutex_;
   std::condition_variable changed_;

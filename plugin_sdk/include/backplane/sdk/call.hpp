@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <string>
 
 #include "instance.hpp"
 #include "reply.hpp"
@@ -238,11 +239,16 @@ class Input : private Call {
   using Call::Call;
 
   /// Waits for the next part. Returns nullopt after the last. Throws Canceled if the call is no longer wanted, Error
-  /// with BP_BAD_PAYLOAD if the part is no `Part`, and Error with BP_TIMEOUT after `timeout` (0: no limit).
+  /// with BP_BAD_PAYLOAD if the part is no `Part`, and Error with BP_TIMEOUT after `timeout` (0: no limit). The message
+  /// of a bad part has its number; the handler's request is part 1.
   std::optional<Part> next(Milliseconds timeout = Milliseconds(0)) {
     Answer part;
     if (!take(part, timeout)) return std::nullopt;
-    return decode<Part>(detail::view(part.payload));
+    try {
+      return decode<Part>(detail::view(part.payload));
+    } catch (const DecodeError& error) {
+      throw DecodeError("part " + std::to_string(parts_) + " of the request: " + error.message());
+    }
   }
   /// The same, with the bytes of the part as they came.
   std::optional<Bytes> next_raw(Milliseconds timeout = Milliseconds(0)) {
@@ -257,10 +263,15 @@ class Input : private Call {
     const bp_await_api& api = await();
     if (!has_parts(api)) return false;  // on an older host no request comes in parts
     const bp_status status = api.next_part(token(), count(timeout), &part);
-    if (status == BP_PARTIAL) return true;
+    if (status == BP_PARTIAL) {
+      ++parts_;
+      return true;
+    }
     settle(status, "the next part of the request");
     return false;
   }
+
+  std::uint64_t parts_ = 1;  // that have come, with the request
 };
 
 }  // namespace backplane
