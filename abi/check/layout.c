@@ -131,7 +131,7 @@ OFFSET(bp_host_options, watchdog_threshold_ms, 28);
 OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
 OFFSET(bp_host_options, memory_limit, 40);
 
-SIZE(bp_context_options, 104, 8);
+SIZE(bp_context_options, 112, 8);
 OFFSET(bp_context_options, struct_size, 0);
 OFFSET(bp_context_options, queue_depth, 4);
 OFFSET(bp_context_options, event_queue_depth, 8);
@@ -155,6 +155,7 @@ OFFSET(bp_context_options, request_window_parts, 88);
 OFFSET(bp_context_options, listener_patterns, 92);
 OFFSET(bp_context_options, stalled_listener_ms, 96);
 OFFSET(bp_context_options, reserved, 100);
+OFFSET(bp_context_options, context_memory, 104);
 
 SIZE(bp_connect_options, 24, 8);
 OFFSET(bp_connect_options, struct_size, 0);

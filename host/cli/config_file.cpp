@@ -87,6 +87,7 @@ class ConfigReader {
            "suspended_limit",
            "suspended_per_name",
            "calls_per_name",
+           "context_memory",
            "on_event_overflow",
            "event_log_events",
            "event_log_bytes",
@@ -240,6 +241,7 @@ class ConfigReader {
       out.suspended_per_name = static_cast<std::uint32_t>(*n);
     }
     limit(root, "calls_per_name", 1, 1 << 23, out.calls_per_name);
+    limit(root, "context_memory", 1 << 20, most_bytes, out.context_memory);
   }
 
   toml::table parse() const {

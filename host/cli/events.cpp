@@ -177,7 +177,7 @@ Examples:
   backplane events kv.changed 'timer.*'
   backplane events kv.changed --count 1 --json
 
-Exit codes: 0 ended by Ctrl-C, SIGTERM or --count, or stdout was closed; 2 usage; 3 no host answers, or the host
+Exit codes: 0 ended by Ctrl-C, SIGTERM or --count, or stdout was closed; 1 the host refuses the listener; 2 usage; 3 no host answers, or the host
 ended.)",
     {
         {"PATTERN", "", "the events to print; default *", &Args::values},

@@ -29,8 +29,10 @@ constexpr std::array rules{
     Rule{"part_output_bytes", "output_bytes", 1},
     Rule{"event_output_bytes", "output_bytes", 1},
     Rule{"lossless_window_bytes", "output_bytes", 1},
+    Rule{"lossless_window_bytes", "event_log_bytes", 2},
     Rule{"output_bytes", "answer_output_bytes", 1},
     Rule{"connection_memory", "memory_limit", 1},
+    Rule{"context_memory", "memory_limit", 1},
     Rule{"frame_bytes", "connection_memory", 2},
     Rule{"output_bytes", "connection_memory", 4},
     Rule{"bytes_per_connection", "connection_memory", 4},
@@ -56,6 +58,7 @@ class Limits {
     if (const GivenLimit* const it = given(key)) return Value{it->value, {}};
     const ServerOptions usual;
     if (key == "suspended_limit") return by_default(262'144);
+    if (key == "event_log_bytes") return by_default(8 << 20);
     if (key == "calls_of_connections") return by_default(usual.calls_of_connections);
     if (key == "bytes_of_connections") return by_default(usual.bytes_of_connections);
     if (key == "bytes_per_connection") return by_default(usual.bytes_per_connection);

@@ -234,6 +234,7 @@ The configuration file is TOML; docs/cli.md lists its keys. These have no option
   suspended_limit, suspended_per_name
                       how many handlers may wait at once, of the host and of one wire name
   calls_per_name      how many calls of one wire name may be in flight
+  context_memory      how many bytes the calls in flight may hold
   on_event_overflow   "gap": a listener that is too slow loses events, and is told so; "refuse": emitters and calls are
                       refused instead
   event_log_events, event_log_bytes, event_queue_depth, event_output_bytes

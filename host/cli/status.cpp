@@ -36,13 +36,14 @@ std::string blame(const Value& report) {
     return (*a)["run_ns"]["total"].number() > (*b)["run_ns"]["total"].number();
   });
   std::vector<std::vector<std::string>> rows = {{"NAME", "CALLS", "ERRORS", "IN FLIGHT", "REFUSED", "WAIT P50", "P99",
-                                                 "RUN P50", "P99", "MAX", "TOTAL", "BYTES IN", "OUT"}};
+                                                 "RUN P50", "P99", "MAX", "TOTAL", "BYTES IN", "OUT", "HELD"}};
   for (const Value* const each : names) {
     const Value& name = *each;
     rows.push_back({name["name"].text(), name["calls"].text(), name["errors"].text(), name["in_flight"].text(),
                     name["refused"].text(), span(name["wait_ns"], "p50"), span(name["wait_ns"], "p99"),
                     span(name["run_ns"], "p50"), span(name["run_ns"], "p99"), span(name["run_ns"], "max"),
-                    span(name["run_ns"], "total"), name["bytes_in"].text(), name["bytes_out"].text()});
+                    span(name["run_ns"], "total"), name["bytes_in"].text(), name["bytes_out"].text(),
+                    name["held"].text()});
   }
   return rows.size() == 1 ? std::string() : table(rows);
 }
@@ -167,6 +168,11 @@ std::string refusal_lines(const Value& report) {
                  " calls refused because of the calls in flight of their name: calls_per_name ", names["limit"].text(),
                  "\n");
     }
+    const Value& memory = context["memory"];
+    if (memory["refused"].number() != 0) {
+      out += cat(who, memory["refused"].text(), " calls refused because of what calls in flight hold: context_memory ",
+                 memory["limit"].text(), "\n");
+    }
     const Value& depth = context["call_depth"];
     if (depth["refused"].number() != 0) {
       out += cat(who, depth["refused"].text(), " calls refused because of their depth: call_depth ",
@@ -250,6 +256,7 @@ Columns of the table of wire names, slowest in total first:
   WAIT             how long a request waited for its handler to begin; 1 in 32 is measured; -: none yet
   RUN              how long the handler held its thread; accurate to 3 %
   BYTES IN, OUT    bytes of payloads
+  HELD             bytes of the payloads of the calls in flight, each rounded up to a power of two
 
 Columns of the table of stacks, one row for each size:
   IN USE           includes the stacks of handlers that rest between two requests

@@ -17,6 +17,7 @@ struct Sum {
   std::uint64_t refused = 0;
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
+  std::uint64_t held = 0;
   Distribution wait;
   Distribution run;
 
@@ -29,6 +30,7 @@ struct Sum {
       errors += stats.errors.load(std::memory_order_relaxed);
       bytes_in += stats.bytes_in.load(std::memory_order_relaxed);
       bytes_out += stats.bytes_out.load(std::memory_order_relaxed);
+      held += stats.held.load(std::memory_order_relaxed);
       stats.wait.add_to(wait);
       stats.run.add_to(run);
     });
@@ -57,10 +59,11 @@ void fields(cbor::Writer& out, const Sum& sum, double unit) {
   field(out, "refused", sum.refused);
   field(out, "bytes_in", sum.bytes_in);
   field(out, "bytes_out", sum.bytes_out);
+  field(out, "held", sum.held);
   spans(out, "wait_ns", sum.wait, unit);
   spans(out, "run_ns", sum.run, unit);
 }
-constexpr std::uint64_t field_count = 8;
+constexpr std::uint64_t field_count = 9;
 
 }  // namespace
 

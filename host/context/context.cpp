@@ -125,6 +125,7 @@ ContextConfig config_of(const bp_context_options& options) {
   if (one_core) config.loop.spin = 0;
   config.events = events_of(options);
   if (options.stop_timeout_ms != 0) config.stop_timeout_ms = options.stop_timeout_ms;
+  if (options.context_memory != 0) config.loop.context_memory = options.context_memory;
   if (options.stalled_listener_ms != 0) config.loop.stalled_listener = options.stalled_listener_ms * nanos_per_ms;
   return config;
 }
@@ -134,9 +135,13 @@ Context::Context(Host& host, const ContextConfig& config)
       config_(config),
       id_(next_id()),
       bus_(config.events, host.watchdog(),
-           {[this](bool stuck) { events_stuck(stuck); }, [this] { loop_.emitters().tell_room(); }},
+           {[this](bool stuck) { events_stuck(stuck); },
+            [this](std::uint64_t place, std::uint64_t bytes) { loop_.emitters().tell_room(place, bytes); }},
            config.loop.stalled_listener, config.loop.spin),
-      loop_(config.loop, host.registry(), host.workers(), host.watchdog(), *this) {}
+      loop_(config.loop, host.registry(), host.workers(), host.watchdog(), *this) {
+  loop_.emitters().set_bus({[this](const EmitTry& attempt) { bus_.wanted(attempt); },
+                            [this](std::uint64_t place) { bus_.unwanted(place); }});
+}
 
 Context::~Context() {
   loop_.finish();
@@ -339,8 +344,8 @@ void Context::count_work(const Generation& generation, std::uint64_t& requests, 
   loop_.instances().count_work(generation, requests, tokens);
 }
 
-bp_status Context::emit(std::string_view name, bp_bytes payload, std::uint32_t flags, bool waits) {
-  return waits ? bus_.emit_lossless(name, payload, flags) : bus_.emit(name, payload, flags);
+bp_status Context::emit(std::string_view name, bp_bytes payload, std::uint32_t flags, EmitTry* attempt) {
+  return attempt == nullptr ? bus_.emit(name, payload, flags) : bus_.emit_lossless(name, payload, flags, *attempt);
 }
 
 // Runs on the watchdog thread, because the reader of the event log may be stuck itself.

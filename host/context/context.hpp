@@ -85,7 +85,7 @@ class Context final : public Endpoint, public InstanceHost {
   bool on_request_thread() const noexcept override { return loop_.on_thread(); }
   void retire_instance(Generation& generation) override;
   void count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) override;
-  bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags, bool waits) override;
+  bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags, EmitTry* attempt) override;
 
  private:
   /// The progress of stop(). A later call continues here.

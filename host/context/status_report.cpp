@@ -26,7 +26,7 @@ void write(cbor::Writer& out, Context& context) {
   const LoopCounts& counts = context.loop().counts();
   const EventCounts events = context.events().counts();
   const auto read = [](const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); };
-  out.map(18);
+  out.map(19);
   field(out, "id", context.id());
   field(out, "state", context.loop().closed() ? "closed" : "open");
   field(out, "queued", context.loop().waiting());
@@ -38,12 +38,14 @@ void write(cbor::Writer& out, Context& context) {
   const auto listeners = context.events().report(most_listeners);
   field(out, "listeners", context.events().listeners());
   out.text("events");
-  out.map(6);
+  out.map(8);
   field(out, "queued", context.events().queued());
   field(out, "emitted", events.emitted);
   field(out, "delivered", events.delivered);
   field(out, "lost", events.lost);
   field(out, "refused", events.refused);
+  field(out, "would_block", events.blocked);
+  field(out, "given_up", events.given_up);
   out.text("listeners");
   out.array(listeners.size());
   for (const auto& each : listeners) {
@@ -93,6 +95,11 @@ void write(cbor::Writer& out, Context& context) {
   out.map(2);
   field(out, "limit", limits.calls_of_name());
   field(out, "refused", read(counts.name_refused));
+  out.text("memory");
+  out.map(3);
+  field(out, "held", read(counts.held_bytes));
+  field(out, "limit", limits.context_memory == UINT64_MAX ? 0 : limits.context_memory);
+  field(out, "refused", read(counts.memory_refused));
   out.text("call_depth");
   out.map(2);
   field(out, "limit", limits.call_depth);

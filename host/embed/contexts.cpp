@@ -30,6 +30,7 @@ constexpr std::uint32_t most_stack = 1u << 30;
 constexpr std::uint32_t least_events = 16;
 constexpr std::uint32_t most_events = 1u << 24;
 constexpr std::uint64_t least_log = 65'536;
+constexpr std::uint64_t least_memory = std::uint64_t{1} << 20;
 constexpr std::uint64_t most_log = std::uint64_t{1} << 30;
 constexpr std::uint64_t least_window = 4'096;
 constexpr std::uint32_t most_parts = 1u << 20;
@@ -60,6 +61,7 @@ std::string wrong_option(const bp_context_options& options) {
         wrong_value("request_window_bytes", options.request_window_bytes, least_window, most_log),
         wrong_value("request_window_parts", options.request_window_parts, 1, most_parts),
         wrong_value("listener_patterns", options.listener_patterns, 1, most_patterns),
+        wrong_value("context_memory", options.context_memory, least_memory, UINT64_MAX),
         wrong_value("stalled_listener_ms", options.stalled_listener_ms, 1, most_stall_ms)}) {
     if (!wrong.empty()) return wrong;
   }

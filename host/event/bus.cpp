@@ -80,17 +80,24 @@ bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t 
   return status;
 }
 
-bp_status EventBus::emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags) {
+bp_status EventBus::emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags, EmitTry& attempt) {
   if (!lossless_.any() && !options_.refuses) return emit(name, payload, flags);
   if (!can_be_emitted(name, payload, flags)) return BP_INVALID_ARGUMENT;
   LosslessListeners::Offer offer;
   try {
-    offer = lossless_.offer(name, payload, flags);
+    offer = lossless_.offer(name, payload, flags, attempt.again);
   } catch (const std::bad_alloc&) {
     offer.put = EventLog::Put::no_memory;
   }
-  tell_given_up(offer.given_up);
-  return offer.put == EventLog::Put::full ? bp_status{BP_WOULD_BLOCK} : result_of(offer.put, name, payload.size);
+  for (const std::uint64_t id : offer.given_up) {
+    given_up_.fetch_add(1, std::memory_order_relaxed);
+    listeners_.end_lossless(id);
+    tell_given_up(id);
+  }
+  if (offer.put != EventLog::Put::full) return result_of(offer.put, name, payload.size);
+  blocked_.fetch_add(1, std::memory_order_relaxed);
+  attempt = {true, offer.full, offer.need.bytes, offer.need.patterns};
+  return BP_WOULD_BLOCK;
 }
 
 bp_status EventBus::credit(std::uint64_t listener, std::uint64_t bytes) {
@@ -111,13 +118,11 @@ bp_status EventBus::result_of(EventLog::Put put, std::string_view name, std::siz
   return BP_OVERFLOW;
 }
 
-void EventBus::tell_given_up(const std::vector<std::uint64_t>& ids) {
-  for (const std::uint64_t id : ids) try {
-      log::warn("event", listeners_.describe(id) + " has taken no event while emitters waited for it for " +
-                             std::to_string(lossless_.stall_ms()) + " ms; it is not lossless any more");
-    } catch (const std::bad_alloc&) {
-      // The status shows it.
-    }
+void EventBus::tell_given_up(std::uint64_t id) try {
+  log::warn("event", listeners_.describe(id) + " has taken no event while emitters waited for it for " +
+                         std::to_string(lossless_.stall_ms()) + " ms; it is not lossless any more");
+} catch (const std::bad_alloc&) {
+  // The status shows it.
 }
 
 void EventBus::look_if_still_stuck() {
@@ -163,6 +168,8 @@ std::uint64_t EventBus::listen(const Subscription& subscription) try {
     if (subscription.lossless) {
       lossless_.add(id, pattern, own == nullptr ? reader_ : *own->reader, subscription.lossless_options);
     }
+    // Its own callback may have removed it before it was added here.
+    if (subscription.lossless && !listeners_.has(id)) lossless_.remove(id);
     if (own != nullptr) listen_on_own_thread(id, std::move(own));
   } catch (...) {
     unlisten(id);
@@ -264,7 +271,8 @@ void EventBus::rest() noexcept {
 }
 
 void EventBus::renew() noexcept {
-  for (auto* const count : {&unheard_, &refused_, &patterns_refused_, &given_, &lost_}) count->store(0);
+  for (auto* const count : {&unheard_, &refused_, &patterns_refused_, &blocked_, &given_up_, &given_, &lost_})
+    count->store(0);
   begin_.store(log_.end());
   stuck_.store(false);
   told_too_large_.store(false);
@@ -277,8 +285,13 @@ EventCounts EventBus::counts() const noexcept {
   const std::uint64_t unheard = unheard_.load(std::memory_order_relaxed);
   const std::uint64_t refused = refused_.load(std::memory_order_relaxed);
   const std::uint64_t appended = log_.end() - begin_.load(std::memory_order_relaxed);
-  return {appended + unheard + refused, given + unheard, lost, refused,
-          patterns_refused_.load(std::memory_order_relaxed)};
+  return {appended + unheard + refused,
+          given + unheard,
+          lost,
+          refused,
+          patterns_refused_.load(std::memory_order_relaxed),
+          blocked_.load(std::memory_order_relaxed),
+          given_up_.load(std::memory_order_relaxed)};
 }
 
 std::vector<EventBus::ListenerReport> EventBus::report(std::size_t most) {

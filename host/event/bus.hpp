@@ -13,6 +13,7 @@
 
 #include "event/event_log.hpp"
 #include "event/listeners.hpp"
+#include "event/lossless_listeners.hpp"
 #include "sync/mutex.hpp"
 #include "watchdog/watchdog.hpp"
 
@@ -26,6 +27,8 @@ struct EventCounts {
   std::uint64_t lost = 0;              ///< dropped from the log before the event thread had read them
   std::uint64_t refused = 0;           ///< the emitter got an overflow, closed or out-of-memory error
   std::uint64_t patterns_refused = 0;  ///< listeners with a pattern too many
+  std::uint64_t blocked = 0;           ///< tries of emitters that found no room; they are not in `emitted`
+  std::uint64_t given_up = 0;          ///< lossless listeners that have stalled
 };
 
 /// The events of one context. Any thread emits. The event thread delivers in order, to all listeners but those that
@@ -36,8 +39,8 @@ class EventBus {
   struct Owner {
     /// Only if the log refuses: with true when it is full, and with false when it has drained to half.
     std::function<void(bool)> stuck;
-    /// Emitters that found no room for an event may try again. It is called with a lock held.
-    std::function<void()> room;
+    /// Emitters that wait may try again: see LosslessListeners::TellRoom.
+    LosslessListeners::TellRoom room;
   };
   /// `stall`: when a lossless listener that takes nothing is given up. `spin`: how long a reading thread spins at most
   /// before it sleeps.
@@ -49,9 +52,12 @@ class EventBus {
   /// BP_OUT_OF_MEMORY. Any thread.
   bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags);
 
-  /// The same, but appends it only if no lossless listener can lose it. Else BP_WOULD_BLOCK; then Owner::room tells
-  /// when to try again, and the stall of such a listener is noticed only at a further try.
-  bp_status emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags);
+  /// The same, but appends it only if no lossless listener can lose it. Else BP_WOULD_BLOCK, and `attempt` says what
+  /// the emitter has to wait for. The stall of such a listener is noticed only at a further try.
+  bp_status emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags, EmitTry& attempt);
+  /// Of emitters that wait: see LosslessListeners.
+  void wanted(const EmitTry& attempt) { lossless_.wanted(attempt.waits_for, {attempt.size, attempt.patterns}); }
+  void unwanted(std::uint64_t place) noexcept { lossless_.unwanted(place); }
   /// A lossless listener is done with so many bytes. BP_OK, BP_INVALID_HANDLE or BP_INVALID_ARGUMENT. Any thread.
   bp_status credit(std::uint64_t listener, std::uint64_t bytes);
 
@@ -105,7 +111,7 @@ class EventBus {
   struct OwnThread;
 
   bp_status result_of(EventLog::Put put, std::string_view name, std::size_t size);
-  void tell_given_up(const std::vector<std::uint64_t>& ids);
+  void tell_given_up(std::uint64_t id);
   void set_stuck(bool stuck);
   Culprit who_is_behind();
   void look_if_still_stuck();
@@ -127,6 +133,8 @@ class EventBus {
   alignas(64) std::atomic<std::uint64_t> unheard_{0};  // no listener's pattern matched
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<std::uint64_t> patterns_refused_{0};
+  std::atomic<std::uint64_t> blocked_{0};
+  std::atomic<std::uint64_t> given_up_{0};
   std::atomic<std::uint64_t> begin_{0};              // the log's end when the counts began
   alignas(64) std::atomic<std::uint64_t> given_{0};  // the event thread's, in a cache line of its own
   std::atomic<std::uint64_t> lost_{0};

@@ -23,9 +23,12 @@ constexpr std::size_t usual_segment_bytes = std::size_t{64} << 10;
 /// A log that is full gives up this part of itself at once.
 constexpr std::uint64_t segments_at_least = 8;
 
-// Makes one count of those of the same pattern.
-void unite(std::vector<PatternCounts::Count>& counts) noexcept {
-  std::sort(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.pattern < b.pattern; });
+// Makes one count of those of the same pattern. The first `sorted` are in order.
+void unite(std::vector<PatternCounts::Count>& counts, std::size_t sorted) noexcept {
+  const auto by_pattern = [](const auto& a, const auto& b) { return a.pattern < b.pattern; };
+  const auto middle = counts.begin() + static_cast<std::ptrdiff_t>(sorted);
+  std::sort(middle, counts.end(), by_pattern);
+  std::inplace_merge(counts.begin(), middle, counts.end(), by_pattern);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     if (kept != 0 && counts[kept - 1].pattern == counts[i].pattern) {
@@ -76,9 +79,10 @@ bool EventLog::drop(Segment* before) noexcept {
     } catch (const std::bad_alloc&) {
       return false;
     }
+    const std::size_t sorted = gap.size();
     gap.insert(gap.end(), segment->matched_in_gap.begin(), segment->matched_in_gap.end());
     gap.insert(gap.end(), matched.begin(), matched.end());
-    unite(gap);
+    unite(gap, sorted);
     before->next = &next;
   } else {
     for (const auto& [id, count] : segment->matched.list()) matched_before_head_[id] += count;
@@ -104,7 +108,7 @@ bool EventLog::drop_oldest() noexcept {
   const std::uint64_t read = lossless_read();
   Segment* before = nullptr;
   for (Segment* at = head_; at != tail_; before = std::exchange(at, at->next)) {
-    if (at->lossless_end <= read) return drop(before);
+    if (at->lossless_end <= read && drop(before)) return true;
   }
   return false;
 }
@@ -123,6 +127,12 @@ std::uint64_t EventLog::lossless_read() const noexcept {
     }
   }
   return position;
+}
+
+// With the counts that it adds: they are part of what a segment may take, except of an empty one.
+std::size_t EventLog::whole_need(const Need& need) const noexcept {
+  if (tail_->filled.load(std::memory_order_relaxed) == 0) return need.bytes;
+  return need.bytes + (tail_->matched.list().size() + need.patterns) * sizeof(PatternCounts::Count);
 }
 
 bool EventLog::tail_takes(std::size_t need) const noexcept {
@@ -208,7 +218,7 @@ bool EventLog::is_full() noexcept {
   return put - read_seen_ >= options_.events;
 }
 
-EventLog::Put EventLog::put(std::string_view name, bp_bytes payload, std::uint32_t flags) noexcept {
+EventLog::Put EventLog::put(std::string_view name, bp_bytes payload, std::uint32_t flags, Need* full) noexcept {
   const std::size_t envelope_size = (flags & BP_EVENT_TYPED) != 0 ? typed_event::head_size(name) : 0;
   {
     const MutexLock lock(mutex_);
@@ -222,21 +232,22 @@ EventLog::Put EventLog::put(std::string_view name, bp_bytes payload, std::uint32
     if (ids.empty()) return Put::unheard;
     const std::size_t whole = sizeof(Head) + name.size() + envelope_size + payload.size;
     if (payload.size > largest() || whole > largest()) return Put::too_large;
-    if (options_.refuses && is_full()) return Put::full;
     const std::size_t need = aligned(whole + ids.size_bytes());
+    const Need asked{static_cast<std::uint32_t>(need), static_cast<std::uint32_t>(ids.size())};
     const bool lossless = (flags & BP_EVENT_LOSSLESS) != 0;
-    // The counts are part of what a segment may take, except of an empty one.
-    const std::size_t counts = tail_->filled.load(std::memory_order_relaxed) == 0
-                                   ? 0
-                                   : (tail_->matched.list().size() + ids.size()) * sizeof(PatternCounts::Count);
-    if (lossless && !options_.refuses && !can_keep(need + counts)) return Put::full;
+    if (options_.refuses ? is_full() : lossless && !can_keep(whole_need(asked))) {
+      if (full != nullptr) *full = asked;
+      return Put::full;
+    }
     const std::uint64_t position = put_.load(std::memory_order_relaxed);
     const std::uint64_t now_ms = unix_ms();
-    std::size_t filled = tail_->filled.load(std::memory_order_relaxed);
-    if (!tail_takes(need + counts)) {
-      if (const Put rolled = roll(need, now_ms); rolled != Put::ok) return rolled;
-      filled = 0;
+    if (!tail_takes(whole_need(asked))) {
+      if (const Put rolled = roll(need, now_ms); rolled != Put::ok) {
+        if (full != nullptr) *full = asked;
+        return rolled;
+      }
     }
+    const std::size_t filled = tail_->filled.load(std::memory_order_relaxed);
     if (!patterns_.count(ids, tail_->matched)) return Put::no_memory;
     std::uint8_t* at = tail_->bytes.get() + filled;
     const auto append = [&at](const void* from, std::size_t size) {
@@ -283,10 +294,10 @@ void EventLog::unsubscribe_all() noexcept {
   heard_.store(false, std::memory_order_relaxed);
 }
 
-std::vector<EventLog::PatternId> EventLog::match(std::string_view name) {
+void EventLog::match(std::string_view name, std::vector<PatternId>& out) {
   const MutexLock lock(mutex_);
   const auto ids = patterns_.match(name);
-  return {ids.begin(), ids.end()};
+  out.assign(ids.begin(), ids.end());
 }
 
 std::vector<std::uint64_t> EventLog::matched() {
@@ -305,10 +316,12 @@ void EventLog::remove_lossless(Reader& reader) noexcept {
   if (std::find(readers_.begin(), readers_.end(), &reader) != readers_.end()) --reader.lossless_;
 }
 
-bool EventLog::has_room(std::uint64_t size) {
+// As put() looks at it.
+bool EventLog::has_room(const Need& need) {
   const MutexLock lock(mutex_);
-  // At least so many bytes are needed.
-  return options_.refuses ? !is_full() : can_keep(aligned(size + sizeof(Head) + sizeof(PatternId)));
+  if (!options_.refuses) return can_keep(whole_need(need));
+  return !is_full() &&
+         (tail_takes(whole_need(need)) || bytes_ + std::max<std::size_t>(need.bytes, next_bytes_) <= options_.bytes);
 }
 
 bool EventLog::is_half_empty() {

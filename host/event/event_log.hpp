@@ -53,12 +53,17 @@ class EventLog {
   // ---- Emitters: any thread ----
 
   enum class Put { ok, unheard, full, too_large, closed, no_memory };
+  /// What an event needs of the log.
+  struct Need {
+    std::uint32_t bytes = 0;
+    std::uint32_t patterns = 0;  ///< how many it matches
+  };
   /// Appends an event. Never waits for a reader. With BP_EVENT_TYPED in `flags`, wraps the payload into the map of a
-  /// typed event. `unheard`: no listener's pattern matches, so nothing was appended.
-  Put put(std::string_view name, bp_bytes payload, std::uint32_t flags) noexcept;
+  /// typed event. `unheard`: no listener's pattern matches, so nothing was appended. `full` sets `need`, if given.
+  Put put(std::string_view name, bp_bytes payload, std::uint32_t flags, Need* need = nullptr) noexcept;
   /// The same, for an event that no lossless reader may lose. `full`: it has to wait for these readers.
-  Put put_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags) noexcept {
-    return put(name, payload, flags | BP_EVENT_LOSSLESS);
+  Put put_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags, Need* need) noexcept {
+    return put(name, payload, flags | BP_EVENT_LOSSLESS, need);
   }
   /// Whether there is any pattern. Takes no lock.
   bool is_heard() const noexcept { return heard_.load(std::memory_order_relaxed); }
@@ -79,7 +84,12 @@ class EventLog {
   /// Ends all subscriptions. Counts go on.
   void unsubscribe_all() noexcept;
   /// The patterns that match this name. Throws std::bad_alloc.
-  std::vector<PatternId> match(std::string_view name);
+  void match(std::string_view name, std::vector<PatternId>& out);
+  std::vector<PatternId> match(std::string_view name) {
+    std::vector<PatternId> out;
+    match(name, out);
+    return out;
+  }
   /// How many events have matched each pattern so far.
   std::vector<std::uint64_t> matched();
 
@@ -103,8 +113,8 @@ class EventLog {
   /// The reader has one lossless listener more, or one less.
   void add_lossless(Reader& reader) noexcept;
   void remove_lossless(Reader& reader) noexcept;
-  /// Whether put_lossless() may find room for so many bytes. It may find none all the same.
-  bool has_room(std::uint64_t size);
+  /// Whether put_lossless(), or put() of a log that refuses, finds room now.
+  bool has_room(const Need& need);
 
  private:
   struct Segment;
@@ -118,6 +128,7 @@ class EventLog {
   void trim() noexcept BP_REQUIRES(mutex_);
   std::uint64_t lossless_read() const noexcept BP_REQUIRES(mutex_);
   bool tail_takes(std::size_t need) const noexcept BP_REQUIRES(mutex_);
+  std::size_t whole_need(const Need& need) const noexcept BP_REQUIRES(mutex_);
   bool can_keep(std::size_t need) const noexcept BP_REQUIRES(mutex_);
   std::vector<std::uint64_t> matched_before(const Segment& segment) const BP_REQUIRES(mutex_);
   bool is_full() noexcept BP_REQUIRES(mutex_);

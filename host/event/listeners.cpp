@@ -304,6 +304,12 @@ bool Listeners::has(std::uint64_t id) {
   return by_id_.find(id) != by_id_.end();
 }
 
+void Listeners::end_lossless(std::uint64_t id) {
+  const MutexLock lock(mutex_);
+  const auto found = by_id_.find(id);
+  if (found != by_id_.end()) found->second->lossless = false;
+}
+
 std::string Listeners::describe(std::uint64_t id) {
   std::string text = "the listener " + std::to_string(id);
   const MutexLock lock(mutex_);

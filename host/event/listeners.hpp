@@ -103,6 +103,8 @@ class Listeners {
   std::vector<Report> report();
 
   bool has(std::uint64_t id);
+  /// From now on its events have no BP_EVENT_LOSSLESS.
+  void end_lossless(std::uint64_t id);
   /// For a message: `the listener 7 of a.* (process 42)`.
   std::string describe(std::uint64_t id);
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Windows of lossless listeners: what an event needs to be appended, and who is told of room.
 #include "event/lossless_listeners.hpp"
 
 #include <algorithm>
@@ -10,16 +12,19 @@
 namespace backplane::host {
 namespace {
 
-bool has(std::span<const EventLog::PatternId> patterns, EventLog::PatternId pattern) noexcept {
-  return std::find(patterns.begin(), patterns.end(), pattern) != patterns.end();
-}
+/// What emitters that wait for the log are told of room at once.
+constexpr std::uint64_t room_at_once = std::uint64_t{64} << 10;
 
 }  // namespace
 
 void LosslessListeners::add(std::uint64_t id, EventLog::PatternId pattern, EventLog::Reader& reader,
                             const Options& options) {
   const MutexLock lock(mutex_);
-  listeners_.emplace(id, Listener{pattern, &reader, options, log_.end()});
+  if (by_pattern_.size() <= pattern) by_pattern_.resize(pattern + 1);
+  auto& same = by_pattern_[pattern];
+  same.reserve(same.size() + 1);
+  Listener& added = listeners_.emplace(id, Listener{id, pattern, &reader, options, log_.end()}).first->second;
+  same.push_back(&added);
   log_.add_lossless(reader);
   active_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -36,7 +41,7 @@ void LosslessListeners::clear() noexcept {
   const MutexLock lock(mutex_);
   for (auto& [id, listener] : listeners_) give_up(listener);
   listeners_.clear();
-  wanted_room_.store(0, std::memory_order_relaxed);
+  wanted_room_.store({}, std::memory_order_relaxed);
 }
 
 void LosslessListeners::ends(EventLog::Reader& reader) noexcept {
@@ -52,71 +57,124 @@ bool LosslessListeners::is_lossless(std::uint64_t id) {
   return at != listeners_.end() && at->second.reader != nullptr;
 }
 
-// Who waits for it tries again, and need not wait for it any more.
+// Who waits for it, or for the log, tries again.
 void LosslessListeners::give_up(Listener& listener) noexcept {
   if (listener.reader == nullptr) return;
+  std::erase(by_pattern_[listener.pattern], &listener);
   log_.remove_lossless(*std::exchange(listener.reader, nullptr));
   active_.fetch_sub(1, std::memory_order_relaxed);
-  wanted_room_.store(0, std::memory_order_relaxed);
-  tell_room_();
+  tell_room_(listener.id, UINT64_MAX);
+  tell_room_(0, UINT64_MAX);
 }
 
-// Whether an emitter has to wait for it. If emitters have waited too long, it is given up.
-bool LosslessListeners::blocks(Listener& listener, Nanos time) {
+// Whether an emitter has to wait for it. If emitters have waited too long, it is given up. Time in which nobody waits
+// does not count.
+bool LosslessListeners::blocks(Listener& listener, Nanos time, std::vector<std::uint64_t>& given_up) {
   if (listener.blocks_since == 0) listener.blocks_since = time;
+  if (listener.idle_since != 0) listener.blocks_since += time - std::exchange(listener.idle_since, 0);
   if (time - listener.blocks_since < stall_) return true;
+  given_up.push_back(listener.id);
   give_up(listener);
   return false;
 }
 
-LosslessListeners::Offer LosslessListeners::offer(std::string_view name, bp_bytes payload, std::uint32_t flags) {
-  const std::uint64_t size =
-      name.size() + payload.size + ((flags & BP_EVENT_TYPED) != 0 ? typed_event::head_size(name) : 0);
-  Offer result;
-  const MutexLock lock(mutex_);
-  const Nanos time = now();  // under the lock, so that it does not run back
-  result.given_up.reserve(active_.load(std::memory_order_relaxed));
-  const auto patterns = log_.match(name);
-  const auto is_for = [&patterns](const Listener& each) {
-    return each.reader != nullptr && has(patterns, each.pattern);
-  };
-  bool lossless = false;
-  bool ready = true;
+// The log is full of what the slowest of the readers has not read for its listeners: they block. False: all of them are
+// given up now, so another try may succeed.
+bool LosslessListeners::log_blocks(Nanos time, std::vector<std::uint64_t>& given_up) {
+  std::uint64_t slowest = UINT64_MAX;
+  for (const auto& [id, listener] : listeners_) {
+    if (listener.reader != nullptr) slowest = std::min(slowest, listener.reader->position());
+  }
+  bool block = false;
+  bool any = false;
   for (auto& [id, listener] : listeners_) {
-    if (!is_for(listener)) continue;
-    if (listener.fits(size)) {
-      lossless = true;
-    } else if (blocks(listener, time)) {
-      listener.wanted = true;
-      ready = false;
-    } else {
-      result.given_up.push_back(id);
+    if (listener.reader == nullptr || listener.reader->position() > slowest || !listener.is_unread()) continue;
+    any = true;
+    block |= blocks(listener, time, given_up);
+  }
+  return block || !any;
+}
+
+template <class F>
+void LosslessListeners::each_of_patterns(F f) {
+  for (const EventLog::PatternId pattern : patterns_) {
+    if (pattern >= by_pattern_.size()) continue;
+    // One that is given up leaves the list, and the next takes its place.
+    auto& same = by_pattern_[pattern];
+    for (std::size_t i = 0; i < same.size();) {
+      Listener* const listener = same[i];
+      f(*listener);
+      if (i < same.size() && same[i] == listener) ++i;
     }
   }
+}
+
+LosslessListeners::Offer LosslessListeners::offer(std::string_view name, bp_bytes payload, std::uint32_t flags,
+                                                  bool again) {
+  Offer result;
+  const std::uint64_t size =
+      name.size() + payload.size + ((flags & BP_EVENT_TYPED) != 0 ? typed_event::head_size(name) : 0);
+  const MutexLock lock(mutex_);
+  const Nanos time = now();  // under the lock, so that it does not run back
+  log_.match(name, patterns_);
+  bool lossless = false;
+  bool ready = true;
+  each_of_patterns([&](Listener& listener) BP_REQUIRES(mutex_) {
+    if (listener.fits(size, again)) {
+      lossless = true;
+    } else if (blocks(listener, time, result.given_up)) {
+      if (std::exchange(ready, false)) result.full = listener.id;
+      result.need.bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(size, UINT32_MAX));
+    }
+  });
   if (!ready) return result;
-  const auto put = [&] { return lossless ? log_.put_lossless(name, payload, flags) : log_.put(name, payload, flags); };
+  const auto put = [&] {
+    return lossless ? log_.put_lossless(name, payload, flags, &result.need)
+                    : log_.put(name, payload, flags, &result.need);
+  };
   result.put = put();
-  if (result.put == EventLog::Put::full) {
-    wanted_room_.store(size, std::memory_order_relaxed);
-    heavy_fence();  // pairs with the light one of the readers: they see the wish, or this sees what they have read
-    result.put = put();
-  }
-  for (auto& [id, listener] : listeners_) {
-    if (result.put == EventLog::Put::ok && is_for(listener)) listener.on_the_way += size;
-    // The log is full of what such listeners have not read.
-    const bool holds = result.put == EventLog::Put::full && listener.reader != nullptr && listener.on_the_way != 0;
-    if (holds && !blocks(listener, time)) result.given_up.push_back(id);
-  }
+  if (result.put == EventLog::Put::full && !log_blocks(time, result.given_up)) result.put = put();
+  if (result.put != EventLog::Put::ok) return result;
+  const std::uint64_t end = log_.end();
+  each_of_patterns([&](Listener& listener) BP_REQUIRES(mutex_) {
+    listener.on_the_way += size;
+    listener.end = end;
+  });
   return result;
 }
 
-// Emitters go on when half or all of the window is free: else one would be woken for each event.
+void LosslessListeners::wanted(std::uint64_t id, const EventLog::Need& need) {
+  const MutexLock lock(mutex_);
+  if (id == 0) {
+    const EventLog::Need before = wanted_room_.load(std::memory_order_relaxed);
+    if (before.bytes == 0 || need.bytes < before.bytes) wanted_room_.store(need, std::memory_order_relaxed);
+    heavy_fence();  // pairs with the light one of the readers: they see the wish, or this sees what they have read
+    if (log_.has_room(need)) tell_room_(0, room_at_once);
+    return;
+  }
+  const auto at = listeners_.find(id);
+  if (at == listeners_.end() || at->second.reader == nullptr) return tell_room_(id, UINT64_MAX);
+  at->second.wanted = true;
+  if (at->second.fits(need.bytes, true)) tell_room_(id, at->second.options.window_bytes);
+}
+
+void LosslessListeners::unwanted(std::uint64_t id) noexcept {
+  const MutexLock lock(mutex_);
+  if (id == 0) return wanted_room_.store({}, std::memory_order_relaxed);
+  const auto at = listeners_.find(id);
+  if (at == listeners_.end()) return;
+  at->second.wanted = false;
+  if (at->second.blocks_since != 0) at->second.idle_since = now();
+}
+
 void LosslessListeners::take(Listener& listener, std::uint64_t bytes) {
-  listener.on_the_way -= std::min(listener.on_the_way, bytes);
-  listener.blocks_since = 0;
-  if (!listener.wanted || listener.on_the_way > listener.options.window_bytes / 2) return;
-  listener.wanted = false;
-  tell_room_();
+  const std::uint64_t done = std::min(listener.on_the_way, bytes);
+  if (done == 0) return;
+  listener.on_the_way -= done;
+  listener.blocks_since = listener.idle_since = 0;
+  // When half or all of the window is free: else an emitter would be woken for each event.
+  const std::uint64_t window = listener.options.window_bytes;
+  if (listener.wanted && listener.on_the_way <= window / 2) tell_room_(listener.id, window - listener.on_the_way);
 }
 
 bp_status LosslessListeners::credit(std::uint64_t id, std::uint64_t bytes) {
@@ -129,18 +187,19 @@ bp_status LosslessListeners::credit(std::uint64_t id, std::uint64_t bytes) {
 
 void LosslessListeners::taken(const EventLog::Reader& reader, const EventLog::Reader::Event& event) {
   const MutexLock lock(mutex_);
-  for (auto& [id, listener] : listeners_) {
-    if (listener.reader != &reader || listener.options.by_hand) continue;
-    if (event.position < listener.first || !has(event.patterns, listener.pattern)) continue;
-    take(listener, event.name.size() + event.payload.size);
+  for (const EventLog::PatternId pattern : event.patterns) {
+    if (pattern >= by_pattern_.size()) continue;
+    for (Listener* const listener : by_pattern_[pattern]) {
+      if (listener->reader != &reader || listener->options.by_hand || event.position < listener->first) continue;
+      take(*listener, event.name.size() + event.payload.size);
+    }
   }
 }
 
 void LosslessListeners::look_for_room() {
   light_fence();
-  const std::uint64_t size = wanted_room_.load(std::memory_order_relaxed);
-  if (size == 0 || !log_.has_room(size)) return;
-  if (wanted_room_.exchange(0, std::memory_order_relaxed) != 0) tell_room_();
+  const EventLog::Need need = wanted_room_.load(std::memory_order_relaxed);
+  if (need.bytes != 0 && log_.has_room(need)) tell_room_(0, room_at_once);
 }
 
 }  // namespace backplane::host

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -18,6 +17,14 @@
 
 namespace backplane::host {
 
+/// A try of an emitter that waits for lossless listeners, and what it found.
+struct EmitTry {
+  bool again = false;           ///< it has waited
+  std::uint64_t waits_for = 0;  ///< the listener that has no room; 0: the log has none
+  std::uint32_t size = 0;       ///< of the event, there
+  std::uint32_t patterns = 0;   ///< see EventLog::Need
+};
+
 /// The listeners of one context for which emitters may wait, and how much is on its way to each.
 ///
 /// An event of such an emitter is appended only if each of them that it is for has room in its window, and the log can
@@ -25,15 +32,16 @@ namespace backplane::host {
 /// up: it is like any other from then on.
 class LosslessListeners {
  public:
-  /// `tell_room`: emitters that found no room may try again. It is called with a lock held, on any thread.
-  LosslessListeners(EventLog& log, Nanos stall, std::function<void()> tell_room)
+  /// There is room for so many bytes: of a listener, or with 0 of the log. Called with a lock held, on any thread.
+  using TellRoom = std::function<void(std::uint64_t listener, std::uint64_t bytes)>;
+  LosslessListeners(EventLog& log, Nanos stall, TellRoom tell_room)
       : log_(log), stall_(stall), tell_room_(std::move(tell_room)) {}
   LosslessListeners(const LosslessListeners&) = delete;
   LosslessListeners& operator=(const LosslessListeners&) = delete;
 
   struct Options {
     std::uint64_t window_bytes = std::uint64_t{1} << 20;  ///< names and payloads that may be on their way
-    bool by_hand = false;                                 ///< credit() says what is done with, and not taken()
+    bool by_hand = false;                                 ///< credit() says what is done with, and not released()
   };
 
   // ---- Any thread ----
@@ -49,13 +57,20 @@ class LosslessListeners {
   bool is_lossless(std::uint64_t id);
 
   struct Offer {
-    EventLog::Put put = EventLog::Put::full;  ///< full: a listener, or the log, has no room
+    EventLog::Put put = EventLog::Put::full;  ///< full: there is no room
+    std::uint64_t full = 0;                   ///< the first listener that has no room; 0: the log has none
+    EventLog::Need need;                      ///< of the event: of the listener's window, or of the log
     std::vector<std::uint64_t> given_up;      ///< listeners, now
   };
-  /// Appends the event if all that must not lose it have room. Throws std::bad_alloc.
-  Offer offer(std::string_view name, bp_bytes payload, std::uint32_t flags);
+  /// Appends the event if all that must not lose it have room. `again`: its emitter has waited; else those that wait
+  /// already come first. Throws std::bad_alloc.
+  Offer offer(std::string_view name, bp_bytes payload, std::uint32_t flags, bool again);
   /// The listener is done with so many bytes.
   bp_status credit(std::uint64_t id, std::uint64_t bytes);
+
+  /// An emitter waits for room of a listener, or with 0 of the log, until unwanted(). Tells room if there is any.
+  void wanted(std::uint64_t id, const EventLog::Need& need);
+  void unwanted(std::uint64_t id) noexcept;
 
   // ---- The thread of a reader, when it has released an event ----
   void released(const EventLog::Reader& reader, const EventLog::Reader::Event& event) {
@@ -67,19 +82,27 @@ class LosslessListeners {
 
  private:
   struct Listener {
+    std::uint64_t id;
     EventLog::PatternId pattern;
     EventLog::Reader* reader;  // null: it is given up
     Options options;
     std::uint64_t first;           // events before this position are not for it
+    std::uint64_t end = 0;         // behind the last event on its way
     std::uint64_t on_the_way = 0;  // bytes
-    Nanos blocks_since = 0;        // when an emitter first found no room, since it last took something; 0: none did
     bool wanted = false;           // an emitter waits for room
-    bool fits(std::uint64_t size) const noexcept {
-      return on_the_way == 0 || (!wanted && on_the_way + size <= options.window_bytes);
+    Nanos blocks_since = 0;        // when an emitter first found no room, since it last took something; 0: none did
+    Nanos idle_since = 0;          // since when nobody waits for it, although it has blocked somebody; 0: somebody does
+
+    bool fits(std::uint64_t size, bool again) const noexcept {
+      return on_the_way == 0 || ((again || !wanted) && on_the_way + size <= options.window_bytes);
     }
+    bool is_unread() const noexcept { return reader->position() < end; }
   };
 
-  bool blocks(Listener& listener, Nanos time) BP_REQUIRES(mutex_);
+  template <class F>
+  void each_of_patterns(F f) BP_REQUIRES(mutex_);
+  bool blocks(Listener& listener, Nanos time, std::vector<std::uint64_t>& given_up) BP_REQUIRES(mutex_);
+  bool log_blocks(Nanos time, std::vector<std::uint64_t>& given_up) BP_REQUIRES(mutex_);
   void give_up(Listener& listener) noexcept BP_REQUIRES(mutex_);
   void take(Listener& listener, std::uint64_t bytes) BP_REQUIRES(mutex_);
   void taken(const EventLog::Reader& reader, const EventLog::Reader::Event& event);
@@ -87,11 +110,13 @@ class LosslessListeners {
 
   EventLog& log_;
   const Nanos stall_;
-  const std::function<void()> tell_room_;
-  Mutex mutex_;                                                        // locked before the log's
-  std::map<std::uint64_t, Listener> listeners_ BP_GUARDED_BY(mutex_);  // by id
-  std::atomic<std::size_t> active_{0};                                 // written with mutex_ held
-  std::atomic<std::uint64_t> wanted_room_{0};  // bytes that an emitter waits for in the log; 0: none waits for it
+  const TellRoom tell_room_;
+  Mutex mutex_;  // locked before the log's
+  std::map<std::uint64_t, Listener> listeners_ BP_GUARDED_BY(mutex_);
+  std::vector<std::vector<Listener*>> by_pattern_ BP_GUARDED_BY(mutex_);  // those not given up; index: the pattern's id
+  std::vector<EventLog::PatternId> patterns_ BP_GUARDED_BY(mutex_);       // of the event that is offered
+  std::atomic<std::size_t> active_{0};                                    // written with mutex_ held
+  std::atomic<EventLog::Need> wanted_room_{};  // the least that an emitter waits for in the log; 0: none waits for it
 };
 
 }  // namespace backplane::host

@@ -23,6 +23,7 @@ struct CallStats {
   Count errors{0};  ///< calls whose terminal reply was not BP_OK
   Count bytes_in{0};
   Count bytes_out{0};
+  Count held{0};  ///< bytes of payloads of calls in flight, rounded up: see RunLimits
   // Only the holder uses these two.
   std::uint32_t suspended = 0;  ///< handlers that await now
   std::uint32_t in_flight = 0;  ///< calls whose turn has come, and that a turn of the loop has left open

@@ -13,6 +13,8 @@
 
 namespace backplane::host {
 
+struct EmitTry;
+
 /// The interface of a context for modules.
 class InstanceHost {
  public:
@@ -39,9 +41,9 @@ class InstanceHost {
   /// Whether the caller is this context's request thread.
   virtual bool on_request_thread() const noexcept = 0;
 
-  /// With `waits`, only if no lossless listener can lose the event. Else BP_WOULD_BLOCK: the emitter has to wait until
-  /// Emitters tells of room, and try again.
-  virtual bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags, bool waits) = 0;
+  /// With `attempt`, only if no lossless listener can lose the event. Else BP_WOULD_BLOCK: the emitter has to wait in
+  /// WaitingEmitters, and try again.
+  virtual bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags, EmitTry* attempt) = 0;
 };
 
 }  // namespace backplane::host

@@ -158,16 +158,16 @@ bp_status Channel::credit(std::uint64_t id, std::uint64_t bytes) {
   return BP_OK;
 }
 
-bool Channel::heard(std::uint64_t listener, std::uint64_t bytes) noexcept {
+void Channel::heard(std::uint64_t listener, std::uint64_t bytes) noexcept {
   const MutexLock lock(mutex_);
-  if (state_ == State::broken) return true;
+  if (state_ == State::broken) return;
   try {
     wire::encode(out_, wire::Heard{listener, bytes});
   } catch (const std::bad_alloc&) {
-    return false;
+    ::shutdown(socket_.get(), SHUT_RDWR);  // emitters would wait for this news
+    return;
   }
   send(true);
-  return true;
 }
 
 bp_status Channel::send_part(std::uint64_t id, bp_bytes payload, std::uint32_t flags) {

@@ -65,8 +65,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   /// Behind bp_request_credit() and bp_request_part().
   bp_status credit(std::uint64_t id, std::uint64_t bytes);
   bp_status send_part(std::uint64_t id, bp_bytes payload, std::uint32_t flags);
-  /// Tells the host what a lossless listener is done with. False: no memory.
-  bool heard(std::uint64_t listener, std::uint64_t bytes) noexcept;
+  /// Tells the host what a lossless listener is done with. Without memory it ends the connection.
+  void heard(std::uint64_t listener, std::uint64_t bytes) noexcept;
   /// What the host can do.
   const wire::Features& features() const noexcept { return features_; }
   /// How much of a request in parts the host takes.

@@ -152,8 +152,7 @@ void EventThread::is_done(std::uint64_t listener, std::uint64_t bytes) {
   try {
     done_[listener] += bytes;
   } catch (const std::bad_alloc&) {
-    heard_(listener, bytes);
-    return;
+    return heard_(listener, bytes);
   }
   done_bytes_ += bytes;
   if (done_bytes_ >= told_bytes || Clock::now() - told_at_ >= told_after) tell_done();
@@ -161,11 +160,9 @@ void EventThread::is_done(std::uint64_t listener, std::uint64_t bytes) {
 
 void EventThread::tell_done() {
   if (done_.empty()) return;
-  std::erase_if(done_, [this](const auto& each) {
-    if (!heard_(each.first, each.second)) return false;
-    done_bytes_ -= each.second;
-    return true;
-  });
+  for (const auto& [listener, bytes] : done_) heard_(listener, bytes);
+  done_.clear();
+  done_bytes_ = 0;
   told_at_ = Clock::now();
 }
 

@@ -29,9 +29,9 @@ class EventThread : public std::enable_shared_from_this<EventThread> {
 
   explicit EventThread(std::uint64_t max_waiting = usual_waiting) noexcept : max_waiting_(max_waiting) {}
 
-  /// `heard`: the callbacks of a lossless listener are done with so many bytes of its events. It returns false if it
-  /// could not tell the host now. It is called on the event thread.
-  using Heard = std::function<bool(std::uint64_t listener, std::uint64_t bytes)>;
+  /// `heard`: the callbacks of a lossless listener are done with so many bytes of its events. Called on the event
+  /// thread.
+  using Heard = std::function<void(std::uint64_t listener, std::uint64_t bytes)>;
   void start(Heard heard);
   bool is_this_thread() const noexcept { return thread_id_.load() == std::this_thread::get_id(); }
 

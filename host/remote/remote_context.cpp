@@ -83,8 +83,7 @@ RemoteContext::RemoteContext(Dialed dialed, std::uint64_t event_bytes)
     : events_(std::make_shared<EventThread>(event_bytes)),
       channel_(std::make_shared<Channel>(std::move(dialed), events_)) {
   events_->start([weak = std::weak_ptr(channel_)](std::uint64_t listener, std::uint64_t bytes) {
-    const auto channel = weak.lock();
-    return channel == nullptr || channel->heard(listener, bytes);
+    if (const auto channel = weak.lock()) channel->heard(listener, bytes);
   });
   try {
     channel_->start();

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "request/emitters.hpp"
 #include "request/reply_api.hpp"
 #include "request/streams.hpp"
+#include "request/waiting_emitters.hpp"
 #include "request/waits.hpp"
 #include "support/result.hpp"
 
@@ -149,18 +149,17 @@ bp_status emit_wait(bp_token call, std::string_view name, bp_bytes payload, std:
   Request* const request = request_of(call);
   if (request == nullptr) return BP_NOT_SUPPORTED;
   InstanceHost& context = *request->instance->host;
-  const Emitters& emitters = request->thread.load(std::memory_order_relaxed)->emitters;
+  const WaitingEmitters& emitters = request->thread.load(std::memory_order_relaxed)->emitters;
   std::optional<Bound> bound;  // most events need none
-  for (;;) {
+  for (EmitTry attempt;;) {
     if (const bp_status cause = Waits::wanted(*request); cause != BP_OK) return cause;
-    const std::uint64_t told = emitters.told();
-    const bp_status status = context.emit(name, payload, flags, true);
+    const bp_status status = context.emit(name, payload, flags, &attempt);
     if (status != BP_WOULD_BLOCK) return status;
     if (!bound) bound.emplace(timeout_ms == 0 ? default_emit_ms : timeout_ms);
     const auto left = bound->left_ms();
     if (!left) return BP_TIMEOUT;
     Waiter waiter(*request);
-    waits_of(*request).listeners(waiter, told, std::min(*left, emitters.retry_ms()));
+    waits_of(*request).listeners(waiter, attempt, std::min(*left, emitters.retry_ms()));
     if (waiter.answer.status != BP_OK && waiter.answer.status != BP_TIMEOUT) return waiter.answer.status;
   }
 }

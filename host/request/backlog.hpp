@@ -10,6 +10,7 @@
 #include "request/loop_counts.hpp"
 #include "request/record.hpp"
 #include "request/request_thread.hpp"
+#include "request/run_limits.hpp"
 #include "request/source.hpp"
 #include "request/task_inbox.hpp"
 #include "sync/fair_queue.hpp"
@@ -27,8 +28,8 @@ class Backlog {
  public:
   /// `queue_depth`: how many submitted calls may wait.
   Backlog(std::uint32_t queue_depth, const Registry& registry, RequestThread& thread, TaskInbox& inbox,
-          LoopCounts& counts)
-      : registry_(registry), thread_(thread), inbox_(inbox), counts_(counts), ingress_(queue_depth) {}
+          LoopCounts& counts, RunLimits& limits)
+      : registry_(registry), thread_(thread), inbox_(inbox), counts_(counts), limits_(limits), ingress_(queue_depth) {}
   Backlog(const Backlog&) = delete;
   Backlog& operator=(const Backlog&) = delete;
   ~Backlog() {
@@ -106,7 +107,7 @@ class Backlog {
     request.quick = false;
     request.disown();
     if (!is_linked(request)) link_open(open_, request);
-    if (request.stats != nullptr && !std::exchange(request.counted, true)) ++request.stats->in_flight;
+    limits_.is_in_flight(request);
   }
   Request* first_open() const noexcept BP_REQUIRES(on_request_thread) { return open_; }
 
@@ -140,6 +141,7 @@ class Backlog {
   RequestThread& thread_;
   TaskInbox& inbox_;
   LoopCounts& counts_;
+  RunLimits& limits_;
   std::atomic<bool> events_stuck_{false};
   Calls ingress_;
   // Beside what waits in lanes.

@@ -115,7 +115,7 @@ bool Dispatcher::is_usual(Request& request) {
 
 // As the call of this method before.
 inline void Dispatcher::begin(Request& request, const MethodCache::Entry& entry) {
-  if (limits_.full(*entry.stats)) [[unlikely]]
+  if (limits_.full(entry.stats)) [[unlikely]]
     return refuse_full(request, entry.stats);
   request.handler = entry.handler;
   request.instance = entry.instance;
@@ -151,7 +151,7 @@ void Dispatcher::find_handler(Request& request, const Generation* running) {
   }
   MethodCache::Entry* const entry = methods_.entry_of(*request.method);
   CallStats* const stats = entry == nullptr ? nullptr : entry->stats;
-  if (stats != nullptr ? limits_.full(*stats) : limits_.context_full()) return refuse_full(request, stats);
+  if (limits_.full(stats)) return refuse_full(request, stats);
   request.handler = handler;
   request.instance = instance;
   LoopCounts::add(instance->in_flight);
@@ -286,7 +286,7 @@ void Replies::release_if_done(Request& request) {
   if (is_linked(request)) unlink_open(request);
   bp_instance* const instance = request.instance;
   if (request.stats != nullptr) CallStats::add(request.stats->ended);
-  if (request.counted) --request.stats->in_flight;
+  limits_.has_ended(request);
   request.payload.clear();
   request.answer.clear();
   backlog_.free_request(request);

@@ -7,7 +7,6 @@
 #include "modules/registry.hpp"
 #include "request/backlog.hpp"
 #include "request/dispatcher.hpp"
-#include "request/emitters.hpp"
 #include "request/functions.hpp"
 #include "request/idle_wait.hpp"
 #include "request/instances.hpp"
@@ -23,6 +22,7 @@
 #include "request/streams.hpp"
 #include "request/task_inbox.hpp"
 #include "request/timer_heap.hpp"
+#include "request/waiting_emitters.hpp"
 #include "request/waits.hpp"
 #include "request/workers.hpp"
 #include "watchdog/watchdog.hpp"
@@ -65,7 +65,7 @@ class RequestLoop {
   bp_status credit(bp_request request, std::uint64_t bytes);
   bp_status send_part(bp_request request, bp_bytes payload, std::uint32_t flags);
   Sources& sources() noexcept { return sources_; }
-  Emitters& emitters() noexcept { return emitters_; }
+  WaitingEmitters& emitters() noexcept { return emitters_; }
   /// From now on submit() refuses. Also when closed already.
   void close() noexcept {
     backlog_.close();
@@ -138,13 +138,13 @@ class RequestLoop {
   StopState stop_;
   Sources sources_;
   Streams streams_;
-  Emitters emitters_;
+  WaitingEmitters emitters_;
   alignas(64) LoopCounts counts_;
   Heartbeat heartbeat_;
   TimerHeap timers_;
   MethodCache methods_;
-  Backlog backlog_;
   RunLimits limits_;
+  Backlog backlog_;
   Runner runner_;
   IdleWait idle_wait_;
   Instances instances_;

@@ -27,7 +27,8 @@ struct LoopOptions {
   Nanos cpu_warning = 500 * nanos_per_ms;  ///< of a handler that holds the request thread for so long; 0: none
   std::uint32_t call_depth = 64;
   std::uint32_t suspended_limit = 1u << 18;
-  std::uint32_t suspended_per_name = 0;  ///< 0: half of suspended_limit
+  std::uint32_t suspended_per_name = 0;       ///< 0: half of suspended_limit
+  std::uint64_t context_memory = UINT64_MAX;  ///< bytes that its calls in flight may hold
   Nanos stalled_listener = 60'000 * nanos_per_ms;
   std::uint32_t suspended_of_name() const noexcept {
     return suspended_per_name != 0 ? suspended_per_name : suspended_limit / 2 + suspended_limit % 2;
@@ -58,6 +59,8 @@ struct LoopCounts {
   std::atomic<std::uint64_t> parts_blocked{0};      ///< refused because their receiver was not ready; any thread
   std::atomic<std::uint64_t> suspended{0};          ///< handlers that await now
   std::atomic<std::uint64_t> suspended_refused{0};  ///< calls refused because of that
+  std::atomic<std::uint64_t> held_bytes{0};         ///< of calls in flight, see RunLimits
+  std::atomic<std::uint64_t> memory_refused{0};     ///< calls refused because of them
   std::atomic<std::uint64_t> name_refused{0};       ///< calls refused because of the calls in flight of their name
   std::atomic<std::uint64_t> too_deep{0};           ///< calls refused because of their depth
 
@@ -67,9 +70,10 @@ struct LoopCounts {
   static void drop(std::atomic<std::uint64_t>& count) noexcept { drop_single_writer(count); }
   void reset() noexcept {
     for (auto* const count :
-         {&accepted, &replied, &errors, &refused, &open, &tokens_open, &tokens_answered, &tokens_failed,
-          &tokens_refused, &parts_sent, &parts_received, &parts_blocked, &suspended, &suspended_refused, &name_refused,
-          &too_deep, &fibers.created, &fibers.alive, &fibers.swallowed}) {
+         {&accepted,        &replied,           &errors,          &refused,        &open,           &tokens_open,
+          &tokens_answered, &tokens_failed,     &tokens_refused,  &parts_sent,     &parts_received, &parts_blocked,
+          &suspended,       &suspended_refused, &held_bytes,      &memory_refused, &name_refused,   &too_deep,
+          &fibers.created,  &fibers.alive,      &fibers.swallowed}) {
       count->store(0, std::memory_order_relaxed);
     }
   }

@@ -33,7 +33,8 @@ void set_up(Request& request, RequestThread* thread) noexcept {
   request.cause.store(BP_OK, std::memory_order_relaxed);
   request.environment.store(nullptr, std::memory_order_relaxed);
   request.entry_returned = false;
-  request.held = request.ended = request.leaving = request.delivered = request.counted = false;
+  request.held = request.ended = request.leaving = request.delivered = false;
+  request.in_flight_as = 0;
   request.stream.store(nullptr, std::memory_order_relaxed);
   request.began = request.when = 0;
 }

@@ -104,7 +104,7 @@ struct Request : WorkerDone, Timer, CallDepth, Record, Delivery {
   bool later = false;                     ///< what a blocking handler has returned: BP_LATER
   bool waits_for_worker = false;          ///< a blocking handler that has not begun; the request thread's
   bool credited_by_hand = false;          ///< the submitter's: bp_request_credit() makes room for parts
-  bool counted = false;                   ///< in CallStats::in_flight; the request thread's
+  std::uint8_t in_flight_as = 0;          ///< what it counts as, see RunLimits; 0: nothing; the request thread's
 
   Answer answer;  ///< the claimer's, then the request thread's
 

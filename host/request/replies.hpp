@@ -27,13 +27,14 @@ namespace backplane::host {
 class Replies {
  public:
   Replies(const LoopOptions& options, TaskInbox& inbox, Backlog& backlog, TimerHeap& timers, Instances& instances,
-          LoopCounts& counts, Heartbeat& heartbeat) noexcept
+          LoopCounts& counts, RunLimits& limits, Heartbeat& heartbeat) noexcept
       : stale_interval_(options.stale_interval),
         inbox_(inbox),
         backlog_(backlog),
         timers_(timers),
         instances_(instances),
         counts_(counts),
+        limits_(limits),
         heartbeat_(heartbeat) {}
   Replies(const Replies&) = delete;
   Replies& operator=(const Replies&) = delete;
@@ -92,6 +93,7 @@ class Replies {
   TimerHeap& timers_;
   Instances& instances_;
   LoopCounts& counts_;
+  RunLimits& limits_;
   Heartbeat& heartbeat_;
   Fifo<Task> deliveries_ BP_GUARDED_BY(on_request_thread);  // Delivery
 };

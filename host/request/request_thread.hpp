@@ -7,7 +7,7 @@ namespace backplane::host {
 
 class Backlog;
 class Dispatcher;
-class Emitters;
+class WaitingEmitters;
 class PendingTable;
 class Replies;
 class Runner;
@@ -27,7 +27,7 @@ struct RequestThread {
   Runner& runner;
   Sources& sources;
   Streams& streams;
-  Emitters& emitters;
+  WaitingEmitters& emitters;
   Replies& replies;
   PendingTable& pending;
   Waits& waits;

@@ -51,22 +51,26 @@ void RunLimits::refuse_deep(Waiter& waiter, const Method* method, std::string_vi
 }
 
 std::string_view RunLimits::full_text(const Method& method, const CallStats* stats, std::string& text) noexcept try {
-  const bool of_context = context_full();
-  const bool in_flight = !of_context && stats != nullptr && stats->suspended < suspended_per_name_;
-  LoopCounts::add(in_flight ? counts_.name_refused : counts_.suspended_refused);
-  if (in_flight) {
-    text = "calls in flight of \"" + method.name + "\": " + std::to_string(calls_per_name_) +
-           " (calls_per_name); wait for answers";
-  } else if (of_context) {
-    text = "the context has " + std::to_string(counts_.suspended.load(std::memory_order_relaxed)) +
-           " suspended handlers, its limit (suspended_limit)";
-  } else {
+  if (context_full()) {
+    LoopCounts::add(counts_.suspended_refused);
+    text =
+        "the context has " + std::to_string(context_suspended()) + " suspended handlers, its limit (suspended_limit)";
+  } else if (held() >= context_memory_) {
+    LoopCounts::add(counts_.memory_refused);
+    text = "the calls in flight hold " + std::to_string(held()) + " bytes; the context allows " +
+           std::to_string(context_memory_) + " (context_memory); wait for answers";
+  } else if (stats != nullptr && stats->suspended >= suspended_per_name_) {
+    LoopCounts::add(counts_.suspended_refused);
     text = "\"" + method.name + "\" has " + std::to_string(suspended_per_name_) +
            " suspended handlers, its limit (suspended_per_name)";
+  } else {
+    LoopCounts::add(counts_.name_refused);
+    text = "calls in flight of \"" + method.name + "\": " + std::to_string(calls_per_name_) +
+           " (calls_per_name); wait for answers";
   }
   return text;
 } catch (const std::bad_alloc&) {
-  return "too many calls in flight (suspended_limit, suspended_per_name, calls_per_name)";
+  return "too many calls in flight (suspended_limit, suspended_per_name, calls_per_name, context_memory)";
 }
 
 }  // namespace backplane::host

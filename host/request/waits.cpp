@@ -244,11 +244,12 @@ void Waits::part(Waiter& waiter, std::uint64_t timeout_ms) {
   });
 }
 
-void Waits::listeners(Waiter& waiter, std::uint64_t told, std::uint64_t timeout_ms) {
-  Emitters::Waiting waiting;
+void Waits::listeners(Waiter& waiter, const EmitTry& attempt, std::uint64_t timeout_ms) {
+  WaitingEmitters::Waiting waiting;
+  waiting.attempt = attempt;
   await(waiter, [&] {
     on_request_thread.assume();
-    if (!emitters_.wait(waiter, waiting, told)) return waiter.complete(waiter);
+    if (!emitters_.wait(waiter, waiting)) return waiter.fail(BP_OUT_OF_MEMORY, "no memory to wait for a listener");
     set_timer(waiter, timeout_ms, BP_TIMEOUT);
   });
 }

@@ -6,7 +6,6 @@
 
 #include "modules/registry.hpp"
 #include "request/backlog.hpp"
-#include "request/emitters.hpp"
 #include "request/idle_wait.hpp"
 #include "request/pending.hpp"
 #include "request/record.hpp"
@@ -17,6 +16,7 @@
 #include "request/streams.hpp"
 #include "request/task_inbox.hpp"
 #include "request/timer_heap.hpp"
+#include "request/waiting_emitters.hpp"
 #include "request/workers.hpp"
 
 namespace backplane::host {
@@ -25,7 +25,7 @@ namespace backplane::host {
 class Waits {
  public:
   Waits(const Registry& registry, TaskInbox& inbox, Backlog& backlog, Runner& runner, TimerHeap& timers,
-        Streams& streams, Emitters& emitters, Replies& replies, PendingTable& pending, IdleWait& idle_wait,
+        Streams& streams, WaitingEmitters& emitters, Replies& replies, PendingTable& pending, IdleWait& idle_wait,
         Workers& workers, RunLimits& limits) noexcept
       : registry_(registry),
         inbox_(inbox),
@@ -50,8 +50,8 @@ class Waits {
   /// Until a partial reply of `size` bytes may be sent, and until the next part of the request has come.
   void room(Waiter& waiter, std::uint64_t size, std::uint64_t timeout_ms);
   void part(Waiter& waiter, std::uint64_t timeout_ms);
-  /// Until listeners may have room, if that was told as often as `told` says; else not at all.
-  void listeners(Waiter& waiter, std::uint64_t told, std::uint64_t timeout_ms);
+  /// Until there may be room for the event of this try.
+  void listeners(Waiter& waiter, const EmitTry& attempt, std::uint64_t timeout_ms);
 
   // ---- Request thread ----
   /// Calls a host function for a handler and does not wait: `on_answer` gets the answer later. Not BP_OK: it does not.
@@ -79,7 +79,7 @@ class Waits {
   Runner& runner_;
   TimerHeap& timers_;
   Streams& streams_;
-  Emitters& emitters_;
+  WaitingEmitters& emitters_;
   Replies& replies_;
   PendingTable& pending_;
   IdleWait& idle_wait_;

@@ -4,9 +4,9 @@
 #include <array>
 #include <cstddef>
 #include <exception>
-#include <string>
 
 #include "server/connection.hpp"
+#include "server/limit_counts.hpp"
 #include "wire/frame.hpp"
 
 namespace backplane::host {
@@ -16,8 +16,8 @@ struct Connection::Batch {
   static constexpr std::size_t most = 64;
   std::array<wire::Call, most> calls;
   std::array<OpenCalls::Entry*, most> entries;  ///< null: above a limit
+  std::array<Limit, most> limits;               ///< which
   std::size_t size = 0;
-  std::string limit;         ///< the one that the last of these hit
   std::exception_ptr fault;  ///< error of the call after the opened ones
 };
 

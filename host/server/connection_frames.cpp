@@ -147,15 +147,15 @@ void Connection::FrameHandler::operator()(const wire::Part& part) {
                               " bytes; expected flags 0 or 1, or flags 2 without bytes");
   }
   const std::size_t size = part.flags == BP_PART_END ? 0 : std::max<std::size_t>(part.payload.size(), 1);
-  std::string limit;
+  Limit limit = Limit::count;
   {
     const MutexLock lock(peer_.mutex_);
     OpenCalls::Entry* const entry = peer_.calls_.find(part.id);
     if (entry == nullptr || entry->value.answered) return;
     limit = peer_.calls_.bytes_limit_hit(size);
-    if (limit.empty()) peer_.calls_.add_bytes(*entry, size);
+    if (limit == Limit::count) peer_.calls_.add_bytes(*entry, size);
   }
-  if (!limit.empty()) return end_call(part.id, limit);
+  if (limit != Limit::count) return end_call(part.id, OpenCalls::text_of(limit, core_.options));
   const bp_status status = bp_request_part(core_.context, request, bytes(part.payload), part.flags);
   if (status == BP_OK) return;
   {
@@ -206,6 +206,7 @@ void Connection::FrameHandler::operator()(const wire::Listen& listen) {
                  "found the flags " + std::to_string(listen.flags) + "; expected 0, or 2 for a lossless listener");
   }
   if (const std::size_t most = core_.options.lossless_listeners; lossless && peer_.listeners_.lossless() >= most) {
+    core_.limits.hit(Limit::lossless_listeners);
     return reply(listen.id, BP_OVERLOADED,
                  most == 0 ? "lossless listeners are not allowed: set lossless_listeners in the host's configuration"
                            : "this connection has " + std::to_string(most) +
@@ -231,11 +232,18 @@ void Connection::FrameHandler::operator()(const wire::Unlisten& unlisten) {
 
 // Of a listener that has ended meanwhile, it comes too late, and changes nothing.
 void Connection::FrameHandler::operator()(const wire::Heard& heard) {
-  const PeerListener* const listener = peer_.listeners_.find(heard.listener);
+  PeerListener* const listener = peer_.listeners_.find(heard.listener);
   if (listener == nullptr) return;
-  if (bp_listener_credit(core_.context, listener->host, heard.bytes) == BP_INVALID_ARGUMENT) {
+  if (listener->window == 0) {
     throw wire::ProtocolError("a heard frame for a listener without flag 2; expected it in the flags of listen");
   }
+  bool is_early = false;
+  {
+    const MutexLock lock(peer_.mutex_);
+    is_early = peer_.out_.waiting() > core_.options.max_event_output;
+  }
+  if (is_early) return peer_.listeners_.hear_later(*listener, heard.bytes);
+  bp_listener_credit(core_.context, listener->host, heard.bytes);
 }
 
 void Connection::FrameHandler::operator()(const wire::Load& load) {

@@ -127,7 +127,7 @@ void Connection::submit(Batch& batch) {
       if (entry != nullptr) {
         submit(call, *entry);
       } else {
-        reply(call.id, BP_OVERLOADED, batch.limit);
+        reply(call.id, BP_OVERLOADED, OpenCalls::text_of(batch.limits[next - 1], core_->options));
       }
     }
   } catch (const std::bad_alloc&) {  // the connection ends, and nothing will answer those that are left
@@ -147,11 +147,8 @@ std::size_t Connection::open(Batch& batch, std::size_t size) {
     const wire::Call& call = batch.calls[i];
     batch.entries[i] = nullptr;
     try {
-      if (std::string limit = calls_.limit_hit(call.payload.size()); limit.empty()) {
-        batch.entries[i] = &calls_.open(*this, call);
-      } else {
-        batch.limit = std::move(limit);
-      }
+      batch.limits[i] = calls_.limit_hit(call.payload.size());
+      if (batch.limits[i] == Limit::count) batch.entries[i] = &calls_.open(*this, call);
     } catch (...) {
       batch.fault = std::current_exception();
       return i;

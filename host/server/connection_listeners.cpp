@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/connection_listeners.hpp"
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "support/views.hpp"
 #include "sync/clock.hpp"
@@ -37,6 +39,18 @@ void PeerListeners::erase(std::uint64_t id) noexcept {
   if (at == all_.end()) return;
   if (at->second->window != 0) --lossless_;
   all_.erase(at);
+}
+
+void PeerListeners::hear_later(PeerListener& listener, std::uint64_t bytes) noexcept {
+  listener.early += std::min(bytes, UINT64_MAX - listener.early);
+  any_early_ = true;
+}
+
+void PeerListeners::hear_now(bp_context context) noexcept {
+  if (!std::exchange(any_early_, false)) return;
+  for (const auto& [id, listener] : all_) {
+    if (listener->early != 0) bp_listener_credit(context, listener->host, std::exchange(listener->early, 0));
+  }
 }
 
 PeerListener* PeerListeners::find(std::uint64_t id) noexcept {

@@ -20,8 +20,9 @@ class Connection;
 /// A listener of the peer.
 struct PeerListener {
   Connection* connection;
-  std::uint64_t id;      ///< chosen by the peer
-  std::uint64_t window;  ///< of a lossless one; else 0
+  std::uint64_t id;         ///< chosen by the peer
+  std::uint64_t window;     ///< of a lossless one; else 0
+  std::uint64_t early = 0;  ///< bytes that the peer says it has heard, although so much waits that it has not read them
   bp_listener host{};
   Lost lost{};  ///< not told yet; guarded by the connection's mutex
 };
@@ -46,9 +47,15 @@ class PeerListeners {
   }
   void erase(std::uint64_t id) noexcept;
 
+  /// What the peer has heard of a lossless listener counts only when all output is sent.
+  void hear_later(PeerListener& listener, std::uint64_t bytes) noexcept;
+  /// All output is sent.
+  void hear_now(bp_context context) noexcept;
+
  private:
   std::map<std::uint64_t, std::unique_ptr<PeerListener>> all_;  ///< ordered: the peer chooses the keys
   std::size_t lossless_ = 0;
+  bool any_early_ = false;
 };
 
 /// The listeners of one connection that have lost events, and have not been told yet. The connection's mutex guards it.

@@ -167,7 +167,9 @@ void Connection::send_event(PeerListener& listener, const bp_event& event) {
     if (closed_) return;
     can_be_sent = size <= out_.max_frame() && cbor::valid_utf8(view(event.name));
     const bool has_room = lossless || out_.waiting() <= core_->options.max_event_output;
-    if (can_be_sent && has_room && out_.holds_event(size)) {
+    const bool holds = can_be_sent && has_room && out_.holds_event(size);
+    if (can_be_sent && lossless && !holds) close_soon("an event that it must not lose found no room: " + memory_.why());
+    if (holds) {
       gaps_.tell(listener, out_);
       out_.add(wire::Event{listener.id, event.flags, view(event.name), view(event.payload)});
       if (!flushing_) send_soon();
@@ -244,6 +246,7 @@ void Connection::flush() {
     }
   }
   if (error == 0) {
+    listeners_.hear_now(core_->context);
     socket_.want_room(false, *this);
     resume_reading();
   } else if (error == EAGAIN) {

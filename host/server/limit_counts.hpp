@@ -21,6 +21,7 @@ enum class Limit : std::uint8_t {
   connection_memory,
   frame,
   listeners,
+  lossless_listeners,
   output,
   answer_output,
   part_output,

@@ -11,35 +11,51 @@
 namespace backplane::host {
 namespace {
 
-std::string hit(LimitCounts& counts, Limit of, const char* what, std::size_t limit, const char* key) {
-  counts.hit(of);
+std::string text(const char* what, std::size_t limit, const char* key) {
   return std::string(what) + ": " + std::to_string(limit) + " (" + key + "); wait for answers";
 }
 
 }  // namespace
 
-std::string OpenCalls::limit_hit(std::size_t size) const {
+Limit OpenCalls::limit_hit(std::size_t size) const noexcept {
   const ServerOptions& most = core_.options;
-  if (table_.size() >= most.calls_per_connection)
-    return hit(core_.limits, Limit::calls_per_connection, "calls in flight of this connection",
-               most.calls_per_connection, "calls_per_connection");
-  if (core_.open_calls.load(std::memory_order_relaxed) >= most.calls_of_connections)
-    return hit(core_.limits, Limit::calls_of_connections, "calls in flight of all connections",
-               most.calls_of_connections, "calls_of_connections");
-  return bytes_limit_hit(size);
+  Limit limit = Limit::count;
+  if (table_.size() >= most.calls_per_connection) {
+    limit = Limit::calls_per_connection;
+  } else if (core_.open_calls.load(std::memory_order_relaxed) >= most.calls_of_connections) {
+    limit = Limit::calls_of_connections;
+  } else {
+    return bytes_limit_hit(size);
+  }
+  core_.limits.hit(limit);
+  return limit;
 }
 
-std::string OpenCalls::bytes_limit_hit(std::size_t size) const {
+Limit OpenCalls::bytes_limit_hit(std::size_t size) const noexcept {
   const ServerOptions& most = core_.options;
   const std::size_t mine = memory_.payloads();
-  if (mine != 0 && mine + size > most.bytes_per_connection)
-    return hit(core_.limits, Limit::bytes_per_connection, "bytes in flight of this connection",
-               most.bytes_per_connection, "bytes_per_connection");
   const std::size_t all = core_.open_bytes.load(std::memory_order_relaxed);
-  if (all != 0 && all + size > most.bytes_of_connections)
-    return hit(core_.limits, Limit::bytes_of_connections, "bytes in flight of all connections",
-               most.bytes_of_connections, "bytes_of_connections");
-  return {};
+  Limit limit = Limit::count;
+  if (mine != 0 && mine + size > most.bytes_per_connection) {
+    limit = Limit::bytes_per_connection;
+  } else if (all != 0 && all + size > most.bytes_of_connections) {
+    limit = Limit::bytes_of_connections;
+  }
+  if (limit != Limit::count) core_.limits.hit(limit);
+  return limit;
+}
+
+std::string OpenCalls::text_of(Limit limit, const ServerOptions& most) {
+  switch (limit) {
+    case Limit::calls_per_connection:
+      return text("calls in flight of this connection", most.calls_per_connection, "calls_per_connection");
+    case Limit::calls_of_connections:
+      return text("calls in flight of all connections", most.calls_of_connections, "calls_of_connections");
+    case Limit::bytes_per_connection:
+      return text("bytes in flight of this connection", most.bytes_per_connection, "bytes_per_connection");
+    default:
+      return text("bytes in flight of all connections", most.bytes_of_connections, "bytes_of_connections");
+  }
 }
 
 OpenCalls::Entry& OpenCalls::open(Connection& connection, const wire::Call& call) {

@@ -43,10 +43,13 @@ class OpenCalls {
     table_.for_each(f);
   }
 
-  /// Why a call with such a payload cannot be opened now, and then counts the hit; empty if it can.
-  std::string limit_hit(std::size_t size) const;
+  /// The limit because of which a call with such a payload cannot be opened now, and then counts the hit; Limit::count
+  /// if it can.
+  Limit limit_hit(std::size_t size) const noexcept;
   /// The same for a part of a request.
-  std::string bytes_limit_hit(std::size_t size) const;
+  Limit bytes_limit_hit(std::size_t size) const noexcept;
+  /// The message for the peer.
+  static std::string text_of(Limit limit, const ServerOptions& most);
   /// Opens a call. Throws wire::ProtocolError if its id is in use, or std::bad_alloc, and changes nothing.
   Entry& open(Connection& connection, const wire::Call& call);
   /// Removes a call. After the last call, returns the pointer that has kept the connection alive: release it after the

@@ -84,6 +84,10 @@ typedef struct bp_host_options {
  *   request_window_parts      1024     1..1048576    the same, as a number of parts
  *   listener_patterns         65536    1..1048576    maximum different patterns of the context's listeners; a listener
  *                                                    with another one is BP_OVERLOADED
+ *   context_memory     bytes  none     1 MiB..       what the context's calls in flight may hold: their payloads, each
+ *                                                    counted as the next power of two, and 5 KiB for each suspended
+ *                                                    handler. Beyond it, new calls are answered BP_OVERLOADED. It does
+ *                                                    not include calls that wait to begin
  *   stalled_listener_ms  ms   60000    1..86400000   a listener with BP_LISTEN_LOSSLESS that takes no event for so long
  *                                                    while an emitter waits for it, loses this property
  */
@@ -120,6 +124,7 @@ typedef struct bp_context_options {
   uint32_t listener_patterns;
   uint32_t stalled_listener_ms;
   uint32_t reserved; /* 0 */
+  uint64_t context_memory;
 } bp_context_options;
 
 /* A connection, for bp_context_connect.

@@ -122,7 +122,8 @@ TEST_CASE("overflow that is told of when the queue is empty already is not left 
     while (all.bus->counts().refused == refused) std::this_thread::yield();
     std::this_thread::sleep_for(std::chrono::milliseconds(2));  // so that it waits for the lock, most likely
   };
-  all.bus = std::make_unique<EventBus>(refusing(2), watchdog, EventBus::Owner{tell_stuck, [] {}}, stall);
+  all.bus = std::make_unique<EventBus>(refusing(2), watchdog,
+                                       EventBus::Owner{tell_stuck, [](std::uint64_t, std::uint64_t) {}}, stall);
   std::thread events([&] { all.bus->run(); });
   const bp_event_fn waits = [](void* user, const bp_event*) { static_cast<std::atomic<bool>*>(user)->wait(false); };
   all.bus->listen({"*", waits, &all.go_on, {}, false});
@@ -188,7 +189,8 @@ TEST_CASE("who held the event thread when the queue overflowed is known when it 
   Watchdog watchdog{rarely};
   std::vector<Culprit> told;
   EventBus* the_bus = nullptr;
-  EventBus bus(refusing(1), watchdog, {[&](bool) { told.push_back(the_bus->stuck_culprit()); }, [] {}}, stall);
+  EventBus bus(refusing(1), watchdog,
+               {[&](bool) { told.push_back(the_bus->stuck_culprit()); }, [](std::uint64_t, std::uint64_t) {}}, stall);
   the_bus = &bus;
   std::promise<void> inside;
   std::promise<void> go_on;

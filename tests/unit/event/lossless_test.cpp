@@ -62,8 +62,16 @@ struct Checked {
 Put put(EventLog& log, std::string_view name, bool lossless, std::size_t size = 20) {
   std::string text = std::to_string(log.end());
   text.insert(0, size > text.size() ? size - text.size() : 0, '0');
-  return lossless ? log.put_lossless(name, bytes_of(text), 0) : log.put(name, bytes_of(text), 0);
+  return log.put(name, bytes_of(text), lossless ? std::uint32_t{BP_EVENT_LOSSLESS} : 0);
 }
+
+/// What an emitter does: when it is blocked, it waits.
+bp_status offer(Bus& bus, std::string_view name, std::string_view text, EmitTry attempt = {}) {
+  const bp_status status = bus.bus.emit_lossless(name, bytes_of(text), 0, attempt);
+  if (status == BP_WOULD_BLOCK) bus.bus.wanted(attempt);
+  return status;
+}
+constexpr EmitTry again{true};
 
 }  // namespace
 
@@ -93,12 +101,12 @@ TEST_CASE("what must not be lost takes at most half of the log, and other events
     while (put(log, "a.b", true) == Put::ok) ++kept;
     CHECK(kept >= (small ? 200u : 256u));
     CHECK(log.bytes() <= (small ? 32u << 10 : 4u << 20));
-    CHECK_FALSE(log.has_room(100));
+    CHECK_FALSE(log.has_room({100, 1}));
     for (int i = 0; i < 5'000; ++i) REQUIRE(put(log, "a.b", false) == Put::ok);
     CHECK(put(log, "a.b", true) == Put::full);
     slow.read(UINT64_MAX);
     CHECK(slow.kept.size() == kept);
-    CHECK(log.has_room(20));
+    CHECK(log.has_room({100, 1}));
     CHECK(put(log, "a.b", true) == Put::ok);
   }
 }
@@ -164,17 +172,18 @@ TEST_CASE(
 TEST_CASE("an emitter waits for a lossless listener, and for no other") {
   Bus bus(EventLogOptions{64 << 10, 4096});
   bus.bus.listen({"a.*", Bus::on_event, &bus, "lossless", false, true, {100, false}});
-  CHECK(bus.bus.emit_lossless("b.c", bytes_of("it is not for it"), 0) == BP_OK);
-  REQUIRE(bus.bus.emit_lossless("a.b", bytes_of(std::string(60, 'x')), 0) == BP_OK);
+  CHECK(offer(bus, "b.c", "it is not for it") == BP_OK);
+  REQUIRE(offer(bus, "a.b", std::string(60, 'x')) == BP_OK);
   bus.wait_begun(1);
-  CHECK(bus.bus.emit_lossless("a.b", bytes_of(std::string(60, 'x')), 0) == BP_WOULD_BLOCK);
-  CHECK(bus.bus.emit_lossless("a.b", bytes_of("short, but another waits"), 0) == BP_WOULD_BLOCK);
-  CHECK(bus.bus.emit_lossless("b.c", bytes_of("it is not for it"), 0) == BP_OK);
+  CHECK(offer(bus, "a.b", std::string(60, 'x')) == BP_WOULD_BLOCK);
+  EmitTry newcomer;
+  CHECK(bus.bus.emit_lossless("a.b", bytes_of("short, but another waits"), 0, newcomer) == BP_WOULD_BLOCK);
+  CHECK(offer(bus, "b.c", "it is not for it") == BP_OK);
   CHECK(bus.emit("plain") == BP_OK);
   CHECK(bus.rooms == 0);
   bus.allow(2);
   while (bus.rooms == 0) std::this_thread::yield();
-  CHECK(bus.bus.emit_lossless("a.b", bytes_of(std::string(5'000, 'x')), 0) == BP_OK);  // alone
+  CHECK(offer(bus, "a.b", std::string(5'000, 'x'), again) == BP_OK);  // alone
   bus.allow(1);
   bus.wait_begun(3);
   const auto reports = bus.bus.report();
@@ -200,7 +209,7 @@ TEST_CASE("a lossless listener loses nothing beside events that nobody waits for
     sent.push_back("lossless " + std::to_string(i));
     for (;;) {
       const int before = bus.rooms;
-      const bp_status done = bus.bus.emit_lossless("a.b", bytes_of(sent.back()), 0);
+      const bp_status done = offer(bus, "a.b", sent.back(), again);
       if (done == BP_OK) break;
       REQUIRE(done == BP_WOULD_BLOCK);
       ++waits;
@@ -233,20 +242,23 @@ TEST_CASE("with credit by hand, what is delivered counts until it is credited") 
   bus.allow(1'000'000);
   const auto id = bus.bus.listen({"a.*", Bus::on_event, &bus, "by hand", false, true, {100, true}});
   const std::string text(60, 'x');
-  REQUIRE(bus.bus.emit_lossless("a.b", bytes_of(text), 0) == BP_OK);
+  REQUIRE(offer(bus, "a.b", text) == BP_OK);
   bus.wait_begun(1);
-  CHECK(bus.bus.emit_lossless("a.b", bytes_of(text), 0) == BP_WOULD_BLOCK);
+  CHECK(offer(bus, "a.b", text) == BP_WOULD_BLOCK);
+  CHECK(bus.rooms == 0);
+  CHECK(bus.bus.credit(id, 0) == BP_OK);
   CHECK(bus.rooms == 0);
   CHECK(bus.bus.credit(id, 63) == BP_OK);
   CHECK(bus.rooms == 1);
-  CHECK(bus.bus.emit_lossless("a.b", bytes_of(text), 0) == BP_OK);
+  CHECK(offer(bus, "a.b", text, again) == BP_OK);
   CHECK(bus.bus.credit(id, UINT64_MAX) == BP_OK);
-  CHECK(bus.bus.emit_lossless("a.b", bytes_of(text), 0) == BP_OK);
+  bus.bus.unwanted(id);
+  CHECK(offer(bus, "a.b", text) == BP_OK);
   CHECK(bus.bus.credit(id + 1, 1) == BP_INVALID_HANDLE);
   const auto plain = bus.bus.listen({"a.*", Bus::on_event, &bus, "plain", false});
   CHECK(bus.bus.credit(plain, 1) == BP_INVALID_ARGUMENT);
   CHECK(bus.bus.unlisten(id));
-  CHECK(bus.bus.emit_lossless("a.b", bytes_of(text), 0) == BP_OK);
+  CHECK(offer(bus, "a.b", text) == BP_OK);
   bus.end();
 }
 
@@ -254,16 +266,16 @@ TEST_CASE("a lossless listener that takes nothing while an emitter waits is give
   Bus bus(EventLogOptions{64 << 10, 4096});
   bus.bus.listen({"a.*", Bus::on_event, &bus, "stalls", false, true, {100, false}});
   const std::string text(90, 'x');
-  REQUIRE(bus.bus.emit_lossless("a.b", bytes_of(text), 0) == BP_OK);
+  REQUIRE(offer(bus, "a.b", text) == BP_OK);
   bus.wait_begun(1);
   const Nanos begin = now();
   bp_status done = BP_WOULD_BLOCK;
-  while ((done = bus.bus.emit_lossless("a.b", bytes_of(text), 0)) == BP_WOULD_BLOCK) std::this_thread::yield();
+  while ((done = offer(bus, "a.b", text, again)) == BP_WOULD_BLOCK) std::this_thread::yield();
   CHECK(done == BP_OK);
   CHECK(now() - begin >= stall);
   CHECK(bus.rooms != 0);
   CHECK_FALSE(bus.bus.report()[0].lossless);
-  for (int i = 0; i < 10'000; ++i) REQUIRE(bus.bus.emit_lossless("a.b", bytes_of(text), 0) == BP_OK);
+  for (int i = 0; i < 10'000; ++i) REQUIRE(offer(bus, "a.b", text) == BP_OK);
   bus.end();
   const auto report = bus.bus.report()[0];
   CHECK(report.lost != 0);
@@ -274,21 +286,66 @@ TEST_CASE("a log that is full of what others have not read blocks an emitter unt
   Bus bus(EventLogOptions{64 << 10, 256});
   bus.bus.listen({"a.*", Bus::on_event, &bus, "slow", false, true, {1 << 20, false}});
   int sent = 0;
-  while (bus.bus.emit_lossless("a.b", bytes_of("x"), 0) == BP_OK) ++sent;
+  while (offer(bus, "a.b", "x") == BP_OK) ++sent;
   CHECK(sent >= 32);
   CHECK(sent <= 256);
   bus.bus.listen({"c.*", Bus::on_event, &bus, "other", false, true, {1 << 20, false}});
-  CHECK(bus.bus.emit_lossless("c.d", bytes_of("x"), 0) == BP_WOULD_BLOCK);
+  CHECK(offer(bus, "c.d", "x") == BP_WOULD_BLOCK);
   CHECK(bus.rooms == 0);
   bus.allow(sent);
   while (bus.rooms == 0) std::this_thread::yield();
-  CHECK(bus.bus.emit_lossless("c.d", bytes_of("x"), 0) == BP_OK);
+  CHECK(offer(bus, "c.d", "x") == BP_OK);
   bus.allow(1);
   while (bus.bus.report()[0].behind != 0 || bus.bus.report()[1].behind != 0) std::this_thread::yield();
-  while (bus.bus.emit_lossless("a.b", bytes_of("x"), 0) == BP_OK) {
+  while (offer(bus, "a.b", "x") == BP_OK) {
   }
   const Nanos begin = now();
-  while (bus.bus.emit_lossless("a.b", bytes_of("x"), 0) == BP_WOULD_BLOCK) std::this_thread::yield();
+  while (offer(bus, "a.b", "x", again) == BP_WOULD_BLOCK) std::this_thread::yield();
   CHECK(now() - begin >= stall / 2);
+  bus.end();
+}
+
+TEST_CASE("the time in which nobody waits is no stall") {
+  Bus bus(EventLogOptions{64 << 10, 4096});
+  const auto id = bus.bus.listen({"a.*", Bus::on_event, &bus, "idle", false, true, {100, false}});
+  const std::string text(90, 'x');
+  REQUIRE(offer(bus, "a.b", text) == BP_OK);
+  bus.wait_begun(1);
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(offer(bus, "a.b", text) == BP_WOULD_BLOCK);
+    bus.bus.unwanted(id);
+    std::this_thread::sleep_for(std::chrono::nanoseconds(stall * 2 / 3));
+  }
+  CHECK(bus.bus.report()[0].lossless);
+  bus.end();
+}
+
+TEST_CASE("a listener that was given up gets events as any other, beside one that is lossless") {
+  Bus bus(EventLogOptions{64 << 10, 4096});
+  std::atomic<int> marked{0};
+  std::atomic<int> all{0};
+  struct Seen {
+    std::atomic<int>& marked;
+    std::atomic<int>& all;
+  } seen{marked, all};
+  const bp_event_fn counts = [](void* user, const bp_event* event) {
+    auto& to = *static_cast<Seen*>(user);
+    if ((event->flags & BP_EVENT_LOSSLESS) != 0) ++to.marked;
+    ++to.all;
+  };
+  const auto stalls = bus.bus.listen({"a.*", counts, &seen, "stalls", false, true, {100, true}});
+  const std::string text(60, 'x');
+  bus.allow(1'000'000);
+  bus.bus.listen({"a.*", Bus::on_event, &bus, "healthy", false, true, {1 << 20, false}});
+  REQUIRE(offer(bus, "a.b", text) == BP_OK);
+  while (offer(bus, "a.b", text, again) == BP_WOULD_BLOCK) std::this_thread::yield();
+  while (all != 2) std::this_thread::yield();
+  const int before = marked;
+  for (int i = 0; i < 100; ++i) REQUIRE(offer(bus, "a.b", text, again) == BP_OK);
+  while (all != 102) std::this_thread::yield();
+  CHECK(marked == before);
+  CHECK(bus.bus.credit(stalls, 1) == BP_OK);
+  CHECK(bus.bus.counts().given_up == 1);
+  CHECK(bus.bus.counts().blocked != 0);
   bus.end();
 }

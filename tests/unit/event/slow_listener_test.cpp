@@ -236,7 +236,8 @@ TEST_CASE("a listener with a thread of its own that holds up a refusing log is n
   Watchdog watchdog{rarely};
   std::vector<Culprit> told;
   EventBus* the_bus = nullptr;
-  EventBus bus(refusing(1), watchdog, {[&](bool) { told.push_back(the_bus->stuck_culprit()); }, [] {}}, stall);
+  EventBus bus(refusing(1), watchdog,
+               {[&](bool) { told.push_back(the_bus->stuck_culprit()); }, [](std::uint64_t, std::uint64_t) {}}, stall);
   the_bus = &bus;
   struct Ear {
     std::atomic<bool> inside{false};

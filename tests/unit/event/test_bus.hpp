@@ -35,7 +35,7 @@ struct Bus {
                const std::lock_guard lock(mutex);
                told.push_back(stuck);
              },
-             [this] { ++rooms; }},
+             [this](std::uint64_t, std::uint64_t) { ++rooms; }},
             stall),
         thread([this] { bus.run(); }) {}
   ~Bus() { end(); }

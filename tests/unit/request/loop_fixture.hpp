@@ -136,7 +136,7 @@ class LoopFixture : public InstanceHost {
   bool on_request_thread() const noexcept override { return loop.on_thread(); }
   void retire_instance(Generation&) override {}
   void count_work(const Generation&, std::uint64_t&, std::uint64_t&) override {}
-  bp_status emit(std::string_view, bp_bytes, std::uint32_t, bool) override { return BP_OK; }
+  bp_status emit(std::string_view, bp_bytes, std::uint32_t, EmitTry*) override { return BP_OK; }
 
   static inline std::atomic<int> destroyed{0};
   Registry registry;

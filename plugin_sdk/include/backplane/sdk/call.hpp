@@ -92,8 +92,8 @@ class Call {
   bp_status emit(std::string_view name, const T& payload) {
     return instance_.emit(name, payload);
   }
-  /// As emit(), but waits until each listener that asked to lose none can take the event, at most for `timeout`.
-  /// Returns false if one could not within that; then the event was not emitted. Throws Canceled if the call is no
+  /// As emit(), but waits until each listener that asked to lose none can take the event, at most for `timeout`
+  /// (at least 1 ms). Returns false if one could not within that; then the event was not emitted. Throws Canceled if the call is no
   /// longer wanted, and Error if the event is refused.
   template <FixedText name, class T>
   bool emit_wait(Event<name, T>, const std::type_identity_t<T>& payload, Milliseconds timeout = Milliseconds(1000)) {
@@ -107,8 +107,9 @@ class Call {
     const bp_event_api* const api = detail::host.event;
     if (api == nullptr) detail::no_extension(BP_EXT_EVENT);
     const bool waits = api->struct_size >= offsetof(bp_event_api, emit_wait) + sizeof api->emit_wait;
+    const std::uint64_t wait_ms = count(timeout) == 0 ? 1 : count(timeout);  // 0 would mean the default
     const bp_status status =
-        waits ? api->emit_wait(token(), detail::str(name), detail::bytes(out.view()), BP_EVENT_TYPED, count(timeout))
+        waits ? api->emit_wait(token(), detail::str(name), detail::bytes(out.view()), BP_EVENT_TYPED, wait_ms)
               : instance_.emit_raw(name, out.view(), BP_EVENT_TYPED);  // an older host has no such listeners
     if (status == BP_TIMEOUT) return false;
     settle(status, "the event was refused");
