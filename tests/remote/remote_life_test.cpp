@@ -210,7 +210,7 @@ TEST_CASE("what waits for a host that does not read is bounded, also parts and c
     status = pair.context->send_part(requests[sent++], bytes(wire::as_bytes(part)), 0);
   CHECK(status == BP_OVERLOADED);
   CHECK(sent > 60);
-  CHECK(sent < 80);
+  CHECK(sent < 140);  // as much again may be in the hands of the thread that sends
   CHECK(pair.context->credit(requests[0], 1) == BP_OVERLOADED);
   CHECK(pair.context->send_part(requests[calls - 1], {}, BP_PART_END) == BP_OK);
   // When the host reads again, the refused part can be sent.
