@@ -167,6 +167,11 @@ class Bundled(Case):
         for line in out.splitlines():
             json.loads(line)
 
+    def test_a_call_that_answers_in_parts_is_not_said_to_be_still_running(self):
+        out, err = self.bp("call", "timer.ticks", '{"count": 30, "interval_ms": 100}')
+        self.assertEqual(out.count("\n"), 31)
+        self.assertNotIn("still running", err)
+
     def test_generator_answers_in_parts_and_refuses_what_is_out_of_bounds(self):
         out, _ = self.bp("call", "generator.primes", '{"count": 3}')
         self.assertEqual([json.loads(line) for line in out.splitlines()],

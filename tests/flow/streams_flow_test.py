@@ -109,6 +109,22 @@ class StreamsFlow(Case):
                          {"parts": 1001, "bytes": 100_000_007})
         self.assertLess(memory(self.process.pid, "VmHWM"), 64 * MIB)
 
+    def test_a_bad_part_is_told_by_its_line_and_number(self):
+        order = '{"parts": 0, "size": 0, "wait_ms": 0}'
+        rows = '{"number": 1, "data": "a"}\n\n{"number": 2, "data": "b"}\n'
+        err = self.refused(2, "call", "streams.sum", order, "--parts", self.write("rows.jsonl", rows + "{\n"))
+        self.assertIn('rows.jsonl", line 4 (part 4): the line is not JSON', err)
+        err = self.refused(1, "call", "streams.sum", order, "--parts", self.write("rows.jsonl", rows + "7\n"))
+        self.assertIn("part 4 of the request: expected", err)
+
+    def test_empty_partial_answers_make_room_as_well(self):
+        self.bp("load", os.path.join(os.path.dirname(STREAMS), "partials.so"))
+        self.assertEqual(self.bp("call", "partials.empties", "-", "--raw", "--timeout", "20000", stdin=b"3000")[0], "end")
+
+    def test_stdin_is_either_the_payload_or_the_parts(self):
+        err = self.refused(2, "call", "streams.sum", "-", "--parts", "-")
+        self.assertIn("stdin can be only one of them", err)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
