@@ -131,6 +131,12 @@ OFFSET(bp_host_options, watchdog_threshold_ms, 28);
 OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
 OFFSET(bp_host_options, memory_limit, 40);
 
+SIZE(bp_log_options, 16, 4);
+OFFSET(bp_log_options, struct_size, 0);
+OFFSET(bp_log_options, format, 4);
+OFFSET(bp_log_options, queue_lines, 8);
+OFFSET(bp_log_options, queue_bytes, 12);
+
 SIZE(bp_context_options, 112, 8);
 OFFSET(bp_context_options, struct_size, 0);
 OFFSET(bp_context_options, queue_depth, 4);
@@ -346,6 +352,10 @@ VALUE(BP_LOG_INFO, 2);
 VALUE(BP_LOG_WARN, 3);
 VALUE(BP_LOG_ERROR, 4);
 VALUE(BP_LOG_OFF, 5);
+VALUE(BP_LOG_KEEP, -1);
+VALUE(BP_LOG_ALWAYS, 1);
+VALUE(BP_LOG_FORMAT_HUMAN, 0);
+VALUE(BP_LOG_FORMAT_JSON, 1);
 
 VALUE(BP_EVENT_TYPED, 1);
 VALUE(BP_DONE, 0);

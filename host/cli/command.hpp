@@ -40,8 +40,9 @@ struct Args {
   std::vector<std::string> modules;
   std::vector<std::string> module_dirs;
   std::optional<std::string> data_dir;
-  std::optional<std::string> config;  // run: the file; load, reload: JSON or @FILE
-  std::optional<std::string> log_level;
+  std::optional<std::string> config;     // run: the file; load, reload: JSON or @FILE
+  std::optional<std::string> log_level;  // also log
+  std::optional<std::string> log_format;
   bool check_config = false;
 };
 
@@ -72,7 +73,7 @@ struct Command {
 std::span<const Command* const> commands();
 
 extern const Command run_command, call_command, ls_command, load_command, unload_command, reload_command,
-    events_command, inspect_command, status_command, stop_command, bench_command;
+    events_command, inspect_command, status_command, log_command, stop_command, bench_command;
 
 // Options that several commands have.
 inline const Option socket_option = {"--socket", "PATH",

@@ -78,6 +78,9 @@ class ConfigReader {
           {"socket",
            "data_dir",
            "log_level",
+           "log_format",
+           "log_queue_lines",
+           "log_queue_bytes",
            "workers",
            "memory_limit",
            "connection_memory",
@@ -122,6 +125,11 @@ class ConfigReader {
     if (const toml::node* node = root.get("log_level")) {
       out.log_level = {string(*node, "log_level"), place(node->source())};
     }
+    if (const toml::node* node = root.get("log_format")) {
+      out.log_format = {string(*node, "log_format"), place(node->source())};
+    }
+    limit(root, "log_queue_lines", 1, 1 << 24, out.log_queue_lines);
+    limit(root, "log_queue_bytes", 65'536, 1 << 30, out.log_queue_bytes);
     if (const auto n = integer(root, "workers", workers_least, workers_most, "an integer from 1 to 256")) {
       out.workers = static_cast<std::uint32_t>(*n);
     }

@@ -42,7 +42,9 @@ struct ModuleSection {
 /// The contents of the configuration file. Paths in the file are relative to its folder; here they are absolute.
 struct ConfigFile {
   std::optional<std::string> socket, data_dir;
-  std::optional<Placed> log_level;
+  std::optional<Placed> log_level, log_format;
+  std::uint32_t log_queue_lines = 0;  ///< 0: not in the file, here and in the next
+  std::uint32_t log_queue_bytes = 0;
   std::optional<std::uint32_t> workers;
   std::uint64_t memory_limit = 0;       ///< bytes; 0: not in the file, here and in the next
   std::uint64_t connection_memory = 0;  ///< ServerOptions::max_memory

@@ -13,15 +13,20 @@
 #include "cli/command.hpp"
 #include "cli/failure.hpp"
 #include "cli/limits_check.hpp"
+#include "cli/log_options.hpp"
 #include "cli/output.hpp"
 #include "cli/run_plan.hpp"
 #include "cli/stop_request.hpp"
 #include "server/server.hpp"
 #include "support/result.hpp"
+#include "support/views.hpp"
 #include "wire/socket_path.hpp"
 
 namespace backplane::host::cli {
 namespace {
+
+// How long the end waits for stderr to take the last lines.
+constexpr std::uint32_t last_lines_ms = 100;
 
 // How long open calls may take to end after a stop request.
 constexpr std::chrono::milliseconds drain{5000};
@@ -141,6 +146,7 @@ int check_only(const Args& args) {
   try {
     const RunPlan plan = make_plan(args);
     std::string names;
+    for (const std::string& warning : plan.warnings) note(cat("warning: ", warning));
     for (const PlannedModule& module : plan.modules) names += cat(names.empty() ? "" : ", ", module.name);
     if (args.json) {
       write_out(plan_json(plan));
@@ -159,9 +165,7 @@ ServerOptions server_options(const RunPlan& plan) {
   ServerOptions options = plan.server;
   options.socket_path = plan.socket;
   if (plan.connection_memory != 0) options.max_memory = plan.connection_memory;
-  options.log = [level = plan.log_level](int of_line, const std::string& line) {
-    if (of_line >= level) note(line);
-  };
+  options.log = [](int level, const std::string& line) { bp_log_write(level, 0, str("server"), str(line)); };
   return options;
 }
 
@@ -180,18 +184,24 @@ int serve(Server& server, const RunPlan& plan, StopRequest& stop) {
   } catch (const Failure& failure) {
     throw as_usage(failure);
   }
-  note(cat("ready on ", server.socket_path(), ", ", count_of(plan), ", pid ", std::to_string(::getpid())));
+  const std::string ready =
+      cat("ready on ", server.socket_path(), ", ", count_of(plan), ", pid ", std::to_string(::getpid()));
+  bp_log_write(BP_LOG_INFO, BP_LOG_ALWAYS, str("run"), str(ready));
   stop.wait();
-  if (plan.log_level <= BP_LOG_INFO) note("stopping; press Ctrl-C again to end at once");
+  log_line(BP_LOG_INFO, "stopping; press Ctrl-C again to end at once");
   server.shutdown(drain);
   return exit_ok;
 }
 
-int run_run(const Args& args) {
-  if (args.check_config) return check_only(args);
-  const std::shared_ptr<StopRequest> stop = StopRequest::from_signals(exit_interrupted);  // before other threads
-  const RunPlan plan = make_plan(args);
+void configure_log(const RunPlan& plan) {
   bp_log_level(plan.log_level);
+  if (const bp_status status = bp_log_configure(&plan.log); status != BP_OK) {
+    throw CommandFailure{exit_usage, status, bp_status_text(status)};
+  }
+  for (const std::string& warning : plan.warnings) log_line(BP_LOG_WARN, warning);
+}
+
+int run_with(const RunPlan& plan, const std::shared_ptr<StopRequest>& stop) {
   prepare_socket(plan.socket);
   prepare_data_dir(plan.data_dir);
   configure(plan);
@@ -204,10 +214,28 @@ int run_run(const Args& args) {
   }
   const int code = stop->asked() ? static_cast<int>(exit_ok) : serve(server, plan, *stop);
   if (host.end() == BP_TIMEOUT) {
-    note("a handler or a listener has not returned; the host ends without waiting for it");
+    log_line(BP_LOG_WARN, "a handler or a listener has not returned; the host ends without waiting for it");
+    bp_log_flush(last_lines_ms);
     ::_exit(code);  // its thread still runs the module's code, so nothing may be unloaded or destroyed
   }
   return code;
+}
+
+// A failure is the last line on stderr, in the form of the others if that is JSON. If nobody reads stderr, it is not
+// told: the exit code says it.
+int run_run(const Args& args) {
+  if (args.check_config) return check_only(args);
+  const std::shared_ptr<StopRequest> stop = StopRequest::from_signals(exit_interrupted);  // before other threads
+  const RunPlan plan = make_plan(args);
+  configure_log(plan);
+  try {
+    return run_with(plan, stop);
+  } catch (const CommandFailure& failure) {
+    const bool as_line = plan.log.format == BP_LOG_FORMAT_JSON && !args.json;
+    if (as_line) bp_log_write(BP_LOG_ERROR, BP_LOG_ALWAYS, str("run"), str(failure.message));
+    if (bp_log_flush(last_lines_ms) != BP_OK || as_line) return failure.exit;
+    throw;
+  }
 }
 
 }  // namespace
@@ -215,19 +243,21 @@ int run_run(const Args& args) {
 const Command run_command = {
     "run",
     "serve modules in the foreground, until Ctrl-C, SIGTERM or backplane stop",
-    R"(run prints "backplane: ready on …" on stderr when it serves. If neither the options nor the configuration
+    R"(run writes "run: ready on …" to its log on stderr when it serves, whatever the log level. If neither the options nor the configuration
 file name a module, it loads the bundled modules. If a module is refused, run ends before it serves.
 
 The data directory is the first of these that is set: --data-dir, $BACKPLANE_DATA_DIR, data_dir in the configuration
 file, $XDG_DATA_HOME/backplane, ~/.local/share/backplane.
 
 An option on the command line takes precedence over the environment (BACKPLANE_SOCKET, BACKPLANE_DATA_DIR,
-BACKPLANE_LOG_LEVEL, BACKPLANE_CONFIG), and the environment over the configuration file.
+BACKPLANE_LOG_LEVEL, BACKPLANE_LOG_FORMAT, BACKPLANE_CONFIG), and the environment over the configuration file.
 
 The configuration file is TOML; docs/cli.md lists its keys. These have no option:
   workers             number of threads for blocking handlers
   memory_limit, connection_memory
                       how many bytes the host may allocate, and how many of them for one connection
+  log_queue_lines, log_queue_bytes
+                      lines of the log that may wait while nobody reads stderr
   fiber_stack_size    stack size of handlers, in bytes
   fiber_limit         number of fibers that one run of a handler may have
   call_depth          how deep handlers may call handlers
@@ -263,6 +293,7 @@ Exit codes: 0 stopped; 2 usage, a wrong configuration, an unusable data director
         {"--check-config", "", "check the configuration and all manifests, report faults, and serve nothing",
          &Args::check_config},
         {"--log-level", "LEVEL", "trace, debug, info, warn, error or off; default info", &Args::log_level},
+        {"--log-format", "FORMAT", "human or json: the form of the lines on stderr; default human", &Args::log_format},
         socket_option,
         {"--json", "", "print errors as JSON on stderr, and the result of --check-config as JSON on stdout",
          &Args::json},

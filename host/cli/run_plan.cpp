@@ -15,6 +15,7 @@
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
 #include "cli/limits_check.hpp"
+#include "cli/log_options.hpp"
 #include "cli/output.hpp"
 #include "support/directory.hpp"
 #include "wire/socket_path.hpp"
@@ -30,19 +31,18 @@ std::optional<std::string> environment(const char* name) {
   return value;
 }
 
-int log_level(const std::string& given, const std::string& where) {
-  static constexpr const char* names[] = {"trace", "debug", "info", "warn", "error", "off"};
-  for (int i = 0; i < 6; ++i) {
-    if (given == names[i]) return i;
-  }
-  throw usage(cat(where, ": found \"", given, "\", expected trace, debug, info, warn, error or off"));
-}
-
 int choose_log_level(const Args& args, const ConfigFile& file) {
   if (args.log_level) return log_level(*args.log_level, "--log-level");
   if (const auto given = environment("BACKPLANE_LOG_LEVEL")) return log_level(*given, "$BACKPLANE_LOG_LEVEL");
   if (file.log_level) return log_level(file.log_level->value, file.log_level->where + ": log_level");
   return BP_LOG_INFO;
+}
+
+int choose_log_format(const Args& args, const ConfigFile& file) {
+  if (args.log_format) return log_format(*args.log_format, "--log-format");
+  if (const auto given = environment("BACKPLANE_LOG_FORMAT")) return log_format(*given, "$BACKPLANE_LOG_FORMAT");
+  if (file.log_format) return log_format(file.log_format->value, file.log_format->where + ": log_format");
+  return BP_LOG_FORMAT_HUMAN;
 }
 
 std::string choose_data_dir(const Args& args, const ConfigFile& file) {
@@ -74,7 +74,7 @@ std::vector<Placed> bundled_dirs() {
 // `where` as the beginning of an error message. Empty if the fault is not in the configuration file.
 std::string at(const std::string& where) { return where.empty() ? where : where + ": "; }
 
-std::vector<std::string> modules_in(const Placed& place) {
+std::vector<std::string> modules_in(const Placed& place, std::vector<std::string>& warnings) {
   const std::string& dir = place.value;
   std::error_code error;
   std::vector<std::string> files;
@@ -85,7 +85,7 @@ std::vector<std::string> modules_in(const Placed& place) {
   }
   if (error) throw usage(cat(at(place.where), "cannot read the module directory \"", dir, "\": ", error.message()));
   if (files.empty())
-    note(cat("warning: ", at(place.where), "the module directory \"", dir, "\" has no modules (*.so files)"));
+    warnings.push_back(cat(at(place.where), "the module directory \"", dir, "\" has no modules (*.so files)"));
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -103,7 +103,8 @@ std::string name_of(const std::string& path, const std::string& where) {
 
 class Planner {
  public:
-  Planner(const Args& args, const ConfigFile& file) : args_(args), file_(file) {}
+  Planner(const Args& args, const ConfigFile& file, std::vector<std::string>& warnings)
+      : args_(args), file_(file), warnings_(warnings) {}
 
   // A file that is named directly takes precedence over a file of the same module in a directory.
   std::vector<PlannedModule> run() {
@@ -114,7 +115,7 @@ class Planner {
     std::set<std::string> named;
     for (const PlannedModule& module : modules_) named.insert(module.name);
     for (const Placed& dir : dirs()) {
-      for (const std::string& path : modules_in(dir)) add_found(path, dir.where, named);
+      for (const std::string& path : modules_in(dir, warnings_)) add_found(path, dir.where, named);
     }
     for (const ModuleSection& section : file_.modules) {
       if (section.load && !has(section.name)) {
@@ -179,6 +180,7 @@ class Planner {
 
   const Args& args_;
   const ConfigFile& file_;
+  std::vector<std::string>& warnings_;
   std::vector<PlannedModule> modules_;
 };
 
@@ -209,6 +211,10 @@ RunPlan make_plan(const Args& args) {
   plan.socket = choose_socket(args, file);
   plan.data_dir = choose_data_dir(args, file);
   plan.log_level = choose_log_level(args, file);
+  plan.log.struct_size = sizeof plan.log;
+  plan.log.format = static_cast<std::uint32_t>(choose_log_format(args, file));
+  plan.log.queue_lines = file.log_queue_lines;
+  plan.log.queue_bytes = file.log_queue_bytes;
   plan.workers = file.workers.value_or(0);
   plan.memory_limit = file.memory_limit;
   plan.connection_memory = file.connection_memory;
@@ -216,7 +222,7 @@ RunPlan make_plan(const Args& args) {
   plan.server = file.server;
   plan.limits = file.limits;
   plan.allowed_dirs = allowed_dirs(file);
-  plan.modules = Planner(args, file).run();
+  plan.modules = Planner(args, file, plan.warnings).run();
   return plan;
 }
 

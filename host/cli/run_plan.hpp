@@ -27,6 +27,7 @@ struct RunPlan {
   std::string socket;
   std::string data_dir;
   int log_level = 0;
+  bp_log_options log{};
   std::uint32_t workers = 0;            // 0: the default, here and in the next four
   std::uint64_t memory_limit = 0;       // bytes
   std::uint64_t connection_memory = 0;  // bytes
@@ -35,6 +36,7 @@ struct RunPlan {
   GivenLimits limits;  // of the file
   std::vector<std::string> allowed_dirs;
   std::vector<PlannedModule> modules;  // in the order of loading
+  std::vector<std::string> warnings;
 };
 
 /// Reads the configuration file and the manifests of all modules. It creates nothing. Throws CommandFailure: usage if

@@ -202,6 +202,8 @@ std::string words(const Value& report) {
   if (!server["limits"].items().empty()) {
     head.push_back({"connections", connection_line(server, held_sources(report))});
   }
+  const Value& lost = report["log"]["dropped"];
+  if (lost.number() != 0) head.push_back({"log", cat("dropped ", lost.text(), ", because stderr took no lines")});
   std::string out = table(head);
   std::vector<std::vector<std::string>> rows = {{"CONTEXT", "STATE", "QUEUED", "RUNNING", "ACCEPTED", "REPLIED",
                                                  "ERRORS", "REFUSED", "LISTENERS", "EVENTS", "TOKENS OPEN", "FIBERS",

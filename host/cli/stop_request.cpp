@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/stop_request.hpp"
 
+#include <backplane/backplane.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <thread>
 
 namespace backplane::host::cli {
+namespace {
+
+// How long the end waits for stderr to take the last lines.
+constexpr std::uint32_t last_lines_ms = 100;
+
+}  // namespace
 
 std::shared_ptr<StopRequest> StopRequest::from_signals(int exit_code) {
   const sigset_t set = block_ending_signals();
@@ -16,7 +23,10 @@ std::shared_ptr<StopRequest> StopRequest::from_signals(int exit_code) {
     for (;;) {
       int signal = 0;
       if (sigwait(&set, &signal) != 0) continue;
-      if (request->asked()) ::_exit(exit_code);
+      if (request->asked()) {
+        bp_log_flush(last_lines_ms);
+        ::_exit(exit_code);
+      }
       request->ask();
     }
   }).detach();

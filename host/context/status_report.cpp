@@ -13,6 +13,7 @@
 #include "memory/budget.hpp"
 #include "memory/machine.hpp"
 #include "request/reply_api.hpp"
+#include "support/log.hpp"
 #include "support/report.hpp"
 #include "support/version.hpp"
 
@@ -121,7 +122,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
                                         const Registry& registry) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(13);
+  out.map(14);
   field(out, "version", version);
   field(out, "abi", std::to_string(BP_ABI_MAJOR) + "." + std::to_string(BP_ABI_MINOR));
   field(out, "pid", static_cast<std::uint64_t>(::getpid()));
@@ -142,6 +143,11 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   field(out, "peak", memory.peak);
   field(out, "refused", memory.refused);
   field(out, "rss", resident_memory());
+  const log::Counts lines = log::counts();
+  out.text("log");
+  out.map(2);
+  field(out, "waiting", lines.waiting);
+  field(out, "dropped", lines.dropped);
   out.text("stacks");
   const std::vector<StackUse> stacks = stack_use();
   out.array(stacks.size());

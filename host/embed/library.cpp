@@ -11,29 +11,12 @@
 #include "modules/file.hpp"
 #include "modules/manifest.hpp"
 #include "reply/buffer.hpp"
-#include "support/log.hpp"
 #include "support/result.hpp"
 #include "support/sized.hpp"
+#include "support/status_name.hpp"
 #include "support/version.hpp"
 
 using namespace backplane::host;
-
-namespace {
-
-// Converts a name of the status list, for example "UNKNOWN_NAME", to "unknown_name" at compile time.
-template <std::size_t size>
-struct Literal {
-  constexpr explicit(false) Literal(const char (&upper)[size]) {
-    for (std::size_t i = 0; i < size; ++i) {
-      text[i] = upper[i] >= 'A' && upper[i] <= 'Z' ? static_cast<char>(upper[i] - 'A' + 'a') : upper[i];
-    }
-  }
-  char text[size];
-};
-template <Literal literal>
-constexpr const char* lower_case = literal.text;
-
-}  // namespace
 
 extern "C" {
 
@@ -41,17 +24,7 @@ const char* bp_version(void) { return version; }
 
 uint32_t bp_abi_version(void) { return BP_ABI_MAJOR << 16 | BP_ABI_MINOR; }
 
-const char* bp_status_name(bp_status status) {
-  switch (status) {
-#define BP_STATUS_CASE(name, value, text) \
-  case value:                             \
-    return lower_case<Literal(#name)>;
-    BP_STATUS_LIST(BP_STATUS_CASE)
-#undef BP_STATUS_CASE
-    default:
-      return status >= BP_STATUS_MODULE_FIRST ? "module" : "unknown";
-  }
-}
+const char* bp_status_name(bp_status status) { return status_name(status); }
 
 const char* bp_status_text(bp_status status) {
   switch (status) {
@@ -64,8 +37,6 @@ const char* bp_status_text(bp_status status) {
       return status >= BP_STATUS_MODULE_FIRST ? "an error that the module defines" : "an unknown status";
   }
 }
-
-void bp_log_level(int32_t level) { log::set_level(level); }
 
 bp_status bp_host_configure(const bp_host_options* options, bp_result* why) {
   if (options == nullptr || options->struct_size == 0)

@@ -55,6 +55,7 @@ class Endpoint {
   virtual bp_status list(bp_result& result) = 0;
   virtual bp_status status(bp_result& result) = 0;
   virtual bp_status stop_host() = 0;
+  virtual bp_status set_log_level(bp_str module, std::int32_t level, bp_result& result) = 0;
 };
 
 }  // namespace backplane::host

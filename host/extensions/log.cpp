@@ -3,8 +3,6 @@
 // bp.log/1: writes a module's lines to the host's log.
 #include <backplane/ext/log.h>
 
-#include <new>
-
 #include "extensions/tables.hpp"
 #include "modules/generation.hpp"
 #include "support/log.hpp"
@@ -15,11 +13,9 @@ namespace {
 
 int32_t log_enabled(int32_t level) noexcept { return log::enabled(level) ? 1 : 0; }
 
-void log_write(bp_module* module, int32_t level, bp_str text) noexcept try {
+void log_write(bp_module* module, int32_t level, bp_str text) noexcept {
   if (module == nullptr || level < BP_LOG_TRACE || level > BP_LOG_ERROR || !log::enabled(level)) return;
-  log::write(level, module->generation->label(), view(text));
-} catch (const std::bad_alloc&) {
-  // The line is lost.
+  log::write(level, module->generation->source(), view(text));
 }
 
 }  // namespace

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fiber/overflow.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <new>
+
+#include "support/log.hpp"
 
 namespace backplane::host {
 namespace {
@@ -37,7 +41,12 @@ class Line {
     } while (number != 0);
     return *this << at;
   }
+  // After the lines of the log. If stderr takes none, the process must end all the same.
   void write() const noexcept {
+    constexpr int longest_ms = 100;
+    log::flush_in_signal_handler(std::chrono::milliseconds(longest_ms));
+    pollfd fd = {STDERR_FILENO, POLLOUT, 0};
+    if (::poll(&fd, 1, longest_ms) == 0) return;
     const ssize_t written = ::write(STDERR_FILENO, text_, size_);
     static_cast<void>(written);  // nothing can be done about an error
   }

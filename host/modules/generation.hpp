@@ -16,6 +16,7 @@
 
 #include "modules/call_stats.hpp"
 #include "modules/manifest.hpp"
+#include "support/log.hpp"
 #include "sync/mutex.hpp"
 
 namespace backplane::host {
@@ -165,7 +166,8 @@ struct Generation {
   /// The module's own table of the extension `id`; nullptr if it has none, and after deinit. The table is valid until
   /// deinit. Control thread, after init.
   const void* extension(const char* id) const;
-  std::string label() const;  ///< "echo (generation 2)"
+  std::string label() const;                                               ///< "echo (generation 2)"
+  log::Source source() const noexcept { return {manifest.name, number}; }  ///< of its lines in the log
   std::string take_failure();
 };
 

@@ -118,7 +118,7 @@ Loader::Ending Loader::give_up(Ready& ready) {
 void Loader::open_object(Ready& ready, std::span<const std::uint8_t> bytes) {
   Generation& generation = *ready.generation;
   generation.copy_path = copies_.add(generation.manifest.name, generation.number, bytes).string();
-  for (const std::string& warning : generation.manifest.warnings) log::warn(generation.label(), warning);
+  for (const std::string& warning : generation.manifest.warnings) log::warn(generation.source(), warning);
   bool initialised = false;
   try {
     map_object(generation);
@@ -134,7 +134,7 @@ void Loader::open_object(Ready& ready, std::span<const std::uint8_t> bytes) {
   } catch (...) {
     if (initialised && generation.entry.deinit != nullptr) generation.entry.deinit(generation.data);
     const auto kept = unmap_object(generation);
-    for (const PinReason& reason : kept) log::warn(generation.label(), "refused, but stays mapped: " + reason.what);
+    for (const PinReason& reason : kept) log::warn(generation.source(), "refused, but stays mapped: " + reason.what);
     if (kept.empty()) CopyStore::drop(generation.copy_path);
     throw;
   }
@@ -321,7 +321,7 @@ void Loader::populate(InstanceHost& host) {
   for (const auto& generation : generations_) {
     if (generation->state != Generation::State::running) continue;
     if (const std::string why = host.start_instance(*generation, instance_timeout, true); !why.empty()) {
-      log::error(generation->label(), "could not start in a new context: " + why);
+      log::error(generation->source(), "could not start in a new context: " + why);
     }
   }
 }

@@ -161,5 +161,6 @@ extern template bp_status Channel::open(wire::Reload, std::size_t, const Open&, 
 extern template bp_status Channel::open(wire::List, std::size_t, const Open&, Use, std::uint64_t*);
 extern template bp_status Channel::open(wire::Status, std::size_t, const Open&, Use, std::uint64_t*);
 extern template bp_status Channel::open(wire::Stop, std::size_t, const Open&, Use, std::uint64_t*);
+extern template bp_status Channel::open(wire::Log, std::size_t, const Open&, Use, std::uint64_t*);
 
 }  // namespace backplane::host

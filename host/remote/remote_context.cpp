@@ -12,6 +12,7 @@
 
 #include "endpoint/reply_waiter.hpp"
 #include "remote/connect.hpp"
+#include "support/log_level.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
@@ -265,6 +266,18 @@ bp_status RemoteContext::reload(bp_str name, const bp_load_options* options, std
 // Reports wait for earlier module operations, which have no timeout. So these have none either.
 bp_status RemoteContext::list(bp_result& result) { return ask(wire::List{}, 0, milliseconds(0), result); }
 bp_status RemoteContext::status(bp_result& result) { return ask(wire::Status{}, 0, milliseconds(0), result); }
+
+bp_status RemoteContext::set_log_level(bp_str module, std::int32_t level, bp_result& result) {
+  if (!valid_module(module)) return refuse_module(module, result);
+  if (level != BP_LOG_KEEP && (level < BP_LOG_TRACE || level > BP_LOG_OFF)) {
+    return set_result(&result, BP_INVALID_ARGUMENT, "found an unknown log level, expected BP_LOG_TRACE to BP_LOG_OFF");
+  }
+  if (!channel_->features().log) {
+    return set_result(&result, BP_NOT_SUPPORTED, "this host is too old to change the level of its log while it runs");
+  }
+  const std::string_view name = level == BP_LOG_KEEP ? std::string_view() : log_level_name(level);
+  return ask(wire::Log{0, view(module), name}, module.size, prompt, result);
+}
 
 bp_status RemoteContext::stop_host() {
   bp_result result = fresh_result();

@@ -43,6 +43,7 @@ class RemoteContext final : public Endpoint {
   bp_status list(bp_result& result) override;
   bp_status status(bp_result& result) override;
   bp_status stop_host() override;
+  bp_status set_log_level(bp_str module, std::int32_t level, bp_result& result) override;
 
  private:
   /// Sends a frame and waits for its answer. `bound` 0: waits while the connection exists.

@@ -19,7 +19,7 @@ void CpuWarning::look_closely(const Request& request, Ticks ran) noexcept try {
   const Nanos time = now();
   if (held < static_cast<double>(threshold_) || time < next_) return;
   next_ = time + pause;
-  log::warn(request.handler->generation->manifest.name,
+  log::warn(request.handler->generation->source(),
             "a handler of \"" + request.method->name + "\" took " +
                 std::to_string(static_cast<std::uint64_t>(held) / nanos_per_ms) +
                 " ms of the request thread, in which nothing else of its context runs; declare it blocking if it "

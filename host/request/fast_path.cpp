@@ -7,6 +7,7 @@
 
 #include "memory/budget.hpp"
 #include "request/dispatcher.hpp"
+#include "request/handler_errors.hpp"
 #include "request/pending.hpp"
 #include "request/reply_api.hpp"
 #include "request/source.hpp"
@@ -321,6 +322,7 @@ inline void Replies::deliver_quickly(Request& request) {
   if (request.answer.status != BP_OK) {
     CallStats::add(stats.errors);
     LoopCounts::add(counts_.errors);
+    log_error(request);
   }
   const bp_answer answer = request.answer.view();
   heartbeat_.replying(request.method);
@@ -358,6 +360,7 @@ void Replies::deliver_terminal(Request& request) {
     LoopCounts::add(counts_.replied);
     if (request.answer.status != BP_OK) LoopCounts::add(counts_.errors);
   }
+  if (request.answer.status != BP_OK) log_error(request);
   if (request.on_reply != nullptr) {
     const bp_answer answer = request.answer.view();
     heartbeat_.replying(request.method);

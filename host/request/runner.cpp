@@ -21,7 +21,7 @@ constexpr std::size_t resting_fibers = 4;
 // Says which fibers did not pass on that they were destroyed.
 void warn_of_swallowed(const Request& request, const Environment& environment) noexcept try {
   const Environment::Ended& last = environment.swallower();
-  log::warn(request.handler->generation->manifest.name,
+  log::warn(request.handler->generation->source(),
             "\"" + request.method->name + "\": " + std::to_string(environment.swallowed()) +
                 " fiber(s) swallowed their cancellation and count as canceled; the last was fiber " +
                 std::to_string(last.id) + ", whose entry returned " + std::to_string(last.status) +

@@ -2,6 +2,7 @@
 //
 // Calls of names that need no context: the handler runs on the thread that calls.
 #include "modules/static_calls.hpp"
+#include "request/handler_errors.hpp"
 #include "request/submission.hpp"
 #include "support/views.hpp"
 
@@ -51,6 +52,7 @@ void run(Request& request, const Handler& handler) {
   request.ran = span(begin, ticks());
   // Unsuccessful if there was a reply; then this sees all of it.
   if (request.claim(request.token())) request.answer.fail(BP_NO_REPLY, no_reply_text(request));
+  if (request.answer.status != BP_OK) log_error(request);
   count(request);
 }
 

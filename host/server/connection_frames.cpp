@@ -7,7 +7,9 @@
 #include <exception>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +17,7 @@
 
 #include "server/call_batch.hpp"
 #include "server/connection.hpp"
+#include "support/log_level.hpp"
 #include "support/views.hpp"
 #include "sync/mutex.hpp"
 
@@ -57,6 +60,7 @@ class Connection::FrameHandler {
   void operator()(const wire::Stop& stop);
   void operator()(const wire::Credit& credit);
   void operator()(const wire::Part& part);
+  void operator()(const wire::Log& log);
   void operator()(const wire::Reply& reply);
   void operator()(const wire::Event& event);
   void operator()(const wire::Error& error);
@@ -101,7 +105,7 @@ void Connection::FrameHandler::operator()(const wire::Hello& hello) {
   mine.pid = static_cast<std::uint64_t>(::getpid());
   mine.max_frame = core_.options.max_frame;
   mine.oldest = wire::oldest_protocol;
-  mine.features = {true, true, true};
+  mine.features = {true, true, true, true};
   mine.window_bytes = core_.options.request_window_bytes;
   mine.window_parts = core_.options.request_window_parts;
   peer_.out_.add(mine);
@@ -286,6 +290,17 @@ void Connection::FrameHandler::operator()(const wire::Stop& stop) {
   core_.log(BP_LOG_INFO, [this] { return "process " + std::to_string(peer_.peer_) + " has asked this host to stop"; });
   reply(stop.id, BP_OK);
   if (core_.on_stop_requested) core_.on_stop_requested();
+}
+
+// It waits for nothing, so it needs no turn: an operator can change the level while an operation hangs.
+void Connection::FrameHandler::operator()(const wire::Log& log) {
+  const auto level = log.level.empty() ? std::optional<int>(BP_LOG_KEEP) : log_level_of(log.level);
+  if (!level) return reply(log.id, BP_INVALID_ARGUMENT, "found an unknown log level; expected trace to error, or off");
+  bp_result result{};
+  result.struct_size = sizeof result;
+  const bp_status status = bp_log_set(core_.context, str(log.module), *level, &result);
+  const std::unique_ptr<bp_result, void (*)(bp_result*)> owner(&result, bp_result_free);
+  peer_.reply({log.id, status, view(result.payload), view(result.message), {}});
 }
 
 void Connection::FrameHandler::operator()(const wire::Reply&) {

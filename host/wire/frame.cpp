@@ -96,6 +96,10 @@ struct Layout<Heard> {
   static constexpr auto value = describe<Heard>(15, "heard", &Heard::listener, &Heard::bytes);
 };
 template <>
+struct Layout<Log> {
+  static constexpr auto value = describe<Log>(19, "log", &Log::id, &Log::module, &Log::level);
+};
+template <>
 struct Layout<Reply> {
   static constexpr auto value =
       describe<Reply>(16, "reply", &Reply::id, &Reply::status, &Reply::payload, &Reply::message, &Reply::detail);
@@ -150,6 +154,7 @@ std::size_t items_of(const Listen& listen) { return item_count<Listen> - (listen
 constexpr std::string_view credit_feature = "credit";
 constexpr std::string_view parts_feature = "parts";
 constexpr std::string_view lossless_feature = "lossless";
+constexpr std::string_view log_feature = "log";
 
 // ---- Writing ---------------------------------------------------------------------------------------
 
@@ -159,10 +164,11 @@ void put(cbor::Writer& writer, std::int32_t v) { writer.integer(v); }
 void put(cbor::Writer& writer, std::string_view v) { writer.text(v); }
 void put(cbor::Writer& writer, View v) { writer.bytes(v); }
 void put(cbor::Writer& writer, const Features& v) {
-  writer.array(std::size_t{v.credit} + std::size_t{v.parts} + std::size_t{v.lossless});
+  writer.array(std::size_t{v.credit} + std::size_t{v.parts} + std::size_t{v.lossless} + std::size_t{v.log});
   if (v.credit) writer.text(credit_feature);
   if (v.parts) writer.text(parts_feature);
   if (v.lossless) writer.text(lossless_feature);
+  if (v.log) writer.text(log_feature);
 }
 void put(cbor::Writer& writer, const Target& v) { v.method != 0 ? writer.uint(v.method) : writer.text(v.name); }
 
@@ -255,6 +261,7 @@ class Items {
       out.credit |= item.text() == credit_feature;
       out.parts |= item.text() == parts_feature;
       out.lossless |= item.text() == lossless_feature;
+      out.log |= item.text() == log_feature;
     }
   }
   void get(Target& out) {
@@ -313,7 +320,7 @@ Frame read(cbor::Reader& reader, std::uint64_t count) {
 }
 
 using ReadFrame = Frame (*)(cbor::Reader&, std::uint64_t);
-inline constexpr std::size_t type_limit = 19;
+inline constexpr std::size_t type_limit = 20;
 
 template <class... T>
 constexpr std::array<ReadFrame, type_limit> readers(std::variant<T...>*) {
@@ -374,6 +381,7 @@ void encode(Bytes& out, const Status& frame) { write(out, frame); }
 void encode(Bytes& out, const Stop& frame) { write(out, frame); }
 void encode(Bytes& out, const Credit& frame) { write(out, frame); }
 void encode(Bytes& out, const Part& frame) { write(out, frame); }
+void encode(Bytes& out, const Log& frame) { write(out, frame); }
 void encode(Bytes& out, const Reply& frame) { write(out, frame); }
 void encode(Bytes& out, const Event& frame) { write(out, frame); }
 void encode(Bytes& out, const Error& frame) { write(out, frame); }

@@ -38,6 +38,7 @@ struct Features {
   bool credit = false;    ///< credit frames
   bool parts = false;     ///< requests in parts
   bool lossless = false;  ///< listeners that emitters wait for, and heard frames
+  bool log = false;       ///< log frames
 };
 struct Hello {
   std::uint64_t protocol = protocol_version;  ///< the newest version that the sender speaks
@@ -106,6 +107,12 @@ struct Status {
 struct Stop {
   std::uint64_t id = 0;
 };
+/// Changes or shows the level of the host's log.
+struct Log {
+  std::uint64_t id = 0;
+  std::string_view module;  ///< empty: of all
+  std::string_view level;   ///< empty: unchanged
+};
 /// The sender is done with so many bytes of the parts of a call: partial replies, or parts of a request.
 struct Credit {
   std::uint64_t id = 0;  ///< of the call
@@ -143,7 +150,7 @@ struct Error {
 
 /// Any frame.
 using Frame = std::variant<Hello, Call, Cancel, Resolve, Listen, Unlisten, Load, Unload, Reload, List, Status, Stop,
-                           Credit, Part, Heard, Reply, Event, Error>;
+                           Credit, Part, Heard, Log, Reply, Event, Error>;
 
 /// The peer violated the protocol. what() begins with what it sent, for example "a call frame with …; expected …".
 struct ProtocolError : std::runtime_error {
@@ -180,6 +187,7 @@ void encode(Bytes& out, const Status& frame);
 void encode(Bytes& out, const Stop& frame);
 void encode(Bytes& out, const Credit& frame);
 void encode(Bytes& out, const Part& frame);
+void encode(Bytes& out, const Log& frame);
 void encode(Bytes& out, const Reply& frame);
 void encode(Bytes& out, const Event& frame);
 void encode(Bytes& out, const Error& frame);

@@ -17,7 +17,7 @@ class Start(Case):
     def test_one_line_says_when_it_is_ready(self):
         host = self.host()
         line = host.wait_err("ready on")
-        self.assertEqual(line, f"backplane: ready on {self.socket}, 1 module, pid {host.pid}")
+        self.assertRegex(line, rf"^\S+ info run: ready on {self.socket}, 1 module, pid {host.pid}$")
         status = self.bp_json("status")
         self.assertEqual((status["pid"], status["modules"]), (host.pid, 1))
 

@@ -96,10 +96,6 @@ BP_EXPORT const char* bp_status_name(bp_status status);
  * [thread: any] [state: any] [suspend: no] */
 BP_EXPORT const char* bp_status_text(bp_status status);
 
-/* Sets the lowest level (BP_LOG_…) that the host writes to stderr. The default is BP_LOG_WARN.
- * [thread: any] [state: any] [suspend: no] */
-BP_EXPORT void bp_log_level(int32_t level);
-
 /* ---- The host of this process -------------------------------------------------------------- */
 
 /* Configures the host of this process. Optional; call it at most once, before the first context.
@@ -405,5 +401,6 @@ BP_EXPORT bp_status bp_host_stop(bp_context ctx);
 
 #include "events.h"
 #include "flow.h"
+#include "log.h"
 
 #endif /* BACKPLANE_BACKPLANE_H */
