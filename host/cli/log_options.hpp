@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace backplane::host::cli {
@@ -10,6 +11,9 @@ int log_level(const std::string& given, const std::string& where);
 
 /// The BP_LOG_FORMAT_… of "human" or "json". Throws as log_level().
 int log_format(const std::string& given, const std::string& where);
+
+/// How long the end of `run` waits for stderr to take the last lines.
+inline constexpr std::uint32_t last_lines_ms = 100;
 
 /// Writes a line of `run` to the log. Before bp_log_configure(), it has the default form.
 void log_line(int level, const std::string& line);

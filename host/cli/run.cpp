@@ -25,9 +25,6 @@
 namespace backplane::host::cli {
 namespace {
 
-// How long the end waits for stderr to take the last lines.
-constexpr std::uint32_t last_lines_ms = 100;
-
 // How long open calls may take to end after a stop request.
 constexpr std::chrono::milliseconds drain{5000};
 
@@ -204,6 +201,7 @@ void configure_log(const RunPlan& plan) {
 int run_with(const RunPlan& plan, const std::shared_ptr<StopRequest>& stop) {
   prepare_socket(plan.socket);
   prepare_data_dir(plan.data_dir);
+  stop->begin();
   configure(plan);
   Host host(plan);
   warn_of_memory(plan.limits);
@@ -212,6 +210,7 @@ int run_with(const RunPlan& plan, const std::shared_ptr<StopRequest>& stop) {
   for (const PlannedModule& module : plan.modules) {
     if (!stop->asked()) host.load(module);
   }
+  stop->started();
   const int code = stop->asked() ? static_cast<int>(exit_ok) : serve(server, plan, *stop);
   if (host.end() == BP_TIMEOUT) {
     log_line(BP_LOG_WARN, "a handler or a listener has not returned; the host ends without waiting for it");

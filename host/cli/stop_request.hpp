@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <csignal>
 #include <memory>
 
 #include "cli/wait.hpp"
@@ -11,17 +13,37 @@ namespace backplane::host::cli {
 /// Whether SIGINT, SIGTERM, SIGHUP or a peer has asked `run` to end.
 class StopRequest {
  public:
+  /// A signal so soon after the request belongs to it: some supervisors send one to the process and one to its group.
+  static constexpr std::chrono::milliseconds same_request{200};
+  /// After a signal during the start, the start has so long to come to its end.
+  static constexpr std::chrono::milliseconds longest_start{5000};
+
   /// Blocks the ending signals in the calling thread and in all threads it starts later. The first signal makes the
-  /// request. A signal after a request ends the process at once with `exit_code`.
+  /// request, a later one ends the process at once with `exit_code`.
+  ///
+  /// Before begin(), the first signal ends the process at once with 0, since there is nothing to end in order.
   static std::shared_ptr<StopRequest> from_signals(int exit_code);
 
+  /// From now on there is something to end. If a start takes longer than longest_start after a signal, the process ends
+  /// with 0: a module does not return.
+  void begin() noexcept;
+  /// The start is over, or has been given up: the caller ends everything in bounds.
+  void started() noexcept { phase_.store(Phase::started); }
+
   void ask() noexcept;  ///< any thread
-  bool asked() const noexcept { return asked_.load(); }
+  bool asked() const noexcept { return asked_at_.load() != 0; }
   /// Blocks until ask() has been called.
   void wait() const;
 
  private:
-  std::atomic<bool> asked_{false};
+  using Clock = std::chrono::steady_clock;
+  enum class Phase { reading, starting, started, leaving };
+
+  [[noreturn]] void watch(const sigset_t& set, int exit_code);
+  Clock::duration since() const noexcept { return Clock::now().time_since_epoch() - Clock::duration(asked_at_.load()); }
+
+  std::atomic<Clock::rep> asked_at_{0};  // 0: not yet
+  std::atomic<Phase> phase_{Phase::reading};
   Bell bell_;
 };
 
