@@ -48,6 +48,19 @@ TEST_CASE("operations that wait for the control thread are bounded, and those be
   REQUIRE(refused);
   CHECK(refused->id == bound + 1);
   CHECK(refused->status == BP_OVERLOADED);
+  // The level of the log needs no turn among them.
+  for (const char* level : {"debug", "loud", ""}) {
+    REQUIRE(peer.send_frame(wire::Log{100, "timer", level}));
+    const auto reply = peer.receive_as<wire::Reply>();
+    REQUIRE(reply);
+    CHECK(reply->id == 100);
+    CHECK(reply->status == (std::string_view(level) == "loud" ? BP_INVALID_ARGUMENT : BP_OK));
+  }
+  Result levels;
+  CHECK(bp_log_set(client.context, {nullptr, 0}, BP_LOG_WARN, &levels) == BP_OK);
+  CHECK(levels.payload().size() != 0);
+  Result unknown;
+  CHECK(bp_log_set(client.context, {nullptr, 0}, 7, &unknown) == BP_INVALID_ARGUMENT);
   CHECK(bp_cancel(client.context, request) == BP_OK);
   CHECK(open.wait().status == BP_CANCELED);
   for (std::uint64_t id = 1; id <= bound; ++id) {
