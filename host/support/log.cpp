@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <new>
+#include <utility>
 
 #include "support/log_writer.hpp"
 #include "sync/mutex.hpp"

@@ -8,7 +8,7 @@
 #include <backplane/cbor/utf8.hpp>
 #include <cstdio>
 #include <cstdlib>
-#include <string>
+#include <exception>
 
 #include "support/log_level.hpp"
 
@@ -17,15 +17,6 @@ namespace {
 
 constexpr const char* people_time = "%Y-%m-%dT%H:%M:%S.%e%z ";
 constexpr const char* json_time = "%Y-%m-%dT%H:%M:%S.%eZ";
-
-void append_text(spdlog::memory_buf_t& out, std::string_view text) {
-  out.append(text.data(), text.data() + text.size());
-}
-void append_number(spdlog::memory_buf_t& out, std::uint64_t number) {
-  char digits[21];
-  const int size = std::snprintf(digits, sizeof digits, "%llu", static_cast<unsigned long long>(number));
-  append_text(out, {digits, static_cast<std::size_t>(size)});
-}
 
 /// The priorities of syslog(3), which the journal reads.
 std::string_view priority(int level) noexcept {
@@ -42,27 +33,23 @@ std::size_t character(std::string_view text) noexcept {
   return 0;
 }
 
-void append_escape(spdlog::memory_buf_t& out, unsigned byte, bool json) {
+void append_escape(LogText& out, unsigned byte, bool json) noexcept {
   constexpr char digits[] = "0123456789abcdef";
-  append_text(out, json ? "\\u00" : "\\x");
-  out.push_back(digits[byte >> 4 & 15]);
-  out.push_back(digits[byte & 15]);
-}
-
-std::string repeated(std::uint64_t times) {
-  return "the last line was repeated " + std::to_string(times) + (times == 1 ? " time" : " times");
+  out.append(json ? "\\u00" : "\\x");
+  out.append(digits[byte >> 4 & 15]);
+  out.append(digits[byte & 15]);
 }
 
 }  // namespace
 
-void append_escaped(spdlog::memory_buf_t& out, std::string_view text, bool json) {
+void append_escaped(LogText& out, std::string_view text, bool json) noexcept {
   while (!text.empty()) {
     const auto byte = static_cast<unsigned char>(text[0]);
     const std::size_t size = byte < 0x80 ? 1 : character(text);
     const auto second = static_cast<unsigned char>(size == 2 ? text[1] : 0);
     if (size == 0) {
       if (json) {
-        append_text(out, "\\ufffd");
+        out.append("\\ufffd");
       } else {
         append_escape(out, byte, false);
       }
@@ -71,87 +58,115 @@ void append_escaped(spdlog::memory_buf_t& out, std::string_view text, bool json)
     } else if (byte == 0xc2 && second < 0xa0) {  // the control characters above ASCII
       append_escape(out, second, json);
     } else {
-      if (json && (byte == '"' || byte == '\\')) out.push_back('\\');
-      append_text(out, text.substr(0, size));
+      if (json && (byte == '"' || byte == '\\')) out.append('\\');
+      out.append(text.substr(0, size));
     }
     text.remove_prefix(std::max<std::size_t>(size, 1));
   }
 }
 
-LogFormat::LogFormat(bool json, bool journal)
-    : json_(json),
-      journal_(journal),
-      time_(std::make_unique<spdlog::pattern_formatter>(
-          json ? json_time : people_time, json ? spdlog::pattern_time_type::utc : spdlog::pattern_time_type::local,
-          "")) {}
+void LogText::append(std::uint64_t number) noexcept {
+  char digits[20];
+  char* at = digits + sizeof digits;
+  do {
+    *--at = static_cast<char>('0' + number % 10);
+    number /= 10;
+  } while (number != 0);
+  append(std::string_view(at, static_cast<std::size_t>(digits + sizeof digits - at)));
+}
+
+LogFormat::LogFormat(bool json) noexcept : json_(json) {
+  try {
+    time_ = std::make_unique<spdlog::pattern_formatter>(
+        json ? json_time : people_time, json ? spdlog::pattern_time_type::utc : spdlog::pattern_time_type::local, "");
+  } catch (const std::exception&) {
+    // A line without its time is better than none.
+  }
+}
 
 LogFormat::~LogFormat() = default;
 
-void LogFormat::append_time(spdlog::memory_buf_t& out, std::int64_t time_ns) {
+void LogFormat::append_time(LogText& out, std::int64_t time_ns) noexcept try {
+  if (time_ == nullptr) return;
   const spdlog::log_clock::time_point time{
       std::chrono::duration_cast<spdlog::log_clock::duration>(std::chrono::nanoseconds(time_ns))};
-  time_->format(spdlog::details::log_msg(time, {}, {}, spdlog::level::info, {}), out);
+  spdlog::memory_buf_t text;  // has room for more in itself
+  time_->format(spdlog::details::log_msg(time, {}, {}, spdlog::level::info, {}), text);
+  out.append(std::string_view(text.data(), text.size()));
+} catch (const std::exception&) {
+  // The line goes without it.
 }
 
-void LogFormat::append(spdlog::memory_buf_t& out, const LogLine& line) {
-  if (journal_) append_text(out, priority(line.level));
+void LogFormat::append(LogText& out, const LogLine& line) noexcept {
+  if (journal_) out.append(priority(line.level));
   if (json_) {
-    append_text(out, "{\"time\":\"");
+    out.append("{\"time\":\"");
     append_time(out, line.time_ns);
-    append_text(out, "\",\"level\":\"");
-    append_text(out, log_level_name(line.level));
-    append_text(out, line.generation != 0 ? "\",\"module\":\"" : "\",\"room\":\"");
+    out.append("\",\"level\":\"");
+    out.append(log_level_name(line.level));
+    out.append(line.generation != 0 ? "\",\"module\":\"" : "\",\"room\":\"");
     append_escaped(out, line.where, true);
     if (line.generation != 0) {
-      append_text(out, "\",\"generation\":");
-      append_number(out, line.generation);
-      append_text(out, ",\"message\":\"");
+      out.append("\",\"generation\":");
+      out.append(line.generation);
+      out.append(",\"message\":\"");
     } else {
-      append_text(out, "\",\"message\":\"");
+      out.append("\",\"message\":\"");
     }
   } else {
     if (!journal_) append_time(out, line.time_ns);
-    append_text(out, log_level_name(line.level));
-    out.push_back(' ');
+    out.append(log_level_name(line.level));
+    out.append(' ');
     append_escaped(out, line.where, false);
     if (line.generation != 0) {
-      append_text(out, " (generation ");
-      append_number(out, line.generation);
-      out.push_back(')');
+      out.append(" (generation ");
+      out.append(line.generation);
+      out.append(')');
     }
-    append_text(out, ": ");
+    out.append(": ");
   }
-  append_escaped(out, line.repeats != 0 ? repeated(line.repeats) : line.text, json_);
+  if (line.repeats != 0) {
+    out.append("the last line was repeated ");
+    out.append(line.repeats);
+    out.append(line.repeats == 1 ? " time" : " times");
+  } else {
+    append_escaped(out, line.text, json_);
+  }
   if (line.left_out != 0) {
-    append_text(out, " ... (");
-    append_number(out, line.left_out);
-    append_text(out, " bytes more)");
+    out.append(" ... (");
+    out.append(line.left_out);
+    out.append(" bytes more)");
   }
   if (json_) {
-    out.push_back('"');
+    out.append('"');
     if (line.repeats != 0) {
-      append_text(out, ",\"repeated\":");
-      append_number(out, line.repeats);
+      out.append(",\"repeated\":");
+      out.append(line.repeats);
     }
     if (!line.members.empty()) {
-      out.push_back(',');
-      append_text(out, line.members);
+      out.append(',');
+      out.append(line.members);
     }
-    out.push_back('}');
+    out.append('}');
   }
-  out.push_back('\n');
+  out.append('\n');
 }
 
-void LogFormat::append_dropped(spdlog::memory_buf_t& out, std::uint64_t count, std::int64_t time_ns) {
-  const std::string text =
-      std::to_string(count) + (count == 1 ? " line was" : " lines were") + " dropped: stderr takes none";
-  const std::string members = "\"dropped\":" + std::to_string(count);
+void LogFormat::append_dropped(LogText& out, std::uint64_t count, std::int64_t time_ns) noexcept {
+  char text_place[64];
+  LogText text(text_place, sizeof text_place);
+  text.append(count);
+  text.append(count == 1 ? " line was dropped: stderr takes none" : " lines were dropped: stderr takes none");
+  char members_place[64];
+  LogText members(members_place, sizeof members_place);
+  members.append("\"dropped\":");
+  members.append(count);
   LogLine line;
   line.level = BP_LOG_WARN;
   line.time_ns = time_ns;
   line.where = "log";
-  line.text = text;
-  line.members = members;
+  line.text = text.view();
+  line.members = members.view();
   append(out, line);
 }
 

@@ -9,15 +9,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <csignal>
 #include <cstring>
 #include <ctime>
-#include <exception>
-#include <memory>
-#include <utility>
+#include <new>
+#include <string_view>
 
-#include "support/log_format.hpp"
 #include "sync/thread_name.hpp"
 
 namespace backplane::host {
@@ -31,12 +28,11 @@ std::int64_t unix_time() noexcept {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-bool write_all(int descriptor, const char* data, std::size_t size) noexcept {
-  while (size != 0) {
-    const ssize_t written = ::write(descriptor, data, size);
+bool write_all(int descriptor, std::string_view data) noexcept {
+  while (!data.empty()) {
+    const ssize_t written = ::write(descriptor, data.data(), data.size());
     if (written >= 0) {
-      data += written;
-      size -= static_cast<std::size_t>(written);
+      data.remove_prefix(static_cast<std::size_t>(written));
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       pollfd fd = {descriptor, POLLOUT, 0};
       ::poll(&fd, 1, -1);
@@ -152,59 +148,42 @@ void LogWriter::start() noexcept {
 }
 
 void* LogWriter::thread_main(void* self) noexcept {
-  auto& writer = *static_cast<LogWriter*>(self);
   name_thread("bp-log");
-  try {
-    writer.run();
-  } catch (const std::exception&) {  // no memory to begin with: a later line tries again
-    const MutexLock lock(writer.mutex_);
-    writer.started_ = false;
-    writer.retry_at_ = Clock::now() + start_pause;
-  }
-  return nullptr;
+  static_cast<LogWriter*>(self)->run();
 }
 
-void LogWriter::run() {
-  const auto work = std::make_unique<Work>();
-  // A line of JSON may be six times as long as its text.
-  constexpr std::size_t most_line = 6 * (LogQueue::most_text + LogQueue::most_where) + LogQueue::most_members + 512;
-  work->line.reserve(most_line);
-  work->out.reserve(most_line);
+void LogWriter::run() noexcept {
   const bool journal = is_journal(descriptor_);
-  LogFormat people(false, journal);
-  LogFormat json(true, journal);
+  work_.people.set_journal(journal);
+  work_.json.set_journal(journal);
+  work_.out.clear();  // in a forked child, it may have lines of the parent
+  work_.lines_in_out = 0;
   LogLine line;
   std::uint64_t lost = 0;
   for (;;) {
-    if (!take(*work, line, lost)) continue;
-    LogFormat& format = this->json() ? json : people;
-    std::uint64_t lines = std::max<std::uint64_t>(line.repeats, 1);
-    try {
-      if (lost != 0) {
-        work->line.clear();
-        format.append_dropped(work->line, lost, line.time_ns);
-        append(*work, 0);
-      }
-      work->line.clear();
-      format.append(work->line, line);
-    } catch (const std::exception&) {  // no memory
-      work->line.clear();
-      unwritten_.fetch_add(std::exchange(lines, 0), std::memory_order_relaxed);
+    if (!take(line, lost)) continue;
+    LogFormat& format = json() ? work_.json : work_.people;
+    if (lost != 0) {
+      work_.line.clear();
+      format.append_dropped(work_.line, lost, line.time_ns);
+      append(0, line.sequence);
     }
-    append(*work, lines);
+    work_.line.clear();
+    format.append(work_.line, line);
+    append(std::max<std::uint64_t>(line.repeats, 1), line.sequence);
     bool more = false;
     {
       const MutexLock lock(mutex_);
       more = !queue_.empty();
     }
-    if (more && work->out.size() < PIPE_BUF) continue;
-    write_out(*work);
+    if (more) continue;
+    write_out();
     written_.store(line.sequence, std::memory_order_release);
   }
 }
 
 /// Waits for a line. `lost`: how many were dropped before it, as far as no line has told of them.
-bool LogWriter::take(Work& work, LogLine& line, std::uint64_t& lost) noexcept {
+bool LogWriter::take(LogLine& line, std::uint64_t& lost) noexcept {
   MutexLock lock(mutex_);
   while (queue_.empty()) {
     if (repeated_.repeats == 0) {
@@ -217,22 +196,27 @@ bool LogWriter::take(Work& work, LogLine& line, std::uint64_t& lost) noexcept {
   const std::uint64_t dropped = queue_.dropped() + unwritten_.load(std::memory_order_relaxed);
   lost = dropped - told_;
   told_ = dropped;
-  return queue_.pop(work.taken, line);
+  return queue_.pop(work_.taken, line);
 }
 
-/// Appends `line` to the block. Writes the block first if both do not fit.
-void LogWriter::append(Work& work, std::uint64_t lines) {
-  if (work.out.size() + work.line.size() > PIPE_BUF) write_out(work);
-  work.out.append(work.line.data(), work.line.data() + work.line.size());
-  work.lines_in_out += lines;
-}
-
-void LogWriter::write_out(Work& work) noexcept {
-  if (!write_all(descriptor_, work.out.data(), work.out.size())) {
-    unwritten_.fetch_add(work.lines_in_out, std::memory_order_relaxed);
+/// Appends the line with this sequence number to the block. Writes the block first if both do not fit.
+void LogWriter::append(std::uint64_t lines, std::uint64_t sequence) noexcept {
+  if (work_.out.size() + work_.line.size() > PIPE_BUF) {
+    write_out();
+    written_.store(sequence - 1, std::memory_order_release);
   }
-  work.out.clear();
-  work.lines_in_out = 0;
+  work_.lines_in_out += lines;
+  if (work_.line.size() <= PIPE_BUF) return work_.out.append(work_.line.view());
+  if (!write_all(descriptor_, work_.line.view())) unwritten_.fetch_add(lines, std::memory_order_relaxed);
+  work_.lines_in_out = 0;
+}
+
+void LogWriter::write_out() noexcept {
+  if (!write_all(descriptor_, work_.out.view())) {
+    unwritten_.fetch_add(work_.lines_in_out, std::memory_order_relaxed);
+  }
+  work_.out.clear();
+  work_.lines_in_out = 0;
 }
 
 }  // namespace backplane::host

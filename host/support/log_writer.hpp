@@ -3,22 +3,20 @@
 // The queue of the log and the thread that empties it.
 #pragma once
 
-#include <spdlog/common.h>
-
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <cstdint>
-#include <new>
 
+#include "support/log_format.hpp"
 #include "support/log_queue.hpp"
 #include "sync/mutex.hpp"
 
 namespace backplane::host {
 
-class LogFormat;
-
 /// Writes lines to a descriptor, on a thread of its own. The thread starts with the first line, and sleeps without a
-/// timeout while there is nothing to write. An object is never destroyed: other threads may log while the process ends.
+/// timeout while there is nothing to write. It takes no memory, so it also writes what a host says that has none. An
+/// object is never destroyed: other threads may log while the process ends.
 class LogWriter {
  public:
   using Clock = std::chrono::steady_clock;
@@ -55,20 +53,26 @@ class LogWriter {
   /// What only the thread of the log uses.
   struct Work {
     LogQueue::Buffer taken;
-    spdlog::memory_buf_t line, out;
+    char line_place[LogFormat::most_line];
+    char out_place[PIPE_BUF];
+    LogText line{line_place, sizeof line_place};
+    LogText out{out_place, sizeof out_place};
+    LogFormat people{false};
+    LogFormat json{true};
     std::uint64_t lines_in_out = 0;
   };
 
   static void* thread_main(void* self) noexcept;
   void start() noexcept BP_REQUIRES(mutex_);
-  void run();
-  bool take(Work& work, LogLine& line, std::uint64_t& lost) noexcept;
-  void append(Work& work, std::uint64_t lines);
-  void write_out(Work& work) noexcept;
+  [[noreturn]] void run() noexcept;
+  bool take(LogLine& line, std::uint64_t& lost) noexcept;
+  void append(std::uint64_t lines, std::uint64_t sequence) noexcept;
+  void write_out() noexcept;
   void queue_repeats() noexcept BP_REQUIRES(mutex_);
   void queue_line(LogLine& line) noexcept BP_REQUIRES(mutex_);
 
   const int descriptor_;
+  Work work_;
   std::atomic<bool> json_{false};
   std::atomic<std::uint64_t> queued_{0};     // the sequence number of the last line
   std::atomic<std::uint64_t> written_{0};    // the last that was written, or could not be

@@ -31,10 +31,12 @@ std::vector<std::string> take_all(LogQueue& queue) {
 }
 
 std::string formatted(const LogLine& line, bool json, bool journal = false) {
-  LogFormat format(json, journal);
-  spdlog::memory_buf_t out;
+  LogFormat format(json);
+  format.set_journal(journal);
+  const auto place = std::make_unique<char[]>(LogFormat::most_line);
+  LogText out(place.get(), LogFormat::most_line);
   format.append(out, line);
-  return {out.data(), out.size()};
+  return std::string(out.view());
 }
 
 }  // namespace
@@ -156,9 +158,10 @@ TEST_CASE("a line of JSON has UTC time and its members") {
 
 TEST_CASE("what could end a line, control a terminal or is no UTF-8 is escaped") {
   const auto escaped = [](std::string_view text, bool json) {
-    spdlog::memory_buf_t out;
+    char place[256];
+    LogText out(place, sizeof place);
     append_escaped(out, text, json);
-    return std::string(out.data(), out.size());
+    return std::string(out.view());
   };
   CHECK(escaped("a\nb\r\x1b\x7f\tc", false) == "a\\x0ab\\x0d\\x1b\\x7f\\x09c");
   CHECK(escaped("\xc2\x85 \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", false) ==
@@ -167,4 +170,20 @@ TEST_CASE("what could end a line, control a terminal or is no UTF-8 is escaped")
   CHECK(escaped("\xff\xc3", true) == "\\ufffd\\ufffd");
   CHECK(escaped("\xc2\x85\n", true) == "\\u0085\\u000a");
   CHECK(escaped(std::string_view("\0", 1), true) == "\\u0000");
+}
+
+TEST_CASE("the longest line that there can be fits") {
+  LogQueue queue;
+  LogLine line;
+  const std::string bad(LogQueue::most_text + 1, '\xff');
+  const std::string members = "\"x\":\"" + std::string(LogQueue::most_members - 6, 'x') + "\"";
+  line.level = BP_LOG_ERROR;
+  line.where = std::string_view(bad).substr(0, LogQueue::most_where);
+  line.text = bad;
+  line.members = members;
+  line.generation = UINT64_MAX;
+  REQUIRE(queue.push(line));
+  const auto buffer = std::make_unique<LogQueue::Buffer>();
+  REQUIRE(queue.pop(*buffer, line));
+  CHECK(formatted(line, true, true).ends_with("x\"}\n"));
 }
