@@ -80,7 +80,7 @@ class Limits {
 std::string share_of(std::uint64_t share) { return share == 1 ? "" : share == 2 ? "half of " : "a quarter of "; }
 
 // `of_machine`: looks at the bounds that depend on the machine alone; else at the others.
-void check(const Rule& rule, const Limits& limits, bool of_machine) {
+void check(const Rule& rule, const Limits& limits, bool of_machine, std::vector<std::string>& warnings) {
   const GivenLimit* const given = limits.given(rule.key);
   if (given == nullptr) return;
   const std::optional<Value> bound = limits.effective(rule.bound);
@@ -89,30 +89,33 @@ void check(const Rule& rule, const Limits& limits, bool of_machine) {
       cat(given->where, ": ", rule.key, ": found ", std::to_string(given->value), ", expected at most ",
           share_of(rule.share), rule.bound, ", which is ", std::to_string(bound->number), bound->origin);
   if (!of_machine) throw usage(text, cat("lower ", rule.key, ", or raise ", rule.bound));
-  note(cat("warning: ", text, "; the smaller one holds"));
+  warnings.push_back(cat(text, "; the smaller one holds"));
 }
 
-void warn_of_no_effect(const Limits& limits, std::string_view key, const char* without) {
+void warn_of_no_effect(const Limits& limits, std::string_view key, const char* without,
+                       std::vector<std::string>& warnings) {
   if (const GivenLimit* const given = limits.given(key)) {
-    note(cat("warning: ", given->where, ": ", key, " has no effect ", without, " on_event_overflow = \"refuse\""));
+    warnings.push_back(cat(given->where, ": ", key, " has no effect ", without, " on_event_overflow = \"refuse\""));
   }
 }
 
 }  // namespace
 
-void check_limits(const ConfigFile& file) {
+void check_limits(const ConfigFile& file, std::vector<std::string>& warnings) {
   const Limits limits(file.limits);
-  for (const Rule& rule : rules) check(rule, limits, false);
+  for (const Rule& rule : rules) check(rule, limits, false, warnings);
   if (file.context.on_event_overflow == BP_OVERFLOW_REFUSE) {
-    warn_of_no_effect(limits, "event_log_events", "with");
+    warn_of_no_effect(limits, "event_log_events", "with", warnings);
   } else {
-    warn_of_no_effect(limits, "event_queue_depth", "without");
+    warn_of_no_effect(limits, "event_queue_depth", "without", warnings);
   }
 }
 
-void warn_of_memory(const GivenLimits& given) {
+std::vector<std::string> warnings_of_memory(const GivenLimits& given) {
   const Limits limits(given);
-  for (const Rule& rule : rules) check(rule, limits, true);
+  std::vector<std::string> warnings;
+  for (const Rule& rule : rules) check(rule, limits, true, warnings);
+  return warnings;
 }
 
 }  // namespace backplane::host::cli

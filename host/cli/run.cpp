@@ -204,7 +204,7 @@ int run_with(const RunPlan& plan, const std::shared_ptr<StopRequest>& stop) {
   stop->begin();
   configure(plan);
   Host host(plan);
-  warn_of_memory(plan.limits);
+  for (const std::string& warning : warnings_of_memory(plan.limits)) log_line(BP_LOG_WARN, warning);
   Server server(host.context(), server_options(plan), [&stop] { stop->ask(); });
   reserve(server);
   for (const PlannedModule& module : plan.modules) {

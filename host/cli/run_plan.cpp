@@ -206,8 +206,8 @@ RunPlan make_plan(const Args& args) {
   } else if (const auto given = environment("BACKPLANE_CONFIG")) {
     file = read_config_file(*given);
   }
-  check_limits(file);
   RunPlan plan;
+  check_limits(file, plan.warnings);
   plan.socket = choose_socket(args, file);
   plan.data_dir = choose_data_dir(args, file);
   plan.log_level = choose_log_level(args, file);

@@ -10,7 +10,6 @@
 #include <backplane/cbor/writer.hpp>
 
 #include "context/host.hpp"
-#include "context/log_report.hpp"
 #include "support/log.hpp"
 #include "support/names.hpp"
 #include "support/typed_event.hpp"
@@ -334,10 +333,6 @@ bp_status Context::reload(bp_str name, const bp_load_options* options, std::uint
 bp_status Context::list(bp_result& result) { return host_.list(result); }
 
 bp_status Context::status(bp_result& result) { return host_.status(result); }
-
-bp_status Context::set_log_level(bp_str module, std::int32_t level, bp_result& result) {
-  return host::set_log_level(view(module), level, result);
-}
 
 std::string Context::start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) {
   return loop_.instances().start(generation, timeout, keep_failed);

@@ -78,7 +78,6 @@ class Context final : public Endpoint, public InstanceHost {
   bp_status list(bp_result& result) override;
   bp_status status(bp_result& result) override;
   bp_status stop_host() override { return BP_NOT_SUPPORTED; }
-  bp_status set_log_level(bp_str module, std::int32_t level, bp_result& result) override;
 
   // InstanceHost
   std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) override;

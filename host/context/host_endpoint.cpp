@@ -2,7 +2,6 @@
 #include "context/host_endpoint.hpp"
 
 #include "context/host.hpp"
-#include "context/log_report.hpp"
 #include "request/submission.hpp"
 #include "support/views.hpp"
 
@@ -30,9 +29,5 @@ bp_status HostEndpoint::reload(bp_str name, const bp_load_options* options, std:
 bp_status HostEndpoint::list(bp_result& result) { return host_.list(result); }
 
 bp_status HostEndpoint::status(bp_result& result) { return host_.status(result); }
-
-bp_status HostEndpoint::set_log_level(bp_str module, std::int32_t level, bp_result& result) {
-  return host::set_log_level(view(module), level, result);
-}
 
 }  // namespace backplane::host

@@ -29,7 +29,6 @@ class HostEndpoint final : public Endpoint {
   bp_status list(bp_result& result) override;
   bp_status status(bp_result& result) override;
   bp_status stop_host() override { return BP_NOT_SUPPORTED; }
-  bp_status set_log_level(bp_str module, std::int32_t level, bp_result& result) override;
 
  private:
   Host& host_;

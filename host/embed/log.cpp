@@ -3,6 +3,7 @@
 // The C functions of log.h, and bp_log_level.
 #include <backplane/backplane.h>
 
+#include "context/log_report.hpp"
 #include "embed/guard.hpp"
 #include "support/log.hpp"
 #include "support/sized.hpp"
@@ -50,7 +51,10 @@ bp_status bp_log_flush(uint32_t timeout_ms) {
 
 bp_status bp_log_set(bp_context ctx, bp_str module, int32_t level, bp_result* result) {
   if (result == nullptr || is_null(module)) return BP_INVALID_ARGUMENT;
-  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.set_log_level(module, level, *result); });
+  return with_endpoint(ctx, [&](Endpoint& endpoint) {
+    return endpoint.logs_elsewhere() ? endpoint.set_log_level(module, level, *result)
+                                     : set_log_level(view(module), level, *result);
+  });
 }
 
 }  // extern "C"

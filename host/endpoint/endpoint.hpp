@@ -55,7 +55,9 @@ class Endpoint {
   virtual bp_status list(bp_result& result) = 0;
   virtual bp_status status(bp_result& result) = 0;
   virtual bp_status stop_host() = 0;
-  virtual bp_status set_log_level(bp_str module, std::int32_t level, bp_result& result) = 0;
+  /// Whether another process has the log of this endpoint. Only then is set_log_level() called.
+  virtual bool logs_elsewhere() const noexcept { return false; }
+  virtual bp_status set_log_level(bp_str, std::int32_t, bp_result&) { return BP_NOT_SUPPORTED; }
 };
 
 }  // namespace backplane::host

@@ -43,6 +43,7 @@ class RemoteContext final : public Endpoint {
   bp_status list(bp_result& result) override;
   bp_status status(bp_result& result) override;
   bp_status stop_host() override;
+  bool logs_elsewhere() const noexcept override { return true; }
   bp_status set_log_level(bp_str module, std::int32_t level, bp_result& result) override;
 
  private:

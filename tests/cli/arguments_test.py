@@ -246,7 +246,7 @@ class CheckConfig(Case):
         huge = 1 << 62
         self.check(f"connection_memory = {huge}\n", code=0)  # the host that knows the memory is not made
         process = self.host("--config", self.path("host.toml"))
-        self.assertRegex(process.wait_err("warning"), rf"host.toml:1:21: connection_memory: found {huge}, expected at most "
+        self.assertRegex(process.wait_err("the smaller one holds"), rf" warn run: .*host.toml:1:21: connection_memory: found {huge}, expected at most "
                          r"memory_limit, which is \d+ on this machine; the smaller one holds")
         self.bp("stop")
         self.assert_ends(process, 0)

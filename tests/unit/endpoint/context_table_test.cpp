@@ -40,7 +40,6 @@ struct Dummy final : Endpoint {
   bp_status list(bp_result&) override { return BP_NOT_SUPPORTED; }
   bp_status status(bp_result&) override { return BP_NOT_SUPPORTED; }
   bp_status stop_host() override { return BP_NOT_SUPPORTED; }
-  bp_status set_log_level(bp_str, std::int32_t, bp_result&) override { return BP_NOT_SUPPORTED; }
 };
 std::atomic<int> Dummy::alive{0};
 
