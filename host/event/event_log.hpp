@@ -184,7 +184,7 @@ class EventLog::Reader {
   /// As look(), but waits for an event.
   Next take() noexcept;
 
-  /// One event, valid until release().
+  /// One event, valid until the next look() or take().
   struct Event {
     std::uint64_t position;
     std::uint64_t emitted_ms;  ///< Unix time

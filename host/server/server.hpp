@@ -25,7 +25,7 @@ struct ServerOptions {
   std::size_t max_answer_output = 0;
   /// While more bytes than this wait for a peer, its calls get no partial answers. Their handlers wait, or are told.
   std::size_t max_part_output = std::size_t{1} << 20;
-  /// A peer that owes room for an answer, and whose socket has taken nothing for so long, is disconnected.
+  /// A peer whose socket has taken nothing for so long, while an answer waits for it, is disconnected.
   std::chrono::milliseconds stalled_client{60'000};
   /// While more bytes than this wait for a peer, its listeners lose events, and get a gap in their place later.
   std::size_t max_event_output = std::size_t{8} << 20;
@@ -50,7 +50,7 @@ struct ServerOptions {
   std::chrono::milliseconds default_deadline{0};
   /// Maximum of bytes that one connection may hold: input that is not a whole frame yet, payloads of open calls, and
   /// unsent output. Beyond it, the peer gets an error frame and is disconnected. 0: a quarter of the host's memory
-  /// limit. max_frame and max_output are lowered to half of it.
+  /// limit. max_frame is lowered to half of it; max_output and bytes_per_connection to a quarter.
   std::size_t max_memory = 0;
   /// How long a new connection may take for its hello.
   std::chrono::milliseconds hello_timeout{10'000};

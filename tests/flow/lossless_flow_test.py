@@ -8,7 +8,7 @@ import threading
 import unittest
 
 from harness import Case
-from raw_client import LISTEN, RawClient
+from raw_client import LISTEN, RawClient, encode
 
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
 NEWS = pathlib.Path(os.environ["BACKPLANE_NEWS_MODULE"])
@@ -16,9 +16,17 @@ HEARD, REPLY, EVENT, ERROR = 15, 16, 17, 18
 INVALID_ARGUMENT = 16
 
 
+def resident(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) << 10
+    raise AssertionError("no VmRSS")
+
+
 class LosslessFlow(Case):
     def run_host(self, config):
-        return self.host("--config", self.write("host.toml", config), modules=(NEWS, PLUGINS / "echo.so"))
+        self.process = self.host("--config", self.write("host.toml", config), modules=(NEWS, PLUGINS / "echo.so"))
+        return self.process
 
     def listen(self, *arguments):
         process = self.spawn("events", "news.*", "--json", *arguments)
@@ -29,8 +37,11 @@ class LosslessFlow(Case):
         """How many events the handler has emitted."""
         return self.bp_json("call", name, json.dumps({"events": events, "size": size, "wait_ms": wait_ms}))["emitted"]
 
+    def lossless_of(self, pattern):
+        return [each["lossless"] for each in self.context()["events"]["listeners"] if each["pattern"] == pattern]
+
     def lossless(self):
-        return [each["lossless"] for each in self.context()["events"]["listeners"] if each["pattern"] == "news.*"]
+        return self.lossless_of("news.*")
 
     def test_what_emitters_wait_for_reaches_a_frozen_listener_although_others_flood_it(self):
         self.run_host("lossless_listeners = 1\nlossless_window_bytes = 65536\nevent_log_events = 4096\n")
@@ -118,6 +129,61 @@ class LosslessFlow(Case):
         self.assertEqual(client.read()[:3], [REPLY, 3, 0])
         client.send([HEARD, 9, 1])
         self.assertEqual(client.read()[0], ERROR)
+
+    def test_a_client_that_lies_about_what_it_has_heard_gains_nothing(self):
+        self.run_host("lossless_listeners = 4\nlossless_window_bytes = 65536\nstalled_client_ms = 700\n"
+                      "event_output_bytes = 131072\n")
+        mute = RawClient(self.socket)  # it says that it hears, but has heard nothing
+        mute.send([LISTEN, 1, 7, "news.item", 2])
+        eager = RawClient(self.socket)  # it says that it has heard all, and reads nothing
+        eager.send([LISTEN, 1, 8, "news.item", 2])
+        for client in (mute, eager):
+            self.assertEqual(client.read()[:3], [REPLY, 1, 0])
+        ended = threading.Event()
+
+        def lie():
+            while not ended.wait(0.05):
+                mute.send([HEARD, 7, 0])
+                eager.send([HEARD, 8, (1 << 64) - 1])
+
+        liar = threading.Thread(target=lie)
+        liar.start()
+        self.addCleanup(liar.join)
+        self.addCleanup(ended.set)
+        before = resident(self.process.pid)
+        self.assertEqual(self.tell(30_000, 1_000), 30_000)
+        self.assertLess(resident(self.process.pid) - before, 32 << 20)
+        self.assertEqual(self.lossless_of("news.item"), [False, False])
+        self.assertEqual(self.context()["events"]["given_up"], 2)
+
+    def test_one_that_was_given_up_beside_a_healthy_one_costs_no_memory(self):
+        self.run_host("lossless_listeners = 1\nlossless_window_bytes = 65536\nstalled_client_ms = 500\n"
+                      "event_output_bytes = 131072\n")
+        healthy, stalled = self.listen("--lossless"), self.listen("--lossless")
+        reader = threading.Thread(target=lambda: [None for _ in healthy.popen.stdout], daemon=True)
+        reader.start()
+        stalled.freeze()
+        before = resident(self.process.pid)
+        self.assertEqual(self.tell(40_000, 1_000), 40_000)
+        self.assertLess(resident(self.process.pid) - before, 32 << 20)
+        self.assertEqual(sorted(self.lossless()), [False, True])
+        self.assertIn("lossless", self.bp("status")[0])
+
+    def test_many_that_wait_for_a_frozen_listener_cost_the_others_no_time(self):
+        self.run_host("lossless_listeners = 1\nlossless_window_bytes = 65536\n")
+        frozen, healthy = self.listen("--lossless"), self.spawn("events", "news.noise", "--lossless", "--json")
+        healthy.wait_err("listening to")
+        frozen.freeze()
+        client = RawClient(self.socket)
+        order = encode({"events": 1, "size": 60_000, "wait_ms": 60_000})
+        for number in range(1, 5_001):
+            client.call(number, "news.tell", order)
+        self.eventually("they wait", lambda: self.context()["suspended"]["now"] > 4_000)
+        blocked = self.context()["events"]["would_block"]
+        report = self.bp_json("bench", "echo.raw", "--payload", "hi", "--raw", "--seconds", "1")
+        self.assertEqual(report["errors"], 0)
+        self.assertLess(self.context()["events"]["would_block"] - blocked, 10_000, "tries that find no room")
+        client.close()
 
     def test_it_must_be_allowed(self):
         self.run_host("")

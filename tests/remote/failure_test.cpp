@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "../api/failing.hpp"
+#include "../streams_payload.hpp"
 #include "served.hpp"
 
 using failing::Which;
@@ -65,6 +66,24 @@ void on_event(void* count, const bp_event*) { ++*static_cast<std::atomic<int>*>(
 
 bp_str str(std::string_view text) { return {text.data(), text.size()}; }
 
+// A server whose peers may have lossless listeners, for the events of the module "news".
+struct Host : Served {
+  Host() : Served(options()) {
+    const std::string path = BP_TEST_BUILD_DIR "/tests/modules/news.so";
+    bp_load_options file{};
+    file.struct_size = sizeof file;
+    file.path = path.c_str();
+    Result result;
+    const bp_status status = bp_module_load(embedded.context, &file, &result);
+    REQUIRE((status == BP_OK || status == BP_NAME_TAKEN));
+  }
+  static backplane::host::ServerOptions options() {
+    backplane::host::ServerOptions options;
+    options.lossless_listeners = 2;
+    return options;
+  }
+};
+
 // A peer that sends each kind of frame, and then reads until each of its calls has ended or the connection has.
 class Peer {
  public:
@@ -73,9 +92,13 @@ class Peer {
   void send_all() {
     const std::string large(200'000, 'x');
     const std::string delay = delayed("a", 0), later = delayed("b", 30), three = ticks(3, 0);
+    const std::string news = numbers({{"events", 5}, {"size", 100}, {"wait_ms", 20}});
     call("echo.raw", "small");
     call("echo.raw", large);
     peer_.send_frame(wire::Listen{next(), 1, "timer.*"});
+    peer_.send_frame(wire::Listen{next(), 2, "news.*", BP_LISTEN_LOSSLESS});
+    call("news.tell", news);
+    peer_.send_frame(wire::Heard{2, 100'000});
     call("timer.echo", delay);
     call("timer.echo", later, 1'000);
     call("timer.ticks", three);
@@ -138,6 +161,15 @@ class Application {
     call("echo.raw", large);
     bp_listener listener{};
     with_failures([&] { return bp_listen(client_.context, BP_STR("timer.*"), on_event, &events_, &listener); });
+    bp_subscription subscription{};
+    subscription.struct_size = sizeof subscription;
+    subscription.flags = BP_LISTEN_LOSSLESS;
+    subscription.pattern = BP_STR("news.*");
+    subscription.on_event = on_event;
+    subscription.user = &events_;
+    bp_listener lossless{};
+    with_failures([&] { return bp_subscribe(client_.context, &subscription, &lossless); });
+    call("news.tell", numbers({{"events", 5}, {"size", 100}, {"wait_ms", 20}}));
     call("timer.echo", delayed("a", 0));
     call("timer.echo", delayed("b", 5), 2'000);
     call("timer.ticks", ticks(3, 0));
@@ -157,7 +189,9 @@ class Application {
       Result result;
       with_failures([&] { return report(client_.context, &result); });
     }
-    if (listener.id != 0) with_failures([&] { return bp_unlisten(client_.context, listener); });
+    for (const bp_listener each : {listener, lossless}) {
+      if (each.id != 0) with_failures([&] { return bp_unlisten(client_.context, each); });
+    }
     for (int i = 0; i < 8; ++i) call("echo.raw", "more");
   }
   void wait_all(Trial& trial) {
@@ -227,7 +261,7 @@ void expect_serves(Trial& trial, Served& served) {
 Outcome traffic(long nth, Which which) {
   const failing::Spared own_work;
   Trial trial;
-  Served served;
+  Host served;
   Peer known([&] {
     RawPeer peer = RawPeer::connect(served.path());
     trial.expect(peer.greet(), "the peer is greeted");
@@ -263,7 +297,7 @@ Outcome ending(long nth, Which which) {
   Trial trial;
   bool failed = false;
   {
-    Served served;
+    Host served;
     RawPeer peer = RawPeer::connect(served.path());
     trial.expect(peer.greet(), "the peer is greeted");
     Peer known(std::move(peer));
