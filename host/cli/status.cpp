@@ -90,7 +90,7 @@ std::string listener_table(const Value& report) {
       lines.push_back({each["lost"].number() + each["behind"].number(),
                        {label.empty() ? "the application" : label, each["pattern"].text(), context["id"].text(),
                         each["delivered"].text(), each["behind"].text(), each["lost"].text(),
-                        each["lossless"].text() == "true" ? "lossless" : ""}});
+                        each["lossless"].text() == "yes" ? "lossless" : ""}});
     }
   }
   if (lines.empty()) return {};

@@ -328,7 +328,7 @@ TEST_CASE("a subscription that is none is refused") {
     return bp_subscribe(context.native, &wrong, &listener) == BP_INVALID_ARGUMENT && listener.id == 0;
   };
   CHECK(refused([](bp_subscription& s) { s.struct_size = 8; }));
-  CHECK(refused([](bp_subscription& s) { s.flags = 2; }));
+  CHECK(refused([](bp_subscription& s) { s.flags = 8; }));
   CHECK(refused([](bp_subscription& s) { s.pattern = str("a*b"); }));
   CHECK(refused([](bp_subscription& s) { s.pattern = {nullptr, 3}; }));
   CHECK(refused([](bp_subscription& s) { s.label = {nullptr, 3}; }));
