@@ -93,8 +93,8 @@ class Call {
     return instance_.emit(name, payload);
   }
   /// As emit(), but waits until each listener that asked to lose none can take the event, at most for `timeout`
-  /// (at least 1 ms). Returns false if one could not within that; then the event was not emitted. Throws Canceled if the call is no
-  /// longer wanted, and Error if the event is refused.
+  /// (at least 1 ms). Returns false if one could not within that; then the event was not emitted. Throws Canceled if
+  /// the call is no longer wanted, and Error if the event is refused.
   template <FixedText name, class T>
   bool emit_wait(Event<name, T>, const std::type_identity_t<T>& payload, Milliseconds timeout = Milliseconds(1000)) {
     return emit_wait(name.view(), payload, timeout);
