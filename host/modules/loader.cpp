@@ -241,7 +241,7 @@ Loader::Ending Loader::new_ending(Generation& generation) {
           std::make_shared<Retirement>(prepare_([this, &generation] { finish(generation); }))};
 }
 
-// Allocates nothing except tasks of the contexts; it waits until memory for those is available.
+// Allocates nothing: it cannot stop half-way.
 void Loader::retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& hosts) {
   generation.state = Generation::State::draining;
   generation.retirement = ending.retirement;

@@ -26,7 +26,17 @@ struct Start {
 
 }  // namespace
 
+Instances::Retire::Retire(Instances& in, Generation& of) noexcept : instances(in), generation(of) {
+  apply = [](Task& task) {
+    on_request_thread.assume();
+    const std::unique_ptr<Retire> self(static_cast<Retire*>(&task));
+    self->instances.retire_here(self->generation, self->retirement);
+  };
+}
+
 std::string Instances::start(Generation& generation, Milliseconds timeout, bool keep_failed) {
+  if (retires_.size() <= generation.slot) retires_.resize(generation.slot + 1);
+  retires_[generation.slot] = std::make_unique<Retire>(*this, generation);
   const auto start = std::make_shared<Start>();
   const bool posted = inbox_.post([this, start, &generation, keep_failed] {
     on_request_thread.assume();
@@ -78,16 +88,22 @@ std::string Instances::make(Generation& generation, bool keep_failed) {
   return failure;
 }
 
+void Instances::retire_here(Generation& generation, const std::shared_ptr<Retirement>& retirement) {
+  bp_instance* const instance = of(generation);
+  if (instance == nullptr) return retirement->context_done();
+  instance->retirement = retirement;
+  end_if_idle(*instance);
+}
+
 void Instances::retire(Generation& generation) {
-  const auto retire = [this, retirement = generation.retirement, &generation] {
-    on_request_thread.assume();
-    bp_instance* const instance = of(generation);
-    if (instance == nullptr) return retirement->context_done();
-    instance->retirement = retirement;
-    end_if_idle(*instance);
-  };
-  // The names are withdrawn, and other contexts have their tasks: this cannot stop half-way.
-  while (!inbox_.post(retire)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::unique_ptr<Retire> own;
+  if (generation.slot < retires_.size()) own = std::move(retires_[generation.slot]);
+  // Nothing was started here, or a start had no memory and left the slot to the generation before.
+  if (own == nullptr || &own->generation != &generation) return generation.retirement->context_done();
+  Retire* const task = own.release();
+  task->retirement = generation.retirement;
+  inbox_.send(static_cast<Task&>(*task));
+  inbox_.mark_unsettled();
 }
 
 bool Instances::end_idle() {

@@ -57,6 +57,15 @@ class Instances {
   void clear() noexcept BP_REQUIRES(on_request_thread) { all_.clear(); }
 
  private:
+  // Retires one instance. It is made before the instance, because a retirement cannot fail for want of memory.
+  struct Retire final : Task {
+    Retire(Instances& in, Generation& of) noexcept;
+    Instances& instances;
+    Generation& generation;
+    std::shared_ptr<Retirement> retirement;
+  };
+  void retire_here(Generation& generation, const std::shared_ptr<Retirement>& retirement)
+      BP_REQUIRES(on_request_thread);
   std::string make(Generation& generation, bool keep_failed) BP_REQUIRES(on_request_thread);
   void destroy(bp_instance& instance) BP_REQUIRES(on_request_thread);
 
@@ -67,6 +76,7 @@ class Instances {
   MethodCache& methods_;
   Heartbeat& heartbeat_;
   const Nanos spin_;
+  std::vector<std::unique_ptr<Retire>> retires_;  // the control thread's; by Generation::slot; null: none was started
   std::vector<std::unique_ptr<bp_instance>> all_ BP_GUARDED_BY(on_request_thread);  // by Generation::slot
   Fifo<bp_instance> idle_ BP_GUARDED_BY(on_request_thread);                         // to be ended in this turn
 };
