@@ -139,8 +139,8 @@ Context::Context(Host& host, const ContextConfig& config)
             [this](std::uint64_t place, std::uint64_t bytes) { loop_.emitters().tell_room(place, bytes); }},
            config.loop.stalled_listener, config.loop.spin),
       loop_(config.loop, host.registry(), host.workers(), host.watchdog(), *this) {
-  loop_.emitters().set_bus({[this](const EmitTry& attempt) { bus_.wanted(attempt); },
-                            [this](std::uint64_t place) { bus_.unwanted(place); }});
+  loop_.emitters().set_bus(
+      {[this](const EmitTry& attempt) { bus_.waits(attempt); }, [this](EmitTry& attempt) { bus_.leave(attempt); }});
 }
 
 Context::~Context() {

@@ -50,7 +50,7 @@ void write(cbor::Writer& out, Context& context) {
   out.text("listeners");
   out.array(listeners.size());
   for (const auto& each : listeners) {
-    out.map(7);
+    out.map(9);
     field(out, "id", each.id);
     field(out, "label", each.label);
     field(out, "pattern", each.pattern);
@@ -58,7 +58,9 @@ void write(cbor::Writer& out, Context& context) {
     field(out, "behind", each.behind);
     field(out, "lost", each.lost);
     out.text("lossless");
-    out.boolean(each.lossless);
+    out.boolean(each.lossless.is_lossless);
+    field(out, "on_the_way", each.lossless.on_the_way);
+    field(out, "waiting", each.lossless.waiting);
   }
   out.text("parts");
   out.map(3);

@@ -81,11 +81,14 @@ bp_status EventBus::emit(std::string_view name, bp_bytes payload, std::uint32_t 
 }
 
 bp_status EventBus::emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags, EmitTry& attempt) {
-  if (!lossless_.any() && !options_.refuses) return emit(name, payload, flags);
+  if (!lossless_.any() && !options_.refuses) {
+    if (attempt.turn != 0) lossless_.leave(attempt);
+    return emit(name, payload, flags);
+  }
   if (!can_be_emitted(name, payload, flags)) return BP_INVALID_ARGUMENT;
   LosslessListeners::Offer offer;
   try {
-    offer = lossless_.offer(name, payload, flags, attempt.again);
+    offer = lossless_.offer(name, payload, flags, attempt);
   } catch (const std::bad_alloc&) {
     offer.put = EventLog::Put::no_memory;
   }
@@ -96,7 +99,6 @@ bp_status EventBus::emit_lossless(std::string_view name, bp_bytes payload, std::
   }
   if (offer.put != EventLog::Put::full) return result_of(offer.put, name, payload.size);
   blocked_.fetch_add(1, std::memory_order_relaxed);
-  attempt = {true, offer.full, offer.need.bytes, offer.need.patterns};
   return BP_WOULD_BLOCK;
 }
 
@@ -301,7 +303,7 @@ std::vector<EventBus::ListenerReport> EventBus::report(std::size_t most) {
   const auto matched = log_.matched();
   reports.reserve(known.size());
   for (const auto& each : known) {
-    reports.push_back({each, matched[each.pattern_id] - each.seen, lossless_.is_lossless(each.id)});
+    reports.push_back({each, matched[each.pattern_id] - each.seen, lossless_.report(each.id)});
   }
   if (reports.size() <= most) return reports;
   const auto end = reports.begin() + static_cast<std::ptrdiff_t>(most);

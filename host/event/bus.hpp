@@ -55,9 +55,9 @@ class EventBus {
   /// The same, but appends it only if no lossless listener can lose it. Else BP_WOULD_BLOCK, and `attempt` says what
   /// the emitter has to wait for. The stall of such a listener is noticed only at a further try.
   bp_status emit_lossless(std::string_view name, bp_bytes payload, std::uint32_t flags, EmitTry& attempt);
-  /// Of emitters that wait: see LosslessListeners.
-  void wanted(const EmitTry& attempt) { lossless_.wanted(attempt.waits_for, {attempt.size, attempt.patterns}); }
-  void unwanted(std::uint64_t place) noexcept { lossless_.unwanted(place); }
+  /// Of an emitter that waits, and of one that waits no more: see LosslessListeners.
+  void waits(const EmitTry& attempt) { lossless_.waits(attempt); }
+  void leave(EmitTry& attempt) noexcept { lossless_.leave(attempt); }
   /// A lossless listener is done with so many bytes. BP_OK, BP_INVALID_HANDLE or BP_INVALID_ARGUMENT. Any thread.
   bp_status credit(std::uint64_t listener, std::uint64_t bytes);
 
@@ -95,7 +95,7 @@ class EventBus {
   /// `behind`: events that its callback has not been given yet, nor lost.
   struct ListenerReport : Listeners::Report {
     std::uint64_t behind;
-    bool lossless;
+    LosslessListeners::Report lossless;
   };
   /// At most this many: those that are furthest behind or have lost most, by id.
   std::vector<ListenerReport> report(std::size_t most = SIZE_MAX);

@@ -12,8 +12,7 @@
 namespace backplane::host {
 namespace {
 
-/// What emitters that wait for the log are told of room at once.
-constexpr std::uint64_t room_at_once = std::uint64_t{64} << 10;
+constexpr EventLog::Need no_need{};
 
 }  // namespace
 
@@ -41,7 +40,8 @@ void LosslessListeners::clear() noexcept {
   const MutexLock lock(mutex_);
   for (auto& [id, listener] : listeners_) give_up(listener);
   listeners_.clear();
-  wanted_room_.store({}, std::memory_order_relaxed);
+  log_line_.waiting.clear();
+  log_wish_.store(no_need, std::memory_order_relaxed);
 }
 
 void LosslessListeners::ends(EventLog::Reader& reader) noexcept {
@@ -51,10 +51,11 @@ void LosslessListeners::ends(EventLog::Reader& reader) noexcept {
   }
 }
 
-bool LosslessListeners::is_lossless(std::uint64_t id) {
+LosslessListeners::Report LosslessListeners::report(std::uint64_t id) {
   const MutexLock lock(mutex_);
   const auto at = listeners_.find(id);
-  return at != listeners_.end() && at->second.reader != nullptr;
+  if (at == listeners_.end() || at->second.reader == nullptr) return {};
+  return {true, at->second.on_the_way, at->second.line.waiting.size()};
 }
 
 // Who waits for it, or for the log, tries again.
@@ -110,7 +111,7 @@ void LosslessListeners::each_of_patterns(F f) {
 }
 
 LosslessListeners::Offer LosslessListeners::offer(std::string_view name, bp_bytes payload, std::uint32_t flags,
-                                                  bool again) {
+                                                  EmitTry& attempt) try {
   Offer result;
   const std::uint64_t size =
       name.size() + payload.size + ((flags & BP_EVENT_TYPED) != 0 ? typed_event::head_size(name) : 0);
@@ -118,53 +119,104 @@ LosslessListeners::Offer LosslessListeners::offer(std::string_view name, bp_byte
   const Nanos time = now();  // under the lock, so that it does not run back
   log_.match(name, patterns_);
   bool lossless = false;
-  bool ready = true;
+  std::uint64_t full = 0;
   each_of_patterns([&](Listener& listener) BP_REQUIRES(mutex_) {
-    if (listener.fits(size, again)) {
+    if (listener.fits(size, attempt)) {
       lossless = true;
-    } else if (blocks(listener, time, result.given_up)) {
-      if (std::exchange(ready, false)) result.full = listener.id;
-      result.need.bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(size, UINT32_MAX));
+    } else if (listener.fits(size) || blocks(listener, time, result.given_up)) {
+      if (full == 0) full = listener.id;
     }
   });
-  if (!ready) return result;
-  const auto put = [&] {
-    return lossless ? log_.put_lossless(name, payload, flags, &result.need)
-                    : log_.put(name, payload, flags, &result.need);
+  if (full != 0) {
+    join(attempt, full, {static_cast<std::uint32_t>(std::min<std::uint64_t>(size, UINT32_MAX)), 0});
+    return result;
+  }
+  EventLog::Need need;
+  const bool waits_for_log = attempt.turn != 0 && attempt.waits_for == 0;
+  const auto put = [&]() BP_REQUIRES(mutex_) {
+    if (log_line_.is_before(waits_for_log ? attempt.turn : 0)) return EventLog::Put::full;
+    return lossless ? log_.put_lossless(name, payload, flags, &need) : log_.put(name, payload, flags, &need);
   };
   result.put = put();
-  if (result.put == EventLog::Put::full && !log_blocks(time, result.given_up)) result.put = put();
-  if (result.put != EventLog::Put::ok) return result;
-  const std::uint64_t end = log_.end();
-  each_of_patterns([&](Listener& listener) BP_REQUIRES(mutex_) {
-    listener.on_the_way += size;
-    listener.end = end;
-  });
+  if (result.put == EventLog::Put::full && need.bytes != 0 && !log_blocks(time, result.given_up)) result.put = put();
+  if (result.put == EventLog::Put::full) {
+    // What the log was not asked for is as large as this, at least.
+    if (need.bytes == 0) need = {static_cast<std::uint32_t>(std::min<std::uint64_t>(size, UINT32_MAX)), 1};
+    join(attempt, 0, need);
+    return result;
+  }
+  if (result.put == EventLog::Put::ok) {
+    const std::uint64_t end = log_.end();
+    each_of_patterns([&](Listener& listener) BP_REQUIRES(mutex_) {
+      listener.on_the_way += size;
+      listener.end = end;
+    });
+  }
+  leave_line(attempt);
   return result;
+} catch (const std::bad_alloc&) {
+  leave(attempt);
+  throw;
 }
 
-void LosslessListeners::wanted(std::uint64_t id, const EventLog::Need& need) {
+LosslessListeners::Line* LosslessListeners::line_of(std::uint64_t id) {
+  if (id == 0) return &log_line_;
+  const auto at = listeners_.find(id);
+  return at == listeners_.end() ? nullptr : &at->second.line;
+}
+
+// Once in a line, it keeps its turn there until it can emit, or waits for something else.
+void LosslessListeners::join(EmitTry& attempt, std::uint64_t id, const EventLog::Need& need) {
+  const bool stays = attempt.turn != 0 && attempt.waits_for == id;
+  if (!stays) leave_line(attempt);
+  const std::uint64_t turn = stays ? attempt.turn : last_turn_ + 1;
+  line_of(id)->waiting[turn] = need;
+  attempt = {id, turn, need.bytes};
+  if (!stays) last_turn_ = turn;
+  if (id == 0) log_wish_.store(log_line_.waiting.begin()->second, std::memory_order_relaxed);
+}
+
+void LosslessListeners::leave_line(EmitTry& attempt) noexcept {
+  if (attempt.turn == 0) return;
+  Line* const line = line_of(attempt.waits_for);
+  if (line != nullptr) {
+    line->waiting.erase(attempt.turn);
+    if (attempt.waits_for == 0) {
+      log_wish_.store(line->waiting.empty() ? no_need : line->waiting.begin()->second, std::memory_order_relaxed);
+    } else if (line->waiting.empty()) {
+      Listener& listener = listeners_.find(attempt.waits_for)->second;
+      if (listener.blocks_since != 0) listener.idle_since = now();
+    }
+    tell_first(attempt.waits_for);
+  }
+  attempt.turn = 0;
+}
+
+void LosslessListeners::leave(EmitTry& attempt) noexcept {
   const MutexLock lock(mutex_);
+  leave_line(attempt);
+}
+
+// If the first in the line finds room now, it is told.
+void LosslessListeners::tell_first(std::uint64_t id) {
   if (id == 0) {
-    const EventLog::Need before = wanted_room_.load(std::memory_order_relaxed);
-    if (before.bytes == 0 || need.bytes < before.bytes) wanted_room_.store(need, std::memory_order_relaxed);
-    heavy_fence();  // pairs with the light one of the readers: they see the wish, or this sees what they have read
-    if (log_.has_room(need)) tell_room_(0, room_at_once);
+    if (log_line_.waiting.empty()) return;
+    const EventLog::Need need = log_line_.waiting.begin()->second;
+    if (log_.has_room(need)) tell_room_(0, need.bytes);
     return;
   }
   const auto at = listeners_.find(id);
-  if (at == listeners_.end() || at->second.reader == nullptr) return tell_room_(id, UINT64_MAX);
-  at->second.wanted = true;
-  if (at->second.fits(need.bytes, true)) tell_room_(id, at->second.options.window_bytes);
+  if (at == listeners_.end() || at->second.line.waiting.empty()) return;
+  const Listener& listener = at->second;
+  const std::uint64_t size = listener.line.waiting.begin()->second.bytes;
+  if (listener.reader == nullptr || listener.fits(size)) tell_room_(id, size);
 }
 
-void LosslessListeners::unwanted(std::uint64_t id) noexcept {
+void LosslessListeners::waits(const EmitTry& attempt) {
   const MutexLock lock(mutex_);
-  if (id == 0) return wanted_room_.store({}, std::memory_order_relaxed);
-  const auto at = listeners_.find(id);
-  if (at == listeners_.end()) return;
-  at->second.wanted = false;
-  if (at->second.blocks_since != 0) at->second.idle_since = now();
+  if (line_of(attempt.waits_for) == nullptr) return tell_room_(attempt.waits_for, UINT64_MAX);  // it is removed
+  heavy_fence();  // pairs with the light one of the readers: they see the wish, or this sees what they have read
+  tell_first(attempt.waits_for);
 }
 
 void LosslessListeners::take(Listener& listener, std::uint64_t bytes) {
@@ -174,7 +226,9 @@ void LosslessListeners::take(Listener& listener, std::uint64_t bytes) {
   listener.blocks_since = listener.idle_since = 0;
   // When half or all of the window is free: else an emitter would be woken for each event.
   const std::uint64_t window = listener.options.window_bytes;
-  if (listener.wanted && listener.on_the_way <= window / 2) tell_room_(listener.id, window - listener.on_the_way);
+  if (!listener.line.waiting.empty() && listener.on_the_way <= window / 2) {
+    tell_room_(listener.id, window - listener.on_the_way);
+  }
 }
 
 bp_status LosslessListeners::credit(std::uint64_t id, std::uint64_t bytes) {
@@ -198,8 +252,8 @@ void LosslessListeners::taken(const EventLog::Reader& reader, const EventLog::Re
 
 void LosslessListeners::look_for_room() {
   light_fence();
-  const EventLog::Need need = wanted_room_.load(std::memory_order_relaxed);
-  if (need.bytes != 0 && log_.has_room(need)) tell_room_(0, room_at_once);
+  const EventLog::Need need = log_wish_.load(std::memory_order_relaxed);
+  if (need.bytes != 0 && log_.has_room(need)) tell_room_(0, need.bytes);
 }
 
 }  // namespace backplane::host

@@ -17,12 +17,11 @@
 
 namespace backplane::host {
 
-/// A try of an emitter that waits for lossless listeners, and what it found.
+/// An emitter that waits for lossless listeners: for what, and since when.
 struct EmitTry {
-  bool again = false;           ///< it has waited
   std::uint64_t waits_for = 0;  ///< the listener that has no room; 0: the log has none
+  std::uint64_t turn = 0;       ///< its place in the line there: lower ones come first; 0: in none
   std::uint32_t size = 0;       ///< of the event, there
-  std::uint32_t patterns = 0;   ///< see EventLog::Need
 };
 
 /// The listeners of one context for which emitters may wait, and how much is on its way to each.
@@ -53,24 +52,28 @@ class LosslessListeners {
   /// Whether an emitter can have to wait. Takes no lock.
   bool any() const noexcept { return active_.load(std::memory_order_relaxed) != 0; }
   std::uint64_t stall_ms() const noexcept { return stall_ / nanos_per_ms; }
-  /// Whether it is there, and not given up.
-  bool is_lossless(std::uint64_t id);
-
   struct Offer {
     EventLog::Put put = EventLog::Put::full;  ///< full: there is no room
-    std::uint64_t full = 0;                   ///< the first listener that has no room; 0: the log has none
-    EventLog::Need need;                      ///< of the event: of the listener's window, or of the log
     std::vector<std::uint64_t> given_up;      ///< listeners, now
   };
-  /// Appends the event if all that must not lose it have room. `again`: its emitter has waited; else those that wait
-  /// already come first. Throws std::bad_alloc.
-  Offer offer(std::string_view name, bp_bytes payload, std::uint32_t flags, bool again);
+  /// Appends the event if all that must not lose it have room, and no other emitter has waited longer for one of them.
+  /// If not, `attempt` is in line for the first that has none; else it is in no line. Throws std::bad_alloc, and then
+  /// it is in none either.
+  Offer offer(std::string_view name, bp_bytes payload, std::uint32_t flags, EmitTry& attempt);
+  /// The emitter leaves its line, if it is in one.
+  void leave(EmitTry& attempt) noexcept;
+  /// An emitter waits that is in line. Tells room if it is its turn and there is some.
+  void waits(const EmitTry& attempt);
   /// The listener is done with so many bytes.
   bp_status credit(std::uint64_t id, std::uint64_t bytes);
 
-  /// An emitter waits for room of a listener, or with 0 of the log, until unwanted(). Tells room if there is any.
-  void wanted(std::uint64_t id, const EventLog::Need& need);
-  void unwanted(std::uint64_t id) noexcept;
+  /// What is known of a listener, for the status; null options if it is not there or given up.
+  struct Report {
+    bool is_lossless = false;
+    std::uint64_t on_the_way = 0;  ///< bytes
+    std::uint64_t waiting = 0;     ///< emitters
+  };
+  Report report(std::uint64_t id);
 
   // ---- The thread of a reader, when it has released an event ----
   void released(const EventLog::Reader& reader, const EventLog::Reader::Event& event) {
@@ -81,6 +84,14 @@ class LosslessListeners {
   void ends(EventLog::Reader& reader) noexcept;
 
  private:
+  /// Emitters that wait for one place, by their turns.
+  struct Line {
+    std::map<std::uint64_t, EventLog::Need> waiting;
+    /// Whether somebody has waited longer than this one.
+    bool is_before(std::uint64_t turn) const noexcept {
+      return !waiting.empty() && (turn == 0 || waiting.begin()->first < turn);
+    }
+  };
   struct Listener {
     std::uint64_t id;
     EventLog::PatternId pattern;
@@ -89,12 +100,15 @@ class LosslessListeners {
     std::uint64_t first;           // events before this position are not for it
     std::uint64_t end = 0;         // behind the last event on its way
     std::uint64_t on_the_way = 0;  // bytes
-    bool wanted = false;           // an emitter waits for room
-    Nanos blocks_since = 0;        // when an emitter first found no room, since it last took something; 0: none did
-    Nanos idle_since = 0;          // since when nobody waits for it, although it has blocked somebody; 0: somebody does
+    Line line;
+    Nanos blocks_since = 0;  // when an emitter first found no room, since it last took something; 0: none did
+    Nanos idle_since = 0;    // since when nobody waits for it, although it has blocked somebody; 0: somebody does
 
-    bool fits(std::uint64_t size, bool again) const noexcept {
-      return on_the_way == 0 || ((again || !wanted) && on_the_way + size <= options.window_bytes);
+    bool fits(std::uint64_t size) const noexcept {
+      return on_the_way == 0 || on_the_way + size <= options.window_bytes;
+    }
+    bool fits(std::uint64_t size, const EmitTry& attempt) const noexcept {
+      return !line.is_before(attempt.waits_for == id ? attempt.turn : 0) && fits(size);
     }
     bool is_unread() const noexcept { return reader->position() < end; }
   };
@@ -104,6 +118,10 @@ class LosslessListeners {
   bool blocks(Listener& listener, Nanos time, std::vector<std::uint64_t>& given_up) BP_REQUIRES(mutex_);
   bool log_blocks(Nanos time, std::vector<std::uint64_t>& given_up) BP_REQUIRES(mutex_);
   void give_up(Listener& listener) noexcept BP_REQUIRES(mutex_);
+  Line* line_of(std::uint64_t id) BP_REQUIRES(mutex_);
+  void join(EmitTry& attempt, std::uint64_t id, const EventLog::Need& need) BP_REQUIRES(mutex_);
+  void leave_line(EmitTry& attempt) noexcept BP_REQUIRES(mutex_);
+  void tell_first(std::uint64_t id) BP_REQUIRES(mutex_);
   void take(Listener& listener, std::uint64_t bytes) BP_REQUIRES(mutex_);
   void taken(const EventLog::Reader& reader, const EventLog::Reader::Event& event);
   void look_for_room();
@@ -116,7 +134,9 @@ class LosslessListeners {
   std::vector<std::vector<Listener*>> by_pattern_ BP_GUARDED_BY(mutex_);  // those not given up; index: the pattern's id
   std::vector<EventLog::PatternId> patterns_ BP_GUARDED_BY(mutex_);       // of the event that is offered
   std::atomic<std::size_t> active_{0};                                    // written with mutex_ held
-  std::atomic<EventLog::Need> wanted_room_{};  // the least that an emitter waits for in the log; 0: none waits for it
+  Line log_line_ BP_GUARDED_BY(mutex_);
+  std::uint64_t last_turn_ BP_GUARDED_BY(mutex_) = 0;
+  std::atomic<EventLog::Need> log_wish_{};  // of the first in log_line_; 0: there is none. Written with mutex_ held
 };
 
 }  // namespace backplane::host

@@ -150,17 +150,24 @@ bp_status emit_wait(bp_token call, std::string_view name, bp_bytes payload, std:
   if (request == nullptr) return BP_NOT_SUPPORTED;
   InstanceHost& context = *request->instance->host;
   const WaitingEmitters& emitters = request->thread.load(std::memory_order_relaxed)->emitters;
+  EmitTry attempt;
   std::optional<Bound> bound;  // most events need none
-  for (EmitTry attempt;;) {
-    if (const bp_status cause = Waits::wanted(*request); cause != BP_OK) return cause;
-    const bp_status status = context.emit(name, payload, flags, &attempt);
-    if (status != BP_WOULD_BLOCK) return status;
-    if (!bound) bound.emplace(timeout_ms == 0 ? default_emit_ms : timeout_ms);
-    const auto left = bound->left_ms();
-    if (!left) return BP_TIMEOUT;
-    Waiter waiter(*request);
-    waits_of(*request).listeners(waiter, attempt, std::min(*left, emitters.retry_ms()));
-    if (waiter.answer.status != BP_OK && waiter.answer.status != BP_TIMEOUT) return waiter.answer.status;
+  for (;;) {
+    bp_status status = Waits::wanted(*request);
+    if (status == BP_OK) status = context.emit(name, payload, flags, &attempt);
+    if (status == BP_WOULD_BLOCK) {
+      if (!bound) bound.emplace(timeout_ms == 0 ? default_emit_ms : timeout_ms);
+      const auto left = bound->left_ms();
+      status = left ? BP_OK : BP_TIMEOUT;
+      if (left) {
+        Waiter waiter(*request);
+        waits_of(*request).listeners(waiter, attempt, std::min(*left, emitters.retry_ms()));
+        if (waiter.answer.status == BP_OK || waiter.answer.status == BP_TIMEOUT) continue;
+        status = waiter.answer.status;
+      }
+    }
+    emitters.leave(attempt);
+    return status;
   }
 }
 

@@ -20,36 +20,22 @@ void WaitingEmitters::tell_room(Place place, std::uint64_t bytes) noexcept {
   inbox_.send(room_);
 }
 
-// One that has tried again goes to the front: it waits longest.
-bool WaitingEmitters::wait(Waiter& waiter, Waiting& waiting) {
-  Queue* queue = nullptr;
+bool WaitingEmitters::wait(Waiter& waiter, const EmitTry& attempt) {
+  const Turn turn{attempt.waits_for, attempt.turn};
+  std::map<Turn, Waiting>::iterator at;
   try {
-    queue = &queues_[waiting.attempt.waits_for];
+    at = waiting_.emplace(turn, Waiting{&waiter, attempt.size}).first;
   } catch (const std::bad_alloc&) {
     return false;
   }
-  waiting.waiter = &waiter;
-  const bool first = waiting.attempt.again || queue->first == nullptr;
-  waiting.previous = first ? nullptr : queue->last;
-  waiting.next = first ? queue->first : nullptr;
-  (waiting.previous == nullptr ? queue->first : waiting.previous->next) = &waiting;
-  (waiting.next == nullptr ? queue->last : waiting.next->previous) = &waiting;
-  waiter.wait_data = &waiting;
+  waiter.wait_data = &*at;
   waiter.stop_wait = [](Waiter& self) {
     on_request_thread.assume();
-    self.request.thread.load(std::memory_order_relaxed)->emitters.leave(*static_cast<Waiting*>(self.wait_data));
+    const auto& own = *static_cast<std::map<Turn, Waiting>::value_type*>(self.wait_data);
+    self.request.thread.load(std::memory_order_relaxed)->emitters.waiting_.erase(Turn(own.first));
   };
-  bus_.wanted(queue->first->attempt);
+  bus_.waits(attempt);
   return true;
-}
-
-void WaitingEmitters::leave(Waiting& waiting) {
-  const auto at = queues_.find(waiting.attempt.waits_for);
-  (waiting.previous == nullptr ? at->second.first : waiting.previous->next) = waiting.next;
-  (waiting.next == nullptr ? at->second.last : waiting.next->previous) = waiting.previous;
-  if (at->second.first != nullptr) return;
-  queues_.erase(at);
-  bus_.unwanted(waiting.attempt.waits_for);
 }
 
 void WaitingEmitters::wake_told() {
@@ -61,18 +47,19 @@ void WaitingEmitters::wake_told() {
     all = std::exchange(told_all_, false);
   }
   for (const auto& [place, bytes] : told) wake(place, bytes);
-  while (all && !queues_.empty()) wake(queues_.begin()->first, UINT64_MAX);
+  while (all && !waiting_.empty()) wake(waiting_.begin()->first.place, UINT64_MAX);
 }
 
-// Each leaves its queue as its handler is woken, and the last one takes the queue away.
+// Each leaves the list as its handler is woken.
 void WaitingEmitters::wake(Place place, std::uint64_t bytes) {
   std::uint64_t woken = 0;
-  for (auto at = queues_.find(place); at != queues_.end(); at = queues_.find(place)) {
-    Waiting& first = *at->second.first;
-    if (woken != 0 && bytes - woken < first.attempt.size) return;
-    woken += std::max<std::uint64_t>(first.attempt.size, 1);
-    first.waiter->complete(*first.waiter);
-    if (woken >= bytes) return;
+  for (;;) {
+    const auto first = waiting_.lower_bound({place, 0});
+    if (first == waiting_.end() || first->first.place != place) return;
+    if (woken != 0 && (woken >= bytes || bytes - woken < first->second.size)) return;
+    woken += std::max<std::uint64_t>(first->second.size, 1);
+    Waiter& waiter = *first->second.waiter;
+    waiter.complete(waiter);
   }
 }
 

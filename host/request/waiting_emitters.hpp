@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -15,7 +16,7 @@
 namespace backplane::host {
 
 /// The handlers of one context that wait until a listener, or the log of events, has room for their event. Each place
-/// that they wait for has a queue. The event bus tells when there is room in a place. Then the first in its queue try
+/// that they wait for has a line. The event bus tells when there is room in a place. Then the first in its line try
 /// again, as many as the room may be enough for.
 class WaitingEmitters {
  public:
@@ -26,46 +27,46 @@ class WaitingEmitters {
   WaitingEmitters(const WaitingEmitters&) = delete;
   WaitingEmitters& operator=(const WaitingEmitters&) = delete;
 
-  /// What the bus is told, on the request thread. Set before the first handler runs.
+  /// What the bus is told. Set before the first handler runs.
   struct Bus {
-    /// Somebody waits; this is the first in the queue. If there is room for it by now, the bus calls tell_room().
-    std::function<void(const EmitTry&)> wanted;
-    /// Nobody waits there any more.
-    std::function<void(Place)> unwanted;
+    /// An emitter waits. If it is its turn, and there is room by now, the bus calls tell_room(). Request thread.
+    std::function<void(const EmitTry&)> waits;
+    /// An emitter waits no more. Any thread.
+    std::function<void(EmitTry&)> leave;
   };
   void set_bus(Bus bus) { bus_ = std::move(bus); }
 
   // ---- Any thread ----
   /// There is room for so many bytes.
   void tell_room(Place place, std::uint64_t bytes) noexcept;
+  /// The emitter gives up.
+  void leave(EmitTry& attempt) const {
+    if (attempt.turn != 0) bus_.leave(attempt);
+  }
   /// How long to wait at most before the next try.
   std::uint64_t retry_ms() const noexcept { return retry_ms_; }
 
-  /// One that waits. It lies on the stack of its handler's thread.
-  struct Waiting {
-    Waiter* waiter = nullptr;
-    EmitTry attempt;
-    Waiting* next = nullptr;
-    Waiting* previous = nullptr;
-  };
-
   // ---- Request thread ----
-  /// Lets the waiter wait. False: no memory. `waiting.attempt` says for what.
-  bool wait(Waiter& waiter, Waiting& waiting) BP_REQUIRES(on_request_thread);
+  /// Lets the waiter wait. False: no memory.
+  bool wait(Waiter& waiter, const EmitTry& attempt) BP_REQUIRES(on_request_thread);
 
  private:
-  struct Queue {
-    Waiting* first = nullptr;
-    Waiting* last = nullptr;
+  struct Turn {
+    Place place;
+    std::uint64_t turn;
+    auto operator<=>(const Turn&) const = default;
   };
-  void leave(Waiting& waiting) BP_REQUIRES(on_request_thread);
+  struct Waiting {
+    Waiter* waiter;
+    std::uint64_t size;
+  };
   void wake_told() BP_REQUIRES(on_request_thread);
   void wake(Place place, std::uint64_t bytes) BP_REQUIRES(on_request_thread);
 
   TaskInbox& inbox_;
   const std::uint64_t retry_ms_;
   Bus bus_;
-  std::map<Place, Queue> queues_;  // the request thread's; none is empty
+  std::map<Turn, Waiting> waiting_;  // the request thread's
   Mutex mutex_;
   std::map<Place, std::uint64_t> told_ BP_GUARDED_BY(mutex_);  // bytes
   bool told_all_ BP_GUARDED_BY(mutex_) = false;                // there was no memory to note where

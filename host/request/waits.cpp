@@ -245,11 +245,9 @@ void Waits::part(Waiter& waiter, std::uint64_t timeout_ms) {
 }
 
 void Waits::listeners(Waiter& waiter, const EmitTry& attempt, std::uint64_t timeout_ms) {
-  WaitingEmitters::Waiting waiting;
-  waiting.attempt = attempt;
   await(waiter, [&] {
     on_request_thread.assume();
-    if (!emitters_.wait(waiter, waiting)) return waiter.fail(BP_OUT_OF_MEMORY, "no memory to wait for a listener");
+    if (!emitters_.wait(waiter, attempt)) return waiter.fail(BP_OUT_OF_MEMORY, "no memory to wait for a listener");
     set_timer(waiter, timeout_ms, BP_TIMEOUT);
   });
 }
