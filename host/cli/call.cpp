@@ -134,9 +134,11 @@ class Call {
   // bp_submit() refuses two things: a bad name, or a payload that is too large.
   CommandFailure invalid() const {
     if (is_wire_name(args_.name)) {
-      return {exit_error, BP_INVALID_ARGUMENT,
-              cat("the payload has ", std::to_string(payload_.size()),
-                  " bytes, which is more than the host accepts in one call; send less")};
+      return {
+          exit_error, BP_INVALID_ARGUMENT,
+          cat("the payload has ", std::to_string(payload_.size()),
+              " bytes, which is more than the host accepts in one call (frame_bytes of its configuration); send less, "
+              "or in parts")};
     }
     return {exit_error,
             BP_UNKNOWN_NAME,

@@ -98,10 +98,12 @@ class Following {
     subscription.on_event = callback;
     subscription.user = &inbox_;
     const bp_status status = bp_subscribe(client_.context(), &subscription, &listener);
-    if (args_.lossless && status == BP_OVERLOADED) {
-      throw CommandFailure{exit_code(status), status,
-                           "the host refuses the listener; expected that its configuration allows so many on one "
-                           "connection: see lossless_listeners and listeners_per_connection"};
+    if (status == BP_OVERLOADED) {
+      throw CommandFailure{
+          exit_code(status), status,
+          cat("the host refuses the listener of ", pattern, "; see ", args_.lossless ? "lossless_listeners, " : "",
+              "listeners_per_connection and listener_patterns in its configuration, and what was hit "
+              "in backplane status")};
     }
     if (args_.lossless && status == BP_NOT_SUPPORTED) {
       throw CommandFailure{exit_code(status), status, "the host is too old for --lossless; leave it out"};
@@ -176,6 +178,7 @@ Examples:
   backplane events
   backplane events kv.changed 'timer.*'
   backplane events kv.changed --count 1 --json
+  backplane events order.paid --lossless
 
 Exit codes: 0 ended by Ctrl-C, SIGTERM or --count, or stdout was closed; 1 the host refuses the listener; 2 usage; 3 no host answers, or the host
 ended.)",

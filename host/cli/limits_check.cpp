@@ -33,6 +33,9 @@ constexpr std::array rules{
     Rule{"output_bytes", "answer_output_bytes", 1},
     Rule{"connection_memory", "memory_limit", 1},
     Rule{"context_memory", "memory_limit", 1},
+    Rule{"event_log_bytes", "memory_limit", 1},
+    Rule{"bytes_of_connections", "memory_limit", 1},
+    Rule{"lossless_listeners", "listeners_per_connection", 1},
     Rule{"frame_bytes", "connection_memory", 2},
     Rule{"output_bytes", "connection_memory", 4},
     Rule{"bytes_per_connection", "connection_memory", 4},
@@ -62,6 +65,7 @@ class Limits {
     if (key == "calls_of_connections") return by_default(usual.calls_of_connections);
     if (key == "bytes_of_connections") return by_default(usual.bytes_of_connections);
     if (key == "bytes_per_connection") return by_default(usual.bytes_per_connection);
+    if (key == "listeners_per_connection") return by_default(usual.max_listeners);
     if (key == "output_bytes") return by_default(usual.max_output);
     if (key == "memory_limit") return Value{bp_memory_limit(), " on this machine", true};
     if (key == "connection_memory") {

@@ -159,5 +159,6 @@ int main(int argc, char** argv) {
   backplane::host::cli::fill_standard_descriptors();
   // Without SIGPIPE, a write to a closed stdout fails with EPIPE, which write_out() handles.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // the same for a file that reaches the limit of its size
   return backplane::host::cli::guarded(argc, argv);
 }

@@ -76,6 +76,15 @@ std::string stack_table(const Value& report) {
   return rows.size() == 1 ? std::string() : table(rows);
 }
 
+// Of a listener for which emitters wait: what is on its way to it, and who waits.
+std::string lossless_text(const Value& listener) {
+  if (listener["lossless"].text() != "yes") return {};
+  std::string text = "lossless";
+  if (listener["on_the_way"].number() != 0) text += cat(", ", size(listener["on_the_way"]), " on the way");
+  if (listener["waiting"].number() != 0) text += cat(", ", listener["waiting"].text(), " emitters wait");
+  return text;
+}
+
 // The listeners of events: those that are furthest behind or have lost most come first.
 std::string listener_table(const Value& report) {
   constexpr std::size_t most = 20;
@@ -89,8 +98,7 @@ std::string listener_table(const Value& report) {
       const std::string label = each["label"].text();
       lines.push_back({each["lost"].number() + each["behind"].number(),
                        {label.empty() ? "the application" : label, each["pattern"].text(), context["id"].text(),
-                        each["delivered"].text(), each["behind"].text(), each["lost"].text(),
-                        each["lossless"].text() == "yes" ? "lossless" : ""}});
+                        each["delivered"].text(), each["behind"].text(), each["lost"].text(), lossless_text(each)}});
     }
   }
   if (lines.empty()) return {};
@@ -167,6 +175,12 @@ std::string refusal_lines(const Value& report) {
       out += cat(who, names["refused"].text(),
                  " calls refused because of the calls in flight of their name: calls_per_name ", names["limit"].text(),
                  "\n");
+    }
+    const Value& events = context["events"];
+    if (events["refused"].number() != 0)
+      out += cat(who, events["refused"].text(), " events refused to their emitters\n");
+    if (events["given_up"].number() != 0) {
+      out += cat(who, events["given_up"].text(), " listeners are not lossless any more: stalled_client_ms\n");
     }
     const Value& memory = context["memory"];
     if (memory["refused"].number() != 0) {

@@ -51,10 +51,15 @@ EventBus::~EventBus() { end_own_threads(std::chrono::steady_clock::time_point::m
 
 bool EventBus::on_any_thread() noexcept { return current_bus != nullptr; }
 
-void EventBus::tell_too_large(std::string_view name, std::size_t size) const noexcept try {
-  log::warn("event", "the event " + std::string(name) + " of " + std::to_string(size) +
-                         " bytes was refused: event_log_bytes allows one event " + std::to_string(log_.largest()) +
-                         " bytes, a quarter of itself");
+// At most one a second: an emitter may go on for ever.
+void EventBus::tell_too_large(std::string_view name, std::size_t size) noexcept try {
+  constexpr Nanos second = 1'000 * nanos_per_ms;
+  const Nanos time = now();
+  Nanos told = told_too_large_.load(std::memory_order_relaxed);
+  if ((told != 0 && time - told < second) || !told_too_large_.compare_exchange_strong(told, time)) return;
+  log::warn("event", "the event " + std::string(name) + " of " + std::to_string(name.size() + size) +
+                         " bytes with its name was refused: event_log_bytes allows one event " +
+                         std::to_string(log_.largest()) + " bytes, a quarter of itself");
 } catch (const std::bad_alloc&) {
   // The emitter is told by the status.
 }
@@ -116,7 +121,7 @@ bp_status EventBus::result_of(EventLog::Put put, std::string_view name, std::siz
   refused_.fetch_add(1, std::memory_order_relaxed);
   if (put == EventLog::Put::closed) return BP_CLOSED;
   if (put == EventLog::Put::no_memory) return BP_OUT_OF_MEMORY;
-  if (put == EventLog::Put::too_large && !told_too_large_.exchange(true)) tell_too_large(name, size);
+  if (put == EventLog::Put::too_large) tell_too_large(name, size);
   return BP_OVERFLOW;
 }
 
@@ -277,7 +282,7 @@ void EventBus::renew() noexcept {
     count->store(0);
   begin_.store(log_.end());
   stuck_.store(false);
-  told_too_large_.store(false);
+  told_too_large_.store(0);
   log_.open();
 }
 

@@ -115,7 +115,7 @@ class EventBus {
   void set_stuck(bool stuck);
   Culprit who_is_behind();
   void look_if_still_stuck();
-  void tell_too_large(std::string_view name, std::size_t size) const noexcept;
+  void tell_too_large(std::string_view name, std::size_t size) noexcept;
   void run_own(OwnThread& own);
   void listen_on_own_thread(std::uint64_t id, std::unique_ptr<OwnThread> own);
   void join_ended() BP_REQUIRES(own_mutex_);
@@ -140,7 +140,7 @@ class EventBus {
   std::atomic<std::uint64_t> lost_{0};
   Heartbeat heartbeat_;
   std::atomic<std::thread::id> thread_{};
-  std::atomic<bool> told_too_large_{false};
+  std::atomic<Nanos> told_too_large_{0};  // when; 0: not yet
 
   Mutex own_mutex_;
   Condition own_ended_;

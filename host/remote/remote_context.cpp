@@ -209,6 +209,10 @@ bp_status RemoteContext::listen(const bp_subscription& subscription, bp_listener
   if (subscription.flags != lossless || (lossless != 0 && !channel_->features().lossless)) return BP_NOT_SUPPORTED;
   const std::string_view text = view(subscription.pattern);
   const std::uint64_t id = events_->add(std::string(text), subscription.on_event, subscription.user);
+  if (text == "backplane.disconnected") {  // an event of this side; the host need not know of the listener
+    out.id = id;
+    return BP_OK;
+  }
   const wire::Listen frame{0, id, text, lossless};
   bp_status status = BP_OK;
   if (on_own_thread()) {  // do not wait: the answer would arrive on the reader thread

@@ -102,7 +102,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   void reply(std::uint64_t id, bp_status status, const std::string& message = {});
   void send_event(PeerListener& listener, const bp_event& event);
   bool send_gaps() noexcept BP_REQUIRES(mutex_);
-  void hold_parts() BP_REQUIRES(mutex_);
+  bool hold_parts() BP_REQUIRES(mutex_);
   void watch_progress();
   void on_no_progress();
   void send_soon() noexcept BP_REQUIRES(mutex_);

@@ -241,12 +241,13 @@ void Connection::FrameHandler::operator()(const wire::Heard& heard) {
   if (listener->window == 0) {
     throw wire::ProtocolError("a heard frame for a listener without flag 2; expected it in the flags of listen");
   }
-  bool is_early = false;
+  // While so much waits, it may be lying: it has not read yet what it says it has heard.
+  std::uint64_t until = 0;
   {
     const MutexLock lock(peer_.mutex_);
-    is_early = peer_.out_.waiting() > core_.options.max_event_output;
+    if (peer_.out_.waiting() > core_.options.max_event_output) until = peer_.out_.taken() + peer_.out_.waiting();
   }
-  if (is_early) return peer_.listeners_.hear_later(*listener, heard.bytes);
+  if (until != 0) return peer_.listeners_.hear_later(*listener, heard.bytes, until);
   bp_listener_credit(core_.context, listener->host, heard.bytes);
 }
 

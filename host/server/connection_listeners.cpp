@@ -41,13 +41,15 @@ void PeerListeners::erase(std::uint64_t id) noexcept {
   all_.erase(at);
 }
 
-void PeerListeners::hear_later(PeerListener& listener, std::uint64_t bytes) noexcept {
+// What comes while some is early counts with it: a peer gains at most a window by that.
+void PeerListeners::hear_later(PeerListener& listener, std::uint64_t bytes, std::uint64_t until) noexcept {
   listener.early += std::min(bytes, UINT64_MAX - listener.early);
-  any_early_ = true;
+  if (!early_until_) early_until_ = until;
 }
 
-void PeerListeners::hear_now(bp_context context) noexcept {
-  if (!std::exchange(any_early_, false)) return;
+void PeerListeners::hear_now(bp_context context, std::uint64_t taken) noexcept {
+  if (!early_until_ || taken < *early_until_) return;
+  early_until_.reset();
   for (const auto& [id, listener] : all_) {
     if (listener->early != 0) bp_listener_credit(context, listener->host, std::exchange(listener->early, 0));
   }

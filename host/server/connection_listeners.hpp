@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string_view>
 
@@ -47,15 +48,15 @@ class PeerListeners {
   }
   void erase(std::uint64_t id) noexcept;
 
-  /// What the peer has heard of a lossless listener counts only when all output is sent.
-  void hear_later(PeerListener& listener, std::uint64_t bytes) noexcept;
-  /// All output is sent.
-  void hear_now(bp_context context) noexcept;
+  /// What the peer says it has heard of a lossless listener counts only when the socket has taken `until` bytes in all.
+  void hear_later(PeerListener& listener, std::uint64_t bytes, std::uint64_t until) noexcept;
+  /// The socket has taken so many bytes in all.
+  void hear_now(bp_context context, std::uint64_t taken) noexcept;
 
  private:
   std::map<std::uint64_t, std::unique_ptr<PeerListener>> all_;  ///< ordered: the peer chooses the keys
   std::size_t lossless_ = 0;
-  bool any_early_ = false;
+  std::optional<std::uint64_t> early_until_;  ///< when what is early counts; none: nothing is
 };
 
 /// The listeners of one connection that have lost events, and have not been told yet. The connection's mutex guards it.

@@ -102,7 +102,7 @@ void Connection::reply_to_call(OpenCalls::Entry& entry, const bp_answer& answer)
       if (!answered) {
         if (!takes_more(OutputBuffer::size_of(fit))) return;
         out_.add_answer(fit);
-        hold_parts();
+        if (hold_parts() && !terminal) core_->limits.hit(Limit::part_output);
         if (!flushing_) send_soon();
       }
     } catch (const std::exception&) {
@@ -124,13 +124,13 @@ bool Connection::takes_more(std::size_t size) {
 }
 
 /// While much output waits, no part is to be added to it. Under the lock, so that the last call has the last word; the
-/// source only takes a note.
-void Connection::hold_parts() {
+/// source only takes a note. Returns whether the source is held from now on.
+bool Connection::hold_parts() {
   const std::size_t most = core_->options.max_part_output;
   const bool held = source_.is_held();
-  if (out_.waiting() > most ? held : !held || out_.waiting() > most / 4) return;
+  if (out_.waiting() > most ? held : !held || out_.waiting() > most / 4) return false;
   source_.hold(core_->context, !held);
-  if (!held) core_->limits.hit(Limit::part_output);
+  return !held;
 }
 
 void Connection::reply(const wire::Reply& reply) {
@@ -175,6 +175,7 @@ void Connection::send_event(PeerListener& listener, const bp_event& event) {
       if (!flushing_) send_soon();
       return;
     }
+    if (can_be_sent && !has_room) core_->limits.hit(Limit::event_output);
     gaps_.add(listener, event);
     if (!flushing_) send_soon();
   }
@@ -235,6 +236,7 @@ void Connection::give_up_locked() noexcept {
 void Connection::flush() {
   if (closed_) return;
   int error = 0;
+  std::uint64_t taken = 0;
   {
     const MutexLock lock(mutex_);
     error = out_.send(socket_.fd());
@@ -244,9 +246,10 @@ void Connection::flush() {
       flushing_ = false;
       if (draining_) idle_.notify_all();
     }
+    taken = out_.taken();
   }
+  listeners_.hear_now(core_->context, taken);
   if (error == 0) {
-    listeners_.hear_now(core_->context);
     socket_.want_room(false, *this);
     resume_reading();
   } else if (error == EAGAIN) {

@@ -37,6 +37,7 @@ void write_limits(cbor::Writer& out, const ServerOptions& options, const LimitCo
   each(Limit::output, "output_bytes", options.max_output);
   each(Limit::answer_output, "answer_output_bytes", options.max_answer_output);
   each(Limit::part_output, "part_output_bytes", options.max_part_output);
+  each(Limit::event_output, "event_output_bytes", options.max_event_output);
   each(Limit::stalled_client, "stalled_client_ms", static_cast<std::uint64_t>(options.stalled_client.count()));
   each(Limit::default_deadline, "default_deadline_ms", static_cast<std::uint64_t>(options.default_deadline.count()));
 }

@@ -25,6 +25,7 @@ enum class Limit : std::uint8_t {
   output,
   answer_output,
   part_output,
+  event_output,
   stalled_client,
   default_deadline,
   count,

@@ -98,6 +98,12 @@ class Refusals(Case):
             self.assertIn(part, self.run_refused(5, "--module", file))
             self.assertFalse(os.path.exists(self.socket))
 
+    def test_a_limit_of_file_sizes_is_told_and_ends_nothing_by_a_signal(self):
+        done = subprocess.run(["prlimit", "--fsize=8192", EXE, "run", "--data-dir", self.path("data"), "--module",
+                               str(PLUGINS / "echo.so")], env=self.environment, cwd=self.dir, capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn(b"echo.so", done.stderr)
+
     def test_a_directory_with_a_file_that_is_no_module_is_refused(self):
         os.mkdir(self.path("modules"))
         self.write("modules/text.so", "no ELF")

@@ -169,6 +169,59 @@ class LosslessFlow(Case):
         self.assertEqual(sorted(self.lossless()), [False, True])
         self.assertIn("lossless", self.bp("status")[0])
 
+    def test_emitters_that_wait_for_one_listener_take_turns(self):
+        self.run_host("lossless_listeners = 1\nlossless_window_bytes = 4096\n")
+        listener = self.spawn("events", "news.item", "--lossless", "--json")
+        listener.wait_err("listening to")
+        threading.Thread(target=lambda: [None for _ in listener.popen.stdout], daemon=True).start()
+        counts = {}
+
+        def emit(number, size):
+            counts[number] = self.tell(200, size, wait_ms=5_000, name=("news.tell", "news.blocking_tell")[number % 2])
+
+        emitters = [threading.Thread(target=emit, args=(number, size))
+                    for number, size in enumerate((10, 2_000, 100, 3_000, 500, 9_000))]
+        for thread in emitters:
+            thread.start()
+        for thread in emitters:
+            thread.join()
+        self.assertEqual(counts, {number: 200 for number in range(6)})
+
+    def test_a_flood_of_plain_events_to_a_client_that_reads_does_not_look_like_a_stall(self):
+        self.run_host("lossless_listeners = 1\nlossless_window_bytes = 4096\nstalled_client_ms = 1500\n"
+                      "event_output_bytes = 65536\n")
+        client = RawClient(self.socket)
+        client.send([LISTEN, 1, 7, "news.*", 2])
+        self.assertEqual(client.read()[:3], [REPLY, 1, 0])
+        ended = threading.Event()
+        items = []
+
+        def read():
+            while not ended.is_set():
+                frame = client.read()
+                if frame is None:
+                    return
+                if frame[0] == EVENT and frame[2] & 4:
+                    items.append(frame)
+                    client.send([HEARD, 7, len(frame[3]) + len(frame[4])])
+
+        def flood():
+            while not ended.is_set():
+                self.tell(5_000, 200, name="news.shout")
+
+        threads = [threading.Thread(target=target) for target in (read, flood)]
+        for thread in threads:
+            thread.start()
+        try:
+            self.assertEqual(self.tell(100, 1_000, wait_ms=10_000), 100)
+            self.eventually("all have come", lambda: len(items) == 100)
+            self.assertEqual(self.lossless(), [True])
+        finally:
+            ended.set()
+            self.tell(1, 1, name="news.shout")
+            for thread in threads:
+                thread.join()
+
     def test_many_that_wait_for_a_frozen_listener_cost_the_others_no_time(self):
         self.run_host("lossless_listeners = 1\nlossless_window_bytes = 65536\n")
         frozen, healthy = self.listen("--lossless"), self.spawn("events", "news.noise", "--lossless", "--json")

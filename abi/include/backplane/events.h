@@ -81,8 +81,9 @@ typedef struct bp_subscription {
  *                        BP_LISTEN_CREDIT, or the host there knows no BP_LISTEN_LOSSLESS
  *   BP_CLOSED            the context is closed
  *   BP_OVERLOADED        the context's listeners have listener_patterns different patterns; on a connected context also
- * a limit of the host there, such as lossless_listeners BP_OUT_OF_MEMORY     no memory, or no thread [thread: any]
- * [state: context open] [suspend: no] */
+ *                        a limit of the host there, such as lossless_listeners
+ *   BP_OUT_OF_MEMORY     no memory, or no thread
+ * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_subscribe(bp_context ctx, const bp_subscription* subscription, bp_listener* out);
 
 /* As bp_subscribe, without flags and label.

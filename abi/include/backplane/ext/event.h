@@ -31,8 +31,9 @@ typedef struct bp_event_api {
   bp_status (*emit)(bp_instance* instance, bp_str name, bp_bytes payload, uint32_t flags);
 
   /* As `emit`, but waits until each listener with BP_LISTEN_LOSSLESS that the event is for can take it. Then no such
-   * listener loses it. With BP_OVERFLOW_REFUSE it waits for the full log as well. Else it does not wait. `call` is
-   * bp_call.token of the running handler. It waits at most `timeout_ms` milliseconds; 0 means 1000.
+   * listener loses it, unless it stalls and is given up before it has taken the event. With BP_OVERFLOW_REFUSE it
+   * waits for the full log as well. Else it does not wait. `call` is bp_call.token of the running handler. It waits at
+   * most `timeout_ms` milliseconds; 0 means 1000.
    * It returns what `emit` and an await (await.h) return, and:
    *   BP_TIMEOUT        a listener could not take the event within `timeout_ms`; it was not emitted
    *   BP_NOT_SUPPORTED  not in the handler that has this token
