@@ -131,7 +131,7 @@ void LogWriter::in_child() noexcept BP_NO_THREAD_SAFETY_ANALYSIS {
   started_ = false;
   retry_at_ = {};
   new (&wake_) Condition;  // the parent's thread may have waited on it
-  mutex_.unlock();
+  in_parent();
 }
 
 // Not std::thread: this takes no memory that could be missing, and blocks all signals, SIGPIPE too.
@@ -164,12 +164,18 @@ void LogWriter::run() noexcept {
     if (!take(line, lost)) continue;
     LogFormat& format = json() ? work_.json : work_.people;
     if (lost != 0) {
-      work_.line.clear();
-      format.append_dropped(work_.line, lost, line.time_ns);
+      {
+        const MutexLock formatting(formatting_);
+        work_.line.clear();
+        format.append_dropped(work_.line, lost, line.time_ns);
+      }
       append(0, line.sequence);
     }
-    work_.line.clear();
-    format.append(work_.line, line);
+    {
+      const MutexLock formatting(formatting_);
+      work_.line.clear();
+      format.append(work_.line, line);
+    }
     append(std::max<std::uint64_t>(line.repeats, 1), line.sequence);
     bool more = false;
     {

@@ -45,8 +45,14 @@ class LogWriter {
   std::uint64_t dropped() noexcept;
 
   // Around a fork: the child gets an empty log, and a thread of its own at its first line.
-  void before_fork() noexcept BP_NO_THREAD_SAFETY_ANALYSIS { mutex_.lock(); }
-  void in_parent() noexcept BP_NO_THREAD_SAFETY_ANALYSIS { mutex_.unlock(); }
+  void before_fork() noexcept BP_NO_THREAD_SAFETY_ANALYSIS {
+    mutex_.lock();
+    formatting_.lock();
+  }
+  void in_parent() noexcept BP_NO_THREAD_SAFETY_ANALYSIS {
+    formatting_.unlock();
+    mutex_.unlock();
+  }
   void in_child() noexcept;
 
  private:
@@ -77,6 +83,9 @@ class LogWriter {
   std::atomic<std::uint64_t> queued_{0};     // the sequence number of the last line
   std::atomic<std::uint64_t> written_{0};    // the last that was written, or could not be
   std::atomic<std::uint64_t> unwritten_{0};  // lines that the descriptor did not take
+  // Locked while the thread makes the text of a line, never while it writes. The C library's lock of the time zone
+  // would stay locked in a child that is forked meanwhile.
+  Mutex formatting_;
   Mutex mutex_;
   Condition wake_;
   LogQueue queue_ BP_GUARDED_BY(mutex_);

@@ -15,6 +15,7 @@ from harness import Case, LIMIT
 
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
 PAYLOAD = '{"message": "' + "x" * 400 + '", "delay_ms": 0}'
+SANITIZED = os.environ["BACKPLANE_SANITIZED"] == "1"  # then the process has other memory than these tests bound
 MEMORY = 256 << 20  # bytes; of the host, far above what three connections may hold
 
 
@@ -97,7 +98,8 @@ class EventsFlow(Case):
         for process in (quick, slow, dead):
             listener = self.of(process)
             self.assertEqual(listener["delivered"] + listener["lost"] + listener["behind"], emitted, listener)
-        self.assertLess(resident(self.process.pid), MEMORY)
+        if not SANITIZED:
+            self.assertLess(resident(self.process.pid), MEMORY)
 
         # The dead one comes back to life; the slow one hurries up.
         dead.signal(18)  # SIGCONT

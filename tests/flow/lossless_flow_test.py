@@ -12,6 +12,7 @@ from raw_client import LISTEN, RawClient, encode
 
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
 NEWS = pathlib.Path(os.environ["BACKPLANE_NEWS_MODULE"])
+SANITIZED = os.environ["BACKPLANE_SANITIZED"] == "1"  # then the process has other memory than these tests bound
 HEARD, REPLY, EVENT, ERROR = 15, 16, 17, 18
 INVALID_ARGUMENT = 16
 
@@ -152,7 +153,8 @@ class LosslessFlow(Case):
         self.addCleanup(ended.set)
         before = resident(self.process.pid)
         self.assertEqual(self.tell(30_000, 1_000), 30_000)
-        self.assertLess(resident(self.process.pid) - before, 32 << 20)
+        if not SANITIZED:
+            self.assertLess(resident(self.process.pid) - before, 32 << 20)
         self.assertEqual(self.lossless_of("news.item"), [False, False])
         self.assertEqual(self.context()["events"]["given_up"], 2)
 
@@ -165,7 +167,8 @@ class LosslessFlow(Case):
         stalled.freeze()
         before = resident(self.process.pid)
         self.assertEqual(self.tell(40_000, 1_000), 40_000)
-        self.assertLess(resident(self.process.pid) - before, 32 << 20)
+        if not SANITIZED:
+            self.assertLess(resident(self.process.pid) - before, 32 << 20)
         self.assertEqual(sorted(self.lossless()), [False, True])
         self.assertIn("lossless", self.bp("status")[0])
 
