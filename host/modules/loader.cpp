@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <backplane/cbor/head.hpp>
+#include <chrono>
+#include <new>
+#include <thread>
 #include <tuple>
 #include <unordered_set>
 #include <utility>
@@ -255,10 +258,25 @@ void Loader::retire(Generation& generation, const Ending& ending, const std::vec
   ending.retirement->context_done();
 }
 
+namespace {
+
+// What follows the end of a generation cannot stop half-way. So it begins when there is memory for it.
+std::string label_when_memory(const Generation& generation) {
+  constexpr std::size_t enough = std::size_t{64} << 10;
+  for (;;) try {
+      const std::vector<char> probe(enough);
+      return generation.label();
+    } catch (const std::bad_alloc&) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+}
+
+}  // namespace
+
 void Loader::finish(Generation& generation) {
   if (!std::exchange(generation.deinited, true) && generation.entry.deinit != nullptr)
     generation.entry.deinit(generation.data);
-  const std::string label = generation.label();
+  const std::string label = label_when_memory(generation);
   const auto kept = generation.manifest.unload_never
                         ? std::vector<PinReason>{{"unload_never", 1, "its manifest has unload=never"}}
                         : unmap_object(generation);
