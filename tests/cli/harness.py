@@ -19,6 +19,14 @@ FIXTURE = str(MODULES / "cli_fixture.so")
 LIMIT = 60  # seconds that anything may take before it counts as hanging
 
 
+def memory_of(pid, which="VmRSS:"):
+    """Bytes: what the process has in memory now, or with "VmHWM:" the most that it had."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(which):
+            return int(line.split()[1]) << 10
+    raise AssertionError(f"no {which}")
+
+
 class Process:
     """A running backplane whose stdout and stderr can be read line by line."""
 

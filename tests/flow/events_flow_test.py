@@ -11,19 +11,12 @@ import threading
 import time
 import unittest
 
-from harness import Case, LIMIT
+from harness import Case, LIMIT, memory_of
 
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
 PAYLOAD = '{"message": "' + "x" * 400 + '", "delay_ms": 0}'
 SANITIZED = os.environ["BACKPLANE_SANITIZED"] == "1"  # then the process has other memory than these tests bound
 MEMORY = 256 << 20  # bytes; of the host, far above what three connections may hold
-
-
-def resident(pid):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) << 10
-    raise AssertionError("no VmHWM")
 
 
 class Reader:
@@ -99,7 +92,7 @@ class EventsFlow(Case):
             listener = self.of(process)
             self.assertEqual(listener["delivered"] + listener["lost"] + listener["behind"], emitted, listener)
         if not SANITIZED:
-            self.assertLess(resident(self.process.pid), MEMORY)
+            self.assertLess(memory_of(self.process.pid, "VmHWM:"), MEMORY)
 
         # The dead one comes back to life; the slow one hurries up.
         dead.signal(18)  # SIGCONT

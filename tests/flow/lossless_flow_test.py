@@ -7,7 +7,7 @@ import pathlib
 import threading
 import unittest
 
-from harness import Case
+from harness import Case, memory_of
 from raw_client import LISTEN, RawClient, encode
 
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
@@ -15,13 +15,6 @@ NEWS = pathlib.Path(os.environ["BACKPLANE_NEWS_MODULE"])
 SANITIZED = os.environ["BACKPLANE_SANITIZED"] == "1"  # then the process has other memory than these tests bound
 HEARD, REPLY, EVENT, ERROR = 15, 16, 17, 18
 INVALID_ARGUMENT = 16
-
-
-def resident(pid):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) << 10
-    raise AssertionError("no VmRSS")
 
 
 class LosslessFlow(Case):
@@ -151,10 +144,10 @@ class LosslessFlow(Case):
         liar.start()
         self.addCleanup(liar.join)
         self.addCleanup(ended.set)
-        before = resident(self.process.pid)
+        before = memory_of(self.process.pid)
         self.assertEqual(self.tell(30_000, 1_000), 30_000)
         if not SANITIZED:
-            self.assertLess(resident(self.process.pid) - before, 32 << 20)
+            self.assertLess(memory_of(self.process.pid) - before, 32 << 20)
         self.assertEqual(self.lossless_of("news.item"), [False, False])
         self.assertEqual(self.context()["events"]["given_up"], 2)
 
@@ -165,10 +158,10 @@ class LosslessFlow(Case):
         reader = threading.Thread(target=lambda: [None for _ in healthy.popen.stdout], daemon=True)
         reader.start()
         stalled.freeze()
-        before = resident(self.process.pid)
+        before = memory_of(self.process.pid)
         self.assertEqual(self.tell(40_000, 1_000), 40_000)
         if not SANITIZED:
-            self.assertLess(resident(self.process.pid) - before, 32 << 20)
+            self.assertLess(memory_of(self.process.pid) - before, 32 << 20)
         self.assertEqual(sorted(self.lossless()), [False, True])
         self.assertIn("lossless", self.bp("status")[0])
 

@@ -13,20 +13,13 @@ import threading
 import time
 import unittest
 
-from harness import Case
+from harness import Case, memory_of
 
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
 LIMIT = 512 << 20
 MARGIN = 128 << 20  # bytes that are not counted: code, threads, the library's own tables
 HELLO = bytes([0x86, 1, 0x69]) + b"backplane" + bytes([1, 0x61]) + b"0" + bytes([0, 0x1a, 4, 0, 0, 0])
 CHUNK = bytes(1 << 20)
-
-
-def resident(pid, which="VmRSS:"):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(which):
-            return int(line.split()[1]) << 10
-    raise AssertionError(f"no {which}")
 
 
 def frame(body):
@@ -94,13 +87,13 @@ class MemoryFlow(Case):
     def assert_goes_back(self, before):
         """Within some seconds, although no one calls meanwhile."""
         end = time.monotonic() + 10
-        while resident(self.process.pid) > before + (24 << 20):
-            self.assertLess(time.monotonic(), end, f"{resident(self.process.pid) >> 20} MiB, {before >> 20} before")
+        while memory_of(self.process.pid) > before + (24 << 20):
+            self.assertLess(time.monotonic(), end, f"{memory_of(self.process.pid) >> 20} MiB, {before >> 20} before")
             time.sleep(0.1)
 
     def test_unfinished_frames_of_many_clients_stay_within_the_limit_and_go_back(self):
         self.start()
-        before = resident(self.process.pid)
+        before = memory_of(self.process.pid)
         innocent = {}
 
         def be_innocent():
@@ -134,7 +127,7 @@ class MemoryFlow(Case):
         other.join()
         self.assertEqual(innocent["errors"], 0, innocent)
         self.assertGreater(innocent["calls"], 100)
-        self.assertLess(resident(self.process.pid, "VmHWM:"), LIMIT + MARGIN)
+        self.assertLess(memory_of(self.process.pid, "VmHWM:"), LIMIT + MARGIN)
         for peer in peers:
             peer.close()
         self.assert_goes_back(before)
@@ -163,7 +156,7 @@ class MemoryFlow(Case):
 
     def test_open_calls_that_fill_the_limit_are_refused_and_their_memory_goes_back(self):
         self.start(f"memory_limit = {64 << 20}\n")
-        before = resident(self.process.pid)
+        before = memory_of(self.process.pid)
         payload = json.dumps({"message": "x" * 100, "delay_ms": 2000})
         out, err = self.bp("bench", "timer.echo", "--payload", payload, "-P", "30000", "-n", "30000", "--json", code=1)
         report = json.loads(out)
@@ -181,11 +174,11 @@ class MemoryFlow(Case):
     def test_the_memory_of_a_burst_goes_back(self):
         # 100000 records of 376 bytes and payloads of 500; only a part of the memory goes back by itself.
         self.start("calls_per_connection = 100000\n")
-        before = resident(self.process.pid)
+        before = memory_of(self.process.pid)
         payload = json.dumps({"message": "x" * 500, "delay_ms": 3000})
         report = self.bp_json("bench", "timer.echo", "--payload", payload, "-c", "2", "-P", "50000", "-n", "100000")
         self.assertEqual((report["calls"], report["errors"]), (100000, 0))
-        self.assertGreater(resident(self.process.pid, "VmHWM:"), before + (256 << 20))
+        self.assertGreater(memory_of(self.process.pid, "VmHWM:"), before + (256 << 20))
         self.assert_goes_back(before)
         used = self.memory()["used"]
         self.assertLess(used, 24 << 20)
