@@ -174,9 +174,9 @@ std::uint64_t EventBus::listen(const Subscription& subscription) try {
   try {
     if (subscription.lossless) {
       lossless_.add(id, pattern, own == nullptr ? reader_ : *own->reader, subscription.lossless_options);
+      // Its own callback may have removed it before it was added here.
+      if (!listeners_.has(id)) lossless_.remove(id);
     }
-    // Its own callback may have removed it before it was added here.
-    if (subscription.lossless && !listeners_.has(id)) lossless_.remove(id);
     if (own != nullptr) listen_on_own_thread(id, std::move(own));
   } catch (...) {
     unlisten(id);

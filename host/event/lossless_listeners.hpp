@@ -67,7 +67,7 @@ class LosslessListeners {
   /// The listener is done with so many bytes.
   bp_status credit(std::uint64_t id, std::uint64_t bytes);
 
-  /// What is known of a listener, for the status; null options if it is not there or given up.
+  /// What is known of a listener, for the status; not lossless if it is not there or given up.
   struct Report {
     bool is_lossless = false;
     std::uint64_t on_the_way = 0;  ///< bytes

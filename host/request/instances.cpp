@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <thread>
 
 #include "request/idle_wait.hpp"
 #include "sync/latch.hpp"

@@ -68,15 +68,7 @@ bp_str str(std::string_view text) { return {text.data(), text.size()}; }
 
 // A server whose peers may have lossless listeners, for the events of the module "news".
 struct Host : Served {
-  Host() : Served(options()) {
-    const std::string path = BP_TEST_BUILD_DIR "/tests/modules/news.so";
-    bp_load_options file{};
-    file.struct_size = sizeof file;
-    file.path = path.c_str();
-    Result result;
-    const bp_status status = bp_module_load(embedded.context, &file, &result);
-    REQUIRE((status == BP_OK || status == BP_NAME_TAKEN));
-  }
+  Host() : Served(options()) { load_test_module(embedded.context, "news"); }
   static backplane::host::ServerOptions options() {
     backplane::host::ServerOptions options;
     options.lossless_listeners = 2;

@@ -60,11 +60,8 @@ TEST_CASE("a part that finds no memory ends its call with overloaded, and nothin
   options.bytes_per_connection = 4 * mib;  // which bytes that are not taken back would reach
   Served host(options);
   const std::string path = BP_TEST_BUILD_DIR "/tests/modules/streams.so";
-  bp_load_options module{};
-  module.struct_size = sizeof module;
-  module.path = path.c_str();
   Result loaded;
-  REQUIRE(bp_module_load(host.embedded.context, &module, &loaded) == BP_OK);
+  REQUIRE(load_file(host.embedded.context, path, &loaded) == BP_OK);
 
   const Client innocent(host.path());
   RawPeer peer = RawPeer::connect(host.path());

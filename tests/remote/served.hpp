@@ -30,12 +30,22 @@ struct Result {
   std::string payload() const { return {reinterpret_cast<const char*>(raw.payload.data), raw.payload.size}; }
 };
 
-inline bp_status load(bp_context context, const std::string& module, bp_result* result) {
-  const std::string path = std::string(BP_TEST_BUILD_DIR "/plugins/") + module + ".so";
+inline bp_status load_file(bp_context context, const std::string& path, bp_result* result) {
   bp_load_options options{};
   options.struct_size = sizeof options;
   options.path = path.c_str();
   return bp_module_load(context, &options, result);
+}
+inline bp_status load(bp_context context, const std::string& module, bp_result* result) {
+  return load_file(context, std::string(BP_TEST_BUILD_DIR "/plugins/") + module + ".so", result);
+}
+/// Loads a module of the tests, unless the process has it already.
+inline void load_test_module(bp_context context, const std::string& module) {
+  Result loaded;
+  const bp_status status =
+      load_file(context, std::string(BP_TEST_BUILD_DIR "/tests/modules/") + module + ".so", &loaded);
+  INFO(loaded.message());
+  REQUIRE((status == BP_OK || status == BP_NAME_TAKEN));
 }
 
 /// The modules belong to the process: they are loaded by the first context and stay.

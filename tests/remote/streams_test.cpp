@@ -17,14 +17,7 @@ namespace {
 /// A server whose context has the module "streams".
 struct Streaming : Served {
   explicit Streaming(ServerOptions options = {}) : Served(std::move(options)) {
-    const std::string path = BP_TEST_BUILD_DIR "/tests/modules/streams.so";
-    bp_load_options module{};
-    module.struct_size = sizeof module;
-    module.path = path.c_str();
-    Result loaded;
-    const bp_status status = bp_module_load(embedded.context, &module, &loaded);
-    INFO(loaded.message());
-    REQUIRE((status == BP_OK || status == BP_NAME_TAKEN));
+    load_test_module(embedded.context, "streams");
   }
 };
 
