@@ -121,7 +121,7 @@ OFFSET(bp_module_entry, extension, 48);
 
 /* ---- options.h ---- */
 
-SIZE(bp_host_options, 48, 8);
+SIZE(bp_host_options, 56, 8);
 OFFSET(bp_host_options, struct_size, 0);
 OFFSET(bp_host_options, worker_threads, 4);
 OFFSET(bp_host_options, data_dir, 8);
@@ -130,6 +130,8 @@ OFFSET(bp_host_options, watchdog_period_ms, 24);
 OFFSET(bp_host_options, watchdog_threshold_ms, 28);
 OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
 OFFSET(bp_host_options, memory_limit, 40);
+OFFSET(bp_host_options, load_timeout_ms, 48);
+OFFSET(bp_host_options, reserved, 52);
 
 SIZE(bp_log_options, 16, 4);
 OFFSET(bp_log_options, struct_size, 0);
@@ -226,6 +228,14 @@ OFFSET(bp_poller, fd, 4);
 OFFSET(bp_poller, poll, 8);
 OFFSET(bp_poller, user, 16);
 
+SIZE(bp_operation, 8, 8);
+OFFSET(bp_operation, id, 0);
+SIZE(bp_operation_request, 48, 8);
+OFFSET(bp_operation_request, struct_size, 0);
+OFFSET(bp_operation_request, kind, 4);
+OFFSET(bp_operation_request, module, 8);
+OFFSET(bp_operation_request, load, 24);
+OFFSET(bp_operation_request, requester, 32);
 SIZE(bp_load_options, 32, 8);
 OFFSET(bp_load_options, struct_size, 0);
 OFFSET(bp_load_options, flags, 4);

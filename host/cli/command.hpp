@@ -25,10 +25,11 @@ struct Args {
   std::optional<std::string> parts;  // call: a file, or -
   std::vector<std::string> values;   // events: patterns
 
-  bool raw = false;                    // call, bench
-  bool cddl = false;                   // ls
-  bool lossless = false;               // events
-  std::optional<std::uint64_t> count;  // events, bench
+  bool raw = false;                        // call, bench
+  bool cddl = false;                       // ls
+  bool lossless = false;                   // events
+  std::optional<std::uint64_t> count;      // events, bench
+  std::optional<std::uint64_t> operation;  // cancel
 
   // bench:
   bool redis = false;
@@ -73,7 +74,7 @@ struct Command {
 std::span<const Command* const> commands();
 
 extern const Command run_command, call_command, ls_command, load_command, unload_command, reload_command,
-    events_command, inspect_command, status_command, log_command, stop_command, bench_command;
+    events_command, inspect_command, status_command, log_command, stop_command, bench_command, cancel_command;
 
 // Options that several commands have.
 inline const Option socket_option = {"--socket", "PATH",

@@ -8,8 +8,9 @@ namespace backplane::host::cli {
 
 std::span<const Command* const> commands() {
   static constexpr const Command* table[] = {
-      &run_command,    &call_command,    &ls_command,     &load_command, &unload_command, &reload_command,
-      &events_command, &inspect_command, &status_command, &log_command,  &stop_command,   &bench_command,
+      &run_command,    &call_command,   &ls_command,     &load_command,    &unload_command,
+      &reload_command, &cancel_command, &events_command, &inspect_command, &status_command,
+      &log_command,    &stop_command,   &bench_command,
   };
   return table;
 }

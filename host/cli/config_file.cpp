@@ -82,6 +82,7 @@ class ConfigReader {
            "log_queue_lines",
            "log_queue_bytes",
            "workers",
+           "load_timeout_ms",
            "memory_limit",
            "connection_memory",
            "fiber_stack_size",
@@ -133,6 +134,7 @@ class ConfigReader {
     if (const auto n = integer(root, "workers", workers_least, workers_most, "an integer from 1 to 256")) {
       out.workers = static_cast<std::uint32_t>(*n);
     }
+    limit(root, "load_timeout_ms", 100, 3'600'000, out.load_timeout_ms);
     read_memory(root, out);
     read_fibers(root, out.context);
     read_run_limits(root, out.context);

@@ -46,7 +46,8 @@ struct ConfigFile {
   std::uint32_t log_queue_lines = 0;  ///< 0: not in the file, here and in the next
   std::uint32_t log_queue_bytes = 0;
   std::optional<std::uint32_t> workers;
-  std::uint64_t memory_limit = 0;       ///< bytes; 0: not in the file, here and in the next
+  std::uint32_t load_timeout_ms = 0;    ///< 0: not in the file, here and in the next two
+  std::uint64_t memory_limit = 0;       ///< bytes
   std::uint64_t connection_memory = 0;  ///< ServerOptions::max_memory
   bp_context_options context{.struct_size = sizeof(bp_context_options)};  ///< 0: not in the file
   ServerOptions server;                                                   ///< with the limits of the file

@@ -51,6 +51,8 @@ int exit_code(bp_status status) {
     case BP_DEADLINE:
     case BP_TIMEOUT:
       return exit_timeout;
+    case BP_CANCELED:
+      return exit_interrupted;
     default:
       return exit_error;
   }
@@ -60,7 +62,6 @@ int load_exit_code(bp_status status) {
   switch (status) {
     case BP_NOT_LOADED:  // from reload
     case BP_CLOSED:
-    case BP_CANCELED:
       return exit_error;
     default:
       const int code = exit_code(status);

@@ -3,6 +3,7 @@
 #include "cli/command.hpp"
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
+#include "cli/operation.hpp"
 #include "cli/output.hpp"
 
 namespace backplane::host::cli {
@@ -17,10 +18,13 @@ std::string loaded(const Value& report) {
 int run_load(const Args& args) {
   const cbor::Bytes config = args.config ? read_module_config(*args.config) : cbor::Bytes();
   const std::string path = absolute_path(args.file);
+  OperationRun operation;
   const Client client(args);
   const bp_load_options options = {.struct_size = sizeof options, .path = path.c_str(), .config = bytes(config)};
+  const bp_operation_request request = {
+      .struct_size = sizeof request, .kind = BP_OPERATION_LOAD, .module = str(""), .load = &options};
   Result result;
-  check(bp_module_load(client.context(), &options, result.out()), result, load_exit_code);
+  check(operation.run(client, request, args, result), result, load_exit_code);
   show(args, result.payload(), loaded);
   return exit_ok;
 }
@@ -38,10 +42,14 @@ Examples:
   backplane load ./echo.so --config '{"prefix": "> "}'
   backplane load ./echo.so --config @echo.json
 
-Exit codes: 0 loaded; 2 usage, or a configuration that is not a JSON object; 3 no host answers; 5 refused.)",
+Ctrl-C asks the host to undo the load. If this command is killed, the load goes on; backplane status lists it.
+
+Exit codes: 0 loaded; 2 usage, or a configuration that is not a JSON object; 3 no host answers; 4 not loaded within
+--timeout, and it goes on; 5 refused; 130 canceled by Ctrl-C.)",
     {
         {"FILE", "", "the shared object", &Args::file, true},
         {"--config", "JSON", "the module's configuration: a JSON object, or @FILE with a JSON object", &Args::config},
+        {"--timeout", "MS", "how long to wait for the load; default: as long as it takes", &Args::timeout},
         socket_option,
         json_option,
     },

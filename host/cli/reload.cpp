@@ -3,6 +3,7 @@
 #include "cli/command.hpp"
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
+#include "cli/operation.hpp"
 #include "cli/output.hpp"
 #include "cli/suggest.hpp"
 #include "cli/unload_report.hpp"
@@ -19,11 +20,14 @@ std::string reloaded(const Value& report) {
 int run_reload(const Args& args) {
   const cbor::Bytes config = args.config ? read_module_config(*args.config) : cbor::Bytes();
   const std::string path = args.file.empty() ? std::string() : absolute_path(args.file);
+  OperationRun operation;
   const Client client(args);
   const bp_load_options options = {
       .struct_size = sizeof options, .path = path.empty() ? nullptr : path.c_str(), .config = bytes(config)};
   Result result;
-  const bp_status status = bp_module_reload(client.context(), str(args.name), &options, timeout_ms(args), result.out());
+  const bp_operation_request request = {
+      .struct_size = sizeof request, .kind = BP_OPERATION_RELOAD, .module = str(args.name), .load = &options};
+  const bp_status status = operation.run(client, request, args, result);
   if (status == BP_NOT_LOADED) {
     throw CommandFailure{
         exit_error, status, result.message(status), {}, did_you_mean(args.name, known_names(client.context(), true))};
@@ -47,14 +51,19 @@ Examples:
   backplane reload echo build/echo2.so     another file
   backplane reload echo --config '{"prefix": "# "}'
 
+Ctrl-C asks the host to undo the reload, which it can until the new generation runs; the command says which it was. If
+this command is killed, the reload goes on; backplane status lists it.
+
 Exit codes: 0 reloaded, even if the old generation still has calls; 1 no such module; 2 usage; 3 no host answers;
-4 timeout; 5 refused, and the old generation continues.)",
+4 not reloaded within --timeout, and it goes on; 5 refused, and the old generation continues; 130 canceled by Ctrl-C.)",
     {
         {"MODULE", "", "name of the module; backplane ls lists all modules", &Args::name, true},
         {"FILE", "", "the shared object; default: the file it was loaded from", &Args::file},
         {"--config", "JSON", "new configuration: a JSON object, or @FILE with a JSON object; default: unchanged",
          &Args::config},
-        {"--timeout", "MS", "how long calls of the old generation may take to end; default 5000", &Args::timeout},
+        {"--timeout", "MS",
+         "how long to wait for the reload and the calls of the old generation; default: 5000 for the calls",
+         &Args::timeout},
         socket_option,
         json_option,
     },

@@ -85,7 +85,8 @@ void configure(const RunPlan& plan) {
                                    .worker_threads = plan.workers,
                                    .data_dir = plan.data_dir.c_str(),
                                    .module_dirs = plan.allowed_dirs.empty() ? nullptr : allowed.data(),
-                                   .memory_limit = plan.memory_limit};
+                                   .memory_limit = plan.memory_limit,
+                                   .load_timeout_ms = plan.load_timeout_ms};
   Result why;
   const bp_status status = bp_host_configure(&options, why.out());
   if (status != BP_OK) throw CommandFailure{exit_usage, status, why.message(status)};
@@ -175,7 +176,32 @@ void reserve(Server& server) {
   }
 }
 
-int serve(Server& server, const RunPlan& plan, StopRequest& stop) {
+// Code of modules that keeps a thread of the loader; empty: none. Module operations are canceled.
+std::string stuck_code() {
+  Result result;
+  return bp_operation_cancel(bp_host_context(), {}, result.out()) == BP_OK ? std::string() : result.message(BP_TIMEOUT);
+}
+
+// Names whose handlers have not ended, as text.
+std::string names_in_flight(bp_context context) {
+  Result result;
+  if (bp_host_status(context, result.out()) != BP_OK) return {};
+  std::string names;
+  for (const Value& name : Value::read(result.payload())["names"].items()) {
+    const std::string& count = name["in_flight"].text();
+    if (count != "0") names += cat(names.empty() ? "" : ", ", name["name"].text(), " (", count, ")");
+  }
+  return names;
+}
+
+// Ends the process although code of modules runs, so nothing may be unloaded or destroyed, and exit() may hang.
+[[noreturn]] void end_by_force(int code, const std::string& left) {
+  log_line(BP_LOG_WARN, cat("the host ends by force; left behind: ", left));
+  bp_log_flush(last_lines_ms);
+  ::_exit(code);
+}
+
+int serve(Host& host, Server& server, const RunPlan& plan, StopRequest& stop) {
   try {
     server.start();
   } catch (const Failure& failure) {
@@ -185,8 +211,13 @@ int serve(Server& server, const RunPlan& plan, StopRequest& stop) {
       cat("ready on ", server.socket_path(), ", ", count_of(plan), ", pid ", std::to_string(::getpid()));
   bp_log_write(BP_LOG_INFO, BP_LOG_ALWAYS, str("run"), str(ready));
   stop.wait();
-  log_line(BP_LOG_INFO, "stopping; press Ctrl-C again to end at once");
+  log_line(BP_LOG_INFO, cat("stopping: ", stop.reason(), "; press Ctrl-C again to end at once"));
+  const std::string stuck = stuck_code();
   server.shutdown(drain);
+  const std::string names = names_in_flight(host.context());
+  const bool in_time = host.end() != BP_TIMEOUT;
+  if (!stuck.empty()) end_by_force(exit_error, stuck);
+  if (!in_time) end_by_force(exit_error, names.empty() ? "a listener that has not returned" : cat("calls of ", names));
   return exit_ok;
 }
 
@@ -211,13 +242,7 @@ int run_with(const RunPlan& plan, const std::shared_ptr<StopRequest>& stop) {
     if (!stop->asked()) host.load(module);
   }
   stop->started();
-  const int code = stop->asked() ? static_cast<int>(exit_ok) : serve(server, plan, *stop);
-  if (host.end() == BP_TIMEOUT) {
-    log_line(BP_LOG_WARN, "a handler or a listener has not returned; the host ends without waiting for it");
-    bp_log_flush(last_lines_ms);
-    ::_exit(code);  // its thread still runs the module's code, so nothing may be unloaded or destroyed
-  }
-  return code;
+  return stop->asked() ? static_cast<int>(exit_ok) : serve(host, server, plan, *stop);
 }
 
 // A failure is the last line on stderr, in the form of the others if that is JSON. If nobody reads stderr, it is not
@@ -232,7 +257,12 @@ int run_run(const Args& args) {
   } catch (const CommandFailure& failure) {
     const bool as_line = plan.log.format == BP_LOG_FORMAT_JSON && !args.json;
     if (as_line) bp_log_write(BP_LOG_ERROR, BP_LOG_ALWAYS, str("run"), str(failure.message));
-    if (bp_log_flush(last_lines_ms) != BP_OK || as_line) return failure.exit;
+    const bool told = bp_log_flush(last_lines_ms) != BP_OK || as_line;
+    if (const std::string stuck = stuck_code(); !stuck.empty()) {
+      if (!told) report(failure, args.json);
+      end_by_force(failure.exit, stuck);
+    }
+    if (told) return failure.exit;
     throw;
   }
 }
@@ -255,6 +285,7 @@ The configuration file is TOML; docs/cli.md lists its keys. These have no option
   workers             number of threads for blocking handlers
   memory_limit, connection_memory
                       how many bytes the host may allocate, and how many of them for one connection
+  load_timeout_ms     how long a module's constructors, init, deinit or destructors may take
   log_queue_lines, log_queue_bytes
                       lines of the log that may wait while nobody reads stderr
   fiber_stack_size    stack size of handlers, in bytes
@@ -283,7 +314,8 @@ Examples:
   backplane run --config backplane.toml --check-config
 
 Exit codes: 0 stopped; 2 usage, a wrong configuration, an unusable data directory or socket; 5 a module was refused;
-130 ended at once by a second Ctrl-C.)",
+1 ended by force, because a handler, a listener or a module's start did not return: the last line says which; 130 ended
+at once by a second Ctrl-C.)",
     {
         {"--module", "FILE", "load this module; may be repeated", &Args::modules},
         {"--module-dir", "DIR", "load every *.so in this directory; may be repeated", &Args::module_dirs},

@@ -216,6 +216,7 @@ RunPlan make_plan(const Args& args) {
   plan.log.queue_lines = file.log_queue_lines;
   plan.log.queue_bytes = file.log_queue_bytes;
   plan.workers = file.workers.value_or(0);
+  plan.load_timeout_ms = file.load_timeout_ms;
   plan.memory_limit = file.memory_limit;
   plan.connection_memory = file.connection_memory;
   plan.context = file.context;

@@ -28,7 +28,8 @@ struct RunPlan {
   std::string data_dir;
   int log_level = 0;
   bp_log_options log{};
-  std::uint32_t workers = 0;            // 0: the default, here and in the next four
+  std::uint32_t workers = 0;  // 0: the default, here and in the next five
+  std::uint32_t load_timeout_ms = 0;
   std::uint64_t memory_limit = 0;       // bytes
   std::uint64_t connection_memory = 0;  // bytes
   bp_context_options context{};

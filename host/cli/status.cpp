@@ -201,6 +201,36 @@ std::string refusal_lines(const Value& report) {
   return out;
 }
 
+// Operations that go on. Those that have ended are in --json only.
+std::string operation_table(const Value& report) {
+  std::vector<std::vector<std::string>> rows = {{"OPERATION", "WHAT", "STATE", "SINCE", "ASKED BY"}};
+  for (const Value& each : report["operations"].items()) {
+    if (each["state"].text() == "ended") continue;
+    const std::string& module = each["module"].text();
+    const std::string& requester = each["requester"].text();
+    rows.push_back({each["id"].text(),
+                    cat(each["kind"].text(), " ", printable(module.empty() ? each["path"].text() : module)),
+                    each["state"].text(), duration(each["for_ms"].number()),
+                    requester.empty() ? "the host" : printable(requester)});
+  }
+  return rows.size() > 1 ? table(rows) : "";
+}
+
+// What keeps a control thread: code of modules that the loader has called.
+std::string module_call_lines(const Value& report) {
+  std::string out;
+  for (const Value& each : report["module_calls"].items()) {
+    const bool overdue = each["overdue"].truth();
+    out += cat(overdue ? "NOT RESPONDING: " : "", printable(each["what"].text()),
+               overdue ? " has not returned for " : " runs for ", duration(each["for_ms"].number()),
+               overdue && each["locks_loader"].truth()
+                   ? "; it keeps the dynamic loader locked, so no module can be loaded, unloaded or reloaded"
+                   : "",
+               "\n");
+  }
+  return out;
+}
+
 std::string words(const Value& report) {
   const Value& workers = report["workers"];
   const Value& server = report["server"];
@@ -231,6 +261,9 @@ std::string words(const Value& report) {
   }
   if (rows.size() > 1)
     out = cat(out, "\n", table(rows), swallowed_lines(report), refusal_lines(report), part_lines(report));
+  const std::string operations = operation_table(report);
+  const std::string calls = module_call_lines(report);
+  if (!operations.empty() || !calls.empty()) out = cat(out, "\n", operations, calls);
   const std::string limits = limit_table(server);
   if (!limits.empty()) out = cat(out, "\n", limits);
   const std::string listeners = listener_table(report);
@@ -261,6 +294,9 @@ connection is held while its output is too much to add parts of answers.
 Columns of the table of contexts:
   FIBERS           fibers that handlers have created and that are alive now
   SUSPENDED        handlers that wait now, and how many may (suspended_limit in the configuration file)
+
+The table OPERATION has the loads, unloads and reloads that go on: backplane cancel asks for the end of one. A line that
+begins with NOT RESPONDING names a module whose code keeps a thread of the loader for longer than load_timeout_ms.
 
 The table LIMIT HIT has the keys of the configuration file whose limits have refused, held or ended something, and how
 often. It is missing if none has.

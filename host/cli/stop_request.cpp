@@ -3,12 +3,14 @@
 
 #include <backplane/backplane.h>
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <thread>
 
 #include "cli/failure.hpp"
 #include "cli/log_options.hpp"
+#include "cli/output.hpp"
 
 namespace backplane::host::cli {
 namespace {
@@ -37,10 +39,11 @@ void StopRequest::watch(const sigset_t& set, int exit_code) {
     const int signal = bounded ? ::sigtimedwait(&set, nullptr, &look) : ::sigwaitinfo(&set, nullptr);
     if (bounded && phase_.load() == Phase::starting && since() >= longest_start) {
       log_line(BP_LOG_WARN, "a module has not returned from its start; the host ends without waiting for it");
-      leave(exit_ok);
+      leave(exit_error);
     }
     if (signal < 0) continue;
     if (!asked()) {
+      signal_ = signal;
       Phase reading = Phase::reading;
       if (phase_.compare_exchange_strong(reading, Phase::leaving)) leave(exit_ok);
       ask();
@@ -60,6 +63,11 @@ void StopRequest::ask() noexcept {
   Clock::rep never = 0;
   asked_at_.compare_exchange_strong(never, Clock::now().time_since_epoch().count());
   bell_.ring();
+}
+
+std::string StopRequest::reason() const {
+  const int signal = signal_;
+  return signal == 0 ? std::string("a peer has asked for it") : cat("signal ", ::sigabbrev_np(signal));
 }
 
 void StopRequest::wait() const {

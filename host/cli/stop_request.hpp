@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <string>
 
 #include "cli/wait.hpp"
 
@@ -25,13 +26,15 @@ class StopRequest {
   static std::shared_ptr<StopRequest> from_signals(int exit_code);
 
   /// From now on there is something to end. If a start takes longer than longest_start after a signal, the process ends
-  /// with 0: a module does not return.
+  /// with 1: a module does not return.
   void begin() noexcept;
   /// The start is over, or has been given up: the caller ends everything in bounds.
   void started() noexcept { phase_.store(Phase::started); }
 
   void ask() noexcept;  ///< any thread
   bool asked() const noexcept { return asked_at_.load() != 0; }
+  /// Why, for people: "signal TERM", or that a peer has asked.
+  std::string reason() const;
   /// Blocks until ask() has been called.
   void wait() const;
 
@@ -43,6 +46,7 @@ class StopRequest {
   Clock::duration since() const noexcept { return Clock::now().time_since_epoch() - Clock::duration(asked_at_.load()); }
 
   std::atomic<Clock::rep> asked_at_{0};  // 0: not yet
+  std::atomic<int> signal_{0};           // 0: a peer
   std::atomic<Phase> phase_{Phase::reading};
   Bell bell_;
 };

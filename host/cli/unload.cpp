@@ -4,6 +4,7 @@
 #include "cli/client.hpp"
 #include "cli/command.hpp"
 #include "cli/failure.hpp"
+#include "cli/operation.hpp"
 #include "cli/output.hpp"
 #include "cli/suggest.hpp"
 #include "cli/unload_report.hpp"
@@ -85,9 +86,12 @@ CommandFailure pinned(const Args& args, const Result& result) {
 }
 
 int run_unload(const Args& args) {
+  OperationRun operation;
   const Client client(args);
+  const bp_operation_request request = {
+      .struct_size = sizeof request, .kind = BP_OPERATION_UNLOAD, .module = str(args.name)};
   Result result;
-  const bp_status status = bp_module_unload(client.context(), str(args.name), timeout_ms(args), result.out());
+  const bp_status status = operation.run(client, request, args, result);
   if (status == BP_PINNED) {
     show(args, result.detail(), unload_words);
     throw pinned(args, result);
@@ -115,7 +119,11 @@ Examples:
   backplane unload kv
   backplane unload kv --timeout 30000
 
-Exit codes: 0 gone; 1 pinned, or no such module; 2 usage; 3 no host answers; 4 timeout.)",
+Ctrl-C asks the host to give the module its names back, which it can until the last call has ended; the command says
+which it was. If this command is killed, the unload goes on; backplane status lists it.
+
+Exit codes: 0 gone; 1 pinned, or no such module; 2 usage; 3 no host answers; 4 it has not begun within --timeout, and
+goes on; 130 canceled by Ctrl-C.)",
     {
         {"MODULE", "", "name of the module; backplane ls lists all modules", &Args::name, true},
         {"--timeout", "MS", "how long running calls may take to end; default 5000", &Args::timeout},

@@ -330,6 +330,22 @@ bp_status Context::reload(bp_str name, const bp_load_options* options, std::uint
   return host_.reload(view(name), options, timeout_ms, result);
 }
 
+bp_status Context::begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) {
+  return host_.begin_operation(request, out, result);
+}
+
+bp_status Context::wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result) {
+  return host_.wait_operation(operation, timeout_ms, result);
+}
+
+bp_status Context::then_operation(bp_operation operation, bp_operation_fn on_end, void* user) {
+  return host_.then_operation(operation, on_end, user);
+}
+
+bp_status Context::cancel_operation(bp_operation operation, bp_result& result) {
+  return host_.cancel_operation(operation, result);
+}
+
 bp_status Context::list(bp_result& result) { return host_.list(result); }
 
 bp_status Context::status(bp_result& result) { return host_.status(result); }
@@ -340,8 +356,13 @@ std::string Context::start_instance(Generation& generation, std::chrono::millise
 
 void Context::retire_instance(Generation& generation) { loop_.instances().retire(generation); }
 
-void Context::count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) {
-  loop_.instances().count_work(generation, requests, tokens);
+std::string Context::keep_instance(Generation& generation, std::chrono::milliseconds timeout) {
+  return loop_.instances().keep(generation, timeout);
+}
+
+void Context::count_work(const Generation& generation, std::chrono::steady_clock::time_point until,
+                         std::uint64_t& requests, std::uint64_t& tokens) {
+  loop_.instances().count_work(generation, until, requests, tokens);
 }
 
 bp_status Context::emit(std::string_view name, bp_bytes payload, std::uint32_t flags, EmitTry* attempt) {

@@ -75,6 +75,10 @@ class Context final : public Endpoint, public InstanceHost {
   bp_status load(const bp_load_options& options, bp_result& result) override;
   bp_status unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) override;
   bp_status reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result) override;
+  bp_status begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) override;
+  bp_status wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result) override;
+  bp_status then_operation(bp_operation operation, bp_operation_fn on_end, void* user) override;
+  bp_status cancel_operation(bp_operation operation, bp_result& result) override;
   bp_status list(bp_result& result) override;
   bp_status status(bp_result& result) override;
   bp_status stop_host() override { return BP_NOT_SUPPORTED; }
@@ -84,7 +88,9 @@ class Context final : public Endpoint, public InstanceHost {
   bool closed() const noexcept override { return loop_.closed(); }
   bool on_request_thread() const noexcept override { return loop_.on_thread(); }
   void retire_instance(Generation& generation) override;
-  void count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) override;
+  std::string keep_instance(Generation& generation, std::chrono::milliseconds timeout) override;
+  void count_work(const Generation& generation, std::chrono::steady_clock::time_point until, std::uint64_t& requests,
+                  std::uint64_t& tokens) override;
   bp_status emit(std::string_view name, bp_bytes payload, std::uint32_t flags, EmitTry* attempt) override;
 
  private:

@@ -2,98 +2,77 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
+#include "modules/module_call.hpp"
 #include "sync/mpsc.hpp"
 #include "sync/mutex.hpp"
-#include "sync/thread_name.hpp"
 
 namespace backplane::host {
 
-/// The control thread. It loads, unloads and reloads modules, one operation at a time. Short work may run on the
-/// caller's thread instead, if no other operation runs (try_here()).
-class Control {
+/// Work for the control threads. Its owner allocates it in advance, so that posting it cannot fail.
+struct ControlJob {
+  ControlJob() = default;
+  ControlJob(const ControlJob&) = delete;
+  ControlJob& operator=(const ControlJob&) = delete;
+  virtual ~ControlJob() = default;
+  /// Called once for each post; may delete the job.
+  virtual void run() = 0;
+  /// Its call of a module's code takes too long: other operations go on, and this one only after the call returns.
+  /// Called with no lock held, while run() runs on another thread. Must return soon.
+  virtual void overdue(const std::string& what) noexcept { static_cast<void>(what); }
+  ControlJob* next = nullptr;
+};
+
+/// The control threads, and the turn at what modules and contexts share.
+///
+/// Work has the *turn* while it runs: nothing else has it. There are two kinds. Short work adds or removes a context.
+/// An operation loads, reloads or ends a generation. One operation runs at a time. While it calls a module's code, it
+/// gives the turn away, so that short work goes on, and waits for the turn afterwards.
+///
+/// If such a call takes longer than `module_timeout`, the thread is left to it, and another thread runs the next
+/// operation. If the call returns after all, its operation waits until it is the only one, and goes on.
+class Control final : public ModuleCalls {
  public:
-  /// Work for the control thread. Its owner allocates it in advance, so that posting it cannot fail.
-  struct Job {
-    Job() = default;
-    Job(const Job&) = delete;
-    Job& operator=(const Job&) = delete;
-    virtual ~Job() = default;
-    /// Called once for each post; may delete the job.
-    virtual void run() = 0;
-    Job* next = nullptr;
-  };
+  using Job = ControlJob;
+  using Milliseconds = std::chrono::milliseconds;
 
-  Control() : thread_([this] { run(); }) {}
-  Control(const Control&) = delete;
-  Control& operator=(const Control&) = delete;
-  /// Runs all posted jobs, then ends the thread.
-  ~Control() {
-    {
-      const MutexLock lock(mutex_);
-      stop_ = true;
-      changed_.notify_all();
-    }
-    thread_.join();
-  }
+  explicit Control(Milliseconds module_timeout = Milliseconds(10'000));
+  /// Runs all posted jobs, then ends the threads.
+  ~Control();
 
-  /// Runs `job` after all jobs posted earlier. Any thread, including the control thread.
-  void post(Job& job) noexcept {
-    const MutexLock lock(mutex_);
-    jobs_.push(&job);
-    if (!taken_) changed_.notify_one();
-  }
+  /// Runs short work after all that was posted earlier. Any thread, including a control thread.
+  void post(Job& job) noexcept { post(short_, job); }
+  /// The same for an operation.
+  void post_operation(Job& job) noexcept { post(operations_, job); }
 
-  /// Runs `job` on the calling thread, excluding all other jobs. Returns false without running it if a job runs or
-  /// waits. Exceptions of `job` pass through. Not from the control thread.
+  /// Runs short work on the calling thread. Returns false without running it if somebody has the turn, or other short
+  /// work waits for it. Exceptions of `job` pass through. Not from a control thread.
   template <class F>
   bool try_here(F job) {
     {
       const MutexLock lock(mutex_);
-      if (taken_ || !jobs_.empty()) return false;
-      take();
+      if (taken_ || !short_.empty()) return false;
+      taken_ = true;
     }
-    struct Turn {
-      explicit Turn(Control& c) : control(c) {}
-      Turn(const Turn&) = delete;
-      Turn& operator=(const Turn&) = delete;
-      ~Turn() {
-        const MutexLock lock(control.mutex_);
-        control.give_back();
-        if (control.stop_ || !control.jobs_.empty()) control.changed_.notify_one();
-      }
-      Control& control;
-    };
     const Turn turn(*this);
     job();
     return true;
   }
 
-  /// Returns a function that posts `job` to the control thread. Any thread may call it, at most once. It cannot fail.
-  std::function<void()> prepare(std::function<void()> job) {
-    struct Prepared final : Job {
-      explicit Prepared(std::function<void()> f) : body(std::move(f)) {}
-      void run() override {
-        const std::shared_ptr<Prepared> last = std::move(self);
-        body();
-      }
-      std::function<void()> body;
-      std::shared_ptr<Prepared> self;  // keeps the job alive from the post until it has run
-    };
-    return [this, job = std::make_shared<Prepared>(std::move(job))] {
-      job->self = job;
-      post(*job);
-    };
-  }
+  /// Returns a function that posts `job` as an operation. Any thread may call it, at most once. It cannot fail.
+  std::function<void()> prepare(std::function<void()> job);
 
-  /// Runs `job` on the control thread, waits for it, and returns its value. Exceptions of `job` pass through. Not from
-  /// the control thread.
+  /// Runs short work on a control thread, waits for it, and returns its value. Exceptions of `job` pass through. Not
+  /// from a control thread.
   template <class F>
   auto run_now(F job) -> decltype(job()) {
     struct Now final : Job {
@@ -126,41 +105,66 @@ class Control {
     return std::move(*now.value);
   }
 
-  /// Whether the calling thread runs a job.
-  bool on_thread() const noexcept { return std::this_thread::get_id() == runner_.load(std::memory_order_relaxed); }
+  /// Whether the calling thread runs work of a Control.
+  static bool on_thread() noexcept;
+
+  /// A call of a module's code that has not returned.
+  struct Call {
+    std::string what;
+    std::string module;
+    std::uint64_t generation;
+    Milliseconds for_time;
+    bool overdue;
+    bool in_dynamic_loader;
+  };
+  /// Those that run now. Any thread.
+  std::vector<Call> calls() const;
+  /// Waits until there are none, for `timeout` at most. Returns those that there are then.
+  std::vector<Call> wait_for_calls(Milliseconds timeout);
+  /// The overdue call that holds the dynamic loader's lock; empty: none. No object can be mapped or unmapped meanwhile.
+  std::string holder_of_dynamic_loader() const;
+  Milliseconds module_timeout() const noexcept { return module_timeout_; }
+
+  void begin(ModuleCall& call) noexcept override;
+  bool end(ModuleCall& call) noexcept override;
 
  private:
-  void run() {
-    name_thread("bp-control");
-    MutexLock lock(mutex_);
-    for (;;) {
-      changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return !taken_ && (stop_ || !jobs_.empty()); });
-      Job* const job = jobs_.pop();
-      if (job == nullptr) return;
-      take();
-      lock.unlock();
-      job->run();
-      lock.lock();
-      give_back();
-    }
-  }
+  // Gives the turn back at its end.
+  class Turn {
+   public:
+    explicit Turn(Control& control) noexcept;
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn();
 
-  void take() noexcept BP_REQUIRES(mutex_) {
-    taken_ = true;
-    runner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
-  }
-  void give_back() noexcept BP_REQUIRES(mutex_) {
-    taken_ = false;
-    runner_.store({}, std::memory_order_relaxed);
-  }
+   private:
+    Control& control_;
+    const bool outer_;
+  };
 
-  Mutex mutex_;
+  void post(Fifo<Job>& queue, Job& job) noexcept;
+  void notify_if_awaited() noexcept BP_REQUIRES(mutex_);
+  void serve() noexcept;
+  Job* next_job(bool& operation) BP_REQUIRES(mutex_);
+  void wait(MutexLock& lock) BP_REQUIRES(mutex_);
+  void leave_overdue(MutexLock& lock) BP_REQUIRES(mutex_);
+  void add_thread() noexcept BP_REQUIRES(mutex_);
+  std::vector<Call> copy_calls() const BP_REQUIRES(mutex_);
+
+  const Milliseconds module_timeout_;
+  mutable Mutex mutex_;
   Condition changed_;
-  Fifo<Job> jobs_ BP_GUARDED_BY(mutex_);
-  bool taken_ BP_GUARDED_BY(mutex_) = false;  // a job runs, on the control thread or on a caller of try_here()
+  Fifo<Job> short_ BP_GUARDED_BY(mutex_);
+  Fifo<Job> operations_ BP_GUARDED_BY(mutex_);
+  bool taken_ BP_GUARDED_BY(mutex_) = false;             // somebody has the turn
+  Job* operation_ BP_GUARDED_BY(mutex_) = nullptr;       // the operation that runs
+  ModuleCall* call_ BP_GUARDED_BY(mutex_) = nullptr;     // its call of a module's code
+  ModuleCall* overdue_ BP_GUARDED_BY(mutex_) = nullptr;  // calls of earlier operations that have not returned
+  unsigned returning_ BP_GUARDED_BY(mutex_) = 0;         // of these, have returned: their operations wait to go on
+  unsigned waiting_ BP_GUARDED_BY(mutex_) = 0;           // operations that wait for the turn after a call
+  unsigned free_ BP_GUARDED_BY(mutex_) = 0;              // threads without work
   bool stop_ BP_GUARDED_BY(mutex_) = false;
-  std::atomic<std::thread::id> runner_{};  // the thread that runs a job; only that thread may rely on the value
-  std::thread thread_;
+  std::vector<std::thread> threads_ BP_GUARDED_BY(mutex_);
 };
 
 }  // namespace backplane::host

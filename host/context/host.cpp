@@ -34,7 +34,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint32_t default_unload_timeout_ms = 5'000;
+constexpr std::uint32_t default_drain_timeout_ms = 5'000;
+constexpr std::chrono::seconds cancel_all_timeout{1};
 constexpr std::size_t max_workers = 256;
 constexpr std::uint64_t least_memory = std::uint64_t{64} << 20;
 
@@ -138,6 +139,7 @@ bp_status Host::configure(const bp_host_options& options, std::string& why) {
   HostOptions chosen;
   chosen.memory_limit = options.memory_limit;
   if (options.worker_threads != 0) chosen.worker_threads = options.worker_threads;
+  if (options.load_timeout_ms != 0) chosen.load_timeout = std::chrono::milliseconds(options.load_timeout_ms);
   if (options.watchdog_period_ms != 0) chosen.watchdog.period = options.watchdog_period_ms * nanos_per_ms;
   if (options.watchdog_threshold_ms != 0) chosen.watchdog.threshold = options.watchdog_threshold_ms * nanos_per_ms;
   if (options.watchdog_start_grace_ms != 0) {
@@ -166,11 +168,13 @@ Host::Host(HostOptions options)
       data_dir_(options_.data_dir),
       workers_(options_.worker_threads),
       watchdog_(options_.watchdog),
+      control_(options_.load_timeout),
       loader_(
-          registry_, module_api(), [this] { return instance_hosts(); },
+          registry_, catalog_, control_, module_api(), [this] { return instance_hosts(); },
           [this](std::function<void()> job) { return control_.prepare(std::move(job)); },
           [](const fs::path& made) { temporary_dirs.add(made); },
-          [this](const std::string& module) { return module_data_dir(module); }) {
+          [this](const std::string& module) { return module_data_dir(module); }),
+      operations_(control_, loader_, [this] { return forget_resting(); }) {
   loader_.allow(options_.module_dirs);
   resting_.reserve(most_resting);
 }
@@ -192,14 +196,20 @@ std::vector<InstanceHost*> Host::instance_hosts() const { return {contexts_.begi
 
 void Host::attach(Context& context) {
   const auto add = [&] {
-    contexts_.push_back(&context);  // do this first: the end of a generation must ask every context with instances
+    {
+      const MutexLock lock(catalog_);
+      contexts_.push_back(&context);  // do this first: the end of a generation must ask every context with instances
+    }
     loader_.populate(context);
     return true;
   };
   if (!control_.try_here(add)) control_.run_now(add);
 }
 
-void Host::detach(Context& context) noexcept { std::erase(contexts_, &context); }
+void Host::detach(Context& context) noexcept {
+  const MutexLock lock(catalog_);
+  std::erase(contexts_, &context);
+}
 
 std::unique_ptr<Context> Host::resting(const ContextConfig& config) {
   const MutexLock lock(resting_mutex_);
@@ -223,17 +233,6 @@ void Host::keep(std::unique_ptr<Context> context) noexcept {
   }
 }
 
-// After a refusal, waits on the caller's thread until the created instances have ended, so that nothing is left behind.
-template <class F>
-auto Host::run_load(F load) -> decltype(load()) {
-  try {
-    return control_.run_now(std::move(load));
-  } catch (const Loader::Refusal& refusal) {
-    refusal.ending.retirement->wait(std::chrono::milliseconds(default_unload_timeout_ms));
-    throw;
-  }
-}
-
 std::size_t Host::resting_count() {
   const MutexLock lock(resting_mutex_);
   return resting_.size();
@@ -247,61 +246,112 @@ bool Host::forget_resting() {
   return !forgotten.empty();
 }
 
+namespace {
+
+bp_status tell(bp_result& result, const OperationOutcome& outcome) {
+  return set_result(&result, outcome.status, outcome.payload, outcome.message, outcome.detail);
+}
+
+// What is to be loaded. Throws Failure.
+void set_load(OperationRequest& request, const bp_load_options* options) {
+  if (options == nullptr) return;
+  if (const std::string why = check_config(options->config); !why.empty()) throw Failure{BP_INVALID_ARGUMENT, why};
+  if (options->path != nullptr) request.path = options->path;
+  const auto config = view(options->config);
+  request.config.assign(config.begin(), config.end());
+}
+
+}  // namespace
+
+// Begins an operation, and waits for it on the caller's thread.
+bp_status Host::run(OperationRequest request, bp_result& result) {
+  const std::shared_ptr<Operation> operation = operations_.begin(std::move(request));
+  operation->wait();
+  return tell(result, operations_.look(*operation));
+}
+
+// The time counts from the operation's turn on: what waits before it has bounds of its own.
+bp_status Host::run_draining(OperationRequest request, std::uint32_t timeout_ms, bp_result& result) {
+  const std::shared_ptr<Operation> operation = operations_.begin(std::move(request));
+  operation->wait_for_drain();
+  const std::uint32_t bound = timeout_ms == 0 ? default_drain_timeout_ms : timeout_ms;
+  operation->wait_until(Operation::Clock::now() + std::chrono::milliseconds(bound));
+  return tell(result, operations_.look(*operation));
+}
+
 bp_status Host::load(const bp_load_options& options, bp_result& result) {
   return guarded(result, [&] {
-    if (const std::string why = check_config(options.config); !why.empty()) {
-      return set_result(&result, BP_INVALID_ARGUMENT, why);
-    }
-    const auto config = view(options.config);
-    const LoadRequest request{options.path, {config.begin(), config.end()}};
-    return set_result(&result, BP_OK, run_load([&] { return loader_.load(request); }));
+    OperationRequest request;
+    set_load(request, &options);
+    return run(std::move(request), result);
   });
 }
 
 bp_status Host::unload(std::string_view name, std::uint32_t timeout_ms, bp_result& result) {
   return guarded(result, [&] {
-    Loader::Ending ending = control_.run_now([&] { return loader_.begin_unload(name); });
-    std::vector<std::uint8_t> report;
-    if (report_ending(ending, timeout_ms, report)) return set_result(&result, BP_OK, report);
-    // The object may be kept by a thread of a resting context that has used a thread_local of the module.
-    if (ending.retirement->finished() && forget_resting()) {
-      ending = control_.run_now([&] { return loader_.begin_unload(name); });
-      if (report_ending(ending, timeout_ms, report)) return set_result(&result, BP_OK, report);
-    }
-    return set_result(&result, BP_PINNED, {},
-                      "the names of the module \"" + ending.module +
-                          "\" are removed, but its object is still mapped; the detail has the reasons",
-                      report);
+    OperationRequest request;
+    request.kind = BP_OPERATION_UNLOAD;
+    request.module = name;
+    return run_draining(std::move(request), timeout_ms, result);
   });
 }
 
 bp_status Host::reload(std::string_view name, const bp_load_options* options, std::uint32_t timeout_ms,
                        bp_result& result) {
   return guarded(result, [&] {
-    std::optional<std::string> path;
-    bp_bytes config{nullptr, 0};
-    if (options != nullptr) {
-      if (options->path != nullptr) path = options->path;
-      config = options->config;
-    }
-    if (const std::string why = check_config(config); !why.empty())
-      return set_result(&result, BP_INVALID_ARGUMENT, why);
-    const Loader::Swap swap = run_load([&] { return loader_.reload(name, path, view(config)); });
-    std::vector<std::uint8_t> old;
-    report_ending(swap.old, timeout_ms, old);
-    return set_result(&result, BP_OK, reload_report(swap.report, old));
+    OperationRequest request;
+    request.kind = BP_OPERATION_RELOAD;
+    request.module = name;
+    set_load(request, options);
+    return run_draining(std::move(request), timeout_ms, result);
   });
 }
 
-// Waits for the end on the caller's thread, so that the control thread can run other operations.
-bool Host::report_ending(const Loader::Ending& ending, std::uint32_t timeout_ms, std::vector<std::uint8_t>& report) {
-  const std::chrono::milliseconds timeout(timeout_ms == 0 ? default_unload_timeout_ms : timeout_ms);
-  ending.retirement->wait(timeout);
-  return control_.run_now([&] { return loader_.report_ending(ending, report); });
+bp_status Host::begin_operation(const bp_operation_request& wanted, bp_operation& out, bp_result& result) {
+  return guarded(result, [&] {
+    OperationRequest request;
+    request.kind = wanted.kind;
+    request.module = view(wanted.module);
+    request.requester = view(wanted.requester);
+    set_load(request, wanted.load);
+    out.id = operations_.begin(std::move(request))->id();
+    return bp_status{BP_OK};
+  });
+}
+
+bp_status Host::wait_operation(bp_operation wanted, std::uint32_t timeout_ms, bp_result& result) {
+  return guarded(result, [&] {
+    const std::shared_ptr<Operation> operation = find_operation(wanted);
+    if (timeout_ms != 0) operation->wait_until(Operation::Clock::now() + std::chrono::milliseconds(timeout_ms));
+    return tell(result, operations_.look(*operation));
+  });
+}
+
+bp_status Host::then_operation(bp_operation wanted, bp_operation_fn on_end, void* user) {
+  const std::shared_ptr<Operation> operation = operations_.find(wanted.id);
+  if (operation == nullptr) return BP_INVALID_HANDLE;
+  operation->then([on_end, user] { on_end(user); });
+  return BP_OK;
+}
+
+bp_status Host::cancel_operation(bp_operation wanted, bp_result& result) {
+  return guarded(result, [&] {
+    if (wanted.id == 0) {
+      operations_.cancel_all(cancel_all_timeout);
+      return bp_status{BP_OK};
+    }
+    return set_result(&result, BP_OK, operations_.cancel(*find_operation(wanted)));
+  });
+}
+
+std::shared_ptr<Operation> Host::find_operation(bp_operation operation) const {
+  if (auto found = operations_.find(operation.id)) return found;
+  throw Failure{BP_INVALID_HANDLE, "there is no operation " + std::to_string(operation.id) +
+                                       ", or it has ended long ago; status lists the operations"};
 }
 
 bp_status Host::list(bp_result& result) {
-  return guarded(result, [&] { return set_result(&result, BP_OK, control_.run_now([&] { return loader_.list(); })); });
+  return guarded(result, [&] { return set_result(&result, BP_OK, loader_.list()); });
 }
 
 std::string Host::module_data_dir(const std::string& module) {
@@ -331,12 +381,11 @@ std::string Host::module_data_dir(const std::string& module) {
 bp_status Host::status(bp_result& result) {
   return guarded(result, [&] {
     const auto uptime = std::chrono::steady_clock::now() - began_;
-    return set_result(&result, BP_OK, control_.run_now([&] {
-      const HostStatus status{
-          static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()),
-          loader_.running_count(), workers_.load(), resting_count()};
-      return status_report(status, contexts_, registry_);
-    }));
+    const MutexLock lock(catalog_);
+    const HostStatus status{
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()),
+        loader_.running_count(), workers_.load(), resting_count()};
+    return set_result(&result, BP_OK, status_report(status, contexts_, registry_, operations_));
   });
 }
 

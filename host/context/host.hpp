@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "context/control.hpp"
+#include "context/module_operations.hpp"
 #include "modules/loader.hpp"
 #include "request/workers.hpp"
 #include "sync/mutex.hpp"
@@ -28,7 +29,8 @@ struct HostOptions {
   std::filesystem::path data_dir;  ///< empty: a temporary directory
   std::vector<std::filesystem::path> module_dirs;
   WatchdogOptions watchdog;
-  std::uint64_t memory_limit = 0;  ///< bytes; 0: half of what this process may use
+  std::uint64_t memory_limit = 0;                  ///< bytes; 0: half of what this process may use
+  std::chrono::milliseconds load_timeout{10'000};  ///< how long a module's code may keep a control thread
 };
 
 /// The parts that all contexts of this process share: modules, workers, watchdog, control thread. It is created on
@@ -53,7 +55,7 @@ class Host {
   /// exist, and the context must end them and detach as usual. Not from a thread of the host.
   void attach(Context& context);
   Control& control() noexcept { return control_; }
-  /// Removes the context. Only in a job of control().
+  /// Removes the context. Only in short work of control().
   void detach(Context& context) noexcept;
 
   /// Takes a resting context with this configuration, for renew(); null if there is none. Any thread.
@@ -67,6 +69,10 @@ class Host {
   bp_status load(const bp_load_options& options, bp_result& result);
   bp_status unload(std::string_view name, std::uint32_t timeout_ms, bp_result& result);
   bp_status reload(std::string_view name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result);
+  bp_status begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result);
+  bp_status wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result);
+  bp_status then_operation(bp_operation operation, bp_operation_fn on_end, void* user);
+  bp_status cancel_operation(bp_operation operation, bp_result& result);
   bp_status list(bp_result& result);
   bp_status status(bp_result& result);
 
@@ -75,9 +81,9 @@ class Host {
 
   /// A directory of the module's own. Throws Failure (BP_IO). Any thread.
   std::string module_data_dir(const std::string& module);
-  bool report_ending(const Loader::Ending& ending, std::uint32_t timeout_ms, std::vector<std::uint8_t>& report);
-  template <class F>
-  auto run_load(F load) -> decltype(load());
+  bp_status run(OperationRequest request, bp_result& result);
+  bp_status run_draining(OperationRequest request, std::uint32_t timeout_ms, bp_result& result);
+  std::shared_ptr<Operation> find_operation(bp_operation operation) const;
   std::vector<InstanceHost*> instance_hosts() const;
   std::size_t resting_count();
 
@@ -88,11 +94,13 @@ class Host {
   Registry registry_;
   Workers workers_;
   Watchdog watchdog_;
-  std::vector<Context*> contexts_;  // only jobs of control_ use it
+  mutable Mutex catalog_;           // see Loader. Whoever has the turn of control_ may read without it
+  std::vector<Context*> contexts_;  // changed with the turn and catalog_
   Mutex resting_mutex_;
   std::vector<std::unique_ptr<Context>> resting_ BP_GUARDED_BY(resting_mutex_);  // oldest first
   Control control_;
   Loader loader_;
+  ModuleOperations operations_;
 };
 
 }  // namespace backplane::host

@@ -9,6 +9,7 @@
 
 #include "context/call_stats_report.hpp"
 #include "context/context.hpp"
+#include "context/module_operations.hpp"
 #include "fiber/stack_chunk.hpp"
 #include "memory/budget.hpp"
 #include "memory/machine.hpp"
@@ -121,10 +122,10 @@ void write(cbor::Writer& out, const StackUse& stacks) {
 }  // namespace
 
 std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vector<Context*>& contexts,
-                                        const Registry& registry) {
+                                        const Registry& registry, const ModuleOperations& operations) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(14);
+  out.map(16);
   field(out, "version", version);
   field(out, "abi", std::to_string(BP_ABI_MAJOR) + "." + std::to_string(BP_ABI_MINOR));
   field(out, "pid", static_cast<std::uint64_t>(::getpid()));
@@ -157,6 +158,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   out.text("contexts");
   out.array(contexts.size());
   for (Context* const context : contexts) write(out, *context);
+  operations.report(out);
   call_stats_fields(out, registry);
   return bytes;
 }

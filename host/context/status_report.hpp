@@ -10,6 +10,7 @@
 namespace backplane::host {
 
 class Context;
+class ModuleOperations;
 
 struct HostStatus {
   std::uint64_t uptime_ms;
@@ -18,8 +19,8 @@ struct HostStatus {
   std::size_t resting;  ///< destroyed contexts that keep their threads and buffers for reuse
 };
 
-/// The status-report of docs/protocol.md. Control thread.
+/// The status-report of docs/protocol.md. With the catalog locked.
 std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vector<Context*>& contexts,
-                                        const Registry& registry);
+                                        const Registry& registry, const ModuleOperations& operations);
 
 }  // namespace backplane::host

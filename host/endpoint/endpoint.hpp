@@ -52,6 +52,10 @@ class Endpoint {
   virtual bp_status unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) = 0;
   virtual bp_status reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms,
                            bp_result& result) = 0;
+  virtual bp_status begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) = 0;
+  virtual bp_status wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result) = 0;
+  virtual bp_status then_operation(bp_operation, bp_operation_fn, void*) { return BP_NOT_SUPPORTED; }
+  virtual bp_status cancel_operation(bp_operation operation, bp_result& result) = 0;
   virtual bp_status list(bp_result& result) = 0;
   virtual bp_status status(bp_result& result) = 0;
   virtual bp_status stop_host() = 0;

@@ -78,10 +78,23 @@ class Retirement {
 
   /// Ends the retirement: the object is unmapped, or stays mapped for these reasons.
   void finish(std::vector<PinReason> kept_because) {
-    const MutexLock lock(mutex_);
-    finished_ = true;
-    kept_because_ = std::move(kept_because);
-    changed_.notify_all();
+    std::vector<std::function<void()>> then;
+    {
+      const MutexLock lock(mutex_);
+      finished_ = true;
+      kept_because_ = std::move(kept_because);
+      then.swap(then_);
+      changed_.notify_all();
+    }
+    for (const auto& f : then) f();
+  }
+  /// Calls `f` after finish(), on its thread; at once if it was before. May be called several times.
+  void then(std::function<void()> f) {
+    {
+      const MutexLock lock(mutex_);
+      if (!finished_) return then_.push_back(std::move(f));
+    }
+    f();
   }
   /// Waits for finish(). Returns false after `timeout`.
   bool wait(std::chrono::milliseconds timeout) {
@@ -105,6 +118,7 @@ class Retirement {
   Condition changed_;
   bool finished_ BP_GUARDED_BY(mutex_) = false;
   std::vector<PinReason> kept_because_ BP_GUARDED_BY(mutex_);
+  std::vector<std::function<void()>> then_ BP_GUARDED_BY(mutex_);
 };
 
 }  // namespace backplane::host
@@ -151,13 +165,14 @@ struct Generation {
   std::string failure BP_GUARDED_BY(failure_mutex);  ///< last text of bp_host_api.fail
   Mutex failure_mutex;
   bool in_init = false;
-  bool deinited = false;
+  std::atomic<bool> deinited{false};
 
   std::uint64_t static_calls = 0;          ///< running calls without a context; guarded by Module::static_mutex
   bool static_calls_awaited = false;       ///< the retirement counts them as one context; same guard
   std::shared_ptr<Retirement> retirement;  ///< set while draining
   bool told_pinned = false;                ///< an unload was answered "pinned" while this was draining
   bool refused = false;                    ///< creating an instance failed, so it never ran
+  unsigned endings_undone = 0;             ///< how often an unload was canceled while this was draining
 
   /// The handler of a method; nullptr if it has none.
   const Handler* handler(const Method& method) const noexcept {

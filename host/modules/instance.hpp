@@ -4,6 +4,7 @@
 #include <backplane/plugin.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -35,8 +36,15 @@ class InstanceHost {
   /// Control thread.
   virtual void retire_instance(Generation& generation) = 0;
 
-  /// Adds the requests and tokens that keep the generation's instance alive. Control thread.
-  virtual void count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) = 0;
+  /// Takes back retire_instance(), or creates a new instance if it has ended. `why` as for start_instance. Waits for
+  /// the request thread, at most for `timeout`; a thread that runs a handler of this instance comes to it later.
+  /// Control thread.
+  virtual std::string keep_instance(Generation& generation, std::chrono::milliseconds timeout) = 0;
+
+  /// Adds the requests and tokens that keep the generation's instance alive. Waits for the request thread until `until`
+  /// at most. Any thread, while the context is attached.
+  virtual void count_work(const Generation& generation, std::chrono::steady_clock::time_point until,
+                          std::uint64_t& requests, std::uint64_t& tokens) = 0;
 
   /// Whether the caller is this context's request thread.
   virtual bool on_request_thread() const noexcept = 0;

@@ -27,16 +27,23 @@ namespace {
 constexpr std::chrono::seconds instance_timeout{10};
 // The thread of a closed context may be stuck forever. It must not block loads for the other contexts.
 constexpr std::chrono::milliseconds closed_instance_timeout{100};
+// An unload is canceled because a handler hangs. Its thread learns of it later.
+constexpr std::chrono::milliseconds keep_timeout{500};
+// How long a report may wait for the counts of request threads.
+constexpr std::chrono::milliseconds count_timeout{200};
 
 [[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
 
 }  // namespace
 
-Loader::Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> hosts,
+Loader::Loader(Registry& registry, Mutex& catalog, ModuleCalls& calls, const bp_host_api& api,
+               std::function<std::vector<InstanceHost*>()> hosts,
                std::function<std::function<void()>(std::function<void()>)> prepare,
                std::function<void(const std::filesystem::path&)> made_directory,
                std::function<std::string(const std::string& module)> make_data_dir)
     : registry_(registry),
+      catalog_(catalog),
+      calls_(calls),
       api_(api),
       instance_hosts_(std::move(hosts)),
       prepare_(std::move(prepare)),
@@ -47,20 +54,20 @@ Loader::~Loader() = default;
 
 std::vector<std::uint8_t> Loader::load(const LoadRequest& request) {
   Ready ready = prepare(request, {});
-  publish(std::move(ready.generation));
+  publish(*ready.generation);
   return std::move(ready.report);
 }
 
-Loader::Swap Loader::reload(std::string_view name, const std::optional<std::string>& path,
-                            std::span<const std::uint8_t> config) {
+Loader::Swap Loader::reload(std::string_view name, const LoadRequest& wanted) {
   const Module* const module = registry_.find_module(name);
   Generation* const old = module == nullptr ? nullptr : module->current.load();
   if (old == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded; load it first");
-  LoadRequest request{path.value_or(old->path), {config.begin(), config.end()}};
+  LoadRequest request = wanted;
+  if (request.path.empty()) request.path = old->path;
   if (request.config.empty()) request.config = old->config;
   Ending ending = new_ending(*old);
   Ready ready = prepare(request, name);
-  publish(std::move(ready.generation));
+  publish(*ready.generation);
   retire(*old, ending, ready.hosts);
   return {std::move(ready.report), std::move(ending)};
 }
@@ -69,30 +76,16 @@ Loader::Swap Loader::reload(std::string_view name, const std::optional<std::stri
 Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expected_name) try {
   const auto bytes = read_module_file(request.path, allowed_);
   Ready ready;
-  ready.generation = std::make_unique<Generation>();
-  Generation* const generation = ready.generation.get();
-  generation->path = request.path;
-  generation->config = request.config;
-  if (generation->config.empty()) generation->config = {cbor::empty_map};  // the empty map
-  generation->make_data_dir = make_data_dir_;
-  generation->manifest = read_manifest(bytes);
-  const Manifest& manifest = generation->manifest;
-  check_needs(manifest, api_.extension);
-  if (!expected_name.empty() && manifest.name != expected_name) {
-    refuse(BP_LOAD_REFUSED, "it is the module \"" + manifest.name + "\", expected the next generation of \"" +
-                                std::string(expected_name) + "\"; load it as a module of its own");
+  add(ready, request, expected_name, bytes);
+  try {
+    open_object(ready, request, bytes);
+  } catch (...) {
+    remove(*ready.generation);
+    throw;
   }
-  generation->module = &registry_.module(manifest.name);
-  if (const Generation* const running = generation->module->current.load(); running && expected_name.empty()) {
-    refuse(BP_NAME_TAKEN, "the module \"" + manifest.name + "\" is already loaded (generation " +
-                              std::to_string(running->number) + ", from " + running->path +
-                              "); reload it, or unload it first");
-  }
-  generation->number = generation->module->last_generation + 1;
-  generation->slot = free_slot();
-  open_object(ready, bytes);
   try {
     start_instances(ready);
+    check_canceled(request);
   } catch (Failure& failure) {
     throw Refusal{std::move(failure), give_up(ready)};
   } catch (const std::bad_alloc&) {
@@ -108,46 +101,144 @@ Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expec
   throw;
 }
 
+// Adds the generation to the catalog, where other operations and reports find it.
+void Loader::add(Ready& ready, const LoadRequest& request, std::string_view expected_name,
+                 std::span<const std::uint8_t> bytes) {
+  auto made = std::make_unique<Generation>();
+  Generation& generation = *made;
+  generation.path = request.path;
+  generation.config = request.config;
+  if (generation.config.empty()) generation.config = {cbor::empty_map};  // the empty map
+  generation.make_data_dir = make_data_dir_;
+  generation.manifest = read_manifest(bytes);
+  const Manifest& manifest = generation.manifest;
+  check_needs(manifest, api_.extension);
+  if (!expected_name.empty() && manifest.name != expected_name) {
+    refuse(BP_LOAD_REFUSED, "it is the module \"" + manifest.name + "\", expected the next generation of \"" +
+                                std::string(expected_name) + "\"; load it as a module of its own");
+  }
+  const MutexLock lock(catalog_);
+  generation.module = &registry_.module(manifest.name);
+  if (const Generation* const running = generation.module->current.load(); running && expected_name.empty()) {
+    refuse(BP_NAME_TAKEN, "the module \"" + manifest.name + "\" is already loaded (generation " +
+                              std::to_string(running->number) + ", from " + running->path +
+                              "); reload it, or unload it first");
+  }
+  for (const auto& other : generations_) {
+    if (other->module == generation.module && other->state == Generation::State::loading) {
+      refuse(BP_NAME_TAKEN, "an earlier load of " + other->label() + " has not returned from its code; its thread is " +
+                                "left to it until the host ends, so give the module another name, or restart the host");
+    }
+  }
+  generation.number = generation.module->last_generation + 1;
+  generation.slot = free_slot();
+  generations_.push_back(std::move(made));
+  ready.generation = &generation;
+}
+
+void Loader::remove(const Generation& generation) noexcept {
+  const MutexLock lock(catalog_);
+  std::erase_if(generations_, [&](const auto& each) { return each.get() == &generation; });
+}
+
+void Loader::check_canceled(const LoadRequest& request) const {
+  if (request.canceled != nullptr && request.canceled->load()) refuse(BP_CANCELED, "canceled; nothing has changed");
+}
+
 // The instances that exist end on their request threads. The object is unmapped after the last of them.
 Loader::Ending Loader::give_up(Ready& ready) {
   Generation& refused = *ready.generation;
   refused.module->last_generation = refused.number;
   refused.refused = true;
-  generations_.push_back(std::move(ready.generation));
   retire(refused, ready.ending, ready.hosts);
   return std::move(ready.ending);
 }
 
-void Loader::open_object(Ready& ready, std::span<const std::uint8_t> bytes) {
+// Runs code of the module. Returns false if it took too long; then other operations may have run meanwhile.
+template <class F>
+bool Loader::call_module(const Generation& generation, const char* what, bool in_dynamic_loader, F code) {
+  ModuleCall call;
+  call.what = std::string("the ") + what + " of " + generation.label();
+  call.module = generation.manifest.name;
+  call.generation = generation.number;
+  call.in_dynamic_loader = in_dynamic_loader;
+  struct Guard {
+    explicit Guard(ModuleCalls& c, ModuleCall& of) : calls(c), call(of) { calls.begin(call); }
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+    ~Guard() { end(); }
+    bool end() noexcept {
+      if (!std::exchange(ended, true)) in_time = calls.end(call);
+      return in_time;
+    }
+    ModuleCalls& calls;
+    ModuleCall& call;
+    bool ended = false;
+    bool in_time = true;
+  };
+  Guard guard(calls_, call);
+  code();
+  return guard.end();
+}
+
+// The same in a load, which is then undone.
+template <class F>
+void Loader::call_in_time(const Generation& generation, const char* what, bool in_dynamic_loader, F code) {
+  if (call_module(generation, what, in_dynamic_loader, std::move(code))) return;
+  refuse(BP_LOAD_REFUSED, "its " + std::string(what) + " took too long (load_timeout_ms), so it is not loaded");
+}
+
+void Loader::open_object(Ready& ready, const LoadRequest& request, std::span<const std::uint8_t> bytes) {
   Generation& generation = *ready.generation;
   generation.copy_path = copies_.add(generation.manifest.name, generation.number, bytes).string();
   for (const std::string& warning : generation.manifest.warnings) log::warn(generation.source(), warning);
   bool initialised = false;
   try {
-    map_object(generation);
-    read_entry(generation);
+    call_in_time(generation, "constructors", true, [&] {
+      map_object(generation);
+      read_entry(generation);
+    });
     run_init(generation);
     initialised = true;
     check_registered(generation);
+    check_canceled(request);
+    const MutexLock lock(catalog_);
     registry_.bind(generation);
     ready.report = load_report(generation);
     ready.hosts = instance_hosts_();
     ready.ending = new_ending(generation);
-    generations_.reserve(generations_.size() + 1);
   } catch (...) {
-    if (initialised && generation.entry.deinit != nullptr) generation.entry.deinit(generation.data);
-    const auto kept = unmap_object(generation);
+    if (initialised) call_deinit(generation);
+    const auto kept = close_object(generation);
     for (const PinReason& reason : kept) log::warn(generation.source(), "refused, but stays mapped: " + reason.what);
     if (kept.empty()) CopyStore::drop(generation.copy_path);
     throw;
   }
 }
 
+void Loader::call_deinit(Generation& generation) {
+  if (generation.deinited.exchange(true) || generation.entry.deinit == nullptr) return;
+  call_module(generation, "deinit", false, [&] { generation.entry.deinit(generation.data); });
+}
+
+std::vector<PinReason> Loader::close_object(Generation& generation) {
+  std::vector<PinReason> kept;
+  call_module(generation, "destructors", true, [&] { kept = unmap_object(generation); });
+  return kept;
+}
+
 void Loader::run_init(Generation& generation) {
-  generation.in_init = true;
-  const bp_status status = generation.entry.init(&api_, &generation.identity, &generation.data);
-  generation.in_init = false;
+  bp_status status = BP_OK;
+  const bool in_time = call_module(generation, "init", false, [&] {
+    generation.in_init = true;
+    status = generation.entry.init(&api_, &generation.identity, &generation.data);
+    generation.in_init = false;
+  });
   generation.registered_names = {};
+  if (!in_time) {
+    if (status == BP_OK) call_deinit(generation);
+    refuse(BP_LOAD_REFUSED, "its init took too long (load_timeout_ms), so it is not loaded");
+  }
   if (status == BP_OK) return;
   const std::string why = generation.take_failure();
   refuse(BP_LOAD_REFUSED, "its init failed with status " + std::to_string(status) +
@@ -197,13 +288,14 @@ void Loader::start_instances(Ready& ready) {
   }
 }
 
-void Loader::publish(std::unique_ptr<Generation> generation) {
-  Generation& next = *generation;
-  generations_.push_back(std::move(generation));
-  next.module->last_generation = next.number;
-  next.module->gone_untold = 0;
-  next.state = Generation::State::running;
-  registry_.publish(*next.module, &next);
+void Loader::publish(Generation& next) {
+  {
+    const MutexLock lock(catalog_);
+    next.module->last_generation = next.number;
+    next.module->gone_untold = 0;
+    next.state = Generation::State::running;
+    registry_.publish(*next.module, &next);
+  }
   try {
     log::info("modules", next.label() + " loaded from " + next.path);
   } catch (const std::bad_alloc&) {
@@ -217,14 +309,18 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
   if (Generation* const current = module->current.load()) {
     Ending ending = new_ending(*current);
     const std::vector<InstanceHost*> hosts = instance_hosts_();
-    registry_.publish(*module, nullptr);
+    {
+      const MutexLock lock(catalog_);
+      registry_.publish(*module, nullptr);
+    }
     retire(*current, ending, hosts);
     return ending;
   }
+  const MutexLock lock(catalog_);
   for (const auto& generation : generations_) {
-    if (generation->module != module) continue;
+    if (generation->module != module || generation->state == Generation::State::loading) continue;
     if (generation->state == Generation::State::pinned) {
-      generation->retirement = new_ending(*generation).retirement;
+      set_retirement(*generation, new_ending(*generation).retirement);
       generation->state = Generation::State::draining;  // a concurrent unload joins this attempt
       generation->retirement->add_context();
       generation->retirement->context_done();
@@ -239,15 +335,50 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
   refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
 }
 
+std::string Loader::undo_unload(const Ending& ending) {
+  Generation* generation = nullptr;
+  {
+    const MutexLock lock(catalog_);
+    for (const auto& each : generations_) {
+      if (each->retirement == ending.retirement) generation = each.get();
+    }
+    if (generation == nullptr || generation->deinited || generation->state != Generation::State::draining) {
+      return "it has ended";
+    }
+    if (generation->module->current.load() != nullptr) return "another generation has its names";
+    set_retirement(*generation, nullptr);
+    ++generation->endings_undone;
+    generation->told_pinned = false;
+  }
+  for (InstanceHost* const host : instance_hosts_()) {
+    std::string why;
+    try {
+      why = host->keep_instance(*generation, host->closed() ? closed_instance_timeout : keep_timeout);
+    } catch (const std::bad_alloc&) {
+      why = "no memory";
+    }
+    if (!why.empty()) log::error(generation->source(), "its unload was canceled, but not in every context: " + why);
+  }
+  const MutexLock lock(catalog_);
+  generation->state = Generation::State::running;
+  registry_.publish(*generation->module, generation);
+  return {};
+}
+
 Loader::Ending Loader::new_ending(Generation& generation) {
   return {generation.module->name, generation.number,
-          std::make_shared<Retirement>(prepare_([this, &generation] { finish(generation); }))};
+          std::make_shared<Retirement>(prepare_([this, &generation, undone = generation.endings_undone] {
+            if (generation.endings_undone == undone) finish(generation);
+          }))};
 }
 
 // Allocates nothing: it cannot stop half-way.
 void Loader::retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& hosts) {
-  generation.state = Generation::State::draining;
-  generation.retirement = ending.retirement;
+  {
+    const MutexLock lock(catalog_);
+    generation.state = Generation::State::draining;
+    set_retirement(generation, ending.retirement);
+  }
   // This extra count keeps the retirement from ending before every context has been asked.
   ending.retirement->add_context();
   for (InstanceHost* const host : hosts) {
@@ -274,43 +405,51 @@ std::string label_when_memory(const Generation& generation) {
 }  // namespace
 
 void Loader::finish(Generation& generation) {
-  if (!std::exchange(generation.deinited, true) && generation.entry.deinit != nullptr)
-    generation.entry.deinit(generation.data);
+  call_deinit(generation);
   const std::string label = label_when_memory(generation);
   const auto kept = generation.manifest.unload_never
                         ? std::vector<PinReason>{{"unload_never", 1, "its manifest has unload=never"}}
-                        : unmap_object(generation);
+                        : close_object(generation);
   const auto retirement = generation.retirement;
   if (kept.empty()) {
     log::info("modules", label + " is gone");
+    if (generation.refused) CopyStore::drop(generation.copy_path);
+    const MutexLock lock(catalog_);
     Module& module = *generation.module;
     if (generation.told_pinned && module.current.load() == nullptr) module.gone_untold = generation.number;
-    if (generation.refused) CopyStore::drop(generation.copy_path);
     std::erase_if(generations_, [&](const auto& each) { return each.get() == &generation; });
   } else {
-    generation.state = Generation::State::pinned;
     for (const PinReason& reason : kept) log::warn("modules", label + " stays mapped: " + reason.what);
+    const MutexLock lock(catalog_);
+    generation.state = Generation::State::pinned;
   }
   retirement->finish(kept);
 }
 
 bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& report) {
   std::vector<PinReason> reasons;
+  const MutexLock lock(catalog_);
   if (ending.retirement->finished()) {
     reasons = ending.retirement->kept_because();
     Module& module = registry_.module(ending.module);
     if (reasons.empty() && module.gone_untold == ending.generation) module.gone_untold = 0;  // this report says it
   } else {
+    const auto until = std::chrono::steady_clock::now() + count_timeout;
     for (const auto& generation : generations_) {
       if (generation->retirement != ending.retirement) continue;
       // Only the caller of an unload asks again. After a reload, the name belongs to the new generation.
       generation->told_pinned = generation->module->current.load() == nullptr;
       std::uint64_t requests = static_calls_of(*generation);
       std::uint64_t tokens = 0;
-      for (InstanceHost* const host : instance_hosts_()) host->count_work(*generation, requests, tokens);
+      for (InstanceHost* const host : instance_hosts_()) host->count_work(*generation, until, requests, tokens);
       if (requests != 0) reasons.push_back({"requests", requests, "handlers have not ended, or have not answered"});
       if (tokens != 0) reasons.push_back({"tokens", tokens, "it has not answered these host function calls"});
-      if (reasons.empty()) reasons.push_back({"instances", 1, "a request thread has not ended its instance yet"});
+      if (!reasons.empty()) continue;
+      if (generation->deinited) {
+        reasons.push_back({"deinit", 1, "its deinit or its destructors have not returned"});
+      } else {
+        reasons.push_back({"instances", 1, "a request thread has not ended its instance yet"});
+      }
     }
   }
   if (reasons.empty() && !ending.retirement->finished()) {
@@ -322,6 +461,7 @@ bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& repo
 
 std::vector<std::uint8_t> Loader::list() const {
   std::vector<const Generation*> all;
+  const MutexLock lock(catalog_);
   for (const auto& generation : generations_) all.push_back(generation.get());
   std::stable_sort(all.begin(), all.end(), [](const Generation* a, const Generation* b) {
     return std::tie(a->module->name, a->number) < std::tie(b->module->name, b->number);
@@ -336,8 +476,14 @@ std::size_t Loader::running_count() const {
 }
 
 void Loader::populate(InstanceHost& host) {
-  for (const auto& generation : generations_) {
-    if (generation->state != Generation::State::running) continue;
+  std::vector<Generation*> running;
+  {
+    const MutexLock lock(catalog_);
+    for (const auto& generation : generations_) {
+      if (generation->state == Generation::State::running) running.push_back(generation.get());
+    }
+  }
+  for (Generation* const generation : running) {
     if (const std::string why = host.start_instance(*generation, instance_timeout, true); !why.empty()) {
       log::error(generation->source(), "could not start in a new context: " + why);
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,8 +14,10 @@
 
 #include "modules/copy_store.hpp"
 #include "modules/instance.hpp"
+#include "modules/module_call.hpp"
 #include "modules/registry.hpp"
 #include "support/result.hpp"
+#include "sync/mutex.hpp"
 
 namespace backplane::host {
 
@@ -23,18 +25,23 @@ namespace backplane::host {
 struct LoadRequest {
   std::string path;
   std::vector<std::uint8_t> config;  ///< a CBOR map; no bytes mean the empty map
+  /// If it becomes true before the generation is published, the load is undone, and fails with BP_CANCELED. May be
+  /// null.
+  const std::atomic<bool>* canceled = nullptr;
 };
 
-/// Loads, publishes and ends generations. Everything here runs on the control thread, one operation at a time. No lock
-/// is held while module code runs. Errors are thrown as Failure, which names the file; a failed operation leaves
-/// nothing behind.
+/// Loads, publishes and ends generations. Everything here runs as an operation of Control, one at a time, unless a
+/// function says otherwise. No lock is held while module code runs. Errors are thrown as Failure, which names the file;
+/// a failed operation leaves nothing behind.
 class Loader {
  public:
   /// `api`: the table that modules get. `hosts`: returns the current contexts. `prepare`: wraps a function so that
-  /// calling the result from any thread runs the function later on the control thread. `prepare` may throw; its result
-  /// does not. `made_directory`: see CopyStore. `make_data_dir`: creates a module's data directory if it does not
-  /// exist. Any thread may call it, and it may throw Failure.
-  Loader(Registry& registry, const bp_host_api& api, std::function<std::vector<InstanceHost*>()> hosts,
+  /// calling the result from any thread runs the function later as an operation. `prepare` may throw; its result does
+  /// not. `made_directory`: see CopyStore. `make_data_dir`: creates a module's data directory if it does not exist. Any
+  /// thread may call it, and it may throw Failure. `catalog` guards what other threads read: the generations, the
+  /// modules of the registry, and the contexts. Operations hold it to write, and never while module code runs.
+  Loader(Registry& registry, Mutex& catalog, ModuleCalls& calls, const bp_host_api& api,
+         std::function<std::vector<InstanceHost*>()> hosts,
          std::function<std::function<void()>(std::function<void()>)> prepare,
          std::function<void(const std::filesystem::path&)> made_directory,
          std::function<std::string(const std::string& module)> make_data_dir);
@@ -63,51 +70,69 @@ class Loader {
   /// or pinned.
   Ending begin_unload(std::string_view name);
 
+  /// Gives a generation that begin_unload() has withdrawn its names back, with new instances where they have ended.
+  /// Returns an empty text, or why it cannot: it has ended meanwhile, or another generation has the name.
+  std::string undo_unload(const Ending& ending);
+
   struct Swap {
     std::vector<std::uint8_t> report;  ///< a load-report of the new generation
     Ending old;
   };
-  Swap reload(std::string_view name, const std::optional<std::string>& path, std::span<const std::uint8_t> config);
+  /// An empty path or configuration of the request: those of the running generation.
+  Swap reload(std::string_view name, const LoadRequest& request);
 
-  /// Makes the unload-report for the current state. Returns true if the object is unmapped.
+  /// Makes the unload-report for the current state. Returns true if the object is unmapped. Any thread. Takes up to
+  /// 200 ms if a request thread does not answer.
   bool report_ending(const Ending& ending, std::vector<std::uint8_t>& report);
 
-  /// The module-list.
+  /// The module-list. Any thread.
   std::vector<std::uint8_t> list() const;
-  std::size_t running_count() const;
+  std::size_t running_count() const BP_REQUIRES(catalog_);
 
-  /// Creates an instance of every running generation in a new context.
+  /// Creates an instance of every running generation in a new context. Short work of Control.
   void populate(InstanceHost& host);
 
  private:
   /// A generation with its instances, and all memory for the following steps, so that these cannot fail.
   struct Ready {
-    std::unique_ptr<Generation> generation;
+    Generation* generation = nullptr;  ///< in generations_
     std::vector<std::uint8_t> report;  ///< a load-report
     std::vector<InstanceHost*> hosts;
     Ending ending;  ///< used if the generation is given up
   };
 
   Ready prepare(const LoadRequest& request, std::string_view expected_name);
-  void open_object(Ready& ready, std::span<const std::uint8_t> bytes);
+  void add(Ready& ready, const LoadRequest& request, std::string_view expected_name,
+           std::span<const std::uint8_t> bytes);
+  void remove(const Generation& generation) noexcept;
+  void open_object(Ready& ready, const LoadRequest& request, std::span<const std::uint8_t> bytes);
+  std::vector<PinReason> close_object(Generation& generation);
   void run_init(Generation& generation);
   void check_registered(const Generation& generation) const;
   void start_instances(Ready& ready);
+  void check_canceled(const LoadRequest& request) const;
   Ending give_up(Ready& ready);
-  void publish(std::unique_ptr<Generation> generation);
+  void publish(Generation& generation);
+  void call_deinit(Generation& generation);
+  template <class F>
+  bool call_module(const Generation& generation, const char* what, bool in_dynamic_loader, F code);
+  template <class F>
+  void call_in_time(const Generation& generation, const char* what, bool in_dynamic_loader, F code);
   Ending new_ending(Generation& generation);
   void retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& hosts);
   void finish(Generation& generation);
-  std::size_t free_slot() const;
+  std::size_t free_slot() const BP_REQUIRES(catalog_);
 
   Registry& registry_;
+  Mutex& catalog_;
+  ModuleCalls& calls_;
   const bp_host_api& api_;
   std::function<std::vector<InstanceHost*>()> instance_hosts_;
   std::function<std::function<void()>(std::function<void()>)> prepare_;
   std::function<std::string(const std::string& module)> make_data_dir_;
   std::vector<std::filesystem::path> allowed_;
   CopyStore copies_;
-  std::vector<std::unique_ptr<Generation>> generations_;  // running, draining or pinned
+  std::vector<std::unique_ptr<Generation>> generations_ BP_GUARDED_BY(catalog_);  // by age
 };
 
 }  // namespace backplane::host

@@ -37,8 +37,11 @@ void write(cbor::Writer& out, const Generation& generation) {
   field(out, "unload", manifest.unload_never ? "never" : "drain");
   field(out, "summary", manifest.summary);
   out.text("names");
-  out.array(generation.registered.size());
-  for (const auto& handler : generation.registered) {
+  // While it is being loaded, its init may be adding to them.
+  const bool loading = generation.state == Generation::State::loading;
+  out.array(loading ? 0 : generation.registered.size());
+  for (std::size_t i = 0; !loading && i < generation.registered.size(); ++i) {
+    const auto& handler = generation.registered[i];
     out.map(3);
     field(out, "name", handler->name);
     out.text("blocking");

@@ -50,6 +50,13 @@ inline void retire_static_calls(Generation& generation) {
   generation.retirement->add_context();
 }
 
+/// Sets or takes back the retirement that static calls of the generation count down. Control thread.
+inline void set_retirement(Generation& generation, std::shared_ptr<Retirement> retirement) {
+  const MutexLock lock(generation.module->static_mutex);
+  generation.static_calls_awaited = false;
+  generation.retirement.swap(retirement);
+}
+
 inline std::uint64_t static_calls_of(Generation& generation) {
   const MutexLock lock(generation.module->static_mutex);
   return generation.static_calls;

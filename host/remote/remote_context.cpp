@@ -55,6 +55,10 @@ bp_status refuse_module(bp_str name, bp_result& result) {
                         std::to_string(BP_MODULE_NAME_MAX) + " bytes");
 }
 
+bp_status no_operations(bp_result& result) {
+  return set_result(&result, BP_NOT_SUPPORTED, "this host is too old for module operations that go on by themselves");
+}
+
 }  // namespace
 
 bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& out, Failure& why) noexcept {
@@ -267,9 +271,48 @@ bp_status RemoteContext::reload(bp_str name, const bp_load_options* options, std
   return ask(frame, name.size + path.size() + frame.config.size(), milliseconds(0), result);
 }
 
-// Reports wait for earlier module operations, which have no timeout. So these have none either.
-bp_status RemoteContext::list(bp_result& result) { return ask(wire::List{}, 0, milliseconds(0), result); }
-bp_status RemoteContext::status(bp_result& result) { return ask(wire::Status{}, 0, milliseconds(0), result); }
+bp_status RemoteContext::begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) {
+  if (!channel_->features().operations) return no_operations(result);
+  if (request.kind != BP_OPERATION_LOAD && !valid_module(request.module)) return refuse_module(request.module, result);
+  wire::Begin frame{0, request.kind, view(request.module), {}, {}};
+  std::string path;
+  if (request.load != nullptr) {
+    if (request.load->path != nullptr && *request.load->path != 0) path = absolute(request.load->path);
+    frame.path = wire::as_bytes(path);
+    frame.config = view(request.load->config);
+  }
+  const bp_status status = ask(frame, request.module.size + path.size() + frame.config.size(), prompt, result);
+  if (status != BP_OK) return status;
+  try {
+    const cbor::Item item = cbor::Reader(view(result.payload)).next();
+    if (item.type != cbor::Type::uint) throw cbor::Error("no id of an operation", 0);
+    out.id = item.value;
+  } catch (const cbor::Error&) {
+    free_result(&result);
+    return set_result(&result, BP_PROTOCOL, "the host's answer has no id of an operation");
+  }
+  free_result(&result);
+  return BP_OK;
+}
+
+bp_status RemoteContext::wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result) {
+  if (!channel_->features().operations) return no_operations(result);
+  return ask(wire::Wait{0, operation.id, timeout_ms}, 0, milliseconds(timeout_ms) + prompt, result);
+}
+
+bp_status RemoteContext::cancel_operation(bp_operation operation, bp_result& result) {
+  if (!channel_->features().operations) return no_operations(result);
+  if (operation.id == 0) {
+    return set_result(&result, BP_NOT_SUPPORTED, "found the operation 0; over a connection, name one operation");
+  }
+  return ask(wire::Undo{0, operation.id}, 0, prompt, result);
+}
+
+bp_status RemoteContext::list(bp_result& result) { return ask(wire::List{}, 0, report_bound(), result); }
+bp_status RemoteContext::status(bp_result& result) { return ask(wire::Status{}, 0, report_bound(), result); }
+
+/// A host without the feature makes reports only between module operations, which have no bound.
+milliseconds RemoteContext::report_bound() const { return channel_->features().operations ? prompt : milliseconds(0); }
 
 bp_status RemoteContext::set_log_level(bp_str module, std::int32_t level, bp_result& result) {
   if (!valid_module(module)) return refuse_module(module, result);

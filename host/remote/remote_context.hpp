@@ -40,6 +40,9 @@ class RemoteContext final : public Endpoint {
   bp_status load(const bp_load_options& options, bp_result& result) override;
   bp_status unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) override;
   bp_status reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result) override;
+  bp_status begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) override;
+  bp_status wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result) override;
+  bp_status cancel_operation(bp_operation operation, bp_result& result) override;
   bp_status list(bp_result& result) override;
   bp_status status(bp_result& result) override;
   bp_status stop_host() override;
@@ -51,6 +54,8 @@ class RemoteContext final : public Endpoint {
   template <class Frame>
   bp_status ask(const Frame& frame, std::size_t size, std::chrono::milliseconds bound, bp_result& result,
                 Channel::Use use = Channel::Use::call);
+
+  std::chrono::milliseconds report_bound() const;
 
   const std::shared_ptr<EventThread> events_;
   const std::shared_ptr<Channel> channel_;

@@ -33,18 +33,20 @@ Instances::Retire::Retire(Instances& in, Generation& of) noexcept : instances(in
   };
 }
 
-std::string Instances::start(Generation& generation, Milliseconds timeout, bool keep_failed) {
+// Runs `what` on the request thread, and returns its text. After the timeout, it does not begin any more, if `in_time`.
+template <class F>
+std::string Instances::run_there(Generation& generation, Milliseconds timeout, bool in_time, F what) {
   if (retires_.size() <= generation.slot) retires_.resize(generation.slot + 1);
   retires_[generation.slot] = std::make_unique<Retire>(*this, generation);
   const auto start = std::make_shared<Start>();
-  const bool posted = inbox_.post([this, start, &generation, keep_failed] {
+  const bool posted = inbox_.post([this, start, what = std::move(what)] {
     on_request_thread.assume();
     {
       const MutexLock lock(start->mutex);
       if (start->abandoned) return;
     }
     try {
-      start->failure = make(generation, keep_failed);
+      start->failure = what();
     } catch (const std::bad_alloc&) {
       start->no_memory = true;
     }
@@ -56,11 +58,19 @@ std::string Instances::start(Generation& generation, Milliseconds timeout, bool 
     if (start->no_memory) throw std::bad_alloc();
     return start->failure;
   }
-  // The start may be running all the same. The control thread gives the generation up, and retires it here by a task
-  // that comes after this one.
+  if (!in_time) return {};
+  // It may be running all the same. The control thread gives the generation up, and retires it here by a task that
+  // comes after this one.
   const MutexLock lock(start->mutex);
   start->abandoned = true;
   return "the request thread of a context did not come round to it in " + std::to_string(timeout.count()) + " ms";
+}
+
+std::string Instances::start(Generation& generation, Milliseconds timeout, bool keep_failed) {
+  return run_there(generation, timeout, true, [this, &generation, keep_failed] {
+    on_request_thread.assume();
+    return make(generation, keep_failed);
+  });
 }
 
 std::string Instances::make(Generation& generation, bool keep_failed) {
@@ -105,9 +115,24 @@ void Instances::retire(Generation& generation) {
   inbox_.mark_unsettled();
 }
 
+// A thread that is in a handler comes to it later: the instance in which the handler runs stays.
+std::string Instances::keep(Generation& generation, Milliseconds timeout) {
+  return run_there(generation, timeout, false, [this, &generation] {
+    on_request_thread.assume();
+    bp_instance* const instance = of(generation);
+    if (instance == nullptr || instance->generation != &generation) return make(generation, true);
+    instance->retirement = nullptr;
+    return std::string();
+  });
+}
+
 bool Instances::end_idle() {
   bool any = false;
   while (bp_instance* const instance = idle_.pop()) {
+    if (instance->retirement == nullptr) {  // its unload was canceled in this turn
+      instance->ending = false;
+      continue;
+    }
     destroy(*instance);
     any = true;
   }
@@ -135,7 +160,8 @@ void Instances::destroy(bp_instance& instance) {
   if (retirement != nullptr) retirement->context_done();  // the generation may be gone from here on
 }
 
-void Instances::count_work(const Generation& generation, std::uint64_t& requests, std::uint64_t& tokens) {
+void Instances::count_work(const Generation& generation, std::chrono::steady_clock::time_point until,
+                           std::uint64_t& requests, std::uint64_t& tokens) {
   struct Counts {
     Latch done;
     std::uint64_t requests = 0;
@@ -153,7 +179,8 @@ void Instances::count_work(const Generation& generation, std::uint64_t& requests
     counts->done.open();
   });
   // A request thread that does not answer is wedged in a handler: the caller says so.
-  if (!posted || !counts->done.wait(Milliseconds(200))) return;
+  const auto left = std::chrono::duration_cast<Milliseconds>(until - std::chrono::steady_clock::now());
+  if (!posted || !counts->done.wait(std::max(left, Milliseconds(0)))) return;
   requests += counts->requests;
   tokens += counts->tokens;
 }

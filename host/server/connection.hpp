@@ -74,6 +74,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
  private:
   /// Handles the frames, except calls: connection_frames.cpp.
   class FrameHandler;
+  friend class OperationAnswer;
   /// Calls that arrived together.
   struct Batch;
 
@@ -100,6 +101,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   bool takes_more(std::size_t size) BP_REQUIRES(mutex_);
   void reply(const wire::Reply& reply);
   void reply(std::uint64_t id, bp_status status, const std::string& message = {});
+  void answer_control(std::uint64_t id, bp_status status, bp_result& result) noexcept;
   void send_event(PeerListener& listener, const bp_event& event);
   bool send_gaps() noexcept BP_REQUIRES(mutex_);
   bool hold_parts() BP_REQUIRES(mutex_);

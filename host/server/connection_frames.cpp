@@ -17,7 +17,9 @@
 
 #include "server/call_batch.hpp"
 #include "server/connection.hpp"
+#include "server/peer_operations.hpp"
 #include "support/log_level.hpp"
+#include "support/result.hpp"
 #include "support/views.hpp"
 #include "sync/mutex.hpp"
 
@@ -25,6 +27,7 @@ namespace backplane::host {
 namespace {
 
 constexpr std::size_t max_controls = 64;
+constexpr std::uint32_t default_drain_ms = 5000;
 
 std::uint32_t milliseconds(std::uint64_t v) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(v, std::numeric_limits<std::uint32_t>::max()));
@@ -37,7 +40,10 @@ bool is_path(wire::View path) {
 constexpr const char* path_expected =
     "found an unusable path; expected an absolute path of a module, without zero bytes";
 
-wire::Bytes encoded(wire::View v) { return {v.begin(), v.end()}; }
+/// Whether an operation of this kind can have the path.
+bool is_usable(std::uint32_t kind, wire::View path) {
+  return is_path(path) || (kind != BP_OPERATION_LOAD && path.empty());
+}
 
 }  // namespace
 
@@ -61,6 +67,9 @@ class Connection::FrameHandler {
   void operator()(const wire::Credit& credit);
   void operator()(const wire::Part& part);
   void operator()(const wire::Log& log);
+  void operator()(const wire::Begin& begin);
+  void operator()(const wire::Wait& wait);
+  void operator()(const wire::Undo& undo);
   void operator()(const wire::Reply& reply);
   void operator()(const wire::Event& event);
   void operator()(const wire::Error& error);
@@ -69,7 +78,10 @@ class Connection::FrameHandler {
   bp_request request_of(std::uint64_t id);
   void end_call(std::uint64_t id, const std::string& why);
   void reply(std::uint64_t id, bp_status status, const std::string& message = {}) { peer_.reply(id, status, message); }
-  void control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> operation);
+  bool take_control(std::uint64_t id);
+  void control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> report);
+  void operate(std::uint64_t id, std::uint32_t kind, std::string_view module, wire::View path, wire::View config,
+               std::uint64_t timeout_ms);
 
   Connection& peer_;
   ServerCore& core_;
@@ -105,7 +117,7 @@ void Connection::FrameHandler::operator()(const wire::Hello& hello) {
   mine.pid = static_cast<std::uint64_t>(::getpid());
   mine.max_frame = core_.options.max_frame;
   mine.oldest = wire::oldest_protocol;
-  mine.features = {true, true, true, true};
+  mine.features = {true, true, true, true, true};
   mine.window_bytes = core_.options.request_window_bytes;
   mine.window_parts = core_.options.request_window_parts;
   peer_.out_.add(mine);
@@ -252,34 +264,13 @@ void Connection::FrameHandler::operator()(const wire::Heard& heard) {
 }
 
 void Connection::FrameHandler::operator()(const wire::Load& load) {
-  if (!is_path(load.path)) return reply(load.id, BP_INVALID_ARGUMENT, path_expected);
-  control(load.id, [path = std::string(wire::as_text(load.path)), config = encoded(load.config)](bp_context context,
-                                                                                                 bp_result* out) {
-    bp_load_options options{};
-    options.struct_size = sizeof options;
-    options.path = path.c_str();
-    options.config = bytes(config);
-    return bp_module_load(context, &options, out);
-  });
+  operate(load.id, BP_OPERATION_LOAD, {}, load.path, load.config, 0);
 }
-
 void Connection::FrameHandler::operator()(const wire::Unload& unload) {
-  control(unload.id,
-          [module = std::string(unload.module), bound = milliseconds(unload.timeout_ms)](
-              bp_context context, bp_result* out) { return bp_module_unload(context, str(module), bound, out); });
+  operate(unload.id, BP_OPERATION_UNLOAD, unload.module, {}, {}, unload.timeout_ms);
 }
-
 void Connection::FrameHandler::operator()(const wire::Reload& reload) {
-  if (!reload.path.empty() && !is_path(reload.path)) return reply(reload.id, BP_INVALID_ARGUMENT, path_expected);
-  control(reload.id, [module = std::string(reload.module), path = std::string(wire::as_text(reload.path)),
-                      config = encoded(reload.config),
-                      bound = milliseconds(reload.timeout_ms)](bp_context context, bp_result* out) {
-    bp_load_options options{};
-    options.struct_size = sizeof options;
-    options.path = path.empty() ? nullptr : path.c_str();
-    options.config = bytes(config);
-    return bp_module_reload(context, str(module), &options, bound, out);
-  });
+  operate(reload.id, BP_OPERATION_RELOAD, reload.module, reload.path, reload.config, reload.timeout_ms);
 }
 
 void Connection::FrameHandler::operator()(const wire::List& list) { control(list.id, bp_module_list); }
@@ -304,6 +295,40 @@ void Connection::FrameHandler::operator()(const wire::Log& log) {
   peer_.reply({log.id, status, view(result.payload), view(result.message), {}});
 }
 
+void Connection::FrameHandler::operator()(const wire::Begin& begin) {
+  if (begin.kind < BP_OPERATION_LOAD || begin.kind > BP_OPERATION_RELOAD) {
+    return reply(begin.id, BP_INVALID_ARGUMENT,
+                 "found the kind " + std::to_string(begin.kind) + "; expected 1 (load), 2 (unload) or 3 (reload)");
+  }
+  if (!is_usable(begin.kind, begin.path)) return reply(begin.id, BP_INVALID_ARGUMENT, path_expected);
+  control(begin.id, [asked = AskedOperation(peer_.peer_, begin.kind, begin.module, begin.path, begin.config)](
+                        bp_context context, bp_result* out) {
+    bp_operation operation{};
+    const bp_status status = asked.begin(context, &operation, out);
+    if (status != BP_OK) return status;
+    wire::Bytes id;
+    cbor::Writer(id).uint(operation.id);
+    return set_result(out, BP_OK, id);
+  });
+}
+
+void Connection::FrameHandler::operator()(const wire::Wait& wait) {
+  if (!take_control(wait.id)) return;
+  const auto until = ControlThread::Clock::now() + std::chrono::milliseconds(milliseconds(wait.timeout_ms));
+  OperationAnswer answer(peer_.shared_from_this(), wait.id, wait.operation, std::nullopt);
+  core_.control.push([core = peer_.core_, until, answer](bool run) {
+    if (run) return core->control.push_after(answer.operation(), until, answer);
+    answer(false);
+  });
+}
+
+void Connection::FrameHandler::operator()(const wire::Undo& undo) {
+  if (undo.operation == 0) return reply(undo.id, BP_INVALID_ARGUMENT, "found the operation 0; expected an id");
+  control(undo.id, [operation = undo.operation](bp_context context, bp_result* out) {
+    return bp_operation_cancel(context, {operation}, out);
+  });
+}
+
 void Connection::FrameHandler::operator()(const wire::Reply&) {
   throw wire::ProtocolError("a reply frame from an application");
 }
@@ -314,33 +339,62 @@ void Connection::FrameHandler::operator()(const wire::Error& error) {
   peer_.close("the peer reported an error: " + std::string(error.message));  // out of memory, take_frames() closes it
 }
 
-void Connection::FrameHandler::control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> operation) {
-  bool accepted = false;
+/// Counts one more report or operation that the peer waits for. Returns false, and answers it, if there are too many.
+bool Connection::FrameHandler::take_control(std::uint64_t id) {
   {
     const MutexLock lock(peer_.mutex_);
-    accepted = peer_.controls_ < max_controls;
-    if (accepted) ++peer_.controls_;
+    if (peer_.controls_ < max_controls) {
+      ++peer_.controls_;
+      return true;
+    }
   }
-  if (!accepted) {
-    return reply(id, BP_OVERLOADED,
-                 "this connection has " + std::to_string(max_controls) +
-                     " waiting module operations, its limit; wait for their answers");
-  }
-  // The operation runs even if its connection ends first, because it affects the whole host.
-  core_.control.push([self = peer_.shared_from_this(), id, operation = std::move(operation)](bool run) {
+  reply(id, BP_OVERLOADED,
+        "this connection has " + std::to_string(max_controls) +
+            " waiting module operations, its limit; wait for their answers");
+  return false;
+}
+
+void Connection::FrameHandler::control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> report) {
+  if (!take_control(id)) return;
+  core_.control.push([self = peer_.shared_from_this(), id, report = std::move(report)](bool run) {
     bp_result result{};
     result.struct_size = sizeof result;
-    const bp_status status = run ? operation(self->core_->context, &result) : BP_CLOSED;
-    const std::string_view message = run ? view(result.message) : "the host is stopping";
-    try {
-      self->reply({id, status, view(result.payload), message, view(result.detail)});
-    } catch (const std::exception&) {
-      self->give_up();
-    }
-    bp_result_free(&result);
-    const MutexLock lock(self->mutex_);
-    --self->controls_;
+    const bp_status status = run ? report(self->core_->context, &result) : bp_status{BP_CLOSED};
+    self->answer_control(id, status, result);
   });
+}
+
+/// Begins an operation, and answers when it has ended, or has drained for `timeout_ms`.
+void Connection::FrameHandler::operate(std::uint64_t id, std::uint32_t kind, std::string_view module, wire::View path,
+                                       wire::View config, std::uint64_t timeout_ms) {
+  if (!is_usable(kind, path)) return reply(id, BP_INVALID_ARGUMENT, path_expected);
+  if (!take_control(id)) return;
+  const std::chrono::milliseconds drain(timeout_ms == 0 ? default_drain_ms : milliseconds(timeout_ms));
+  // The operation runs even if its connection ends first, because it affects the whole host.
+  core_.control.push([self = peer_.shared_from_this(), id, drain,
+                      asked = AskedOperation(peer_.peer_, kind, module, path, config)](bool run) {
+    bp_result result{};
+    result.struct_size = sizeof result;
+    bp_operation operation{};
+    const bp_status status = run ? asked.begin(self->core_->context, &operation, &result) : bp_status{BP_CLOSED};
+    if (status != BP_OK) return self->answer_control(id, status, result);
+    bp_result_free(&result);
+    const OperationAnswer answer(self, id, operation.id, drain);
+    self->core_->control.push_after(operation.id, ControlThread::Clock::now() + drain, answer);
+  });
+}
+
+void Connection::answer_control(std::uint64_t id, bp_status status, bp_result& result) noexcept {
+  const std::unique_ptr<bp_result, void (*)(bp_result*)> owner(&result, bp_result_free);
+  const std::string_view message =
+      status == BP_CLOSED && result.message.size == 0 ? "the host is stopping" : view(result.message);
+  try {
+    reply({id, status, view(result.payload), message, view(result.detail)});
+  } catch (const std::exception&) {
+    give_up();
+  }
+  const MutexLock lock(mutex_);
+  --controls_;
 }
 
 }  // namespace backplane::host

@@ -1,36 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <deque>
-#include <functional>
-#include <thread>
+#include <backplane/backplane.h>
 
-#include "sync/mutex.hpp"
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
 
 namespace backplane::host {
 
-/// Runs operations that may take long (loads, unloads, reports), one after another.
+/// Makes reports and begins module operations for peers, one after another, and answers who waits for operations. None
+/// of its jobs waits for an operation.
 class ControlThread {
  public:
+  using Clock = std::chrono::steady_clock;
   /// `run` true: run the job. False: only answer it, because the server ends.
   using Job = std::function<void(bool run)>;
 
-  ControlThread() : thread_([this] { loop(); }) {}
+  explicit ControlThread(bp_context context);
+  ControlThread(const ControlThread&) = delete;
+  ControlThread& operator=(const ControlThread&) = delete;
   ~ControlThread() { stop(); }
 
   /// Queues a job. After stop(), calls it at once with `run` false. Any thread.
   void push(Job job);
+  /// Runs `job` when the operation has ended, or at `until`. A job of this thread.
+  void push_after(std::uint64_t operation, Clock::time_point until, Job job);
   /// Waits for the running job, calls the others with `run` false, and joins the thread. Idempotent.
   void stop();
 
  private:
-  void loop();
+  struct State;
+  struct Watch;
 
-  Mutex mutex_;
-  Condition wake_;
-  std::deque<Job> jobs_ BP_GUARDED_BY(mutex_);
-  bool stopping_ BP_GUARDED_BY(mutex_) = false;
-  std::thread thread_;  // must be the last member, because it uses all others
+  static void on_end(void* watch);
+  static void loop(State& state);
+
+  const bp_context context_;
+  const std::shared_ptr<State> state_;  // an operation may end after the server
+  std::thread thread_;
 };
 
 }  // namespace backplane::host

@@ -29,7 +29,7 @@ class Connection;
 /// the server, and then finds its connection closed.
 struct ServerCore {
   ServerCore(bp_context ctx, ServerOptions opts, std::function<void()> on_stop)
-      : context(ctx), options(std::move(opts)), on_stop_requested(std::move(on_stop)) {}
+      : context(ctx), options(std::move(opts)), on_stop_requested(std::move(on_stop)), control(ctx) {}
 
   const bp_context context;
   ServerOptions options;

@@ -100,6 +100,19 @@ struct Layout<Log> {
   static constexpr auto value = describe<Log>(19, "log", &Log::id, &Log::module, &Log::level);
 };
 template <>
+struct Layout<Begin> {
+  static constexpr auto value =
+      describe<Begin>(20, "begin", &Begin::id, &Begin::kind, &Begin::module, &Begin::path, &Begin::config);
+};
+template <>
+struct Layout<Wait> {
+  static constexpr auto value = describe<Wait>(21, "wait", &Wait::id, &Wait::operation, &Wait::timeout_ms);
+};
+template <>
+struct Layout<Undo> {
+  static constexpr auto value = describe<Undo>(22, "undo", &Undo::id, &Undo::operation);
+};
+template <>
 struct Layout<Reply> {
   static constexpr auto value =
       describe<Reply>(16, "reply", &Reply::id, &Reply::status, &Reply::payload, &Reply::message, &Reply::detail);
@@ -155,6 +168,7 @@ constexpr std::string_view credit_feature = "credit";
 constexpr std::string_view parts_feature = "parts";
 constexpr std::string_view lossless_feature = "lossless";
 constexpr std::string_view log_feature = "log";
+constexpr std::string_view operations_feature = "operations";
 
 // ---- Writing ---------------------------------------------------------------------------------------
 
@@ -164,11 +178,13 @@ void put(cbor::Writer& writer, std::int32_t v) { writer.integer(v); }
 void put(cbor::Writer& writer, std::string_view v) { writer.text(v); }
 void put(cbor::Writer& writer, View v) { writer.bytes(v); }
 void put(cbor::Writer& writer, const Features& v) {
-  writer.array(std::size_t{v.credit} + std::size_t{v.parts} + std::size_t{v.lossless} + std::size_t{v.log});
+  writer.array(std::size_t{v.credit} + std::size_t{v.parts} + std::size_t{v.lossless} + std::size_t{v.log} +
+               std::size_t{v.operations});
   if (v.credit) writer.text(credit_feature);
   if (v.parts) writer.text(parts_feature);
   if (v.lossless) writer.text(lossless_feature);
   if (v.log) writer.text(log_feature);
+  if (v.operations) writer.text(operations_feature);
 }
 void put(cbor::Writer& writer, const Target& v) { v.method != 0 ? writer.uint(v.method) : writer.text(v.name); }
 
@@ -262,6 +278,7 @@ class Items {
       out.parts |= item.text() == parts_feature;
       out.lossless |= item.text() == lossless_feature;
       out.log |= item.text() == log_feature;
+      out.operations |= item.text() == operations_feature;
     }
   }
   void get(Target& out) {
@@ -320,7 +337,7 @@ Frame read(cbor::Reader& reader, std::uint64_t count) {
 }
 
 using ReadFrame = Frame (*)(cbor::Reader&, std::uint64_t);
-inline constexpr std::size_t type_limit = 20;
+inline constexpr std::size_t type_limit = 23;
 
 template <class... T>
 constexpr std::array<ReadFrame, type_limit> readers(std::variant<T...>*) {
@@ -382,6 +399,9 @@ void encode(Bytes& out, const Stop& frame) { write(out, frame); }
 void encode(Bytes& out, const Credit& frame) { write(out, frame); }
 void encode(Bytes& out, const Part& frame) { write(out, frame); }
 void encode(Bytes& out, const Log& frame) { write(out, frame); }
+void encode(Bytes& out, const Begin& frame) { write(out, frame); }
+void encode(Bytes& out, const Wait& frame) { write(out, frame); }
+void encode(Bytes& out, const Undo& frame) { write(out, frame); }
 void encode(Bytes& out, const Reply& frame) { write(out, frame); }
 void encode(Bytes& out, const Event& frame) { write(out, frame); }
 void encode(Bytes& out, const Error& frame) { write(out, frame); }

@@ -35,10 +35,11 @@ inline constexpr std::size_t max_hello = 1024;
 
 /// What a side can do beyond the first version of the protocol. On the wire it is an array of texts.
 struct Features {
-  bool credit = false;    ///< credit frames
-  bool parts = false;     ///< requests in parts
-  bool lossless = false;  ///< listeners that emitters wait for, and heard frames
-  bool log = false;       ///< log frames
+  bool credit = false;      ///< credit frames
+  bool parts = false;       ///< requests in parts
+  bool lossless = false;    ///< listeners that emitters wait for, and heard frames
+  bool log = false;         ///< log frames
+  bool operations = false;  ///< begin, wait and undo frames
 };
 struct Hello {
   std::uint64_t protocol = protocol_version;  ///< the newest version that the sender speaks
@@ -113,6 +114,25 @@ struct Log {
   std::string_view module;  ///< empty: of all
   std::string_view level;   ///< empty: unchanged
 };
+/// Begins a module operation. The answer has its id.
+struct Begin {
+  std::uint64_t id = 0;
+  std::uint32_t kind = 0;  ///< BP_OPERATION_…
+  std::string_view module;
+  View path;
+  View config;
+};
+/// Is answered when a module operation has ended, or at the timeout.
+struct Wait {
+  std::uint64_t id = 0;
+  std::uint64_t operation = 0;
+  std::uint64_t timeout_ms = 0;  ///< 0: answered at once
+};
+/// Asks for the end of a module operation.
+struct Undo {
+  std::uint64_t id = 0;
+  std::uint64_t operation = 0;
+};
 /// The sender is done with so many bytes of the parts of a call: partial replies, or parts of a request.
 struct Credit {
   std::uint64_t id = 0;  ///< of the call
@@ -150,7 +170,7 @@ struct Error {
 
 /// Any frame.
 using Frame = std::variant<Hello, Call, Cancel, Resolve, Listen, Unlisten, Load, Unload, Reload, List, Status, Stop,
-                           Credit, Part, Heard, Log, Reply, Event, Error>;
+                           Credit, Part, Heard, Log, Begin, Wait, Undo, Reply, Event, Error>;
 
 /// The peer violated the protocol. what() begins with what it sent, for example "a call frame with …; expected …".
 struct ProtocolError : std::runtime_error {
@@ -188,6 +208,9 @@ void encode(Bytes& out, const Stop& frame);
 void encode(Bytes& out, const Credit& frame);
 void encode(Bytes& out, const Part& frame);
 void encode(Bytes& out, const Log& frame);
+void encode(Bytes& out, const Begin& frame);
+void encode(Bytes& out, const Wait& frame);
+void encode(Bytes& out, const Undo& frame);
 void encode(Bytes& out, const Reply& frame);
 void encode(Bytes& out, const Event& frame);
 void encode(Bytes& out, const Error& frame);

@@ -402,5 +402,6 @@ BP_EXPORT bp_status bp_host_stop(bp_context ctx);
 #include "events.h"
 #include "flow.h"
 #include "log.h"
+#include "operations.h"
 
 #endif /* BACKPLANE_BACKPLANE_H */

@@ -31,6 +31,8 @@ extern "C" {
  *                                                     Memory that modules allocate is not counted. The default is
  *                                                     half of the machine's memory, or of the cgroup's limit if
  *                                                     that is smaller
+ *   load_timeout_ms          ms    10000      1..     how long constructors, init, deinit or destructors of a module
+ *                                                     may take; see operations.h
  */
 typedef struct bp_host_options {
   uint32_t struct_size;
@@ -41,6 +43,8 @@ typedef struct bp_host_options {
   uint32_t watchdog_threshold_ms;
   uint32_t watchdog_start_grace_ms;
   uint64_t memory_limit;
+  uint32_t load_timeout_ms;
+  uint32_t reserved;
 } bp_host_options;
 
 /* A context, for bp_context_create.

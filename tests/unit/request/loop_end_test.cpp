@@ -278,7 +278,8 @@ TEST_CASE("an instance that is retired ends when its last request has") {
   CHECK(gone.wait() == std::vector<std::string>{"module_gone:"});
   std::uint64_t requests = 0;
   std::uint64_t tokens = 0;
-  rig.loop.instances().count_work(rig.generation, requests, tokens);
+  rig.loop.instances().count_work(rig.generation, std::chrono::steady_clock::now() + std::chrono::milliseconds(200),
+                                  requests, tokens);
   CHECK(requests == 1);
   CHECK(tokens == 0);
   CHECK(reply(open, BP_OK, "at last") == BP_OK);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/client.hpp"
+#include "cli/command.hpp"
+#include "cli/failure.hpp"
+#include "cli/operation.hpp"
+#include "cli/output.hpp"
+
+namespace backplane::host::cli {
+namespace {
+
+constexpr std::uint32_t default_timeout_ms = 10'000;
+
+int run_cancel(const Args& args) {
+  const bp_operation operation = {args.operation.value_or(0)};
+  if (operation.id == 0) throw usage("found the operation 0; expected an id, as backplane status shows it");
+  OperationRun run;
+  const Client client(args);
+  Result said;
+  check(bp_operation_cancel(client.context(), operation, said.out()), said, exit_code);
+  const std::string what = said.message(BP_OK);
+  if (!args.json) note(what);
+  Args wait = args;
+  wait.timeout = args.timeout.value_or(default_timeout_ms);
+  Result result;
+  const bp_status status = run.wait(client, operation, wait, result);
+  if (status == BP_TIMEOUT) check(status, result, exit_code);
+  const char* const outcome = status == BP_CANCELED ? "undone" : status == BP_OK ? "committed" : "ended";
+  write_out(args.json ? cat("{\"operation\":", std::to_string(operation.id), ",\"outcome\":\"", outcome, "\"}\n")
+                      : cat("operation ", std::to_string(operation.id), ": ", outcome,
+                            status == BP_CANCELED || status == BP_OK ? "" : cat(", ", result.message(status)), "\n"));
+  return exit_ok;
+}
+
+}  // namespace
+
+const Command cancel_command = {
+    "cancel",
+    "ask for the end of a module operation, and say whether it could be undone",
+    R"(An operation is a load, unload or reload that somebody has asked for. backplane status lists those that go on. cancel
+undoes what is not committed yet:
+  load, reload   until the new generation runs
+  unload         until the last call has ended; the module's names answer again
+A reload whose new generation runs is committed. Then the old generation goes on draining, and nobody waits for it.
+While a module's code hangs, the end is told when the code returns, or after load_timeout_ms.
+
+Examples:
+  backplane cancel 12
+
+Exit codes: 0 undone or committed, as the output says; 1 no such operation; 2 usage; 3 no host answers; 4 timeout.)",
+    {
+        {"ID", "", "the id of the operation; backplane status lists them", &Args::operation, true, UINT64_MAX >> 1, 1},
+        {"--timeout", "MS", "how long to wait for its end; default 10000", &Args::timeout},
+        socket_option,
+        json_option,
+    },
+    run_cancel,
+};
+
+}  // namespace backplane::host::cli

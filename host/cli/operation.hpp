@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/backplane.h>
+
+#include "cli/client.hpp"
+#include "cli/command.hpp"
+#include "cli/wait.hpp"
+
+namespace backplane::host::cli {
+
+/// A module operation on the running host. Make it before the Client, because it blocks the ending signals.
+class OperationRun {
+ public:
+  /// Begins the operation, and waits for its end, for --timeout or, without it, until a generation has drained for five
+  /// seconds. The first Ctrl-C asks for the end of the operation, the second ends this process.
+  bp_status run(const Client& client, const bp_operation_request& request, const Args& args, Result& result);
+  /// The same for an operation that has begun.
+  bp_status wait(const Client& client, bp_operation operation, const Args& args, Result& result);
+
+ private:
+  void cancel(const Client& client, bp_operation operation);
+
+  Signals signals_;
+  Bell over_;
+};
+
+}  // namespace backplane::host::cli

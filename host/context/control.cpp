@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The control threads: who has the turn, whose call is overdue, and which thread runs the next job.
+#include "context/control.hpp"
+
+#include "support/log.hpp"
+#include "sync/thread_name.hpp"
+
+namespace backplane::host {
+namespace {
+
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool runs_work = false;
+
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
+Control::Turn::Turn(Control& control) noexcept : control_(control), outer_(std::exchange(runs_work, true)) {}
+
+Control::Turn::~Turn() {
+  runs_work = outer_;
+  const MutexLock lock(control_.mutex_);
+  control_.taken_ = false;
+  control_.notify_if_awaited();
+}
+
+Control::Control(Milliseconds module_timeout) : module_timeout_(module_timeout) {
+  const MutexLock lock(mutex_);
+  threads_.emplace_back([this] { serve(); });
+}
+
+Control::~Control() {
+  std::vector<std::thread> threads;
+  {
+    const MutexLock lock(mutex_);
+    stop_ = true;
+    changed_.notify_all();
+    threads.swap(threads_);
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+bool Control::on_thread() noexcept { return runs_work; }
+
+void Control::post(Fifo<Job>& queue, Job& job) noexcept {
+  const MutexLock lock(mutex_);
+  queue.push(&job);
+  if (!taken_) changed_.notify_all();
+}
+
+// An idle thread is woken only for work: contexts that come and go give the turn back often.
+void Control::notify_if_awaited() noexcept {
+  if (stop_ || waiting_ != 0 || !short_.empty() || (!operations_.empty() && operation_ == nullptr)) {
+    changed_.notify_all();
+  }
+}
+
+std::function<void()> Control::prepare(std::function<void()> job) {
+  struct Prepared final : Job {
+    explicit Prepared(std::function<void()> f) : body(std::move(f)) {}
+    void run() override {
+      const std::shared_ptr<Prepared> last = std::move(self);
+      body();
+    }
+    std::function<void()> body;
+    std::shared_ptr<Prepared> self;  // keeps the job alive from the post until it has run
+  };
+  return [this, job = std::make_shared<Prepared>(std::move(job))] {
+    job->self = job;
+    post_operation(*job);
+  };
+}
+
+Control::Job* Control::next_job(bool& operation) {
+  if (taken_) return nullptr;
+  operation = false;
+  if (Job* const job = short_.pop()) return job;
+  if (operation_ != nullptr || returning_ != 0) return nullptr;
+  operation = true;
+  return operation_ = operations_.pop();
+}
+
+void Control::serve() noexcept {
+  name_thread("bp-control");
+  MutexLock lock(mutex_);
+  ++free_;
+  for (;;) {
+    bool operation = false;
+    if (Job* const job = next_job(operation)) {
+      --free_;
+      taken_ = true;
+      lock.unlock();
+      {
+        const Turn turn(*this);
+        job->run();
+      }
+      lock.lock();
+      if (operation) operation_ = nullptr;
+      ++free_;
+      notify_if_awaited();
+    } else if (stop_ && short_.empty() && operations_.empty()) {
+      return;
+    } else {
+      wait(lock);
+    }
+  }
+}
+
+void Control::wait(MutexLock& lock) {
+  const auto has_news = [this, call = call_]() BP_REQUIRES(mutex_) {
+    if (stop_ || call != call_) return true;
+    if (taken_) return false;
+    return !short_.empty() || (!operations_.empty() && operation_ == nullptr && returning_ == 0);
+  };
+  if (call_ == nullptr) return changed_.wait(lock, has_news);
+  const auto due = call_->began + module_timeout_;
+  if (!changed_.wait_until(lock, due, has_news)) leave_overdue(lock);
+}
+
+// The thread of the call stays in it. This one, or another, runs the next operation.
+void Control::leave_overdue(MutexLock& lock) {
+  ModuleCall* const call = call_;
+  if (call == nullptr || Clock::now() < call->began + module_timeout_) return;  // another call than the one waited for
+  call_ = nullptr;
+  call->overdue = true;
+  call->telling = true;
+  call->next = overdue_;
+  overdue_ = call;
+  operation_ = nullptr;
+  changed_.notify_all();
+  lock.unlock();
+  try {
+    log::error("modules", call->what + " has not returned within " + std::to_string(module_timeout_.count()) +
+                              " ms (load_timeout_ms); its thread is left to it, and other module operations go on" +
+                              (call->in_dynamic_loader ? ", except that no object can be mapped or unmapped" : ""));
+  } catch (const std::bad_alloc&) {
+    // status shows it even without the log line.
+  }
+  if (call->job != nullptr) call->job->overdue(call->what);
+  lock.lock();
+  call->telling = false;
+  changed_.notify_all();
+}
+
+// Without a free thread, nobody would see that the call is overdue, and nobody would do short work meanwhile.
+void Control::add_thread() noexcept {
+  try {
+    threads_.emplace_back([this] { serve(); });
+  } catch (const std::exception&) {
+    // No memory, or no thread: the call is not watched.
+  }
+}
+
+void Control::begin(ModuleCall& call) noexcept {
+  const MutexLock lock(mutex_);
+  call.began = Clock::now();
+  call.job = operation_;
+  call_ = &call;
+  taken_ = false;
+  if (free_ == 0 && !stop_) add_thread();
+  changed_.notify_all();
+}
+
+bool Control::end(ModuleCall& call) noexcept {
+  MutexLock lock(mutex_);
+  if (!call.overdue) {
+    call_ = nullptr;
+    changed_.notify_all();  // who watches the call need not wake when it would have been overdue
+    ++waiting_;
+    changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return !taken_; });
+    --waiting_;
+    taken_ = true;
+    return true;
+  }
+  ++waiting_;
+  ++returning_;
+  changed_.wait(lock,
+                [this, &call]() BP_REQUIRES(mutex_) { return !call.telling && !taken_ && operation_ == nullptr; });
+  --returning_;
+  --waiting_;
+  operation_ = call.job;
+  taken_ = true;
+  ModuleCall** place = &overdue_;
+  while (*place != &call) place = &(*place)->next;
+  *place = call.next;
+  changed_.notify_all();
+  return false;
+}
+
+std::vector<Control::Call> Control::copy_calls() const {
+  const auto now = Clock::now();
+  std::vector<Call> all;
+  const auto add = [&](const ModuleCall& call) {
+    all.push_back({call.what, call.module, call.generation, std::chrono::duration_cast<Milliseconds>(now - call.began),
+                   call.overdue, call.in_dynamic_loader});
+  };
+  if (call_ != nullptr) add(*call_);
+  for (const ModuleCall* call = overdue_; call != nullptr; call = call->next) add(*call);
+  return all;
+}
+
+std::vector<Control::Call> Control::calls() const {
+  const MutexLock lock(mutex_);
+  return copy_calls();
+}
+
+std::vector<Control::Call> Control::wait_for_calls(Milliseconds timeout) {
+  MutexLock lock(mutex_);
+  changed_.wait_for(lock, timeout, [this]() BP_REQUIRES(mutex_) { return call_ == nullptr && overdue_ == nullptr; });
+  return copy_calls();
+}
+
+std::string Control::holder_of_dynamic_loader() const {
+  const MutexLock lock(mutex_);
+  for (const ModuleCall* call = overdue_; call != nullptr; call = call->next) {
+    if (call->in_dynamic_loader) return call->what;
+  }
+  return {};
+}
+
+}  // namespace backplane::host

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the operations do on the control threads, and how they are canceled, looked up and reported.
+#include "context/module_operations.hpp"
+
+#include <backplane/cbor/reader.hpp>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "modules/reports.hpp"
+#include "support/log.hpp"
+#include "support/report.hpp"
+#include "support/result.hpp"
+
+namespace backplane::host {
+namespace {
+
+constexpr std::size_t most_running = 4096;
+constexpr std::size_t most_ended = 64;
+
+using State = Operation::State;
+
+const char* name_of_kind(std::uint32_t kind) noexcept {
+  return kind == BP_OPERATION_LOAD ? "load" : kind == BP_OPERATION_UNLOAD ? "unload" : "reload";
+}
+
+const char* name_of(State state) noexcept {
+  switch (state) {
+    case State::waiting:
+      return "waiting";
+    case State::running:
+      return "running";
+    case State::draining:
+      return "draining";
+    case State::undoing:
+      return "undoing";
+    case State::ended:
+      break;
+  }
+  return "ended";
+}
+
+// "load of ./echo.so", "unload of kv".
+std::string words_of(const Operation& operation) {
+  const OperationRequest& request = operation.request();
+  return std::string(name_of_kind(request.kind)) + " of " + (request.module.empty() ? request.path : request.module);
+}
+
+}  // namespace
+
+std::shared_ptr<Operation> ModuleOperations::begin(OperationRequest request) {
+  if (const std::string holder = control_.holder_of_dynamic_loader(); !holder.empty()) {
+    throw Failure{BP_OVERLOADED, holder +
+                                     " have not returned, and keep the dynamic loader of this process locked. So no "
+                                     "module can be loaded, unloaded or reloaded; restart the host"};
+  }
+  const MutexLock lock(mutex_);
+  if (running_.size() >= most_running) {
+    throw Failure{BP_OVERLOADED, std::to_string(most_running) + " module operations wait, the limit; wait for some"};
+  }
+  const std::uint64_t id = last_id_ + 1;
+  const auto operation =
+      std::make_shared<Operation>(id, std::move(request), [this](Operation& self) { execute(self); });
+  operation->then([this, id] { keep_as_ended(id); });
+  running_.emplace(id, operation);
+  last_id_ = id;
+  operation->hold();
+  control_.post_operation(*operation);
+  return operation;
+}
+
+void ModuleOperations::keep_as_ended(std::uint64_t id) noexcept {
+  std::shared_ptr<Operation> forgotten;  // freed without the lock
+  const MutexLock lock(mutex_);
+  const auto found = running_.find(id);
+  if (found == running_.end()) return;
+  try {
+    ended_.push_back(found->second);
+  } catch (const std::bad_alloc&) {
+    forgotten = found->second;  // a later wait does not find it
+  }
+  running_.erase(found);
+  if (ended_.size() <= most_ended) return;
+  forgotten = std::move(ended_.front());
+  ended_.pop_front();
+}
+
+std::shared_ptr<Operation> ModuleOperations::find(std::uint64_t id) const {
+  const MutexLock lock(mutex_);
+  if (const auto found = running_.find(id); found != running_.end()) return found->second;
+  for (const auto& operation : ended_) {
+    if (operation->id() == id) return operation;
+  }
+  return nullptr;
+}
+
+// Control thread.
+void ModuleOperations::execute(Operation& operation) noexcept try {
+  const OperationRequest& request = operation.request();
+  const LoadRequest load{request.path, request.config, &operation.canceled()};
+  if (request.kind == BP_OPERATION_UNLOAD) return unload(operation, false);
+  if (request.kind == BP_OPERATION_LOAD) return operation.end({BP_OK, {}, loader_.load(load), {}});
+  Loader::Swap swap = loader_.reload(request.module, load);
+  operation.drain(swap.old, swap.report);
+  swap.old.retirement->then([this, self = operation.shared_from_this(), ending = swap.old, report = swap.report] {
+    finish_reload(*self, ending, report);
+  });
+} catch (const Loader::Refusal& refusal) {
+  operation.undo({refusal.status, refusal.message, {}, {}});
+  refusal.ending.retirement->then(
+      [self = operation.shared_from_this()] { self->end_if_undone(Operation::Clock::time_point::max()); });
+} catch (const Failure& failure) {
+  operation.end({failure.status, failure.message, {}, {}});
+} catch (const std::bad_alloc&) {
+  operation.end({BP_OUT_OF_MEMORY, "no memory", {}, {}});
+} catch (const std::exception& error) {
+  operation.end({BP_ERROR, error.what(), {}, {}});
+}
+
+void ModuleOperations::unload(Operation& operation, bool again) {
+  const Loader::Ending ending = loader_.begin_unload(operation.request().module);
+  operation.drain(ending, {});
+  ending.retirement->then(
+      [this, self = operation.shared_from_this(), ending, again] { finish_unload(*self, ending, again); });
+  if (operation.canceled() && !again) cancel(operation);
+}
+
+OperationOutcome ModuleOperations::pinned(const Loader::Ending& ending, std::vector<std::uint8_t> report) const {
+  return {BP_PINNED,
+          "the names of the module \"" + ending.module +
+              "\" are removed, but its object is still mapped; the detail has the reasons",
+          {},
+          std::move(report)};
+}
+
+// Control thread.
+void ModuleOperations::finish_unload(Operation& operation, const Loader::Ending& ending, bool again) try {
+  std::vector<std::uint8_t> report;
+  if (loader_.report_ending(ending, report)) return operation.end({BP_OK, {}, std::move(report), {}});
+  // The object may be kept by a thread of a resting context that has used a thread_local of the module.
+  if (!again && forget_resting_()) return unload(operation, true);
+  operation.end(pinned(ending, std::move(report)));
+} catch (const Failure& failure) {
+  operation.end({failure.status, failure.message, {}, {}});
+} catch (const std::bad_alloc&) {
+  operation.end({BP_OUT_OF_MEMORY, "the module was unloaded, but there is no memory for the report", {}, {}});
+}
+
+// Control thread.
+void ModuleOperations::finish_reload(Operation& operation, const Loader::Ending& ending,
+                                     const std::vector<std::uint8_t>& report) try {
+  std::vector<std::uint8_t> old;
+  loader_.report_ending(ending, old);
+  operation.end({BP_OK, {}, reload_report(report, old), {}});
+} catch (const std::bad_alloc&) {
+  operation.end({BP_OUT_OF_MEMORY, "the module was reloaded, but there is no memory for the report", {}, {}});
+}
+
+OperationOutcome ModuleOperations::look(Operation& operation) {
+  operation.end_if_undone(Operation::Clock::now());
+  if (const auto outcome = operation.outcome()) return *outcome;
+  if (const auto draining = operation.draining()) {
+    std::vector<std::uint8_t> old;
+    const bool gone = loader_.report_ending(draining->ending, old);
+    if (!draining->committed.empty()) return {BP_OK, {}, reload_report(draining->committed, old), {}};
+    if (gone) return {BP_OK, {}, std::move(old), {}};
+    return pinned(draining->ending, std::move(old));
+  }
+  std::string where;
+  if (operation.state() == State::running) {
+    for (const Control::Call& call : control_.calls()) {
+      if (!call.overdue) where = ", in " + call.what;
+    }
+  }
+  return {BP_TIMEOUT,
+          "operation " + std::to_string(operation.id()) + " (" + words_of(operation) + ") is still " +
+              name_of(operation.state()) + where + "; it goes on, and status lists it",
+          {},
+          {}};
+}
+
+std::string ModuleOperations::cancel(Operation& operation) {
+  const std::string which = "operation " + std::to_string(operation.id()) + " (" + words_of(operation) + ") ";
+  switch (operation.cancel()) {
+    case State::waiting:
+      return which + "was canceled before its turn; nothing has changed";
+    case State::running:
+      return which + "is being undone";
+    case State::undoing:
+      return which + "is being undone already";
+    case State::ended:
+      throw Failure{BP_INVALID_HANDLE, which + "has ended"};
+    case State::draining:
+      break;
+  }
+  const auto draining = operation.draining();
+  if (!draining) return which + "has just ended";
+  if (!draining->committed.empty()) {
+    operation.end(look(operation));
+    return which + "is committed: the new generation runs, and the old one goes on draining";
+  }
+  control_.prepare([this, ending = draining->ending] {
+    if (!loader_.undo_unload(ending).empty()) return;  // the unload is over
+    std::vector<std::shared_ptr<Operation>> waiting;
+    {
+      const MutexLock lock(mutex_);
+      for (const auto& [id, each] : running_) waiting.push_back(each);
+    }
+    for (const auto& each : waiting) {
+      const auto same = each->draining();
+      if (!same || same->ending.retirement != ending.retirement) continue;
+      each->end({BP_CANCELED, "canceled; the names of the module \"" + ending.module + "\" answer again", {}, {}});
+    }
+  })();
+  return which + "is being undone: the module gets its names back";
+}
+
+void ModuleOperations::cancel_all(std::chrono::milliseconds timeout) {
+  std::vector<std::shared_ptr<Operation>> all;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [id, each] : running_) all.push_back(each);
+  }
+  for (const auto& each : all) {
+    if (each->draining()) {
+      each->end(look(*each));
+    } else {
+      each->cancel();
+    }
+  }
+  const std::vector<Control::Call> stuck = control_.wait_for_calls(timeout);
+  if (stuck.empty()) return;
+  std::string names;
+  for (const Control::Call& call : stuck) {
+    names += (names.empty() ? "" : "; ") + call.what + " (for " + std::to_string(call.for_time.count()) + " ms)";
+  }
+  throw Failure{BP_TIMEOUT, "code of a module has not returned: " + names};
+}
+
+void ModuleOperations::report(cbor::Writer& out) const {
+  const std::vector<Control::Call> calls = control_.calls();
+  out.text("module_calls");
+  out.array(calls.size());
+  for (const Control::Call& call : calls) {
+    out.map(6);
+    field(out, "what", call.what);
+    field(out, "module", call.module);
+    field(out, "generation", call.generation);
+    field(out, "for_ms", static_cast<std::uint64_t>(call.for_time.count()));
+    out.text("overdue");
+    out.boolean(call.overdue);
+    out.text("locks_loader");
+    out.boolean(call.in_dynamic_loader);
+  }
+  std::vector<std::shared_ptr<Operation>> all;
+  {
+    const MutexLock lock(mutex_);
+    all.assign(ended_.begin(), ended_.end());
+    for (const auto& [id, each] : running_) all.push_back(each);
+  }
+  out.text("operations");
+  out.array(all.size());
+  for (const auto& each : all) {
+    const OperationRequest& request = each->request();
+    const auto outcome = each->outcome();
+    out.map(8);
+    field(out, "id", each->id());
+    field(out, "kind", name_of_kind(request.kind));
+    field(out, "module", request.module);
+    field(out, "path", cbor::valid_utf8(request.path) ? request.path : "(not UTF-8)");
+    field(out, "requester", request.requester);
+    field(out, "state", outcome ? "ended" : name_of(each->state()));
+    field(out, "for_ms", static_cast<std::uint64_t>(each->duration().count()));
+    field(out, "status", outcome ? bp_status_name(outcome->status) : "");
+  }
+}
+
+}  // namespace backplane::host

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <backplane/cbor/writer.hpp>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "context/operation.hpp"
+
+namespace backplane::host {
+
+/// The operations of the host: those that go on, and the last that have ended.
+class ModuleOperations {
+ public:
+  /// `forget_resting`: ends resting contexts, whose threads may keep an object mapped; returns whether there were any.
+  ModuleOperations(Control& control, Loader& loader, std::function<bool()> forget_resting)
+      : control_(control), loader_(loader), forget_resting_(std::move(forget_resting)) {}
+
+  // ---- Any thread
+  /// Begins an operation. Throws Failure.
+  std::shared_ptr<Operation> begin(OperationRequest request);
+  /// Null if there is none of this id.
+  std::shared_ptr<Operation> find(std::uint64_t id) const;
+  /// How it stands, or how it ended, as bp_operation_wait says it.
+  OperationOutcome look(Operation& operation);
+  /// Returns what follows, for people. Throws Failure if it has ended.
+  std::string cancel(Operation& operation);
+  /// Ends all, because the host stops: those that drain are answered as they stand, and the others are canceled. Then
+  /// waits for `timeout` until no code of a module runs. Throws Failure if some does not return.
+  void cancel_all(std::chrono::milliseconds timeout);
+  /// Writes two fields of the status-report: "operations" and "module_calls".
+  void report(cbor::Writer& out) const;
+
+ private:
+  void execute(Operation& operation) noexcept;
+  void unload(Operation& operation, bool again);
+  void finish_unload(Operation& operation, const Loader::Ending& ending, bool again);
+  void finish_reload(Operation& operation, const Loader::Ending& ending, const std::vector<std::uint8_t>& report);
+  void keep_as_ended(std::uint64_t id) noexcept;
+  OperationOutcome pinned(const Loader::Ending& ending, std::vector<std::uint8_t> report) const;
+
+  Control& control_;
+  Loader& loader_;
+  const std::function<bool()> forget_resting_;
+  mutable Mutex mutex_;
+  std::uint64_t last_id_ BP_GUARDED_BY(mutex_) = 0;
+  std::map<std::uint64_t, std::shared_ptr<Operation>> running_ BP_GUARDED_BY(mutex_);
+  std::deque<std::shared_ptr<Operation>> ended_ BP_GUARDED_BY(mutex_);  // oldest first
+};
+
+}  // namespace backplane::host

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "context/operation.hpp"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+namespace backplane::host {
+namespace {
+
+// How long the instances of a refused generation may take to end before the refusal is told all the same.
+constexpr std::chrono::seconds undo_timeout{5};
+
+}  // namespace
+
+Operation::State Operation::state() const {
+  const MutexLock lock(mutex_);
+  return state_;
+}
+
+std::optional<OperationOutcome> Operation::outcome() const {
+  const MutexLock lock(mutex_);
+  if (state_ != State::ended) return std::nullopt;
+  return outcome_;
+}
+
+std::chrono::milliseconds Operation::duration() const {
+  const MutexLock lock(mutex_);
+  return std::chrono::duration_cast<std::chrono::milliseconds>((state_ == State::ended ? ended_ : Clock::now()) -
+                                                               began_);
+}
+
+bool Operation::wait_until(Clock::time_point until) {
+  MutexLock lock(mutex_);
+  for (;;) {
+    const auto over = [this]() BP_REQUIRES(mutex_) { return state_ == State::ended || state_ == State::undoing; };
+    if (!changed_.wait_until(lock, until, over)) return false;
+    if (state_ == State::ended) return true;
+    const auto now = Clock::now();
+    if (now >= undone_by_) {
+      tell(lock);
+      return true;
+    }
+    if (now >= until) return false;
+    changed_.wait_until(lock, std::min(until, undone_by_),
+                        [this]() BP_REQUIRES(mutex_) { return state_ == State::ended; });
+  }
+}
+
+void Operation::wait() {
+  while (!wait_until(Clock::now() + std::chrono::hours(1))) {
+  }
+}
+
+void Operation::wait_for_drain() {
+  MutexLock lock(mutex_);
+  changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return state_ != State::waiting && state_ != State::running; });
+}
+
+bool Operation::start() {
+  const MutexLock lock(mutex_);
+  if (state_ != State::waiting) return false;
+  state_ = State::running;
+  return true;
+}
+
+void Operation::drain(const Loader::Ending& ending, std::vector<std::uint8_t> committed) {
+  const MutexLock lock(mutex_);
+  if (state_ == State::ended) return;
+  state_ = State::draining;
+  draining_ = {ending, std::move(committed)};
+  changed_.notify_all();
+}
+
+void Operation::undo(OperationOutcome outcome) {
+  const MutexLock lock(mutex_);
+  if (state_ == State::ended) return;
+  state_ = State::undoing;
+  outcome_ = std::move(outcome);
+  undone_by_ = Clock::now() + undo_timeout;
+  changed_.notify_all();
+}
+
+void Operation::end(OperationOutcome outcome) {
+  MutexLock lock(mutex_);
+  if (state_ == State::ended) return;
+  outcome_ = std::move(outcome);
+  tell(lock);
+}
+
+void Operation::end_if_undone(Clock::time_point now) {
+  MutexLock lock(mutex_);
+  if (state_ == State::undoing && now >= undone_by_) tell(lock);
+}
+
+void Operation::tell(MutexLock& lock) {
+  state_ = State::ended;
+  ended_ = Clock::now();
+  changed_.notify_all();
+  const std::vector<std::function<void()>> then = std::move(then_);
+  lock.unlock();
+  for (const auto& f : then) f();
+  lock.lock();
+}
+
+void Operation::then(std::function<void()> f) {
+  {
+    const MutexLock lock(mutex_);
+    if (state_ != State::ended) return then_.push_back(std::move(f));
+  }
+  f();
+}
+
+Operation::State Operation::cancel() {
+  canceled_ = true;
+  MutexLock lock(mutex_);
+  const State was = state_;
+  if (was == State::waiting) {
+    outcome_ = {BP_CANCELED, "canceled before its turn; nothing has changed", {}, {}};
+    tell(lock);
+  }
+  return was;
+}
+
+std::optional<Operation::Draining> Operation::draining() const {
+  const MutexLock lock(mutex_);
+  if (state_ != State::draining) return std::nullopt;
+  return draining_;
+}
+
+void Operation::run() {
+  const std::shared_ptr<Operation> held = std::move(self_);
+  if (start()) body_(*this);
+}
+
+void Operation::overdue(const std::string& what) noexcept try {
+  end({BP_LOAD_REFUSED,
+       what + " has not returned in time (load_timeout_ms); its thread is left to it. If it returns, a load is undone",
+       {},
+       {}});
+} catch (const std::bad_alloc&) {
+  end({BP_LOAD_REFUSED, {}, {}, {}});
+}
+
+}  // namespace backplane::host

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Module operations that a peer asks for. Includes Asio, so only files of this room may include it.
+#pragma once
+
+#include <backplane/backplane.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "wire/frame.hpp"
+
+namespace backplane::host {
+
+class Connection;
+
+/// An operation that the process `peer` asks for. A copy: its frame is gone when it begins.
+class AskedOperation {
+ public:
+  AskedOperation(long peer, std::uint32_t kind, std::string_view module, wire::View path, wire::View config)
+      : kind_(kind),
+        module_(module),
+        path_(wire::as_text(path)),
+        config_(config.begin(), config.end()),
+        requester_("process " + std::to_string(peer)) {}
+
+  bp_status begin(bp_context context, bp_operation* out, bp_result* result) const;
+
+ private:
+  std::uint32_t kind_;
+  std::string module_;
+  std::string path_;
+  wire::Bytes config_;
+  std::string requester_;
+};
+
+/// Answers a frame with how an operation stands. A job of the ControlThread.
+class OperationAnswer {
+ public:
+  /// `drain`: an operation that has not begun to drain is waited for again, for so long each time.
+  OperationAnswer(std::shared_ptr<Connection> peer, std::uint64_t frame, std::uint64_t operation,
+                  std::optional<std::chrono::milliseconds> drain)
+      : peer_(std::move(peer)), frame_(frame), operation_(operation), drain_(drain) {}
+
+  std::uint64_t operation() const noexcept { return operation_; }
+  void operator()(bool run) const;
+
+ private:
+  std::shared_ptr<Connection> peer_;
+  std::uint64_t frame_;
+  std::uint64_t operation_;
+  std::optional<std::chrono::milliseconds> drain_;
+};
+
+}  // namespace backplane::host

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Module operations that hang hold nobody up: reports, other operations and the stop answer, and say what hangs."""
+
+import os
+import pathlib
+import signal
+import time
+import unittest
+
+from harness import FIXTURE, LIMIT, Case
+
+STUCK = os.environ["BACKPLANE_STUCK"]
+SOON = 2.0  # seconds within which a host answers, whatever hangs
+SLOW = any(name in os.environ for name in ("ASAN_OPTIONS", "TSAN_OPTIONS"))
+
+
+class OperationCase(Case):
+    def setUp(self):
+        super().setUp()
+        self.places = pathlib.Path(self.path("places"))
+        self.places.mkdir()
+        self.environment["STUCK_DIR"] = str(self.places)
+        self.addCleanup(self.release_all)
+
+    def stick(self, place):
+        (self.places / place).touch()
+
+    def release(self, place):
+        (self.places / place).unlink()
+
+    def release_all(self):
+        for path in self.places.glob("*"):
+            path.unlink(missing_ok=True)
+
+    def reached(self, place):
+        path = self.places / f"{place}.reached"
+        self.eventually(f"nobody is in {place}", path.exists)
+
+    def start(self, load_timeout_ms=None, modules=()):
+        arguments = []
+        if load_timeout_ms:
+            arguments = ["--config", self.write("host.toml", f"load_timeout_ms = {load_timeout_ms}\n")]
+        self.process = self.host(*arguments, modules=modules)
+        return self.process
+
+    def soon(self, *arguments, code=0):
+        begin = time.monotonic()
+        done = self.bp(*arguments, code=code)
+        if not SLOW:
+            self.assertLess(time.monotonic() - begin, SOON, arguments)
+        return done
+
+    def looks(self):
+        """What an operator looks at, at any time."""
+        self.soon("ls")
+        return self.soon("status")[0]
+
+    def going_on(self):
+        return [each for each in self.bp_json("status")["operations"] if each["state"] != "ended"]
+
+    def states(self):
+        return [(each["kind"], each["state"]) for each in self.going_on()]
+
+    def stops_soon(self, code=0):
+        begin = time.monotonic()
+        self.process.signal(signal.SIGTERM)
+        out, err = self.assert_ends(self.process, code)
+        if not SLOW:
+            self.assertLess(time.monotonic() - begin, 9)
+        return err
+
+
+class Draining(OperationCase):
+    """An unload that waits for a handler."""
+
+    def hang(self):
+        self.stick("handler")
+        self.start(modules=[STUCK])
+        self.call = self.spawn("call", "stuck.hold", "1")
+        self.reached("handler")
+
+    def test_a_pending_unload_holds_nobody_up(self):
+        self.hang()
+        unload = self.spawn("unload", "stuck", "--timeout", "3600000")
+        self.eventually("it does not drain", lambda: self.states() == [("unload", "draining")])
+        self.assertRegex(self.looks(), r"(?m)^OPERATION +WHAT +STATE +SINCE +ASKED BY\n"
+                                       rf"2 +unload stuck +draining .* process {unload.pid}$")
+        self.release("handler")
+        self.assert_ends(self.call, 0)
+        out, _ = self.assert_ends(unload, 0)
+        self.assertRegex(out, r"^unloaded stuck, generation 1: gone\n$")
+
+    def test_it_goes_on_when_its_command_is_killed(self):
+        self.hang()
+        unload = self.spawn("unload", "stuck", "--timeout", "3600000")
+        self.eventually("it does not drain", lambda: self.states() == [("unload", "draining")])
+        unload.stop()
+        self.assertEqual(self.states(), [("unload", "draining")])
+        self.release("handler")
+        self.assert_ends(self.call, 0)
+        self.eventually("it goes on", lambda: self.states() == [])
+        self.assertEqual(self.bp_json("ls")["modules"], [])
+
+    def test_ctrl_c_gives_the_names_back(self):
+        self.hang()
+        unload = self.spawn("unload", "stuck", "--timeout", "3600000")
+        self.eventually("it does not drain", lambda: self.states() == [("unload", "draining")])
+        unload.signal(signal.SIGINT)
+        _, err = self.assert_ends(unload, 130)
+        self.assertIn("is being undone: the module gets its names back", err)
+        self.assertIn("canceled; the names of the module \"stuck\" answer again", err)
+        self.release("handler")
+        self.assert_ends(self.call, 0)
+        self.assertEqual(self.bp("call", "stuck.echo", "5")[0], "5\n")
+        self.assertEqual(self.bp("unload", "stuck")[0], "unloaded stuck, generation 1: gone\n")
+
+    def test_cancel_gives_the_names_back(self):
+        self.hang()
+        unload = self.spawn("unload", "stuck", "--timeout", "3600000")
+        self.eventually("it does not drain", lambda: self.states() == [("unload", "draining")])
+        self.assertEqual(self.soon("cancel", "2")[0], "operation 2: undone\n")
+        self.assert_ends(unload, 130)
+        self.release("handler")
+        self.assert_ends(self.call, 0)
+        self.assertEqual(self.bp("call", "stuck.echo", "5")[0], "5\n")
+        self.assertIn("has ended", self.refused(1, "cancel", "2"))
+        self.assertIn("there is no operation 7", self.refused(1, "cancel", "7"))
+
+    def test_a_reload_that_runs_is_committed(self):
+        self.start(modules=[FIXTURE])
+        call = self.spawn("call", "cli_fixture.wait", "60000")
+        self.eventually("it does not run", lambda: self.context()["running"] == 1)
+        reload = self.spawn("reload", "cli_fixture", "--timeout", "3600000")
+        self.eventually("it does not drain", lambda: self.states() == [("reload", "draining")])
+        reload.signal(signal.SIGINT)
+        out, err = self.assert_ends(reload, 0)
+        self.assertIn("is committed: the new generation runs", err)
+        self.assertIn("reloaded cli_fixture", out)
+        call.stop()
+
+    def test_the_timeout_of_unload_bounds_it(self):
+        self.hang()
+        begin = time.monotonic()
+        out, err = self.bp("unload", "stuck", "--timeout", "300", code=1)
+        self.assertIn("its object stays mapped because of\n  1 instance", out)
+        self.assertLess(time.monotonic() - begin, LIMIT if SLOW else SOON)
+        self.assertEqual(self.states(), [("unload", "draining")])
+
+    def test_the_stop_keeps_its_bound(self):
+        self.hang()
+        unload = self.spawn("unload", "stuck", "--timeout", "3600000")
+        self.eventually("it does not drain", lambda: self.states() == [("unload", "draining")])
+        err = self.stops_soon(1)
+        self.assertIn("the host ends by force; left behind: calls of stuck.hold (1)", err)
+        unload.end()
+
+    def test_a_load_of_another_module_goes_on(self):
+        self.hang()
+        self.spawn("unload", "stuck", "--timeout", "3600000")
+        self.eventually("it does not drain", lambda: self.states() == [("unload", "draining")])
+        chatter = os.environ["BACKPLANE_CHATTER"]
+        # The request thread hangs in a handler, so its instance cannot be made: only that load pays.
+        load = self.spawn("load", chatter)
+        self.eventually("it does not wait", lambda: ("load", "running") in self.states())
+        self.looks()
+        self.release("handler")
+        self.assert_ends(load, 0)
+
+
+class Stuck(OperationCase):
+    """Code of a module that does not return to the loader."""
+
+    def test_an_init_that_hangs(self):
+        self.stick("init")
+        self.start(500)
+        load = self.spawn("load", STUCK)
+        self.reached("init")
+        self.looks()
+        code, _, err = load.end()
+        self.assertEqual(code, 5)
+        self.assertIn("the init of stuck (generation 1) has not returned in time (load_timeout_ms)", err)
+        self.assertRegex(self.looks(), "NOT RESPONDING: the init of stuck .generation 1. has not returned for ")
+        # Other operations go on, on another thread.
+        self.soon("load", os.environ["BACKPLANE_CHATTER"])
+        self.soon("unload", "chatter")
+        self.assertIn("an earlier load of stuck (generation 1) has not returned", self.refused(5, "load", STUCK))
+        # If it returns, its load is undone.
+        self.release("init")
+        self.eventually("it is not undone", lambda: self.bp_json("ls")["modules"] == [])
+        self.assertNotIn("NOT RESPONDING", self.looks())
+        self.assertIn("loaded stuck", self.soon("load", STUCK)[0])
+        self.stops_soon()
+
+    def test_the_stop_does_not_wait_for_an_init(self):
+        self.stick("init")
+        self.start(500)
+        self.spawn("load", STUCK)
+        self.reached("init")
+        err = self.stops_soon(1)
+        self.assertRegex(err, r"left behind: code of a module has not returned: the init of stuck \(generation 1\)")
+
+    def test_a_constructor_that_hangs_locks_the_dynamic_loader(self):
+        for place in ("constructor", "destructor"):
+            with self.subTest(place):
+                self.release_all()
+                self.start(500)
+                if place == "destructor":
+                    self.bp("load", STUCK)
+                    self.stick(place)
+                    command = self.spawn("unload", "stuck")
+                else:
+                    self.stick(place)
+                    command = self.spawn("load", STUCK)
+                self.reached(place)
+                self.looks()
+                code, _, err = command.end()
+                self.assertEqual(code, 5 if place == "constructor" else 1, err)
+                for arguments in (("load", STUCK), ("unload", "stuck"), ("reload", "stuck")):
+                    said = self.soon(*arguments, code=1 if arguments[0] == "unload" else 5)[1]
+                    self.assertIn(f"the {place}s of stuck (generation 1) have not returned", said)
+                self.assertIn("keeps the dynamic loader locked", self.looks())
+                self.assertIn(f"left behind: code of a module has not returned: the {place}s", self.stops_soon(1))
+
+    def test_a_deinit_that_hangs(self):
+        self.start(500, modules=[STUCK])
+        self.stick("deinit")
+        out, _ = self.bp("unload", "stuck", "--timeout", "300", code=1)
+        self.assertIn("its deinit or its destructors have not returned", out)
+        self.looks()
+        self.soon("load", os.environ["BACKPLANE_CHATTER"])
+        self.release("deinit")
+        self.eventually("it does not end", lambda: self.states() == [])
+        self.soon("load", STUCK)
+        self.stops_soon()
+
+    def test_ctrl_c_undoes_a_load(self):
+        self.stick("init")
+        self.start()
+        load = self.spawn("load", STUCK)
+        self.reached("init")
+        load.signal(signal.SIGINT)
+        load.wait_err("is being undone")
+        self.release("init")
+        _, err = self.assert_ends(load, 130)
+        self.assertIn("canceled; nothing has changed", err)
+        self.assertEqual(self.bp_json("ls")["modules"], [])
+
+    def test_a_load_that_waits_is_canceled_before_its_turn(self):
+        self.stick("init")
+        self.start()
+        first = self.spawn("load", STUCK)
+        self.reached("init")
+        second = self.spawn("load", os.environ["BACKPLANE_CHATTER"])
+        self.eventually("it does not wait", lambda: ("load", "waiting") in self.states())
+        second.signal(signal.SIGINT)
+        _, err = self.assert_ends(second, 130)
+        self.assertIn("canceled before its turn; nothing has changed", err)
+        self.release("init")
+        self.assert_ends(first, 0)
+
+    def test_the_timeout_of_load_bounds_it(self):
+        self.stick("init")
+        self.start()
+        err = self.refused(4, "load", STUCK, "--timeout", "200")
+        self.assertRegex(err, r"operation 1 \(load of .*\) is still running, in the init of stuck \(generation 1\)")
+        self.release("init")
+        self.eventually("it goes on", lambda: [m["state"] for m in self.bp_json("ls")["modules"]] == ["running"])
+
+    def test_a_start_that_hangs_ends_by_force(self):
+        self.stick("init")
+        process = self.spawn("run", "--data-dir", self.path("data"), "--module", STUCK, "--config",
+                             self.write("host.toml", "load_timeout_ms = 300\n"))
+        _, err = self.assert_ends(process, 5)
+        self.assertIn("the init of stuck (generation 1) has not returned in time", err)
+        self.assertIn("the host ends by force", err)
+
+    def test_second_contexts_do_not_wait_for_an_init(self):
+        # A client that connects needs no module operation, and a call is answered meanwhile.
+        self.stick("init")
+        self.start(modules=[os.environ["BACKPLANE_CHATTER"]])
+        self.spawn("load", STUCK)
+        self.reached("init")
+        self.soon("call", "chatter.say", "x", "--raw")
+        self.release("init")
+
+
+if __name__ == "__main__":
+    unittest.main()
