@@ -131,7 +131,7 @@ OFFSET(bp_host_options, watchdog_threshold_ms, 28);
 OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
 OFFSET(bp_host_options, memory_limit, 40);
 OFFSET(bp_host_options, load_timeout_ms, 48);
-OFFSET(bp_host_options, reserved, 52);
+OFFSET(bp_host_options, crash_line, 52);
 
 SIZE(bp_log_options, 16, 4);
 OFFSET(bp_log_options, struct_size, 0);

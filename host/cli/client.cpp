@@ -2,8 +2,11 @@
 #include "cli/client.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
@@ -48,6 +51,17 @@ Client::Client(const Args& args, std::optional<std::uint64_t> within_ms)
                                : std::string("start a host with: backplane run");
   }
   throw failure;
+}
+
+void end_at_timeout(const Args& args) {
+  if (!args.timeout) return;
+  std::thread([timeout = *args.timeout, json = args.json] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(timeout));
+    report({exit_timeout, BP_TIMEOUT, cat("the host has not answered within ", std::to_string(timeout), " ms"),
+            {}, "its process may be stopped, or have no time"},
+           json);
+    ::_exit(exit_timeout);
+  }).detach();
 }
 
 void check(bp_status status, const Result& result, int (*code)(bp_status)) {

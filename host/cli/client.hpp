@@ -61,6 +61,13 @@ void show(const Args& args, cbor::View report, std::string (*human)(const Value&
 /// Writes the warnings of a load report to stderr.
 void note_warnings(const Value& report);
 
+/// With --timeout, ends the process with exit_timeout at that time from now, if it still runs. For commands that only
+/// look, which the host answers at once.
+void end_at_timeout(const Args& args);
+
+inline const Option look_timeout_option = {"--timeout", "MS", "how long to wait for the answer; default 30000",
+                                           &Args::timeout};
+
 /// The value of --timeout, or 0 without the option.
 inline std::uint32_t timeout_ms(const Args& args) { return static_cast<std::uint32_t>(args.timeout.value_or(0)); }
 

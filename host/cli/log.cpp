@@ -31,6 +31,7 @@ bool is_part_of_host(const std::string& name) {
 
 int run_log(const Args& args) {
   const int level = args.log_level ? log_level(*args.log_level, "LEVEL") : static_cast<int>(BP_LOG_KEEP);
+  end_at_timeout(args);
   const Client client(args);
   Result result;
   check(bp_log_set(client.context(), str(args.name), level, result.out()), result, exit_code);
@@ -70,6 +71,7 @@ Exit codes: 0 ok; 1 the host refuses it; 2 usage; 3 no host answers.)",
     {
         {"LEVEL", "", "trace, debug, info, warn, error or off; without it: show the levels", &Args::log_level},
         {"MODULE", "", "a module, or a part of the host; without it: all", &Args::name},
+        look_timeout_option,
         socket_option,
         json_option,
     },

@@ -52,6 +52,7 @@ std::string details(const Value& module, bool cddl_only) {
 }
 
 int run_ls(const Args& args) {
+  end_at_timeout(args);
   const Client client(args);
   Result result;
   check(bp_module_list(client.context(), result.out()), result, exit_code);
@@ -94,6 +95,7 @@ Exit codes: 0 ok; 1 no such module; 2 usage; 3 no host answers.)",
     {
         {"MODULE", "", "show only this module, with its interface", &Args::name},
         {"--cddl", "", "with MODULE: print only its CDDL", &Args::cddl},
+        look_timeout_option,
         socket_option,
         json_option,
     },

@@ -86,7 +86,8 @@ void configure(const RunPlan& plan) {
                                    .data_dir = plan.data_dir.c_str(),
                                    .module_dirs = plan.allowed_dirs.empty() ? nullptr : allowed.data(),
                                    .memory_limit = plan.memory_limit,
-                                   .load_timeout_ms = plan.load_timeout_ms};
+                                   .load_timeout_ms = plan.load_timeout_ms,
+                                   .crash_line = 1};
   Result why;
   const bp_status status = bp_host_configure(&options, why.out());
   if (status != BP_OK) throw CommandFailure{exit_usage, status, why.message(status)};

@@ -231,6 +231,22 @@ std::string module_call_lines(const Value& report) {
   return out;
 }
 
+// Threads of contexts that make no progress.
+std::string silent_lines(const Value& report) {
+  std::string out;
+  for (const Value& context : report["contexts"].items()) {
+    for (const Value& each : context["not_responding"].items()) {
+      const std::string& module = each["module"].text();
+      out += cat("NOT RESPONDING: the ", each["thread"].text(), " thread of context ", context["id"].text(),
+                 each["in"].text().empty() ? "" : cat(", in the ", each["in"].text()),
+                 module.empty() ? "" : cat(" of ", module, " (generation ", each["generation"].text(), ")"),
+                 each["name"].text().empty() ? "" : cat(", for ", printable(each["name"].text())), ", for ",
+                 duration(each["for_ms"].number()), "\n");
+    }
+  }
+  return out;
+}
+
 std::string words(const Value& report) {
   const Value& workers = report["workers"];
   const Value& server = report["server"];
@@ -262,7 +278,7 @@ std::string words(const Value& report) {
   if (rows.size() > 1)
     out = cat(out, "\n", table(rows), swallowed_lines(report), refusal_lines(report), part_lines(report));
   const std::string operations = operation_table(report);
-  const std::string calls = module_call_lines(report);
+  const std::string calls = cat(silent_lines(report), module_call_lines(report));
   if (!operations.empty() || !calls.empty()) out = cat(out, "\n", operations, calls);
   const std::string limits = limit_table(server);
   if (!limits.empty()) out = cat(out, "\n", limits);
@@ -274,12 +290,34 @@ std::string words(const Value& report) {
   return names.empty() ? out : cat(out, "\n", names);
 }
 
+// An older host says nothing.
+int exit_of_state(const Value& report) {
+  return report["state"].text() == "not responding" ? exit_not_responding : exit_ok;
+}
+
 int run_status(const Args& args) {
+  end_at_timeout(args);
   const Client client(args);
   Result result;
   check(bp_host_status(client.context(), result.out()), result, exit_code);
   show(args, result.payload(), words);
-  return exit_ok;
+  return exit_of_state(Value::read(result.payload()));
+}
+
+int run_ping(const Args& args) {
+  constexpr std::uint64_t default_ping_ms = 2000;
+  Args bounded = args;
+  bounded.timeout = args.timeout.value_or(default_ping_ms);
+  end_at_timeout(bounded);
+  const Client client(args);
+  Result result;
+  check(bp_host_status(client.context(), result.out()), result, exit_code);
+  const Value report = Value::read(result.payload());
+  const int code = exit_of_state(report);
+  write_out(args.json ? cat("{\"state\":\"", report["state"].text(), "\",\"pid\":", report["pid"].text(), "}\n")
+                      : cat(report["state"].text(), " (pid ", report["pid"].text(), ")\n",
+                            silent_lines(report), module_call_lines(report)));
+  return code;
 }
 
 }  // namespace
@@ -321,9 +359,25 @@ Examples:
   backplane status --json | jq .contexts[0].errors
   backplane status --json | jq '.names | max_by(.run_ns.p99)'
 
-Exit codes: 0 ok; 2 usage; 3 no host answers.)",
-    {socket_option, json_option},
+Exit codes: 0 ok; 2 usage; 3 no host answers; 4 no answer within --timeout; 6 the host answers, but a thread of it does
+not respond.)",
+    {look_timeout_option, socket_option, json_option},
     run_status,
+};
+
+const Command ping_command = {
+    "ping",
+    "say whether the host responds, by the exit code",
+    R"(ping is for scripts and supervisors. It asks for the host's state, and prints one line. A host responds if no thread of
+a context and no code of a module on a control thread is stuck; the watchdog takes a second to find out.
+
+Examples:
+  backplane ping --timeout 1000 || systemctl restart backplane
+
+Exit codes: 0 it responds; 2 usage; 3 no host answers; 4 no answer within --timeout; 6 it answers, but does not
+respond.)",
+    {{"--timeout", "MS", "how long to wait for the answer; default 2000", &Args::timeout}, socket_option, json_option},
+    run_ping,
 };
 
 }  // namespace backplane::host::cli

@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint64_t default_timeout_ms = 10000;
 
 int run_stop(const Args& args) {
-  const Client client(args);
+  const Client client(args, args.timeout.value_or(default_timeout_ms) == 0 ? std::nullopt : args.timeout);
   Result result;
   check(bp_host_status(client.context(), result.out()), result, exit_code);
   const Value report = Value::read(result.payload());

@@ -30,24 +30,6 @@ std::chrono::milliseconds left_of(std::chrono::steady_clock::time_point until) {
       std::max(until - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration::zero()));
 }
 
-std::string_view text_of(Holder holder) noexcept {
-  switch (holder) {
-    case Holder::handler:
-      return "handler";
-    case Holder::function:
-      return "function";
-    case Holder::reply:
-      return "reply";
-    case Holder::instance:
-      return "instance";
-    case Holder::listener:
-      return "listener";
-    case Holder::none:
-      break;
-  }
-  return "";
-}
-
 std::vector<std::uint8_t> liveness_event(const char* name, const Liveness& liveness) {
   const Culprit& culprit = liveness.culprit;
   std::vector<std::uint8_t> bytes;
@@ -371,6 +353,7 @@ bp_status Context::emit(std::string_view name, bp_bytes payload, std::uint32_t f
 
 // Runs on the watchdog thread, because the reader of the event log may be stuck itself.
 void Context::tell_liveness(const Liveness& liveness) {
+  silent_.tell(liveness);
   const char* const name = liveness.responding ? "backplane.responding" : "backplane.not_responding";
   const auto payload = liveness_event(name, liveness);
   log::warn("watchdog", std::string("the ") + liveness.thread + " thread of context " + std::to_string(id_) +

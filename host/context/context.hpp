@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "context/control.hpp"
+#include "context/silent_threads.hpp"
 #include "endpoint/endpoint.hpp"
 #include "event/bus.hpp"
 #include "request/loop.hpp"
@@ -46,6 +47,7 @@ class Context final : public Endpoint, public InstanceHost {
   std::uint64_t id() const noexcept { return id_; }
   RequestLoop& loop() noexcept { return loop_; }
   EventBus& events() noexcept { return bus_; }
+  const SilentThreads& silent_threads() const noexcept { return silent_; }
 
   /// Inside an event callback: see bp_event_drop(). Returns false outside of one.
   static bool drop_event() noexcept { return Listeners::drop_event(); }
@@ -122,6 +124,7 @@ class Context final : public Endpoint, public InstanceHost {
   const ContextConfig config_;
   std::uint64_t id_ = 0;
   bp_context handle_{};
+  SilentThreads silent_;
   EventBus bus_;
   RequestLoop loop_;
   Watchdog::Id request_watch_ = 0;

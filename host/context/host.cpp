@@ -23,6 +23,7 @@
 #include "modules/manifest.hpp"
 #include "modules/reports.hpp"
 #include "request/record.hpp"
+#include "support/crash_line.hpp"
 #include "support/log.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
@@ -115,6 +116,7 @@ Host& Host::get() {
     set_memory_limit(the_options.memory_limit);
     HostOptions options = the_options;
     options.watchdog.after_look = return_memory;
+    if (options.crash_line) install_crash_line();
     the_host = new Host(std::move(options));
   }
   return *the_host;
@@ -139,6 +141,11 @@ bp_status Host::configure(const bp_host_options& options, std::string& why) {
   HostOptions chosen;
   chosen.memory_limit = options.memory_limit;
   if (options.worker_threads != 0) chosen.worker_threads = options.worker_threads;
+  if (options.crash_line > 1) {
+    why = "crash_line is " + std::to_string(options.crash_line) + ", expected 0 or 1";
+    return BP_INVALID_ARGUMENT;
+  }
+  chosen.crash_line = options.crash_line == 1;
   if (options.load_timeout_ms != 0) chosen.load_timeout = std::chrono::milliseconds(options.load_timeout_ms);
   if (options.watchdog_period_ms != 0) chosen.watchdog.period = options.watchdog_period_ms * nanos_per_ms;
   if (options.watchdog_threshold_ms != 0) chosen.watchdog.threshold = options.watchdog_threshold_ms * nanos_per_ms;

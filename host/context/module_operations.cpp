@@ -3,6 +3,7 @@
 // What the operations do on the control threads, and how they are canceled, looked up and reported.
 #include "context/module_operations.hpp"
 
+#include <algorithm>
 #include <backplane/cbor/reader.hpp>
 #include <new>
 #include <utility>
@@ -236,6 +237,11 @@ void ModuleOperations::cancel_all(std::chrono::milliseconds timeout) {
     names += (names.empty() ? "" : "; ") + call.what + " (for " + std::to_string(call.for_time.count()) + " ms)";
   }
   throw Failure{BP_TIMEOUT, "code of a module has not returned: " + names};
+}
+
+bool ModuleOperations::any_overdue() const {
+  const std::vector<Control::Call> calls = control_.calls();
+  return std::any_of(calls.begin(), calls.end(), [](const Control::Call& call) { return call.overdue; });
 }
 
 void ModuleOperations::report(cbor::Writer& out) const {

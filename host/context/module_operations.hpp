@@ -31,6 +31,8 @@ class ModuleOperations {
   /// Ends all, because the host stops: those that drain are answered as they stand, and the others are canceled. Then
   /// waits for `timeout` until no code of a module runs. Throws Failure if some does not return.
   void cancel_all(std::chrono::milliseconds timeout);
+  /// Whether code of a module keeps a control thread for too long.
+  bool any_overdue() const;
   /// Writes two fields of the status-report: "operations" and "module_calls".
   void report(cbor::Writer& out) const;
 

@@ -4,6 +4,7 @@
 #include <backplane/base.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <backplane/cbor/writer.hpp>
 #include <string>
 
@@ -28,9 +29,23 @@ void write(cbor::Writer& out, Context& context) {
   const LoopCounts& counts = context.loop().counts();
   const EventCounts events = context.events().counts();
   const auto read = [](const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); };
-  out.map(19);
+  out.map(20);
   field(out, "id", context.id());
   field(out, "state", context.loop().closed() ? "closed" : "open");
+  const auto silent = context.silent_threads().all();
+  out.text("not_responding");
+  out.array(silent.size());
+  for (const SilentThreads::Silent& each : silent) {
+    const Culprit& culprit = each.liveness.culprit;
+    const auto since_told = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - each.told);
+    out.map(6);
+    field(out, "thread", each.liveness.thread);
+    field(out, "in", text_of(culprit.in));
+    field(out, "module", culprit.module == nullptr ? std::string_view() : culprit.module->name);
+    field(out, "generation", culprit.generation);
+    field(out, "name", culprit.name);
+    field(out, "for_ms", each.liveness.for_ms + static_cast<std::uint64_t>(since_told.count()));
+  }
   field(out, "queued", context.loop().waiting());
   field(out, "running", read(counts.open));
   field(out, "accepted", read(counts.accepted));
@@ -125,7 +140,10 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
                                         const Registry& registry, const ModuleOperations& operations) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(16);
+  const bool silent = std::any_of(contexts.begin(), contexts.end(),
+                                  [](const Context* each) { return !each->silent_threads().all().empty(); });
+  out.map(17);
+  field(out, "state", silent || operations.any_overdue() ? "not responding" : "responding");
   field(out, "version", version);
   field(out, "abi", std::to_string(BP_ABI_MAJOR) + "." + std::to_string(BP_ABI_MINOR));
   field(out, "pid", static_cast<std::uint64_t>(::getpid()));

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fiber/overflow.hpp"
 
-#include <poll.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
-#include <cstring>
 #include <new>
 
-#include "support/log.hpp"
+#include "support/crash_line.hpp"
+#include "support/signal_text.hpp"
 
 namespace backplane::host {
 namespace {
@@ -23,41 +18,8 @@ constexpr std::size_t signal_stack_size = 64 * 1024;
 std::atomic<OverflowWatch::Find> find_overflow{nullptr};
 struct sigaction previous;  // written once, before the new action is set
 
-// A text of fixed capacity, without allocation. Text that does not fit is cut off.
-class Line {
- public:
-  Line& operator<<(const char* text) noexcept {
-    const std::size_t size = std::min(std::strlen(text), sizeof text_ - size_);
-    std::memcpy(text_ + size_, text, size);
-    size_ += size;
-    return *this;
-  }
-  Line& operator<<(std::uint64_t number) noexcept {
-    char digits[21] = {};
-    char* at = digits + sizeof digits - 1;
-    do {
-      *--at = static_cast<char>('0' + number % 10);
-      number /= 10;
-    } while (number != 0);
-    return *this << at;
-  }
-  // After the lines of the log. If stderr takes none, the process must end all the same.
-  void write() const noexcept {
-    constexpr int longest_ms = 100;
-    log::flush_in_signal_handler(std::chrono::milliseconds(longest_ms));
-    pollfd fd = {STDERR_FILENO, POLLOUT, 0};
-    if (::poll(&fd, 1, longest_ms) == 0) return;
-    const ssize_t written = ::write(STDERR_FILENO, text_, size_);
-    static_cast<void>(written);  // nothing can be done about an error
-  }
-
- private:
-  char text_[1024];
-  std::size_t size_ = 0;
-};
-
 void tell(const Overflow& overflow) noexcept {
-  Line line;
+  SignalText line;
   line << "backplane: stack overflow in ";
   if (overflow.fiber != 0) line << "fiber " << overflow.fiber << " of ";
   line << "\"" << overflow.wire_name << "\" of the module \"" << overflow.module << "\": its stack of "
@@ -66,8 +28,9 @@ void tell(const Overflow& overflow) noexcept {
        << "or enlarge the stack with "
        << (overflow.fiber != 0 ? "bp_fiber_desc.stack_size (C++: StackSize)"
                                : "bp_context_options.fiber_stack_size (backplane run: fiber_stack_size in its file)")
-       << ".\n";
+       << ".";
   line.write();
+  crash_is_told();
 }
 
 void set_default(int signal) noexcept {

@@ -19,6 +19,7 @@
 #include "modules/static_calls.hpp"
 #include "support/log.hpp"
 #include "support/result.hpp"
+#include "support/running_code.hpp"
 
 namespace backplane::host {
 namespace {
@@ -176,8 +177,12 @@ bool Loader::call_module(const Generation& generation, const char* what, bool in
     bool ended = false;
     bool in_time = true;
   };
+  const RunningCode running{what, call.module, call.generation, {}};
   Guard guard(calls_, call);
-  code();
+  {
+    const RunningCodeNote note(running);
+    code();
+  }
   return guard.end();
 }
 

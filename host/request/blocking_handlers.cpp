@@ -7,6 +7,7 @@
 
 #include "request/dispatcher.hpp"
 #include "request/submission.hpp"
+#include "support/running_code.hpp"
 
 namespace backplane::host {
 namespace {
@@ -100,6 +101,9 @@ bool Dispatcher::start_worker(Request& request) {
   try {
     workers_.run([this, &request] {
       RequestThread::worker_request = &request;
+      const Generation& generation = *request.instance->generation;
+      const RunningCode running{"handler", generation.module->name, generation.number, request.method->name};
+      const RunningCodeNote note(running);
       request.gets_thread(ticks());
       // If it was canceled while it waited for a thread, no caller would see its answer.
       request.later = request.open() && call_handler(request) == BP_LATER;

@@ -5,6 +5,7 @@
 #include "request/handler_errors.hpp"
 #include "request/submission.hpp"
 #include "support/views.hpp"
+#include "support/running_code.hpp"
 
 namespace backplane::host {
 namespace {
@@ -47,6 +48,9 @@ void count(Request& request) noexcept {
 void run(Request& request, const Handler& handler) {
   request.handler = &handler;
   request.arm();
+  const Generation& generation = *handler.generation;
+  const RunningCode running{"handler", generation.module->name, generation.number, handler.name};
+  const RunningCodeNote note(running);
   const Ticks begin = ticks();
   call_handler(request);
   request.ran = span(begin, ticks());

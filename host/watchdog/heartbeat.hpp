@@ -9,6 +9,7 @@
 #include <string>
 
 #include "modules/generation.hpp"
+#include "support/running_code.hpp"
 
 namespace backplane::host {
 
@@ -21,6 +22,24 @@ enum class Holder : std::uintptr_t {
   instance,  ///< instance_create or instance_destroy of a module
   listener,  ///< the listener of an event
 };
+
+constexpr const char* text_of(Holder holder) noexcept {
+  switch (holder) {
+    case Holder::handler:
+      return "handler";
+    case Holder::function:
+      return "function";
+    case Holder::reply:
+      return "reply";
+    case Holder::instance:
+      return "instance";
+    case Holder::listener:
+      return "listener";
+    case Holder::none:
+      break;
+  }
+  return "";
+}
 
 /// The code that occupies a thread.
 struct Culprit {
@@ -37,7 +56,11 @@ class Heartbeat {
  public:
   // ---- The thread ----
   /// Must be the first call on the thread.
-  void begin_here() noexcept { tid_.store(::gettid(), std::memory_order_relaxed); }
+  void begin_here() noexcept {
+    tid_.store(::gettid(), std::memory_order_relaxed);
+    running_code_of_thread.find = find_code;
+    running_code_of_thread.record = this;
+  }
   void beat() noexcept { beats_.store(beats_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
   void busy() noexcept { busy_.store(true, std::memory_order_seq_cst); }
   void idle() noexcept { busy_.store(false, std::memory_order_relaxed); }
@@ -94,6 +117,24 @@ class Heartbeat {
   }
 
  private:
+  // For a signal handler on the thread itself. What the application runs has no module.
+  static bool find_code(const void* heartbeat, RunningCode& found) noexcept {
+    const Heartbeat& self = *static_cast<const Heartbeat*>(heartbeat);
+    const std::uintptr_t held = self.held_.load(std::memory_order_relaxed);
+    const auto in = static_cast<Holder>(held & holder_bits);
+    if (in == Holder::none) return false;
+    const auto* const method = reinterpret_cast<const Method*>(held & ~holder_bits);
+    const Module* module = method == nullptr ? nullptr : method->module;
+    if (in == Holder::function || in == Holder::instance) module = self.provider_.load(std::memory_order_relaxed);
+    if (in == Holder::reply) module = nullptr;
+    found.in = text_of(in);
+    if (method != nullptr) found.name = method->name;
+    if (module == nullptr) return true;
+    found.module = module->name;
+    found.generation = self.generation_.load(std::memory_order_relaxed);
+    return true;
+  }
+
   // Holder and method share one word, so that a request needs one store for both.
   static constexpr std::uintptr_t holder_bits = 7;
   static_assert(alignof(Method) > holder_bits && static_cast<std::uintptr_t>(Holder::listener) <= holder_bits);

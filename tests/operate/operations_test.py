@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Module operations that hang hold nobody up: reports, other operations and the stop answer, and say what hangs."""
 
+import json
 import os
 import pathlib
 import signal
+import subprocess
 import time
 import unittest
 
-from harness import FIXTURE, LIMIT, Case
+from harness import EXE, FIXTURE, LIMIT, Case
 
 STUCK = os.environ["BACKPLANE_STUCK"]
 SOON = 2.0  # seconds within which a host answers, whatever hangs
@@ -50,13 +52,25 @@ class OperationCase(Case):
             self.assertLess(time.monotonic() - begin, SOON, arguments)
         return done
 
+    def bp_json_of(self, code, *arguments):
+        return json.loads(self.bp(*arguments, "--json", code=code)[0])
+
     def looks(self):
         """What an operator looks at, at any time."""
         self.soon("ls")
-        return self.soon("status")[0]
+        begin = time.monotonic()
+        done = subprocess.run([EXE, "status"], env=self.environment, cwd=self.dir, capture_output=True, text=True,
+                              timeout=LIMIT, check=False)
+        self.assertIn(done.returncode, (0, 6), done.stderr)
+        self.assertEqual(done.returncode == 6, "NOT RESPONDING" in done.stdout, done.stdout)
+        if not SLOW:
+            self.assertLess(time.monotonic() - begin, SOON)
+        return done.stdout
 
     def going_on(self):
-        return [each for each in self.bp_json("status")["operations"] if each["state"] != "ended"]
+        done = subprocess.run([EXE, "status", "--json"], env=self.environment, cwd=self.dir, capture_output=True,
+                              timeout=LIMIT, check=False)
+        return [each for each in json.loads(done.stdout)["operations"] if each["state"] != "ended"]
 
     def states(self):
         return [(each["kind"], each["state"]) for each in self.going_on()]
@@ -146,6 +160,17 @@ class Draining(OperationCase):
         self.assertLess(time.monotonic() - begin, LIMIT if SLOW else SOON)
         self.assertEqual(self.states(), [("unload", "draining")])
 
+    def test_a_handler_that_hangs_is_named(self):
+        self.hang()
+        self.eventually("nobody is named", lambda: "NOT RESPONDING" in self.looks())
+        out, _ = self.soon("ping", code=6)
+        self.assertRegex(out, r"NOT RESPONDING: the request thread of context 1, in the handler of stuck "
+                              r"\(generation 1\), for stuck.hold, for ")
+        self.assertEqual(self.bp_json_of(6, "ping")["state"], "not responding")
+        self.release("handler")
+        self.assert_ends(self.call, 0)
+        self.eventually("it does not recover", lambda: "NOT RESPONDING" not in self.looks())
+
     def test_the_stop_keeps_its_bound(self):
         self.hang()
         unload = self.spawn("unload", "stuck", "--timeout", "3600000")
@@ -180,6 +205,8 @@ class Stuck(OperationCase):
         self.assertEqual(code, 5)
         self.assertIn("the init of stuck (generation 1) has not returned in time (load_timeout_ms)", err)
         self.assertRegex(self.looks(), "NOT RESPONDING: the init of stuck .generation 1. has not returned for ")
+        out, _ = self.soon("ping", code=6)
+        self.assertRegex(out, r"^not responding \(pid \d+\)\nNOT RESPONDING: the init of stuck")
         # Other operations go on, on another thread.
         self.soon("load", os.environ["BACKPLANE_CHATTER"])
         self.soon("unload", "chatter")
@@ -188,6 +215,7 @@ class Stuck(OperationCase):
         self.release("init")
         self.eventually("it is not undone", lambda: self.bp_json("ls")["modules"] == [])
         self.assertNotIn("NOT RESPONDING", self.looks())
+        self.assertRegex(self.soon("ping")[0], r"^responding \(pid \d+\)\n$")
         self.assertIn("loaded stuck", self.soon("load", STUCK)[0])
         self.stops_soon()
 

@@ -33,6 +33,10 @@ extern "C" {
  *                                                     that is smaller
  *   load_timeout_ms          ms    10000      1..     how long constructors, init, deinit or destructors of a module
  *                                                     may take; see operations.h
+ *   crash_line                     0          0, 1    1: if code of a module crashes, write one line to stderr that
+ *                                                     says which, then run the previous action of the signal. This
+ *                                                     sets actions for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT,
+ *                                                     and a handler for exit()
  */
 typedef struct bp_host_options {
   uint32_t struct_size;
@@ -44,7 +48,7 @@ typedef struct bp_host_options {
   uint32_t watchdog_start_grace_ms;
   uint64_t memory_limit;
   uint32_t load_timeout_ms;
-  uint32_t reserved;
+  uint32_t crash_line;
 } bp_host_options;
 
 /* A context, for bp_context_create.

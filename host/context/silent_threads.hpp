@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <vector>
+
+#include "sync/mutex.hpp"
+#include "watchdog/stall_detector.hpp"
+
+namespace backplane::host {
+
+/// The threads of a context that do not respond, as the watchdog has told.
+class SilentThreads {
+ public:
+  struct Silent {
+    Liveness liveness;
+    std::chrono::steady_clock::time_point told;
+  };
+
+  void tell(const Liveness& liveness) {
+    const MutexLock lock(mutex_);
+    std::erase_if(all_, [&](const Silent& each) { return std::string_view(each.liveness.thread) == liveness.thread; });
+    if (!liveness.responding) all_.push_back({liveness, std::chrono::steady_clock::now()});
+  }
+
+  std::vector<Silent> all() const {
+    const MutexLock lock(mutex_);
+    return all_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::vector<Silent> all_ BP_GUARDED_BY(mutex_);
+};
+
+}  // namespace backplane::host

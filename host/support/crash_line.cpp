@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/crash_line.hpp"
+
+#include <unistd.h>
+#include <unwind.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <iterator>
+
+#include "support/mapped_objects.hpp"
+#include "support/running_code.hpp"
+#include "support/signal_text.hpp"
+
+namespace backplane::host {
+namespace {
+
+struct Watched {
+  int signal;
+  const char* name;
+  struct sigaction previous;  // written once, before the new action is set
+};
+Watched watched[] = {
+    {SIGSEGV, "SIGSEGV", {}}, {SIGBUS, "SIGBUS", {}}, {SIGFPE, "SIGFPE", {}}, {SIGILL, "SIGILL", {}}, {SIGABRT, "SIGABRT", {}}};
+
+// The first thread that crashes. It alone is told.
+std::atomic<pid_t> telling{0};
+// While its stack is unwound, which may fault on a damaged stack: the line so far.
+std::atomic<SignalText*> unwinding{nullptr};
+std::atomic<bool> told{false};
+
+constexpr int most_frames = 24;
+
+struct Frames {
+  SignalText& line;
+  int count = 0;
+};
+
+_Unwind_Reason_Code tell_frame(_Unwind_Context* context, void* to) {
+  Frames& frames = *static_cast<Frames*>(to);
+  int before = 0;
+  std::uintptr_t at = _Unwind_GetIPInfo(context, &before);
+  if (at == 0 || frames.count == most_frames) return _URC_END_OF_STACK;
+  if (before == 0) --at;  // inside of the call instruction
+  const MappedObject* const object = mapped_object_at(at);
+  frames.line << (frames.count++ == 0 ? " " : ", ");
+  if (object == nullptr) {
+    frames.line << "0x";
+    frames.line.hex(at);
+    return _URC_NO_REASON;
+  }
+  frames.line << object->name << "[" << object->build_id << "]+0x";
+  frames.line.hex(at - object->bias);
+  return _URC_NO_REASON;
+}
+
+SignalText& begin_line(SignalText& line, const char* what, const RunningCode& code) noexcept {
+  line << "backplane: " << what << " in the " << code.in;
+  if (!code.name.empty()) line << " of \"" << code.name << "\"";
+  if (!code.module.empty()) line << " of the module \"" << code.module << "\", generation " << code.generation;
+  return line;
+}
+
+void tell(const char* signal, const RunningCode& code) noexcept {
+  static SignalText line;  // a signal stack may be small
+  begin_line(line, signal, code) << "; the process ends. Frames:";
+  unwinding = &line;
+  note_mapped_objects();
+  Frames frames{line};
+  _Unwind_Backtrace(tell_frame, &frames);
+  unwinding = nullptr;
+  line.write();
+}
+
+void set_default(int signal) noexcept {
+  struct sigaction fatal {};
+  fatal.sa_handler = SIG_DFL;
+  ::sigaction(signal, &fatal, nullptr);
+}
+
+// Does what the previous action would have done.
+void pass_on(const struct sigaction& previous, int signal, siginfo_t* info, void* context) noexcept {
+  const bool takes_info = (previous.sa_flags & SA_SIGINFO) != 0;
+  if (takes_info) return previous.sa_sigaction(signal, info, context);
+  if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) return previous.sa_handler(signal);
+  const bool sent = info->si_code <= 0;  // sent by kill(), abort() or similar: returning will not cause it again
+  if (sent && previous.sa_handler == SIG_IGN) return;
+  // Returning repeats the fault at the same place, so that the core file shows it.
+  set_default(signal);
+  if (sent) ::raise(signal);
+}
+
+void on_crash(int signal, siginfo_t* info, void* context) noexcept {
+  const int error = errno;
+  if (SignalText* const line = unwinding.exchange(nullptr); line != nullptr && telling == ::gettid()) {
+    *line << " …";
+    line->write();
+    set_default(signal);
+    return;
+  }
+  RunningCode code;
+  pid_t none = 0;
+  if (!told && find_running_code(code) && telling.compare_exchange_strong(none, ::gettid())) {
+    for (const Watched& each : watched) {
+      if (each.signal == signal) tell(each.name, code);
+    }
+  }
+  errno = error;
+  for (const Watched& each : watched) {
+    if (each.signal == signal) return pass_on(each.previous, signal, info, context);
+  }
+}
+
+// A module has called exit(). The host would end without a word, and with the module's code.
+void on_exit() noexcept {
+  RunningCode code;
+  if (!find_running_code(code)) return;
+  SignalText line;
+  begin_line(line, "exit() was called", code) << "; the process ends with 1";
+  line.write();
+  ::_exit(1);
+}
+
+}  // namespace
+
+void crash_is_told() noexcept { told = true; }
+
+void install_crash_line() noexcept {
+  for (Watched& each : watched) {
+    ::sigaction(each.signal, nullptr, &each.previous);  // read it first: another thread may fault at once
+    struct sigaction action {};
+    action.sa_sigaction = on_crash;
+    action.sa_mask = each.previous.sa_mask;
+    // A damaged stack may fault again while it is unwound.
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    ::sigaction(each.signal, &action, nullptr);
+  }
+  std::atexit([] { on_exit(); });
+}
+
+}  // namespace backplane::host

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A crash names its culprit: one line with signal, module, generation, wire name and frames, then the usual end."""
+
+import os
+import re
+import signal
+import subprocess
+import unittest
+
+from harness import EXE, LIMIT, Case
+
+CRASH = os.environ["BACKPLANE_CRASH"]
+WAYS = {"segv": signal.SIGSEGV, "bus": signal.SIGBUS, "fpe": signal.SIGFPE, "ill": signal.SIGILL,
+        "abort": signal.SIGABRT}
+SANITIZED = any(name in os.environ for name in ("ASAN_OPTIONS", "TSAN_OPTIONS"))
+PLACES = {
+    "constructor": "constructors", "init": "init", "create": "instance", "deinit": "deinit",
+    "handler": 'handler of "crash.handler"', "blocking": 'handler of "crash.blocking"',
+    "fiber": 'handler of "crash.fiber"',
+}
+
+
+def build_id(path):
+    notes = subprocess.run(["readelf", "-n", path], capture_output=True, text=True, check=True).stdout
+    return re.search(r"Build ID: ([0-9a-f]+)", notes).group(1)
+
+
+class CrashTest(Case):
+    def crash(self, place, way):
+        """Has the module crash; returns the exit code of the host and its stderr."""
+        self.environment |= {"CRASH_PLACE": place, "CRASH_WAY": way}
+        if place in ("constructor", "init", "create"):
+            process = self.spawn("run", "--data-dir", self.path("data"), "--module", CRASH)
+            code, _, err = process.end()
+            return code, err
+        process = self.host(modules=[CRASH])
+        arguments = ["unload", "crash"] if place == "deinit" else ["call", f"crash.{place}", "1"]
+        subprocess.run([EXE, *arguments], env=self.environment, cwd=self.dir, capture_output=True, timeout=LIMIT,
+                       check=False)
+        code, _, err = process.end()
+        return code, err
+
+    def check(self, place, way):
+        code, err = self.crash(place, way)
+        name = f"SIG{way.upper()}" if way != "abort" else "SIGABRT"
+        line = next((line for line in err.splitlines() if line.startswith("backplane: SIG")), err)
+        self.assertRegex(line, rf'^backplane: {name} in the {PLACES[place]} of the module "crash", generation 1; '
+                               r"the process ends\. Frames: \S")
+        self.assertRegex(line, rf"\.so\[{build_id(CRASH)}\]\+0x[0-9a-f]+")
+        self.assertEqual(len([line for line in err.splitlines() if line.startswith("backplane: SIG")]), 1)
+        if not SANITIZED:
+            self.assertEqual(code, -WAYS[way])
+
+    def test_in_each_place(self):
+        for place in PLACES:
+            with self.subTest(place):
+                self.check(place, "segv")
+
+    def test_by_each_signal(self):
+        for way in WAYS:
+            with self.subTest(way):
+                self.check("handler", way)
+
+    def test_exit_in_a_module_is_told_and_is_no_success(self):
+        for place in ("handler", "init", "blocking"):
+            with self.subTest(place):
+                code, err = self.crash(place, "exit")
+                self.assertEqual(code, 1)
+                self.assertRegex(err, rf'(?m)^backplane: exit\(\) was called in the {PLACES[place]} of the module "crash", '
+                                      r"generation 1; the process ends with 1$")
+
+    def test_the_frames_lead_to_the_fault(self):
+        _, err = self.crash("handler", "segv")
+        offset = re.search(rf"\[{build_id(CRASH)}\]\+(0x[0-9a-f]+)", err).group(1)
+        symbols = subprocess.run(["nm", CRASH], capture_output=True, text=True, check=True).stdout
+        at = {line.split()[2]: int(line.split()[0], 16) for line in symbols.splitlines() if len(line.split()) == 3}
+        if "crash_in" in at:
+            later = min((value for value in at.values() if value > at["crash_in"]), default=1 << 62)
+            self.assertTrue(at["crash_in"] <= int(offset, 16) < later, (offset, at))
+
+    def test_lines_of_the_log_come_first(self):
+        _, err = self.crash("handler", "abort")
+        self.assertRegex(err, r"(?s)run: ready on .*\nbackplane: SIGABRT")
+
+    def test_a_signal_from_outside_is_not_a_crash_of_a_module(self):
+        process = self.host(modules=[CRASH])
+        process.signal(signal.SIGSEGV)
+        code, _, err = process.end()
+        self.assertNotIn("of the module", err)
+        if not SANITIZED:
+            self.assertEqual(code, -signal.SIGSEGV)
+
+
+if __name__ == "__main__":
+    unittest.main()
