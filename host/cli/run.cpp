@@ -2,6 +2,7 @@
 //
 // `backplane run`: prepares socket, data directory and host, loads the planned modules, and serves until a stop
 // request. `--check-config` only makes the plan.
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -229,7 +230,16 @@ void configure_log(const RunPlan& plan) {
   for (const std::string& warning : plan.warnings) log_line(BP_LOG_WARN, warning);
 }
 
+// Each connection takes a descriptor, and the usual soft limit of 1024 is for programs that use select().
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run_with(const RunPlan& plan, const std::shared_ptr<StopRequest>& stop) {
+  raise_descriptor_limit();
   prepare_socket(plan.socket);
   prepare_data_dir(plan.data_dir);
   stop->begin();
