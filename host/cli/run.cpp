@@ -317,15 +317,19 @@ The configuration file is TOML; docs/cli.md lists its keys. These have no option
   frame_bytes, output_bytes, answer_output_bytes, listeners_per_connection, listener_patterns, lossless_listeners,
   lossless_window_bytes
                       limits of connections and of listeners
+  management_connections, management_idle_ms
+                      how many connections beyond max_connections are served for management alone, and how long an
+                      idle one stays
+  [[listen]]          a further socket: path, mode, group, and may: the roles "call", "observe" and "manage"
 
 Examples:
   backplane run
   backplane run --module ./mine.so --data-dir ./data
   backplane run --config backplane.toml --check-config
 
-Exit codes: 0 stopped; 2 usage, a wrong configuration, an unusable data directory or socket; 5 a module was refused;
-1 ended by force, because a handler, a listener or a module's start did not return: the last line says which; 130 ended
-at once by a second Ctrl-C.)",
+Exit codes: 0 stopped; 2 usage, a wrong configuration, an unusable data directory or socket, or one that another host
+uses; 5 a module was refused; 1 ended by force, because a handler, a listener or a module's start did not return: the
+last line says which; 130 ended at once by a second Ctrl-C.)",
     {
         {"--module", "FILE", "load this module; may be repeated", &Args::modules},
         {"--module-dir", "DIR", "load every *.so in this directory; may be repeated", &Args::module_dirs},
