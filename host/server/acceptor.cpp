@@ -25,7 +25,7 @@ namespace {
 using Protocol = boost::asio::local::stream_protocol;
 
 /// Retry interval for accepting a connection when no descriptor is left.
-constexpr std::chrono::milliseconds accept_pause{50};
+constexpr std::chrono::milliseconds accept_pause{20};
 /// Retry interval for making a socket again that somebody has removed.
 constexpr std::chrono::milliseconds renew_pause{1000};
 

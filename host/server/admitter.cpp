@@ -94,8 +94,9 @@ bool Admitter::close_idle_for_management() {
   std::shared_ptr<Connection> idlest;
   std::shared_ptr<Connection> each;
   while ((each = core_.connections.after(each)) != nullptr) {
-    const bool earlier = idlest == nullptr || each->admission().last_request < idlest->admission().last_request;
-    if (each->admission().shortage != Shortage::none && earlier && each->says_hello() && each->is_idle()) idlest = each;
+    const Admission& admission = each->admission();
+    if (admission.shortage == Shortage::none || !each->says_hello() || !each->is_idle()) continue;
+    if (idlest == nullptr || admission.last_request < idlest->admission().last_request) idlest = each;
   }
   if (idlest == nullptr || Admission::Clock::now() - idlest->admission().last_request < first_request) return false;
   idlest->fail(BP_OVERLOADED, "it is for management alone and idle, and another connection needs its place");

@@ -34,11 +34,11 @@ class SpareDescriptors {
  private:
   static constexpr std::size_t most = 16;
 
-  /// A sixteenth of the limit, so that a small limit leaves room for what the host is for.
+  /// An eighth of the limit, so that a small limit leaves room for what the host is for.
   static std::size_t wanted() noexcept {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return most;
-    return std::clamp<std::size_t>(limit.rlim_cur / 16, 2, most);
+    return std::clamp<std::size_t>(limit.rlim_cur / 8, 4, most);
   }
 
   std::array<UniqueFd, most> kept_;

@@ -53,6 +53,13 @@ class Inherited(Case):
         self.assertLess(time.monotonic() - begin, 10)
         client.close()
 
+    def test_a_child_of_a_module_can_be_ended_by_signals(self):
+        self.host(modules=(CHILDREN,))
+        out = self.bp("call", "children.run", "grep SigBlk /proc/self/status", "--raw")[0]
+        self.assertEqual(int(out.split()[1], 16), 0)
+        out = self.bp("call", "children.run", "sleep 60 & kill $!; wait $!; echo $?", "--raw")[0]
+        self.assertEqual(out, "143\n")
+
     def test_a_child_of_a_module_ignores_no_signal(self):
         self.host(modules=(CHILDREN,))
         out = self.bp("call", "children.run", "grep SigIgn /proc/self/status", "--raw")[0]
@@ -91,6 +98,13 @@ class Limits(SoonCase):
         _, _, err = self.process.end()
         self.assertEqual(err.count("no descriptor is left"), 1, err)
         self.assertEqual(err.count("there are descriptors for connections again"), 1, err)
+
+    def test_idle_connections_do_not_take_the_last_descriptors(self):
+        self.begin(32, 32)
+        self.greeted(200)
+        self.asks()
+        self.soon("stop")
+        self.assertEqual(self.process.end()[0], 0)
 
     def can_call(self):
         return subprocess.run([EXE, "call", "echo.version", "{}"], env=self.environment,
