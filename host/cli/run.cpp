@@ -51,6 +51,11 @@ CommandFailure as_usage(const Failure& failure) { return {exit_usage, failure.st
 
 // Finds another host on the socket before any module touches its data. The server detects all other obstacles.
 void refuse_second_host(const std::string& socket) {
+  if (const long pid = stopping_host(socket); pid > 0) {
+    throw CommandFailure{exit_usage, BP_IO,
+                         cat("process ", std::to_string(pid), ", which served the socket \"", socket,
+                             "\", is stopping; wait for it, or choose another path with --socket")};
+  }
   struct stat info;
   if (::stat(socket.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
   const bp_connect_options options = {.struct_size = sizeof options, .timeout_ms = 1000, .socket_path = socket.c_str()};
