@@ -89,7 +89,7 @@ class Limits(SoonCase):
         counts = self.counts()
         self.assertGreaterEqual(counts["no_descriptor"], 1)
         # One that is let in without a free descriptor is for management alone, and is told why.
-        time.sleep(1)  # five tries: the backlog still has connections
+        time.sleep(1)  # many tries: the backlog still has connections
         for client in clients:
             client.close()
         self.eventually("there is room", lambda: self.bp("call", "echo.version", "{}") if self.can_call() else False)
