@@ -3,6 +3,7 @@
 // Reads the configuration file of `backplane run`. Only this unit includes toml++.
 #include "cli/config_file.hpp"
 
+#include <grp.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -67,6 +68,15 @@ void encode(cbor::Bytes& out, const toml::node& node) {
   });
 }
 
+std::optional<gid_t> group_id(const std::string& name) {
+  const struct group* const found = ::getgrnam(name.c_str());
+  return found == nullptr ? std::nullopt : std::optional(found->gr_gid);
+}
+
+Roles role_of(std::string_view name) {
+  return name == "call" ? role_call : name == "observe" ? role_observe : name == "manage" ? role_manage : Roles{0};
+}
+
 class ConfigReader {
  public:
   explicit ConfigReader(const std::string& path) : file_(path), folder_(std::filesystem::path(path).parent_path()) {}
@@ -111,6 +121,8 @@ class ConfigReader {
            "lossless_listeners",
            "lossless_window_bytes",
            "max_connections",
+           "management_connections",
+           "management_idle_ms",
            "calls_per_connection",
            "calls_of_connections",
            "bytes_per_connection",
@@ -120,6 +132,7 @@ class ConfigReader {
            "queue_depth",
            "module_dirs",
            "allowed_dirs",
+           "listen",
            "modules"});
     if (auto given = path(root, "socket")) out.socket = std::move(given->value);
     if (auto given = path(root, "data_dir")) out.data_dir = std::move(given->value);
@@ -146,6 +159,10 @@ class ConfigReader {
     }
     if (const toml::node* node = root.get("module_dirs")) out.module_dirs = paths(*node, "module_dirs");
     if (const toml::node* node = root.get("allowed_dirs")) out.allowed_dirs = paths(*node, "allowed_dirs");
+    if (const toml::node* node = root.get("listen")) {
+      if (!node->is_array()) wrong(*node, "listen", "tables [[listen]]");
+      for (const auto& section : *node->as_array()) out.listen.push_back(listen(section));
+    }
     if (const toml::node* node = root.get("modules")) {
       for (const auto& [name, section] : table(*node, "modules")) {
         out.modules.push_back(module(std::string(name.str()), section));
@@ -204,11 +221,13 @@ class ConfigReader {
     limit(root, "lossless_listeners", 0, 1 << 20, server.lossless_listeners);
     limit(root, "lossless_window_bytes", 1'024, 1 << 30, server.lossless_window);
     limit(root, "max_connections", 1, 1 << 20, server.max_connections);
+    limit(root, "management_connections", 1, 1'024, server.management_connections);
     limit(root, "calls_per_connection", 1, 1 << 23, server.calls_per_connection);
     limit(root, "calls_of_connections", 1, 1 << 23, server.calls_of_connections);
     limit(root, "bytes_per_connection", 4'096, most_bytes, server.bytes_per_connection);
     limit(root, "bytes_of_connections", 4'096, most_bytes, server.bytes_of_connections);
     std::int64_t ms = 0;
+    if (limit(root, "management_idle_ms", 100, 86'400'000, ms)) server.management_idle = std::chrono::milliseconds(ms);
     if (limit(root, "stalled_client_ms", 1, 86'400'000, ms)) {
       server.stalled_client = std::chrono::milliseconds(ms);
       context.stalled_listener_ms = static_cast<std::uint32_t>(ms);
@@ -261,6 +280,39 @@ class ConfigReader {
     } catch (const toml::parse_error& error) {
       throw usage(cat(place(error.source()), ": ", error.description()));
     }
+  }
+
+  ListenSection listen(const toml::node& node) const {
+    const toml::table& section = table(node, "listen");
+    known(section, "listen", {"path", "mode", "group", "may"});
+    std::optional<Placed> given = path(section, "path");
+    if (!given) wrong(node, "listen", "a path", "a table without one");
+    ListenSection out = {.where = given->where, .options = {.path = std::move(given->value)}};
+    constexpr const char* modes = "a mode such as 0o660, at most 0o777";
+    if (const auto n = integer(section, "mode", 1, 0777, modes)) out.options.mode = static_cast<mode_t>(*n);
+    if (const toml::node* group = section.get("group")) {
+      const std::string name = string(*group, "listen.group");
+      out.options.group = group_id(name);
+      if (!out.options.group)
+        wrong(*group, "listen.group", "the name of a group of this system", cat("\"", name, "\""));
+    }
+    const toml::node* const may = section.get("may");
+    if (may != nullptr) out.options.may = roles(*may);
+    return out;
+  }
+
+  Roles roles(const toml::node& node) const {
+    constexpr const char* expected = "an array of \"call\", \"observe\" and \"manage\", not empty";
+    Roles out = 0;
+    if (!node.is_array()) wrong(node, "listen.may", expected);
+    for (const auto& element : *node.as_array()) {
+      const std::string name = string(element, "listen.may");
+      const Roles role = role_of(name);
+      if (role == 0) wrong(element, "listen.may", expected, cat("\"", name, "\""));
+      out |= role;
+    }
+    if (out == 0) wrong(node, "listen.may", expected, "an empty array");
+    return out;
   }
 
   ModuleSection module(const std::string& name, const toml::node& node) const {

@@ -39,6 +39,12 @@ struct ModuleSection {
   cbor::Bytes config;  ///< one CBOR map, or empty
 };
 
+/// A table [[listen]] of the configuration file.
+struct ListenSection {
+  std::string where;  ///< as in Placed
+  ListenOptions options;
+};
+
 /// The contents of the configuration file. Paths in the file are relative to its folder; here they are absolute.
 struct ConfigFile {
   std::optional<std::string> socket, data_dir;
@@ -54,6 +60,7 @@ struct ConfigFile {
   GivenLimits limits;                                                     ///< those that the file has
   std::optional<std::vector<Placed>> module_dirs;
   std::vector<Placed> allowed_dirs;
+  std::vector<ListenSection> listen;
   std::vector<ModuleSection> modules;
 };
 

@@ -157,8 +157,10 @@ int guarded(int argc, char** argv) noexcept {
 
 int main(int argc, char** argv) {
   backplane::host::cli::fill_standard_descriptors();
-  // Without SIGPIPE, a write to a closed stdout fails with EPIPE, which write_out() handles.
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);  // the same for a file that reaches the limit of its size
+  // With a handler that does nothing, a write to a closed stdout fails with EPIPE, which write_out() handles. SIG_IGN
+  // would also do that, but would be inherited by the programs that modules start.
+  const auto nothing = [](int) {};
+  std::signal(SIGPIPE, nothing);
+  std::signal(SIGXFSZ, nothing);  // the same for a file that reaches the limit of its size
   return backplane::host::cli::guarded(argc, argv);
 }

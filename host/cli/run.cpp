@@ -2,6 +2,7 @@
 //
 // `backplane run`: prepares socket, data directory and host, loads the planned modules, and serves until a stop
 // request. `--check-config` only makes the plan.
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,6 +51,11 @@ CommandFailure as_usage(const Failure& failure) { return {exit_usage, failure.st
 
 // Finds another host on the socket before any module touches its data. The server detects all other obstacles.
 void refuse_second_host(const std::string& socket) {
+  if (const long pid = stopping_host(socket); pid > 0) {
+    throw CommandFailure{exit_usage, BP_IO,
+                         cat("process ", std::to_string(pid), ", which served the socket \"", socket,
+                             "\", is stopping; wait for it, or choose another path with --socket")};
+  }
   struct stat info;
   if (::stat(socket.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
   const bp_connect_options options = {.struct_size = sizeof options, .timeout_ms = 1000, .socket_path = socket.c_str()};
@@ -230,7 +236,16 @@ void configure_log(const RunPlan& plan) {
   for (const std::string& warning : plan.warnings) log_line(BP_LOG_WARN, warning);
 }
 
+// Each connection takes a descriptor, and the usual soft limit of 1024 is for programs that use select().
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run_with(const RunPlan& plan, const std::shared_ptr<StopRequest>& stop) {
+  raise_descriptor_limit();
   prepare_socket(plan.socket);
   prepare_data_dir(plan.data_dir);
   stop->begin();
@@ -308,15 +323,19 @@ The configuration file is TOML; docs/cli.md lists its keys. These have no option
   frame_bytes, output_bytes, answer_output_bytes, listeners_per_connection, listener_patterns, lossless_listeners,
   lossless_window_bytes
                       limits of connections and of listeners
+  management_connections, management_idle_ms
+                      how many connections beyond max_connections are served for management alone, and how long an
+                      idle one stays
+  [[listen]]          a further socket: path, mode, group, and may: the roles "call", "observe" and "manage"
 
 Examples:
   backplane run
   backplane run --module ./mine.so --data-dir ./data
   backplane run --config backplane.toml --check-config
 
-Exit codes: 0 stopped; 2 usage, a wrong configuration, an unusable data directory or socket; 5 a module was refused;
-1 ended by force, because a handler, a listener or a module's start did not return: the last line says which; 130 ended
-at once by a second Ctrl-C.)",
+Exit codes: 0 stopped; 2 usage, a wrong configuration, an unusable data directory or socket, or one that another host
+uses; 5 a module was refused; 1 ended by force, because a handler, a listener or a module's start did not return: the
+last line says which; 130 ended at once by a second Ctrl-C.)",
     {
         {"--module", "FILE", "load this module; may be repeated", &Args::modules},
         {"--module-dir", "DIR", "load every *.so in this directory; may be repeated", &Args::module_dirs},

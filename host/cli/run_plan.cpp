@@ -18,6 +18,7 @@
 #include "cli/log_options.hpp"
 #include "cli/output.hpp"
 #include "support/directory.hpp"
+#include "support/result.hpp"
 #include "wire/socket_path.hpp"
 
 namespace backplane::host::cli {
@@ -197,6 +198,25 @@ std::vector<std::string> allowed_dirs(const ConfigFile& file) {
   return out;
 }
 
+// The sockets beside the first one. All paths must differ, and fit a socket address.
+std::vector<ListenOptions> further_sockets(const ConfigFile& file, const std::string& socket) {
+  std::set<std::string> taken = {absolute_path(socket)};
+  std::vector<ListenOptions> out;
+  for (const ListenSection& section : file.listen) {
+    try {
+      check_socket_dir(section.options.path);
+    } catch (const Failure& failure) {
+      throw usage(cat(section.where, ": listen.path: ", failure.message));
+    }
+    if (!taken.insert(section.options.path).second) {
+      throw usage(cat(section.where, ": listen.path: found \"", section.options.path,
+                      "\", which another socket of this host has; expected another path"));
+    }
+    out.push_back(section.options);
+  }
+  return out;
+}
+
 }  // namespace
 
 RunPlan make_plan(const Args& args) {
@@ -221,6 +241,7 @@ RunPlan make_plan(const Args& args) {
   plan.connection_memory = file.connection_memory;
   plan.context = file.context;
   plan.server = file.server;
+  plan.server.listen = further_sockets(file, plan.socket);
   plan.limits = file.limits;
   plan.allowed_dirs = allowed_dirs(file);
   plan.modules = Planner(args, file, plan.warnings).run();

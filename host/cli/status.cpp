@@ -134,8 +134,18 @@ std::string connection_line(const Value& server, std::uint64_t held) {
   for (const Value& each : server["limits"].items()) {
     if (each["key"].text() == "max_connections") limit = each["limit"].text();
   }
-  std::string line = cat(server["connections"].text(), " of ", limit, "; ", server["calls"].text(),
-                         " calls in flight with ", size(server["bytes"]));
+  const Value& counts = server["connection_counts"];
+  std::string line = cat(server["connections"].text(), " of ", limit);
+  const auto add = [&](const char* before, const char* key, const char* after) {
+    if (counts[key].number() != 0) line += cat(before, counts[key].text(), after);
+  };
+  add(", peak ", "peak", "");
+  add(", ", "management", " for management");
+  add(", ", "without_hello", " without a hello");
+  add(", ", "refused", " refused");
+  add(", ", "replaced", " replaced");
+  add(", ", "no_descriptor", " found no descriptor");
+  line += cat("; ", server["calls"].text(), " calls in flight with ", size(server["bytes"]));
   if (held != 0) line += cat("; ", std::to_string(held), " held, because output waits for them");
   return line;
 }

@@ -2,10 +2,15 @@
 #include "cli/stop_request.hpp"
 
 #include <backplane/backplane.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <initializer_list>
 #include <thread>
 
 #include "cli/failure.hpp"
@@ -16,7 +21,16 @@ namespace backplane::host::cli {
 namespace {
 
 // How often it is looked whether the start has come to its end, once a signal has come.
-constexpr timespec look = {0, 100'000'000};
+constexpr int look_ms = 100;
+
+int signals[2] = {-1, -1};  // a pipe: a byte for each signal, its number
+
+void on_signal(int signal) {
+  const int before = errno;
+  const auto number = static_cast<unsigned char>(signal);
+  [[maybe_unused]] const ssize_t written = ::write(signals[1], &number, 1);
+  errno = before;
+}
 
 [[noreturn]] void leave(int code) {
   bp_log_flush(last_lines_ms);
@@ -26,22 +40,39 @@ constexpr timespec look = {0, 100'000'000};
 }  // namespace
 
 std::shared_ptr<StopRequest> StopRequest::from_signals(int exit_code) {
-  const sigset_t set = block_ending_signals();
+  if (::pipe2(signals, O_CLOEXEC | O_NONBLOCK) != 0) {
+    throw CommandFailure{exit_error, BP_IO, cat("cannot open a descriptor: ", std::strerror(errno))};
+  }
   auto request = std::make_shared<StopRequest>();
   // Detached, because the signal may never arrive. The thread keeps the request alive.
-  std::thread([set, request, exit_code] { request->watch(set, exit_code); }).detach();
+  std::thread([request, exit_code] { request->watch(exit_code); }).detach();
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART | SA_ONSTACK;  // a fiber's stack may have no room for it
+  const sigset_t set = ending_signals();
+  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);  // the parent may have left them blocked
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    if (sigismember(&set, number) == 1) ::sigaction(number, &action, nullptr);
+  }
   return request;
 }
 
-void StopRequest::watch(const sigset_t& set, int exit_code) {
+/// Returns 0 if none has come in time; with -1 it waits.
+int StopRequest::wait_for_signal(int timeout_ms) {
+  pollfd fd = {signals[0], POLLIN, 0};
+  unsigned char number = 0;
+  return ::poll(&fd, 1, timeout_ms) == 1 && ::read(signals[0], &number, 1) == 1 ? number : 0;
+}
+
+void StopRequest::watch(int exit_code) {
   for (;;) {
     const bool bounded = asked() && phase_.load() == Phase::starting;
-    const int signal = bounded ? ::sigtimedwait(&set, nullptr, &look) : ::sigwaitinfo(&set, nullptr);
+    const int signal = wait_for_signal(bounded ? look_ms : -1);
     if (bounded && phase_.load() == Phase::starting && since() >= longest_start) {
       log_line(BP_LOG_WARN, "a module has not returned from its start; the host ends without waiting for it");
       leave(exit_error);
     }
-    if (signal < 0) continue;
+    if (signal == 0) continue;
     if (!asked()) {
       signal_ = signal;
       Phase reading = Phase::reading;

@@ -19,8 +19,9 @@ class StopRequest {
   /// After a signal during the start, the start has so long to come to its end.
   static constexpr std::chrono::milliseconds longest_start{5000};
 
-  /// Blocks the ending signals in the calling thread and in all threads it starts later. The first signal makes the
-  /// request, a later one ends the process at once with `exit_code`.
+  /// Handles the ending signals; once in a process. The first signal makes the request, a later one ends the process at
+  /// once with `exit_code`. The signals are not blocked: programs that modules start would inherit that, and could not
+  /// be ended.
   ///
   /// Before begin(), the first signal ends the process at once with 0, since there is nothing to end in order.
   static std::shared_ptr<StopRequest> from_signals(int exit_code);
@@ -42,7 +43,8 @@ class StopRequest {
   using Clock = std::chrono::steady_clock;
   enum class Phase { reading, starting, started, leaving };
 
-  [[noreturn]] void watch(const sigset_t& set, int exit_code);
+  [[noreturn]] void watch(int exit_code);
+  static int wait_for_signal(int timeout_ms);
   Clock::duration since() const noexcept { return Clock::now().time_since_epoch() - Clock::duration(asked_at_.load()); }
 
   std::atomic<Clock::rep> asked_at_{0};  // 0: not yet

@@ -19,7 +19,6 @@
 #include "cli/output.hpp"
 
 namespace backplane::host::cli {
-namespace {
 
 sigset_t ending_signals() {
   sigset_t set;
@@ -32,13 +31,16 @@ sigset_t ending_signals() {
   return set;
 }
 
+namespace {
+
 int made(int fd) {
   if (fd < 0) throw CommandFailure{exit_error, BP_IO, cat("cannot open a descriptor: ", std::strerror(errno))};
   return fd;
 }
 
 int block_and_watch() {
-  const sigset_t set = block_ending_signals();
+  const sigset_t set = ending_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
   return made(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
@@ -49,12 +51,6 @@ int remaining_ms(Deadline deadline) {
 }
 
 }  // namespace
-
-sigset_t block_ending_signals() {
-  const sigset_t set = ending_signals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  return set;
-}
 
 Signals::Signals() : fd_(block_and_watch()) {}
 

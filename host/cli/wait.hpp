@@ -18,9 +18,8 @@
 
 namespace backplane::host::cli {
 
-/// Blocks SIGINT, SIGTERM and, unless it is ignored, SIGHUP in the calling thread, and in those it starts;
-/// returns them.
-sigset_t block_ending_signals();
+/// SIGINT, SIGTERM and, unless it is ignored, SIGHUP.
+sigset_t ending_signals();
 
 /// A descriptor that receives the ending signals. Create it before any thread starts: it blocks the signals in the
 /// calling thread, and new threads inherit the mask.

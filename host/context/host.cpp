@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "context/context.hpp"
+#include "context/data_dir_lock.hpp"
 #include "context/status_report.hpp"
 #include "extensions/module_api.hpp"
 #include "memory/budget.hpp"
@@ -165,6 +166,12 @@ bp_status Host::configure(const bp_host_options& options, std::string& why) {
             "; set data_dir to a directory that this host may write to";
       return BP_IO;
     }
+  }
+  try {
+    lock_data_dir(chosen.data_dir);
+  } catch (Failure& failure) {
+    why = std::move(failure.message);
+    return failure.status;
   }
   the_options = std::move(chosen);
   return BP_OK;

@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "context/data_dir_lock.hpp"
 #include "endpoint/context_table.hpp"
 
 namespace backplane::host {
@@ -20,6 +21,7 @@ std::atomic<bool> forked{false};
 void forget() noexcept {
   if (uses.load() == 0 && !used_for_good.load()) return;
   forked.store(true);
+  leave_data_dir_to_parent();
   context_table().forget_all();
 }
 

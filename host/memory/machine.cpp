@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
 #include <sstream>
 #include <string_view>
 
@@ -16,9 +16,22 @@
 namespace backplane::host {
 namespace {
 
+// Not with std::ifstream: a program that another thread starts at this moment would inherit its descriptor.
+std::string text_in(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 4096> block;
+  while (file) {
+    const ssize_t size = ::read(file.get(), block.data(), block.size());
+    if (size <= 0) break;
+    text.append(block.data(), static_cast<std::size_t>(size));
+  }
+  return text;
+}
+
 // The number that a file begins with; `otherwise` if there is none, as in "max".
 std::uint64_t number_in(const std::string& path, std::uint64_t otherwise) {
-  std::ifstream file(path);
+  std::istringstream file(text_in(path));
   std::uint64_t number = 0;
   return file >> number ? number : otherwise;
 }
@@ -37,7 +50,7 @@ std::uint64_t least_limit(const std::string& root, std::string group, const char
 
 std::uint64_t usable_memory(std::uint64_t physical, const std::string& membership, const std::string& cgroups) {
   std::uint64_t least = physical;
-  std::ifstream lines(membership);
+  std::istringstream lines(text_in(membership));
   // A line is "hierarchy:controllers:path". Version 2 has the hierarchy 0 and no controllers.
   for (std::string line; std::getline(lines, line);) {
     const std::size_t first = line.find(':');

@@ -6,6 +6,7 @@
 #include <backplane/backplane.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,6 +23,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 [[noreturn]] void unreachable(const std::string& path, int error) {
+  const long stopping = error == ENOENT || error == ECONNREFUSED ? stopping_host(path) : 0;
+  if (stopping > 0) {
+    throw Failure{BP_UNREACHABLE, "the host that served \"" + path + "\" (process " + std::to_string(stopping) +
+                                      ") is stopping; wait for its end"};
+  }
   const std::string start = "; start one with `backplane run --socket " + path + "`";
   if (error == ENOENT)
     throw Failure{BP_UNREACHABLE, "no host serves \"" + path + "\": the socket does not exist" + start};
@@ -30,8 +36,9 @@ using Clock = std::chrono::steady_clock;
                   "no host serves \"" + path + "\": the socket exists, but no process listens on it" + start};
   }
   if (error == EACCES) {
-    throw Failure{BP_UNREACHABLE, "user " + std::to_string(::geteuid()) + " may not open the socket \"" + path +
-                                      "\"; a host serves only its own user and root"};
+    throw Failure{BP_UNREACHABLE,
+                  "user " + std::to_string(::geteuid()) + " may not open the socket \"" + path +
+                      "\"; expected a user whom its mode and its group, or those of a folder above it, let in"};
   }
   throw Failure{BP_UNREACHABLE, "cannot connect to \"" + path + "\": " + std::strerror(error)};
 }
@@ -45,15 +52,24 @@ using Clock = std::chrono::steady_clock;
   throw Failure{BP_PROTOCOL, "the process that listens on \"" + path + "\" is not a usable Backplane host: " + what};
 }
 
-/// Refuses a peer of another user, because it could read everything that is sent to it.
+/// Whether nobody but this user and root can have put the socket at its place.
+bool is_place_of(uid_t user, const std::string& path) {
+  struct stat folder {};
+  return ::stat(socket_folder(path).c_str(), &folder) == 0 && (folder.st_uid == user || folder.st_uid == 0) &&
+         (folder.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/// Refuses a peer of another user, because it could read everything that is sent to it. Except for the host that
+/// somebody has named by its path, if nobody else can have put another one there.
 void check_peer(int fd, const std::string& path) {
   ucred peer{};
   socklen_t size = sizeof peer;
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) unreachable(path, errno);
   const uid_t me = ::geteuid();
-  if (peer.uid == me || peer.uid == 0 || me == 0) return;
+  if (peer.uid == me || peer.uid == 0 || me == 0 || is_place_of(peer.uid, path)) return;
   throw Failure{BP_UNREACHABLE, "user " + std::to_string(peer.uid) + " serves the socket \"" + path +
-                                    "\"; expected user " + std::to_string(me) + " or root"};
+                                    "\"; expected user " + std::to_string(me) +
+                                    " or root, or a folder where only that user may write"};
 }
 
 UniqueFd connect_socket(const std::string& path, std::chrono::milliseconds timeout) {

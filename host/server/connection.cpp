@@ -33,7 +33,7 @@ void Connection::start() {
     const auto self = weak.lock();
     if (error || self == nullptr) return;
     const MutexLock reading(self->core_->poller.reading);
-    if (self->greeted_) return;
+    if (self->admission_.greeted) return;
     try {
       self->fail(BP_TIMEOUT, "no hello arrived within " + std::to_string(self->core_->options.hello_timeout.count()) +
                                  " ms; expected a hello first");
@@ -42,6 +42,23 @@ void Connection::start() {
     }
   });
   if (!socket_.add(*this)) close("the server cannot wait for its socket");
+}
+
+bool Connection::says_hello() {
+  if (!closed_) read();
+  return admission_.greeted && !closed_;
+}
+
+void Connection::end_if_idle_since(Clock::time_point before) {
+  if (admission_.shortage == Shortage::none || admission_.last_request > before) return;
+  if (is_idle())
+    fail(BP_TIMEOUT, "it is for management alone, and has made no request for " +
+                         std::to_string(core_->options.management_idle.count()) + " ms (management_idle_ms)");
+}
+
+bool Connection::is_idle() noexcept {
+  const MutexLock lock(mutex_);
+  return controls_ == 0;
 }
 
 void Connection::cancel_calls() noexcept {
@@ -106,10 +123,7 @@ void Connection::close(std::string_view reason) noexcept {
 
 /// A connection counts in max_connections until its listeners are removed: so that peers which come and go cannot make
 /// listeners faster than the host removes them.
-void Connection::forget() noexcept {
-  const MutexLock lock(core_->mutex);
-  core_->connections.erase(shared_from_this());
-}
+void Connection::forget() noexcept { core_->connections.remove(shared_from_this(), admission_); }
 
 void Connection::remove_listeners_soon() noexcept {
   boost::asio::post(core_->io, KeptHandler(removal_, [self = shared_from_this()] { self->remove_listeners(); }));

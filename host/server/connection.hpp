@@ -22,6 +22,7 @@
 #include "server/open_calls.hpp"
 #include "server/output_buffer.hpp"
 #include "server/polled_socket.hpp"
+#include "server/roles.hpp"
 #include "server/server_core.hpp"
 #include "server/socket_poller.hpp"
 #include "support/unique_fd.hpp"
@@ -44,7 +45,14 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, long peer);
 
   // ---- `poller.reading` must be locked
+  Admission& admission() noexcept { return admission_; }
   void start();
+  /// Takes what has come from the peer. Returns whether it has said hello, and the connection has not ended.
+  bool says_hello();
+  /// Whether no operation on modules or report of the peer waits for its answer.
+  bool is_idle() noexcept;
+  /// Ends a connection for management that has made no request since then, and waits for no answer.
+  void end_if_idle_since(Clock::time_point before);
   /// Handles events (EPOLL…) of the socket.
   void on_ready(std::uint32_t events);
   /// Whether the connection only waits for input.
@@ -121,7 +129,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   CallSource source_;                       ///< of the peer's calls; hold() with mutex_ locked
   ConnectionMemory memory_;                 ///< its output and payloads are guarded by mutex_
   wire::FrameBuffer in_;
-  bool greeted_ = false;
+  Admission admission_;
   PeerListeners listeners_;  ///< after close(): the io thread's
   HandlerMemory removal_;    ///< of these; so that it needs no memory
   NotedReplies noted_;       ///< polling thread only

@@ -88,14 +88,18 @@ class Connection::FrameHandler {
 };
 
 void Connection::take(const wire::Frame& frame) {
-  if (!greeted_ && !std::holds_alternative<wire::Hello>(frame)) {
+  if (!admission_.greeted && !std::holds_alternative<wire::Hello>(frame)) {
     throw wire::ProtocolError(wire::a_frame(frame) + " before the hello; expected a hello first");
   }
+  if (const auto denial = denial_of(frame, admission_, core_->options)) {
+    return reply(denial->id, denial->status, denial->message);
+  }
+  if (admission_.shortage != Shortage::none) admission_.last_request = Clock::now();
   std::visit(FrameHandler(*this), frame);
 }
 
 void Connection::FrameHandler::operator()(const wire::Hello& hello) {
-  if (peer_.greeted_) throw wire::ProtocolError("a second hello; expected one");
+  if (peer_.admission_.greeted) throw wire::ProtocolError("a second hello; expected one");
   const std::uint64_t oldest = hello.oldest == 0 ? hello.protocol : hello.oldest;
   if (hello.protocol < wire::oldest_protocol || oldest > wire::protocol_version) {
     throw wire::ProtocolError("the peer (Backplane " + std::string(hello.version) + ") uses version " +
@@ -106,7 +110,8 @@ void Connection::FrameHandler::operator()(const wire::Hello& hello) {
   if (const bp_status status = peer_.source_.open(core_.context); status != BP_OK) {
     return peer_.fail(status, bp_status_text(status));
   }
-  peer_.greeted_ = true;
+  peer_.admission_.greeted = true;
+  core_.connections.greeted(peer_.admission_);
   peer_.timer_.cancel();
   peer_.in_.set_max_frame(core_.options.max_frame);
   const MutexLock lock(peer_.mutex_);

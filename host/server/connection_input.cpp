@@ -92,7 +92,7 @@ void Connection::take_some() {
   wire::View body;
   try {
     while (!closed_ && in_.next(body)) {
-      if (greeted_ && wire::quick_decode(body, batch.calls[batch.size])) {
+      if (admission_.may_call() && wire::quick_decode(body, batch.calls[batch.size])) {
         if (++batch.size == Batch::most) submit(batch);
       } else {
         submit(batch);

@@ -26,6 +26,7 @@ void write_limits(cbor::Writer& out, const ServerOptions& options, const LimitCo
     write(out, key, value, counts.hits(limit));
   };
   each(Limit::connections, "max_connections", options.max_connections);
+  each(Limit::management, "management_connections", options.management_connections);
   each(Limit::calls_per_connection, "calls_per_connection", options.calls_per_connection);
   each(Limit::calls_of_connections, "calls_of_connections", options.calls_of_connections);
   each(Limit::bytes_per_connection, "bytes_per_connection", options.bytes_per_connection);
@@ -42,6 +43,18 @@ void write_limits(cbor::Writer& out, const ServerOptions& options, const LimitCo
   each(Limit::default_deadline, "default_deadline_ms", static_cast<std::uint64_t>(options.default_deadline.count()));
 }
 
+void write_connections(cbor::Writer& out, const ServerLoad& load) {
+  const ConnectionTable::Counts& counts = load.connections;
+  out.text("connection_counts");
+  out.map(6);
+  field(out, "peak", counts.peak);
+  field(out, "management", counts.management);
+  field(out, "without_hello", counts.without_hello);
+  field(out, "refused", counts.refused);
+  field(out, "replaced", counts.replaced);
+  field(out, "no_descriptor", load.descriptor_shortages);
+}
+
 }  // namespace
 
 std::vector<std::uint8_t> with_server(bp_bytes status_report, const ServerOptions& options, const LimitCounts& counts,
@@ -51,8 +64,9 @@ std::vector<std::uint8_t> with_server(bp_bytes status_report, const ServerOption
   ++bytes[0];
   cbor::Writer out(bytes);
   out.text("server");
-  out.map(4);
-  field(out, "connections", load.connections);
+  out.map(5);
+  field(out, "connections", load.connections.now);
+  write_connections(out, load);
   field(out, "calls", load.calls);
   field(out, "bytes", load.bytes);
   write_limits(out, options, counts);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "server/connection_table.hpp"
 #include "server/server.hpp"
 
 namespace backplane::host {
@@ -14,6 +15,7 @@ namespace backplane::host {
 /// The limits of a server. Each has a key in the configuration file.
 enum class Limit : std::uint8_t {
   connections,
+  management,
   calls_per_connection,
   calls_of_connections,
   bytes_per_connection,
@@ -45,7 +47,8 @@ class LimitCounts {
 
 /// What the server has open now, for its report.
 struct ServerLoad {
-  std::uint64_t connections = 0;
+  ConnectionTable::Counts connections;
+  std::uint64_t descriptor_shortages = 0;
   std::uint64_t calls = 0;  ///< of all connections
   std::uint64_t bytes = 0;  ///< of their payloads
 };

@@ -3,15 +3,12 @@
 // Locks the place of a socket against other hosts, replaces a stale socket, binds, and listens.
 #include "server/listening_socket.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -56,76 +53,49 @@ long listening_process(const std::string& path) {
        "remove the file if it is yours, or choose another path with --socket");
 }
 
-constexpr const char* stopping = " stopping\n";
-
-/// Refuses because another process holds the lock. The lock file contains its process id.
-[[noreturn]] void fail_locked(const std::string& path, int file) {
-  char text[64] = {};
-  char* rest = text;
-  const long pid = ::pread(file, text, sizeof text - 1, 0) > 0 ? std::strtol(text, &rest, 10) : 0;
-  if (pid <= 0 || std::strcmp(rest, stopping) != 0) fail_taken(path, pid);
-  throw Failure{BP_IO, "process " + std::to_string(pid) + ", which served the socket \"" + path +
+/// Refuses because another process holds the lock.
+[[noreturn]] void fail_locked(const std::string& path, const LockFile::Outcome& taken) {
+  if (taken.owner <= 0 || taken.rest != socket_lock_stopping) fail_taken(path, taken.owner);
+  throw Failure{BP_IO, "process " + std::to_string(taken.owner) + ", which served the socket \"" + path +
                            "\", is stopping; wait for it, or choose another path with --socket"};
 }
 
+constexpr const char* lock_hint =
+    "expected a folder that this user may write to, on a file system with locks; correct it, or choose another path "
+    "with --socket";
+
 }  // namespace
 
-SocketLock::SocketLock(const std::string& socket_path) : path_(socket_path + ".lock") {
-  prepare_socket_dir(socket_path);
-  while (!try_lock(socket_path)) {
-  }
+SocketLock::SocketLock(const std::string& socket_path) : socket_path_(socket_path) { take(); }
+
+void SocketLock::take() {
+  prepare_socket_dir(socket_path_);
+  const LockFile::Outcome outcome = file_.try_lock(socket_lock_path(socket_path_), lock_hint);
+  if (!outcome.locked) fail_locked(socket_path_, outcome);
+}
+
+// The old descriptor is kept until the new file is locked: no other host can take that one over meanwhile.
+void SocketLock::renew() {
+  LockFile old = std::exchange(file_, {});
   try {
-    write(std::to_string(::getpid()) + "\n");
+    take();
   } catch (...) {
-    remove();
+    file_ = std::move(old);
     throw;
   }
 }
 
-SocketLock::~SocketLock() { remove(); }
-
 void SocketLock::say_stopping() noexcept {
   try {
-    write(std::to_string(::getpid()) + stopping);
-  } catch (...) {  // other hosts then report that this one serves
+    file_.write(socket_lock_stopping, lock_hint);
+  } catch (...) {  // other processes then report that this one serves
   }
 }
 
-void SocketLock::write(const std::string& text) {
-  if (::ftruncate(file_.get(), 0) != 0 || ::pwrite(file_.get(), text.data(), text.size(), 0) < 0) {
-    fail("cannot write to \"" + path_ + "\"", errno, "make room there, or choose another path with --socket");
-  }
-}
-
-/// Returns false if the last owner removed the file between open() and flock(). The lock is then useless.
-bool SocketLock::try_lock(const std::string& socket_path) {
-  UniqueFd file(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file) {
-    fail("cannot open the lock file \"" + path_ + "\" of the socket", errno,
-         "expected a folder that this user may write to; correct it, or choose another path with --socket");
-  }
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) fail_locked(socket_path, file.get());
-    fail("cannot lock \"" + path_ + "\"", errno, "choose a path on another file system with --socket");
-  }
-  struct stat held {};
-  struct stat there {};
-  if (::fstat(file.get(), &held) != 0 || ::lstat(path_.c_str(), &there) != 0 || held.st_ino != there.st_ino ||
-      held.st_dev != there.st_dev) {
-    return false;
-  }
-  file_ = std::move(file);
-  return true;
-}
-
-void SocketLock::remove() noexcept {
-  if (!file_) return;
-  ::unlink(path_.c_str());  // while it is held: who opened it in the meantime sees that it is gone
-  file_.reset();
-}
-
-ListeningSocket::ListeningSocket(std::string path, std::shared_ptr<SocketLock> lock)
-    : path_(std::move(path)), lock_(lock ? std::move(lock) : std::make_shared<SocketLock>(path_)) {
+ListeningSocket::ListeningSocket(std::string path, std::shared_ptr<SocketLock> lock, SocketAccess access)
+    : path_(std::move(path)),
+      lock_(lock ? std::move(lock) : std::make_shared<SocketLock>(path_)),
+      access_(std::move(access)) {
   try {
     clear_path();
     bind_and_listen();
@@ -138,6 +108,25 @@ ListeningSocket::ListeningSocket(std::string path, std::shared_ptr<SocketLock> l
 ListeningSocket::~ListeningSocket() { remove(); }
 
 UniqueFd ListeningSocket::take_descriptor() noexcept { return std::move(socket_); }
+
+bool ListeningSocket::socket_in_place() const noexcept {
+  struct stat info {};
+  return inode_ != 0 && ::lstat(path_.c_str(), &info) == 0 && info.st_ino == inode_ && info.st_dev == device_;
+}
+
+bool ListeningSocket::in_place() const noexcept { return socket_in_place() && lock_->in_place(); }
+
+void ListeningSocket::renew() {
+  if (!lock_->in_place()) lock_->renew();
+  if (socket_in_place()) return;
+  try {
+    clear_path();
+    bind_and_listen();
+  } catch (...) {
+    remove();
+    throw;
+  }
+}
 
 /// Removes a stale socket of a host that died. The lock must be held.
 void ListeningSocket::clear_path() const {
@@ -172,17 +161,24 @@ void ListeningSocket::bind_and_listen() {
     device_ = info.st_dev;
     inode_ = info.st_ino;
   }
-  // A umask may have taken bits away that we need; nothing is added for others.
-  if (::chmod(path_.c_str(), 0600) != 0) fail("cannot set the mode of \"" + path_ + "\"", errno, "try another path");
+  set_access();
   if (::listen(socket_.get(), SOMAXCONN) != 0) fail("cannot listen on \"" + path_ + "\"", errno, "try another path");
+}
+
+// The group comes first: another group must not get what the mode allows. A umask may also have taken bits away.
+void ListeningSocket::set_access() const {
+  if (access_.group && ::lchown(path_.c_str(), static_cast<uid_t>(-1), *access_.group) != 0) {
+    fail("cannot give \"" + path_ + "\" to group " + std::to_string(*access_.group), errno,
+         "expected a group that this user is a member of");
+  }
+  if (::chmod(path_.c_str(), access_.mode) != 0) {
+    fail("cannot set the mode of \"" + path_ + "\"", errno, "try another path");
+  }
 }
 
 void ListeningSocket::remove() noexcept {
   socket_.reset();
-  struct stat info {};
-  if (inode_ != 0 && ::lstat(path_.c_str(), &info) == 0 && info.st_ino == inode_ && info.st_dev == device_) {
-    ::unlink(path_.c_str());
-  }
+  if (socket_in_place()) ::unlink(path_.c_str());
   inode_ = 0;
 }
 

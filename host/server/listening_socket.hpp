@@ -4,8 +4,10 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "support/lock_file.hpp"
 #include "support/unique_fd.hpp"
 
 namespace backplane::host {
@@ -21,40 +23,58 @@ class SocketLock {
   SocketLock(const SocketLock&) = delete;
   SocketLock& operator=(const SocketLock&) = delete;
   /// Removes the file.
-  ~SocketLock();
+  ~SocketLock() { file_.remove(); }
 
-  /// From now on, other hosts report that this process is stopping.
+  /// From now on, other processes report that this one is stopping.
   void say_stopping() noexcept;
+  /// Whether the lock file is still at its path.
+  bool in_place() const noexcept { return file_.in_place(); }
+  /// Takes the lock again, after somebody has removed its file. Throws Failure, as the constructor does.
+  void renew();
 
  private:
-  void write(const std::string& text);
-  bool try_lock(const std::string& socket_path);
-  void remove() noexcept;
+  void take();
 
-  const std::string path_;
-  UniqueFd file_;
+  const std::string socket_path_;
+  LockFile file_;
+};
+
+/// Who may connect to a socket: the mode and the group of its file.
+struct SocketAccess {
+  mode_t mode = 0600;
+  std::optional<gid_t> group;  ///< none: that of this process
 };
 
 /// The socket file of one host.
 class ListeningSocket {
  public:
-  /// Binds with mode 0600 and listens. Takes the lock first, unless `lock` is given. Throws Failure.
-  explicit ListeningSocket(std::string path, std::shared_ptr<SocketLock> lock = nullptr);
+  /// Binds and listens. Takes the lock first, unless `lock` is given. Throws Failure.
+  explicit ListeningSocket(std::string path, std::shared_ptr<SocketLock> lock = nullptr, SocketAccess access = {});
   ListeningSocket(const ListeningSocket&) = delete;
   ListeningSocket& operator=(const ListeningSocket&) = delete;
   /// Removes the socket, if the file is still the one bound here, and releases its share of the lock.
   ~ListeningSocket();
 
+  const std::string& path() const noexcept { return path_; }
   /// The listening descriptor, which is the caller's from now on.
   UniqueFd take_descriptor() noexcept;
+  /// Whether the socket and the lock file are still at their paths.
+  bool in_place() const noexcept;
+  /// Makes the socket again, and the lock file if that is gone too. The caller then takes the new descriptor. Throws
+  /// Failure; call it again later.
+  void renew();
+  SocketLock& lock() noexcept { return *lock_; }
 
  private:
+  bool socket_in_place() const noexcept;
   void clear_path() const;
   void bind_and_listen();
+  void set_access() const;
   void remove() noexcept;
 
-  std::string path_;
-  std::shared_ptr<SocketLock> lock_;
+  const std::string path_;
+  const std::shared_ptr<SocketLock> lock_;
+  const SocketAccess access_;
   UniqueFd socket_;
   dev_t device_ = 0;
   ino_t inode_ = 0;

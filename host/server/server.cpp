@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Accepts connections, runs the io thread, and ends everything in order.
+// Starts the sockets, runs the io thread, and ends everything in order.
 #include "server/server.hpp"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
-#include <cerrno>
-#include <cstring>
 #include <exception>
 #include <new>
 #include <optional>
@@ -20,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "server/acceptor.hpp"
+#include "server/admitter.hpp"
 #include "server/connection.hpp"
 #include "server/listening_socket.hpp"
 #include "support/result.hpp"
@@ -31,15 +27,12 @@ namespace backplane::host {
 namespace {
 
 namespace asio = boost::asio;
-using Protocol = asio::local::stream_protocol;
 using Clock = Connection::Clock;
 
 /// After the drain: how long canceled calls may take to be answered, and answers to be sent.
 constexpr std::chrono::milliseconds last_words{300};
 /// How long a handler that occupies the request thread can delay the end after that.
 constexpr std::chrono::milliseconds last_look{100};
-/// Retry interval for accepting a connection when no descriptor is left.
-constexpr std::chrono::milliseconds accept_pause{200};
 
 }  // namespace
 
@@ -47,10 +40,8 @@ bp_status ServerCore::status(bp_result* out) noexcept {
   const bp_status status = bp_host_status(context, out);
   if (status != BP_OK) return status;
   ServerLoad load;
-  {
-    const MutexLock lock(mutex);
-    load.connections = connections.size();
-  }
+  load.connections = connections.counts();
+  load.descriptor_shortages = descriptor_shortages.load(std::memory_order_relaxed);
   load.calls = open_calls.load(std::memory_order_relaxed);
   load.bytes = open_bytes.load(std::memory_order_relaxed);
   try {
@@ -67,8 +58,7 @@ class Server::Impl {
   Impl(bp_context context, ServerOptions options, std::function<void()> on_stop_requested)
       : core_(std::make_shared<ServerCore>(context, with_memory_bounds(std::move(options)),
                                            std::move(on_stop_requested))),
-        acceptor_(core_->io),
-        pause_(core_->io),
+        admitter_(*core_),
         timer_(core_->io),
         sockets_(core_->io) {
     if (core_->options.socket_path.empty()) core_->options.socket_path = default_socket_path();
@@ -76,38 +66,49 @@ class Server::Impl {
 
   void reserve() {
     reserved_ = true;
-    take_lock();
+    take_locks();
   }
 
-  void take_lock() {
-    if (!lock_) lock_ = std::make_shared<SocketLock>(core_->options.socket_path);
+  void take_locks() {
+    if (!locks_.empty()) return;
+    locks_.push_back(std::make_shared<SocketLock>(core_->options.socket_path));
+    for (const ListenOptions& each : core_->options.listen) locks_.push_back(std::make_shared<SocketLock>(each.path));
   }
 
   void start() {
-    take_lock();
-    listening_.emplace(core_->options.socket_path, lock_);
-    UniqueFd socket = listening_->take_descriptor();
-    acceptor_.assign(Protocol(), socket.get());
-    socket.release();
-    accept();
+    take_locks();
+    try {
+      listen_all();
+    } catch (...) {
+      for (const auto& acceptor : acceptors_) acceptor->stop();
+      core_->io.poll();  // their handlers must not outlive them
+      acceptors_.clear();
+      throw;
+    }
     look_after_sockets();
     work_.emplace(core_->io.get_executor());
     thread_ = std::thread([this] { run_io(); });
   }
 
+  void listen_all() {
+    listen({.path = core_->options.socket_path}, {}, locks_[0]);
+    for (std::size_t i = 0; i < core_->options.listen.size(); ++i) {
+      const ListenOptions& each = core_->options.listen[i];
+      listen(each, {each.may, false}, locks_[i + 1]);
+    }
+  }
+
   void shutdown(std::chrono::milliseconds drain) {
     if (!thread_.joinable()) return;
     const auto until = Clock::now() + drain;
-    lock_->say_stopping();
+    for (const auto& lock : locks_) lock->say_stopping();
     on_io([this] {
       {
         const MutexLock reading(core_->poller.reading);
         core_->draining = true;
       }
-      boost::system::error_code ignored;
-      acceptor_.close(ignored);
-      pause_.cancel();
-      listening_.reset();
+      for (const auto& acceptor : acceptors_) acceptor->stop();
+      admitter_.stop();
     });
     core_->control.stop();
     if (!wait_idle(until)) {
@@ -131,12 +132,18 @@ class Server::Impl {
     });
     work_.reset();
     thread_.join();
-    if (!reserved_) lock_.reset();
+    if (!reserved_) locks_.clear();
   }
 
   const std::string& socket_path() const noexcept { return core_->options.socket_path; }
 
  private:
+  void listen(const ListenOptions& options, const Entrance& entrance, std::shared_ptr<SocketLock> lock) {
+    acceptors_.push_back(
+        std::make_unique<Acceptor>(*core_, admitter_, descriptors_, options, entrance, std::move(lock)));
+    acceptors_.back()->start();
+  }
+
   void run_io() noexcept {
     for (;;) {
       try {
@@ -164,12 +171,8 @@ class Server::Impl {
   void for_each_connection(F f) {
     std::shared_ptr<Connection> connection;
     for (;;) {
-      {
-        const MutexLock lock(core_->mutex);
-        const auto next = core_->connections.upper_bound(connection);
-        if (next == core_->connections.end()) return;
-        connection = *next;
-      }
+      connection = core_->connections.after(connection);
+      if (connection == nullptr) return;
       f(*connection);
     }
   }
@@ -188,26 +191,6 @@ class Server::Impl {
     bool all = true;
     for_each_connection([&](Connection& connection) { all = connection.wait_idle(until) && all; });
     return all;
-  }
-
-  // Asio only waits: its own accept takes memory, and its epoll would wake the io thread for every event of the socket.
-  void accept() {
-    acceptor_.async_wait(Protocol::acceptor::wait_read,
-                         KeptHandler(core_->memory.accept, [this](const boost::system::error_code&) {
-                           if (acceptor_.is_open()) accept_one();
-                         }));
-  }
-
-  void accept_one() {
-    UniqueFd socket(::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (socket) {
-      try_welcome(std::move(socket));
-      return accept();
-    }
-    const int error = errno;
-    if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED) return accept();
-    core_->log(BP_LOG_ERROR, [error] { return std::string("cannot accept a connection: ") + std::strerror(error); });
-    accept_later();
   }
 
   /// Serves the sockets on the context's request thread if the context supports that, otherwise on the io thread.
@@ -248,68 +231,14 @@ class Server::Impl {
                         }));
   }
 
-  void accept_later() {
-    try {
-      pause_.expires_after(accept_pause);
-      pause_.async_wait(KeptHandler(core_->memory.accept, [this](const boost::system::error_code& error) {
-        if (!error) accept();
-      }));
-    } catch (const std::bad_alloc&) {  // no room in the list of timers
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      accept();
-    }
-  }
-
-  /// Out of memory, closes the socket: its peer sees the end of the stream.
-  void try_welcome(UniqueFd socket) noexcept {
-    try {
-      welcome(std::move(socket));
-    } catch (const std::exception& error) {
-      core_->log(BP_LOG_ERROR, [&] { return std::string("a connection is refused: ") + error.what(); });
-    }
-  }
-
-  void welcome(UniqueFd socket) {
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    const bool known = ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
-    const MutexLock reading(core_->poller.reading);
-    const auto connection = std::make_shared<Connection>(core_, std::move(socket), known ? peer.pid : 0);
-    std::size_t count = 0;
-    {
-      const MutexLock lock(core_->mutex);
-      core_->connections.insert(connection);
-      count = core_->connections.size();
-    }
-    try {
-      admit(*connection, known, peer, count);
-    } catch (const std::exception&) {
-      connection->fail(BP_OUT_OF_MEMORY, "the host has no memory for a connection");
-    }
-  }
-
-  void admit(Connection& connection, bool known, const ucred& peer, std::size_t count) {
-    if (!known || (peer.uid != ::geteuid() && peer.uid != 0)) {
-      return connection.fail(BP_UNREACHABLE, "found user " + std::to_string(peer.uid) + " as the peer; expected user " +
-                                                 std::to_string(::geteuid()) + " or root");
-    }
-    if (count > core_->options.max_connections) {
-      core_->limits.hit(Limit::connections);
-      return connection.fail(BP_OVERLOADED, "this host already serves " +
-                                                std::to_string(core_->options.max_connections) +
-                                                " connections, its limit (max_connections); close some");
-    }
-    connection.start();
-  }
-
   const std::shared_ptr<ServerCore> core_;
-  Protocol::acceptor acceptor_;
-  asio::steady_timer pause_;
-  asio::posix::stream_descriptor timer_;    // the poller owns this descriptor and the next
-  asio::posix::stream_descriptor sockets_;  // used if the context cannot poll the sockets
-  std::shared_ptr<SocketLock> lock_;
+  Admitter admitter_;
+  AcceptorDescriptors descriptors_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  asio::posix::stream_descriptor timer_;            // the poller owns this descriptor and the next
+  asio::posix::stream_descriptor sockets_;          // used if the context cannot poll the sockets
+  std::vector<std::shared_ptr<SocketLock>> locks_;  // of the socket, and of those beside it
   bool reserved_ = false;
-  std::optional<ListeningSocket> listening_;
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
   std::thread thread_;
 };

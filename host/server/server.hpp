@@ -4,19 +4,39 @@
 #pragma once
 
 #include <backplane/backplane.h>
+#include <sys/types.h>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace backplane::host {
+
+/// What the connections of a socket may do. Roles do not include each other.
+using Roles = std::uint8_t;
+inline constexpr Roles role_call = 1;     ///< calls
+inline constexpr Roles role_observe = 2;  ///< events; also reports, as the next
+inline constexpr Roles role_manage = 4;   ///< loads, unloads, reloads, the level of the log, and the end of the host
+inline constexpr Roles all_roles = role_call | role_observe | role_manage;
+
+/// A further socket of a server. The mode and the group of its file say who may connect.
+struct ListenOptions {
+  std::string path;
+  mode_t mode = 0600;
+  std::optional<gid_t> group;  ///< none: that of this process
+  Roles may = all_roles;
+};
 
 struct ServerOptions {
   /// Empty: default_socket_path().
   std::string socket_path;
+  /// Sockets beside that one. Only this process's user and root may use that one, for everything.
+  std::vector<ListenOptions> listen;
   /// A peer that sends a larger frame gets an error frame and is disconnected.
   std::size_t max_frame = std::size_t{64} << 20;
   /// Maximum of unsent bytes for a peer that does not read. Above it, the server reads no more of the peer's calls.
@@ -38,8 +58,12 @@ struct ServerOptions {
   /// What the context takes of a request in parts, as bp_context_options has it, for the hello. 0: the default.
   std::uint64_t request_window_bytes = 0;
   std::uint32_t request_window_parts = 0;
-  /// A further connection gets an error frame and is disconnected.
+  /// Further connections are for management alone, as many as the next says. The others get an error frame and are
+  /// disconnected.
   std::size_t max_connections = 1024;
+  std::size_t management_connections = 16;
+  /// A connection for management that has made no request for so long, and waits for no answer, is disconnected.
+  std::chrono::milliseconds management_idle{5'000};
   /// Maximum of open calls, of one connection and of all; and of the bytes of their payloads. Beyond them a call is
   /// answered BP_OVERLOADED. A single call may be larger, up to max_frame.
   std::size_t calls_per_connection = std::size_t{1} << 15;
@@ -71,7 +95,7 @@ class Server {
   /// Calls shutdown(0) if that was not called.
   ~Server();
 
-  /// Locks the place of the socket until the server is destroyed, without creating the socket. Use this to exclude
+  /// Locks the places of the sockets until the server is destroyed, without creating them. Use this to exclude
   /// other hosts also before start() and after shutdown(). Throws Failure, as start() does.
   void reserve();
 

@@ -8,26 +8,24 @@
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <set>
 #include <utility>
 
+#include "server/connection_table.hpp"
 #include "server/control_thread.hpp"
 #include "server/handler_memory.hpp"
 #include "server/limit_counts.hpp"
 #include "server/server.hpp"
 #include "server/socket_poller.hpp"
-#include "sync/mutex.hpp"
 
 namespace backplane::host {
 
-class Connection;
-
 /// The part of a server that its connections share. It exists until the last connection is freed: a call may end after
 /// the server, and then finds its connection closed.
-struct ServerCore {
+struct ServerCore : std::enable_shared_from_this<ServerCore> {
   ServerCore(bp_context ctx, ServerOptions opts, std::function<void()> on_stop)
       : context(ctx), options(std::move(opts)), on_stop_requested(std::move(on_stop)), control(ctx) {}
 
@@ -35,17 +33,17 @@ struct ServerCore {
   ServerOptions options;
   const std::function<void()> on_stop_requested;
   struct {
-    HandlerMemory accept, look, errand;
+    HandlerMemory look, errand;
   } memory;  // of handlers of `io`
   boost::asio::io_context io{1};
   SocketPoller poller;
   ControlThread control;
   std::atomic<std::size_t> open_calls{0};  // of all connections
   LimitCounts limits;
-  std::atomic<std::size_t> open_bytes{0};  // of their payloads
-  bool draining = false;                   // calls are answered BP_CLOSED; guarded by `poller.reading`
-  Mutex mutex;
-  std::set<std::shared_ptr<Connection>> connections BP_GUARDED_BY(mutex);  // to change it, lock also `poller.reading`
+  std::atomic<std::size_t> open_bytes{0};              // of their payloads
+  bool draining = false;                               // calls are answered BP_CLOSED; guarded by `poller.reading`
+  ConnectionTable connections;                         // to change it, lock `poller.reading`
+  std::atomic<std::uint64_t> descriptor_shortages{0};  // connections that found no free descriptor
 
   /// The status-report of the host, with the server's part.
   bp_status status(bp_result* out) noexcept;

@@ -9,7 +9,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 
+#include "support/lock_file.hpp"
 #include "support/result.hpp"
 
 namespace backplane::host {
@@ -29,12 +31,6 @@ std::string temporary_dir() {
   std::string base = environment("TMPDIR");
   if (base.empty()) base = "/tmp";
   return base + "/backplane-" + std::to_string(::geteuid());
-}
-
-std::string folder_of(const std::string& socket) {
-  const std::size_t slash = socket.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : socket.substr(0, slash);
 }
 
 void check_length(const std::string& socket) {
@@ -72,9 +68,23 @@ std::string default_socket_path() {
   return (runtime.empty() ? temporary_dir() : runtime) + "/backplane.sock";
 }
 
+std::string socket_folder(const std::string& socket) {
+  const std::size_t slash = socket.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : socket.substr(0, slash);
+}
+
+long stopping_host(const std::string& socket) noexcept {
+  try {
+    return read_lock(socket_lock_path(socket), socket_lock_stopping).owner;
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
 void prepare_socket_dir(const std::string& socket) {
   check_length(socket);
-  const std::string folder = folder_of(socket);
+  const std::string folder = socket_folder(socket);
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
     const int error = errno;
     // For an existing folder, mkdir() may also fail with another error than EEXIST, for example EROFS.
@@ -89,7 +99,7 @@ void prepare_socket_dir(const std::string& socket) {
 
 void check_socket_dir(const std::string& socket) {
   check_length(socket);
-  const std::string folder = folder_of(socket);
+  const std::string folder = socket_folder(socket);
   if (!is_private(folder)) return;
   struct stat info;
   if (::lstat(folder.c_str(), &info) == 0) check_private(folder, info);

@@ -119,7 +119,7 @@ class Refusals(Case):
         self.assertIn(f"another host (pid {first.pid}) serves {self.socket}", err)
         self.assertIn("--socket", err)
         self.assertEqual(self.bp("call", "cli_fixture.version")[0], '"1.0"\n')
-        self.spawn("run", "--data-dir", self.path("data"), "--module", FIXTURE, "--socket", self.path("other.sock")).wait_err(
+        self.spawn("run", "--data-dir", self.path("other-data"), "--module", FIXTURE, "--socket", self.path("other.sock")).wait_err(
             "ready on")
 
     def test_a_file_in_the_sockets_place_is_not_touched(self):

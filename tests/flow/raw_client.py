@@ -4,7 +4,7 @@
 import socket
 import struct
 
-HELLO, CALL, LISTEN, REPLY, ERROR = 1, 2, 5, 16, 18
+HELLO, CALL, RESOLVE, LISTEN, UNLOAD, STATUS, REPLY, ERROR = 1, 2, 4, 5, 8, 11, 16, 18
 
 
 def head(major, value):
@@ -53,16 +53,24 @@ class RawClient:
         self.socket.settimeout(limit)
         self.socket.connect(path)
         self.data = b""
-        self.send([HELLO, "backplane", 1, "0.1.0", 1, 64 << 20])
+        self.socket.sendall(self.hello())
         if self.read()[0] != HELLO:
             raise AssertionError("no hello")
 
     def close(self):
         self.socket.close()
 
-    def send(self, frame):
+    @staticmethod
+    def whole(frame):
         body = encode(frame)
-        self.socket.sendall(struct.pack(">I", len(body)) + body)
+        return struct.pack(">I", len(body)) + body
+
+    @classmethod
+    def hello(cls):
+        return cls.whole([HELLO, "backplane", 1, "0.1.0", 1, 64 << 20])
+
+    def send(self, frame):
+        self.socket.sendall(self.whole(frame))
 
     def call(self, number, name, payload):
         self.send([CALL, number, name, payload, 0, 0])

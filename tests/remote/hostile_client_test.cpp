@@ -169,6 +169,7 @@ TEST_CASE("two hundred connections are served at once") {
 TEST_CASE("one connection more than a host takes is told so") {
   ServerOptions options;
   options.max_connections = 3;
+  options.management_connections = 0;
   Served host(options);
   {
     const Client a(host.path()), b(host.path()), c(host.path());

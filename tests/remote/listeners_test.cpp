@@ -130,6 +130,7 @@ TEST_CASE("a connection counts in max_connections until its listeners are remove
   gate().reset();
   backplane::host::ServerOptions options;
   options.max_connections = 1;
+  options.management_connections = 0;
   Served host(options);
   RawPeer peer = listening_peer(host.path());
   gate().allow(0);

@@ -101,7 +101,7 @@ BP_EXPORT const char* bp_status_text(bp_status status);
 /* Configures the host of this process. Optional; call it at most once, before the first context.
  * `why` may be NULL; otherwise it gets the message of an error.
  *   BP_INVALID_ARGUMENT  `options` is NULL, its struct_size is 0, or a value is out of bounds
- *   BP_IO                the data directory cannot be made or used
+ *   BP_IO                the data directory cannot be made or used, or another process has locked it
  *   BP_NOT_SUPPORTED     the host runs already, or this is a forked child
  * [thread: caller] [state: before the first context] [suspend: no] */
 BP_EXPORT bp_status bp_host_configure(const bp_host_options* options, bp_result* why);
@@ -130,7 +130,7 @@ BP_EXPORT bp_status bp_context_create(const bp_context_options* options, bp_cont
 /* Makes a context that stands for the one that a running host serves on a Unix socket. `options` may be NULL. `*out`
  * and `why` are as for bp_context_create. If the connection breaks, open and later calls end with BP_UNREACHABLE.
  *   BP_INVALID_ARGUMENT  `out` is NULL, struct_size is 0, or the path fits no socket address
- *   BP_UNREACHABLE       nobody listens there, the socket or its folder is not this user's, or there is no thread
+ *   BP_UNREACHABLE       nobody listens there, the socket or its folder is not trusted, or there is no thread
  *   BP_PROTOCOL          the peer is no Backplane host, or its protocol is too new
  *   BP_TIMEOUT           the host did not answer in time
  *   BP_OUT_OF_MEMORY     no memory, or too many contexts

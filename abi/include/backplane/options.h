@@ -17,8 +17,9 @@ extern "C" {
  *
  *   field                    unit  default    bounds  meaning
  *   worker_threads                 4          1..256  threads for blocking handlers
- *   data_dir                       temporary          path: each module has a directory of its own below it. The
- *                                                     default is new, and is removed when the process ends
+ *   data_dir                       temporary          path: each module has a directory of its own below it. It is
+ *                                                     locked against other processes. The default is new, has no
+ *                                                     lock, and is removed when the process ends
  *   module_dirs                    anywhere           NULL-terminated list of paths: modules are loaded only from
  *                                                     these directories and from below them
  *   watchdog_period_ms       ms    1000               time between two checks of the watchdog

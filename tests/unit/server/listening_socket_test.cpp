@@ -127,6 +127,47 @@ TEST_CASE("a path that does not fit a socket address is refused with its length 
   CHECK(why.message.find("107") != std::string::npos);
 }
 
+TEST_CASE("a lock file that could be somebody else's is refused, and not written to") {
+  const TempDir dir;
+  const auto read = [](const std::string& path) {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  std::ofstream(dir / "victim") << "precious";
+  fs::create_symlink(dir / "victim", dir / "s.lock");
+  CHECK(refusal(dir / "s").message.find("is a symbolic link") != std::string::npos);
+  fs::remove(dir / "s.lock");
+  fs::create_hard_link(dir / "victim", dir / "s.lock");
+  CHECK(refusal(dir / "s").message.find("has 2 names") != std::string::npos);
+  fs::remove(dir / "s.lock");
+  fs::create_directory(dir / "s.lock");
+  CHECK(refusal(dir / "s").status == BP_IO);
+  CHECK(read(dir / "victim") == "precious");
+  CHECK_FALSE(fs::exists(dir / "s"));
+}
+
+TEST_CASE("a socket and a lock that somebody removed are made again, and taken from nobody") {
+  const TempDir dir;
+  ListeningSocket socket(dir / "s");
+  CHECK(socket.in_place());
+  fs::remove(dir / "s");
+  CHECK_FALSE(socket.in_place());
+  socket.renew();
+  CHECK(socket.in_place());
+  CHECK(fs::is_socket(dir / "s"));
+  fs::remove(dir / "s.lock");
+  CHECK_FALSE(socket.in_place());
+  {
+    const ListeningSocket other(dir / "t");
+    fs::rename(dir / "t.lock", dir / "s.lock");  // as if another host had taken the place
+    CHECK_THROWS_AS(socket.renew(), Failure);
+    fs::remove(dir / "s.lock");
+  }
+  socket.renew();
+  CHECK(socket.in_place());
+  CHECK(refusal(dir / "s").status == BP_IO);
+}
+
 TEST_CASE("of hosts that start at once on a stale socket exactly one gets it") {
   const TempDir dir;
   for (int round = 0; round < 50; ++round) {
