@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -55,6 +56,14 @@ struct Function {
   Generation* generation = nullptr;
   bp_function_fn function = nullptr;
   void* data = nullptr;
+};
+
+/// What init has registered, and what was refused to it.
+struct Registration {
+  std::unordered_set<std::string_view> handlers;   ///< names in Generation::registered
+  std::unordered_set<std::string_view> functions;  ///< names in Generation::functions
+  /// By name, why its registration was refused. A later one that succeeds takes it away. Bounded.
+  std::map<std::string, std::string, std::less<>> refused;
 };
 
 /// One reason why a withdrawn generation is still mapped.
@@ -158,9 +167,9 @@ struct Generation {
   void* data = nullptr;
   bp_module identity{this};
 
-  std::vector<std::unique_ptr<Handler>> registered;       ///< in order of registration
-  std::unordered_set<std::string_view> registered_names;  ///< the names in `registered`; only during init
-  std::vector<const Handler*> handlers;                   ///< by Method::number; null without a handler
+  std::vector<std::unique_ptr<Handler>> registered;  ///< in order of registration
+  Registration registration;                         ///< only during init
+  std::vector<const Handler*> handlers;              ///< by Method::number; null without a handler
   std::vector<std::unique_ptr<Function>> functions;
   std::string failure BP_GUARDED_BY(failure_mutex);  ///< last text of bp_host_api.fail
   Mutex failure_mutex;
