@@ -62,7 +62,14 @@ bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
 
 std::string printable(std::string_view text) { return cbor::escaped(text, cbor::Escape::lines); }
 
-std::string one_line(std::string_view text) { return cbor::escaped(text, cbor::Escape::line); }
+std::string one_line(std::string_view text) {
+  constexpr std::size_t most = std::size_t{16} << 10;
+  if (text.size() <= most) return cbor::escaped(text, cbor::Escape::line);
+  std::size_t end = most;
+  while (end != 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return cat(cbor::escaped(text.substr(0, end), cbor::Escape::line), " ... (", std::to_string(text.size() - end),
+             " bytes more)");
+}
 
 std::string quoted(std::string_view text) { return json_quote(text); }
 

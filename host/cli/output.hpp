@@ -41,6 +41,7 @@ std::string cat(const Part&... parts) {
 std::string printable(std::string_view text);
 
 /// The same, but line breaks and tabs are escaped too. Text from modules must not look like lines of ours.
+/// More than 16 KiB are cut, and the rest is counted.
 std::string one_line(std::string_view text);
 
 /// `text` as a JSON string. Bytes that are not UTF-8 become U+FFFD.

@@ -25,8 +25,8 @@ namespace backplane::host {
 struct Generation;
 struct Module;
 
-/// A wire name. It exists from its first registration until the process ends, because method handles refer to it. The
-/// members that a lookup and a call need share one cache line.
+/// A wire name that was looked up. It exists until the process ends, because method handles refer to it. The members
+/// that a lookup and a call need share one cache line.
 struct alignas(64) Method {
   std::string name;
   Module* module = nullptr;
@@ -43,7 +43,8 @@ struct alignas(64) Method {
 /// A generation's handler of one wire name.
 struct Handler {
   std::string name;
-  const Method* method = nullptr;  ///< set by Registry::bind()
+  /// Noted by the threads that call it; null before its first call.
+  mutable std::atomic<const Method*> method{nullptr};
   Generation* generation = nullptr;
   bp_handler_fn function = nullptr;
   void* data = nullptr;
@@ -202,7 +203,7 @@ struct Module {
   Mutex static_mutex;
   std::uint64_t last_generation = 0;
   std::uint64_t gone_untold = 0;  ///< a generation that was reported pinned and has been unmapped since; 0: none
-  std::vector<Method*> methods;   ///< by number; never shrinks
+  std::vector<Method*> methods;   ///< those that were looked up; guarded by the mutex of MethodNames
 };
 
 }  // namespace backplane::host

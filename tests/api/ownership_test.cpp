@@ -37,7 +37,8 @@ TEST_CASE("a module emits only events that begin with its own name") {
   bp_listener listener{};
   REQUIRE(bp_listen(context.native, BP_STR("*"), Names::on_event, &names, &listener) == BP_OK);
   const std::string refused = "ok:" + std::to_string(BP_INVALID_ARGUMENT);
-  for (const char* name : {"backplane.disconnected", "backplane.gap", "foreign.own", "foreign_events_2.own", "foreign_events"}) {
+  for (const char* name :
+       {"backplane.disconnected", "backplane.gap", "foreign.own", "foreign_events_2.own", "foreign_events"}) {
     CAPTURE(name);
     CHECK(context.call("foreign_events.emit", name) == refused);
     CHECK(context.call("foreign_events.emit_wait", name) == refused);

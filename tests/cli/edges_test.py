@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands at the edges: readers that leave or wait, input without end, files that lie, text that forges lines."""
 
+import array
 import base64
 import fcntl
 import json
@@ -8,6 +9,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import termios
 import tomllib
 import unittest
 
@@ -38,9 +40,14 @@ class Output(Case):
         os.close(theirs)
         call.stdin.write(text.encode())
         call.stdin.close()
-        # It has filled the pipe, and waits.
-        self.eventually("it waits for the reader", lambda: "poll" in pathlib.Path(f"/proc/{call.pid}/wchan").read_text() or
-                        call.poll() is not None)
+        size = fcntl.fcntl(ours, fcntl.F_GETPIPE_SZ)
+
+        def waits():
+            waiting = array.array("i", [0])
+            fcntl.ioctl(ours, termios.FIONREAD, waiting)
+            asleep = "poll" in pathlib.Path(f"/proc/{call.pid}/wchan").read_text()
+            return call.poll() is not None or (waiting[0] == size and asleep)
+        self.eventually("it waits for the reader", waits)
         with os.fdopen(ours, "rb") as file:
             self.assertEqual(file.read().decode(), text + "\n")
         self.assertEqual(call.wait(60), 0, call.stderr.read())
@@ -113,9 +120,9 @@ class Forgery(Case):
         file = str(BROKEN / "forger.so")
         self.assertIn("version   1" + self.SHOWN, self.bare(self.bp("inspect", file)[0]))
         out, err = self.bp("load", file)
-        self.assertEqual(self.bare(out), f"loaded forger 1{self.SHOWN}, generation 1: forger.fail\n")
+        self.assertEqual(self.bare(out), f"loaded forger 1{self.SHOWN}, generation 1: forger.fail, forger.long\n")
         self.assertIn(f'the unknown key "key{self.SHOWN}"', self.bare(err))
-        self.assertEqual(len(self.bare(self.bp("ls")[0]).splitlines()), 2)
+        self.assertEqual(len(self.bare(self.bp("ls")[0]).splitlines()), 3)
         details = self.bare(self.bp("ls", "forger")[0])
         self.assertIn("summary     fine" + self.SHOWN, details)
         self.assertTrue(details.endswith("forger.fail.request = any\n\\x1b[2J\n"), details)
@@ -127,6 +134,13 @@ class Forgery(Case):
         # JSON has them as they are.
         module, = json.loads(self.bare(self.bp("ls", "--json")[0]))["modules"]
         self.assertEqual(module["version"], "1\nforged  call  \x1b[2Jkv\x9b \u202e\u2028")
+
+    def test_long_texts_are_cut_and_counted(self):
+        self.host(modules=(BROKEN / "forger.so",))
+        err = self.refused(1, "call", "forger.long")
+        self.assertEqual(err, f"backplane: io: {'x' * 16384} ... (2983616 bytes more)\n")
+        message = json.loads(self.bp("call", "forger.long", "--json", code=1)[1])["error"]["message"]
+        self.assertEqual(message, "x" * 3_000_000)
 
     def test_a_path_that_is_not_utf_8_is_loaded_listed_and_shown(self):
         self.host(modules=())

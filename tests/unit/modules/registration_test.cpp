@@ -6,11 +6,13 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cbor_value.hpp"
 #include "extensions/module_api.hpp"
 #include "modules/generation.hpp"
+#include "modules/registry.hpp"
 #include "modules/reports.hpp"
 
 using namespace backplane::host;
@@ -76,6 +78,106 @@ TEST_CASE("what init was refused is known until it has registered the name in an
   CHECK(generation->registration.refused.size() == 1);
   for (int i = 0; i < 1'000; ++i) CHECK(offer(*generation, "bad" + std::to_string(i)) == BP_INVALID_ARGUMENT);
   CHECK(generation->registration.refused.size() == 64);
+}
+
+namespace {
+
+std::unique_ptr<Generation> bound(Registry& registry, const std::vector<std::string>& names) {
+  auto out = generation_of("m");
+  out->module = &registry.module("m");
+  for (const std::string& name : names) CHECK(provide(*out, name) == BP_OK);
+  registry.bind(*out);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("names that nobody has looked up are given back when their module has them no more") {
+  Registry registry;
+  Module& module = registry.module("m");
+  std::unique_ptr<Generation> current;
+  for (int round = 0; round < 30; ++round) {
+    std::vector<std::string> names = {"m.lasting"};
+    for (int i = 0; i < 100; ++i) names.push_back("m.r" + std::to_string(round) + "_" + std::to_string(i));
+    auto next = bound(registry, names);
+    registry.publish(module, next.get());
+    current = std::move(next);
+    CHECK(current->handlers.size() <= 2 * names.size());  // their numbers are used again
+    CHECK(registry.names().waiting_count() == names.size());
+  }
+  CHECK(registry.names().method_count() == 0);
+
+  // One that was looked up stays, and its handle is right when it comes back.
+  bp_method used{};
+  REQUIRE(registry.resolve("m.r29_7", used) == BP_OK);
+  const Method* const method = registry.method_at(used.id);
+  REQUIRE(method != nullptr);
+  CHECK(current->handler(*method)->name == "m.r29_7");
+  auto without = bound(registry, {"m.lasting"});
+  registry.publish(module, without.get());
+  CHECK(registry.names().method_count() == 1);
+  CHECK(registry.names().waiting_count() == 1);
+  CHECK(without->handler(*method) == nullptr);
+  CHECK_FALSE(method->answers);
+  auto with = bound(registry, {"m.other", "m.r29_7", "m.lasting"});
+  registry.publish(module, with.get());
+  CHECK(with->handler(*method)->name == "m.r29_7");
+  CHECK(method->answers);
+  bp_method again{};
+  CHECK(registry.resolve("m.r29_7", again) == BP_OK);
+  CHECK(again.id == used.id);
+}
+
+TEST_CASE(
+    "a name is unknown until its generation is published, gone after an unload, and forgotten if that is refused") {
+  Registry registry;
+  Module& module = registry.module("m");
+  const auto refused = bound(registry, {"m.refused"});
+  const Method* method = nullptr;
+  CHECK(registry.find_method("m.refused", method) == BP_OK);
+  CHECK(method == nullptr);
+  const auto runs = bound(registry, {"m.name", "m.second"});
+  CHECK(registry.names().waiting_count() == 2);
+  registry.publish(module, runs.get());
+  registry.publish(module, nullptr);
+  bp_method id{};
+  CHECK(registry.resolve("m.name", id) == BP_UNKNOWN_NAME);
+  CHECK(registry.find_method("m.name", method) == BP_OK);
+  REQUIRE(method != nullptr);  // so that a call is told that the module is gone
+  CHECK(method->answered);
+  CHECK_FALSE(method->answers);
+  CHECK(registry.find_method("m.refused", method) == BP_OK);
+  CHECK(method == nullptr);
+  CHECK(registry.resolve("no name", id) == BP_INVALID_ARGUMENT);
+}
+
+TEST_CASE("a name that many threads look up at first has one method") {
+  Registry registry;
+  Module& module = registry.module("m");
+  constexpr int count = 2'000;
+  std::vector<std::string> names;
+  for (int i = 0; i < count; ++i) names.push_back("m.n" + std::to_string(i));
+  const auto generation = bound(registry, names);
+  registry.publish(module, generation.get());
+  std::vector<std::vector<const Method*>> seen(4, std::vector<const Method*>(count));
+  std::vector<std::thread> threads;
+  for (auto& mine : seen) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < count; ++i)
+        registry.find_method(names[static_cast<std::size_t>(i)], mine[static_cast<std::size_t>(i)]);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  int wrong = 0;
+  for (int i = 0; i < count; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    const Method* const method = seen[0][at];
+    wrong += method == nullptr || method->name != names[at] || generation->handler(*method)->name != names[at];
+    for (const auto& mine : seen) wrong += mine[at] != method;
+  }
+  CHECK(wrong == 0);
+  CHECK(registry.names().method_count() == count);
+  CHECK(registry.names().waiting_count() == 0);
 }
 
 TEST_CASE("the list of modules has everything if it fits, and else says what it leaves out") {

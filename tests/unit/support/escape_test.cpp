@@ -20,8 +20,10 @@ TEST_CASE("each style escapes what could end a line, control a terminal or turn 
 }
 
 TEST_CASE("text that harms nobody stays as it is") {
-  const std::string text = "caf\u00e9 \u6c34 \U0001F469\u200d\U0001F680 \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u00a0";
-  for (const Escape style : {Escape::line, Escape::lines, Escape::quoted, Escape::json}) CHECK(escaped(text, style) == text);
+  const std::string text =
+      "caf\u00e9 \u6c34 \U0001F469\u200d\U0001F680 \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u00a0";
+  for (const Escape style : {Escape::line, Escape::lines, Escape::quoted, Escape::json})
+    CHECK(escaped(text, style) == text);
 }
 
 TEST_CASE("a byte becomes at most six") {
