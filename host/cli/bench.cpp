@@ -24,7 +24,7 @@ constexpr std::string_view echo = "echo.raw";
 
 cbor::Bytes payload_of(const Args& args) {
   if (args.raw) {
-    const std::string bytes = read_input(args.input);
+    const std::string bytes = read_input(args.input, raw_limit);
     return {bytes.begin(), bytes.end()};
   }
   if (args.input.empty()) return {cbor::empty_map};  // no parameters: the empty map
@@ -132,7 +132,7 @@ int run_bench(const Args& args) {
   const Load load = make_load(args);
   const LoadReport report = generate(load);
   if (report.failure && report.calls == 0) throw CommandFailure(*report.failure);
-  write_out(args.json ? as_json(args, load, report) : printable(as_text(args, load, report)));
+  write_result(args.json ? as_json(args, load, report) : printable(as_text(args, load, report)));
   if (report.failure) throw CommandFailure(*report.failure);
   if (report.errors != 0) {
     throw CommandFailure{

@@ -47,7 +47,7 @@ bool is_wire_name(std::string_view name) {
 
 cbor::Bytes make_payload(const Args& args) {
   if (args.raw) {
-    const std::string bytes = read_input(args.input);
+    const std::string bytes = read_input(args.input, raw_limit);
     return {bytes.begin(), bytes.end()};
   }
   if (args.input.empty()) return {cbor::empty_map};  // no parameters: the empty map

@@ -85,7 +85,7 @@ std::vector<std::string> known_names(bp_context context, bool modules) {
 }
 
 void show(const Args& args, cbor::View report, std::string (*human)(const Value&)) {
-  write_out(args.json ? payload_json(report, false).text + '\n' : printable(human(Value::read(report))));
+  write_result(args.json ? payload_json(report, false).text + '\n' : printable(human(Value::read(report))));
 }
 
 void note_warnings(const Value& report) {

@@ -45,6 +45,7 @@ struct Args {
   std::optional<std::string> log_level;  // also log
   std::optional<std::string> log_format;
   bool check_config = false;
+  bool print_config = false;
 };
 
 /// One option ("--timeout", or "-c,--connections"), or one operand ("NAME") if `name` has no dash.

@@ -7,6 +7,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <backplane/cbor/reader.hpp>
 #include <filesystem>
 #include <limits>
 #include <sstream>
@@ -15,6 +16,7 @@
 #include "cli/input.hpp"
 #include "cli/output.hpp"
 #include "cli/suggest.hpp"
+#include "cli/toml_depth.hpp"
 
 namespace backplane::host::cli {
 namespace {
@@ -38,20 +40,25 @@ const char* type_name(const toml::node& node) {
   }
 }
 
-// TOML has no null and no bytes. Dates and times become text in the format of RFC 3339.
-void encode(cbor::Bytes& out, const toml::node& node) {
+// TOML has no null and no bytes. Dates and times become text in the format of RFC 3339. Returns the first value that is
+// nested too deeply; null if there is none.
+const toml::node* encode(cbor::Bytes& out, const toml::node& node, std::size_t depth = 0) {
+  if (depth > cbor::max_depth) return &node;
   cbor::Writer writer(out);
+  const toml::node* too_deep = nullptr;
   node.visit([&](const auto& v) {
     using Node = std::remove_cvref_t<decltype(v)>;
     if constexpr (toml::is_table<Node>) {
       writer.map(v.size());
       for (const auto& [key, value] : v) {
         writer.text(key.str());
-        encode(out, value);
+        if (too_deep == nullptr) too_deep = encode(out, value, depth + 1);
       }
     } else if constexpr (toml::is_array<Node>) {
       writer.array(v.size());
-      for (const auto& element : v) encode(out, element);
+      for (const auto& element : v) {
+        if (too_deep == nullptr) too_deep = encode(out, element, depth + 1);
+      }
     } else if constexpr (toml::is_string<Node>) {
       writer.text(v.get());
     } else if constexpr (toml::is_integer<Node>) {
@@ -66,6 +73,14 @@ void encode(cbor::Bytes& out, const toml::node& node) {
       writer.text(text.str());
     }
   });
+  return too_deep;
+}
+
+// Three tables lead to the configuration of a module.
+constexpr std::size_t most_levels = cbor::max_depth + 3;
+
+std::string too_deep_text() {
+  return cat("nested too deeply; expected at most ", std::to_string(cbor::max_depth), " levels in a configuration");
 }
 
 std::optional<gid_t> group_id(const std::string& name) {
@@ -134,14 +149,10 @@ class ConfigReader {
            "allowed_dirs",
            "listen",
            "modules"});
-    if (auto given = path(root, "socket")) out.socket = std::move(given->value);
-    if (auto given = path(root, "data_dir")) out.data_dir = std::move(given->value);
-    if (const toml::node* node = root.get("log_level")) {
-      out.log_level = {string(*node, "log_level"), place(node->source())};
-    }
-    if (const toml::node* node = root.get("log_format")) {
-      out.log_format = {string(*node, "log_format"), place(node->source())};
-    }
+    out.socket = path(root, "socket");
+    out.data_dir = path(root, "data_dir");
+    out.log_level = placed(root, "log_level");
+    out.log_format = placed(root, "log_format");
     limit(root, "log_queue_lines", 1, 1 << 24, out.log_queue_lines);
     limit(root, "log_queue_bytes", 65'536, 1 << 30, out.log_queue_bytes);
     if (const auto n = integer(root, "workers", workers_least, workers_most, "an integer from 1 to 256")) {
@@ -193,6 +204,7 @@ class ConfigReader {
       if (!node->is_string()) wrong(*node, "on_event_overflow", policies);
       const std::string policy = node->as_string()->get();
       if (policy != "gap" && policy != "refuse") wrong(*node, "on_event_overflow", policies, cat("\"", policy, "\""));
+      out.on_event_overflow = place(node->source());
       out.context.on_event_overflow = policy == "refuse" ? BP_OVERFLOW_REFUSE : BP_OVERFLOW_GAP;
     }
     limit(root, "event_log_events", 16, 1 << 24, out.context.event_log_events);
@@ -274,7 +286,11 @@ class ConfigReader {
   }
 
   toml::table parse() const {
-    const std::string text = read_file(file_);
+    const std::string text = read_file(file_, file_limit);
+    if (const auto deep = find_too_deep(text, most_levels)) {
+      throw usage(
+          cat(file_, ":", std::to_string(deep->line), ":", std::to_string(deep->column), ": ", too_deep_text()));
+    }
     try {
       return toml::parse(std::string_view(text), std::string_view(file_));
     } catch (const toml::parse_error& error) {
@@ -325,7 +341,10 @@ class ConfigReader {
       if (!load->is_boolean()) wrong(*load, full + ".load", "true or false");
       out.load = load->as_boolean()->get();
     }
-    if (const toml::node* config = section.get("config")) encode(out.config, table(*config, full + ".config"));
+    if (const toml::node* config = section.get("config")) {
+      const toml::node* const deep = encode(out.config, table(*config, full + ".config"));
+      if (deep != nullptr) throw usage(cat(place(deep->source()), ": ", full, ".config: ", too_deep_text()));
+    }
     return out;
   }
 
@@ -361,6 +380,9 @@ class ConfigReader {
 
   std::string string(const toml::node& node, const std::string& key) const {
     if (!node.is_string() || node.as_string()->get().empty()) wrong(node, key, "a non-empty string");
+    if (node.as_string()->get().find('\0') != std::string::npos) {
+      wrong(node, key, "a string without zero bytes", "a string with a zero byte (\\u0000)");
+    }
     return node.as_string()->get();
   }
 
@@ -370,6 +392,12 @@ class ConfigReader {
     const toml::node* const node = section.get(key);
     if (node == nullptr) return std::nullopt;
     return Placed{resolved(string(*node, key)), place(node->source())};
+  }
+
+  std::optional<Placed> placed(const toml::table& section, const char* key) const {
+    const toml::node* const node = section.get(key);
+    if (node == nullptr) return std::nullopt;
+    return Placed{string(*node, key), place(node->source())};
   }
 
   std::vector<Placed> paths(const toml::node& node, const char* key) const {

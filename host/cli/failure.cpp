@@ -3,8 +3,6 @@
 
 #include <backplane/backplane.h>
 
-#include <cstdio>
-
 #include "cli/output.hpp"
 
 namespace backplane::host::cli {
@@ -81,11 +79,13 @@ void report(const CommandFailure& failure, bool json) {
   } else {
     text = "backplane: ";
     if (failure.status != BP_OK) text += cat(label(failure), ": ");
-    text += cat(printable(failure.message), "\n");
+    // A message from the host or a module is one line, whatever it contains. Those of the command line may show a
+    // place.
+    text += cat(failure.status == BP_OK ? printable(failure.message) : one_line(failure.message), "\n");
     if (!failure.detail.empty()) text += cat("  detail: ", payload_json(failure.detail, false).text, "\n");
     if (!failure.hint.empty()) text += cat("  hint: ", printable(failure.hint), "\n");
   }
-  std::fputs(text.c_str(), stderr);
+  write_err(text);
 }
 
 }  // namespace backplane::host::cli

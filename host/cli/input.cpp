@@ -2,6 +2,7 @@
 #include "cli/input.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <backplane/cbor/reader.hpp>
@@ -17,7 +18,7 @@
 namespace backplane::host::cli {
 namespace {
 
-std::string read_all(int fd, const std::string& name) {
+std::string read_all(int fd, const std::string& name, std::size_t limit) {
   std::string all;
   char buffer[65536];
   for (;;) {
@@ -25,6 +26,12 @@ std::string read_all(int fd, const std::string& name) {
     if (size == 0) return all;
     if (size > 0) {
       all.append(buffer, static_cast<std::size_t>(size));
+      if (all.size() > limit) {
+        throw usage(cat(name, " has more than ", std::to_string(limit >> 20), " MiB, which is the limit; give less"));
+      }
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {  // another process has made it non-blocking
+      pollfd waits = {fd, POLLIN, 0};
+      ::poll(&waits, 1, -1);
     } else if (errno != EINTR) {
       throw usage(cat("cannot read ", name, ": ", std::strerror(errno)));
     }
@@ -33,16 +40,16 @@ std::string read_all(int fd, const std::string& name) {
 
 }  // namespace
 
-std::string read_input(const std::string& operand) {
-  if (operand == "-") return read_all(STDIN_FILENO, "stdin");
+std::string read_input(const std::string& operand, std::size_t limit) {
+  if (operand == "-") return read_all(STDIN_FILENO, "stdin", limit);
   if (!operand.starts_with('@')) return operand;
-  return read_file(operand.substr(1));
+  return read_file(operand.substr(1), limit);
 }
 
-std::string read_file(const std::string& path) {
+std::string read_file(const std::string& path, std::size_t limit) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) throw usage(cat("cannot open \"", path, "\": ", std::strerror(errno)));
-  return read_all(fd.get(), cat("\"", path, "\""));
+  return read_all(fd.get(), cat("\"", path, "\""), limit);
 }
 
 namespace {
@@ -57,7 +64,7 @@ std::string quotes_hint(const std::string& text) {
 
 // Parses what read_input() returns for `operand` as JSON. `what` names the text in errors.
 cbor::Bytes read(const std::string& operand, const char* what, cbor::Bytes (*parse)(std::string_view)) {
-  const std::string text = read_input(operand);
+  const std::string text = read_input(operand, json_limit);
   try {
     return parse(text);
   } catch (const JsonError& error) {

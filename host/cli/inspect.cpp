@@ -25,7 +25,7 @@ std::string manifest(const Value& report) {
   row("path", report["path"].text());
   for (const Value& warning : report["warnings"].items()) row("warning", warning.text());
   row("problem", report["problem"].text());
-  std::string cddl = report["cddl"].text();
+  std::string cddl = report["cddl"].lines();
   if (!cddl.empty() && !cddl.ends_with('\n')) cddl += '\n';
   return cat(table(rows), cddl.empty() ? "" : "\n", cddl);
 }

@@ -36,6 +36,8 @@ constexpr std::array rules{
     Rule{"event_log_bytes", "memory_limit", 1},
     Rule{"bytes_of_connections", "memory_limit", 1},
     Rule{"lossless_listeners", "listeners_per_connection", 1},
+    Rule{"log_queue_bytes", "memory_limit", 1},
+    Rule{"frame_bytes", "context_memory", 1},
     Rule{"frame_bytes", "connection_memory", 2},
     Rule{"output_bytes", "connection_memory", 4},
     Rule{"bytes_per_connection", "connection_memory", 4},
@@ -96,6 +98,17 @@ void check(const Rule& rule, const Limits& limits, bool of_machine, std::vector<
   warnings.push_back(cat(text, "; the smaller one holds"));
 }
 
+// A bound that the file has, below the default of what it bounds.
+void check_default(std::string_view key, std::string_view bound, const Limits& limits) {
+  const GivenLimit* const given = limits.given(bound);
+  if (given == nullptr || limits.given(key) != nullptr) return;
+  const std::optional<Value> usual = limits.effective(key);
+  if (!usual || given->value >= usual->number) return;
+  throw usage(cat(given->where, ": ", bound, ": found ", std::to_string(given->value), ", expected at least ", key,
+                  ", which is ", std::to_string(usual->number), usual->origin),
+              cat("raise ", bound, ", or set ", key));
+}
+
 void warn_of_no_effect(const Limits& limits, std::string_view key, const char* without,
                        std::vector<std::string>& warnings) {
   if (const GivenLimit* const given = limits.given(key)) {
@@ -108,6 +121,7 @@ void warn_of_no_effect(const Limits& limits, std::string_view key, const char* w
 void check_limits(const ConfigFile& file, std::vector<std::string>& warnings) {
   const Limits limits(file.limits);
   for (const Rule& rule : rules) check(rule, limits, false, warnings);
+  check_default("output_bytes", "answer_output_bytes", limits);
   if (file.context.on_event_overflow == BP_OVERFLOW_REFUSE) {
     warn_of_no_effect(limits, "event_log_events", "with", warnings);
   } else {

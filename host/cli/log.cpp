@@ -39,7 +39,8 @@ int run_log(const Args& args) {
     show(args, result.payload(), words);
   } else {
     const Value report = Value::read(result.payload());
-    write_out(cat(args.name.empty() ? "all" : args.name, ": ", *args.log_level, ", was ", report["was"].text(), "\n"));
+    write_result(
+        cat(args.name.empty() ? "all" : args.name, ": ", *args.log_level, ", was ", report["was"].text(), "\n"));
   }
   if (!args.name.empty() && !is_part_of_host(args.name)) {
     const std::vector<std::string> known = known_names(client.context(), true);

@@ -35,7 +35,7 @@ std::string overview(const Value& report) {
 }
 
 std::string details(const Value& module, bool cddl_only) {
-  const std::string& cddl = module["cddl"].text();
+  const std::string cddl = module["cddl"].lines();
   if (cddl_only) return cddl.empty() || cddl.ends_with('\n') ? cddl : cddl + '\n';
   Rows rows = {{"module", module["name"].text()},           {"version", module["version"].text()},
                {"generation", module["generation"].text()}, {"state", module["state"].text()},
@@ -71,7 +71,7 @@ int run_ls(const Args& args) {
     known.push_back(module["name"].text());
   }
   if (found != nullptr) {
-    write_out(args.json ? payload_json(found->bytes(), false).text + '\n' : printable(details(*found, args.cddl)));
+    write_result(args.json ? payload_json(found->bytes(), false).text + '\n' : printable(details(*found, args.cddl)));
     return exit_ok;
   }
   throw CommandFailure{

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/output.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <backplane/cbor/escape.hpp>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "cli/failure.hpp"
@@ -15,22 +16,21 @@
 namespace backplane::host::cli {
 namespace {
 
-// Replaces each byte that is not part of valid UTF-8 by U+FFFD.
-std::string repaired(std::string_view text) {
-  if (cbor::valid_utf8(text)) return std::string(text);
-  std::string out;
-  for (std::size_t i = 0; i < text.size();) {
-    std::size_t size = 1;
-    while (size <= 4 && i + size <= text.size() && !cbor::valid_utf8(text.substr(i, size))) ++size;
-    if (size > 4 || i + size > text.size()) {
-      out += "\xef\xbf\xbd";
-      ++i;
-    } else {
-      out += text.substr(i, size);
-      i += size;
+// False, with errno, if not all could be written. A descriptor may be non-blocking, because processes that share a
+// terminal or a pipe share this setting.
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written >= 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      pollfd waits = {fd, POLLOUT, 0};
+      if (::poll(&waits, 1, -1) < 0 && errno != EINTR) return false;
+    } else if (errno != EINTR) {
+      return false;
     }
   }
-  return out;
+  return true;
 }
 
 std::size_t width(std::string_view text) {
@@ -41,42 +41,37 @@ std::size_t width(std::string_view text) {
 }  // namespace
 
 void write_out(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
-    if (written >= 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EPIPE || errno == EBADF) {
-      throw OutputClosed{};
-    } else if (errno != EINTR) {
-      throw CommandFailure{exit_error, BP_IO, cat("cannot write to stdout: ", std::strerror(errno))};
-    }
+  if (write_all(STDOUT_FILENO, bytes)) return;
+  if (errno == EPIPE || errno == EBADF) throw OutputClosed{};
+  throw CommandFailure{exit_error, BP_IO, cat("cannot write to stdout: ", std::strerror(errno))};
+}
+
+void write_result(std::string_view bytes) {
+  try {
+    write_out(bytes);
+  } catch (const OutputClosed&) {
+    // The exit code is the result too.
   }
 }
 
-void note(std::string_view line) { std::fputs(cat("backplane: ", printable(line), "\n").c_str(), stderr); }
+void write_err(std::string_view text) { write_all(STDERR_FILENO, text); }
+
+void note(std::string_view line) { write_err(cat("backplane: ", printable(line), "\n")); }
 
 bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
 
-std::string printable(std::string_view text) {
-  constexpr char hex[] = "0123456789abcdef";
-  const std::string sound = repaired(text);
-  std::string out;
-  for (std::size_t i = 0; i < sound.size(); ++i) {
-    const auto c = static_cast<unsigned char>(sound[i]);
-    const bool c1 = c == 0xc2 && i + 1 < sound.size() && static_cast<unsigned char>(sound[i + 1]) < 0xa0;
-    if (c1 || (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f) {
-      const unsigned shown = c1 ? static_cast<unsigned char>(sound[++i]) : c;
-      out += "\\x";
-      out += hex[shown >> 4];
-      out += hex[shown & 15];
-    } else {
-      out += sound[i];
-    }
-  }
-  return out;
+std::string printable(std::string_view text) { return cbor::escaped(text, cbor::Escape::lines); }
+
+std::string one_line(std::string_view text) {
+  constexpr std::size_t most = std::size_t{16} << 10;
+  if (text.size() <= most) return cbor::escaped(text, cbor::Escape::line);
+  std::size_t end = most;
+  while (end != 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return cat(cbor::escaped(text.substr(0, end), cbor::Escape::line), " ... (", std::to_string(text.size() - end),
+             " bytes more)");
 }
 
-std::string quoted(std::string_view text) { return json_quote(repaired(text)); }
+std::string quoted(std::string_view text) { return json_quote(text); }
 
 PayloadText payload_json(cbor::View payload, bool indented) {
   try {

@@ -9,12 +9,19 @@
 
 namespace backplane::host::cli {
 
-/// The reader of stdout has closed it. write_out() throws this. A command then ends quietly with 0, because the
-/// reader has all it wanted.
+/// The reader of stdout has closed it. write_out() throws this. A command that still writes then ends quietly with 0,
+/// because the reader has all it wanted.
 struct OutputClosed {};
 
-/// Writes all bytes to stdout, unbuffered. Throws OutputClosed, or CommandFailure on another write error.
+/// Writes all bytes to stdout, unbuffered. Waits if stdout takes none now. Throws OutputClosed, or CommandFailure on
+/// another write error.
 void write_out(std::string_view bytes);
+
+/// The same for what a command writes when its work is done. If nobody reads it, the command goes on to its exit code.
+void write_result(std::string_view bytes);
+
+/// Writes all of the text to stderr, unbuffered. Waits if stderr takes none now.
+void write_err(std::string_view text);
 
 /// Writes "backplane: " and the line to stderr.
 void note(std::string_view line);
@@ -29,9 +36,13 @@ std::string cat(const Part&... parts) {
   return out;
 }
 
-/// `text` with visible escapes for control characters (except newline and tab) and U+FFFD for bytes that are not
-/// UTF-8. Text from modules must not control the terminal.
+/// `text` with visible escapes for all that could control a terminal, and for bytes that are not UTF-8. Line breaks and
+/// tabs stay.
 std::string printable(std::string_view text);
+
+/// The same, but line breaks and tabs are escaped too. Text from modules must not look like lines of ours.
+/// More than 16 KiB are cut, and the rest is counted.
+std::string one_line(std::string_view text);
 
 /// `text` as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 std::string quoted(std::string_view text);

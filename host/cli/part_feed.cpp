@@ -67,7 +67,7 @@ bool PartFeed::read() {
   if (waits[1].revents != 0) return false;
   char buffer[65536];
   const ssize_t size = ::read(fd_, buffer, sizeof buffer);
-  if (size < 0) return errno == EINTR || fault(std::strerror(errno));
+  if (size < 0) return errno == EINTR || errno == EAGAIN || fault(std::strerror(errno));
   text_.append(buffer, static_cast<std::size_t>(size));
   if (!take_lines(size == 0)) return false;
   if (size == 0) send(cbor::View(), BP_PART_END);

@@ -16,6 +16,8 @@
 #include "cli/limits_check.hpp"
 #include "cli/log_options.hpp"
 #include "cli/output.hpp"
+#include "cli/places_check.hpp"
+#include "cli/print_config.hpp"
 #include "cli/run_plan.hpp"
 #include "cli/stop_request.hpp"
 #include "server/server.hpp"
@@ -150,11 +152,12 @@ std::string plan_json(const RunPlan& plan) {
 int check_only(const Args& args) {
   try {
     const RunPlan plan = make_plan(args);
+    check_places(plan);
     std::string names;
     for (const std::string& warning : plan.warnings) note(cat("warning: ", warning));
     for (const PlannedModule& module : plan.modules) names += cat(names.empty() ? "" : ", ", module.name);
     if (args.json) {
-      write_out(plan_json(plan));
+      write_result(plan_json(plan));
       return exit_ok;
     }
     note(cat("the configuration is valid: ", count_of(plan), " (", names, "), socket ", plan.socket, ", data in ",
@@ -265,6 +268,12 @@ int run_with(const RunPlan& plan, const std::shared_ptr<StopRequest>& stop) {
 // told: the exit code says it.
 int run_run(const Args& args) {
   if (args.check_config) return check_only(args);
+  if (args.print_config) {
+    const RunPlan plan = make_plan(args);
+    for (const std::string& warning : plan.warnings) note(cat("warning: ", warning));
+    write_result(config_text(plan));
+    return exit_ok;
+  }
   const std::shared_ptr<StopRequest> stop = StopRequest::from_signals(exit_interrupted);  // before other threads
   const RunPlan plan = make_plan(args);
   configure_log(plan);
@@ -332,6 +341,7 @@ Examples:
   backplane run
   backplane run --module ./mine.so --data-dir ./data
   backplane run --config backplane.toml --check-config
+  backplane run --config backplane.toml --print-config
 
 Exit codes: 0 stopped; 2 usage, a wrong configuration, an unusable data directory or socket, or one that another host
 uses; 5 a module was refused; 1 ended by force, because a handler, a listener or a module's start did not return: the
@@ -343,6 +353,8 @@ last line says which; 130 ended at once by a second Ctrl-C.)",
         {"--config", "FILE", "the configuration file; default $BACKPLANE_CONFIG, else none", &Args::config},
         {"--check-config", "", "check the configuration and all manifests, report faults, and serve nothing",
          &Args::check_config},
+        {"--print-config", "", "print the configuration in force as TOML, and where each value comes from",
+         &Args::print_config},
         {"--log-level", "LEVEL", "trace, debug, info, warn, error or off; default info", &Args::log_level},
         {"--log-format", "FORMAT", "human or json: the form of the lines on stderr; default human", &Args::log_format},
         socket_option,

@@ -32,33 +32,46 @@ std::optional<std::string> environment(const char* name) {
   return value;
 }
 
-int choose_log_level(const Args& args, const ConfigFile& file) {
-  if (args.log_level) return log_level(*args.log_level, "--log-level");
-  if (const auto given = environment("BACKPLANE_LOG_LEVEL")) return log_level(*given, "$BACKPLANE_LOG_LEVEL");
-  if (file.log_level) return log_level(file.log_level->value, file.log_level->where + ": log_level");
-  return BP_LOG_INFO;
+/// A value, and where it comes from.
+struct Choice {
+  std::string value;
+  std::string source;  // empty: the default
+};
+
+// The first that is set: the option, the environment, the file.
+std::optional<Choice> choose(const std::optional<std::string>& option, const char* option_name, const char* variable,
+                             const std::optional<Placed>& file) {
+  if (option) return Choice{*option, option_name};
+  if (auto given = environment(variable)) return Choice{std::move(*given), cat("$", variable)};
+  if (file) return Choice{file->value, file->where};
+  return std::nullopt;
 }
 
-int choose_log_format(const Args& args, const ConfigFile& file) {
-  if (args.log_format) return log_format(*args.log_format, "--log-format");
-  if (const auto given = environment("BACKPLANE_LOG_FORMAT")) return log_format(*given, "$BACKPLANE_LOG_FORMAT");
-  if (file.log_format) return log_format(file.log_format->value, file.log_format->where + ": log_format");
-  return BP_LOG_FORMAT_HUMAN;
+Choice choose_log_level(const Args& args, const ConfigFile& file) {
+  return choose(args.log_level, "--log-level", "BACKPLANE_LOG_LEVEL", file.log_level).value_or(Choice{"info", {}});
 }
 
-std::string choose_data_dir(const Args& args, const ConfigFile& file) {
-  if (args.data_dir) return absolute_path(*args.data_dir);
-  if (const auto given = environment("BACKPLANE_DATA_DIR")) return absolute_path(*given);
-  if (file.data_dir) return *file.data_dir;
-  if (const auto given = environment("XDG_DATA_HOME")) return *given + "/backplane";
-  if (const auto given = environment("HOME")) return *given + "/.local/share/backplane";
+Choice choose_log_format(const Args& args, const ConfigFile& file) {
+  return choose(args.log_format, "--log-format", "BACKPLANE_LOG_FORMAT", file.log_format).value_or(Choice{"human", {}});
+}
+
+// For errors: an option or a variable, or the place and the key.
+std::string where(const Choice& choice, const char* key) {
+  const bool in_file = !choice.source.starts_with('-') && !choice.source.starts_with('$');
+  return in_file ? cat(choice.source, ": ", key) : choice.source;
+}
+
+Choice choose_data_dir(const Args& args, const ConfigFile& file) {
+  if (auto chosen = choose(args.data_dir, "--data-dir", "BACKPLANE_DATA_DIR", file.data_dir)) {
+    return {absolute_path(chosen->value), std::move(chosen->source)};
+  }
+  if (const auto given = environment("XDG_DATA_HOME")) return {*given + "/backplane", "$XDG_DATA_HOME"};
+  if (const auto given = environment("HOME")) return {*given + "/.local/share/backplane", "$HOME"};
   throw usage("found no data directory: neither --data-dir nor $HOME is set", "give one with --data-dir DIR");
 }
 
-std::string choose_socket(const Args& args, const ConfigFile& file) {
-  if (args.socket) return *args.socket;
-  if (environment("BACKPLANE_SOCKET") || !file.socket) return default_socket_path();
-  return *file.socket;
+Choice choose_socket(const Args& args, const ConfigFile& file) {
+  return choose(args.socket, "--socket", "BACKPLANE_SOCKET", file.socket).value_or(Choice{default_socket_path(), {}});
 }
 
 // The folder of the bundled modules, in a build tree or in an installation.
@@ -109,14 +122,14 @@ class Planner {
 
   // A file that is named directly takes precedence over a file of the same module in a directory.
   std::vector<PlannedModule> run() {
-    for (const std::string& path : args_.modules) add(absolute_path(path));
+    for (const std::string& path : args_.modules) add(absolute_path(path), "--module");
     for (const ModuleSection& section : file_.modules) {
       if (section.path && section.load && !has(section.name)) add_section(section);
     }
     std::set<std::string> named;
     for (const PlannedModule& module : modules_) named.insert(module.name);
     for (const Placed& dir : dirs()) {
-      for (const std::string& path : modules_in(dir, warnings_)) add_found(path, dir.where, named);
+      for (const std::string& path : modules_in(dir, warnings_)) add_found(path, dir, named);
     }
     for (const ModuleSection& section : file_.modules) {
       if (section.load && !has(section.name)) {
@@ -128,9 +141,10 @@ class Planner {
   }
 
  private:
-  std::vector<Placed> dirs() const {
+  std::vector<Placed> dirs() {
     std::vector<Placed> out;
     for (const std::string& dir : args_.module_dirs) out.push_back({absolute_path(dir), {}});
+    dirs_source_ = out.empty() ? "bundled" : "--module-dir";
     if (!out.empty()) return out;
     if (file_.module_dirs) return *file_.module_dirs;
     const bool paths =
@@ -149,9 +163,9 @@ class Planner {
     return std::any_of(modules_.begin(), modules_.end(), [&](const PlannedModule& m) { return m.name == name; });
   }
 
-  void add(const std::string& path) { add(name_of(path, {}), path); }
+  void add(const std::string& path, const char* source) { add(name_of(path, {}), path, source); }
 
-  void add(const std::string& name, const std::string& path) {
+  void add(const std::string& name, const std::string& path, const std::string& source) {
     for (const PlannedModule& other : modules_) {
       if (other.name == name) {
         throw CommandFailure{exit_refused, BP_NAME_TAKEN,
@@ -160,7 +174,7 @@ class Planner {
       }
     }
     const ModuleSection* const section = section_of(name);
-    modules_.push_back({name, path, section != nullptr ? section->config : cbor::Bytes()});
+    modules_.push_back({name, path, section != nullptr ? section->config : cbor::Bytes(), source});
   }
 
   void add_section(const ModuleSection& section) {
@@ -169,20 +183,21 @@ class Planner {
       throw usage(cat(section.path->where, ": \"", section.path->value, "\" is the module \"", name, "\", expected \"",
                       section.name, "\"; rename the table to [modules.", name, "], or correct the path"));
     }
-    add(name, section.path->value);
+    add(name, section.path->value, section.path->where);
   }
 
-  void add_found(const std::string& path, const std::string& where, const std::set<std::string>& named) {
-    const std::string name = name_of(path, where);
+  void add_found(const std::string& path, const Placed& dir, const std::set<std::string>& named) {
+    const std::string name = name_of(path, dir.where);
     const ModuleSection* const section = section_of(name);
     if (named.count(name) != 0 || (section != nullptr && !section->load)) return;
-    add(name, path);
+    add(name, path, dir.where.empty() ? dirs_source_ : dir.where);
   }
 
   const Args& args_;
   const ConfigFile& file_;
   std::vector<std::string>& warnings_;
   std::vector<PlannedModule> modules_;
+  std::string dirs_source_;  // of directories that are not in the file
 };
 
 std::vector<std::string> allowed_dirs(const ConfigFile& file) {
@@ -228,11 +243,19 @@ RunPlan make_plan(const Args& args) {
   }
   RunPlan plan;
   check_limits(file, plan.warnings);
-  plan.socket = choose_socket(args, file);
-  plan.data_dir = choose_data_dir(args, file);
-  plan.log_level = choose_log_level(args, file);
+  const auto note_source = [&](const char* key, const Choice& choice) {
+    if (!choice.source.empty()) plan.sources[key] = choice.source;
+    return choice.value;
+  };
+  for (const auto& [key, limit] : file.limits) plan.sources[key] = limit.where;
+  plan.socket = note_source("socket", choose_socket(args, file));
+  plan.data_dir = note_source("data_dir", choose_data_dir(args, file));
+  const Choice level = choose_log_level(args, file);
+  plan.log_level = log_level(note_source("log_level", level), where(level, "log_level"));
+  const Choice format = choose_log_format(args, file);
   plan.log.struct_size = sizeof plan.log;
-  plan.log.format = static_cast<std::uint32_t>(choose_log_format(args, file));
+  plan.log.format =
+      static_cast<std::uint32_t>(log_format(note_source("log_format", format), where(format, "log_format")));
   plan.log.queue_lines = file.log_queue_lines;
   plan.log.queue_bytes = file.log_queue_bytes;
   plan.workers = file.workers.value_or(0);
@@ -244,6 +267,11 @@ RunPlan make_plan(const Args& args) {
   plan.server.listen = further_sockets(file, plan.socket);
   plan.limits = file.limits;
   plan.allowed_dirs = allowed_dirs(file);
+  if (!file.on_event_overflow.empty()) plan.sources["on_event_overflow"] = file.on_event_overflow;
+  if (!file.allowed_dirs.empty()) plan.sources["allowed_dirs"] = file.allowed_dirs.front().where;
+  for (const ModuleSection& section : file.modules) {
+    if (!section.load) plan.left_out.push_back(section.name);
+  }
   plan.modules = Planner(args, file, plan.warnings).run();
   return plan;
 }

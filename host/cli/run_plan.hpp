@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@ struct PlannedModule {
   std::string name;
   std::string path;
   cbor::Bytes config;
+  std::string source;  ///< what names the file: an option, a place in the file, or "bundled"
 };
 
 /// What `backplane run` will do. Options take precedence over the environment, the environment over the file.
@@ -38,6 +41,9 @@ struct RunPlan {
   std::vector<std::string> allowed_dirs;
   std::vector<PlannedModule> modules;  // in the order of loading
   std::vector<std::string> warnings;
+  std::map<std::string, std::string, std::less<>>
+      sources;                        ///< of each key that is set: an option, a variable or a place
+  std::vector<std::string> left_out;  ///< modules with load = false
 };
 
 /// Reads the configuration file and the manifests of all modules. It creates nothing. Throws CommandFailure: usage if

@@ -32,8 +32,8 @@ int run_stop(const Args& args) {
         cat("a handler may be stuck; run kill ", pid, " twice to end the host at once")};
   }
   const char* const outcome = gone ? "stopped" : "stopping";
-  write_out(args.json ? cat("{\"outcome\":\"", outcome, "\",\"pid\":", pid, "}\n")
-                      : cat(outcome, " the host (pid ", pid, ") on ", printable(client.socket()), "\n"));
+  write_result(args.json ? cat("{\"outcome\":\"", outcome, "\",\"pid\":", pid, "}\n")
+                         : cat(outcome, " the host (pid ", pid, ") on ", printable(client.socket()), "\n"));
   return exit_ok;
 }
 

@@ -30,7 +30,8 @@ Value Value::read(cbor::Reader& reader, std::size_t depth) {
   reader.next();
   switch (item.type) {
     case cbor::Type::text:
-      out.text_ = item.text();
+    case cbor::Type::bytes:  // a path that is not UTF-8
+      out.text_ = one_line(item.text());
       break;
     case cbor::Type::uint:
       out.number_ = item.value;
@@ -63,6 +64,12 @@ const Value& Value::operator[](std::string_view key) const {
     if (name == key) return value;
   }
   return nothing;
+}
+
+std::string Value::lines() const {
+  if (bytes_.empty()) return {};
+  const cbor::Item item = cbor::Reader(bytes_).peek();
+  return item.type == cbor::Type::text && !item.until_end ? printable(item.text()) : text_;
 }
 
 std::string Value::joined() const {

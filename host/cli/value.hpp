@@ -21,8 +21,11 @@ class Value {
   const Value& operator[](std::string_view key) const;
   /// The elements of an array.
   const std::vector<Value>& items() const noexcept { return items_; }
-  /// A text unchanged, a number in digits, a boolean as "yes" or "no".
+  /// A text or bytes as one line, with escapes for all that could disturb a terminal or look like another line; a
+  /// number in digits; a boolean as "yes" or "no".
   const std::string& text() const noexcept { return text_; }
+  /// A text of several lines, as the CDDL of a module. Only what could disturb a terminal is escaped.
+  std::string lines() const;
   std::uint64_t number() const noexcept { return number_; }
   /// The encoded item.
   cbor::View bytes() const noexcept { return bytes_; }

@@ -73,7 +73,9 @@ void call_stats_fields(cbor::Writer& out, const Registry& registry) {
   std::vector<std::pair<const Module*, Sum>> modules;
   for (const auto& module : registry.modules()) {
     Sum all;
-    for (const Method* const method : module->methods) {
+    std::vector<const Method*> methods;
+    registry.names().each(*module, [&](const Method& method) { methods.push_back(&method); });
+    for (const Method* const method : methods) {
       Sum sum;
       sum.add(*method);
       all.add(*method);

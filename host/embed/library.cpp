@@ -78,8 +78,10 @@ uint64_t bp_memory_limit(void) { return memory_budget.limit(); }
 bp_status bp_module_inspect(const char* path, bp_result* result) {
   if (path == nullptr || result == nullptr) return BP_INVALID_ARGUMENT;
   try {
-    const Manifest manifest = read_manifest(read_any_file(path));
-    return set_result(result, BP_OK, report(manifest, path, Host::problem_of(manifest)));
+    std::string problem;
+    const Manifest manifest = read_manifest(read_any_file(path, problem));
+    if (problem.empty()) problem = Host::problem_of(manifest);
+    return set_result(result, BP_OK, report(manifest, path, problem));
   } catch (const Failure& failure) {
     return set_result(result, failure.status, std::string(path) + ": " + failure.message);
   } catch (const std::exception& error) {

@@ -12,7 +12,8 @@ namespace backplane::host {
 namespace {
 
 bp_status emit(bp_instance* instance, bp_str name, bp_bytes payload, uint32_t flags) noexcept {
-  return instance == nullptr ? BP_INVALID_ARGUMENT : instance->host->emit(view(name), payload, flags, nullptr);
+  if (instance == nullptr || !may_emit(*instance, view(name))) return BP_INVALID_ARGUMENT;
+  return instance->host->emit(view(name), payload, flags, nullptr);
 }
 
 bp_status emit_wait(bp_token call, bp_str name, bp_bytes payload, uint32_t flags, uint64_t timeout_ms) noexcept {

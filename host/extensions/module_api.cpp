@@ -3,7 +3,7 @@
 // The core table: handlers, host functions, replies, buffers, and access to the extensions.
 #include "extensions/module_api.hpp"
 
-#include <algorithm>
+#include <backplane/cbor/escape.hpp>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -28,22 +28,38 @@ namespace {
 constexpr std::uint32_t known_handler_flags =
     BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT | BP_HANDLER_STATIC | BP_HANDLER_PARTS;
 
-// Refuses a registration. If init then fails without its own message, this message is the reason in the report.
+// A module that registers more wrong names than this is refused whatever follows.
+constexpr std::size_t most_refused = 64;
+
+// Refuses a registration. This is the reason in the report, whether init then fails without its own message or goes on.
 bp_status refuse_name(Generation& generation, bp_status status, std::string_view name, std::string_view why) {
+  constexpr std::size_t most = BP_WIRE_NAME_MAX + 1;
+  std::string text =
+      "it registered \"" + cbor::escaped(name.substr(0, most), cbor::Escape::line) + "\", " + std::string(why);
+  if (generation.registration.refused.size() < most_refused) {
+    generation.registration.refused.emplace(name.substr(0, most), text);
+  }
   const MutexLock lock(generation.failure_mutex);
-  generation.failure = "it registered \"" + std::string(name) + "\", " + std::string(why);
+  generation.failure = std::move(text);
   return status;
 }
 
 constexpr std::string_view no_wire_name = "which is not a wire name; expected module.verb, both [a-z0-9_]+";
 constexpr std::string_view registered_twice = "which it had registered before; register each name once";
+constexpr std::string_view no_code = "without a function, or with a struct_size that is too small; set both";
+
+// A name whose registration was refused was registered in another way.
+void registered(Registration& registration, std::string_view name) {
+  if (registration.refused.size() >= most_refused) return;
+  if (const auto at = registration.refused.find(name); at != registration.refused.end()) registration.refused.erase(at);
+}
 
 bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexcept try {
-  if (module == nullptr || !covers_core(desc) || desc->handler == nullptr || !module->generation->in_init) {
-    return BP_INVALID_ARGUMENT;
-  }
+  if (module == nullptr || !module->generation->in_init) return BP_INVALID_ARGUMENT;
   Generation& generation = *module->generation;
+  if (!covers_core(desc)) return refuse_name(generation, BP_INVALID_ARGUMENT, {}, no_code);
   const std::string_view name = view(desc->name);
+  if (desc->handler == nullptr) return refuse_name(generation, BP_INVALID_ARGUMENT, name, no_code);
   if (!is_wire_name(name)) return refuse_name(generation, BP_INVALID_ARGUMENT, name, no_wire_name);
   if (!is_of_module(name, generation.manifest.name)) {
     return refuse_name(generation, BP_INVALID_ARGUMENT, name,
@@ -58,7 +74,7 @@ bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexc
     return refuse_name(generation, BP_INVALID_ARGUMENT, name,
                        "as static and as blocking; a static handler runs on its caller's thread, so remove one flag");
   }
-  if (generation.registered_names.contains(name)) {
+  if (generation.registration.handlers.contains(name)) {
     return refuse_name(generation, BP_NAME_TAKEN, name, registered_twice);
   }
   auto handler = std::make_unique<Handler>();
@@ -68,22 +84,25 @@ bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexc
   handler->data = desc->data;
   handler->flags = desc->flags;
   generation.registered.push_back(std::move(handler));
-  generation.registered_names.insert(generation.registered.back()->name);
+  generation.registration.handlers.insert(generation.registered.back()->name);
+  registered(generation.registration, name);
   return BP_OK;
 } catch (const std::bad_alloc&) {
   return BP_OUT_OF_MEMORY;
 }
 
 bp_status register_function(bp_module* module, const bp_function_desc* desc) noexcept try {
-  if (module == nullptr || !covers_core(desc) || desc->function == nullptr || !module->generation->in_init) {
-    return BP_INVALID_ARGUMENT;
-  }
+  if (module == nullptr || !module->generation->in_init) return BP_INVALID_ARGUMENT;
   Generation& generation = *module->generation;
+  if (!covers_core(desc)) return refuse_name(generation, BP_INVALID_ARGUMENT, {}, no_code);
   const std::string_view name = view(desc->name);
+  if (desc->function == nullptr) return refuse_name(generation, BP_INVALID_ARGUMENT, name, no_code);
   if (!is_wire_name(name)) return refuse_name(generation, BP_INVALID_ARGUMENT, name, no_wire_name);
-  if (desc->flags != 0) return BP_NOT_SUPPORTED;
-  const auto same = [name](const auto& function) { return function->name == name; };
-  if (std::any_of(generation.functions.begin(), generation.functions.end(), same)) {
+  if (desc->flags != 0) {
+    return refuse_name(generation, BP_NOT_SUPPORTED, name,
+                       "with flags, which this host does not know; use a newer host");
+  }
+  if (generation.registration.functions.contains(name)) {
     return refuse_name(generation, BP_NAME_TAKEN, name, registered_twice);
   }
   auto function = std::make_unique<Function>();
@@ -92,6 +111,8 @@ bp_status register_function(bp_module* module, const bp_function_desc* desc) noe
   function->function = desc->function;
   function->data = desc->data;
   generation.functions.push_back(std::move(function));
+  generation.registration.functions.insert(generation.functions.back()->name);
+  registered(generation.registration, name);
   return BP_OK;
 } catch (const std::bad_alloc&) {
   return BP_OUT_OF_MEMORY;

@@ -6,7 +6,6 @@
 
 #include <elf.h>
 
-#include <backplane/cbor/utf8.hpp>
 #include <cstring>
 
 #include "support/result.hpp"
@@ -26,10 +25,12 @@ constexpr const char* this_machine_name = "AArch64";
 
 [[noreturn]] void refuse(std::string message) { throw Failure{BP_LOAD_REFUSED, std::move(message)}; }
 
-// The string at `offset` of a string table.
+// The string at `offset` of a string table, or its beginning. Names may overlap, so that a small file may have many
+// long ones. No name that means something to the host is so long.
 std::string_view name_at(std::string_view table, std::uint64_t offset) {
+  constexpr std::size_t most = 256;
   if (offset >= table.size()) refuse("it is a damaged ELF file: a name lies outside its string table");
-  table.remove_prefix(offset);
+  table = table.substr(offset, most);
   return table.substr(0, table.find('\0'));
 }
 
@@ -60,11 +61,14 @@ ElfFile::ElfFile(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
   }
   check_segments();
   read_sections();
+  std::size_t symbol_tables = 0;
+  std::size_t dynamic_sections = 0;
   for (const Section& table : sections_) {
     // An object has one of each. Many tables over the same bytes would turn a small file into much work.
-    if (table.type == SHT_DYNSYM && !symbols_.empty())
+    if (table.type == SHT_DYNSYM && ++symbol_tables > 1)
       refuse("it is a damaged ELF file: it has two tables of dynamic symbols");
-    if (table.type == SHT_DYNAMIC && !needed_.empty()) refuse("it is a damaged ELF file: it has two dynamic sections");
+    if (table.type == SHT_DYNAMIC && ++dynamic_sections > 1)
+      refuse("it is a damaged ELF file: it has two dynamic sections");
     if (table.type == SHT_DYNSYM) read_symbols(table);
     if (table.type == SHT_DYNAMIC) read_dynamic(table);
   }
@@ -100,16 +104,30 @@ void ElfFile::check_segments() const {
   }
   const std::string_view table = range(header.e_phoff, std::uint64_t{header.e_phnum} * sizeof(Elf64_Phdr));
   bool loads = false;
+  bool stack = false;
   for (std::size_t i = 0; i < header.e_phnum; ++i) {
     const auto segment = element<Elf64_Phdr>(table, i);
     if (segment.p_type == PT_NULL) continue;
     range(segment.p_offset, segment.p_filesz);
+    if (segment.p_type == PT_GNU_STACK) {
+      stack = true;
+      if ((segment.p_flags & PF_X) != 0) {
+        refuse(
+            "it asks for an executable stack, and the dynamic loader would make the stacks of all threads executable; "
+            "link it with -z noexecstack, and use no nested functions of GNU C");
+      }
+    }
     if (segment.p_type != PT_LOAD) continue;
     if (segment.p_filesz > segment.p_memsz) refuse("it is a damaged ELF file: a segment is larger than its memory");
     loads = true;
   }
   if (!loads) {
     refuse("it has no segments to load; expected a shared object, not a file of debug information");
+  }
+  if (!stack) {
+    refuse(
+        "it does not say whether it needs an executable stack (it has no PT_GNU_STACK), so the dynamic loader would "
+        "make the stacks of all threads executable; link it with -z noexecstack");
   }
 }
 
@@ -136,9 +154,6 @@ void ElfFile::read_symbols(const Section& table) {
   const std::string_view names = sections_[table.link].contents;
   for (std::size_t i = 1; i < table.contents.size() / sizeof(Elf64_Sym); ++i) {
     const auto symbol = element<Elf64_Sym>(table.contents, i);
-    // Names of symbols appear in reports, which must be UTF-8.
-    if (!cbor::valid_utf8(name_at(names, symbol.st_name)))
-      refuse("it is a damaged ELF file: a symbol's name is not UTF-8");
     const unsigned binding = ELF64_ST_BIND(symbol.st_info);
     symbols_.push_back({name_at(names, symbol.st_name), symbol.st_shndx != SHN_UNDEF, binding != STB_LOCAL,
                         binding == STB_GNU_UNIQUE});
@@ -147,10 +162,8 @@ void ElfFile::read_symbols(const Section& table) {
 
 void ElfFile::read_dynamic(const Section& table) {
   if (table.link >= sections_.size()) refuse("it is a damaged ELF file: a dynamic section has no names");
-  const std::string_view names = sections_[table.link].contents;
   for (std::size_t i = 0; i < table.contents.size() / sizeof(Elf64_Dyn); ++i) {
     const auto entry = element<Elf64_Dyn>(table.contents, i);
-    if (entry.d_tag == DT_NEEDED) needed_.push_back(name_at(names, entry.d_un.d_val));
     if (entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_NODELETE) != 0) no_delete_ = true;
     if (entry.d_tag == DT_FLAGS && (entry.d_un.d_val & DF_STATIC_TLS) != 0) static_tls_ = true;
   }

@@ -21,13 +21,12 @@ class ElfFile {
   std::string_view section(std::string_view name) const noexcept;
 
   struct Symbol {
-    std::string_view name;
+    std::string_view name;  ///< its first 256 bytes; any bytes but zero
     bool defined;
     bool global;
     bool unique;  ///< STB_GNU_UNIQUE: once bound, the object can never be unmapped
   };
   const std::vector<Symbol>& dynamic_symbols() const noexcept { return symbols_; }
-  const std::vector<std::string_view>& needed() const noexcept { return needed_; }
   /// DF_STATIC_TLS: it needs static thread-local memory, which is scarce after start-up.
   bool static_tls() const noexcept { return static_tls_; }
   /// DF_1_NODELETE: the loader never unmaps it.
@@ -52,7 +51,6 @@ class ElfFile {
   std::span<const std::uint8_t> bytes_;
   std::vector<Section> sections_;
   std::vector<Symbol> symbols_;
-  std::vector<std::string_view> needed_;
   bool static_tls_ = false;
   bool no_delete_ = false;
 };

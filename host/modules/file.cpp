@@ -24,17 +24,40 @@ constexpr std::int64_t max_module_size = std::int64_t{1} << 30;
 
 std::string system_text() { return std::generic_category().message(errno); }
 
+std::string mode_text(const struct stat& status) {
+  char text[8];
+  std::snprintf(text, sizeof text, "%04o", static_cast<unsigned>(status.st_mode & 07777));
+  return text;
+}
+
+// The directory of the open file itself, because its path may lead to another file by now.
+fs::path directory_of(int file, const fs::path& path) {
+  std::error_code error;
+  const fs::path real = fs::read_symlink("/proc/self/fd/" + std::to_string(file), error);
+  return (error ? fs::absolute(path, error) : real).parent_path();
+}
+
+// Whoever may write to the directory may put another file in the place of the module.
+void check_directory(const fs::path& directory) {
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) != 0) return;  // it was removed meanwhile; the file is open
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (status.st_mode & S_ISVTX) != 0) return;
+  refuse("users other than the owner may write to its directory " + directory.string() + " (mode " + mode_text(status) +
+         "); expected a directory that only its owner may write to: run chmod go-w on it");
+}
+
 void check_owner(const struct stat& status) {
   if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
     refuse("it belongs to user " + std::to_string(status.st_uid) + ", expected root or user " +
            std::to_string(::geteuid()) + " (the user of this host); change its owner with chown");
   }
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    refuse("users other than its owner may write it (mode " + [&] {
-      char text[8];
-      std::snprintf(text, sizeof text, "%04o", status.st_mode & 07777);
-      return std::string(text);
-    }() + "); expected a file that only its owner may write: run chmod go-w on it");
+    refuse("users other than its owner may write it (mode " + mode_text(status) +
+           "); expected a file that only its owner may write: run chmod go-w on it");
+  }
+  if ((status.st_mode & (S_ISUID | S_ISGID)) != 0) {
+    refuse("it is setuid or setgid (mode " + mode_text(status) +
+           "), which means nothing for a module; run chmod ug-s on it");
   }
 }
 
@@ -63,7 +86,8 @@ const char* kind_of(mode_t mode) {
   return "a device";
 }
 
-std::vector<std::uint8_t> read_file(const fs::path& path, const std::vector<fs::path>* allowed) {
+// With `problem`, the place is not checked, and what is wrong with owner or mode goes there.
+std::vector<std::uint8_t> read_file(const fs::path& path, const std::vector<fs::path>& allowed, std::string* problem) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) refuse("cannot open it: " + system_text() + "; give the path of a module that this host may read");
   struct stat status {};
@@ -73,9 +97,13 @@ std::vector<std::uint8_t> read_file(const fs::path& path, const std::vector<fs::
   if (status.st_size > max_module_size) {
     refuse("it has " + std::to_string(status.st_size) + " bytes, expected at most 1 GiB");
   }
-  if (allowed != nullptr) {
-    check_place(file.get(), *allowed);
+  if (problem == nullptr) check_place(file.get(), allowed);
+  try {
     check_owner(status);
+    check_directory(directory_of(file.get(), path));
+  } catch (Failure& failure) {
+    if (problem == nullptr) throw;
+    *problem = std::move(failure.message);
   }
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(status.st_size));
   std::size_t got = 0;
@@ -94,9 +122,11 @@ std::vector<std::uint8_t> read_file(const fs::path& path, const std::vector<fs::
 }  // namespace
 
 std::vector<std::uint8_t> read_module_file(const fs::path& path, const std::vector<fs::path>& allowed) {
-  return read_file(path, &allowed);
+  return read_file(path, allowed, nullptr);
 }
 
-std::vector<std::uint8_t> read_any_file(const fs::path& path) { return read_file(path, nullptr); }
+std::vector<std::uint8_t> read_any_file(const fs::path& path, std::string& problem) {
+  return read_file(path, {}, &problem);
+}
 
 }  // namespace backplane::host

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,8 +25,8 @@ namespace backplane::host {
 struct Generation;
 struct Module;
 
-/// A wire name. It exists from its first registration until the process ends, because method handles refer to it. The
-/// members that a lookup and a call need share one cache line.
+/// A wire name that was looked up. It exists until the process ends, because method handles refer to it. The members
+/// that a lookup and a call need share one cache line.
 struct alignas(64) Method {
   std::string name;
   Module* module = nullptr;
@@ -42,7 +43,8 @@ struct alignas(64) Method {
 /// A generation's handler of one wire name.
 struct Handler {
   std::string name;
-  const Method* method = nullptr;  ///< set by Registry::bind()
+  /// Noted by the threads that call it; null before its first call.
+  mutable std::atomic<const Method*> method{nullptr};
   Generation* generation = nullptr;
   bp_handler_fn function = nullptr;
   void* data = nullptr;
@@ -55,6 +57,14 @@ struct Function {
   Generation* generation = nullptr;
   bp_function_fn function = nullptr;
   void* data = nullptr;
+};
+
+/// What init has registered, and what was refused to it.
+struct Registration {
+  std::unordered_set<std::string_view> handlers;   ///< names in Generation::registered
+  std::unordered_set<std::string_view> functions;  ///< names in Generation::functions
+  /// By name, why its registration was refused. A later one that succeeds takes it away. Bounded.
+  std::map<std::string, std::string, std::less<>> refused;
 };
 
 /// One reason why a withdrawn generation is still mapped.
@@ -158,9 +168,9 @@ struct Generation {
   void* data = nullptr;
   bp_module identity{this};
 
-  std::vector<std::unique_ptr<Handler>> registered;       ///< in order of registration
-  std::unordered_set<std::string_view> registered_names;  ///< the names in `registered`; only during init
-  std::vector<const Handler*> handlers;                   ///< by Method::number; null without a handler
+  std::vector<std::unique_ptr<Handler>> registered;  ///< in order of registration
+  Registration registration;                         ///< only during init
+  std::vector<const Handler*> handlers;              ///< by Method::number; null without a handler
   std::vector<std::unique_ptr<Function>> functions;
   std::string failure BP_GUARDED_BY(failure_mutex);  ///< last text of bp_host_api.fail
   Mutex failure_mutex;
@@ -193,7 +203,7 @@ struct Module {
   Mutex static_mutex;
   std::uint64_t last_generation = 0;
   std::uint64_t gone_untold = 0;  ///< a generation that was reported pinned and has been unmapped since; 0: none
-  std::vector<Method*> methods;   ///< by number; never shrinks
+  std::vector<Method*> methods;   ///< those that were looked up; guarded by the mutex of MethodNames
 };
 
 }  // namespace backplane::host

@@ -11,6 +11,7 @@
 
 #include "modules/generation.hpp"
 #include "modules/handles.hpp"
+#include "support/names.hpp"
 
 namespace backplane::host {
 
@@ -80,3 +81,12 @@ struct bp_instance {
     return false;
   }
 };
+
+namespace backplane::host {
+
+/// A module's events begin with its own name. So nobody can take them for events of the host or of another module.
+inline bool may_emit(const bp_instance& instance, std::string_view event) noexcept {
+  return is_of_module(event, instance.generation->manifest.name);
+}
+
+}  // namespace backplane::host

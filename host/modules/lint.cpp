@@ -3,6 +3,8 @@
 
 #include <backplane/plugin.h>
 
+#include <backplane/cbor/escape.hpp>
+
 #include "modules/elf.hpp"
 #include "modules/manifest.hpp"
 
@@ -22,12 +24,12 @@ void lint(const ElfFile& elf, Manifest& manifest) {
       ++extra_exports;
       extra_export = symbol.name;
     }
-    if (symbol.name.starts_with("__cxa_thread_atexit")) {
-      manifest.thread_destructors = true;
-      warn(
-          "it has a thread_local with a destructor: the object stays mapped until every thread that used it has ended; "
-          "keep the state in the instance instead");
-    }
+    if (symbol.name.starts_with("__cxa_thread_atexit")) manifest.thread_destructors = true;
+  }
+  if (manifest.thread_destructors) {
+    warn(
+        "it has a thread_local with a destructor: the object stays mapped until every thread that used it has ended; "
+        "keep the state in the instance instead");
   }
   manifest.unique_symbols = unique;
   manifest.no_delete = elf.no_delete();
@@ -36,11 +38,13 @@ void lint(const ElfFile& elf, Manifest& manifest) {
   }
   if (unique != 0) {
     warn("it has " + std::to_string(unique) + " symbol(s) of binding GNU_UNIQUE (for example " +
-         std::string(unique_name) + "), so it can never be unmapped; compile it with -fno-gnu-unique");
+         cbor::escaped(unique_name, cbor::Escape::line) +
+         "), so it can never be unmapped; compile it with -fno-gnu-unique");
   }
   if (extra_exports != 0) {
     warn("it exports " + std::to_string(extra_exports) + " symbol(s) besides " BP_MODULE_SYMBOL " (for example " +
-         std::string(extra_export) + "); hide them with -fvisibility=hidden and a version script");
+         cbor::escaped(extra_export, cbor::Escape::line) +
+         "); hide them with -fvisibility=hidden and a version script");
   }
   if (elf.static_tls()) {
     warn(

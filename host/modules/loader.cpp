@@ -239,12 +239,17 @@ void Loader::run_init(Generation& generation) {
     status = generation.entry.init(&api_, &generation.identity, &generation.data);
     generation.in_init = false;
   });
-  generation.registered_names = {};
+  const Registration registration = std::exchange(generation.registration, {});
   if (!in_time) {
     if (status == BP_OK) call_deinit(generation);
     refuse(BP_LOAD_REFUSED, "its init took too long (load_timeout_ms), so it is not loaded");
   }
-  if (status == BP_OK) return;
+  if (status == BP_OK && registration.refused.empty()) return;
+  if (status == BP_OK) {
+    call_deinit(generation);
+    refuse(BP_LOAD_REFUSED, "its init failed to register a name, but returned no failure: " +
+                                registration.refused.begin()->second + "; return the status of the registration");
+  }
   const std::string why = generation.take_failure();
   refuse(BP_LOAD_REFUSED, "its init failed with status " + std::to_string(status) +
                               (why.empty() ? std::string(" and without a reason") : ": " + why));

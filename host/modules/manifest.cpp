@@ -4,6 +4,7 @@
 #include "modules/manifest.hpp"
 
 #include <backplane/plugin.h>
+#include <backplane/cbor/escape.hpp>
 #include <backplane/cbor/reader.hpp>
 #include <backplane/cbor/writer.hpp>
 
@@ -23,7 +24,24 @@ namespace {
 
 [[noreturn]] void refuse(std::string message) { throw Failure{BP_LOAD_REFUSED, std::move(message)}; }
 
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+// Text of the file as a message shows it: on one line, and not at any length.
+std::string quoted(std::string_view text) {
+  constexpr std::size_t most = 300;
+  const std::string rest = text.size() > most ? "… (" + std::to_string(text.size()) + " bytes)" : std::string();
+  return "\"" + cbor::escaped(text.substr(0, most), cbor::Escape::line) + "\"" + rest;
+}
+
+void check_size(std::string_view section, const char* name, std::size_t most) {
+  if (section.size() <= most) return;
+  refuse(std::string("its section ") + name + " has " + std::to_string(section.size()) + " bytes, expected at most " +
+         std::to_string(most));
+}
+
+void check_length(const std::string& text, const char* key, std::size_t most) {
+  if (text.size() <= most) return;
+  refuse(std::string("its manifest has a ") + key + "= of " + std::to_string(text.size()) +
+         " bytes, expected at most " + std::to_string(most));
+}
 
 // Sets a field that may appear only once.
 void set_once(std::string& field, std::string_view key, std::string_view value) {
@@ -52,7 +70,12 @@ void check_once(const std::vector<std::string>& names, std::string_view key) {
   }
 }
 
-void read_entry(Manifest& manifest, std::string& unload, std::string_view entry) {
+struct UnknownKeys {
+  std::string_view first;
+  std::size_t count = 0;
+};
+
+void read_entry(Manifest& manifest, std::string& unload, UnknownKeys& unknown, std::string_view entry) {
   const auto equals = entry.find('=');
   if (equals == std::string_view::npos) {
     refuse("its manifest has the entry " + quoted(entry) + ", expected key=value");
@@ -70,7 +93,23 @@ void read_entry(Manifest& manifest, std::string& unload, std::string_view entry)
   if (key == "requires") return manifest.needs.emplace_back(value), void();
   if (key == "calls") return add_name(manifest.calls, key, value);
   // An unknown key comes from a newer SDK. Keys that a host must understand do not exist; see `requires`.
-  manifest.warnings.push_back("its manifest has the unknown key " + quoted(key) + ", which this host ignores");
+  if (++unknown.count == 1) unknown.first = key;
+}
+
+void warn_of(const UnknownKeys& unknown, std::vector<std::string>& warnings) {
+  if (unknown.count == 0) return;
+  std::string text = "its manifest has the unknown key " + quoted(unknown.first);
+  if (unknown.count > 1) text += " and " + std::to_string(unknown.count - 1) + " more";
+  warnings.push_back(text + ", which this host ignores");
+}
+
+void check_owned(const Manifest& manifest, const std::vector<std::string>& names, const char* key, const char* what) {
+  for (const std::string& name : names) {
+    if (!is_of_module(name, manifest.name)) {
+      refuse(std::string("its manifest ") + key + " " + quoted(name) + ", but the module is " + quoted(manifest.name) +
+             "; expected " + what + " that begin with \"" + manifest.name + ".\"");
+    }
+  }
 }
 
 void check(const Manifest& manifest) {
@@ -84,13 +123,26 @@ void check(const Manifest& manifest) {
     refuse("its manifest has name=" + quoted(manifest.name) + "; expected [a-z0-9_]+, at most " +
            std::to_string(BP_MODULE_NAME_MAX) + " bytes");
   }
-  if (manifest.version.empty()) refuse("its manifest has no version= entry; write BP_MANIFEST(\"version=…\") once");
-  for (const std::string& name : manifest.provides) {
-    if (!is_of_module(name, manifest.name)) {
-      refuse("its manifest provides " + quoted(name) + ", but the module is " + quoted(manifest.name) +
-             "; expected wire names that begin with \"" + manifest.name + ".\"");
-    }
+  if (manifest.name == "backplane") {
+    refuse("its manifest has name=\"backplane\", which is the name of the host itself; choose another name");
   }
+  check_length(manifest.version, "version", most_version_bytes);
+  check_length(manifest.summary, "summary", most_summary_bytes);
+  if (manifest.version.empty()) refuse("its manifest has no version= entry; write BP_MANIFEST(\"version=…\") once");
+  check_owned(manifest, manifest.provides, "provides", "wire names");
+  check_owned(manifest, manifest.emits, "emits", "events");
+}
+
+}  // namespace
+
+namespace {
+
+// Digits without leading zeros.
+std::optional<unsigned> version_number(std::string_view text) {
+  unsigned out = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc() || end != text.data() + text.size() || (text.size() > 1 && text[0] == '0')) return {};
+  return out;
 }
 
 }  // namespace
@@ -102,19 +154,23 @@ Manifest read_manifest(std::span<const std::uint8_t> file) {
     refuse("it is a shared object, but not a module: it has no section " BP_MANIFEST_SECTION
            "; write the manifest of a module with BP_MANIFEST or BACKPLANE_MODULE");
   }
+  check_size(entries, BP_MANIFEST_SECTION, most_manifest_bytes);
   Manifest manifest;
   std::string unload;
+  UnknownKeys unknown;
   while (!entries.empty()) {
     const std::string_view entry = entries.substr(0, entries.find('\0'));
     if (!cbor::valid_utf8(entry)) refuse("its manifest is not UTF-8");
-    if (!entry.empty()) read_entry(manifest, unload, entry);
+    if (!entry.empty()) read_entry(manifest, unload, unknown, entry);
     entries.remove_prefix(std::min(entries.size(), entry.size() + 1));
   }
+  warn_of(unknown, manifest.warnings);
   if (!unload.empty() && unload != "drain" && unload != "never") {
     refuse("its manifest has unload=" + quoted(unload) + "; expected \"drain\" or \"never\"");
   }
   manifest.unload_never = unload == "never";
   check(manifest);
+  check_size(elf.section(BP_CDDL_SECTION), BP_CDDL_SECTION, most_cddl_bytes);
   manifest.cddl = elf.section(BP_CDDL_SECTION);
   std::erase(manifest.cddl, '\0');  // they separate the pieces of a module written in C
   if (!cbor::valid_utf8(manifest.cddl)) refuse("the CDDL in its section " BP_CDDL_SECTION " is not UTF-8");
@@ -124,12 +180,13 @@ Manifest read_manifest(std::span<const std::uint8_t> file) {
 
 void check_needs(const Manifest& manifest, const void* (*extension)(const char* id)) {
   const std::string_view abi = manifest.abi;
-  unsigned major = 0;
-  const auto [end, error] = std::from_chars(abi.data(), abi.data() + abi.size(), major);
-  if (error != std::errc() || end == abi.data() + abi.size() || *end != '.') {
+  const std::size_t dot = std::min(abi.find('.'), abi.size());
+  const auto major = version_number(abi.substr(0, dot));
+  const auto minor = version_number(abi.substr(std::min(dot + 1, abi.size())));
+  if (!major || !minor) {
     refuse("its manifest has abi=" + quoted(abi) + "; expected \"major.minor\", as BP_MANIFEST_ABI writes it");
   }
-  if (major != BP_ABI_MAJOR) {
+  if (*major != BP_ABI_MAJOR) {
     refuse("it was built for ABI " + manifest.abi + ", but this host has " + std::to_string(BP_ABI_MAJOR) + "." +
            std::to_string(BP_ABI_MINOR) + "; build it against this host's headers");
   }
@@ -144,7 +201,7 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
   out.map(14);
-  field(out, "path", path);
+  path_field(out, path);
   field(out, "name", manifest.name);
   field(out, "version", manifest.version);
   field(out, "abi", manifest.abi);
@@ -157,7 +214,8 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
   field(out, "calls", manifest.calls);
   field(out, "cddl", manifest.cddl);
   field(out, "warnings", manifest.warnings);
-  field(out, "problem", problem);
+  // It may name a directory.
+  field(out, "problem", cbor::escaped(problem, cbor::Escape::lines));
   return bytes;
 }
 

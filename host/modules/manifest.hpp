@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace backplane::host {
+
+/// Larger sections are refused. A report has both, and must fit a frame.
+inline constexpr std::size_t most_manifest_bytes = std::size_t{1} << 20;
+inline constexpr std::size_t most_cddl_bytes = std::size_t{4} << 20;
+
+inline constexpr std::size_t most_version_bytes = 256;
+inline constexpr std::size_t most_summary_bytes = 4096;
 
 /// A module's manifest. See the table in backplane/plugin.h.
 struct Manifest {

@@ -3,7 +3,6 @@
 
 #include <backplane/backplane.h>
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "modules/generation.hpp"
+#include "modules/method_names.hpp"
 #include "modules/name_table.hpp"
 
 namespace backplane::host {
@@ -21,8 +21,13 @@ namespace backplane::host {
 /// Only the control thread writes.
 class Registry {
  public:
-  /// The method of a wire name; nullptr if no module ever had it.
-  Method* find_method(std::string_view name) const noexcept { return methods_.find(name); }
+  /// As MethodNames::find(). Any thread.
+  bp_status find_method(std::string_view name, const Method*& out) const noexcept {
+    Method* method = nullptr;
+    const bp_status status = names_->find(name, method);
+    out = method;
+    return status;
+  }
 
   /// The running generation of the method's module, or nullptr. Only for request threads. The pointer is valid until
   /// the thread is back in its loop and has no open request of this generation.
@@ -37,10 +42,11 @@ class Registry {
   }
 
   /// The method with this bp_method.id, or nullptr.
-  Method* method_at(std::uint64_t id) const noexcept;
-  static std::uint64_t id_of(const Method& method) noexcept { return id_mark | method.index; }
+  Method* method_at(std::uint64_t id) const noexcept { return names_->at(id); }
+  static std::uint64_t id_of(const Method& method) noexcept { return MethodNames::id_of(method); }
   /// Implements bp_method_find. Any thread.
-  bp_status resolve(std::string_view name, bp_method& out) const noexcept;
+  bp_status resolve(std::string_view name, bp_method& out) const noexcept { return names_->resolve(name, out); }
+  MethodNames& names() const noexcept { return *names_; }
 
   // ---- Control thread ----
 
@@ -49,9 +55,8 @@ class Registry {
   /// A module by name; creates it if it does not exist.
   Module& module(std::string_view name);
   const std::vector<std::unique_ptr<Module>>& modules() const noexcept { return modules_; }
-  const std::deque<Method>& methods() const noexcept { return method_store_; }
 
-  /// Sets generation.handlers, and creates methods for new names.
+  /// Sets generation.handlers, and makes room for new names.
   void bind(Generation& generation);
 
   /// The running generation of another module that offers the host function `name`, or nullptr.
@@ -66,23 +71,9 @@ class Registry {
     std::atomic<const Function*> function{nullptr};
   };
 
-  // Distinguishes method ids from other handles.
-  static constexpr std::uint64_t id_mark = std::uint64_t{0x6d65} << 48;
-  static constexpr std::size_t chunk_size = 1024;
-  // Methods by index, for readers. `answers` repeats Method::answers, densely packed, so that they fit into a cache.
-  struct Chunk {
-    std::array<std::atomic<Method*>, chunk_size> methods{};
-    std::array<std::atomic<bool>, chunk_size> answers{};
-  };
-
-  Method& add_method(Module& module, std::string_view name);
-
-  NameTable<Method> methods_;
+  const std::unique_ptr<MethodNames> names_ = std::make_unique<MethodNames>();
   NameTable<Offer> offers_;
   std::vector<std::unique_ptr<Module>> modules_;
-  std::deque<Method> method_store_;
-  std::array<std::atomic<Chunk*>, 1024> chunks_{};
-  std::vector<std::unique_ptr<Chunk>> chunk_store_;
   std::deque<Offer> offer_store_;
 };
 

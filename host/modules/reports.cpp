@@ -4,6 +4,10 @@
 #include <backplane/cbor/reader.hpp>
 #include <backplane/cbor/writer.hpp>
 
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+
 #include "modules/generation.hpp"
 #include "support/report.hpp"
 
@@ -26,33 +30,71 @@ const char* name(Generation::State state) {
   return "pinned";
 }
 
-void write(cbor::Writer& out, const Generation& generation) {
+// What a module takes of the list, about.
+std::size_t size_of(const std::string& text) { return text.size() + 32; }
+std::size_t size_of(const std::vector<std::string>& texts) {
+  return std::accumulate(texts.begin(), texts.end(), std::size_t{32},
+                         [](std::size_t sum, const std::string& text) { return sum + size_of(text); });
+}
+std::size_t size_of(const Generation& generation) {
   const Manifest& manifest = generation.manifest;
-  out.map(12);
+  return 512 + size_of(manifest.version) + size_of(manifest.summary) + size_of(generation.path) +
+         size_of(manifest.provides) + size_of(manifest.offers) + size_of(manifest.emits) + size_of(manifest.warnings) +
+         size_of(manifest.cddl);
+}
+
+// How many texts fit.
+std::size_t fitting(const std::vector<std::string>& texts, std::size_t most) {
+  std::size_t size = 0;
+  std::size_t count = 0;
+  while (count < texts.size() && (size += size_of(texts[count])) <= most) ++count;
+  return count;
+}
+
+// Writes a list up to a size, and notes if something was left out.
+void list(cbor::Writer& out, const char* key, const std::vector<std::string>& texts, std::size_t most,
+          std::vector<std::string>& left_out) {
+  const std::size_t count = fitting(texts, most);
+  out.text(key);
+  out.array(count);
+  for (std::size_t i = 0; i < count; ++i) out.text(texts[i]);
+  if (count != texts.size()) left_out.emplace_back(key);
+}
+
+// `most`: bytes of each of the parts that may be long.
+void write(cbor::Writer& out, const Generation& generation, std::size_t most) {
+  const Manifest& manifest = generation.manifest;
+  std::vector<std::string> left_out;
+  out.map(13);
   field(out, "name", manifest.name);
   field(out, "version", manifest.version);
   field(out, "generation", generation.number);
-  field(out, "path", generation.path);
+  path_field(out, generation.path);
   field(out, "state", name(generation.state));
   field(out, "unload", manifest.unload_never ? "never" : "drain");
   field(out, "summary", manifest.summary);
-  out.text("names");
   // While it is being loaded, its init may be adding to them.
-  const bool loading = generation.state == Generation::State::loading;
-  out.array(loading ? 0 : generation.registered.size());
-  for (std::size_t i = 0; !loading && i < generation.registered.size(); ++i) {
-    const auto& handler = generation.registered[i];
+  const std::size_t known = generation.state == Generation::State::loading ? 0 : generation.registered.size();
+  const std::size_t names = std::min(fitting(manifest.provides, most), known);
+  if (names != known) left_out.emplace_back("names");
+  out.text("names");
+  out.array(names);
+  for (std::size_t i = 0; i < names; ++i) {
+    const Handler& handler = *generation.registered[i];
     out.map(3);
-    field(out, "name", handler->name);
+    field(out, "name", handler.name);
     out.text("blocking");
-    out.boolean((handler->flags & BP_HANDLER_BLOCKING) != 0);
+    out.boolean((handler.flags & BP_HANDLER_BLOCKING) != 0);
     out.text("static");
-    out.boolean((handler->flags & BP_HANDLER_STATIC) != 0);
+    out.boolean((handler.flags & BP_HANDLER_STATIC) != 0);
   }
-  field(out, "functions", manifest.offers);
-  field(out, "events", manifest.emits);
-  field(out, "warnings", manifest.warnings);
-  field(out, "cddl", manifest.cddl);
+  list(out, "functions", manifest.offers, most, left_out);
+  list(out, "events", manifest.emits, most, left_out);
+  list(out, "warnings", manifest.warnings, most, left_out);
+  const bool cddl = manifest.cddl.size() <= most;
+  if (!cddl) left_out.emplace_back("cddl");
+  field(out, "cddl", cddl ? manifest.cddl : std::string());
+  field(out, "left_out", left_out);
 }
 
 }  // namespace
@@ -64,7 +106,7 @@ Bytes load_report(const Generation& generation) {
   field(out, "module", generation.manifest.name);
   field(out, "version", generation.manifest.version);
   field(out, "generation", generation.number);
-  field(out, "path", generation.path);
+  path_field(out, generation.path);
   field(out, "names", generation.manifest.provides);
   field(out, "warnings", generation.manifest.warnings);
   return bytes;
@@ -101,12 +143,17 @@ Bytes reload_report(const Bytes& loaded, const Bytes& old) {
 }
 
 Bytes module_list(const std::vector<const Generation*>& generations) {
+  std::size_t size = 0;
+  for (const Generation* const generation : generations) size += size_of(*generation);
+  // Names become maps, which take about twice as much.
+  const std::size_t share = most_list_bytes / std::max<std::size_t>(generations.size(), 1);
+  const std::size_t most = size <= most_list_bytes / 2 ? SIZE_MAX : share / 8;
   Bytes bytes;
   cbor::Writer out(bytes);
   out.map(1);
   out.text("modules");
   out.array(generations.size());
-  for (const Generation* const generation : generations) write(out, *generation);
+  for (const Generation* const generation : generations) write(out, *generation, most);
   return bytes;
 }
 

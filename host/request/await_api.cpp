@@ -148,6 +148,7 @@ bp_status emit_wait(bp_token call, std::string_view name, bp_bytes payload, std:
                     std::uint64_t timeout_ms) {
   Request* const request = request_of(call);
   if (request == nullptr) return BP_NOT_SUPPORTED;
+  if (!may_emit(*request->instance, name)) return BP_INVALID_ARGUMENT;
   InstanceHost& context = *request->instance->host;
   const WaitingEmitters& emitters = request->thread.load(std::memory_order_relaxed)->emitters;
   EmitTry attempt;

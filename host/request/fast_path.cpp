@@ -155,6 +155,7 @@ void Dispatcher::find_handler(Request& request, const Generation* running) {
   if (limits_.full(stats)) return refuse_full(request, stats);
   request.handler = handler;
   request.instance = instance;
+  handler->method.store(request.method, std::memory_order_relaxed);
   LoopCounts::add(instance->in_flight);
   if (stats != nullptr) {
     request.stats = stats;

@@ -163,7 +163,7 @@ void PendingTable::answered(Pending& pending) {
   if (pending.on_answer != nullptr) {
     timers_.cancel(pending);
     const bp_answer answer = pending.answer.view();
-    heartbeat_.running(pending.caller->method, pending.caller->generation->number);
+    heartbeat_.running(pending.caller->method.load(std::memory_order_relaxed), pending.caller->generation->number);
     pending.on_answer(pending.user, &answer);
     heartbeat_.running_nothing();
   } else if (waiter != nullptr) {

@@ -29,8 +29,7 @@ namespace {
   }
   const std::string_view name = view(submission.name);
   if (name.empty() || name.size() > BP_WIRE_NAME_MAX) return BP_INVALID_ARGUMENT;
-  method = registry.find_method(name);
-  return BP_OK;
+  return registry.find_method(name, method);
 }
 
 }  // namespace

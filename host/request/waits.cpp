@@ -155,7 +155,8 @@ void Waits::call(Waiter& waiter, std::string_view name, bp_bytes payload, std::u
 }
 
 void Waits::begin_call(Waiter& waiter, std::string_view name, bp_bytes payload, std::uint64_t timeout_ms) {
-  const Method* const method = registry_.find_method(name);
+  const Method* method = nullptr;
+  if (registry_.find_method(name, method) != BP_OK) return waiter.fail(BP_OUT_OF_MEMORY, "no memory for the call");
   if (limits_.too_deep(waiter.request)) return limits_.refuse_deep(waiter, method, name);
   Request* const call =
       backlog_.new_inner_request(method, name, payload, deadline_of(waiter.request, timeout_ms), waiter);

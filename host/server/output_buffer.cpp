@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <backplane/cbor/utf8.hpp>
+#include <backplane/cbor/escape.hpp>
 #include <cerrno>
 
 namespace backplane::host {
@@ -22,9 +22,7 @@ std::size_t OutputBuffer::size_of(const wire::Reply& reply) noexcept {
 
 wire::Reply OutputBuffer::fitting(const wire::Reply& reply, std::string& message) const {
   if (!cbor::valid_utf8(reply.message)) {
-    message = reply.message;
-    std::replace_if(
-        message.begin(), message.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+    message = cbor::escaped(reply.message, cbor::Escape::lines);  // it may name a file
     wire::Reply valid = reply;
     valid.message = message;
     if (size_of(valid) <= max_frame_) return valid;

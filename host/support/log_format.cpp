@@ -4,8 +4,7 @@
 #include <spdlog/pattern_formatter.h>
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <backplane/cbor/utf8.hpp>
+#include <backplane/cbor/escape.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -25,44 +24,11 @@ std::string_view priority(int level) noexcept {
   return level == BP_LOG_WARN ? "<4>" : "<3>";
 }
 
-// The size of the character at the beginning of `text`; 0 if it is not UTF-8.
-std::size_t character(std::string_view text) noexcept {
-  for (std::size_t size = 1; size <= std::min<std::size_t>(4, text.size()); ++size) {
-    if (cbor::valid_utf8(text.substr(0, size))) return size;
-  }
-  return 0;
-}
-
-void append_escape(LogText& out, unsigned byte, bool json) noexcept {
-  constexpr char digits[] = "0123456789abcdef";
-  out.append(json ? "\\u00" : "\\x");
-  out.append(digits[byte >> 4 & 15]);
-  out.append(digits[byte & 15]);
-}
-
 }  // namespace
 
 void append_escaped(LogText& out, std::string_view text, bool json) noexcept {
-  while (!text.empty()) {
-    const auto byte = static_cast<unsigned char>(text[0]);
-    const std::size_t size = byte < 0x80 ? 1 : character(text);
-    const auto second = static_cast<unsigned char>(size == 2 ? text[1] : 0);
-    if (size == 0) {
-      if (json) {
-        out.append("\\ufffd");
-      } else {
-        append_escape(out, byte, false);
-      }
-    } else if (byte < 0x20 || byte == 0x7f) {
-      append_escape(out, byte, json);
-    } else if (byte == 0xc2 && second < 0xa0) {  // the control characters above ASCII
-      append_escape(out, second, json);
-    } else {
-      if (json && (byte == '"' || byte == '\\')) out.append('\\');
-      out.append(text.substr(0, size));
-    }
-    text.remove_prefix(std::max<std::size_t>(size, 1));
-  }
+  cbor::escape(text, json ? cbor::Escape::json : cbor::Escape::line,
+               [&](std::string_view piece) { out.append(piece); });
 }
 
 void LogText::append(std::uint64_t number) noexcept {

@@ -11,10 +11,10 @@
 //   kv.count {prefix?} → {count}
 //   event kv.changed {key, change: "put" / "deleted"}
 //
-// A key is text of 1 to 1024 bytes. A value is any CBOR item of up to 16 MiB; kv.get returns it byte for byte. A change
-// that kv.put or kv.delete has acknowledged is on the disk, and survives kill -9 and a power cut. All contexts and
-// generations, and other hosts with the same data directory, share the file kv.sqlite3 in the module's data directory.
-// Each context emits events only for its own changes.
+// A key is text of 1 to 1024 bytes. A value is any CBOR item of up to 16 MiB and 61 levels; kv.get returns it byte for
+// byte. A change that kv.put or kv.delete has acknowledged is on the disk, and survives kill -9 and a power cut. All
+// contexts and generations, and other hosts with the same data directory, share the file kv.sqlite3 in the module's
+// data directory. Each context emits events only for its own changes.
 #include <backplane/sdk.hpp>
 
 #include "store.hpp"
@@ -110,6 +110,7 @@ class Kv {
       : self_(self), store_(translated([&] { return std::make_unique<backplane::kv::Store>(file_in(self)); })) {}
 
   void put(const Entry& in) {
+    check_depth(in.value);
     translated([&] { store_->put(in.key, in.value.view()); });
     tell({in.key, Change::put});
   }
@@ -145,6 +146,19 @@ class Kv {
  private:
   static std::filesystem::path file_in(const backplane::Instance& self) {
     return std::filesystem::path(self.data_dir()) / "kv.sqlite3";
+  }
+
+  /// kv.scan must be able to show every value.
+  static void check_depth(const Cbor& value) {
+    constexpr std::size_t around = 3;  // a page, its entries, the entry
+    try {
+      backplane::cbor::Reader(value.view()).skip(around);
+    } catch (const backplane::cbor::Error&) {
+      throw Error(BP_BAD_PAYLOAD,
+                  backplane::join("value: nested deeper than ", backplane::cbor::max_depth - around,
+                                  " levels, expected at most these: kv.scan answers with ", around,
+                                  " levels around it, and ", backplane::cbor::max_depth, " is the limit of an answer"));
+    }
   }
 
   /// An event that cannot be emitted does not undo the change.

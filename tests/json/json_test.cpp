@@ -3,6 +3,7 @@
 // JSON to CBOR and back: the mapping, its forms, and the errors.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -19,7 +20,9 @@ namespace cbor = backplane::cbor;
 
 namespace {
 
-Bytes hex(std::string_view digits) {
+Bytes hex(std::string text) {
+  std::erase(text, ' ');
+  const std::string_view digits = text;
   Bytes out;
   for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
     out.push_back(static_cast<std::uint8_t>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16)));
@@ -150,6 +153,8 @@ TEST_CASE("JSON that is given in pieces is the same text, and no piece is large"
 
 TEST_CASE("control characters never reach a terminal") {
   CHECK(backplane::host::json_quote("\x1b[31m\x7f\xc2\x9b\r") == R"("\u001b[31m\u007f\u009b\u000d")");
+  CHECK(backplane::host::json_quote("\u202e\u2028\u2066\ufeff\u200d") == "\"\\u202e\\u2028\\u2066\\ufeff\u200d\"");
+  CHECK(backplane::host::json_quote("\xff") == R"("\ufffd")");
 }
 
 TEST_CASE("a syntax error names line and column and shows the place") {
@@ -207,6 +212,47 @@ TEST_CASE("sixty-four levels pass, and one more is refused, in JSON and in CBOR"
   std::string maps = "1";
   for (int i = 0; i < 64; ++i) maps = R"({"$map":[[)" + maps + ",0]]}";
   CHECK(cbor_to_json(json_to_cbor(maps)) == maps);
+}
+
+TEST_CASE("a number is judged by its value, not by its digits") {
+  const std::string zeros(400, '0');
+  const auto [json, value] = GENERATE_REF(table<std::string, double>({
+      {"0e2147483648", 0.0},
+      {"0.0E+99999999999999999999", 0.0},
+      {"1E-999", 0.0},
+      {"1e-2147483649", 0.0},
+      {"12e-0000000000000000000001", 1.2},
+      {"1e0000000000000000000002", 100.0},
+      {"1" + zeros + "e-400", 1.0},
+      {"0." + zeros + "1e401", 1.0},
+      {"2.2250738585072011e-308", 2.2250738585072011e-308},
+      {"9007199254740993.0", 9007199254740992.0},
+  }));
+  CAPTURE(json);
+  const Bytes cbor = json_to_cbor(json);
+  REQUIRE(cbor.size() == 9);
+  CHECK(cbor::Reader(cbor).next().real == value);
+  CHECK(std::signbit(cbor::Reader(json_to_cbor("-" + json)).next().real));
+  for (const char* large : {"1e999", "1e2147483648", "-1e99999999999", "0.1e+3000000000"}) {
+    CHECK_THAT(refusal(large).what(), Catch::Contains("too large for a float"));
+  }
+  CHECK(json_to_cbor(R"({"1e99999999999":"1e99999999999\"2e99999999999"})") ==
+        hex("a1 6d 31653939393939393939393939 78 1b 31653939393939393939393939 22 32653939393939393939393939"));
+}
+
+TEST_CASE("an error names what shows nothing") {
+  const auto [json, name] = GENERATE(table<const char*, const char*>({
+      {"\ufeff1", "did not expect U+FEFF (byte order mark)\n     1\n    ^"},
+      {"\u00a01", "did not expect U+00A0 (no-break space)"},
+      {"\u200b1", "did not expect U+200B (zero width space)\n     1\n    ^"},
+      {"[\u202e]", "did not expect U+202E (right-to-left override)"},
+      {"[\u2028]", "did not expect U+2028 (line separator)"},
+      {"\x07", "did not expect U+0007 (a control character)"},
+      {"[\xc3\xa9]", "did not expect U+00E9 (\xc3\xa9)"},
+      {"[\xff]", "did not expect the byte 0xff, which is not UTF-8"},
+      {"[x]", "did not expect x\n"},
+  }));
+  CHECK_THAT(refusal(json).what(), Catch::Contains(name));
 }
 
 TEST_CASE("CBOR that is none is refused with the offset of the item") {

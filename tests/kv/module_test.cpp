@@ -186,6 +186,21 @@ TEST_CASE("kv refuses keys and limits outside their bounds as bad payload") {
   CHECK_THAT(limit.text(), Contains("expected 1 to 1000"));
 }
 
+TEST_CASE("kv takes a value as deep as a scan can show, and no deeper") {
+  Loaded kv;
+  const auto nested = [](std::size_t levels) {
+    backplane::Bytes bytes(levels, 0x81);
+    bytes.push_back(0x01);
+    return Cbor::parse(bytes);
+  };
+  put(kv, "deep/61", nested(61));
+  const Cbor page = kv.ask("kv.scan", {{"prefix", item("deep/")}});
+  CHECK_NOTHROW(backplane::cbor::check_well_formed(page.view()));
+  Result deeper;
+  CHECK(kv.call("kv.put", {{"key", item("deep/62")}, {"value", nested(62)}}, deeper) == BP_BAD_PAYLOAD);
+  CHECK_THAT(deeper.text(), Contains("value: nested deeper than 61 levels"));
+}
+
 TEST_CASE("what kv stored is there in another context and after the module was loaded again") {
   {
     Loaded kv;

@@ -61,6 +61,7 @@ TEST_CASE("a module that is broken in its file is refused with what was found an
       {"name_outside", "its manifest provides \"other.verb\"", "begin with \"name_outside.\"", "other.verb"},
       {"no_version", "no version= entry", "write BP_MANIFEST", "no_version.echo"},
       {"duplicate_key", "twice", "keep one", "duplicate_key.echo"},
+      {"executable_stack", "it asks for an executable stack", "link it with -z noexecstack", "newer_minor.no"},
       {"bad_unload", "unload=", "expected \"drain\" or \"never\"", "bad_unload.echo"},
       {"manifest_without_equals", "expected key=value", "entry", "manifest_without_equals.echo"},
       {"requires_missing", "requires the extension", "use a newer host", "requires_missing.echo"},
@@ -84,6 +85,8 @@ TEST_CASE("a module whose fault shows only when it runs is refused, and its obje
       {"init_fails", "its init failed", "the moon is not full", "init_fails.echo"},
       {"name_twice", "its init failed with status 36", "register each name once", "name_twice.echo"},
       {"unknown_flag", "its init failed with status 33", "use a newer host", "unknown_flag.echo"},
+      {"refusal_ignored", "its init failed to register a name, but returned no failure", "register each name once",
+       "refusal_ignored.echo"},
       {"manifest_says_more", "its init did not register that", "correct one of them", "manifest_says_more.echo"},
       {"manifest_says_less", "its manifest lacks provides=", "correct one of them", "manifest_says_less.echo"},
       {"instance_fails", "its instance could not be created", "no room in this context", "instance_fails.echo"},
@@ -188,6 +191,42 @@ TEST_CASE("a file that others may write is refused, and taken when that is mende
     CHECK(out.says("chmod go-w"));
   }
   REQUIRE(::chmod(path.c_str(), 0644) == 0);
+  CHECK(host.ctx.load(path).status == BP_OK);
+  CHECK(host.ctx.unload("unknown_key").status == BP_OK);
+}
+
+TEST_CASE("an init that registers a name in another way after a refusal is fine") {
+  Serving host;
+  CHECK(host.ctx.load(module_file("second_try")).status == BP_OK);
+  CHECK(host.ctx.call("second_try.echo", "hello").payload == "hello");
+  CHECK(host.ctx.unload("second_try").status == BP_OK);
+}
+
+TEST_CASE("a setuid or setgid file, and one in a directory that others may write, are refused; a sticky one is fine") {
+  Serving host;
+  const std::string dir = host.dir / "open";
+  std::filesystem::create_directory(dir);
+  const std::string path = write_all(dir + "/mine.so", read_all(module_file("unknown_key")));
+  for (const mode_t mode : {04755, 02755}) {
+    REQUIRE(::chmod(path.c_str(), mode) == 0);
+    const Outcome out = host.refused(path);
+    CHECK(out.says("it is setuid or setgid"));
+    CHECK(out.says("chmod ug-s"));
+    CHECK(inspect(path).report()["problem"].text.find("it is setuid or setgid") == 0);
+  }
+  REQUIRE(::chmod(path.c_str(), 0644) == 0);
+  std::filesystem::create_symlink(path, host.dir / "link.so");
+  for (const mode_t mode : {0775, 0757}) {
+    REQUIRE(::chmod(dir.c_str(), mode) == 0);
+    for (const std::string& way : {path, host.dir / "link.so"}) {
+      const Outcome out = host.refused(way);
+      CHECK(out.says("users other than the owner may write to its directory " + dir));
+      CHECK(out.says("chmod go-w"));
+    }
+  }
+  CHECK(inspect(path).report()["problem"].text.find("users other than the owner") == 0);
+  REQUIRE(::chmod(dir.c_str(), 01777) == 0);
+  CHECK(inspect(path).report()["problem"].text.empty());
   CHECK(host.ctx.load(path).status == BP_OK);
   CHECK(host.ctx.unload("unknown_key").status == BP_OK);
 }

@@ -60,7 +60,7 @@ TEST_CASE("an integer out of range is refused with the range") {
         "expected -9223372036854775808..9223372036854775807, got -18446744073709551616");
   CHECK(refusal<std::uint64_t>(hex("20")) == "expected 0..18446744073709551615, got -1");
   CHECK(refusal<int>(hex("fb3ff0000000000000")) == "expected int, got float");
-  CHECK(refusal<float>(hex("fb7e37e43c8800759c")).substr(0, 31) == "expected -3.4e38..3.4e38, got 1");
+  CHECK(refusal<float>(hex("fb7e37e43c8800759c")) == "expected -3.4028235e+38..3.4028235e+38, got 1e+300");
 }
 
 TEST_CASE("an enum lists the texts it takes") {

@@ -68,6 +68,43 @@ TEST_CASE("floats keep every bit, and integers stand for floats") {
   CHECK(std::isinf(decode<float>(hex("fb7ff0000000000000"))));  // infinity fits any width
 }
 
+TEST_CASE("an integer or a double that stands for a float is rounded once") {
+  CHECK(decode<double>(hex("3b0020000000000001")) == -9007199254740994.0);
+  CHECK(decode<double>(hex("3b0020000000000000")) == -9007199254740992.0);  // -9007199254740993: to even
+  CHECK(decode<double>(hex("1b0020000000000001")) == 9007199254740992.0);
+  // 2^54 + 2^30 + 1: a double would lose the 1, and then round to 2^54.
+  CHECK(decode<float>(hex("1b0040000040000001")) == 0x1.000002p54F);
+  CHECK(decode<float>(hex("3b0040000040000000")) == -0x1.000002p54F);
+  CHECK(decode<float>(hex("3bffffffffffffffff")) == -0x1p64F);
+  // 3.4028235e38 is a little more than the largest float, and its shortest form.
+  CHECK(decode<float>(encode(3.4028235e38)) == std::numeric_limits<float>::max());
+  CHECK(decode<float>(encode(-3.4028235e38)) == -std::numeric_limits<float>::max());
+  CHECK(decode<float>(encode(3.4028235677973362e38)) == std::numeric_limits<float>::max());
+  CHECK(refusal<float>(encode(0x1.ffffffp127)) == "expected -3.4028235e+38..3.4028235e+38, got 3.4028235677973366e+38");
+}
+
+TEST_CASE("text that is joined shows numbers in their shortest form") {
+  CHECK(backplane::join(0.1, ' ', 1.5F, ' ', 1e300, ' ', -7, ' ', true) == "0.1 1.5 1e+300 -7 true");
+}
+
+TEST_CASE("text of unknown origin is shown on one line, and controls nothing") {
+  using backplane::detail::repaired;
+  using backplane::detail::shown;
+  CHECK(shown("a\n\x1b\"\xc2\x9b\u202e\u2028\xff") == R"(a\x0a\x1b\"\u009b\u202e\u2028\xff)");
+  CHECK(shown(std::string(100, 'x')) == std::string(64, 'x') + "…");
+  CHECK(repaired("caf\xc3\xa9 \xe9") == "caf\xc3\xa9 \\xe9");
+}
+
+TEST_CASE("a value of any shape counts the levels around it") {
+  const auto nest = [](std::size_t levels) { return Bytes(levels, 0x81); };
+  Bytes deep = nest(64);
+  deep.push_back(0x01);
+  CHECK(decode<Cbor>(deep).view().size() == 65);
+  Bytes around = {0x81};
+  around.insert(around.end(), deep.begin(), deep.end());
+  CHECK_THAT(refusal<std::vector<Cbor>>(around), Catch::Contains("nested deeper than 64 levels"));
+}
+
 TEST_CASE("a value with every type in it survives the way out and back") {
   const Everything in = full();
   const Bytes bytes = encode(in);

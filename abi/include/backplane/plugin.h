@@ -10,11 +10,11 @@
  *
  *   key       value                                                     times
  *   abi       "1.0": the ABI built for. BP_MANIFEST_ABI writes it           1
- *   name      [a-z0-9_]+; wire names of the module begin with it            1
+ *   name      [a-z0-9_]+, not "backplane"; names and events begin with it   1
  *   version   the module's own version, any text                            1
  *   provides  a wire name that init registers                             any
  *   offers    a host function that init registers                         any
- *   emits     an event name                                               any
+ *   emits     an event name, which begins with the name of the module     any
  *   requires  an extension id ("bp.await/1") that the host must have      any
  *   calls     a wire name or host function that the module calls          any, for people
  *   unload    "drain" (the default) or "never"                      at most 1
@@ -164,7 +164,8 @@ typedef struct bp_host_api {
   const void* (*extension)(const char* id);
 
   /* Registers a wire name. All names that init registers take effect together after init returned BP_OK. If init fails,
-   * none does. A clash with another module is found after init, and refuses the load.
+   * none does. A clash with another module is found after init, and refuses the load. If this function refuses a name,
+   * and no later call registers it, the load is refused, whatever init returns.
    *   BP_INVALID_ARGUMENT  bad name, name outside the module's, no handler, flags that exclude each other, not in init
    *   BP_NAME_TAKEN        this module has registered the name already
    *   BP_NOT_SUPPORTED     unknown flag

@@ -57,8 +57,8 @@ std::string cbor_to_json(cbor::View item, JsonStyle style = JsonStyle::compact);
 using JsonSink = std::function<void(std::string_view)>;
 void cbor_to_json(cbor::View item, JsonStyle style, const JsonSink& sink);
 
-/// `text` as a JSON string in quotes. Escapes all control characters, also those that JSON allows but terminals
-/// interpret. `text` must be UTF-8.
+/// `text` as a JSON string in quotes. Escapes what could disturb a terminal, also where JSON allows it. Bytes that are
+/// not UTF-8 become U+FFFD.
 std::string json_quote(std::string_view text);
 
 }  // namespace backplane::host

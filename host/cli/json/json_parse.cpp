@@ -5,10 +5,12 @@
 // 1.81 turns integers beyond 64 bits into doubles, and some of its doubles are wrong in the last bit.
 #include <algorithm>
 #include <array>
+#include <backplane/cbor/escape.hpp>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/src.hpp>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <optional>
 #include <unordered_set>
 
@@ -22,6 +24,12 @@ using boost::json::error_code;
 
 constexpr std::string_view forms =
     "\"$bytes\", \"$float\", \"$int\", \"$map\", \"$simple\", \"$tag\" or \"$undefined\"";
+
+std::string shortened(const std::string& digits) {
+  constexpr std::size_t most = 40;
+  return digits.size() <= most ? digits
+                               : digits.substr(0, most) + "… (" + std::to_string(digits.size()) + " characters)";
+}
 
 // An unfinished array or object. `body` has its finished elements. Its head needs their number, so close() writes it.
 struct Frame {
@@ -149,14 +157,15 @@ class Handler {
     if (text_.find_first_of(".eE") != std::string::npos) {
       double v = 0;
       if (std::from_chars(begin, end, v).ec != std::errc() && !underflow(v)) {
-        return refuse(ec, "the number " + text_ + R"( is too large for a float; for infinity write {"$float": "inf"})");
+        return refuse(ec, "the number " + shortened(text_) +
+                              R"( is too large for a float; for infinity write {"$float": "inf"})");
       }
       writer().real(v);
       return scalar();
     }
     if (!integer(text_, false)) {
-      return refuse(
-          ec, "the integer " + text_ + " does not fit 64 bits; expected -9223372036854775808 to 18446744073709551615");
+      return refuse(ec, "the integer " + shortened(text_) +
+                            " does not fit 64 bits; expected -9223372036854775808 to 18446744073709551615");
     }
     return scalar();
   }
@@ -274,6 +283,20 @@ std::size_t characters(std::string_view s) {
 
 bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
+// Text with one column for each character, so that a caret below it points to the right one: what shows nothing
+// becomes a space.
+std::string in_columns(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t size = cbor::character_size(text);
+    const char32_t c = size == 0 ? 0xfffd : cbor::code_point(text.substr(0, size));
+    const bool nothing = cbor::is_unsafe(c) || (c >= 0x200b && c <= 0x200d) || c == 0x2060 || c == 0xad;
+    out += size == 0 ? std::string_view("?") : nothing ? std::string_view(" ") : text.substr(0, size);
+    text.remove_prefix(std::max<std::size_t>(size, 1));
+  }
+  return out;
+}
+
 [[noreturn]] void fail(std::string_view json, std::size_t at, const std::string& why) {
   at = std::min(at, json.size());
   const std::size_t before = json.substr(0, at).rfind('\n');
@@ -285,14 +308,61 @@ bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; 
   while (from < at && continues(json[from])) ++from;
   std::size_t to = std::min(json.find('\n', at), std::min(json.size(), at + 60));
   while (to > at && to < json.size() && continues(json[to])) --to;
-  std::string shown(json.substr(from, to - from));
-  const std::size_t caret = characters(shown.substr(0, at - from));
-  for (char& c : shown) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  }
+  const std::string shown = in_columns(json.substr(from, to - from));
+  const std::size_t caret = characters(in_columns(json.substr(from, at - from)));
   throw JsonError("line " + std::to_string(line) + ", column " + std::to_string(column) + ": " + why + "\n    " +
                       shown + "\n    " + std::string(caret, ' ') + "^",
                   line, column);
+}
+
+// Characters that show nothing, or nothing of their own, by name.
+std::string name_of(char32_t c) {
+  struct Named {
+    char32_t code;
+    const char* name;
+  };
+  constexpr Named names[] = {
+      {0x00, "null"},
+      {0x0b, "vertical tab"},
+      {0x0c, "form feed"},
+      {0x1b, "escape"},
+      {0x7f, "delete"},
+      {0x85, "next line"},
+      {0xa0, "no-break space"},
+      {0xad, "soft hyphen"},
+      {0x200b, "zero width space"},
+      {0x200c, "zero width non-joiner"},
+      {0x200d, "zero width joiner"},
+      {0x200e, "left-to-right mark"},
+      {0x200f, "right-to-left mark"},
+      {0x2028, "line separator"},
+      {0x2029, "paragraph separator"},
+      {0x202e, "right-to-left override"},
+      {0x202f, "narrow no-break space"},
+      {0x2060, "word joiner"},
+      {0x3000, "ideographic space"},
+      {0xfeff, "byte order mark"},
+  };
+  char number[16];
+  std::snprintf(number, sizeof number, "U+%04X", static_cast<unsigned>(c));
+  for (const Named& each : names) {
+    if (each.code == c) return std::string(number) + " (" + each.name + ")";
+  }
+  return c < 0x20 || c == 0x7f || (c >= 0x80 && c < 0xa0) ? std::string(number) + " (a control character)" : number;
+}
+
+// What stands at the beginning of `text`, as an error shows it.
+std::string found_in(std::string_view text) {
+  const std::size_t size = cbor::character_size(text);
+  if (size == 0) {
+    char byte[16];
+    std::snprintf(byte, sizeof byte, "0x%02x", static_cast<unsigned>(static_cast<unsigned char>(text[0])));
+    return std::string("the byte ") + byte + ", which is not UTF-8";
+  }
+  const char32_t c = cbor::code_point(text.substr(0, size));
+  const std::string name = name_of(c);
+  if (c > 0x20 && c < 0x7f) return std::string(text.substr(0, 1));
+  return name.ends_with(')') || cbor::is_unsafe(c) ? name : name + " (" + std::string(text.substr(0, size)) + ")";
 }
 
 std::string describe(std::string_view json, std::size_t at, const error_code& ec) {
@@ -302,22 +372,57 @@ std::string describe(std::string_view json, std::size_t at, const error_code& ec
   }
   if (ec == boost::json::error::too_deep) return "nested deeper than " + std::to_string(cbor::max_depth) + " levels";
   if (ec != boost::json::error::syntax) return ec.message();
-  std::size_t size = 1;
-  while (at + size < json.size() && continues(json[at + size])) ++size;
-  const auto c = static_cast<unsigned char>(json[at]);
-  const std::string found = c < 0x20 || c == 0x7f ? "a control character" : std::string(json.substr(at, size));
-  return "not JSON: did not expect " + found;
+  while (at != 0 && continues(json[at])) --at;
+  return "not JSON: did not expect " + found_in(json.substr(at));
 }
 
-cbor::Bytes parse(std::string_view json, bool payload) {
+std::size_t end_of_digits(std::string_view json, std::size_t at) {
+  while (at < json.size() && json[at] >= '0' && json[at] <= '9') ++at;
+  return at;
+}
+
+// Boost refuses exponents that do not fit an int, also of numbers that are 0. A number never has so many digits that
+// one of nine digits would mean another value. Returns the text with such exponents, at the same length; empty if all
+// fit.
+std::string with_short_exponents(std::string_view json) {
+  constexpr std::size_t most_digits = 9;
+  std::string out;
+  bool in_string = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (in_string && c == '\\') {
+      ++i;
+    } else if (c == '"') {
+      in_string = !in_string;
+    } else if (!in_string && (c == 'e' || c == 'E') && i != 0 && json[i - 1] >= '0' && json[i - 1] <= '9') {
+      std::size_t begin = i + 1;
+      if (begin < json.size() && (json[begin] == '+' || json[begin] == '-')) ++begin;
+      const std::size_t end = end_of_digits(json, begin);
+      while (begin < end && json[begin] == '0') ++begin;
+      if (end - begin > most_digits) {
+        if (out.empty()) out = json;
+        std::fill(out.begin() + static_cast<std::ptrdiff_t>(begin), out.begin() + static_cast<std::ptrdiff_t>(end),
+                  '0');
+        std::fill(out.begin() + static_cast<std::ptrdiff_t>(end - most_digits),
+                  out.begin() + static_cast<std::ptrdiff_t>(end), '9');
+      }
+      i = end - 1;
+    }
+  }
+  return out;
+}
+
+cbor::Bytes parse(std::string_view given, bool payload) {
+  const std::string changed = with_short_exponents(given);
+  const std::string_view json = changed.empty() ? given : changed;
   boost::json::parse_options options;
   options.max_depth = 3 * cbor::max_depth + 2;  // a level of {"$map": [[key, value]]} takes three
   boost::json::basic_parser<Handler> parser(options, payload);
   error_code ec;
   const std::size_t read = parser.write_some(false, json.data(), json.size(), ec);
   Handler& handler = parser.handler();
-  if (ec) fail(json, read, handler.error.empty() ? describe(json, read, ec) : handler.error);
-  if (read != json.size()) fail(json, read, "found more text after the end of the JSON value");
+  if (ec) fail(given, read, handler.error.empty() ? describe(given, read, ec) : handler.error);
+  if (read != json.size()) fail(given, read, "found more text after the end of the JSON value");
   return handler.take();
 }
 

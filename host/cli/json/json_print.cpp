@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Converts CBOR to JSON, item by item, without a tree.
+#include <backplane/cbor/escape.hpp>
 #include <charconv>
 #include <cmath>
 #include <unordered_set>
@@ -12,30 +13,8 @@ namespace backplane::host {
 namespace {
 
 void quote(std::string& out, std::string_view text) {
-  constexpr char hex[] = "0123456789abcdef";
-  const auto escape = [&](unsigned c) {
-    out += "\\u00";
-    out += hex[c >> 4];
-    out += hex[c & 15];
-  };
   out += '"';
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += text[i];
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else if (c < 0x20 || c == 0x7f) {
-      escape(c);
-    } else if (c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) {
-      escape(static_cast<unsigned char>(text[++i]));  // U+0080 to U+009F
-    } else {
-      out += text[i];
-    }
-  }
+  cbor::escape(text, cbor::Escape::json, [&](std::string_view piece) { out += piece; });
   out += '"';
 }
 

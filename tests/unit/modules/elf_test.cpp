@@ -3,8 +3,11 @@
 // Files that lie. Whatever the bytes say, a manifest is read or refused with words; nothing else.
 #include <elf.h>
 
+#include <backplane/plugin.h>
+
 #include <backplane/cbor/reader.hpp>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -140,6 +143,205 @@ TEST_CASE("a file full of symbol tables that all show the same bytes costs no mo
   const auto* const raw = reinterpret_cast<const std::uint8_t*>(sections.data());
   bytes.insert(bytes.end(), raw, raw + sections.size() * sizeof(Elf64_Shdr));
   CHECK_FALSE(refusal(bytes).empty());
+}
+
+TEST_CASE("a module with an executable stack, or that does not say so, is refused") {
+  CHECK_THAT(refusal(module_bytes("executable_stack")), Catch::Contains("it asks for an executable stack"));
+  Bytes bytes = module_bytes("slow");
+  const Elf64_Ehdr header = header_of(bytes);
+  bool found = false;
+  for (std::size_t i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr segment;
+    std::uint8_t* const at = bytes.data() + header.e_phoff + i * sizeof segment;
+    std::memcpy(&segment, at, sizeof segment);
+    if (segment.p_type != PT_GNU_STACK) continue;
+    found = true;
+    segment.p_type = PT_NULL;
+    std::memcpy(at, &segment, sizeof segment);
+  }
+  REQUIRE(found);
+  CHECK_THAT(refusal(bytes), Catch::Contains("has no PT_GNU_STACK"));
+}
+
+namespace {
+
+/// The module "slow" with other sections behind it.
+class Crafted {
+ public:
+  Crafted() : bytes_(module_bytes("slow")) {
+    for (std::size_t i = 0; i < header_of(bytes_).e_shnum; ++i) sections_.push_back(section_at(bytes_, i));
+  }
+
+  std::size_t find(std::string_view name) const {
+    const Elf64_Shdr& names = sections_[header_of(bytes_).e_shstrndx];
+    for (std::size_t i = 0; i < sections_.size(); ++i) {
+      if (reinterpret_cast<const char*>(bytes_.data()) + names.sh_offset + sections_[i].sh_name == name) return i;
+    }
+    FAIL("no section " << name);
+    return 0;
+  }
+  std::size_t find(std::uint32_t type) const {
+    for (std::size_t i = 0; i < sections_.size(); ++i) {
+      if (sections_[i].sh_type == type) return i;
+    }
+    FAIL("no section of type " << type);
+    return 0;
+  }
+  Elf64_Shdr& at(std::size_t section) { return sections_[section]; }
+  void add(const Elf64_Shdr& section) { sections_.push_back(section); }
+  std::size_t size() const { return sections_.size(); }
+
+  /// Gives a section other contents.
+  void put(std::size_t section, const std::string& contents) {
+    sections_[section].sh_offset = bytes_.size();
+    sections_[section].sh_size = contents.size();
+    bytes_.insert(bytes_.end(), contents.begin(), contents.end());
+  }
+  std::string contents(std::size_t section) const {
+    const auto* const from = reinterpret_cast<const char*>(bytes_.data()) + sections_[section].sh_offset;
+    return {from, sections_[section].sh_size};
+  }
+
+  Bytes file() {
+    Elf64_Ehdr header = header_of(bytes_);
+    header.e_shnum = static_cast<Elf64_Half>(sections_.size());
+    header.e_shoff = bytes_.size();
+    std::memcpy(bytes_.data(), &header, sizeof header);
+    const auto* const raw = reinterpret_cast<const std::uint8_t*>(sections_.data());
+    Bytes out = bytes_;
+    out.insert(out.end(), raw, raw + sections_.size() * sizeof(Elf64_Shdr));
+    return out;
+  }
+
+ private:
+  Bytes bytes_;
+  std::vector<Elf64_Shdr> sections_;
+};
+
+/// What reading takes; a file of some megabytes takes a few hundredths of a second.
+double seconds_of(const Bytes& bytes, std::string* why = nullptr) {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string refused = refusal(bytes);
+  if (why != nullptr) *why = refused;
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+constexpr double bound_s = 2;
+constexpr std::size_t long_name = std::size_t{4} << 20;
+
+}  // namespace
+
+TEST_CASE("sixty thousand sections that share a name of four megabytes cost no more than the file") {
+  Crafted file;
+  const std::size_t names = header_of(file.file()).e_shstrndx;
+  const std::string before = file.contents(names);
+  file.put(names, before + std::string(long_name, 'n') + '\0');
+  Elf64_Shdr section{};
+  section.sh_type = SHT_PROGBITS;
+  section.sh_name = static_cast<Elf64_Word>(before.size());
+  while (file.size() < 60'000) file.add(section);
+  std::string why;
+  CHECK(seconds_of(file.file(), &why) < bound_s);
+  CHECK(why.empty());
+}
+
+TEST_CASE("two hundred thousand symbols that share a name of four megabytes cost no more than the file") {
+  Crafted file;
+  const std::size_t table = file.find(SHT_DYNSYM);
+  const std::size_t names = file.at(table).sh_link;
+  const std::string before = file.contents(names);
+  file.put(names, before + std::string(long_name, 'n') + '\0');
+  Elf64_Sym symbol{};
+  symbol.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC);
+  symbol.st_shndx = 1;
+  symbol.st_name = static_cast<Elf64_Word>(before.size());
+  std::string symbols = file.contents(table);
+  while (symbols.size() < 200'000 * sizeof symbol)
+    symbols.append(reinterpret_cast<const char*>(&symbol), sizeof symbol);
+  file.put(table, symbols);
+  std::string why;
+  CHECK(seconds_of(file.file(), &why) < bound_s);
+  CHECK(why.empty());
+}
+
+TEST_CASE("symbols that all mean the same warning give one warning") {
+  Crafted file;
+  const std::size_t table = file.find(SHT_DYNSYM);
+  const std::size_t names = file.at(table).sh_link;
+  const std::string before = file.contents(names);
+  file.put(names, before + "__cxa_thread_atexit" + '\0');
+  Elf64_Sym symbol{};
+  symbol.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC);
+  symbol.st_name = static_cast<Elf64_Word>(before.size());
+  std::string symbols = file.contents(table);
+  for (int i = 0; i < 1000; ++i) symbols.append(reinterpret_cast<const char*>(&symbol), sizeof symbol);
+  file.put(table, symbols);
+  CHECK(read_manifest(file.file()).warnings.size() == 1);
+}
+
+TEST_CASE("many dynamic sections over the same bytes are refused at the second") {
+  Crafted file;
+  const Elf64_Shdr dynamic = file.at(file.find(SHT_DYNAMIC));
+  file.add(dynamic);
+  CHECK_THAT(refusal(file.file()), Catch::Contains("two dynamic sections"));
+}
+
+TEST_CASE("unknown keys of a manifest are one warning, and its sections are bounded") {
+  Crafted file;
+  const std::size_t manifest = file.find(BP_MANIFEST_SECTION);
+  const std::string before = file.contents(manifest);
+  std::string keys = before;
+  for (int i = 0; keys.size() < 900'000; ++i) keys += "key" + std::to_string(i) + "=x" + '\0';
+  file.put(manifest, keys);
+  const Manifest read = read_manifest(file.file());
+  REQUIRE(read.warnings.size() == 1);
+  CHECK_THAT(read.warnings[0], Catch::Contains("the unknown key \"key0\" and ") && Catch::Contains(" more"));
+
+  file.put(manifest, before + std::string((1 << 20) + 1, '\0'));
+  CHECK_THAT(refusal(file.file()), Catch::Contains(".bp.manifest has ") && Catch::Contains("at most 1048576"));
+  file.put(manifest, before + "summary=" + std::string(5000, 's') + '\0');
+  CHECK_THAT(refusal(file.file()), Catch::Contains("summary= of 5000 bytes, expected at most 4096"));
+}
+
+TEST_CASE("a CDDL of more than four megabytes is refused") {
+  Crafted file;
+  const std::size_t names = header_of(file.file()).e_shstrndx;
+  const std::string before = file.contents(names);
+  file.put(names, before + BP_CDDL_SECTION + '\0');
+  Elf64_Shdr section{};
+  section.sh_type = SHT_PROGBITS;
+  section.sh_name = static_cast<Elf64_Word>(before.size());
+  file.add(section);
+  file.put(file.size() - 1, std::string(4 << 20, 'x'));
+  CHECK(refusal(file.file()).empty());
+  file.put(file.size() - 1, std::string((4 << 20) + 1, 'x'));
+  CHECK_THAT(refusal(file.file()), Catch::Contains(".bp.cddl has 4194305 bytes, expected at most 4194304"));
+}
+
+TEST_CASE("names of a module cannot forge other lines in a refusal") {
+  Crafted file;
+  const std::size_t manifest = file.find(BP_MANIFEST_SECTION);
+  file.put(manifest, file.contents(manifest) + "provides=a\nb\x1b[2K\u202e" + std::string(100'000, 'x') + '\0');
+  const std::string why = refusal(file.file());
+  CHECK_THAT(why, Catch::Contains(R"(provides="a\x0ab\x1b[2K\u202exxx)"));
+  CHECK(why.size() < 1000);
+}
+
+TEST_CASE("an ABI version is two numbers and nothing else") {
+  for (const char* name : {"abi_1_x", "abi_1_0_0", "abi_01_0"}) {
+    CAPTURE(name);
+    CHECK_THAT(refusal(module_bytes(name)), Catch::Contains("expected \"major.minor\""));
+  }
+}
+
+TEST_CASE("a module may neither be named as the host nor emit foreign events") {
+  Crafted file;
+  const std::size_t manifest = file.find(BP_MANIFEST_SECTION);
+  const std::string before = file.contents(manifest);
+  file.put(manifest, before + "emits=backplane.disconnected" + '\0');
+  CHECK_THAT(refusal(file.file()), Catch::Contains("expected events that begin with \"slow.\""));
+  file.put(manifest, std::string("abi=1.0\0name=backplane\0version=1\0", 34));
+  CHECK_THAT(refusal(file.file()), Catch::Contains("the name of the host itself"));
 }
 
 TEST_CASE("a module with random bytes changed is read or refused, and nothing worse") {

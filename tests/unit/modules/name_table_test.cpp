@@ -196,14 +196,19 @@ TEST_CASE("a registry that runs out of memory at any step knows each name once w
     }
     failing::disarm();
     registry.bind(generation);
-    REQUIRE(registry.methods().size() == count);
-    REQUIRE(module.methods.size() == count);
+    REQUIRE(registry.names().waiting_count() == count);
+    REQUIRE(registry.names().method_count() == 0);
     registry.publish(module, &generation);
     for (const auto& handler : generation.registered) {
       bp_method id{};
       REQUIRE(registry.resolve(handler->name, id) == BP_OK);
-      REQUIRE(registry.method_at(id.id) == handler->method);
+      const Method* method = nullptr;
+      REQUIRE(registry.find_method(handler->name, method) == BP_OK);
+      REQUIRE(registry.method_at(id.id) == method);
+      REQUIRE(generation.handler(*method) == handler.get());
     }
+    REQUIRE(registry.names().waiting_count() == 0);
+    REQUIRE(registry.names().method_count() == count);
     for (const auto& function : generation.functions) {
       REQUIRE(registry.find_function(function->name) == function.get());
     }

@@ -146,7 +146,7 @@ TEST_CASE("a line of JSON has UTC time and its members") {
   line.members = "\"call\":7";
   CHECK(formatted(line, true) ==
         "{\"time\":\"2023-11-14T22:13:20.123Z\",\"level\":\"debug\",\"module\":\"kv\",\"generation\":3,"
-        "\"message\":\"a \\\"b\\\" \\\\ \\u000a\",\"call\":7}\n");
+        "\"message\":\"a \\\"b\\\" \\\\ \\n\",\"call\":7}\n");
   line.where = "host";
   line.generation = 0;
   line.repeats = 2;
@@ -165,10 +165,10 @@ TEST_CASE("what could end a line, control a terminal or is no UTF-8 is escaped")
   };
   CHECK(escaped("a\nb\r\x1b\x7f\tc", false) == "a\\x0ab\\x0d\\x1b\\x7f\\x09c");
   CHECK(escaped("\xc2\x85 \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", false) ==
-        "\\x85 \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+        "\\u0085 \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
   CHECK(escaped("\xff\xc3", false) == "\\xff\\xc3");
   CHECK(escaped("\xff\xc3", true) == "\\ufffd\\ufffd");
-  CHECK(escaped("\xc2\x85\n", true) == "\\u0085\\u000a");
+  CHECK(escaped("\xc2\x85\n", true) == "\\u0085\\n");
   CHECK(escaped(std::string_view("\0", 1), true) == "\\u0000");
 }
 

@@ -22,7 +22,8 @@ typedef struct bp_event_api {
    * With BP_EVENT_TYPED in `flags`, `payload` must be one CBOR item. The host wraps it once into the map
    * {"eventType": name, "payload": item}. Without the flag, the bytes pass unchanged. An event without listeners costs
    * almost nothing.
-   *   BP_INVALID_ARGUMENT  `name` is no wire name, a flag is unknown, or a typed payload is empty
+   *   BP_INVALID_ARGUMENT  `name` is no wire name that begins with the name of the module and a dot, a flag is unknown,
+   *                        or a typed payload is empty
    *   BP_OVERFLOW          the event is larger than a quarter of event_log_bytes; or, with BP_OVERFLOW_REFUSE, the log
    *                        is full. The event was refused
    *   BP_CLOSED            the context has stopped

@@ -106,10 +106,11 @@ class Reader {
     return item;
   }
 
-  /// Skips one whole item and returns its bytes. Throws Error if it is not well-formed.
-  View skip() {
+  /// Skips one whole item and returns its bytes. Throws Error if it is not well-formed, or nested too deeply. `depth`:
+  /// the levels around the item.
+  View skip(std::size_t depth = 0) {
     const std::size_t begin = at_;
-    skip_item(0, false);
+    skip_item(depth, false);
     return input_.subspan(begin, at_ - begin);
   }
 

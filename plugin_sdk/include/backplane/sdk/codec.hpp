@@ -176,14 +176,28 @@ struct Codec<T> {
   static void decode_any(detail::Decoder& in, T& out) {
     const cbor::Item item = in.next();
     if (!takes(item.type)) in.mismatch(expected(), item);
-    double value = item.real;
-    if (item.type == cbor::Type::uint) value = static_cast<double>(item.value);
-    if (item.type == cbor::Type::negint) value = -1.0 - static_cast<double>(item.value);
+    if (item.type == cbor::Type::real) return from_double(in, item.real, out);
+    // Each case rounds once, from the integer to T.
+    if (item.type == cbor::Type::uint) {
+      out = static_cast<T>(item.value);
+    } else if (item.value == std::numeric_limits<std::uint64_t>::max()) {
+      out = static_cast<T>(-0x1p64);
+    } else {
+      out = -static_cast<T>(item.value + 1);
+    }
+  }
+
+  static void from_double(detail::Decoder& in, double value, T& out) {
     if constexpr (sizeof(T) < 8) {
-      constexpr double max = std::numeric_limits<T>::max();
-      const bool finite = value - value == 0;
-      if (finite && (value > max || value < -max)) {
-        in.fail(join("expected -3.4e38..3.4e38, got ", value));
+      constexpr double rounded_up = 0x1.ffffffp127;  // from here on, a float would be infinite
+      constexpr T max = std::numeric_limits<T>::max();
+      const double size = value < 0 ? -value : value;
+      if (size >= rounded_up && size <= std::numeric_limits<double>::max()) {
+        in.fail(join("expected ", -max, "..", max, ", got ", value));
+      }
+      if (size > max && size < rounded_up) {
+        out = value < 0 ? -max : max;
+        return;
       }
     }
     out = static_cast<T>(value);

@@ -49,6 +49,17 @@ struct Key {
   }();
 };
 
+/// Whether no name appears twice.
+template <std::size_t count>
+constexpr bool all_distinct(const std::array<std::string_view, count>& names) {
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t k = i + 1; k < count; ++k) {
+      if (names[i] == names[k]) return false;
+    }
+  }
+  return true;
+}
+
 template <class T>
 struct Members {
   using List = boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>;
@@ -62,6 +73,8 @@ struct Members {
   static constexpr std::array<std::string_view, count> names = []<class... M>(boost::mp11::mp_list<M...>) {
     return std::array<std::string_view, count>{Key<M>::name...};
   }(boost::mp11::mp_rename<List, boost::mp11::mp_list>());
+  static_assert(all_distinct(names),
+                "two members have the same name on the wire, where a trailing underscore is dropped: rename one");
 
   static constexpr bool any_optional = []<class... M>(boost::mp11::mp_list<M...>) {
     return (is_optional<Type<M>> || ...);
@@ -247,6 +260,11 @@ struct Codec<T> {
 template <detail::DescribedEnum T>
 struct Codec<T> {
   using List = boost::describe::describe_enumerators<T>;
+  static_assert(
+      []<class... E>(boost::mp11::mp_list<E...>) {
+        return detail::all_distinct(std::array<std::string_view, sizeof...(E)>{detail::wire_name(E::name)...});
+      }(boost::mp11::mp_rename<List, boost::mp11::mp_list>()),
+      "two enumerators have the same name on the wire, where a trailing underscore is dropped: rename one");
 
   static constexpr bool takes(cbor::Type type) { return type == cbor::Type::text; }
 

@@ -72,7 +72,7 @@ class Decoder {
   /// Skips one whole item with its tags and returns its bytes in the input.
   View item() {
     try {
-      return reader_.skip();
+      return reader_.skip(depth_);
     } catch (const cbor::Error& e) {
       malformed(e);
     }

@@ -3,7 +3,8 @@
 // Makes text for people: messages and log lines.
 #pragma once
 
-#include <backplane/cbor/utf8.hpp>
+#include <backplane/cbor/escape.hpp>
+#include <charconv>
 #include <concepts>
 #include <new>
 #include <string>
@@ -21,6 +22,10 @@ void append_part(std::string& out, const T& part) {
     out += part ? "true" : "false";
   } else if constexpr (std::same_as<T, char>) {
     out += part;
+  } else if constexpr (std::floating_point<T>) {
+    char digits[64];  // of the shortest form that reads back as the same value
+    const auto end = std::to_chars(digits, digits + sizeof digits, part).ptr;
+    out.append(digits, end);
   } else {
     out += std::to_string(part);
   }
@@ -38,40 +43,23 @@ std::string join(const Parts&... parts) {
 
 namespace detail {
 
-/// Shortens text of unknown origin, and escapes characters that would disturb a terminal or a log.
+/// Shortens text of unknown origin, and escapes what would disturb a terminal or a log.
 inline std::string shown(std::string_view text, std::size_t limit = 64) {
-  std::string out;
   std::size_t end = text.size();
   if (end > limit) {
     end = limit;
     while (end != 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
   }
-  for (const char c : text.substr(0, end)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte == 0x7f) {
-      constexpr char hex[] = "0123456789abcdef";
-      out += "\\x";
-      out += hex[byte >> 4];
-      out += hex[byte & 15];
-    } else {
-      out += c;
-    }
-  }
+  std::string out = cbor::escaped(text.substr(0, end), cbor::Escape::quoted);
   if (end != text.size()) out += "…";
   return out;
 }
 
-/// Makes UTF-8 of text in an unknown encoding. For example, what() may hold the bytes of a file name.
+/// Makes UTF-8 of text in an unknown encoding. For example, what() may hold the bytes of a file name. Bytes that are
+/// not UTF-8 appear as `\xff`.
 inline std::string repaired(std::string_view text) {
-  std::string out(text);
-  if (cbor::valid_utf8(text)) return out;
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
-  }
-  return out;
+  if (cbor::valid_utf8(text)) return std::string(text);
+  return cbor::escaped(text, cbor::Escape::lines);
 }
 
 /// The same for a message that must not fail: empty if there is no memory for it.
