@@ -188,7 +188,9 @@ Host::Host(HostOptions options)
           [this](std::function<void()> job) { return control_.prepare(std::move(job)); },
           [](const fs::path& made) { temporary_dirs.add(made); },
           [this](const std::string& module) { return module_data_dir(module); }),
-      operations_(control_, loader_, [this] { return forget_resting(); }) {
+      operations_(
+          control_, loader_, [this] { return forget_resting(); },
+          [this](const char* event, const std::vector<std::uint8_t>& payload) { emit(event, payload); }) {
   loader_.allow(options_.module_dirs);
   resting_.reserve(most_resting);
 }
@@ -218,6 +220,11 @@ void Host::attach(Context& context) {
     return true;
   };
   if (!control_.try_here(add)) control_.run_now(add);
+}
+
+void Host::emit(const char* event, const std::vector<std::uint8_t>& payload) {
+  const MutexLock lock(catalog_);
+  for (Context* const context : contexts_) context->events().emit(event, bytes(payload), BP_EVENT_TYPED);
 }
 
 void Host::detach(Context& context) noexcept {

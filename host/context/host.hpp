@@ -86,6 +86,7 @@ class Host {
   bp_status run_draining(OperationRequest request, std::uint32_t timeout_ms, bp_result& result);
   std::shared_ptr<Operation> find_operation(bp_operation operation) const;
   std::vector<InstanceHost*> instance_hosts() const;
+  void emit(const char* event, const std::vector<std::uint8_t>& payload);
   std::size_t resting_count();
 
   const HostOptions options_;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "context/operation_news.hpp"
 #include "modules/reports.hpp"
 #include "support/log.hpp"
 #include "support/report.hpp"
@@ -21,10 +22,6 @@ constexpr std::size_t most_running = 4096;
 constexpr std::size_t most_ended = 64;
 
 using State = Operation::State;
-
-const char* name_of_kind(std::uint32_t kind) noexcept {
-  return kind == BP_OPERATION_LOAD ? "load" : kind == BP_OPERATION_UNLOAD ? "unload" : "reload";
-}
 
 const char* name_of(State state) noexcept {
   switch (state) {
@@ -42,12 +39,6 @@ const char* name_of(State state) noexcept {
   return "ended";
 }
 
-// "load of ./echo.so", "unload of kv".
-std::string words_of(const Operation& operation) {
-  const OperationRequest& request = operation.request();
-  return std::string(name_of_kind(request.kind)) + " of " + (request.module.empty() ? request.path : request.module);
-}
-
 }  // namespace
 
 std::shared_ptr<Operation> ModuleOperations::begin(OperationRequest request) {
@@ -63,12 +54,24 @@ std::shared_ptr<Operation> ModuleOperations::begin(OperationRequest request) {
   const std::uint64_t id = last_id_ + 1;
   const auto operation =
       std::make_shared<Operation>(id, std::move(request), [this](Operation& self) { execute(self); });
-  operation->then([this, id] { keep_as_ended(id); });
+  operation->then([this, id] {
+    if (const std::shared_ptr<Operation> ended = find(id)) tell_end(*ended);
+    keep_as_ended(id);
+  });
   running_.emplace(id, operation);
   last_id_ = id;
   operation->hold();
   control_.post_operation(*operation);
   return operation;
+}
+
+// Without memory, nobody is told.
+void ModuleOperations::tell_end(const Operation& operation) const noexcept try {
+  const std::optional<OperationOutcome> outcome = operation.outcome();
+  if (!outcome) return;
+  log_end(operation, *outcome);
+  emit_(event_of(operation, *outcome), event_payload(operation, *outcome));
+} catch (const std::bad_alloc&) {
 }
 
 void ModuleOperations::keep_as_ended(std::uint64_t id) noexcept {
@@ -274,7 +277,7 @@ void ModuleOperations::report(cbor::Writer& out) const {
     field(out, "id", each->id());
     field(out, "kind", name_of_kind(request.kind));
     field(out, "module", request.module);
-    field(out, "path", cbor::valid_utf8(request.path) ? request.path : "(not UTF-8)");
+    path_field(out, request.path);
     field(out, "requester", request.requester);
     field(out, "state", outcome ? "ended" : name_of(each->state()));
     field(out, "for_ms", static_cast<std::uint64_t>(each->duration().count()));

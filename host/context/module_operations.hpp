@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "context/operation.hpp"
 
@@ -16,8 +17,10 @@ namespace backplane::host {
 class ModuleOperations {
  public:
   /// `forget_resting`: ends resting contexts, whose threads may keep an object mapped; returns whether there were any.
-  ModuleOperations(Control& control, Loader& loader, std::function<bool()> forget_resting)
-      : control_(control), loader_(loader), forget_resting_(std::move(forget_resting)) {}
+  /// `emit`: emits a typed event in all contexts.
+  ModuleOperations(Control& control, Loader& loader, std::function<bool()> forget_resting,
+                   std::function<void(const char* event, const std::vector<std::uint8_t>& payload)> emit)
+      : control_(control), loader_(loader), forget_resting_(std::move(forget_resting)), emit_(std::move(emit)) {}
 
   // ---- Any thread
   /// Begins an operation. Throws Failure.
@@ -41,12 +44,14 @@ class ModuleOperations {
   void unload(Operation& operation, bool again);
   void finish_unload(Operation& operation, const Loader::Ending& ending, bool again);
   void finish_reload(Operation& operation, const Loader::Ending& ending, const std::vector<std::uint8_t>& report);
+  void tell_end(const Operation& operation) const noexcept;
   void keep_as_ended(std::uint64_t id) noexcept;
   OperationOutcome pinned(const Loader::Ending& ending, std::vector<std::uint8_t> report) const;
 
   Control& control_;
   Loader& loader_;
   const std::function<bool()> forget_resting_;
+  const std::function<void(const char* event, const std::vector<std::uint8_t>& payload)> emit_;
   mutable Mutex mutex_;
   std::uint64_t last_id_ BP_GUARDED_BY(mutex_) = 0;
   std::map<std::uint64_t, std::shared_ptr<Operation>> running_ BP_GUARDED_BY(mutex_);

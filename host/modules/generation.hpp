@@ -156,6 +156,7 @@ struct Generation {
   std::atomic<State> state{State::loading};
   Manifest manifest;
   std::string path;       ///< the operator's path
+  std::string sha256;     ///< of the file, in hexadecimal
   std::string copy_path;  ///< path of the mapped private copy
   std::vector<std::uint8_t> config;
   std::function<std::string(const std::string& module)> make_data_dir;  ///< see Loader

@@ -13,6 +13,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "modules/digest.hpp"
 #include "modules/file.hpp"
 #include "modules/object.hpp"
 #include "modules/reports.hpp"
@@ -108,6 +109,7 @@ void Loader::add(Ready& ready, const LoadRequest& request, std::string_view expe
   auto made = std::make_unique<Generation>();
   Generation& generation = *made;
   generation.path = request.path;
+  generation.sha256 = sha256_of(bytes);
   generation.config = request.config;
   if (generation.config.empty()) generation.config = {cbor::empty_map};  // the empty map
   generation.make_data_dir = make_data_dir_;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <unordered_set>
 
+#include "modules/digest.hpp"
 #include "modules/elf.hpp"
 #include "modules/lint.hpp"
 #include "support/names.hpp"
@@ -174,6 +175,7 @@ Manifest read_manifest(std::span<const std::uint8_t> file) {
   manifest.cddl = elf.section(BP_CDDL_SECTION);
   std::erase(manifest.cddl, '\0');  // they separate the pieces of a module written in C
   if (!cbor::valid_utf8(manifest.cddl)) refuse("the CDDL in its section " BP_CDDL_SECTION " is not UTF-8");
+  manifest.build_id = build_id_of(elf.section(".note.gnu.build-id"));
   lint(elf, manifest);
   return manifest;
 }

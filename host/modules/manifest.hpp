@@ -29,6 +29,7 @@ struct Manifest {
   std::vector<std::string> needs;  ///< the key `requires`, which is a keyword of C++
   std::vector<std::string> calls;
   std::string cddl;
+  std::string build_id;  ///< in hexadecimal; empty: the file has none
   // lint() sets these. Each may prevent unmapping.
   std::uint64_t unique_symbols = 0;
   bool thread_destructors = false;

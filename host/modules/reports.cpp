@@ -65,11 +65,13 @@ void list(cbor::Writer& out, const char* key, const std::vector<std::string>& te
 void write(cbor::Writer& out, const Generation& generation, std::size_t most) {
   const Manifest& manifest = generation.manifest;
   std::vector<std::string> left_out;
-  out.map(13);
+  out.map(15);
   field(out, "name", manifest.name);
   field(out, "version", manifest.version);
   field(out, "generation", generation.number);
   path_field(out, generation.path);
+  field(out, "sha256", generation.sha256);
+  field(out, "build_id", manifest.build_id);
   field(out, "state", name(generation.state));
   field(out, "unload", manifest.unload_never ? "never" : "drain");
   field(out, "summary", manifest.summary);
@@ -102,11 +104,13 @@ void write(cbor::Writer& out, const Generation& generation, std::size_t most) {
 Bytes load_report(const Generation& generation) {
   Bytes bytes;
   cbor::Writer out(bytes);
-  out.map(6);
+  out.map(8);
   field(out, "module", generation.manifest.name);
   field(out, "version", generation.manifest.version);
   field(out, "generation", generation.number);
   path_field(out, generation.path);
+  field(out, "sha256", generation.sha256);
+  field(out, "build_id", generation.manifest.build_id);
   field(out, "names", generation.manifest.provides);
   field(out, "warnings", generation.manifest.warnings);
   return bytes;
