@@ -113,14 +113,15 @@ void on_crash(int signal, siginfo_t* info, void* context) noexcept {
   }
 }
 
-// A module has called exit(). The host would end without a word, and with the module's code.
-void on_exit() noexcept {
-  RunningCode code;
-  if (!find_running_code(code)) return;
+// A module has called exit(). The host would end without a word, perhaps with success.
+void tell_exit(int status, void*) noexcept {
+  RunningCode running;
+  if (!find_running_code(running)) return;
+  const int code = status == 0 ? 1 : status;
   SignalText line;
-  begin_line(line, "exit() was called", code) << "; the process ends with 1";
+  begin_line(line, "exit() was called", running) << "; the process ends with " << static_cast<std::uint64_t>(code & 255);
   line.write();
-  ::_exit(1);
+  ::_exit(code);
 }
 
 }  // namespace
@@ -137,7 +138,7 @@ void install_crash_line() noexcept {
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     ::sigaction(each.signal, &action, nullptr);
   }
-  std::atexit([] { on_exit(); });
+  ::on_exit(tell_exit, nullptr);
 }
 
 }  // namespace backplane::host

@@ -218,7 +218,7 @@ class Lines(LogCase):
         forged = "2030-01-01T00:00:00.000+0000 error host: all is lost"
         self.call("say", f"2harmless\n{forged}\r\x1b[2K\u0085\x7f")
         line = self.until("harmless")
-        self.assertTrue(line.endswith(rf": harmless\x0a{forged}\x0d\x1b[2K\x85\x7f"), line)
+        self.assertTrue(line.endswith(rf": harmless\x0a{forged}\x0d\x1b[2K\u0085\x7f"), line)
         self.assertFalse(any(each.startswith("2030") for each in self.text.splitlines()))
 
     def test_a_text_without_end_is_cut(self):
