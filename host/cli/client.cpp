@@ -57,8 +57,11 @@ void end_at_timeout(const Args& args) {
   if (!args.timeout) return;
   std::thread([timeout = *args.timeout, json = args.json] {
     std::this_thread::sleep_for(std::chrono::milliseconds(timeout));
-    report({exit_timeout, BP_TIMEOUT, cat("the host has not answered within ", std::to_string(timeout), " ms"),
-            {}, "its process may be stopped, or have no time"},
+    report({exit_timeout,
+            BP_TIMEOUT,
+            cat("the host has not answered within ", std::to_string(timeout), " ms"),
+            {},
+            "its process may be stopped, or have no time"},
            json);
     ::_exit(exit_timeout);
   }).detach();

@@ -16,9 +16,9 @@ enum Exit : int {
   exit_usage = 2,        ///< wrong arguments, JSON that does not parse, a wrong configuration
   exit_unreachable = 3,  ///< no host answers on the socket
   exit_timeout = 4,
-  exit_refused = 5,        ///< the host refused a module
+  exit_refused = 5,         ///< the host refused a module
   exit_not_responding = 6,  ///< a host answers, but a thread of it makes no progress
-  exit_interrupted = 130,  ///< Ctrl-C: 128 + SIGINT, as in shells
+  exit_interrupted = 130,   ///< Ctrl-C: 128 + SIGINT, as in shells
 };
 
 /// Why a command ends early. Commands throw it; report() shows it to the user.

@@ -325,8 +325,8 @@ int run_ping(const Args& args) {
   const Value report = Value::read(result.payload());
   const int code = exit_of_state(report);
   write_out(args.json ? cat("{\"state\":\"", report["state"].text(), "\",\"pid\":", report["pid"].text(), "}\n")
-                      : cat(report["state"].text(), " (pid ", report["pid"].text(), ")\n",
-                            silent_lines(report), module_call_lines(report)));
+                      : cat(report["state"].text(), " (pid ", report["pid"].text(), ")\n", silent_lines(report),
+                            module_call_lines(report)));
   return code;
 }
 

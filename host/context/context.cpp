@@ -302,35 +302,7 @@ bp_status Context::set_poller(const bp_poller* poller) {
 
 bp_status Context::complete(bp_token token, const bp_answer& answer) { return loop_.complete(token, answer); }
 
-bp_status Context::load(const bp_load_options& options, bp_result& result) { return host_.load(options, result); }
-
-bp_status Context::unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) {
-  return host_.unload(view(name), timeout_ms, result);
-}
-
-bp_status Context::reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result) {
-  return host_.reload(view(name), options, timeout_ms, result);
-}
-
-bp_status Context::begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) {
-  return host_.begin_operation(request, out, result);
-}
-
-bp_status Context::wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result) {
-  return host_.wait_operation(operation, timeout_ms, result);
-}
-
-bp_status Context::then_operation(bp_operation operation, bp_operation_fn on_end, void* user) {
-  return host_.then_operation(operation, on_end, user);
-}
-
-bp_status Context::cancel_operation(bp_operation operation, bp_result& result) {
-  return host_.cancel_operation(operation, result);
-}
-
-bp_status Context::list(bp_result& result) { return host_.list(result); }
-
-bp_status Context::status(bp_result& result) { return host_.status(result); }
+ModuleEndpoint& Context::modules() noexcept { return host_; }
 
 std::string Context::start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) {
   return loop_.instances().start(generation, timeout, keep_failed);

@@ -74,15 +74,7 @@ class Context final : public Endpoint, public InstanceHost {
   bp_status set_function(bp_str name, bp_host_function_fn function, void* user) override;
   bp_status set_poller(const bp_poller* poller) override;
   bp_status complete(bp_token token, const bp_answer& answer) override;
-  bp_status load(const bp_load_options& options, bp_result& result) override;
-  bp_status unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) override;
-  bp_status reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result) override;
-  bp_status begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) override;
-  bp_status wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result) override;
-  bp_status then_operation(bp_operation operation, bp_operation_fn on_end, void* user) override;
-  bp_status cancel_operation(bp_operation operation, bp_result& result) override;
-  bp_status list(bp_result& result) override;
-  bp_status status(bp_result& result) override;
+  ModuleEndpoint& modules() noexcept override;
   bp_status stop_host() override { return BP_NOT_SUPPORTED; }
 
   // InstanceHost

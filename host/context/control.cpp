@@ -3,6 +3,7 @@
 // The control threads: who has the turn, whose call is overdue, and which thread runs the next job.
 #include "context/control.hpp"
 
+#include "modules/generation.hpp"
 #include "support/log.hpp"
 #include "sync/thread_name.hpp"
 
@@ -12,6 +13,11 @@ namespace {
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool runs_work = false;
 
 using Clock = std::chrono::steady_clock;
+
+// "the init of echo (generation 2)"
+std::string words_of(const ModuleCall& call) {
+  return std::string("the ") + call.what + " of " + call.generation->label();
+}
 
 }  // namespace
 
@@ -130,13 +136,14 @@ void Control::leave_overdue(MutexLock& lock) {
   changed_.notify_all();
   lock.unlock();
   try {
-    log::error("modules", call->what + " has not returned within " + std::to_string(module_timeout_.count()) +
+    const std::string what = words_of(*call);
+    log::error("modules", what + " has not returned within " + std::to_string(module_timeout_.count()) +
                               " ms (load_timeout_ms); its thread is left to it, and other module operations go on" +
                               (call->in_dynamic_loader ? ", except that no object can be mapped or unmapped" : ""));
+    if (call->job != nullptr) call->job->overdue(what);
   } catch (const std::bad_alloc&) {
-    // status shows it even without the log line.
+    // status shows it, even if nobody is told.
   }
-  if (call->job != nullptr) call->job->overdue(call->what);
   lock.lock();
   call->telling = false;
   changed_.notify_all();
@@ -191,8 +198,8 @@ std::vector<Control::Call> Control::copy_calls() const {
   const auto now = Clock::now();
   std::vector<Call> all;
   const auto add = [&](const ModuleCall& call) {
-    all.push_back({call.what, call.module, call.generation, std::chrono::duration_cast<Milliseconds>(now - call.began),
-                   call.overdue, call.in_dynamic_loader});
+    all.push_back({words_of(call), call.generation->manifest.name, call.generation->number,
+                   std::chrono::duration_cast<Milliseconds>(now - call.began), call.overdue, call.in_dynamic_loader});
   };
   if (call_ != nullptr) add(*call_);
   for (const ModuleCall* call = overdue_; call != nullptr; call = call->next) add(*call);
@@ -213,7 +220,7 @@ std::vector<Control::Call> Control::wait_for_calls(Milliseconds timeout) {
 std::string Control::holder_of_dynamic_loader() const {
   const MutexLock lock(mutex_);
   for (const ModuleCall* call = overdue_; call != nullptr; call = call->next) {
-    if (call->in_dynamic_loader) return call->what;
+    if (call->in_dynamic_loader) return words_of(*call);
   }
   return {};
 }

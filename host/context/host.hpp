@@ -14,6 +14,7 @@
 
 #include "context/control.hpp"
 #include "context/module_operations.hpp"
+#include "endpoint/module_endpoint.hpp"
 #include "modules/loader.hpp"
 #include "request/workers.hpp"
 #include "sync/mutex.hpp"
@@ -36,7 +37,7 @@ struct HostOptions {
 
 /// The parts that all contexts of this process share: modules, workers, watchdog, control thread. It is created on
 /// first use and exists until the process ends.
-class Host {
+class Host final : public ModuleEndpoint {
  public:
   /// The host of this process. The first call creates it with the options of configure().
   static Host& get();
@@ -66,16 +67,16 @@ class Host {
   /// Deletes all resting contexts. Returns whether there were any. Any thread.
   bool forget_resting();
 
-  // Module operations; see Endpoint. Not from a thread of the host.
-  bp_status load(const bp_load_options& options, bp_result& result);
-  bp_status unload(std::string_view name, std::uint32_t timeout_ms, bp_result& result);
-  bp_status reload(std::string_view name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result);
-  bp_status begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result);
-  bp_status wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result);
-  bp_status then_operation(bp_operation operation, bp_operation_fn on_end, void* user);
-  bp_status cancel_operation(bp_operation operation, bp_result& result);
-  bp_status list(bp_result& result);
-  bp_status status(bp_result& result);
+  // ModuleEndpoint
+  bp_status load(const bp_load_options& options, bp_result& result) override;
+  bp_status unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) override;
+  bp_status reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result) override;
+  bp_status begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) override;
+  bp_status wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result) override;
+  bp_status then_operation(bp_operation operation, bp_operation_fn on_end, void* user) override;
+  bp_status cancel_operation(bp_operation operation, bp_result& result) override;
+  bp_status list(bp_result& result) override;
+  bp_status status(bp_result& result) override;
 
  private:
   explicit Host(HostOptions options);

@@ -37,7 +37,8 @@ void write(cbor::Writer& out, Context& context) {
   out.array(silent.size());
   for (const SilentThreads::Silent& each : silent) {
     const Culprit& culprit = each.liveness.culprit;
-    const auto since_told = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - each.told);
+    const auto since_told =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - each.told);
     out.map(6);
     field(out, "thread", each.liveness.thread);
     field(out, "in", text_of(culprit.in));

@@ -30,14 +30,14 @@ bp_status bp_module_load(bp_context ctx, const bp_load_options* options, bp_resu
     const bp_load_options chosen = widened(*options);
     if (is_null(chosen.config)) return set_result(result, BP_INVALID_ARGUMENT, null_view);
     if (chosen.flags != 0) return set_result(result, BP_INVALID_ARGUMENT, unknown_flags);
-    return endpoint.load(chosen, *result);
+    return endpoint.modules().load(chosen, *result);
   });
 }
 
 bp_status bp_module_unload(bp_context ctx, bp_str name, uint32_t timeout_ms, bp_result* result) {
   return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
     if (is_null(name)) return set_result(result, BP_INVALID_ARGUMENT, null_view);
-    return endpoint.unload(name, timeout_ms, *result);
+    return endpoint.modules().unload(name, timeout_ms, *result);
   });
 }
 
@@ -45,21 +45,21 @@ bp_status bp_module_reload(bp_context ctx, bp_str name, const bp_load_options* o
                            bp_result* result) {
   return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
     if (is_null(name)) return set_result(result, BP_INVALID_ARGUMENT, null_view);
-    if (options == nullptr) return endpoint.reload(name, nullptr, timeout_ms, *result);
+    if (options == nullptr) return endpoint.modules().reload(name, nullptr, timeout_ms, *result);
     if (!covers_core(options)) return set_result(result, BP_INVALID_ARGUMENT, wrong_size);
     const bp_load_options chosen = widened(*options);
     if (is_null(chosen.config)) return set_result(result, BP_INVALID_ARGUMENT, null_view);
     if (chosen.flags != 0) return set_result(result, BP_INVALID_ARGUMENT, unknown_flags);
-    return endpoint.reload(name, &chosen, timeout_ms, *result);
+    return endpoint.modules().reload(name, &chosen, timeout_ms, *result);
   });
 }
 
 bp_status bp_module_list(bp_context ctx, bp_result* result) {
-  return with_endpoint(ctx, result, [&](Endpoint& endpoint) { return endpoint.list(*result); });
+  return with_endpoint(ctx, result, [&](Endpoint& endpoint) { return endpoint.modules().list(*result); });
 }
 
 bp_status bp_host_status(bp_context ctx, bp_result* result) {
-  return with_endpoint(ctx, result, [&](Endpoint& endpoint) { return endpoint.status(*result); });
+  return with_endpoint(ctx, result, [&](Endpoint& endpoint) { return endpoint.modules().status(*result); });
 }
 
 bp_status bp_host_stop(bp_context ctx) {

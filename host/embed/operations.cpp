@@ -48,22 +48,25 @@ bp_status bp_operation_begin(bp_context ctx, const bp_operation_request* request
       chosen.load = &load;
     }
     if (const char* const fault = fault_of(chosen, chosen.load)) return set_result(result, BP_INVALID_ARGUMENT, fault);
-    return endpoint.begin_operation(chosen, *out, *result);
+    return endpoint.modules().begin_operation(chosen, *out, *result);
   });
 }
 
 bp_status bp_operation_wait(bp_context ctx, bp_operation operation, uint32_t timeout_ms, bp_result* result) {
-  return with_endpoint(ctx, result,
-                       [&](Endpoint& endpoint) { return endpoint.wait_operation(operation, timeout_ms, *result); });
+  return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
+    return endpoint.modules().wait_operation(operation, timeout_ms, *result);
+  });
 }
 
 bp_status bp_operation_then(bp_context ctx, bp_operation operation, bp_operation_fn on_end, void* user) {
   if (on_end == nullptr) return BP_INVALID_ARGUMENT;
-  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.then_operation(operation, on_end, user); });
+  return with_endpoint(ctx,
+                       [&](Endpoint& endpoint) { return endpoint.modules().then_operation(operation, on_end, user); });
 }
 
 bp_status bp_operation_cancel(bp_context ctx, bp_operation operation, bp_result* result) {
-  return with_endpoint(ctx, result, [&](Endpoint& endpoint) { return endpoint.cancel_operation(operation, *result); });
+  return with_endpoint(ctx, result,
+                       [&](Endpoint& endpoint) { return endpoint.modules().cancel_operation(operation, *result); });
 }
 
 }  // extern "C"

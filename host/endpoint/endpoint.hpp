@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "endpoint/module_endpoint.hpp"
+
 namespace backplane::host {
 
 /// The object behind a bp_context handle: a context of this process, or a connection to another process. The C
@@ -48,16 +50,8 @@ class Endpoint {
   virtual bp_status set_poller(const bp_poller*) { return BP_NOT_SUPPORTED; }
   virtual bp_status complete(bp_token token, const bp_answer& answer) = 0;
 
-  virtual bp_status load(const bp_load_options& options, bp_result& result) = 0;
-  virtual bp_status unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) = 0;
-  virtual bp_status reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms,
-                           bp_result& result) = 0;
-  virtual bp_status begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) = 0;
-  virtual bp_status wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result) = 0;
-  virtual bp_status then_operation(bp_operation, bp_operation_fn, void*) { return BP_NOT_SUPPORTED; }
-  virtual bp_status cancel_operation(bp_operation operation, bp_result& result) = 0;
-  virtual bp_status list(bp_result& result) = 0;
-  virtual bp_status status(bp_result& result) = 0;
+  /// The modules of its host.
+  virtual ModuleEndpoint& modules() noexcept = 0;
   virtual bp_status stop_host() = 0;
   /// Whether another process has the log of this endpoint. Only then is set_log_level() called.
   virtual bool logs_elsewhere() const noexcept { return false; }

@@ -2,19 +2,17 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <string>
 
 namespace backplane::host {
 
 struct ControlJob;
+struct Generation;
 
 /// A call of a module's code by the loader: of its constructors, init, deinit or destructors. It may never return.
 struct ModuleCall {
-  std::string what;  ///< for people: "the init of echo (generation 2)"
-  std::string module;
-  std::uint64_t generation = 0;
-  bool in_dynamic_loader = false;  ///< the dynamic loader's lock is held meanwhile
+  const char* what = "";                   ///< "constructors", "init", "deinit" or "destructors"
+  const Generation* generation = nullptr;  ///< exists during the call
+  bool in_dynamic_loader = false;          ///< the dynamic loader's lock is held meanwhile
 
   // ---- Used by ModuleCalls
   std::chrono::steady_clock::time_point began{};

@@ -12,7 +12,7 @@
 namespace backplane::host {
 
 /// The context of a running host, over its socket. Reply callbacks run on the channel's reader thread.
-class RemoteContext final : public Endpoint {
+class RemoteContext final : public Endpoint, public ModuleEndpoint {
  public:
   /// Starts the threads. Throws Failure, std::system_error, std::bad_alloc.
   /// `event_bytes`: as in bp_connect_options, but not 0.
@@ -37,6 +37,9 @@ class RemoteContext final : public Endpoint {
   bp_status set_function(bp_str name, bp_host_function_fn function, void* user) override;
   bp_status complete(bp_token token, const bp_answer& answer) override;
 
+  ModuleEndpoint& modules() noexcept override { return *this; }
+
+  // ModuleEndpoint
   bp_status load(const bp_load_options& options, bp_result& result) override;
   bp_status unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) override;
   bp_status reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result) override;

@@ -4,8 +4,8 @@
 #include "modules/static_calls.hpp"
 #include "request/handler_errors.hpp"
 #include "request/submission.hpp"
-#include "support/views.hpp"
 #include "support/running_code.hpp"
+#include "support/views.hpp"
 
 namespace backplane::host {
 namespace {

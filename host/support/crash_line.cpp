@@ -22,8 +22,11 @@ struct Watched {
   const char* name;
   struct sigaction previous;  // written once, before the new action is set
 };
-Watched watched[] = {
-    {SIGSEGV, "SIGSEGV", {}}, {SIGBUS, "SIGBUS", {}}, {SIGFPE, "SIGFPE", {}}, {SIGILL, "SIGILL", {}}, {SIGABRT, "SIGABRT", {}}};
+Watched watched[] = {{SIGSEGV, "SIGSEGV", {}},
+                     {SIGBUS, "SIGBUS", {}},
+                     {SIGFPE, "SIGFPE", {}},
+                     {SIGILL, "SIGILL", {}},
+                     {SIGABRT, "SIGABRT", {}}};
 
 // The first thread that crashes. It alone is told.
 std::atomic<pid_t> telling{0};
@@ -119,7 +122,8 @@ void tell_exit(int status, void*) noexcept {
   if (!find_running_code(running)) return;
   const int code = status == 0 ? 1 : status;
   SignalText line;
-  begin_line(line, "exit() was called", running) << "; the process ends with " << static_cast<std::uint64_t>(code & 255);
+  begin_line(line, "exit() was called", running)
+      << "; the process ends with " << static_cast<std::uint64_t>(code & 255);
   line.write();
   ::_exit(code);
 }

@@ -62,7 +62,9 @@ std::uintptr_t hex(std::string_view& text) noexcept {
   std::uintptr_t value = 0;
   while (!text.empty()) {
     const char c = text.front();
-    const unsigned digit = c >= '0' && c <= '9' ? unsigned(c - '0') : c >= 'a' && c <= 'f' ? unsigned(c - 'a' + 10) : 16;
+    const unsigned digit = c >= '0' && c <= '9'   ? unsigned(c - '0')
+                           : c >= 'a' && c <= 'f' ? unsigned(c - 'a' + 10)
+                                                  : 16;
     if (digit == 16) break;
     value = value << 4 | digit;
     text.remove_prefix(1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which object of the process an address belongs to, for signal handlers. They may not ask the dynamic loader, which may
-// hold its lock. So this reads /proc/self/maps, and the headers of the objects in memory.
+// Which object of the process an address belongs to, for signal handlers. They may not ask the dynamic loader, which
+// may hold its lock. So this reads /proc/self/maps, and the headers of the objects in memory.
 #pragma once
 
 #include <cstdint>

@@ -38,7 +38,8 @@ class RunningCodeNote {
   const RunningCode* before_;
 };
 
-/// What the calling thread runs. False: the host's own code, or a thread that the host does not know. Async-signal-safe.
+/// What the calling thread runs. False: the host's own code, or a thread that the host does not know.
+/// Async-signal-safe.
 inline bool find_running_code(RunningCode& found) noexcept {
   const RunningCodeOfThread& mine = running_code_of_thread;
   if (mine.noted != nullptr) {

@@ -15,8 +15,8 @@
 
 namespace backplane::host {
 
-/// A line of text of fixed capacity, for signal handlers: it allocates nothing. Text that does not fit is cut off. It is
-/// shorter than PIPE_BUF, so that one write() to a pipe takes all of it or nothing.
+/// A line of text of fixed capacity, for signal handlers: it allocates nothing. Text that does not fit is cut off. It
+/// is shorter than PIPE_BUF, so that one write() to a pipe takes all of it or nothing.
 class SignalText {
  public:
   SignalText& operator<<(std::string_view text) noexcept {

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The modules of this process, as ModuleEndpoint: operations, list and status.
+#include <backplane/cbor/reader.hpp>
+#include <exception>
+#include <new>
+
+#include "context/host.hpp"
+#include "context/status_report.hpp"
+#include "support/result.hpp"
+#include "support/views.hpp"
+
+namespace backplane::host {
+namespace {
+
+constexpr std::uint32_t default_drain_timeout_ms = 5'000;
+constexpr std::chrono::seconds cancel_all_timeout{1};
+
+std::string check_config(bp_bytes config) {
+  if (config.size == 0) return {};
+  try {
+    cbor::check_well_formed(view(config));
+    if (cbor::Reader(view(config)).next().type != cbor::Type::map) {
+      return "the module's configuration is not a CBOR map";
+    }
+  } catch (const cbor::Error& error) {
+    return "the module's configuration is not CBOR: " + std::string(error.what()) + " (at byte " +
+           std::to_string(error.offset) + ")";
+  }
+  return {};
+}
+
+// Runs a module operation, and turns exceptions into a result.
+template <class F>
+bp_status guarded(bp_result& result, F operation) noexcept {
+  try {
+    return operation();
+  } catch (const Failure& failure) {
+    return set_result(&result, failure);
+  } catch (const std::bad_alloc&) {
+    return set_result(&result, BP_OUT_OF_MEMORY, "out of memory");
+  } catch (const std::exception& error) {
+    return set_result(&result, BP_ERROR, error.what());
+  }
+}
+
+bp_status tell(bp_result& result, const OperationOutcome& outcome) {
+  return set_result(&result, outcome.status, outcome.payload, outcome.message, outcome.detail);
+}
+
+// What is to be loaded. Throws Failure.
+void set_load(OperationRequest& request, const bp_load_options* options) {
+  if (options == nullptr) return;
+  if (const std::string why = check_config(options->config); !why.empty()) throw Failure{BP_INVALID_ARGUMENT, why};
+  if (options->path != nullptr) request.path = options->path;
+  const auto config = view(options->config);
+  request.config.assign(config.begin(), config.end());
+}
+
+}  // namespace
+
+// Begins an operation, and waits for it on the caller's thread.
+bp_status Host::run(OperationRequest request, bp_result& result) {
+  const std::shared_ptr<Operation> operation = operations_.begin(std::move(request));
+  operation->wait();
+  return tell(result, operations_.look(*operation));
+}
+
+// The time counts from the operation's turn on: what waits before it has bounds of its own.
+bp_status Host::run_draining(OperationRequest request, std::uint32_t timeout_ms, bp_result& result) {
+  const std::shared_ptr<Operation> operation = operations_.begin(std::move(request));
+  operation->wait_for_drain();
+  const std::uint32_t bound = timeout_ms == 0 ? default_drain_timeout_ms : timeout_ms;
+  operation->wait_until(Operation::Clock::now() + std::chrono::milliseconds(bound));
+  return tell(result, operations_.look(*operation));
+}
+
+bp_status Host::load(const bp_load_options& options, bp_result& result) {
+  return guarded(result, [&] {
+    OperationRequest request;
+    set_load(request, &options);
+    return run(std::move(request), result);
+  });
+}
+
+bp_status Host::unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) {
+  return guarded(result, [&] {
+    OperationRequest request;
+    request.kind = BP_OPERATION_UNLOAD;
+    request.module = view(name);
+    return run_draining(std::move(request), timeout_ms, result);
+  });
+}
+
+bp_status Host::reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result) {
+  return guarded(result, [&] {
+    OperationRequest request;
+    request.kind = BP_OPERATION_RELOAD;
+    request.module = view(name);
+    set_load(request, options);
+    return run_draining(std::move(request), timeout_ms, result);
+  });
+}
+
+bp_status Host::begin_operation(const bp_operation_request& wanted, bp_operation& out, bp_result& result) {
+  return guarded(result, [&] {
+    OperationRequest request;
+    request.kind = wanted.kind;
+    request.module = view(wanted.module);
+    request.requester = view(wanted.requester);
+    set_load(request, wanted.load);
+    out.id = operations_.begin(std::move(request))->id();
+    return bp_status{BP_OK};
+  });
+}
+
+bp_status Host::wait_operation(bp_operation wanted, std::uint32_t timeout_ms, bp_result& result) {
+  return guarded(result, [&] {
+    const std::shared_ptr<Operation> operation = find_operation(wanted);
+    if (timeout_ms != 0) operation->wait_until(Operation::Clock::now() + std::chrono::milliseconds(timeout_ms));
+    return tell(result, operations_.look(*operation));
+  });
+}
+
+bp_status Host::then_operation(bp_operation wanted, bp_operation_fn on_end, void* user) {
+  const std::shared_ptr<Operation> operation = operations_.find(wanted.id);
+  if (operation == nullptr) return BP_INVALID_HANDLE;
+  operation->then([on_end, user] { on_end(user); });
+  return BP_OK;
+}
+
+bp_status Host::cancel_operation(bp_operation wanted, bp_result& result) {
+  return guarded(result, [&] {
+    if (wanted.id == 0) {
+      operations_.cancel_all(cancel_all_timeout);
+      return bp_status{BP_OK};
+    }
+    return set_result(&result, BP_OK, operations_.cancel(*find_operation(wanted)));
+  });
+}
+
+std::shared_ptr<Operation> Host::find_operation(bp_operation operation) const {
+  if (auto found = operations_.find(operation.id)) return found;
+  throw Failure{BP_INVALID_HANDLE, "there is no operation " + std::to_string(operation.id) +
+                                       ", or it has ended long ago; status lists the operations"};
+}
+
+bp_status Host::list(bp_result& result) {
+  return guarded(result, [&] { return set_result(&result, BP_OK, loader_.list()); });
+}
+
+bp_status Host::status(bp_result& result) {
+  return guarded(result, [&] {
+    const auto uptime = std::chrono::steady_clock::now() - began_;
+    const MutexLock lock(catalog_);
+    const HostStatus status{
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()),
+        loader_.running_count(), workers_.load(), resting_count()};
+    return set_result(&result, BP_OK, status_report(status, contexts_, registry_, operations_));
+  });
+}
+
+}  // namespace backplane::host

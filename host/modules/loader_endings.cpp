@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How generations end: they are withdrawn, drain, and are unmapped; and how an unload is taken back.
+#include <chrono>
+#include <new>
+#include <thread>
+#include <utility>
+
+#include "modules/loader.hpp"
+#include "modules/reports.hpp"
+#include "modules/static_calls.hpp"
+#include "support/log.hpp"
+#include "support/result.hpp"
+
+namespace backplane::host {
+namespace {
+
+// The thread of a closed context may be stuck forever. It must not block an operation for the other contexts.
+constexpr std::chrono::milliseconds closed_context_timeout{100};
+// An unload is canceled because a handler hangs. Its thread learns of it later.
+constexpr std::chrono::milliseconds keep_timeout{500};
+// How long a report may wait for the counts of request threads.
+constexpr std::chrono::milliseconds count_timeout{200};
+
+[[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
+
+}  // namespace
+
+Loader::Ending Loader::begin_unload(std::string_view name) {
+  Module* const module = registry_.find_module(name);
+  if (module == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
+  if (Generation* const current = module->current.load()) {
+    Ending ending = new_ending(*current);
+    const std::vector<InstanceHost*> hosts = instance_hosts_();
+    {
+      const MutexLock lock(catalog_);
+      registry_.publish(*module, nullptr);
+    }
+    retire(*current, ending, hosts);
+    return ending;
+  }
+  const MutexLock lock(catalog_);
+  for (const auto& generation : generations_) {
+    if (generation->module != module || generation->state == Generation::State::loading) continue;
+    if (generation->state == Generation::State::pinned) {
+      set_retirement(*generation, new_ending(*generation).retirement);
+      generation->state = Generation::State::draining;  // a concurrent unload joins this attempt
+      generation->retirement->add_context();
+      generation->retirement->context_done();
+    }
+    return {module->name, generation->number, generation->retirement};
+  }
+  if (const std::uint64_t number = std::exchange(module->gone_untold, 0)) {
+    const auto over = std::make_shared<Retirement>([] {});
+    over->finish({});
+    return {module->name, number, over};
+  }
+  refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
+}
+
+std::string Loader::undo_unload(const Ending& ending) {
+  Generation* generation = nullptr;
+  {
+    const MutexLock lock(catalog_);
+    for (const auto& each : generations_) {
+      if (each->retirement == ending.retirement) generation = each.get();
+    }
+    if (generation == nullptr || generation->deinited || generation->state != Generation::State::draining) {
+      return "it has ended";
+    }
+    if (generation->module->current.load() != nullptr) return "another generation has its names";
+    set_retirement(*generation, nullptr);
+    ++generation->endings_undone;
+    generation->told_pinned = false;
+  }
+  for (InstanceHost* const host : instance_hosts_()) {
+    std::string why;
+    try {
+      why = host->keep_instance(*generation, host->closed() ? closed_context_timeout : keep_timeout);
+    } catch (const std::bad_alloc&) {
+      why = "no memory";
+    }
+    if (!why.empty()) log::error(generation->source(), "its unload was canceled, but not in every context: " + why);
+  }
+  const MutexLock lock(catalog_);
+  generation->state = Generation::State::running;
+  registry_.publish(*generation->module, generation);
+  return {};
+}
+
+Loader::Ending Loader::new_ending(Generation& generation) {
+  return {generation.module->name, generation.number,
+          std::make_shared<Retirement>(prepare_([this, &generation, undone = generation.endings_undone] {
+            if (generation.endings_undone == undone) finish(generation);
+          }))};
+}
+
+// Allocates nothing: it cannot stop half-way.
+void Loader::retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& hosts) {
+  {
+    const MutexLock lock(catalog_);
+    generation.state = Generation::State::draining;
+    set_retirement(generation, ending.retirement);
+  }
+  // This extra count keeps the retirement from ending before every context has been asked.
+  ending.retirement->add_context();
+  for (InstanceHost* const host : hosts) {
+    ending.retirement->add_context();
+    host->retire_instance(generation);
+  }
+  retire_static_calls(generation);
+  ending.retirement->context_done();
+}
+
+namespace {
+
+// What follows the end of a generation cannot stop half-way. So it begins when there is memory for it.
+std::string label_when_memory(const Generation& generation) {
+  constexpr std::size_t enough = std::size_t{64} << 10;
+  for (;;) try {
+      const std::vector<char> probe(enough);
+      return generation.label();
+    } catch (const std::bad_alloc&) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+}
+
+}  // namespace
+
+void Loader::finish(Generation& generation) {
+  const std::string label = label_when_memory(generation);
+  call_deinit(generation);
+  const auto kept = generation.manifest.unload_never
+                        ? std::vector<PinReason>{{"unload_never", 1, "its manifest has unload=never"}}
+                        : close_object(generation);
+  const auto retirement = generation.retirement;
+  if (kept.empty()) {
+    log::info("modules", label + " is gone");
+    if (generation.refused) CopyStore::drop(generation.copy_path);
+    const MutexLock lock(catalog_);
+    Module& module = *generation.module;
+    if (generation.told_pinned && module.current.load() == nullptr) module.gone_untold = generation.number;
+    std::erase_if(generations_, [&](const auto& each) { return each.get() == &generation; });
+  } else {
+    for (const PinReason& reason : kept) log::warn("modules", label + " stays mapped: " + reason.what);
+    const MutexLock lock(catalog_);
+    generation.state = Generation::State::pinned;
+  }
+  retirement->finish(kept);
+}
+
+bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& report) {
+  std::vector<PinReason> reasons;
+  const MutexLock lock(catalog_);
+  if (ending.retirement->finished()) {
+    reasons = ending.retirement->kept_because();
+    Module& module = registry_.module(ending.module);
+    if (reasons.empty() && module.gone_untold == ending.generation) module.gone_untold = 0;  // this report says it
+  } else {
+    const auto until = std::chrono::steady_clock::now() + count_timeout;
+    for (const auto& generation : generations_) {
+      if (generation->retirement != ending.retirement) continue;
+      // Only the caller of an unload asks again. After a reload, the name belongs to the new generation.
+      generation->told_pinned = generation->module->current.load() == nullptr;
+      std::uint64_t requests = static_calls_of(*generation);
+      std::uint64_t tokens = 0;
+      for (InstanceHost* const host : instance_hosts_()) host->count_work(*generation, until, requests, tokens);
+      if (requests != 0) reasons.push_back({"requests", requests, "handlers have not ended, or have not answered"});
+      if (tokens != 0) reasons.push_back({"tokens", tokens, "it has not answered these host function calls"});
+      if (!reasons.empty()) continue;
+      if (generation->deinited) {
+        reasons.push_back({"deinit", 1, "its deinit or its destructors have not returned"});
+      } else {
+        reasons.push_back({"instances", 1, "a request thread has not ended its instance yet"});
+      }
+    }
+  }
+  if (reasons.empty() && !ending.retirement->finished()) {
+    reasons.push_back({"object", 1, "unmapping it has not finished yet"});
+  }
+  report = unload_report(ending.module, ending.generation, reasons);
+  return reasons.empty();
+}
+
+}  // namespace backplane::host
