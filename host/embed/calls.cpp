@@ -26,7 +26,8 @@ extern "C" {
 bp_status bp_submit(bp_context ctx, const bp_submission* submission, bp_request* request) {
   if (request != nullptr) std::atomic_ref(request->id).store(0, std::memory_order_relaxed);
   if (!covers_core(submission)) return BP_INVALID_ARGUMENT;
-  const bp_submission chosen = widened(*submission);
+  bp_submission room;
+  const bp_submission& chosen = widened(*submission, room);
   if (is_null(chosen.name) || is_null(chosen.payload)) return BP_INVALID_ARGUMENT;
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.submit(chosen, request); });
 }

@@ -9,18 +9,23 @@
 
 namespace backplane::host {
 
+void Backlog::get_spares() noexcept {
+  spares_ = Request::slab().allocate(spare_records_at_once);
+  for (Request* each = spares_; each != nullptr; each = each->next) {
+    set_up(*each, &thread_);
+    ++spare_count_;
+  }
+}
+
 void Backlog::free_spares() noexcept {
   while (spares_ != nullptr) Request::slab().free(std::exchange(spares_, spares_->next));
   spare_count_ = 0;
 }
 
-// The calls that a handler makes come before those that wait to begin: it holds a stack meanwhile, and what its source
-// has sent since may be long.
 void Backlog::push(Request& request) noexcept {
   Source* const source = Source::at(request.source);
   if (source == nullptr) return queue_.push(&request);
-  add_single_writer(in_lines_);
-  lines_.push(source->line, request, !request.from_outside());
+  push(request, *source);
 }
 
 // A turn of a line is one call, or those of some microseconds: then the answers to one connection leave together.
@@ -62,7 +67,7 @@ Request* Backlog::new_inner_request(const Method* method, std::string_view name,
     return nullptr;
   }
   if (Source* const source = Source::at(waiter.request.source)) {
-    source->calls.fetch_add(1, std::memory_order_relaxed);
+    Sources::enter(*source);
     request->source = source->number();
   }
   request->arm();

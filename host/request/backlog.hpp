@@ -65,6 +65,7 @@ class Backlog {
         request->shared_way = true;
       } else {
         ingress_.taken_shared();  // it counts in its line
+        Sources::take_in(*Source::at(request->source));
       }
       see(*request);
       push(*request);
@@ -95,6 +96,12 @@ class Backlog {
   template <class F>
   Request* take_from_lane(F admit) BP_REQUIRES(on_request_thread);
   void push(Request& request) noexcept BP_REQUIRES(on_request_thread);
+  /// Into the line of its source. The calls that a handler makes come before those that wait to begin: it holds a
+  /// stack meanwhile, and what its source has sent since may be long.
+  void push(Request& request, Source& source) noexcept BP_REQUIRES(on_request_thread) {
+    add_single_writer(in_lines_);
+    lines_.push(source.line, request, !request.from_outside());
+  }
   /// Whether take_from_lane() found no memory for the inline call whose turn it is.
   bool lacks_memory() const noexcept BP_REQUIRES(on_request_thread) { return no_memory_; }
   /// Takes that inline call out instead, to be refused. False: there is none.
@@ -126,8 +133,10 @@ class Backlog {
   bp_status put(const Method* method, const bp_submission& submission, bp_request* out);
   bp_status send_inline(Calls::Lane& lane, const Method& method, const bp_submission& submission) noexcept;
   bp_status push_request(const Method* method, const bp_submission& submission, bp_request* out);
-  template <class Before>
-  Calls::Push push_of_source(Request& request, Before before);
+  Request* record_here() noexcept;
+  static void arm(Request& request, bp_request* out) noexcept;
+  Calls::Push push_of_source(Request& request, bp_source handle, Source& source, bp_request* out);
+  void get_spares() noexcept BP_REQUIRES(on_request_thread);
   Request* take_from_line(Ticks time) noexcept BP_REQUIRES(on_request_thread);
   bp_status pushed(Calls::Push result) noexcept;
   Request* read_inline(const InlineCall& call) noexcept BP_REQUIRES(on_request_thread);
@@ -159,18 +168,19 @@ class Backlog {
 
 /// Spare records kept by one thread: as many as one turn of the loop has in hand.
 inline constexpr std::size_t spare_records_kept = 96;
+/// How many it gets at once when it has none.
+inline constexpr std::size_t spare_records_at_once = 16;
 
 // What follows is on the path of every call.
 
 inline Request* Backlog::new_request() noexcept {
-  Request* request = spares_;
-  if (request != nullptr) [[likely]] {
-    spares_ = request->next;
-    --spare_count_;
-    return request;
-  }
-  request = Request::slab().allocate();
-  if (request != nullptr) set_up(*request, &thread_);
+  if (spares_ == nullptr) [[unlikely]]
+    get_spares();
+  Request* const request = spares_;
+  if (request == nullptr) [[unlikely]]
+    return nullptr;
+  spares_ = request->next;
+  --spare_count_;
   return request;
 }
 

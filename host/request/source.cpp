@@ -25,7 +25,7 @@ void Source::end(void* source) {
   self.held.store(false, std::memory_order_relaxed);
   wake_waiting(source);
   self.closed = true;
-  if (self.calls.load(std::memory_order_acquire) == 0) self.free();
+  if (!self.has_calls()) self.free();
 }
 
 // Its line may be the one that had the last turn.
@@ -38,7 +38,8 @@ bp_status Sources::open(bp_source& out) noexcept {
   Source* const source = Source::slab().allocate();
   if (source == nullptr) return BP_OUT_OF_MEMORY;
   source->thread.store(&thread_, std::memory_order_relaxed);
-  source->calls.store(0, std::memory_order_relaxed);
+  source->coming.store(0, std::memory_order_relaxed);
+  source->calls = 0;
   source->held.store(false, std::memory_order_relaxed);
   source->on_the_way.store(0, std::memory_order_relaxed);
   source->closed = false;
@@ -84,12 +85,6 @@ bp_status Sources::close(bp_source handle) noexcept {
   return BP_OK;
 }
 
-bool Sources::has(bp_source handle) const noexcept {
-  const Source* const source = Source::slab().find(handle.id);
-  return source != nullptr && source->open() && source->token() == handle.id &&
-         source->thread.load(std::memory_order_relaxed) == &thread_;
-}
-
 Sources::Counts Sources::counts() noexcept {
   Counts counts;
   const MutexLock lock(mutex_);
@@ -100,17 +95,10 @@ Sources::Counts Sources::counts() noexcept {
   return counts;
 }
 
-std::uint32_t Sources::enter(bp_source handle) noexcept {
-  // What a close does comes on the request thread, so there the source stays until it is counted.
-  if (RequestThread::current == &thread_) {
-    Source* const source = Source::slab().find(handle.id);
-    if (source == nullptr || !has(handle)) return 0;
-    source->calls.fetch_add(1, std::memory_order_relaxed);
-    return source->number();
-  }
+std::uint32_t Sources::announce(bp_source handle) noexcept {
   Source* const source = lock(handle);
   if (source == nullptr) return 0;
-  source->calls.fetch_add(1, std::memory_order_relaxed);
+  source->coming.fetch_add(1, std::memory_order_relaxed);
   source->unlock(handle.id);
   return source->number();
 }
@@ -124,10 +112,6 @@ void Sources::clear() noexcept {
     unlink_open(source);
     if (source.claim(source.token())) Source::slab().free(&source);
   }
-}
-
-void Sources::leave(Source& source) noexcept {
-  if (source.calls.fetch_sub(1, std::memory_order_acq_rel) == 1 && source.closed) source.free();
 }
 
 }  // namespace backplane::host

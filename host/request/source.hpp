@@ -23,11 +23,12 @@ struct Stream;
 struct Source : Record {
   Source* next = nullptr;  ///< among free ones
   std::atomic<RequestThread*> thread{nullptr};
-  std::atomic<std::uint32_t> calls{0};       ///< accepted, and not freed
+  std::atomic<std::uint32_t> coming{0};      ///< calls that other threads have accepted, until they are taken in
   std::atomic<bool> held{false};             ///< its calls get no partial replies
   std::atomic<std::uint64_t> on_the_way{0};  ///< bytes of partial replies that its receivers have not got yet
 
   // Owned by the request thread.
+  std::uint32_t calls = 0;  ///< taken in, and not freed
   bool closed = false;
   FairQueue<Request>::Line line;  ///< its calls that wait to begin
   Stream* waiting = nullptr;      ///< of its calls: those whose handlers wait until it is released
@@ -42,6 +43,10 @@ struct Source : Record {
   /// What Request::source stands for. 0: none.
   static Source* at(std::uint32_t number) noexcept {
     return number == 0 ? nullptr : slab().find(token::make(0, number - 1, source_kind));
+  }
+  /// Whether it has a call, or one is on its way.
+  bool has_calls() const noexcept BP_REQUIRES(on_request_thread) {
+    return calls != 0 || coming.load(std::memory_order_acquire) != 0;
   }
   std::uint32_t number() const noexcept { return static_cast<std::uint32_t>(token::index(token())) + 1; }
 
@@ -72,22 +77,38 @@ class Sources {
   bp_status open(bp_source& out) noexcept;
   bp_status hold(bp_source source, bool hold) noexcept;
   bp_status close(bp_source source) noexcept;
-  /// Whether there is such a source in this context.
-  bool has(bp_source source) const noexcept;
+  /// The source of this context that the handle names, or null. It may be closed at any time. The record stays until
+  /// the request thread has seen that.
+  Source* find(bp_source handle) const noexcept {
+    Source* const source = Source::slab().find(handle.id);
+    const bool found = source != nullptr && source->open() && source->token() == handle.id &&
+                       source->thread.load(std::memory_order_relaxed) == &thread_;
+    return found ? source : nullptr;
+  }
   struct Counts {
     std::uint64_t open = 0;
     std::uint64_t held = 0;
   };
   Counts counts() noexcept;
-  /// Counts a call that nothing refuses any more. Returns Request::source for it; 0 if the source was closed meanwhile.
-  std::uint32_t enter(bp_source source) noexcept;
+  /// Counts a call that nothing refuses any more, until take_in(). Returns Request::source for it; 0 if the source was
+  /// closed meanwhile.
+  std::uint32_t announce(bp_source source) noexcept;
 
   /// The owner, when the context is settled and no call is inside: closes what the application left open.
   void clear() noexcept;
 
   // ---- Request thread ----
+  /// Counts a call until leave().
+  static void enter(Source& source) noexcept BP_REQUIRES(on_request_thread) { ++source.calls; }
+  /// The same for one that was announced.
+  static void take_in(Source& source) noexcept BP_REQUIRES(on_request_thread) {
+    ++source.calls;
+    source.coming.fetch_sub(1, std::memory_order_relaxed);
+  }
   /// A counted call is freed.
-  static void leave(Source& source) noexcept BP_REQUIRES(on_request_thread);
+  static void leave(Source& source) noexcept BP_REQUIRES(on_request_thread) {
+    if (--source.calls == 0 && source.closed && !source.has_calls()) source.free();
+  }
 
  private:
   Source* lock(bp_source source) noexcept;

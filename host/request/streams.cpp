@@ -65,10 +65,8 @@ Stream* Streams::of(Request& request) const noexcept {
   return stream;
 }
 
-bool Streams::begin(Request& request, const bp_submission& submission) const noexcept {
-  request.credited_by_hand = (submission.flags & BP_SUBMIT_CREDIT) != 0;
+bool Streams::begin_stream(Request& request, const bp_submission& submission) const noexcept {
   const bool in_parts = (submission.flags & BP_SUBMIT_PARTS) != 0;
-  if (!in_parts && submission.window_bytes == 0 && submission.window_parts == 0) return true;
   Stream* const stream = of(request);
   if (stream == nullptr) return false;
   if (submission.window_bytes != 0) stream->replies.most_bytes = submission.window_bytes;

@@ -32,7 +32,12 @@ class Streams {
   /// The request's stream; a new one if it had none. Null if memory cannot be had.
   Stream* of(Request& request) const noexcept;
   /// Sets up the stream of a call that asks for more than the default. False: no memory.
-  bool begin(Request& request, const bp_submission& submission) const noexcept;
+  bool begin(Request& request, const bp_submission& submission) const noexcept {
+    request.credited_by_hand = (submission.flags & BP_SUBMIT_CREDIT) != 0;
+    const std::uint64_t beyond_default =
+        (submission.flags & BP_SUBMIT_PARTS) | submission.window_bytes | submission.window_parts;
+    return beyond_default == 0 || begin_stream(request, submission);
+  }
   /// Takes room for a partial reply. False: its receiver is not ready for it.
   bool reserve(const Request& request, Stream& stream, std::uint64_t size) noexcept;
 
@@ -60,6 +65,7 @@ class Streams {
   bool wait_for_part(Waiter& waiter) BP_REQUIRES(on_request_thread);
 
  private:
+  bool begin_stream(Request& request, const bp_submission& submission) const noexcept;
   static bool source_takes(const Request& request, std::uint64_t size) noexcept;
   static void make_room(Stream& stream, std::uint64_t parts, std::uint64_t bytes) BP_REQUIRES(on_request_thread);
   static void use_credit(Stream& stream, std::uint64_t bytes) BP_REQUIRES(on_request_thread);

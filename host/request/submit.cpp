@@ -81,11 +81,29 @@ bp_status Backlog::send_inline(Calls::Lane& lane, const Method& method, const bp
   return pushed(result);
 }
 
-bp_status Backlog::push_request(const Method* method, const bp_submission& submission, bp_request* out) {
-  if (submission.source.id != 0 && !thread_.sources.has(submission.source)) return BP_INVALID_HANDLE;
+// From now on another thread may claim the request: one that reads `*out` and cancels. So nothing may refuse the
+// request any more.
+inline void Backlog::arm(Request& request, bp_request* out) noexcept {
+  request.arm();
+  if (out != nullptr) std::atomic_ref(out->id).store(request.token(), std::memory_order_release);
+}
+
+// The request thread has spare records, which are in its cache.
+inline Request* Backlog::record_here() noexcept {
+  if (RequestThread::current == &thread_) {
+    on_request_thread.assume();
+    return new_request();
+  }
   Request* const request = Request::slab().allocate();
+  if (request != nullptr) set_up(*request, &thread_);
+  return request;
+}
+
+bp_status Backlog::push_request(const Method* method, const bp_submission& submission, bp_request* out) {
+  Source* const source = submission.source.id == 0 ? nullptr : thread_.sources.find(submission.source);
+  if (source == nullptr && submission.source.id != 0) return BP_INVALID_HANDLE;
+  Request* const request = record_here();
   if (request == nullptr) return BP_OUT_OF_MEMORY;
-  set_up(*request, &thread_);
   request->waited = sampled(request->token()) ? ticks() : 0;
   request->method = method;
   request->on_reply = submission.on_reply;
@@ -110,15 +128,9 @@ bp_status Backlog::push_request(const Method* method, const bp_submission& submi
     drop();
     return BP_OUT_OF_MEMORY;
   }
-  // From arm() on, another thread may claim the request: one that reads `*out` and cancels. So it comes
-  // when the ingress can no longer refuse the request.
-  const auto arm = [&] {
-    request->source = submission.source.id == 0 ? 0 : thread_.sources.enter(submission.source);
-    request->arm();
-    if (out != nullptr) std::atomic_ref(out->id).store(request->token(), std::memory_order_release);
-  };
-  const auto result = submission.source.id == 0 ? ingress_.push(request, submission.timeout_ms != 0, arm)
-                                                : push_of_source(*request, arm);
+  const auto result = source == nullptr
+                          ? ingress_.push(request, submission.timeout_ms != 0, [&] { arm(*request, out); })
+                          : push_of_source(*request, submission.source, *source, out);
   if (result != Calls::Push::ok) {
     if (submission.buffer != nullptr) request->payload.disown();
     drop();
@@ -128,10 +140,14 @@ bp_status Backlog::push_request(const Method* method, const bp_submission& submi
 
 // On the request thread straight into its line, behind what came by the shared queue: the calls of a source keep their
 // order, whichever threads they come from.
-template <class Before>
-Backlog::Calls::Push Backlog::push_of_source(Request& request, Before before) {
+inline Backlog::Calls::Push Backlog::push_of_source(Request& request, bp_source handle, Source& source,
+                                                    bp_request* out) {
   if (RequestThread::current != &thread_) {
-    return waiting() >= ingress_.depth() ? Calls::Push::full : ingress_.push_shared(&request, before);
+    if (waiting() >= ingress_.depth()) return Calls::Push::full;
+    return ingress_.push_shared(&request, [&] {
+      request.source = thread_.sources.announce(handle);
+      arm(request, out);
+    });
   }
   on_request_thread.assume();
   const auto admit = [this](Request& each) {
@@ -141,9 +157,11 @@ Backlog::Calls::Push Backlog::push_of_source(Request& request, Before before) {
   take_shared(admit);
   if (ingress_.closed()) return Calls::Push::closed;
   if (lines_.size() >= ingress_.depth()) return Calls::Push::full;
-  before();
+  Sources::enter(source);
+  request.source = source.number();
+  arm(request, out);
   admit(request);
-  push(request);
+  push(request, source);
   return Calls::Push::ok;
 }
 

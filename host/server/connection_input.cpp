@@ -143,18 +143,19 @@ void Connection::submit(Batch& batch) {
 
 /// Opens the calls. Returns how many can be submitted. If this is not all, `fault` has the error of the next one.
 std::size_t Connection::open(Batch& batch, std::size_t size) {
-  for (std::size_t i = 0; i < size; ++i) {
-    const wire::Call& call = batch.calls[i];
-    batch.entries[i] = nullptr;
-    try {
-      batch.limits[i] = calls_.limit_hit(call.payload.size());
-      if (batch.limits[i] == Limit::count) batch.entries[i] = &calls_.open(*this, call);
-    } catch (...) {
-      batch.fault = std::current_exception();
-      return i;
+  std::size_t opened = 0;
+  try {
+    for (; opened < size; ++opened) {
+      const wire::Call& call = batch.calls[opened];
+      batch.entries[opened] = nullptr;
+      batch.limits[opened] = calls_.limit_hit(call.payload.size());
+      if (batch.limits[opened] == Limit::count) batch.entries[opened] = &calls_.open(*this, call);
     }
+  } catch (...) {
+    batch.fault = std::current_exception();
   }
-  return size;
+  calls_.count_opened();
+  return opened;
 }
 
 void Connection::submit(const wire::Call& call, OpenCalls::Entry& entry) {

@@ -22,7 +22,7 @@ Limit OpenCalls::limit_hit(std::size_t size) const noexcept {
   Limit limit = Limit::count;
   if (table_.size() >= most.calls_per_connection) {
     limit = Limit::calls_per_connection;
-  } else if (core_.open_calls.load(std::memory_order_relaxed) >= most.calls_of_connections) {
+  } else if (core_.open_calls.load(std::memory_order_relaxed) + new_calls_ >= most.calls_of_connections) {
     limit = Limit::calls_of_connections;
   } else {
     return bytes_limit_hit(size);
@@ -34,7 +34,7 @@ Limit OpenCalls::limit_hit(std::size_t size) const noexcept {
 Limit OpenCalls::bytes_limit_hit(std::size_t size) const noexcept {
   const ServerOptions& most = core_.options;
   const std::size_t mine = memory_.payloads();
-  const std::size_t all = core_.open_bytes.load(std::memory_order_relaxed);
+  const std::size_t all = core_.open_bytes.load(std::memory_order_relaxed) + new_bytes_;
   Limit limit = Limit::count;
   if (mine != 0 && mine + size > most.bytes_per_connection) {
     limit = Limit::bytes_per_connection;
@@ -67,15 +67,21 @@ OpenCalls::Entry& OpenCalls::open(Connection& connection, const wire::Call& call
   entry->value.size = call.payload.size();
   if (alive_ == nullptr) alive_ = connection.shared_from_this();
   memory_.add_payload(call.payload.size());
-  core_.open_calls.fetch_add(1, std::memory_order_relaxed);
-  core_.open_bytes.fetch_add(call.payload.size(), std::memory_order_relaxed);
+  ++new_calls_;
+  new_bytes_ += call.payload.size();
   return *entry;
 }
 
-std::shared_ptr<Connection> OpenCalls::end(Entry& entry) noexcept {
-  const std::size_t size = table_.take(&entry).size;
+void OpenCalls::count_opened() noexcept {
+  core_.open_calls.fetch_add(std::exchange(new_calls_, 0), std::memory_order_relaxed);
+  core_.open_bytes.fetch_add(std::exchange(new_bytes_, 0), std::memory_order_relaxed);
+}
+
+std::shared_ptr<Connection> OpenCalls::end(std::span<Entry* const> entries) noexcept {
+  std::size_t size = 0;
+  for (Entry* const entry : entries) size += table_.take(entry).size;
   memory_.drop_payload(size);
-  core_.open_calls.fetch_sub(1, std::memory_order_relaxed);
+  core_.open_calls.fetch_sub(entries.size(), std::memory_order_relaxed);
   core_.open_bytes.fetch_sub(size, std::memory_order_relaxed);
   return table_.size() == 0 ? std::move(alive_) : nullptr;
 }
@@ -109,8 +115,7 @@ bool NotedReplies::add(OpenCalls::Entry& entry, wire::View payload) noexcept {
 }
 
 std::shared_ptr<Connection> NotedReplies::end_calls(OpenCalls& open) noexcept {
-  std::shared_ptr<Connection> last;
-  for (OpenCalls::Entry* const entry : calls_) last = open.end(*entry);
+  std::shared_ptr<Connection> last = open.end(calls_);
   calls_.clear();
   return last;
 }

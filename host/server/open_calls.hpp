@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,11 +51,18 @@ class OpenCalls {
   Limit bytes_limit_hit(std::size_t size) const noexcept;
   /// The message for the peer.
   static std::string text_of(Limit limit, const ServerOptions& most);
-  /// Opens a call. Throws wire::ProtocolError if its id is in use, or std::bad_alloc, and changes nothing.
+  /// Opens a call. Throws wire::ProtocolError if its id is in use, or std::bad_alloc, and changes nothing. After one or
+  /// more, call count_opened() with the mutex still locked.
   Entry& open(Connection& connection, const wire::Call& call);
-  /// Removes a call. After the last call, returns the pointer that has kept the connection alive: release it after the
+  /// Counts the new calls for the other connections. Once for all, because these share the counters.
+  void count_opened() noexcept;
+  /// Removes calls. After the last call, returns the pointer that has kept the connection alive: release it after the
   /// mutex.
-  std::shared_ptr<Connection> end(Entry& entry) noexcept;
+  std::shared_ptr<Connection> end(std::span<Entry* const> entries) noexcept;
+  std::shared_ptr<Connection> end(Entry& entry) noexcept {
+    Entry* const one = &entry;
+    return end({&one, 1});
+  }
 
   /// A part has come for the call, or its handler has taken some.
   void add_bytes(Entry& entry, std::size_t size) noexcept;
@@ -64,6 +72,8 @@ class OpenCalls {
   ServerCore& core_;
   ConnectionMemory& memory_;
   IdTable<OpenCall> table_;
+  std::size_t new_calls_ = 0;  ///< opened, and not counted in `core_` yet; and their bytes
+  std::size_t new_bytes_ = 0;
   std::shared_ptr<Connection> alive_;  ///< null if no call is open
 };
 

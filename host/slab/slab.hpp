@@ -29,21 +29,29 @@ template <class T, unsigned kind>
 class Slab {
  public:
   /// A record with a new token, not armed; nullptr if out of memory.
-  T* allocate() noexcept {
+  T* allocate() noexcept { return allocate(1); }
+
+  /// The same for at least one and at most `most` records, linked by `next`. Takes the lock once.
+  T* allocate(std::size_t most) noexcept {
     const unsigned home = thread_shard();
     Shard& shard = shards_[home];
-    T* record = nullptr;
+    T* first = nullptr;
     {
       const MutexLock lock(shard.mutex);
       if (shard.free == nullptr) shard.free = shard.returned.exchange(nullptr, std::memory_order_acquire);
       if (shard.free == nullptr) shard.free = grow();
       if (shard.free == nullptr) return nullptr;
-      record = shard.free;
-      shard.free = record->next;
+      first = shard.free;
+      T* last = first;
+      for (; --most != 0 && last->next != nullptr; last = last->next) {
+      }
+      shard.free = std::exchange(last->next, nullptr);
     }
-    record->home_ = static_cast<std::uint8_t>(home);
-    renew(*record);
-    return record;
+    for (T* record = first; record != nullptr; record = record->next) {
+      record->home_ = static_cast<std::uint8_t>(home);
+      renew(*record);
+    }
+    return first;
   }
 
   /// Prepares an unarmed record for its next use, without free() and allocate(). Returns false if the record must be

@@ -34,4 +34,12 @@ T widened(const T& from) noexcept {
   return all;
 }
 
+/// The same without a copy, if the caller's struct has all members. `room` is for the others.
+template <class T>
+const T& widened(const T& from, T& room) noexcept {
+  if (from.struct_size >= sizeof(T)) [[likely]]
+    return from;
+  return room = widened(from);
+}
+
 }  // namespace backplane::host

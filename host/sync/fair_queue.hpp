@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sync/mpsc.hpp"
+#include "sync/prefetch.hpp"
 
 namespace backplane::host {
 
@@ -67,6 +68,7 @@ class FairQueue {
     Line& line = *current_;
     T* item = line.first_.pop();
     if (item == nullptr) item = line.items_.pop();
+    if (T* const after = line.items_.front()) prefetch_to_write(&after->next);  // a cache miss with many items
     --size_;
     now_ = line.start_;
     line.finish_ = line.start_ + cost_of(*item);

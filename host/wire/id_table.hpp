@@ -110,9 +110,7 @@ class IdTable {
   // Peers choose their ids, so a fixed function would let a peer fill a single bucket. This is universal hashing
   // (Dietzfelbinger and others, "A reliable randomized algorithm for the closest-pair problem", 1997, section 2). Any
   // two ids share one of n buckets with a probability of at most 2/n.
-  Entry*& bucket(std::uint64_t id) noexcept {
-    return buckets_[static_cast<std::size_t>(id * factor_ >> (64 - std::bit_width(buckets_.size() - 1)))];
-  }
+  Entry*& bucket(std::uint64_t id) noexcept { return buckets_[static_cast<std::size_t>(id * factor_ >> shift_)]; }
   void link(Entry* entry) noexcept {
     Entry*& head = bucket(entry->id);
     entry->next = head;
@@ -121,6 +119,7 @@ class IdTable {
   void grow() {
     std::vector<Entry*> old(buckets_.empty() ? 64 : buckets_.size() * 2);
     old.swap(buckets_);
+    shift_ = 64 - static_cast<unsigned>(std::bit_width(buckets_.size() - 1));
     for (Entry* entry : old) {
       while (entry != nullptr) {
         Entry* const next = entry->next;
@@ -131,6 +130,7 @@ class IdTable {
   }
 
   std::vector<Entry*> buckets_;  ///< the size is a power of two
+  unsigned shift_ = 0;           ///< 64 minus its exponent
   std::deque<Entry> entries_;
   Entry* free_ = nullptr;
   std::size_t size_ = 0;

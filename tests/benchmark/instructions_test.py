@@ -19,6 +19,7 @@ EXPECTED = {
     # By then they had drifted to 1562 and 972; the bounds of calls in flight take 10 more.
     "request": 1572,  # a 64-byte echo: submitted from the reply before it, one in each turn of the loop
     "requests": 982,  # the same, 64 in each turn
+    "sourced": 1270,  # the same as the server does it: with a source and a handle; 1503 before spare records were used
     "switch": 195,    # to a fiber and back, through bp.fiber/1
     "create": 394,    # a fiber is made, runs, and returns
     "encode": 312,    # {a, b: int64, x: float64, ok: bool, name: text} by the SDK
@@ -28,7 +29,7 @@ EXPECTED = {
 }
 TOLERANCE = 0.05
 # Runs that take a microsecond have others timed after them, and at callgrind's pace it is chance which ones do.
-LOOSE = {"request": 0.09, "requests": 0.09}
+LOOSE = {"request": 0.09, "requests": 0.09, "sourced": 0.09}
 
 
 def instructions(what, count):

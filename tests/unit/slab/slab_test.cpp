@@ -51,6 +51,31 @@ void* operator new(std::size_t size, std::align_val_t at, const std::nothrow_t&)
 }
 void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
 
+TEST_CASE("several records come at once, each with a token of its own, and no more than were asked for") {
+  Items* const slab = make_slab();
+  std::set<std::uint64_t> tokens;
+  std::set<Item*> items;
+  for (int round = 0; round < 3; ++round) {
+    std::size_t got = 0;
+    for (Item* item = slab->allocate(16); item != nullptr; item = item->next) {
+      item->arm();
+      CHECK(slab->find(item->token()) == item);
+      tokens.insert(item->token());
+      items.insert(item);
+      ++got;
+    }
+    CHECK(got == 16);
+  }
+  CHECK(tokens.size() == 48);
+  CHECK(items.size() == 48);
+  CHECK(items.count(slab->allocate()) == 0);
+  // The rest of the first chunk: fewer than asked for, but at least one.
+  std::size_t rest = 0;
+  for (Item* item = slab->allocate(10'000); item != nullptr; item = item->next) ++rest;
+  CHECK(rest != 0);
+  CHECK(rest < 10'000);
+}
+
 TEST_CASE("a token leads to its record and can be claimed once") {
   Items* const slab = make_slab();
   Item& item = armed(*slab);
