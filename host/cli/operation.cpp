@@ -48,7 +48,8 @@ bp_status OperationRun::run(const Client& client, const bp_operation_request& re
 
 bp_status OperationRun::wait(const Client& client, bp_operation operation, const Args& args, Result& result) {
   bp_status status = BP_OK;
-  std::thread waiting([&] {
+  // A jthread, because cancel() may throw.
+  std::jthread waiting([&] {
     status = wait_on_this_thread(client.context(), operation, args, result);
     over_.ring();
   });

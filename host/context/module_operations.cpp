@@ -39,6 +39,9 @@ const char* name_of(State state) noexcept {
   return "ended";
 }
 
+// The text is short, so that it needs no memory.
+OperationOutcome without_memory() noexcept { return {BP_OUT_OF_MEMORY, "no memory", {}, {}}; }
+
 }  // namespace
 
 std::shared_ptr<Operation> ModuleOperations::begin(OperationRequest request) {
@@ -110,16 +113,21 @@ void ModuleOperations::execute(Operation& operation) noexcept try {
   swap.old.retirement->then([this, self = operation.shared_from_this(), ending = swap.old, report = swap.report] {
     finish_reload(*self, ending, report);
   });
-} catch (const Loader::Refusal& refusal) {
-  operation.undo({refusal.status, refusal.message, {}, {}});
-  refusal.ending.retirement->then(
-      [self = operation.shared_from_this()] { self->end_if_undone(Operation::Clock::time_point::max()); });
-} catch (const Failure& failure) {
-  operation.end({failure.status, failure.message, {}, {}});
+} catch (Loader::Refusal& refusal) {
+  const std::shared_ptr<Retirement> retirement = std::move(refusal.ending.retirement);
+  operation.undo({refusal.status, std::move(refusal.message), {}, {}});
+  const auto end = [&operation] { operation.end_if_undone(Operation::Clock::time_point::max()); };
+  try {
+    retirement->then([self = operation.shared_from_this(), end] { end(); });
+  } catch (const std::bad_alloc&) {
+    end();
+  }
+} catch (Failure& failure) {
+  operation.end({failure.status, std::move(failure.message), {}, {}});
 } catch (const std::bad_alloc&) {
-  operation.end({BP_OUT_OF_MEMORY, "no memory", {}, {}});
-} catch (const std::exception& error) {
-  operation.end({BP_ERROR, error.what(), {}, {}});
+  operation.end(without_memory());
+} catch (const std::exception&) {
+  operation.end({BP_ERROR, {}, {}, {}});
 }
 
 void ModuleOperations::unload(Operation& operation, bool again) {
@@ -145,10 +153,10 @@ void ModuleOperations::finish_unload(Operation& operation, const Loader::Ending&
   // The object may be kept by a thread of a resting context that has used a thread_local of the module.
   if (!again && forget_resting_()) return unload(operation, true);
   operation.end(pinned(ending, std::move(report)));
-} catch (const Failure& failure) {
-  operation.end({failure.status, failure.message, {}, {}});
+} catch (Failure& failure) {
+  operation.end({failure.status, std::move(failure.message), {}, {}});
 } catch (const std::bad_alloc&) {
-  operation.end({BP_OUT_OF_MEMORY, "the module was unloaded, but there is no memory for the report", {}, {}});
+  operation.end(without_memory());
 }
 
 // Control thread.
@@ -158,7 +166,7 @@ void ModuleOperations::finish_reload(Operation& operation, const Loader::Ending&
   loader_.report_ending(ending, old);
   operation.end({BP_OK, {}, reload_report(report, old), {}});
 } catch (const std::bad_alloc&) {
-  operation.end({BP_OUT_OF_MEMORY, "the module was reloaded, but there is no memory for the report", {}, {}});
+  operation.end(without_memory());
 }
 
 OperationOutcome ModuleOperations::look(Operation& operation) {
@@ -204,20 +212,24 @@ std::string ModuleOperations::cancel(Operation& operation) {
     operation.end(look(operation));
     return which + "is committed: the new generation runs, and the old one goes on draining";
   }
-  control_.prepare([this, ending = draining->ending] {
-    if (!loader_.undo_unload(ending).empty()) return;  // the unload is over
-    std::vector<std::shared_ptr<Operation>> waiting;
-    {
-      const MutexLock lock(mutex_);
-      for (const auto& [id, each] : running_) waiting.push_back(each);
-    }
-    for (const auto& each : waiting) {
-      const auto same = each->draining();
-      if (!same || same->ending.retirement != ending.retirement) continue;
-      each->end({BP_CANCELED, "canceled; the names of the module \"" + ending.module + "\" answer again", {}, {}});
-    }
-  })();
+  control_.prepare([this, ending = draining->ending] { undo_unload(ending); })();
   return which + "is being undone: the module gets its names back";
+}
+
+// Control thread. All operations that wait for the same end are answered. Without memory, it goes on.
+void ModuleOperations::undo_unload(const Loader::Ending& ending) noexcept try {
+  std::vector<std::shared_ptr<Operation>> waiting;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [id, each] : running_) waiting.push_back(each);
+  }
+  if (!loader_.undo_unload(ending).empty()) return;  // it is over
+  for (const auto& each : waiting) {
+    const auto same = each->draining();
+    if (!same || same->ending.retirement != ending.retirement) continue;
+    each->end({BP_CANCELED, "canceled; the names of the module \"" + ending.module + "\" answer again", {}, {}});
+  }
+} catch (const std::bad_alloc&) {
 }
 
 void ModuleOperations::cancel_all(std::chrono::milliseconds timeout) {

@@ -44,6 +44,7 @@ class ModuleOperations {
   void unload(Operation& operation, bool again);
   void finish_unload(Operation& operation, const Loader::Ending& ending, bool again);
   void finish_reload(Operation& operation, const Loader::Ending& ending, const std::vector<std::uint8_t>& report);
+  void undo_unload(const Loader::Ending& ending) noexcept;
   void tell_end(const Operation& operation) const noexcept;
   void keep_as_ended(std::uint64_t id) noexcept;
   OperationOutcome pinned(const Loader::Ending& ending, std::vector<std::uint8_t> report) const;

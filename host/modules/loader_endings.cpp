@@ -59,6 +59,7 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
 }
 
 std::string Loader::undo_unload(const Ending& ending) {
+  const std::vector<InstanceHost*> hosts = instance_hosts_();
   Generation* generation = nullptr;
   {
     const MutexLock lock(catalog_);
@@ -73,14 +74,13 @@ std::string Loader::undo_unload(const Ending& ending) {
     ++generation->endings_undone;
     generation->told_pinned = false;
   }
-  for (InstanceHost* const host : instance_hosts_()) {
-    std::string why;
+  for (InstanceHost* const host : hosts) {
     try {
-      why = host->keep_instance(*generation, host->closed() ? closed_context_timeout : keep_timeout);
+      const std::string why = host->keep_instance(*generation, host->closed() ? closed_context_timeout : keep_timeout);
+      if (!why.empty()) log::error(generation->source(), "its unload was canceled, but not in every context: " + why);
     } catch (const std::bad_alloc&) {
-      why = "no memory";
+      // There, its names answer that it has no instance.
     }
-    if (!why.empty()) log::error(generation->source(), "its unload was canceled, but not in every context: " + why);
   }
   const MutexLock lock(catalog_);
   generation->state = Generation::State::running;

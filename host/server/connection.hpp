@@ -110,6 +110,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   void reply(const wire::Reply& reply);
   void reply(std::uint64_t id, bp_status status, const std::string& message = {});
   void answer_control(std::uint64_t id, bp_status status, bp_result& result) noexcept;
+  void answer_without_memory(std::uint64_t id) noexcept;
   void send_event(PeerListener& listener, const bp_event& event);
   bool send_gaps() noexcept BP_REQUIRES(mutex_);
   bool hold_parts() BP_REQUIRES(mutex_);

@@ -322,8 +322,12 @@ void Connection::FrameHandler::operator()(const wire::Wait& wait) {
   const auto until = ControlThread::Clock::now() + std::chrono::milliseconds(milliseconds(wait.timeout_ms));
   OperationAnswer answer(peer_.shared_from_this(), wait.id, wait.operation, std::nullopt);
   core_.control.push([core = peer_.core_, until, answer](bool run) {
-    if (run) return core->control.push_after(answer.operation(), until, answer);
-    answer(false);
+    if (!run) return answer(false);
+    try {
+      core->control.push_after(answer.operation(), until, answer);
+    } catch (const std::exception&) {
+      answer(true);  // at once, as it stands
+    }
   });
 }
 
@@ -364,7 +368,12 @@ void Connection::FrameHandler::control(std::uint64_t id, std::function<bp_status
   core_.control.push([self = peer_.shared_from_this(), id, report = std::move(report)](bool run) {
     bp_result result{};
     result.struct_size = sizeof result;
-    const bp_status status = run ? report(self->core_->context, &result) : bp_status{BP_CLOSED};
+    bp_status status = BP_CLOSED;
+    try {
+      if (run) status = report(self->core_->context, &result);
+    } catch (const std::exception&) {
+      status = BP_OUT_OF_MEMORY;
+    }
     self->answer_control(id, status, result);
   });
 }
@@ -384,9 +393,19 @@ void Connection::FrameHandler::operate(std::uint64_t id, std::uint32_t kind, std
     const bp_status status = run ? asked.begin(self->core_->context, &operation, &result) : bp_status{BP_CLOSED};
     if (status != BP_OK) return self->answer_control(id, status, result);
     bp_result_free(&result);
-    const OperationAnswer answer(self, id, operation.id, drain);
-    self->core_->control.push_after(operation.id, ControlThread::Clock::now() + drain, answer);
+    try {
+      const OperationAnswer answer(self, id, operation.id, drain);
+      self->core_->control.push_after(operation.id, ControlThread::Clock::now() + drain, answer);
+    } catch (const std::exception&) {
+      self->answer_without_memory(id);
+    }
   });
+}
+
+void Connection::answer_without_memory(std::uint64_t id) noexcept {
+  bp_result none{};
+  none.struct_size = sizeof none;
+  answer_control(id, BP_OUT_OF_MEMORY, none);
 }
 
 void Connection::answer_control(std::uint64_t id, bp_status status, bp_result& result) noexcept {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/peer_operations.hpp"
 
+#include <exception>
+
 #include "server/connection.hpp"
 #include "support/views.hpp"
 
@@ -20,7 +22,7 @@ bp_status AskedOperation::begin(bp_context context, bp_operation* out, bp_result
   return bp_operation_begin(context, &request, out, result);
 }
 
-void OperationAnswer::operator()(bool run) const {
+void OperationAnswer::operator()(bool run) const try {
   bp_result result{};
   result.struct_size = sizeof result;
   const bp_status status =
@@ -29,6 +31,8 @@ void OperationAnswer::operator()(bool run) const {
   if (!goes_on) return peer_->answer_control(frame_, status, result);
   bp_result_free(&result);
   peer_->core_->control.push_after(operation_, ControlThread::Clock::now() + *drain_, *this);
+} catch (const std::exception&) {
+  peer_->answer_without_memory(frame_);
 }
 
 }  // namespace backplane::host
