@@ -114,7 +114,7 @@ void Control::serve() noexcept {
 
 void Control::wait(MutexLock& lock) {
   const auto has_news = [this, call = call_]() BP_REQUIRES(mutex_) {
-    if (stop_ || call != call_) return true;
+    if ((stop_ && short_.empty() && operations_.empty()) || call != call_) return true;
     if (taken_) return false;
     return !short_.empty() || (!operations_.empty() && operation_ == nullptr && returning_ == 0);
   };
