@@ -111,7 +111,7 @@ TEST_CASE("a relative path to a module is made absolute, as the host stands else
   options.path = "some/module.so";
   bp_result result{};
   result.struct_size = sizeof result;
-  CHECK(pair.context->load(options, result) == BP_LOAD_REFUSED);
+  CHECK(pair.context->modules().load(options, result) == BP_LOAD_REFUSED);
   host.join();
   CHECK(seen == (std::filesystem::current_path() / "some/module.so").string());
   CHECK(view(result.message) == "no such file");
@@ -136,7 +136,7 @@ TEST_CASE("what has to wait for the host is refused on the threads that would br
     result.struct_size = sizeof result;
     bp_listener listener{};
     self.find = self.context->find_method(BP_STR("a.b"), method);
-    self.list = self.context->list(result);
+    self.list = self.context->modules().list(result);
     free_result(&result);
     self.stop = self.context->stop(1);
     bp_subscription subscription{};
