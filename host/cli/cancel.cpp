@@ -25,9 +25,10 @@ int run_cancel(const Args& args) {
   const bp_status status = run.wait(client, operation, wait, result);
   if (status == BP_TIMEOUT) check(status, result, exit_code);
   const char* const outcome = status == BP_CANCELED ? "undone" : status == BP_OK ? "committed" : "ended";
-  write_out(args.json ? cat("{\"operation\":", std::to_string(operation.id), ",\"outcome\":\"", outcome, "\"}\n")
-                      : cat("operation ", std::to_string(operation.id), ": ", outcome,
-                            status == BP_CANCELED || status == BP_OK ? "" : cat(", ", result.message(status)), "\n"));
+  write_result(args.json
+                   ? cat("{\"operation\":", std::to_string(operation.id), ",\"outcome\":\"", outcome, "\"}\n")
+                   : cat("operation ", std::to_string(operation.id), ": ", outcome,
+                         status == BP_CANCELED || status == BP_OK ? "" : cat(", ", result.message(status)), "\n"));
   return exit_ok;
 }
 

@@ -77,6 +77,7 @@ void check_module(const PlannedModule& module, const std::vector<std::string>& a
 
 void check_places(const RunPlan& plan) {
   check_socket(plan.socket);
+  for (const ListenOptions& each : plan.server.listen) check_socket(each.path);
   check_data_dir(plan.data_dir);
   for (const PlannedModule& module : plan.modules) check_module(module, plan.allowed_dirs);
 }

@@ -3,13 +3,16 @@
 // `backplane run --print-config`: what is in force, as TOML.
 #include "cli/print_config.hpp"
 
+#include <grp.h>
+
 #include <algorithm>
-#include <array>
 #include <backplane/cbor/escape.hpp>
 #include <backplane/cbor/reader.hpp>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <optional>
+#include <utility>
 
 #include "cli/output.hpp"
 #include "support/log_level.hpp"
@@ -70,7 +73,8 @@ class Printer {
     setting("log_format", plan_.log.format == BP_LOG_FORMAT_JSON ? "\"json\"" : "\"human\"");
     number("log_queue_lines", 8'192);
     number("log_queue_bytes", 1 << 20);
-    number("workers", std::nullopt);
+    number("workers", 4);
+    number("load_timeout_ms", 10'000);
     memory();
     calls();
     setting("on_event_overflow", plan_.context.on_event_overflow == BP_OVERFLOW_REFUSE ? "\"refuse\"" : "\"gap\"");
@@ -81,6 +85,7 @@ class Printer {
     parts_and_connections();
     out_ += "module_dirs = []  # the modules stand below\n";
     directories();
+    for (const ListenOptions& each : plan_.server.listen) listen(each);
     for (const PlannedModule& each : plan_.modules) module(each);
     for (const std::string& name : plan_.left_out) out_ += cat("\n[modules.", toml_string(name), "]\nload = false\n");
     return std::move(out_);
@@ -146,6 +151,8 @@ class Printer {
     number("output_bytes", output);
     number("answer_output_bytes", 16 * output);
     number("max_connections", usual_.max_connections);
+    number("management_connections", usual_.management_connections);
+    number("management_idle_ms", static_cast<std::uint64_t>(usual_.management_idle.count()));
     number("calls_per_connection", usual_.calls_per_connection);
     number("calls_of_connections", usual_.calls_of_connections);
     number("bytes_per_connection", usual_.bytes_per_connection);
@@ -160,6 +167,21 @@ class Printer {
     std::string all;
     for (const std::string& directory : plan_.allowed_dirs) all += cat(all.empty() ? "" : ", ", toml_string(directory));
     if (!all.empty()) setting("allowed_dirs", cat("[", all, "]"));
+  }
+
+  // Sockets beside the first come from the file only.
+  void listen(const ListenOptions& socket) {
+    char mode[16];
+    std::snprintf(mode, sizeof mode, "0o%o", static_cast<unsigned>(socket.mode));
+    out_ += cat("\n[[listen]]\npath = ", toml_string(socket.path), "\nmode = ", mode, "\n");
+    const struct group* const group = socket.group ? ::getgrgid(*socket.group) : nullptr;
+    if (group != nullptr) out_ += cat("group = ", toml_string(group->gr_name), "\n");
+    std::string roles;
+    for (const auto& [role, name] :
+         {std::pair(role_call, "call"), std::pair(role_observe, "observe"), std::pair(role_manage, "manage")}) {
+      if ((socket.may & role) != 0) roles += cat(roles.empty() ? "\"" : ", \"", name, "\"");
+    }
+    out_ += cat("may = [", roles, "]\n");
   }
 
   void module(const PlannedModule& module) {

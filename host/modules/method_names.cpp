@@ -32,6 +32,12 @@ bp_status MethodNames::resolve(std::string_view name, bp_method& out) noexcept {
   return BP_OK;
 }
 
+bp_status MethodNames::find_waiting(std::string_view name, Method*& out) noexcept {
+  if (waiting_count_.load(std::memory_order_acquire) != 0) return make(name, out);
+  out = table_.find(name);  // the last one that waited may have got its method meanwhile
+  return BP_OK;
+}
+
 bp_status MethodNames::make(std::string_view name, Method*& out) noexcept try {
   const MutexLock lock(mutex_);
   out = table_.find(name);  // another thread may have made it
@@ -43,7 +49,7 @@ bp_status MethodNames::make(std::string_view name, Method*& out) noexcept try {
   if (store_.size() >= chunks_.size() * chunk_size) return BP_OVERLOADED;
   out = &add(*of, at->first, at->second);
   of->waiting.erase(at);
-  waiting_count_.fetch_sub(1, std::memory_order_relaxed);
+  waiting_count_.fetch_sub(1, std::memory_order_release);  // after table_ has it
   return BP_OK;
 } catch (const std::bad_alloc&) {
   return BP_OUT_OF_MEMORY;
@@ -118,14 +124,10 @@ void MethodNames::forget(OfModule& names, Names::iterator& at) noexcept {
 void MethodNames::bind(Generation& generation) {
   const MutexLock lock(mutex_);
   OfModule& names = of(*generation.module);
-  // Those of a generation that was refused.
-  for (auto at = names.waiting.begin(); at != names.waiting.end();) {
-    if (at->second.answers || at->second.answered) {
-      ++at;
-    } else {
-      forget(names, at);
-    }
-  }
+  // Forgets those of a generation that was refused. Its numbers are not used again, because it may still be ending.
+  waiting_count_.fetch_sub(
+      std::erase_if(names.waiting, [](const auto& each) { return !each.second.answers && !each.second.answered; }),
+      std::memory_order_relaxed);
   for (const auto& handler : generation.registered) {
     const std::uint32_t number = number_of(names, handler->name);
     if (generation.handlers.size() <= number) generation.handlers.resize(number + 1);

@@ -31,7 +31,7 @@ class MethodNames {
   /// Any thread.
   bp_status find(std::string_view name, Method*& out) noexcept {
     out = table_.find(name);
-    return out != nullptr || waiting_count_.load(std::memory_order_acquire) == 0 ? bp_status{BP_OK} : make(name, out);
+    return out != nullptr ? bp_status{BP_OK} : find_waiting(name, out);
   }
   /// As bp_method_find. Any thread.
   bp_status resolve(std::string_view name, bp_method& out) noexcept;
@@ -90,6 +90,7 @@ class MethodNames {
     std::array<std::atomic<bool>, chunk_size> answers{};
   };
 
+  bp_status find_waiting(std::string_view name, Method*& out) noexcept;
   bp_status make(std::string_view name, Method*& out) noexcept;
   Method& add(OfModule& of, const std::string& name, const Waiting& waiting) BP_REQUIRES(mutex_);
   std::uint32_t number_of(OfModule& of, const std::string& name) BP_REQUIRES(mutex_);

@@ -258,10 +258,26 @@ load = false
         self.assertEqual(json.loads(self.bp("call", "cli_fixture.config")[0]),
                          {"legs": 4, "a b": [1.5, "x\u0007", {}], "since": "2024-02-29"})
 
+    def test_print_config_has_the_further_sockets(self):
+        file = self.write("host.toml", """module_dirs = []
+[[listen]]
+path = "a.sock"
+[[listen]]
+path = "b.sock"
+mode = 0o660
+may = ["call", "observe"]
+""")
+        out, _ = self.bp("run", "--config", file, "--print-config")
+        self.assertEqual(tomllib.loads(out)["listen"],
+                         [{"path": self.path("a.sock"), "mode": 0o600, "may": ["call", "observe", "manage"]},
+                          {"path": self.path("b.sock"), "mode": 0o660, "may": ["call", "observe"]}])
+        again, _ = self.bp("run", "--config", self.write("again.toml", out), "--print-config")
+        self.assertEqual(tomllib.loads(again)["listen"], tomllib.loads(out)["listen"])
+
     def test_print_config_knows_every_key(self):
         with open(os.path.join(os.path.dirname(__file__), "../../docs/cli.md"), encoding="utf-8") as page:
             example = page.read().split("```toml\n")[1].split("```")[0]
-        keys = set(tomllib.loads(example)) - {"modules", "allowed_dirs"}
+        keys = set(tomllib.loads(example)) - {"modules", "allowed_dirs", "listen"}
         out, _ = self.bp("run", "--module", FIXTURE, "--print-config")
         shown = {line.removeprefix("# ").split()[0] for line in out.splitlines() if line and not line.startswith("[")}
         self.assertEqual(keys - shown, set())
