@@ -14,12 +14,13 @@
 #include "support/log.hpp"
 #include "support/report.hpp"
 #include "support/result.hpp"
+#include "support/status_name.hpp"
 
 namespace backplane::host {
 namespace {
 
 constexpr std::size_t most_running = 4096;
-constexpr std::size_t most_ended = 64;
+constexpr std::size_t most_ended = 16;  // each has a report, which may be large
 
 using State = Operation::State;
 
@@ -293,7 +294,7 @@ void ModuleOperations::report(cbor::Writer& out) const {
     field(out, "requester", request.requester);
     field(out, "state", outcome ? "ended" : name_of(each->state()));
     field(out, "for_ms", static_cast<std::uint64_t>(each->duration().count()));
-    field(out, "status", outcome ? bp_status_name(outcome->status) : "");
+    field(out, "status", outcome ? status_name(outcome->status) : "");
   }
 }
 

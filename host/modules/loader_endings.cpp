@@ -82,10 +82,23 @@ std::string Loader::undo_unload(const Ending& ending) {
       // There, its names answer that it has no instance.
     }
   }
+  // By now no request thread is between its look at the module and the handler.
   const MutexLock lock(catalog_);
+  bind_when_memory(*generation);
   generation->state = Generation::State::running;
   registry_.publish(*generation->module, generation);
   return {};
+}
+
+// Names that nobody has looked up were forgotten when it was withdrawn.
+void Loader::bind_when_memory(Generation& generation) {
+  for (;;) try {
+      return registry_.bind(generation);
+    } catch (const std::bad_alloc&) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    } catch (const Failure& failure) {
+      return log::error(generation.source(), "it does not get all of its names back: " + failure.message);
+    }
 }
 
 Loader::Ending Loader::new_ending(Generation& generation) {

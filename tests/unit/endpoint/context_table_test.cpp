@@ -3,6 +3,7 @@
 // ContextTable: handles, pins, and reuse of slots, also with several threads.
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <exception>
 #include <memory>
 #include <set>
 #include <thread>
@@ -34,11 +35,7 @@ struct Dummy final : Endpoint {
   bp_status unlisten(bp_listener) override { return BP_NOT_SUPPORTED; }
   bp_status set_function(bp_str, bp_host_function_fn, void*) override { return BP_NOT_SUPPORTED; }
   bp_status complete(bp_token, const bp_answer&) override { return BP_NOT_SUPPORTED; }
-  bp_status load(const bp_load_options&, bp_result&) override { return BP_NOT_SUPPORTED; }
-  bp_status unload(bp_str, std::uint32_t, bp_result&) override { return BP_NOT_SUPPORTED; }
-  bp_status reload(bp_str, const bp_load_options*, std::uint32_t, bp_result&) override { return BP_NOT_SUPPORTED; }
-  bp_status list(bp_result&) override { return BP_NOT_SUPPORTED; }
-  bp_status status(bp_result&) override { return BP_NOT_SUPPORTED; }
+  ModuleEndpoint& modules() noexcept override { std::terminate(); }
   bp_status stop_host() override { return BP_NOT_SUPPORTED; }
 };
 std::atomic<int> Dummy::alive{0};

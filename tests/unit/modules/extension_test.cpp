@@ -22,7 +22,7 @@ class LoaderFixture {
  public:
   LoaderFixture()
       : loader_(
-            registry_, module_api(), [] { return std::vector<InstanceHost*>(); },
+            registry_, catalog_, control_, module_api(), [] { return std::vector<InstanceHost*>(); },
             [this](std::function<void()> job) { return control_.prepare(std::move(job)); },
             [this](const std::filesystem::path& made) { copies_ = made; },
             [](const std::string&) { return std::string(); }) {}
@@ -39,7 +39,7 @@ class LoaderFixture {
   }
   Generation& reload(const std::string& name) {
     return *control_.run_now([&] {
-      old_ = loader_.reload(name, std::nullopt, {}).old;
+      old_ = loader_.reload(name, LoadRequest{}).old;
       return registry_.find_module(name)->current.load();
     });
   }
@@ -62,6 +62,7 @@ class LoaderFixture {
  private:
   std::filesystem::path copies_;
   Control control_;
+  Mutex catalog_;
   Registry registry_;
   Loader loader_;
   Loader::Ending old_;
