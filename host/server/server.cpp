@@ -132,6 +132,7 @@ class Server::Impl {
     });
     work_.reset();
     thread_.join();
+    acceptors_.clear();  // they share the locks
     if (!reserved_) locks_.clear();
   }
 
