@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Module operations over a connection: they are bounded, and reports do not wait for them.
+#include <set>
+
 #include "served.hpp"
 
 using namespace backplane::host;
