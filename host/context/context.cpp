@@ -335,6 +335,10 @@ void Context::tell_liveness(const Liveness& liveness) {
   bus_.deliver_now(name, bytes(payload), BP_EVENT_TYPED);
 }
 
+void Context::tell(const char* event, const std::vector<std::uint8_t>& payload) {
+  host_.watchdog().post(event_watch_, [this, event, payload] { bus_.tell_now(event, bytes(payload), BP_EVENT_TYPED); });
+}
+
 void Context::events_stuck(bool stuck) try {
   loop_.refuse_for_events(stuck);
   const Liveness liveness{!stuck, "event", bus_.stuck_culprit(), 0};

@@ -47,6 +47,8 @@ class Context final : public Endpoint, public InstanceHost {
   std::uint64_t id() const noexcept { return id_; }
   RequestLoop& loop() noexcept { return loop_; }
   EventBus& events() noexcept { return bus_; }
+  /// Delivers a typed event of the host itself, soon and on the watchdog thread, past the log of events. Any thread.
+  void tell(const char* event, const std::vector<std::uint8_t>& payload);
   const SilentThreads& silent_threads() const noexcept { return silent_; }
 
   /// Inside an event callback: see bp_event_drop(). Returns false outside of one.

@@ -194,7 +194,7 @@ void Host::attach(Context& context) {
 
 void Host::emit(const char* event, const std::vector<std::uint8_t>& payload) {
   const MutexLock lock(catalog_);
-  for (Context* const context : contexts_) context->events().emit(event, bytes(payload), BP_EVENT_TYPED);
+  for (Context* const context : contexts_) context->tell(event, payload);
 }
 
 void Host::detach(Context& context) noexcept {

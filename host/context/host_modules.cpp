@@ -44,10 +44,6 @@ bp_status guarded(bp_result& result, F operation) noexcept {
   }
 }
 
-bp_status tell(bp_result& result, const OperationOutcome& outcome) {
-  return set_result(&result, outcome.status, outcome.payload, outcome.message, outcome.detail);
-}
-
 // What is to be loaded. Throws Failure.
 void set_load(OperationRequest& request, const bp_load_options* options) {
   if (options == nullptr) return;
@@ -63,7 +59,7 @@ void set_load(OperationRequest& request, const bp_load_options* options) {
 bp_status Host::run(OperationRequest request, bp_result& result) {
   const std::shared_ptr<Operation> operation = operations_.begin(std::move(request));
   operation->wait();
-  return tell(result, operations_.look(*operation));
+  return operations_.look(*operation, result);
 }
 
 // The time counts from the operation's turn on: what waits before it has bounds of its own.
@@ -72,7 +68,7 @@ bp_status Host::run_draining(OperationRequest request, std::uint32_t timeout_ms,
   operation->wait_for_drain();
   const std::uint32_t bound = timeout_ms == 0 ? default_drain_timeout_ms : timeout_ms;
   operation->wait_until(Operation::Clock::now() + std::chrono::milliseconds(bound));
-  return tell(result, operations_.look(*operation));
+  return operations_.look(*operation, result);
 }
 
 bp_status Host::load(const bp_load_options& options, bp_result& result) {
@@ -118,7 +114,7 @@ bp_status Host::wait_operation(bp_operation wanted, std::uint32_t timeout_ms, bp
   return guarded(result, [&] {
     const std::shared_ptr<Operation> operation = find_operation(wanted);
     if (timeout_ms != 0) operation->wait_until(Operation::Clock::now() + std::chrono::milliseconds(timeout_ms));
-    return tell(result, operations_.look(*operation));
+    return operations_.look(*operation, result);
   });
 }
 

@@ -43,6 +43,10 @@ const char* name_of(State state) noexcept {
 // The text is short, so that it needs no memory.
 OperationOutcome without_memory() noexcept { return {BP_OUT_OF_MEMORY, "no memory", {}, {}}; }
 
+bp_status tell(bp_result& result, const OperationOutcome& outcome) {
+  return set_result(&result, outcome.status, outcome.payload, outcome.message, outcome.detail);
+}
+
 }  // namespace
 
 std::shared_ptr<Operation> ModuleOperations::begin(OperationRequest request) {
@@ -71,8 +75,8 @@ std::shared_ptr<Operation> ModuleOperations::begin(OperationRequest request) {
 
 // Without memory, nobody is told.
 void ModuleOperations::tell_end(const Operation& operation) const noexcept try {
-  const std::optional<OperationOutcome> outcome = operation.outcome();
-  if (!outcome) return;
+  const OperationOutcome* const outcome = operation.outcome();
+  if (outcome == nullptr) return;
   log_end(operation, *outcome);
   emit_(event_of(operation, *outcome), event_payload(operation, *outcome));
 } catch (const std::bad_alloc&) {
@@ -170,9 +174,16 @@ void ModuleOperations::finish_reload(Operation& operation, const Loader::Ending&
   operation.end(without_memory());
 }
 
-OperationOutcome ModuleOperations::look(Operation& operation) {
+// Needs no memory for an operation that has ended: what is done must be told.
+bp_status ModuleOperations::look(Operation& operation, bp_result& result) {
   operation.end_if_undone(Operation::Clock::now());
-  if (const auto outcome = operation.outcome()) return *outcome;
+  const OperationOutcome* const outcome = operation.outcome();
+  if (outcome == nullptr) return tell(result, interim(operation));
+  if (operation.request().kind == BP_OPERATION_UNLOAD) loader_.note_told(operation.drained());
+  return tell(result, *outcome);
+}
+
+OperationOutcome ModuleOperations::interim(Operation& operation) {
   if (const auto draining = operation.draining()) {
     std::vector<std::uint8_t> old;
     const bool gone = loader_.report_ending(draining->ending, old);
@@ -210,7 +221,7 @@ std::string ModuleOperations::cancel(Operation& operation) {
   const auto draining = operation.draining();
   if (!draining) return which + "has just ended";
   if (!draining->committed.empty()) {
-    operation.end(look(operation));
+    operation.end(interim(operation));
     return which + "is committed: the new generation runs, and the old one goes on draining";
   }
   control_.prepare([this, ending = draining->ending] { undo_unload(ending); })();
@@ -241,7 +252,7 @@ void ModuleOperations::cancel_all(std::chrono::milliseconds timeout) {
   }
   for (const auto& each : all) {
     if (each->draining()) {
-      each->end(look(*each));
+      each->end(interim(*each));
     } else {
       each->cancel();
     }
@@ -285,16 +296,16 @@ void ModuleOperations::report(cbor::Writer& out) const {
   out.array(all.size());
   for (const auto& each : all) {
     const OperationRequest& request = each->request();
-    const auto outcome = each->outcome();
+    const OperationOutcome* const outcome = each->outcome();
     out.map(8);
     field(out, "id", each->id());
     field(out, "kind", name_of_kind(request.kind));
     field(out, "module", request.module);
     path_field(out, request.path);
     field(out, "requester", request.requester);
-    field(out, "state", outcome ? "ended" : name_of(each->state()));
+    field(out, "state", outcome != nullptr ? "ended" : name_of(each->state()));
     field(out, "for_ms", static_cast<std::uint64_t>(each->duration().count()));
-    field(out, "status", outcome ? status_name(outcome->status) : "");
+    field(out, "status", outcome != nullptr ? status_name(outcome->status) : "");
   }
 }
 

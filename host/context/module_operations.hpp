@@ -28,7 +28,7 @@ class ModuleOperations {
   /// Null if there is none of this id.
   std::shared_ptr<Operation> find(std::uint64_t id) const;
   /// How it stands, or how it ended, as bp_operation_wait says it.
-  OperationOutcome look(Operation& operation);
+  bp_status look(Operation& operation, bp_result& result);
   /// Returns what follows, for people. Throws Failure if it has ended.
   std::string cancel(Operation& operation);
   /// Ends all, because the host stops: those that drain are answered as they stand, and the others are canceled. Then
@@ -40,6 +40,7 @@ class ModuleOperations {
   void report(cbor::Writer& out) const;
 
  private:
+  OperationOutcome interim(Operation& operation);
   void execute(Operation& operation) noexcept;
   void unload(Operation& operation, bool again);
   void finish_unload(Operation& operation, const Loader::Ending& ending, bool again);

@@ -18,10 +18,9 @@ Operation::State Operation::state() const {
   return state_;
 }
 
-std::optional<OperationOutcome> Operation::outcome() const {
+const OperationOutcome* Operation::outcome() const {
   const MutexLock lock(mutex_);
-  if (state_ != State::ended) return std::nullopt;
-  return outcome_;
+  return state_ == State::ended ? &outcome_ : nullptr;
 }
 
 std::chrono::milliseconds Operation::duration() const {
@@ -126,6 +125,11 @@ std::optional<Operation::Draining> Operation::draining() const {
   const MutexLock lock(mutex_);
   if (state_ != State::draining) return std::nullopt;
   return draining_;
+}
+
+const Loader::Ending& Operation::drained() const {
+  const MutexLock lock(mutex_);
+  return draining_.ending;
 }
 
 void Operation::run() {

@@ -54,7 +54,8 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
   const OperationRequest& request() const noexcept { return request_; }
   Clock::time_point began() const noexcept { return began_; }
   State state() const;
-  std::optional<OperationOutcome> outcome() const;
+  /// Null if it has not ended. Else it stays the same while the operation exists.
+  const OperationOutcome* outcome() const;
   /// How long it took, or takes.
   std::chrono::milliseconds duration() const;
   /// Waits for the end. Returns false if it has not come before `until`.
@@ -85,12 +86,15 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
   void end_if_undone(Clock::time_point now);
   /// Asks for the end. Returns the state in which it was asked.
   State cancel();
-  /// The generation that drains, and the report of a reload's new generation.
+  /// The generation that drains or has drained, and the report of a reload's new generation.
   struct Draining {
     Loader::Ending ending;
     std::vector<std::uint8_t> committed;
   };
+  /// None if nothing drains now.
   std::optional<Draining> draining() const;
+  /// The end of the generation that has drained, after the operation has ended; its retirement is null without one.
+  const Loader::Ending& drained() const;
 
   void run() override;
   void overdue(const std::string& what) noexcept override;

@@ -159,6 +159,14 @@ void EventBus::deliver_now(std::string_view name, bp_bytes payload, std::uint32_
   listeners_.call_now(native({0, 0, flags, name, payload, {}}), log_.match(name));
 }
 
+void EventBus::tell_now(std::string_view name, bp_bytes payload, std::uint32_t flags) {
+  std::vector<EventLog::PatternId> ids = log_.match(name);
+  const std::vector<EventLog::PatternId> of_any = log_.match("-");  // only "*" matches that
+  std::erase_if(ids,
+                [&](EventLog::PatternId id) { return std::find(of_any.begin(), of_any.end(), id) != of_any.end(); });
+  listeners_.call_now(native({0, 0, flags, name, payload, {}}), ids);
+}
+
 std::uint64_t EventBus::listen(const Subscription& subscription) try {
   // Before the listener, so that it reads all its events.
   auto own = subscription.own_thread ? std::make_unique<OwnThread>(log_, spin_) : nullptr;

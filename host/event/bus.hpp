@@ -63,6 +63,8 @@ class EventBus {
 
   /// Calls the listeners on the calling thread, bypassing the log.
   void deliver_now(std::string_view name, bp_bytes payload, std::uint32_t flags);
+  /// The same, but not to listeners of the pattern "*": they asked for events, and not for news of the host.
+  void tell_now(std::string_view name, bp_bytes payload, std::uint32_t flags);
 
   /// Adds a listener, for events from now on. Returns its id. Throws std::bad_alloc, std::system_error or
   /// PatternTable::Full, and then nothing has changed. Any thread.

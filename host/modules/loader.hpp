@@ -85,6 +85,9 @@ class Loader {
   /// 200 ms if a request thread does not answer.
   bool report_ending(const Ending& ending, std::vector<std::uint8_t>& report);
 
+  /// Somebody was told how this ended. Any thread.
+  void note_told(const Ending& ending);
+
   /// The module-list. Any thread.
   std::vector<std::uint8_t> list() const;
   std::size_t running_count() const BP_REQUIRES(catalog_);

@@ -162,13 +162,17 @@ void Loader::finish(Generation& generation) {
   retirement->finish(kept);
 }
 
+void Loader::note_told(const Ending& ending) {
+  const MutexLock lock(catalog_);
+  Module* const module = registry_.find_module(ending.module);
+  if (module != nullptr && module->gone_untold == ending.generation) module->gone_untold = 0;
+}
+
 bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& report) {
   std::vector<PinReason> reasons;
   const MutexLock lock(catalog_);
   if (ending.retirement->finished()) {
     reasons = ending.retirement->kept_because();
-    Module& module = registry_.module(ending.module);
-    if (reasons.empty() && module.gone_untold == ending.generation) module.gone_untold = 0;  // this report says it
   } else {
     const auto until = std::chrono::steady_clock::now() + count_timeout;
     for (const auto& generation : generations_) {

@@ -78,7 +78,9 @@ struct Watched {
           return options;
         }()) {
     bp_listener listener{};
-    REQUIRE(bp_listen(context.native, BP_STR("backplane.*"), Liveness::on_event, &liveness, &listener) == BP_OK);
+    for (const bp_str name : {BP_STR("backplane.not_responding"), BP_STR("backplane.responding")}) {
+      REQUIRE(bp_listen(context.native, name, Liveness::on_event, &liveness, &listener) == BP_OK);
+    }
   }
   Liveness liveness;
   const Context context;

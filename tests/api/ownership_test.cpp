@@ -31,9 +31,9 @@ struct Names {
 }  // namespace
 
 TEST_CASE("a module emits only events that begin with its own name") {
+  Names names;  // outlives the context, which tells of the end of the module
   const Context context;
   const Loaded module(context, "foreign_events");
-  Names names;
   bp_listener listener{};
   REQUIRE(bp_listen(context.native, BP_STR("*"), Names::on_event, &names, &listener) == BP_OK);
   const std::string refused = "ok:" + std::to_string(BP_INVALID_ARGUMENT);

@@ -252,7 +252,7 @@ class End(Case):
         host = self.spawn("run", "--data-dir", self.path("data"), "--module", str(MODULES / "cli_fixture_hangs.so"))
         host.wait_err("its init hangs")
         host.signal(signal.SIGTERM)
-        self.assertIn("a module has not returned from its start", self.assert_ends(host, 0)[1])
+        self.assertIn("a module has not returned from its start", self.assert_ends(host, 1)[1])
 
     def test_a_stale_socket_of_a_killed_host_is_replaced(self):
         host = self.host()

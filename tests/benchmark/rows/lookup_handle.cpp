@@ -31,8 +31,12 @@ class Handles {
       generation_.registered.push_back(std::move(handler));
     }
     registry_.bind(generation_);
-    for (const auto& handler : generation_.registered)
-      wanted_.push_back({Registry::id_of(*handler->method), handler->method});
+    registry_.publish(*generation_.module, &generation_);
+    for (const auto& handler : generation_.registered) {
+      bp_method method{};
+      registry_.resolve(handler->name, method);  // the first look-up makes it
+      wanted_.push_back({method.id, registry_.method_at(method.id)});
+    }
     std::shuffle(wanted_.begin(), wanted_.end(), std::minstd_rand(1));
   }
 

@@ -49,7 +49,10 @@ std::unique_ptr<Generation> generation_of(const std::string& name) {
 
 Value list_of(const std::vector<std::unique_ptr<Generation>>& generations, std::size_t& size) {
   std::vector<const Generation*> all;
-  for (const auto& each : generations) all.push_back(each.get());
+  for (const auto& each : generations) {
+    each->state = Generation::State::running;
+    all.push_back(each.get());
+  }
   const auto bytes = module_list(all);
   size = bytes.size();
   cbor::check_well_formed(bytes);
