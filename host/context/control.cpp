@@ -32,8 +32,8 @@ Control::Turn::~Turn() {
 
 Control::Control(Milliseconds module_timeout) : module_timeout_(module_timeout) {
   const MutexLock lock(mutex_);
-  // The second stands in for the first while that runs code of a module.
-  for (int i = 0; i < 2; ++i) threads_.emplace_back([this] { serve(); });
+  add_thread();
+  try_add_thread();  // the stand-in; begin() tries again
 }
 
 Control::~Control() {
@@ -78,22 +78,22 @@ std::function<void()> Control::prepare(std::function<void()> job) {
   };
 }
 
-Control::Job* Control::next_job(bool& operation) {
-  if (taken_) return nullptr;
-  operation = false;
-  if (Job* const job = short_.pop()) return job;
-  if (operation_ != nullptr || returning_ != 0) return nullptr;
-  operation = true;
-  return operation_ = operations_.pop();
+// Whether the thread may take a job from this queue now.
+bool Control::takes(std::size_t self, const Fifo<Job>& queue) const {
+  if (taken_ || queue.empty()) return false;
+  if (&queue == &short_) return self == main_ || call_ != nullptr;
+  return self == main_ && operation_ == nullptr && returning_ == 0;
 }
 
-void Control::serve() noexcept {
+void Control::serve(std::size_t self) noexcept {
   name_thread("bp-control");
   MutexLock lock(mutex_);
   ++free_;
   for (;;) {
-    bool operation = false;
-    if (Job* const job = next_job(operation)) {
+    const bool is_short = takes(self, short_);
+    if (is_short || takes(self, operations_)) {
+      Job* const job = is_short ? short_.pop() : operations_.pop();
+      if (!is_short) operation_ = job;
       --free_;
       taken_ = true;
       lock.unlock();
@@ -102,30 +102,29 @@ void Control::serve() noexcept {
         job->run();
       }
       lock.lock();
-      if (operation) operation_ = nullptr;
+      if (!is_short) operation_ = nullptr;
       ++free_;
       notify_if_awaited();
     } else if (stop_ && short_.empty() && operations_.empty()) {
       return;
     } else {
-      wait(lock);
+      wait(lock, self);
     }
   }
 }
 
-void Control::wait(MutexLock& lock) {
-  const auto has_news = [this, call = call_]() BP_REQUIRES(mutex_) {
+void Control::wait(MutexLock& lock, std::size_t self) {
+  const auto has_news = [this, self, call = call_]() BP_REQUIRES(mutex_) {
     if ((stop_ && short_.empty() && operations_.empty()) || call != call_) return true;
-    if (taken_) return false;
-    return !short_.empty() || (!operations_.empty() && operation_ == nullptr && returning_ == 0);
+    return takes(self, short_) || takes(self, operations_);
   };
   if (call_ == nullptr) return changed_.wait(lock, has_news);
   const auto due = call_->began + module_timeout_;
-  if (!changed_.wait_until(lock, due, has_news)) leave_overdue(lock);
+  if (!changed_.wait_until(lock, due, has_news)) leave_overdue(lock, self);
 }
 
-// The thread of the call stays in it. This one, or another, runs the next operation.
-void Control::leave_overdue(MutexLock& lock) {
+// The main thread stays in its call. This one takes its place, and a new one stands in for it.
+void Control::leave_overdue(MutexLock& lock, std::size_t self) {
   ModuleCall* const call = call_;
   if (call == nullptr || Clock::now() < call->began + module_timeout_) return;  // another call than the one waited for
   call_ = nullptr;
@@ -134,6 +133,8 @@ void Control::leave_overdue(MutexLock& lock) {
   call->next = overdue_;
   overdue_ = call;
   operation_ = nullptr;
+  main_ = self;
+  if (free_ < 2 && !stop_) try_add_thread();
   changed_.notify_all();
   lock.unlock();
   try {
@@ -150,10 +151,15 @@ void Control::leave_overdue(MutexLock& lock) {
   changed_.notify_all();
 }
 
+void Control::add_thread() {
+  threads_.reserve(threads_.size() + 1);
+  threads_.emplace_back([this, self = threads_.size()] { serve(self); });
+}
+
 // Without a free thread, nobody would see that the call is overdue, and nobody would do short work meanwhile.
-void Control::add_thread() noexcept {
+void Control::try_add_thread() noexcept {
   try {
-    threads_.emplace_back([this] { serve(); });
+    add_thread();
   } catch (const std::exception&) {
     // No memory, or no thread: the call is not watched.
   }
@@ -165,7 +171,7 @@ void Control::begin(ModuleCall& call) noexcept {
   call.job = operation_;
   call_ = &call;
   taken_ = false;
-  if (free_ == 0 && !stop_) add_thread();
+  if (free_ == 0 && !stop_) try_add_thread();
   changed_.notify_all();
 }
 

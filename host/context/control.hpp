@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -38,8 +39,10 @@ struct ControlJob {
 /// An operation loads, reloads or ends a generation. One operation runs at a time. While it calls a module's code, it
 /// gives the turn away, so that short work goes on, and waits for the turn afterwards.
 ///
-/// If such a call takes longer than `module_timeout`, the thread is left to it, and another thread runs the next
-/// operation. If the call returns after all, its operation waits until it is the only one, and goes on.
+/// One thread, the main one, does all work, because modules expect init and deinit on one thread. A second one stands
+/// in for it: it watches the calls, and does short work during them. If a call takes longer than `module_timeout`, the
+/// main thread is left to it, and the second takes its place. If the call returns after all, its operation waits until
+/// it is the only one, and goes on.
 class Control final : public ModuleCalls {
  public:
   using Job = ControlJob;
@@ -144,11 +147,12 @@ class Control final : public ModuleCalls {
 
   void post(Fifo<Job>& queue, Job& job) noexcept;
   void notify_if_awaited() noexcept BP_REQUIRES(mutex_);
-  void serve() noexcept;
-  Job* next_job(bool& operation) BP_REQUIRES(mutex_);
-  void wait(MutexLock& lock) BP_REQUIRES(mutex_);
-  void leave_overdue(MutexLock& lock) BP_REQUIRES(mutex_);
-  void add_thread() noexcept BP_REQUIRES(mutex_);
+  void serve(std::size_t self) noexcept;
+  bool takes(std::size_t self, const Fifo<Job>& queue) const BP_REQUIRES(mutex_);
+  void wait(MutexLock& lock, std::size_t self) BP_REQUIRES(mutex_);
+  void leave_overdue(MutexLock& lock, std::size_t self) BP_REQUIRES(mutex_);
+  void add_thread() BP_REQUIRES(mutex_);
+  void try_add_thread() noexcept BP_REQUIRES(mutex_);
   std::vector<Call> copy_calls() const BP_REQUIRES(mutex_);
 
   const Milliseconds module_timeout_;
@@ -164,6 +168,7 @@ class Control final : public ModuleCalls {
   unsigned waiting_ BP_GUARDED_BY(mutex_) = 0;           // operations that wait for the turn after a call
   unsigned free_ BP_GUARDED_BY(mutex_) = 0;              // threads without work
   bool stop_ BP_GUARDED_BY(mutex_) = false;
+  std::size_t main_ BP_GUARDED_BY(mutex_) = 0;  // index of the main thread
   std::vector<std::thread> threads_ BP_GUARDED_BY(mutex_);
 };
 
