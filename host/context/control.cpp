@@ -49,9 +49,15 @@ Control::~Control() {
 
 bool Control::on_thread() noexcept { return runs_work; }
 
-void Control::post(Fifo<Job>& queue, Job& job) noexcept {
+void Control::post(Job& job) noexcept {
   const MutexLock lock(mutex_);
-  queue.push(&job);
+  short_.push(&job);
+  if (!taken_) changed_.notify_all();
+}
+
+void Control::post_operation(Job& job) noexcept {
+  const MutexLock lock(mutex_);
+  operations_.push(&job);
   if (!taken_) changed_.notify_all();
 }
 
@@ -107,26 +113,35 @@ void Control::serve(std::size_t self) noexcept {
       notify_if_awaited();
     } else if (stop_ && short_.empty() && operations_.empty()) {
       return;
-    } else {
-      wait(lock, self);
+    } else if (ModuleCall* const overdue = wait(lock, self)) {
+      lock.unlock();
+      tell_overdue(*overdue);
+      lock.lock();
+      overdue->telling = false;  // it may go on from here
+      changed_.notify_all();
     }
   }
 }
 
-void Control::wait(MutexLock& lock, std::size_t self) {
+// Returns a call that has become overdue meanwhile, or null.
+ModuleCall* Control::wait(MutexLock& lock, std::size_t self) {
   const auto has_news = [this, self, call = call_]() BP_REQUIRES(mutex_) {
     if ((stop_ && short_.empty() && operations_.empty()) || call != call_) return true;
     return takes(self, short_) || takes(self, operations_);
   };
-  if (call_ == nullptr) return changed_.wait(lock, has_news);
+  if (call_ == nullptr) {
+    changed_.wait(lock, has_news);
+    return nullptr;
+  }
   const auto due = call_->began + module_timeout_;
-  if (!changed_.wait_until(lock, due, has_news)) leave_overdue(lock, self);
+  return changed_.wait_until(lock, due, has_news) ? nullptr : leave_overdue(self);
 }
 
 // The main thread stays in its call. This one takes its place, and a new one stands in for it.
-void Control::leave_overdue(MutexLock& lock, std::size_t self) {
+ModuleCall* Control::leave_overdue(std::size_t self) {
   ModuleCall* const call = call_;
-  if (call == nullptr || Clock::now() < call->began + module_timeout_) return;  // another call than the one waited for
+  // Another call than the one waited for may run by now.
+  if (call == nullptr || Clock::now() < call->began + module_timeout_) return nullptr;
   call_ = nullptr;
   call->overdue = true;
   call->telling = true;
@@ -136,19 +151,17 @@ void Control::leave_overdue(MutexLock& lock, std::size_t self) {
   main_ = self;
   if (free_ < 2 && !stop_) try_add_thread();
   changed_.notify_all();
-  lock.unlock();
-  try {
-    const std::string what = words_of(*call);
-    log::error("modules", what + " has not returned within " + std::to_string(module_timeout_.count()) +
-                              " ms (load_timeout_ms); its thread is left to it, and other module operations go on" +
-                              (call->in_dynamic_loader ? ", except that no object can be mapped or unmapped" : ""));
-    if (call->job != nullptr) call->job->overdue(what);
-  } catch (const std::bad_alloc&) {
-    // status shows it, even if nobody is told.
-  }
-  lock.lock();
-  call->telling = false;
-  changed_.notify_all();
+  return call;
+}
+
+void Control::tell_overdue(const ModuleCall& call) const noexcept try {
+  const std::string what = words_of(call);
+  log::error("modules", what + " has not returned within " + std::to_string(module_timeout_.count()) +
+                            " ms (load_timeout_ms); its thread is left to it, and other module operations go on" +
+                            (call.in_dynamic_loader ? ", except that no object can be mapped or unmapped" : ""));
+  if (call.job != nullptr) call.job->overdue(what);
+} catch (const std::bad_alloc&) {
+  // status shows it, even if nobody is told.
 }
 
 void Control::add_thread() {

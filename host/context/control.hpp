@@ -53,9 +53,9 @@ class Control final : public ModuleCalls {
   ~Control();
 
   /// Runs short work after all that was posted earlier. Any thread, including a control thread.
-  void post(Job& job) noexcept { post(short_, job); }
+  void post(Job& job) noexcept;
   /// The same for an operation.
-  void post_operation(Job& job) noexcept { post(operations_, job); }
+  void post_operation(Job& job) noexcept;
 
   /// Runs short work on the calling thread. Returns false without running it if somebody has the turn, or other short
   /// work waits for it. Exceptions of `job` pass through. Not from a control thread.
@@ -145,12 +145,12 @@ class Control final : public ModuleCalls {
     const bool outer_;
   };
 
-  void post(Fifo<Job>& queue, Job& job) noexcept;
   void notify_if_awaited() noexcept BP_REQUIRES(mutex_);
   void serve(std::size_t self) noexcept;
   bool takes(std::size_t self, const Fifo<Job>& queue) const BP_REQUIRES(mutex_);
-  void wait(MutexLock& lock, std::size_t self) BP_REQUIRES(mutex_);
-  void leave_overdue(MutexLock& lock, std::size_t self) BP_REQUIRES(mutex_);
+  ModuleCall* wait(MutexLock& lock, std::size_t self) BP_REQUIRES(mutex_);
+  ModuleCall* leave_overdue(std::size_t self) BP_REQUIRES(mutex_);
+  void tell_overdue(const ModuleCall& call) const noexcept;
   void add_thread() BP_REQUIRES(mutex_);
   void try_add_thread() noexcept BP_REQUIRES(mutex_);
   std::vector<Call> copy_calls() const BP_REQUIRES(mutex_);

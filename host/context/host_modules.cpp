@@ -148,10 +148,11 @@ bp_status Host::list(bp_result& result) {
 bp_status Host::status(bp_result& result) {
   return guarded(result, [&] {
     const auto uptime = std::chrono::steady_clock::now() - began_;
+    const std::size_t modules = loader_.running_count();
     const MutexLock lock(catalog_);
     const HostStatus status{
-        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()),
-        loader_.running_count(), workers_.load(), resting_count()};
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()), modules,
+        workers_.load(), resting_count()};
     return set_result(&result, BP_OK, status_report(status, contexts_, registry_, operations_));
   });
 }

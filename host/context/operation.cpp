@@ -37,7 +37,8 @@ bool Operation::wait_until(Clock::time_point until) {
     if (state_ == State::ended) return true;
     const auto now = Clock::now();
     if (now >= undone_by_) {
-      tell(lock);
+      lock.unlock();
+      end_if_undone(now);
       return true;
     }
     if (now >= until) return false;
@@ -81,25 +82,38 @@ void Operation::undo(OperationOutcome outcome) {
 }
 
 void Operation::end(OperationOutcome outcome) {
-  MutexLock lock(mutex_);
-  if (state_ == State::ended) return;
-  outcome_ = std::move(outcome);
-  tell(lock);
+  {
+    const MutexLock lock(mutex_);
+    if (state_ == State::ended) return;
+    outcome_ = std::move(outcome);
+    set_ended();
+  }
+  tell();
 }
 
 void Operation::end_if_undone(Clock::time_point now) {
-  MutexLock lock(mutex_);
-  if (state_ == State::undoing && now >= undone_by_) tell(lock);
+  {
+    const MutexLock lock(mutex_);
+    if (state_ != State::undoing || now < undone_by_) return;
+    set_ended();
+  }
+  tell();
 }
 
-void Operation::tell(MutexLock& lock) {
+void Operation::set_ended() {
   state_ = State::ended;
   ended_ = Clock::now();
   changed_.notify_all();
-  const std::vector<std::function<void()>> then = std::move(then_);
-  lock.unlock();
+}
+
+// The thread that has ended it, once.
+void Operation::tell() {
+  std::vector<std::function<void()>> then;
+  {
+    const MutexLock lock(mutex_);
+    then.swap(then_);
+  }
   for (const auto& f : then) f();
-  lock.lock();
 }
 
 void Operation::then(std::function<void()> f) {
@@ -111,13 +125,17 @@ void Operation::then(std::function<void()> f) {
 }
 
 Operation::State Operation::cancel() {
+  OperationOutcome outcome{BP_CANCELED, "canceled before its turn; nothing has changed", {}, {}};
   canceled_ = true;
-  MutexLock lock(mutex_);
-  const State was = state_;
-  if (was == State::waiting) {
-    outcome_ = {BP_CANCELED, "canceled before its turn; nothing has changed", {}, {}};
-    tell(lock);
+  State was;
+  {
+    const MutexLock lock(mutex_);
+    was = state_;
+    if (was != State::waiting) return was;
+    outcome_ = std::move(outcome);
+    set_ended();
   }
+  tell();
   return was;
 }
 

@@ -100,7 +100,8 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
   void overdue(const std::string& what) noexcept override;
 
  private:
-  void tell(MutexLock& lock);
+  void set_ended() BP_REQUIRES(mutex_);
+  void tell();
 
   const std::uint64_t id_;
   const OperationRequest request_;

@@ -321,6 +321,7 @@ std::vector<std::uint8_t> Loader::list() const {
 }
 
 std::size_t Loader::running_count() const {
+  const MutexLock lock(catalog_);
   return static_cast<std::size_t>(std::count_if(generations_.begin(), generations_.end(), [](const auto& generation) {
     return generation->state == Generation::State::running;
   }));

@@ -90,7 +90,7 @@ class Loader {
 
   /// The module-list. Any thread.
   std::vector<std::uint8_t> list() const;
-  std::size_t running_count() const BP_REQUIRES(catalog_);
+  std::size_t running_count() const;
 
   /// Creates an instance of every running generation in a new context. Short work of Control.
   void populate(InstanceHost& host);
