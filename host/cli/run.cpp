@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 
 #include "cli/client.hpp"
 #include "cli/command.hpp"
@@ -211,6 +212,20 @@ std::string names_in_flight(bp_context context) {
   ::_exit(code);
 }
 
+// exit() runs the destructors of the objects that are still mapped. They may hang like any other code of a module.
+void bound_the_exit() {
+  static constexpr std::chrono::seconds bound{2};
+  std::thread([] {
+    std::this_thread::sleep_for(bound);
+    // The log may have ended.
+    constexpr std::string_view line =
+        "backplane: the host ends by force; left behind: a destructor of a module, or another exit handler\n";
+    const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+    static_cast<void>(written);  // nothing can be done about an error
+    ::_exit(exit_error);
+  }).detach();
+}
+
 int serve(Host& host, Server& server, const RunPlan& plan, StopRequest& stop) {
   try {
     server.start();
@@ -222,12 +237,14 @@ int serve(Host& host, Server& server, const RunPlan& plan, StopRequest& stop) {
   bp_log_write(BP_LOG_INFO, BP_LOG_ALWAYS, str("run"), str(ready));
   stop.wait();
   log_line(BP_LOG_INFO, cat("stopping: ", stop.reason(), "; press Ctrl-C again to end at once"));
-  const std::string stuck = stuck_code();
+  std::string stuck = stuck_code();
   server.shutdown(drain);
   const std::string names = names_in_flight(host.context());
   const bool in_time = host.end() != BP_TIMEOUT;
+  if (stuck.empty()) stuck = stuck_code();  // of an unload that has ended meanwhile
   if (!stuck.empty()) end_by_force(exit_error, stuck);
   if (!in_time) end_by_force(exit_error, names.empty() ? "a listener that has not returned" : cat("calls of ", names));
+  bound_the_exit();
   return exit_ok;
 }
 

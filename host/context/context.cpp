@@ -190,6 +190,7 @@ void Context::renew() noexcept {
   id_ = next_id();
   loop_.renew();
   bus_.renew();
+  silent_.clear();
   const MutexLock lock(stop_mutex_);
   stage_ = Stage::running;
   leaving_ = false;
@@ -309,6 +310,8 @@ std::string Context::start_instance(Generation& generation, std::chrono::millise
 }
 
 void Context::retire_instance(Generation& generation) { loop_.instances().retire(generation); }
+
+void Context::prepare_instance(Generation& generation) { loop_.instances().prepare(generation); }
 
 std::string Context::keep_instance(Generation& generation, std::chrono::milliseconds timeout) {
   return loop_.instances().keep(generation, timeout);

@@ -84,6 +84,7 @@ class Context final : public Endpoint, public InstanceHost {
   bool closed() const noexcept override { return loop_.closed(); }
   bool on_request_thread() const noexcept override { return loop_.on_thread(); }
   void retire_instance(Generation& generation) override;
+  void prepare_instance(Generation& generation) override;
   std::string keep_instance(Generation& generation, std::chrono::milliseconds timeout) override;
   void count_work(const Generation& generation, std::chrono::steady_clock::time_point until, std::uint64_t& requests,
                   std::uint64_t& tokens) override;

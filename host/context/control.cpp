@@ -239,10 +239,11 @@ std::vector<Control::Call> Control::wait_for_calls(Milliseconds timeout) {
 
 std::string Control::holder_of_dynamic_loader() const {
   const MutexLock lock(mutex_);
+  std::string holder;  // the oldest: later ones wait for it
   for (const ModuleCall* call = overdue_; call != nullptr; call = call->next) {
-    if (call->in_dynamic_loader) return words_of(*call);
+    if (call->in_dynamic_loader) holder = words_of(*call);
   }
-  return {};
+  return holder;
 }
 
 }  // namespace backplane::host

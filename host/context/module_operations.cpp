@@ -49,12 +49,16 @@ bp_status tell(bp_result& result, const OperationOutcome& outcome) {
 
 }  // namespace
 
+void ModuleOperations::check_dynamic_loader() const {
+  const std::string holder = control_.holder_of_dynamic_loader();
+  if (holder.empty()) return;
+  throw Failure{BP_OVERLOADED, holder +
+                                   " have not returned, and keep the dynamic loader of this process locked. So no "
+                                   "module can be loaded, unloaded or reloaded; restart the host"};
+}
+
 std::shared_ptr<Operation> ModuleOperations::begin(OperationRequest request) {
-  if (const std::string holder = control_.holder_of_dynamic_loader(); !holder.empty()) {
-    throw Failure{BP_OVERLOADED, holder +
-                                     " have not returned, and keep the dynamic loader of this process locked. So no "
-                                     "module can be loaded, unloaded or reloaded; restart the host"};
-  }
+  check_dynamic_loader();
   const MutexLock lock(mutex_);
   if (running_.size() >= most_running) {
     throw Failure{BP_OVERLOADED, std::to_string(most_running) + " module operations wait, the limit; wait for some"};
@@ -109,6 +113,7 @@ std::shared_ptr<Operation> ModuleOperations::find(std::uint64_t id) const {
 
 // Control thread.
 void ModuleOperations::execute(Operation& operation) noexcept try {
+  check_dynamic_loader();  // it may have been locked while this waited
   const OperationRequest& request = operation.request();
   const LoadRequest load{request.path, request.config, &operation.canceled()};
   if (request.kind == BP_OPERATION_UNLOAD) return unload(operation, false);
@@ -210,7 +215,7 @@ std::string ModuleOperations::cancel(Operation& operation) {
     case State::waiting:
       return which + "was canceled before its turn; nothing has changed";
     case State::running:
-      return which + "is being undone";
+      return which + "is being undone, unless it has just been committed";
     case State::undoing:
       return which + "is being undone already";
     case State::ended:
@@ -237,8 +242,7 @@ void ModuleOperations::undo_unload(const Loader::Ending& ending) noexcept try {
   }
   if (!loader_.undo_unload(ending).empty()) return;  // it is over
   for (const auto& each : waiting) {
-    const auto same = each->draining();
-    if (!same || same->ending.retirement != ending.retirement) continue;
+    if (!each->drains(*ending.retirement) || each->request().kind != BP_OPERATION_UNLOAD) continue;
     each->end({BP_CANCELED, "canceled; the names of the module \"" + ending.module + "\" answer again", {}, {}});
   }
 } catch (const std::bad_alloc&) {

@@ -40,6 +40,7 @@ class ModuleOperations {
   void report(cbor::Writer& out) const;
 
  private:
+  void check_dynamic_loader() const;
   OperationOutcome interim(Operation& operation);
   void execute(Operation& operation) noexcept;
   void unload(Operation& operation, bool again);

@@ -145,6 +145,11 @@ std::optional<Operation::Draining> Operation::draining() const {
   return draining_;
 }
 
+bool Operation::drains(const Retirement& retirement) const noexcept {
+  const MutexLock lock(mutex_);
+  return state_ == State::draining && draining_.ending.retirement.get() == &retirement;
+}
+
 const Loader::Ending& Operation::drained() const {
   const MutexLock lock(mutex_);
   return draining_.ending;

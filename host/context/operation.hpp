@@ -93,6 +93,8 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
   };
   /// None if nothing drains now.
   std::optional<Draining> draining() const;
+  /// Whether it waits for this end of a generation.
+  bool drains(const Retirement& retirement) const noexcept;
   /// The end of the generation that has drained, after the operation has ended; its retirement is null without one.
   const Loader::Ending& drained() const;
 

@@ -25,6 +25,11 @@ class SilentThreads {
     if (!liveness.responding) all_.push_back({liveness, std::chrono::steady_clock::now()});
   }
 
+  void clear() {
+    const MutexLock lock(mutex_);
+    all_.clear();
+  }
+
   std::vector<Silent> all() const {
     const MutexLock lock(mutex_);
     return all_;

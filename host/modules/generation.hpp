@@ -106,6 +106,21 @@ class Retirement {
     }
     f();
   }
+  /// Forgets what then() has been given: the end is undone.
+  void forget_then() {
+    std::vector<std::function<void()>> gone;
+    const MutexLock lock(mutex_);
+    gone.swap(then_);
+  }
+  /// A request thread did not say what keeps its instance. It is not asked again before `until`.
+  void do_not_count(std::chrono::steady_clock::time_point until) {
+    const MutexLock lock(mutex_);
+    count_again_ = until;
+  }
+  bool may_count() {
+    const MutexLock lock(mutex_);
+    return std::chrono::steady_clock::now() >= count_again_;
+  }
   /// Waits for finish(). Returns false after `timeout`.
   bool wait(std::chrono::milliseconds timeout) {
     MutexLock lock(mutex_);
@@ -129,6 +144,7 @@ class Retirement {
   bool finished_ BP_GUARDED_BY(mutex_) = false;
   std::vector<PinReason> kept_because_ BP_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> then_ BP_GUARDED_BY(mutex_);
+  std::chrono::steady_clock::time_point count_again_ BP_GUARDED_BY(mutex_);
 };
 
 }  // namespace backplane::host
@@ -203,8 +219,9 @@ struct Module {
   std::atomic<Generation*> current{nullptr};  ///< a reload replaces this pointer
   Mutex static_mutex;
   std::uint64_t last_generation = 0;
-  std::uint64_t gone_untold = 0;  ///< a generation that was reported pinned and has been unmapped since; 0: none
-  std::vector<Method*> methods;   ///< those that were looked up; guarded by the mutex of MethodNames
+  std::uint64_t last_running = 0;  ///< the newest generation that has run
+  std::uint64_t gone_untold = 0;   ///< a generation that was reported pinned and has been unmapped since; 0: none
+  std::vector<Method*> methods;    ///< those that were looked up; guarded by the mutex of MethodNames
 };
 
 }  // namespace backplane::host

@@ -37,9 +37,12 @@ class InstanceHost {
   /// Control thread.
   virtual void retire_instance(Generation& generation) = 0;
 
-  /// Takes back retire_instance(), or creates a new instance if it has ended. `why` as for start_instance. Waits for
-  /// the request thread, at most for `timeout`; a thread that runs a handler of this instance comes to it later.
-  /// Control thread.
+  /// Makes room for the retirement that follows a keep_instance(). Throws std::bad_alloc. Control thread.
+  virtual void prepare_instance(Generation& generation) = 0;
+
+  /// After prepare_instance(): takes back retire_instance(), or creates a new instance if it has ended. `why` as for
+  /// start_instance. Waits for the request thread, at most for `timeout`; a thread that runs a handler of this instance
+  /// comes to it later. Control thread.
   virtual std::string keep_instance(Generation& generation, std::chrono::milliseconds timeout) = 0;
 
   /// Adds the requests and tokens that keep the generation's instance alive. Waits for the request thread until `until`

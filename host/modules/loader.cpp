@@ -299,6 +299,7 @@ void Loader::publish(Generation& next) {
   {
     const MutexLock lock(catalog_);
     next.module->last_generation = next.number;
+    next.module->last_running = next.number;
     next.module->gone_untold = 0;
     next.state = Generation::State::running;
     registry_.publish(*next.module, &next);

@@ -121,7 +121,7 @@ class Loader {
   bool call_module(const Generation& generation, const char* what, bool in_dynamic_loader, F code);
   template <class F>
   void call_in_time(const Generation& generation, const char* what, bool in_dynamic_loader, F code);
-  void bind_when_memory(Generation& generation) BP_REQUIRES(catalog_);
+  bool run_again(Generation& generation);
   Ending new_ending(Generation& generation);
   void retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& hosts);
   void finish(Generation& generation);

@@ -21,6 +21,8 @@ constexpr std::chrono::milliseconds closed_context_timeout{100};
 constexpr std::chrono::milliseconds keep_timeout{500};
 // How long a report may wait for the counts of request threads.
 constexpr std::chrono::milliseconds count_timeout{200};
+// How long a report is made without them, if they have not come. So a thread that hangs delays few reports.
+constexpr std::chrono::seconds count_pause{2};
 
 [[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
 
@@ -70,7 +72,15 @@ std::string Loader::undo_unload(const Ending& ending) {
       return "it has ended";
     }
     if (generation->module->current.load() != nullptr) return "another generation has its names";
+    if (generation->refused || generation->number != generation->module->last_running) return "a newer one has run";
+    for (const auto& function : generation->functions) {
+      if (registry_.offered_by_other(function->name, *generation->module) != nullptr) {
+        return "another module offers its host functions by now";
+      }
+    }
+    for (InstanceHost* const host : hosts) host->prepare_instance(*generation);
     set_retirement(*generation, nullptr);
+    ending.retirement->forget_then();
     ++generation->endings_undone;
     generation->told_pinned = false;
   }
@@ -83,22 +93,19 @@ std::string Loader::undo_unload(const Ending& ending) {
     }
   }
   // By now no request thread is between its look at the module and the handler.
-  const MutexLock lock(catalog_);
-  bind_when_memory(*generation);
-  generation->state = Generation::State::running;
-  registry_.publish(*generation->module, generation);
+  while (!run_again(*generation)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return {};
 }
 
-// Names that nobody has looked up were forgotten when it was withdrawn.
-void Loader::bind_when_memory(Generation& generation) {
-  for (;;) try {
-      return registry_.bind(generation);
-    } catch (const std::bad_alloc&) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    } catch (const Failure& failure) {
-      return log::error(generation.source(), "it does not get all of its names back: " + failure.message);
-    }
+// Returns false, and changes nothing, if there is no memory for names that were forgotten when it was withdrawn.
+bool Loader::run_again(Generation& generation) try {
+  const MutexLock lock(catalog_);
+  registry_.bind(generation);
+  generation.state = Generation::State::running;
+  registry_.publish(*generation.module, &generation);
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 Loader::Ending Loader::new_ending(Generation& generation) {
@@ -181,7 +188,11 @@ bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& repo
       generation->told_pinned = generation->module->current.load() == nullptr;
       std::uint64_t requests = static_calls_of(*generation);
       std::uint64_t tokens = 0;
-      for (InstanceHost* const host : instance_hosts_()) host->count_work(*generation, until, requests, tokens);
+      if (ending.retirement->may_count()) {
+        for (InstanceHost* const host : instance_hosts_()) host->count_work(*generation, until, requests, tokens);
+        const auto now = std::chrono::steady_clock::now();
+        if (now >= until) ending.retirement->do_not_count(now + count_pause);
+      }
       if (requests != 0) reasons.push_back({"requests", requests, "handlers have not ended, or have not answered"});
       if (tokens != 0) reasons.push_back({"tokens", tokens, "it has not answered these host function calls"});
       if (!reasons.empty()) continue;

@@ -35,9 +35,7 @@ Instances::Retire::Retire(Instances& in, Generation& of) noexcept : instances(in
 
 // Runs `what` on the request thread, and returns its text. After the timeout, it does not begin any more, if `in_time`.
 template <class F>
-std::string Instances::run_there(Generation& generation, Milliseconds timeout, bool in_time, F what) {
-  if (retires_.size() <= generation.slot) retires_.resize(generation.slot + 1);
-  retires_[generation.slot] = std::make_unique<Retire>(*this, generation);
+std::string Instances::run_there(Milliseconds timeout, bool in_time, F what) {
   const auto start = std::make_shared<Start>();
   const bool posted = inbox_.post([this, start, what = std::move(what)] {
     on_request_thread.assume();
@@ -66,8 +64,14 @@ std::string Instances::run_there(Generation& generation, Milliseconds timeout, b
   return "the request thread of a context did not come round to it in " + std::to_string(timeout.count()) + " ms";
 }
 
+void Instances::prepare(Generation& generation) {
+  if (retires_.size() <= generation.slot) retires_.resize(generation.slot + 1);
+  retires_[generation.slot] = std::make_unique<Retire>(*this, generation);
+}
+
 std::string Instances::start(Generation& generation, Milliseconds timeout, bool keep_failed) {
-  return run_there(generation, timeout, true, [this, &generation, keep_failed] {
+  prepare(generation);
+  return run_there(timeout, true, [this, &generation, keep_failed] {
     on_request_thread.assume();
     return make(generation, keep_failed);
   });
@@ -117,7 +121,7 @@ void Instances::retire(Generation& generation) {
 
 // A thread that is in a handler comes to it later: the instance in which the handler runs stays.
 std::string Instances::keep(Generation& generation, Milliseconds timeout) {
-  return run_there(generation, timeout, false, [this, &generation] {
+  return run_there(timeout, false, [this, &generation] {
     on_request_thread.assume();
     bp_instance* const instance = of(generation);
     if (instance == nullptr || instance->generation != &generation) return make(generation, true);

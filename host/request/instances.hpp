@@ -36,6 +36,7 @@ class Instances {
   // ---- The control thread; see InstanceHost in modules/instance.hpp ----
   std::string start(Generation& generation, Milliseconds timeout, bool keep_failed);
   void retire(Generation& generation);
+  void prepare(Generation& generation);
   std::string keep(Generation& generation, Milliseconds timeout);
   // ---- Any thread ----
   void count_work(const Generation& generation, std::chrono::steady_clock::time_point until, std::uint64_t& requests,
@@ -71,7 +72,7 @@ class Instances {
       BP_REQUIRES(on_request_thread);
   std::string make(Generation& generation, bool keep_failed) BP_REQUIRES(on_request_thread);
   template <class F>
-  std::string run_there(Generation& generation, Milliseconds timeout, bool in_time, F what);
+  std::string run_there(Milliseconds timeout, bool in_time, F what);
   void destroy(bp_instance& instance) BP_REQUIRES(on_request_thread);
 
   InstanceHost& host_;

@@ -60,6 +60,7 @@ void ControlThread::push(Job job) {
 }
 
 void ControlThread::push_after(std::uint64_t operation, Clock::time_point until, Job job) {
+  auto fresh = std::make_unique<Watch>(Watch{state_, operation});
   bool watch = false;
   {
     const MutexLock lock(state_->mutex);
@@ -67,13 +68,21 @@ void ControlThread::push_after(std::uint64_t operation, Clock::time_point until,
       state_->jobs.push_back(std::move(job));
       return;
     }
-    state_->waits.push_back({operation, until, std::move(job)});
     watch = state_->watched.insert(operation).second;
+    try {
+      state_->waits.push_back({operation, until, std::move(job)});
+    } catch (...) {
+      if (watch) state_->watched.erase(operation);
+      throw;
+    }
   }
   if (!watch) return;
-  auto fresh = std::make_unique<Watch>(Watch{state_, operation});
-  if (bp_operation_then(context_, {operation}, on_end, fresh.get()) == BP_OK) {
+  const bp_status status = bp_operation_then(context_, {operation}, on_end, fresh.get());
+  if (status == BP_OK) {
     fresh.release();
+  } else if (status == BP_OUT_OF_MEMORY) {
+    const MutexLock lock(state_->mutex);
+    state_->watched.erase(operation);  // the job runs at its timeout
   } else {
     on_end(fresh.release());  // it is unknown by now: the job says so
   }

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <iterator>
 
 #include "support/mapped_objects.hpp"
@@ -33,6 +34,7 @@ std::atomic<pid_t> telling{0};
 // While its stack is unwound, which may fault on a damaged stack: the line so far.
 std::atomic<SignalText*> unwinding{nullptr};
 std::atomic<bool> told{false};
+pid_t process = 0;  // a forked child crashes and exits for itself
 
 constexpr int most_frames = 24;
 
@@ -75,6 +77,7 @@ void tell(const char* signal, const RunningCode& code) noexcept {
   _Unwind_Backtrace(tell_frame, &frames);
   unwinding = nullptr;
   line.write();
+  told = true;
 }
 
 void set_default(int signal) noexcept {
@@ -95,17 +98,28 @@ void pass_on(const struct sigaction& previous, int signal, siginfo_t* info, void
   if (sent) ::raise(signal);
 }
 
+// Another thread has crashed first. The process must not end before that is told.
+void wait_until_told() noexcept {
+  constexpr timespec a_moment = {0, 10'000'000};
+  for (int i = 0; i < 50 && !told; ++i) ::nanosleep(&a_moment, nullptr);
+}
+
 void on_crash(int signal, siginfo_t* info, void* context) noexcept {
   const int error = errno;
-  if (SignalText* const line = unwinding.exchange(nullptr); line != nullptr && telling == ::gettid()) {
-    *line << " …";
-    line->write();
-    set_default(signal);
-    return;
+  const pid_t teller = telling.load();
+  if (teller == ::gettid()) {
+    if (SignalText* const line = unwinding.exchange(nullptr)) {
+      *line << " …";
+      line->write();
+      set_default(signal);
+      return;
+    }
+  } else if (teller != 0) {
+    wait_until_told();
   }
   RunningCode code;
   pid_t none = 0;
-  if (!told && find_running_code(code) && telling.compare_exchange_strong(none, ::gettid())) {
+  if (!told && ::getpid() == process && find_running_code(code) && telling.compare_exchange_strong(none, ::gettid())) {
     for (const Watched& each : watched) {
       if (each.signal == signal) tell(each.name, code);
     }
@@ -119,7 +133,7 @@ void on_crash(int signal, siginfo_t* info, void* context) noexcept {
 // A module has called exit(). The host would end without a word, perhaps with success.
 void tell_exit(int status, void*) noexcept {
   RunningCode running;
-  if (!find_running_code(running)) return;
+  if (::getpid() != process || !find_running_code(running)) return;
   const int code = status == 0 ? 1 : status;
   SignalText line;
   begin_line(line, "exit() was called", running)
@@ -133,6 +147,7 @@ void tell_exit(int status, void*) noexcept {
 void crash_is_told() noexcept { told = true; }
 
 void install_crash_line() noexcept {
+  process = ::getpid();
   for (Watched& each : watched) {
     ::sigaction(each.signal, nullptr, &each.previous);  // read it first: another thread may fault at once
     struct sigaction action {};

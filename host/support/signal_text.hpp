@@ -36,7 +36,9 @@ class SignalText {
     text_[size_++] = '\n';
     log::flush_in_signal_handler(std::chrono::milliseconds(longest_ms));
     pollfd fd = {STDERR_FILENO, POLLOUT, 0};
-    if (::poll(&fd, 1, longest_ms) == 0) return;
+    int ready = ::poll(&fd, 1, longest_ms);
+    if (ready < 0) ready = ::poll(&fd, 1, longest_ms);  // another signal
+    if (ready != 1) return;
     const ssize_t written = ::write(STDERR_FILENO, text_, size_);
     static_cast<void>(written);  // nothing can be done about an error
   }

@@ -261,6 +261,12 @@ class Stuck(OperationCase):
         self.soon("load", STUCK)
         self.stops_soon()
 
+    def test_a_destructor_that_hangs_at_the_end_of_the_process(self):
+        self.start(modules=[STUCK])
+        self.stick("destructor")
+        err = self.stops_soon(1)
+        self.assertIn("left behind: a destructor of a module, or another exit handler", err)
+
     def test_ctrl_c_undoes_a_load(self):
         self.stick("init")
         self.start()
