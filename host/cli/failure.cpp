@@ -60,6 +60,9 @@ int load_exit_code(bp_status status) {
   switch (status) {
     case BP_NOT_LOADED:  // from reload
     case BP_CLOSED:
+    case BP_NOT_PERMITTED:
+    case BP_OVERLOADED:
+    case BP_INVALID_HANDLE:
       return exit_error;
     default:
       const int code = exit_code(status);

@@ -198,7 +198,8 @@ std::string names_in_flight(bp_context context) {
   Result result;
   if (bp_host_status(context, result.out()) != BP_OK) return {};
   std::string names;
-  for (const Value& name : Value::read(result.payload())["names"].items()) {
+  const Value report = Value::read(result.payload());
+  for (const Value& name : report["names"].items()) {
     const std::string& count = name["in_flight"].text();
     if (count != "0") names += cat(names.empty() ? "" : ", ", name["name"].text(), " (", count, ")");
   }
@@ -214,7 +215,7 @@ std::string names_in_flight(bp_context context) {
 
 // exit() runs the destructors of the objects that are still mapped. They may hang like any other code of a module.
 void bound_the_exit() {
-  static constexpr std::chrono::seconds bound{2};
+  static constexpr std::chrono::seconds bound{5};
   std::thread([] {
     std::this_thread::sleep_for(bound);
     // The log may have ended.
@@ -243,7 +244,9 @@ int serve(Host& host, Server& server, const RunPlan& plan, StopRequest& stop) {
   const bool in_time = host.end() != BP_TIMEOUT;
   if (stuck.empty()) stuck = stuck_code();  // of an unload that has ended meanwhile
   if (!stuck.empty()) end_by_force(exit_error, stuck);
-  if (!in_time) end_by_force(exit_error, names.empty() ? "a listener that has not returned" : cat("calls of ", names));
+  if (!in_time)
+    end_by_force(exit_error,
+                 names.empty() ? "a listener or an instance that has not returned" : cat("calls of ", names));
   bound_the_exit();
   return exit_ok;
 }

@@ -13,6 +13,7 @@
 #include <initializer_list>
 #include <thread>
 
+#include "cli/client.hpp"
 #include "cli/failure.hpp"
 #include "cli/log_options.hpp"
 #include "cli/output.hpp"
@@ -69,7 +70,10 @@ void StopRequest::watch(int exit_code) {
     const bool bounded = asked() && phase_.load() == Phase::starting;
     const int signal = wait_for_signal(bounded ? look_ms : -1);
     if (bounded && phase_.load() == Phase::starting && since() >= longest_start) {
-      log_line(BP_LOG_WARN, "a module has not returned from its start; the host ends without waiting for it");
+      Result stuck;
+      bp_operation_cancel(bp_host_context(), {}, stuck.out());
+      log_line(BP_LOG_WARN, cat("a module has not returned from its start; the host ends by force; left behind: ",
+                                stuck.message(BP_TIMEOUT)));
       leave(exit_error);
     }
     if (signal == 0) continue;
@@ -78,6 +82,8 @@ void StopRequest::watch(int exit_code) {
       Phase reading = Phase::reading;
       if (phase_.compare_exchange_strong(reading, Phase::leaving)) leave(exit_ok);
       ask();
+    } else if (signal_ == 0) {
+      signal_ = signal;  // a peer has asked, and its supervisor sends a signal as well
     } else if (since() >= same_request) {
       leave(exit_code);
     }

@@ -94,7 +94,6 @@ bool Control::takes(std::size_t self, const Fifo<Job>& queue) const {
 void Control::serve(std::size_t self) noexcept {
   name_thread("bp-control");
   MutexLock lock(mutex_);
-  ++free_;
   for (;;) {
     const bool is_short = takes(self, short_);
     if (is_short || takes(self, operations_)) {
@@ -167,6 +166,7 @@ void Control::tell_overdue(const ModuleCall& call) const noexcept try {
 void Control::add_thread() {
   threads_.reserve(threads_.size() + 1);
   threads_.emplace_back([this, self = threads_.size()] { serve(self); });
+  ++free_;
 }
 
 // Without a free thread, nobody would see that the call is overdue, and nobody would do short work meanwhile.

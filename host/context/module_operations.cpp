@@ -20,7 +20,16 @@ namespace backplane::host {
 namespace {
 
 constexpr std::size_t most_running = 4096;
-constexpr std::size_t most_ended = 16;  // each has a report, which may be large
+// Those that have ended: a client may still ask for the answer. Their reports may be large.
+constexpr std::size_t most_ended = 1024;
+constexpr std::size_t most_ended_bytes = std::size_t{8} << 20;
+constexpr std::size_t least_ended = 16;
+constexpr std::size_t most_reported = 16;
+
+std::size_t bytes_of(const Operation& operation) {
+  const OperationOutcome* const outcome = operation.outcome();
+  return outcome == nullptr ? 0 : outcome->payload.size() + outcome->detail.size() + outcome->message.size();
+}
 
 using State = Operation::State;
 
@@ -93,13 +102,16 @@ void ModuleOperations::keep_as_ended(std::uint64_t id) noexcept {
   if (found == running_.end()) return;
   try {
     ended_.push_back(found->second);
+    ended_bytes_ += bytes_of(*found->second);
   } catch (const std::bad_alloc&) {
     forgotten = found->second;  // a later wait does not find it
   }
   running_.erase(found);
-  if (ended_.size() <= most_ended) return;
-  forgotten = std::move(ended_.front());
-  ended_.pop_front();
+  while (ended_.size() > most_ended || (ended_.size() > least_ended && ended_bytes_ > most_ended_bytes)) {
+    ended_bytes_ -= bytes_of(*ended_.front());
+    forgotten = std::move(ended_.front());
+    ended_.pop_front();
+  }
 }
 
 std::shared_ptr<Operation> ModuleOperations::find(std::uint64_t id) const {
@@ -229,6 +241,9 @@ std::string ModuleOperations::cancel(Operation& operation) {
     operation.end(interim(operation));
     return which + "is committed: the new generation runs, and the old one goes on draining";
   }
+  if (const std::string why = loader_.why_not_undone(draining->ending); !why.empty()) {
+    return which + "cannot be undone any more: " + why;
+  }
   control_.prepare([this, ending = draining->ending] { undo_unload(ending); })();
   return which + "is being undone: the module gets its names back";
 }
@@ -293,7 +308,8 @@ void ModuleOperations::report(cbor::Writer& out) const {
   std::vector<std::shared_ptr<Operation>> all;
   {
     const MutexLock lock(mutex_);
-    all.assign(ended_.begin(), ended_.end());
+    const std::size_t shown = std::min(ended_.size(), most_reported);
+    all.assign(ended_.end() - static_cast<std::ptrdiff_t>(shown), ended_.end());
     for (const auto& [id, each] : running_) all.push_back(each);
   }
   out.text("operations");

@@ -59,6 +59,7 @@ class ModuleOperations {
   std::uint64_t last_id_ BP_GUARDED_BY(mutex_) = 0;
   std::map<std::uint64_t, std::shared_ptr<Operation>> running_ BP_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<Operation>> ended_ BP_GUARDED_BY(mutex_);  // oldest first
+  std::size_t ended_bytes_ BP_GUARDED_BY(mutex_) = 0;                   // of their reports
 };
 
 }  // namespace backplane::host

@@ -73,6 +73,8 @@ class Loader {
   /// Gives a generation that begin_unload() has withdrawn its names back, with new instances where they have ended.
   /// Returns an empty text, or why it cannot: it has ended meanwhile, or another generation has the name.
   std::string undo_unload(const Ending& ending);
+  /// What undo_unload() would return now. Any thread.
+  std::string why_not_undone(const Ending& ending) const;
 
   struct Swap {
     std::vector<std::uint8_t> report;  ///< a load-report of the new generation
@@ -121,6 +123,7 @@ class Loader {
   bool call_module(const Generation& generation, const char* what, bool in_dynamic_loader, F code);
   template <class F>
   void call_in_time(const Generation& generation, const char* what, bool in_dynamic_loader, F code);
+  std::string find_to_undo(const Ending& ending, Generation*& generation) const BP_REQUIRES(catalog_);
   bool run_again(Generation& generation);
   Ending new_ending(Generation& generation);
   void retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& hosts);

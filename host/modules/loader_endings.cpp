@@ -60,24 +60,37 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
   refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
 }
 
+std::string Loader::why_not_undone(const Ending& ending) const {
+  const MutexLock lock(catalog_);
+  Generation* generation = nullptr;
+  return find_to_undo(ending, generation);
+}
+
+// Returns an empty text with the generation, or why it cannot get its names back.
+std::string Loader::find_to_undo(const Ending& ending, Generation*& generation) const {
+  generation = nullptr;
+  for (const auto& each : generations_) {
+    if (each->retirement == ending.retirement) generation = each.get();
+  }
+  if (generation == nullptr || generation->deinited || generation->state != Generation::State::draining) {
+    return "its last call has ended";
+  }
+  if (generation->module->current.load() != nullptr) return "another generation has its names";
+  if (generation->refused || generation->number != generation->module->last_running) return "a newer one has run";
+  for (const auto& function : generation->functions) {
+    if (registry_.offered_by_other(function->name, *generation->module) != nullptr) {
+      return "another module offers its host functions by now";
+    }
+  }
+  return {};
+}
+
 std::string Loader::undo_unload(const Ending& ending) {
   const std::vector<InstanceHost*> hosts = instance_hosts_();
   Generation* generation = nullptr;
   {
     const MutexLock lock(catalog_);
-    for (const auto& each : generations_) {
-      if (each->retirement == ending.retirement) generation = each.get();
-    }
-    if (generation == nullptr || generation->deinited || generation->state != Generation::State::draining) {
-      return "it has ended";
-    }
-    if (generation->module->current.load() != nullptr) return "another generation has its names";
-    if (generation->refused || generation->number != generation->module->last_running) return "a newer one has run";
-    for (const auto& function : generation->functions) {
-      if (registry_.offered_by_other(function->name, *generation->module) != nullptr) {
-        return "another module offers its host functions by now";
-      }
-    }
+    if (std::string why = find_to_undo(ending, generation); !why.empty()) return why;
     for (InstanceHost* const host : hosts) host->prepare_instance(*generation);
     set_retirement(*generation, nullptr);
     ending.retirement->forget_then();
@@ -156,7 +169,7 @@ void Loader::finish(Generation& generation) {
   const auto retirement = generation.retirement;
   if (kept.empty()) {
     log::info("modules", label + " is gone");
-    if (generation.refused) CopyStore::drop(generation.copy_path);
+    CopyStore::drop(generation.copy_path);
     const MutexLock lock(catalog_);
     Module& module = *generation.module;
     if (generation.told_pinned && module.current.load() == nullptr) module.gone_untold = generation.number;

@@ -134,7 +134,7 @@ void on_crash(int signal, siginfo_t* info, void* context) noexcept {
 void tell_exit(int status, void*) noexcept {
   RunningCode running;
   if (::getpid() != process || !find_running_code(running)) return;
-  const int code = status == 0 ? 1 : status;
+  const int code = (status & 255) == 0 ? 1 : status;
   SignalText line;
   begin_line(line, "exit() was called", running)
       << "; the process ends with " << static_cast<std::uint64_t>(code & 255);
