@@ -18,6 +18,7 @@ from harness import Case
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
 STREAMS = os.environ["BACKPLANE_STREAMS_MODULE"]
 MIB = 1 << 20
+SANITIZED = os.environ["BACKPLANE_SANITIZED"] == "1"  # then the process has other memory than these tests bound
 
 
 def memory(pid, field):
@@ -49,7 +50,8 @@ class StreamsFlow(Case):
         sent = self.parts()["sent"]
         self.assertGreater(self.innocent(), 100)
         self.assertEqual(self.parts()["sent"], sent, "it goes on although nobody reads")
-        self.assertLess(memory(self.process.pid, "VmHWM"), 128 * MIB)
+        if not SANITIZED:
+            self.assertLess(memory(self.process.pid, "VmHWM"), 128 * MIB)
         reader.signal(signal.SIGCONT)
         lines = size = 0
         for line in reader.popen.stdout:
@@ -96,7 +98,8 @@ class StreamsFlow(Case):
         self.eventually("its calls are suspended", lambda: self.context()["running"] > 30_000)
         self.assertLessEqual(self.context()["running"], 32_768)
         self.assertGreater(self.innocent(), 100)
-        self.assertLess(memory(self.process.pid, "VmHWM"), 512 * MIB)
+        if not SANITIZED:
+            self.assertLess(memory(self.process.pid, "VmHWM"), 512 * MIB)
         greedy.end()
 
     def test_a_request_of_any_size_goes_in_parts(self):
@@ -107,7 +110,8 @@ class StreamsFlow(Case):
         order = '{"parts": 0, "size": 7, "wait_ms": 0}'
         self.assertEqual(self.bp_json("call", "streams.sum", order, "--parts", source),
                          {"parts": 1001, "bytes": 100_000_007})
-        self.assertLess(memory(self.process.pid, "VmHWM"), 64 * MIB)
+        if not SANITIZED:
+            self.assertLess(memory(self.process.pid, "VmHWM"), 64 * MIB)
 
     def test_a_bad_part_is_told_by_its_line_and_number(self):
         order = '{"parts": 0, "size": 0, "wait_ms": 0}'
