@@ -53,7 +53,8 @@ TEST_CASE("operations that a connection waits for are bounded, and those beyond 
   // Reports and the level of the log wait for none of them.
   Result report;
   CHECK(bp_host_status(client.context, &report) == BP_OK);
-  CHECK(bp_module_list(client.context, &report) == BP_OK);
+  Result modules;
+  CHECK(bp_module_list(client.context, &modules) == BP_OK);
   for (const char* level : {"debug", "loud", ""}) {
     REQUIRE(peer.send_frame(wire::Log{100, "timer", level}));
     const auto reply = peer.receive_as<wire::Reply>();
