@@ -16,7 +16,7 @@ EXE = os.environ["BACKPLANE_EXE"]
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
 MODULES = pathlib.Path(os.environ["BACKPLANE_TEST_MODULES"])
 FIXTURE = str(MODULES / "cli_fixture.so")
-LIMIT = 60  # seconds that anything may take before it counts as hanging
+LIMIT = 120  # seconds that anything may take before it counts as hanging
 
 
 def memory_of(pid, which="VmRSS:"):
