@@ -126,7 +126,6 @@ class Control final : public ModuleCalls {
   std::vector<Call> wait_for_calls(Milliseconds timeout);
   /// The overdue call that holds the dynamic loader's lock; empty: none. No object can be mapped or unmapped meanwhile.
   std::string holder_of_dynamic_loader() const;
-  Milliseconds module_timeout() const noexcept { return module_timeout_; }
 
   void begin(ModuleCall& call) noexcept override;
   bool end(ModuleCall& call) noexcept override;

@@ -52,7 +52,6 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
 
   std::uint64_t id() const noexcept { return id_; }
   const OperationRequest& request() const noexcept { return request_; }
-  Clock::time_point began() const noexcept { return began_; }
   State state() const;
   /// Null if it has not ended. Else it stays the same while the operation exists.
   const OperationOutcome* outcome() const;

@@ -12,6 +12,8 @@
 #include <iterator>
 #include <string_view>
 
+#include "support/build_id.hpp"
+
 namespace backplane::host {
 namespace {
 
@@ -19,24 +21,13 @@ MappedObject objects[256];
 bool has_code[std::size(objects)];  // other files are mapped too, and reading them may fault
 std::size_t count = 0;
 
-void set_build_id(MappedObject& object, const char* notes, std::size_t size) noexcept {
-  while (size >= sizeof(ElfW(Nhdr))) {
-    ElfW(Nhdr) note;
-    std::memcpy(&note, notes, sizeof note);
-    const std::size_t name = (note.n_namesz + std::size_t{3}) & ~std::size_t{3};
-    const std::size_t all = sizeof note + name + ((note.n_descsz + std::size_t{3}) & ~std::size_t{3});
-    if (all > size) return;
-    if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && std::memcmp(notes + sizeof note, "GNU", 4) == 0) {
-      const auto* const id = reinterpret_cast<const unsigned char*>(notes + sizeof note + name);
-      const std::size_t bytes = std::min<std::size_t>(note.n_descsz, (sizeof object.build_id - 1) / 2);
-      for (std::size_t i = 0; i < bytes; ++i) {
-        object.build_id[2 * i] = "0123456789abcdef"[id[i] >> 4];
-        object.build_id[2 * i + 1] = "0123456789abcdef"[id[i] & 15];
-      }
-      return;
-    }
-    notes += all;
-    size -= all;
+void set_build_id(MappedObject& object, std::string_view notes) noexcept {
+  const std::string_view id = build_id_in(notes);
+  const std::size_t bytes = std::min(id.size(), (sizeof object.build_id - 1) / 2);
+  for (std::size_t i = 0; i < bytes; ++i) {
+    const auto byte = static_cast<unsigned char>(id[i]);
+    object.build_id[2 * i] = "0123456789abcdef"[byte >> 4];
+    object.build_id[2 * i + 1] = "0123456789abcdef"[byte & 15];
   }
 }
 
@@ -53,7 +44,7 @@ void read_header(MappedObject& object) noexcept {
     std::memcpy(&segment, reinterpret_cast<const char*>(table) + i * sizeof segment, sizeof segment);
     const std::uintptr_t at = object.bias + segment.p_vaddr;
     if (segment.p_type != PT_NOTE || at < object.begin || at + segment.p_memsz > object.end) continue;
-    set_build_id(object, reinterpret_cast<const char*>(at), segment.p_memsz);
+    set_build_id(object, {reinterpret_cast<const char*>(at), segment.p_memsz});
     if (object.build_id[0] != 0) return;
   }
 }

@@ -11,15 +11,14 @@ import subprocess
 import time
 import unittest
 
-from harness import EXE, LIMIT, Case
+from harness import EXE, LIMIT
+from soon import SLOW, SOON, SoonCase
 
 CHATTER = os.environ["BACKPLANE_CHATTER"]
-SOON = 2.0  # seconds within which a host with a blocked stderr answers
-SLOW = any(name in os.environ for name in ("ASAN_OPTIONS", "TSAN_OPTIONS"))
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}"
 
 
-class LogCase(Case):
+class LogCase(SoonCase):
     def begin(self, *arguments, environment=None, wait=True):
         """A host whose stderr is a pipe that only this test reads, when it wants to."""
         self.reader, writer = os.pipe()
@@ -70,13 +69,6 @@ class LogCase(Case):
 
     def call(self, verb, payload="", **options):
         return self.bp("call", f"chatter.{verb}", payload or "x", "--raw", **options)
-
-    def soon(self, *arguments, code=0):
-        begin = time.monotonic()
-        done = self.bp(*arguments, code=code)
-        if not SLOW:
-            self.assertLess(time.monotonic() - begin, SOON, arguments)
-        return done
 
 
 class Blocked(LogCase):

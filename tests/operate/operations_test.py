@@ -9,14 +9,13 @@ import subprocess
 import time
 import unittest
 
-from harness import EXE, FIXTURE, LIMIT, Case
+from harness import EXE, FIXTURE, LIMIT
+from soon import SLOW, SOON, SoonCase
 
 STUCK = os.environ["BACKPLANE_STUCK"]
-SOON = 2.0  # seconds within which a host answers, whatever hangs
-SLOW = any(name in os.environ for name in ("ASAN_OPTIONS", "TSAN_OPTIONS"))
 
 
-class OperationCase(Case):
+class OperationCase(SoonCase):
     def setUp(self):
         super().setUp()
         self.places = pathlib.Path(self.path("places"))
@@ -44,13 +43,6 @@ class OperationCase(Case):
             arguments = ["--config", self.write("host.toml", f"load_timeout_ms = {load_timeout_ms}\n")]
         self.process = self.host(*arguments, modules=modules)
         return self.process
-
-    def soon(self, *arguments, code=0):
-        begin = time.monotonic()
-        done = self.bp(*arguments, code=code)
-        if not SLOW:
-            self.assertLess(time.monotonic() - begin, SOON, arguments)
-        return done
 
     def bp_json_of(self, code, *arguments):
         return json.loads(self.bp(*arguments, "--json", code=code)[0])
