@@ -50,8 +50,9 @@ struct Culprit {
   std::uint64_t listener = 0;      ///< id of the listener, for Holder::listener
 };
 
-/// The state of a watched thread, for the watchdog. Only the thread writes. All accesses are relaxed, except those of
-/// `busy_`: its order relative to the watchdog's sleep matters; see Watchdog::active().
+/// The state of a watched thread, for the watchdog. Only the thread writes. The accesses are relaxed, with two
+/// exceptions. The order of `busy_` relative to the watchdog's sleep matters; see Watchdog::active(). And `held_` is
+/// released and acquired, because the watchdog reads the method, which another thread may have made a moment ago.
 class Heartbeat {
  public:
   // ---- The thread ----
@@ -67,10 +68,10 @@ class Heartbeat {
   /// A handler of `method` begins to run.
   void running(const Method* method, std::uint64_t generation) noexcept {
     generation_.store(generation, std::memory_order_relaxed);
-    held_.store(held(Holder::handler, method), std::memory_order_relaxed);
+    held_.store(held(Holder::handler, method), std::memory_order_release);
   }
   /// The application's reply callback for a call of `method` begins to run. Null: an unknown name.
-  void replying(const Method* method) noexcept { held_.store(held(Holder::reply, method), std::memory_order_relaxed); }
+  void replying(const Method* method) noexcept { held_.store(held(Holder::reply, method), std::memory_order_release); }
   /// The code of the last running() or replying() has returned.
   void running_nothing() noexcept { held_.store(0, std::memory_order_relaxed); }
 
@@ -84,12 +85,12 @@ class Heartbeat {
           generation_(heartbeat.generation_.load(std::memory_order_relaxed)) {
       heartbeat.provider_.store(generation == nullptr ? nullptr : generation->module, std::memory_order_relaxed);
       heartbeat.generation_.store(generation == nullptr ? 0 : generation->number, std::memory_order_relaxed);
-      heartbeat.held_.store(held(in, method), std::memory_order_relaxed);
+      heartbeat.held_.store(held(in, method), std::memory_order_release);
     }
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
     ~Hold() {
-      heartbeat_.held_.store(held_, std::memory_order_relaxed);
+      heartbeat_.held_.store(held_, std::memory_order_release);
       heartbeat_.generation_.store(generation_, std::memory_order_relaxed);
     }
 
@@ -106,7 +107,7 @@ class Heartbeat {
   /// The code that occupies the thread. Valid only if the thread has not moved meanwhile, because the parts are read
   /// one by one.
   Culprit culprit() const {
-    const std::uintptr_t held = held_.load(std::memory_order_relaxed);
+    const std::uintptr_t held = held_.load(std::memory_order_acquire);
     const auto in = static_cast<Holder>(held & holder_bits);
     const auto* const method = reinterpret_cast<const Method*>(held & ~holder_bits);
     Culprit culprit{in, nullptr, 0, method == nullptr ? std::string() : method->name, 0};
