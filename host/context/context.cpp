@@ -12,6 +12,7 @@
 #include "context/host.hpp"
 #include "support/log.hpp"
 #include "support/names.hpp"
+#include "support/signal_stack.hpp"
 #include "support/typed_event.hpp"
 #include "support/views.hpp"
 #include "sync/mutex.hpp"
@@ -143,6 +144,7 @@ void Context::start_threads() {
   if (!event_thread_.joinable()) {
     event_thread_ = std::thread([this] {
       name_thread("bp-event");
+      const SignalStack signal_stack;
       bus_.run();
     });
   }

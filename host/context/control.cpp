@@ -5,6 +5,7 @@
 
 #include "modules/generation.hpp"
 #include "support/log.hpp"
+#include "support/signal_stack.hpp"
 #include "sync/thread_name.hpp"
 
 namespace backplane::host {
@@ -93,6 +94,7 @@ bool Control::takes(std::size_t self, const Fifo<Job>& queue) const {
 
 void Control::serve(std::size_t self) noexcept {
   name_thread("bp-control");
+  const SignalStack signal_stack;
   MutexLock lock(mutex_);
   for (;;) {
     const bool is_short = takes(self, short_);

@@ -8,6 +8,7 @@
 
 #include "support/log.hpp"
 #include "support/names.hpp"
+#include "support/signal_stack.hpp"
 #include "support/views.hpp"
 #include "sync/asymmetric_fence.hpp"
 #include "sync/single_writer_count.hpp"
@@ -232,6 +233,7 @@ bool EventBus::unlisten(std::uint64_t id) {
 void EventBus::run_own(OwnThread& own) {
   using Next = EventLog::Reader::Next;
   name_thread("bp-listener");
+  const SignalStack signal_stack;
   current_bus = this;
   EventLog::Reader& reader = *own.reader;
   bool goes_on = true;

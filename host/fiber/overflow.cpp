@@ -4,16 +4,12 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <new>
 
 #include "support/crash_line.hpp"
 #include "support/signal_text.hpp"
 
 namespace backplane::host {
 namespace {
-
-// Large enough for the previous signal handler as well, which may belong to a debugger or a runtime.
-constexpr std::size_t signal_stack_size = 64 * 1024;
 
 std::atomic<OverflowWatch::Find> find_overflow{nullptr};
 struct sigaction previous;  // written once, before the new action is set
@@ -87,21 +83,6 @@ struct Action {
 OverflowWatch::OverflowWatch(Find find) noexcept {
   find_overflow.store(find, std::memory_order_release);
   static const Action action;
-  stack_t there{};
-  if (::sigaltstack(nullptr, &there) != 0 || (there.ss_flags & SS_DISABLE) == 0) return;  // a sanitizer has set one
-  signal_stack_.reset(new (std::nothrow) char[signal_stack_size]);
-  if (signal_stack_ == nullptr) return;
-  stack_t own{};
-  own.ss_sp = signal_stack_.get();
-  own.ss_size = signal_stack_size;
-  ::sigaltstack(&own, nullptr);
-}
-
-OverflowWatch::~OverflowWatch() {
-  if (signal_stack_ == nullptr) return;
-  stack_t none{};
-  none.ss_flags = SS_DISABLE;
-  ::sigaltstack(&none, nullptr);
 }
 
 }  // namespace backplane::host

@@ -3,7 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+
+#include "support/signal_stack.hpp"
 
 namespace backplane::host {
 
@@ -29,10 +30,9 @@ class OverflowWatch {
   explicit OverflowWatch(Find find) noexcept;
   OverflowWatch(const OverflowWatch&) = delete;
   OverflowWatch& operator=(const OverflowWatch&) = delete;
-  ~OverflowWatch();
 
  private:
-  std::unique_ptr<char[]> signal_stack_;
+  SignalStack signal_stack_;
 };
 
 }  // namespace backplane::host

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request/workers.hpp"
 
+#include "support/signal_stack.hpp"
 #include "sync/mutex.hpp"
 #include "sync/thread_name.hpp"
 
@@ -64,6 +65,7 @@ Workers::Load Workers::load() {
 
 void Workers::work() {
   name_thread("bp-worker");
+  const SignalStack signal_stack;
   MutexLock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return stop_ || !jobs_.empty(); });

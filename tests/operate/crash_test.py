@@ -61,6 +61,14 @@ class CrashTest(Case):
             with self.subTest(way):
                 self.check("handler", way)
 
+    @unittest.skipIf(SANITIZED, "a sanitizer reports an overflow itself")
+    def test_a_used_up_stack_is_told_on_each_thread(self):
+        for place in ("constructor", "init", "blocking", "deinit"):
+            with self.subTest(place):
+                code, err = self.crash(place, "overflow")
+                self.assertRegex(err, f'(?m)^backplane: SIGSEGV in the {PLACES[place]} of the module "crash", generation 1')
+                self.assertEqual(code, -signal.SIGSEGV)
+
     def test_exit_in_a_module_is_told_and_is_no_success(self):
         for place in ("handler", "init", "blocking"):
             with self.subTest(place):

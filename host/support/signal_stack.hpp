@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <csignal>
+#include <cstddef>
+#include <memory>
+#include <new>
+
+namespace backplane::host {
+
+/// A stack for the signal handlers of the calling thread, while this object exists: so a stack overflow can be told.
+/// Does nothing if the thread has one already, for example of a sanitizer, or if there is no memory.
+class SignalStack {
+ public:
+  SignalStack() noexcept {
+    stack_t there{};
+    if (::sigaltstack(nullptr, &there) != 0 || (there.ss_flags & SS_DISABLE) == 0) return;
+    memory_.reset(new (std::nothrow) char[size]);
+    if (memory_ == nullptr) return;
+    stack_t own{};
+    own.ss_sp = memory_.get();
+    own.ss_size = size;
+    ::sigaltstack(&own, nullptr);
+  }
+  SignalStack(const SignalStack&) = delete;
+  SignalStack& operator=(const SignalStack&) = delete;
+  ~SignalStack() {
+    if (memory_ == nullptr) return;
+    stack_t none{};
+    none.ss_flags = SS_DISABLE;
+    ::sigaltstack(&none, nullptr);
+  }
+
+ private:
+  // Large enough for the previous signal handler as well, which may belong to a debugger or a runtime.
+  static constexpr std::size_t size = std::size_t{64} * 1024;
+
+  std::unique_ptr<char[]> memory_;
+};
+
+}  // namespace backplane::host
