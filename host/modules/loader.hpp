@@ -126,6 +126,7 @@ class Loader {
   std::string find_to_undo(const Ending& ending, Generation*& generation) const BP_REQUIRES(catalog_);
   bool run_again(Generation& generation);
   Ending new_ending(Generation& generation);
+  Generation* find_generation(const Module& module, std::uint64_t number) const;
   void retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& hosts);
   void finish(Generation& generation);
   std::size_t free_slot() const BP_REQUIRES(catalog_);

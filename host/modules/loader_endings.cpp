@@ -121,11 +121,23 @@ bool Loader::run_again(Generation& generation) try {
   return false;
 }
 
+// An end that was undone may still come to its last context, when the generation has ended in another way.
 Loader::Ending Loader::new_ending(Generation& generation) {
-  return {generation.module->name, generation.number,
-          std::make_shared<Retirement>(prepare_([this, &generation, undone = generation.endings_undone] {
-            if (generation.endings_undone == undone) finish(generation);
-          }))};
+  const Module* const module = generation.module;  // exists as long as the process
+  return {module->name, generation.number,
+          std::make_shared<Retirement>(
+              prepare_([this, module, number = generation.number, undone = generation.endings_undone] {
+                Generation* const still = find_generation(*module, number);
+                if (still != nullptr && still->endings_undone == undone) finish(*still);
+              }))};
+}
+
+Generation* Loader::find_generation(const Module& module, std::uint64_t number) const {
+  const MutexLock lock(catalog_);
+  for (const auto& each : generations_) {
+    if (each->module == &module && each->number == number) return each.get();
+  }
+  return nullptr;
 }
 
 // Allocates nothing: it cannot stop half-way.
