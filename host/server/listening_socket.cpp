@@ -3,12 +3,16 @@
 // Locks the place of a socket against other hosts, replaces a stale socket, binds, and listens.
 #include "server/listening_socket.hpp"
 
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <utility>
 
@@ -46,7 +50,12 @@ long listening_process(const std::string& path) {
   ucred peer{};
   socklen_t size = sizeof peer;
   if (connected == 0) ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size);
-  if (connected == 0) return peer.pid > 0 ? peer.pid : -1;
+  if (connected == 0 && peer.pid <= 0) return -1;
+  if (connected == 0) {
+    // A forked child may keep the socket of a host that is dead. Nobody accepts its connections.
+    const bool is_dead = ::kill(peer.pid, 0) != 0 && errno == ESRCH;
+    return is_dead ? 0 : peer.pid;
+  }
   if (error == EAGAIN) return -1;  // its backlog is full, so a process listens
   if (error == ECONNREFUSED || error == ENOENT) return 0;
   fail("cannot determine whether a host serves the socket \"" + path + "\"", error,
@@ -66,7 +75,36 @@ constexpr const char* lock_hint =
 
 }  // namespace
 
-SocketLock::SocketLock(const std::string& socket_path) : socket_path_(socket_path) { take(); }
+namespace {
+
+// The locks of this process. One that finds no place is shared with forked children.
+constinit std::array<std::atomic<SocketLock*>, 256> all_locks{};
+
+void leave_all_to_parent() noexcept {
+  for (auto& each : all_locks) {
+    if (SocketLock* const lock = each.load()) lock->leave_to_parent();
+  }
+}
+
+[[maybe_unused]] const int registered = ::pthread_atfork(nullptr, nullptr, leave_all_to_parent);
+
+}  // namespace
+
+SocketLock::SocketLock(const std::string& socket_path) : socket_path_(socket_path) {
+  take();
+  for (auto& each : all_locks) {
+    SocketLock* none = nullptr;
+    if (each.compare_exchange_strong(none, this)) break;
+  }
+}
+
+SocketLock::~SocketLock() {
+  for (auto& each : all_locks) {
+    SocketLock* self = this;
+    if (each.compare_exchange_strong(self, nullptr)) break;
+  }
+  file_.remove();
+}
 
 void SocketLock::take() {
   prepare_socket_dir(socket_path_);

@@ -23,7 +23,11 @@ class SocketLock {
   SocketLock(const SocketLock&) = delete;
   SocketLock& operator=(const SocketLock&) = delete;
   /// Removes the file.
-  ~SocketLock() { file_.remove(); }
+  ~SocketLock();
+
+  /// In a forked child: leaves the lock to the parent alone. Without this, the lock would outlive a parent that is
+  /// killed, as long as the child does. Safe in an atfork handler.
+  void leave_to_parent() noexcept { file_.close(); }
 
   /// From now on, other processes report that this one is stopping.
   void say_stopping() noexcept;
@@ -63,6 +67,8 @@ class ListeningSocket {
   /// Makes the socket again, and the lock file if that is gone too. The caller then takes the new descriptor. Throws
   /// Failure; call it again later.
   void renew();
+  /// Removes the socket, if the file is still the one bound here. renew() makes it again.
+  void remove() noexcept;
   SocketLock& lock() noexcept { return *lock_; }
 
  private:
@@ -70,7 +76,6 @@ class ListeningSocket {
   void clear_path() const;
   void bind_and_listen();
   void set_access() const;
-  void remove() noexcept;
 
   const std::string path_;
   const std::shared_ptr<SocketLock> lock_;

@@ -172,6 +172,16 @@ class DataDirectory(Case):
         process.popen.wait()
         self.host(modules=MODULES)
 
+    def test_the_same_if_the_child_is_a_copy_of_the_host(self):
+        process = self.host(modules=(os.environ["BACKPLANE_CHILDREN"],))
+        pid = int(self.bp("call", "children.fork", "{}", "--raw")[0])
+        self.addCleanup(os.kill, pid, signal.SIGKILL)
+        process.signal(signal.SIGKILL)
+        process.popen.wait()
+        again = self.host(modules=MODULES)
+        self.bp("stop")
+        self.assertEqual(again.end()[0], 0)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
