@@ -181,27 +181,33 @@ void Acceptor::await_change() {
 }
 
 void Acceptor::look_at_file() {
-  if (!listening_ || listening_->in_place()) return;
+  if (!listening_ || (listening_->in_place() && acceptor_.is_open())) return;
   try {
     renew();
     told_fault_.clear();
   } catch (const Failure& failure) {
-    if (std::exchange(told_fault_, failure.message) != failure.message) {
-      core_.log(BP_LOG_ERROR, [&] {
-        return "the socket \"" + options_.path +
-               "\" or its lock was removed, and cannot be made again: " + failure.message;
-      });
-    }
-    look_later();
+    renew_later(failure.message);
+  } catch (const std::exception& error) {  // of Asio, or without memory
+    renew_later(error.what());
   }
+}
+
+void Acceptor::renew_later(const std::string& why) {
+  if (std::exchange(told_fault_, why) != why) {
+    core_.log(BP_LOG_ERROR, [&] {
+      return "the socket \"" + options_.path + "\" or its lock was removed, and cannot be made again: " + why;
+    });
+  }
+  look_later();
 }
 
 /// The old socket serves what has connected to it, and is then replaced.
 void Acceptor::renew() {
+  if (!acceptor_.is_open()) listening_->remove();  // an earlier attempt ended half-way
   listening_->renew();
   UniqueFd socket = listening_->take_descriptor();
   if (socket) {
-    while (let_in(false)) {
+    while (acceptor_.is_open() && let_in(false)) {
     }
     boost::system::error_code ignored;
     acceptor_.close(ignored);

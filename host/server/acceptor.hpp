@@ -49,6 +49,7 @@ class Acceptor {
   void await_change();
   void look_at_file();
   void renew();
+  void renew_later(const std::string& why);
   void look_later();
 
   ServerCore& core_;
