@@ -46,7 +46,10 @@ Client::Client(const Args& args, std::optional<std::uint64_t> within_ms)
                          "give the path of a host's socket with --socket PATH"};
   }
   if (failure.exit == exit_error) failure.exit = status == BP_INVALID_ARGUMENT ? exit_usage : exit_unreachable;
-  if (status == BP_UNREACHABLE && failure.message.find("backplane run") == std::string::npos) {
+  // A host that refused the connection, or is stopping, says itself what to do.
+  const bool host_answered = failure.message.find("refused the connection") != std::string::npos ||
+                             failure.message.find("is stopping") != std::string::npos;
+  if (status == BP_UNREACHABLE && !host_answered && failure.message.find("backplane run") == std::string::npos) {
     failure.hint = args.socket ? cat("start a host on this socket with: backplane run --socket ", socket_)
                                : std::string("start a host with: backplane run");
   }

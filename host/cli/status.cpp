@@ -232,7 +232,7 @@ std::string module_call_lines(const Value& report) {
   for (const Value& each : report["module_calls"].items()) {
     const bool overdue = each["overdue"].truth();
     out += cat(overdue ? "NOT RESPONDING: " : "", printable(each["what"].text()),
-               overdue ? " has not returned for " : " runs for ", duration(each["for_ms"].number()),
+               overdue ? " did not return in time, for " : ", for ", duration(each["for_ms"].number()),
                overdue && each["locks_loader"].truth()
                    ? "; it keeps the dynamic loader locked, so no module can be loaded, unloaded or reloaded"
                    : "",

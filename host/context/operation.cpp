@@ -162,7 +162,8 @@ void Operation::run() {
 
 void Operation::overdue(const std::string& what) noexcept try {
   end({BP_LOAD_REFUSED,
-       what + " has not returned in time (load_timeout_ms); its thread is left to it. If it returns, a load is undone",
+       what +
+           " did not return in time (load_timeout_ms); a thread is left to that code. If it returns, a load is undone",
        {},
        {}});
 } catch (const std::bad_alloc&) {

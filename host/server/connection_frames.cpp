@@ -27,6 +27,8 @@ namespace backplane::host {
 namespace {
 
 constexpr std::size_t max_controls = 64;
+// Beyond these, a connection whose requests all wait can still cancel operations.
+constexpr std::size_t more_controls_to_cancel = 16;
 constexpr std::uint32_t default_drain_ms = 5000;
 
 std::uint32_t milliseconds(std::uint64_t v) {
@@ -78,8 +80,9 @@ class Connection::FrameHandler {
   bp_request request_of(std::uint64_t id);
   void end_call(std::uint64_t id, const std::string& why);
   void reply(std::uint64_t id, bp_status status, const std::string& message = {}) { peer_.reply(id, status, message); }
-  bool take_control(std::uint64_t id);
-  void control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> report);
+  bool take_control(std::uint64_t id, std::size_t most = max_controls);
+  void control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> report,
+               std::size_t most = max_controls);
   void operate(std::uint64_t id, std::uint32_t kind, std::string_view module, wire::View path, wire::View config,
                std::uint64_t timeout_ms);
 
@@ -333,9 +336,12 @@ void Connection::FrameHandler::operator()(const wire::Wait& wait) {
 
 void Connection::FrameHandler::operator()(const wire::Undo& undo) {
   if (undo.operation == 0) return reply(undo.id, BP_INVALID_ARGUMENT, "found the operation 0; expected an id");
-  control(undo.id, [operation = undo.operation](bp_context context, bp_result* out) {
-    return bp_operation_cancel(context, {operation}, out);
-  });
+  control(
+      undo.id,
+      [operation = undo.operation](bp_context context, bp_result* out) {
+        return bp_operation_cancel(context, {operation}, out);
+      },
+      max_controls + more_controls_to_cancel);
 }
 
 void Connection::FrameHandler::operator()(const wire::Reply&) {
@@ -349,22 +355,23 @@ void Connection::FrameHandler::operator()(const wire::Error& error) {
 }
 
 /// Counts one more report or operation that the peer waits for. Returns false, and answers it, if there are too many.
-bool Connection::FrameHandler::take_control(std::uint64_t id) {
+bool Connection::FrameHandler::take_control(std::uint64_t id, std::size_t most) {
   {
     const MutexLock lock(peer_.mutex_);
-    if (peer_.controls_ < max_controls) {
+    if (peer_.controls_ < most) {
       ++peer_.controls_;
       return true;
     }
   }
   reply(id, BP_OVERLOADED,
-        "this connection has " + std::to_string(max_controls) +
-            " waiting module operations, its limit; wait for their answers");
+        "this connection waits for " + std::to_string(most) +
+            " reports and module operations, its limit; wait for their answers");
   return false;
 }
 
-void Connection::FrameHandler::control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> report) {
-  if (!take_control(id)) return;
+void Connection::FrameHandler::control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> report,
+                                       std::size_t most) {
+  if (!take_control(id, most)) return;
   core_.control.push([self = peer_.shared_from_this(), id, report = std::move(report)](bool run) {
     bp_result result{};
     result.struct_size = sizeof result;

@@ -40,6 +40,14 @@ inline constexpr bool has_answer =
     !std::is_same_v<T, wire::Part> && !std::is_same_v<T, wire::Heard> && !std::is_same_v<T, wire::Reply> &&
     !std::is_same_v<T, wire::Event> && !std::is_same_v<T, wire::Error>;
 
+// What the peer has asked for, in the words of the command line.
+std::string asked_name(const wire::Frame& frame) {
+  if (std::holds_alternative<wire::Undo>(frame)) return "cancel";
+  const auto* const begin = std::get_if<wire::Begin>(&frame);
+  if (begin == nullptr) return std::string(wire::name(frame));
+  return begin->kind == BP_OPERATION_LOAD ? "load" : begin->kind == BP_OPERATION_UNLOAD ? "unload" : "reload";
+}
+
 std::string names_of(Roles roles, const char* between) {
   std::string out;
   const auto add = [&](Roles role, const char* name) {
@@ -76,7 +84,7 @@ std::optional<Denial> denial_of(const wire::Frame& frame, const Admission& admis
           if (!has_one || (admission.roles & need.also) != need.also) {
             const Roles missing = has_one ? need.also : need.any;
             return Denial{request.id, BP_NOT_PERMITTED,
-                          "\"" + std::string(wire::name(frame)) + "\" needs the role " + names_of(missing, " or ") +
+                          "\"" + asked_name(frame) + "\" needs the role " + names_of(missing, " or ") +
                               "; this socket has " + names_of(admission.roles, ", ") +
                               "; use another socket of this host"};
           }

@@ -195,8 +195,8 @@ class Stuck(OperationCase):
         self.looks()
         code, _, err = load.end()
         self.assertEqual(code, 5)
-        self.assertIn("the init of stuck (generation 1) has not returned in time (load_timeout_ms)", err)
-        self.assertRegex(self.looks(), "NOT RESPONDING: the init of stuck .generation 1. has not returned for ")
+        self.assertIn("the init of stuck (generation 1) did not return in time (load_timeout_ms)", err)
+        self.assertRegex(self.looks(), "NOT RESPONDING: the init of stuck .generation 1. did not return in time, for ")
         out, _ = self.soon("ping", code=6)
         self.assertRegex(out, r"^not responding \(pid \d+\)\nNOT RESPONDING: the init of stuck")
         # Other operations go on, on another thread.
@@ -297,7 +297,7 @@ class Stuck(OperationCase):
         process = self.spawn("run", "--data-dir", self.path("data"), "--module", STUCK, "--config",
                              self.write("host.toml", "load_timeout_ms = 300\n"))
         _, err = self.assert_ends(process, 5)
-        self.assertIn("the init of stuck (generation 1) has not returned in time", err)
+        self.assertIn("the init of stuck (generation 1) did not return in time", err)
         self.assertIn("the host ends by force", err)
 
     def test_second_contexts_do_not_wait_for_an_init(self):
