@@ -156,7 +156,9 @@ class Following {
   std::uint64_t printed_ = 0;
 };
 
-int run_events(const Args& args) { return Following(args).run(); }
+int run_events(const Args& args) try { return Following(args).run(); } catch (const OutputInterrupted&) {
+  return exit_ok;
+}
 
 }  // namespace
 

@@ -132,6 +132,8 @@ int run(const std::vector<std::string>& arguments) {
     return dispatch(arguments);
   } catch (const OutputClosed&) {
     return exit_ok;
+  } catch (const OutputInterrupted&) {
+    return exit_interrupted;
   } catch (const CommandFailure& failure) {
     report(failure, json);
     return failure.exit;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <backplane/cbor/escape.hpp>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 
 #include "cli/failure.hpp"
@@ -15,6 +16,21 @@
 
 namespace backplane::host::cli {
 namespace {
+
+// Readable when an ending signal has come; -1: such a signal ends the process.
+int interrupts = -1;
+
+// If poll() says that a pipe is writable, this many bytes fit (POSIX has at least 512 for PIPE_BUF, Linux 4096).
+constexpr std::size_t fits = PIPE_BUF;
+
+// Waits until stdout takes bytes. A write() that waits could not be interrupted: the signals are blocked.
+void wait_for_stdout() {
+  if (interrupts < 0) return;
+  pollfd fds[] = {{STDOUT_FILENO, POLLOUT, 0}, {interrupts, POLLIN, 0}};
+  while (::poll(fds, 2, -1) < 0 && errno == EINTR) {
+  }
+  if (fds[0].revents == 0 && fds[1].revents != 0) throw OutputInterrupted{};
+}
 
 // False, with errno, if not all could be written. A descriptor may be non-blocking, because processes that share a
 // terminal or a pipe share this setting.
@@ -40,8 +56,16 @@ std::size_t width(std::string_view text) {
 
 }  // namespace
 
+void interrupt_output_by(int fd) noexcept { interrupts = fd; }
+
 void write_out(std::string_view bytes) {
-  if (write_all(STDOUT_FILENO, bytes)) return;
+  do {
+    wait_for_stdout();
+    const std::string_view some = interrupts < 0 ? bytes : bytes.substr(0, fits);
+    if (!write_all(STDOUT_FILENO, some)) break;
+    bytes.remove_prefix(some.size());
+    if (bytes.empty()) return;
+  } while (true);
   if (errno == EPIPE || errno == EBADF) throw OutputClosed{};
   throw CommandFailure{exit_error, BP_IO, cat("cannot write to stdout: ", std::strerror(errno))};
 }

@@ -13,8 +13,14 @@ namespace backplane::host::cli {
 /// because the reader has all it wanted.
 struct OutputClosed {};
 
-/// Writes all bytes to stdout, unbuffered. Waits if stdout takes none now. Throws OutputClosed, or CommandFailure on
-/// another write error.
+/// An ending signal came while stdout took no bytes. write_out() throws this.
+struct OutputInterrupted {};
+
+/// From now on, write_out() stops waiting for stdout when this descriptor is readable.
+void interrupt_output_by(int fd) noexcept;
+
+/// Writes all bytes to stdout, unbuffered. Waits if stdout takes none now. Throws OutputClosed, OutputInterrupted, or
+/// CommandFailure on another write error.
 void write_out(std::string_view bytes);
 
 /// The same for what a command writes when its work is done. If nobody reads it, the command goes on to its exit code.

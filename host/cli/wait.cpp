@@ -52,7 +52,9 @@ int remaining_ms(Deadline deadline) {
 
 }  // namespace
 
-Signals::Signals() : fd_(block_and_watch()) {}
+Signals::Signals() : fd_(block_and_watch()) { interrupt_output_by(fd_.get()); }
+
+Signals::~Signals() { interrupt_output_by(-1); }
 
 int Signals::take() {
   signalfd_siginfo info;

@@ -22,10 +22,14 @@ namespace backplane::host::cli {
 sigset_t ending_signals();
 
 /// A descriptor that receives the ending signals. Create it before any thread starts: it blocks the signals in the
-/// calling thread, and new threads inherit the mask.
+/// calling thread, and new threads inherit the mask. While it exists, an ending signal also ends a wait for stdout; see
+/// OutputInterrupted.
 class Signals {
  public:
   Signals();
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+  ~Signals();
   /// The signal that has arrived, or 0.
   int take();
   int fd() const noexcept { return fd_.get(); }

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Following events in a second process."""
 
+import array
+import fcntl
 import json
 import signal
+import termios
 import unittest
 
 from harness import Case
@@ -79,6 +82,22 @@ class Events(Case):
                 seen += 1
         self.assertEqual(seen + lost, 500)
         self.assertGreater(lost, 0)
+
+    def test_ctrl_c_ends_commands_whose_output_nobody_reads(self):
+        big = "@" + self.write("big", json.dumps("x" * 400_000))
+        events = self.follow("cli_fixture.*")
+        self.bp("call", "cli_fixture.say", big)
+        call = self.spawn("call", "cli_fixture.back", big)
+        for process, code in ((events, 0), (call, 130)):
+            self.eventually("its output is full", lambda: self.waiting_bytes(process) >= 65_536)
+            process.signal(signal.SIGINT)
+            self.assertEqual(process.popen.wait(10), code)
+
+    @staticmethod
+    def waiting_bytes(process):
+        waiting = array.array("i", [0])
+        fcntl.ioctl(process.popen.stdout, termios.FIONREAD, waiting)
+        return waiting[0]
 
     def test_status_shows_each_listener(self):
         self.follow("cli_fixture.said")
