@@ -46,9 +46,9 @@ class StreamsFlow(Case):
         reader = self.spawn("call", "streams.send", order, "--json")
         self.eventually("some parts are sent", lambda: self.parts()["sent"] > 0)
         reader.freeze()
-        self.assertGreater(self.innocent(), 100)
+        self.assertGreater(self.innocent(), 10 if SANITIZED else 100)
         sent = self.parts()["sent"]
-        self.assertGreater(self.innocent(), 100)
+        self.assertGreater(self.innocent(), 10 if SANITIZED else 100)
         self.assertEqual(self.parts()["sent"], sent, "it goes on although nobody reads")
         if not SANITIZED:
             self.assertLess(memory(self.process.pid, "VmHWM"), 128 * MIB)
@@ -69,7 +69,7 @@ class StreamsFlow(Case):
         reader.freeze()
         reader.signal(signal.SIGKILL)
         self.eventually("its call has ended", lambda: self.context()["running"] == 0)
-        self.assertGreater(self.innocent(), 100)
+        self.assertGreater(self.innocent(), 10 if SANITIZED else 100)
 
     def test_twenty_thousand_calls_delay_another_client_by_one(self):
         greedy = {}
@@ -97,7 +97,7 @@ class StreamsFlow(Case):
         greedy = self.spawn("bench", "streams.nap", "--payload", order, "-P", "60000", "-c", "1", "--seconds", "2")
         self.eventually("its calls are suspended", lambda: self.context()["running"] > 30_000)
         self.assertLessEqual(self.context()["running"], 32_768)
-        self.assertGreater(self.innocent(), 100)
+        self.assertGreater(self.innocent(), 10 if SANITIZED else 100)
         if not SANITIZED:
             self.assertLess(memory(self.process.pid, "VmHWM"), 512 * MIB)
         greedy.end()
