@@ -230,12 +230,14 @@ OFFSET(bp_poller, user, 16);
 
 SIZE(bp_operation, 8, 8);
 OFFSET(bp_operation, id, 0);
-SIZE(bp_operation_request, 48, 8);
+SIZE(bp_operation_request, 64, 8);
 OFFSET(bp_operation_request, struct_size, 0);
 OFFSET(bp_operation_request, kind, 4);
 OFFSET(bp_operation_request, module, 8);
 OFFSET(bp_operation_request, load, 24);
 OFFSET(bp_operation_request, requester, 32);
+OFFSET(bp_operation_request, changes, 48);
+OFFSET(bp_operation_request, change_count, 56);
 SIZE(bp_load_options, 32, 8);
 OFFSET(bp_load_options, struct_size, 0);
 OFFSET(bp_load_options, flags, 4);

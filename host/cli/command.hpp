@@ -13,8 +13,16 @@
 
 namespace backplane::host::cli {
 
+/// Of bench alone.
+struct BenchArgs {
+  bool redis = false;
+  std::optional<std::uint64_t> connections;
+  std::optional<std::uint64_t> in_flight;
+  std::optional<double> seconds;
+};
+
 /// The parsed arguments. One struct for all commands; each command reads the members that its options name.
-struct Args {
+struct Args : BenchArgs {
   bool json = false;
   std::optional<std::string> socket;
   std::optional<std::uint64_t> timeout;  // ms
@@ -31,12 +39,6 @@ struct Args {
   std::optional<std::uint64_t> count;      // events, bench
   std::optional<std::uint64_t> operation;  // cancel
 
-  // bench:
-  bool redis = false;
-  std::optional<std::uint64_t> connections;
-  std::optional<std::uint64_t> in_flight;
-  std::optional<double> seconds;
-
   // run:
   std::vector<std::string> modules;
   std::vector<std::string> module_dirs;
@@ -46,6 +48,9 @@ struct Args {
   std::optional<std::string> log_format;
   bool check_config = false;
   bool print_config = false;
+
+  bool dry_run = false;  // reconfigure, save
+  bool yes = false;      // save
 };
 
 /// One option ("--timeout", or "-c,--connections"), or one operand ("NAME") if `name` has no dash.
@@ -76,7 +81,7 @@ std::span<const Command* const> commands();
 
 extern const Command run_command, call_command, ls_command, load_command, unload_command, reload_command,
     events_command, inspect_command, status_command, log_command, stop_command, bench_command, cancel_command,
-    ping_command;
+    ping_command, reconfigure_command, save_command;
 
 // Options that several commands have.
 inline const Option socket_option = {"--socket", "PATH",

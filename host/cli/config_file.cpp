@@ -99,8 +99,8 @@ class ConfigReader {
  public:
   explicit ConfigReader(const std::string& path) : file_(path), folder_(std::filesystem::path(path).parent_path()) {}
 
-  ConfigFile run() {
-    const toml::table root = parse();
+  ConfigFile run(const std::string& text) {
+    const toml::table root = parse(text);
     ConfigFile out;
     known(root, "",
           {"socket",
@@ -288,8 +288,7 @@ class ConfigReader {
     limit(root, "context_memory", 1 << 20, most_bytes, out.context_memory);
   }
 
-  toml::table parse() const {
-    const std::string text = read_file(file_, file_limit);
+  toml::table parse(const std::string& text) const {
     if (const auto deep = find_too_deep(text, most_levels)) {
       throw usage(
           cat(file_, ":", std::to_string(deep->line), ":", std::to_string(deep->column), ": ", too_deep_text()));
@@ -428,6 +427,8 @@ class ConfigReader {
 
 }  // namespace
 
-ConfigFile read_config_file(const std::string& path) { return ConfigReader(path).run(); }
+ConfigFile read_config_file(const std::string& path) { return read_config_text(path, read_file(path, file_limit)); }
+
+ConfigFile read_config_text(const std::string& path, const std::string& text) { return ConfigReader(path).run(text); }
 
 }  // namespace backplane::host::cli

@@ -68,4 +68,7 @@ struct ConfigFile {
 /// unknown key, or has a value of the wrong type.
 ConfigFile read_config_file(const std::string& path);
 
+/// The same for a text that could be the contents of the file.
+ConfigFile read_config_text(const std::string& path, const std::string& text);
+
 }  // namespace backplane::host::cli

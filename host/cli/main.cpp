@@ -50,7 +50,7 @@ std::string help() {
   std::string out = introduction;
   for (const Command* command : commands()) {
     std::string name = command->name;
-    name.resize(10, ' ');
+    name.resize(13, ' ');
     out += cat("  ", name, command->summary, "\n");
   }
   return out + ending;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/operation.hpp"
 
+#include <unistd.h>
+
 #include <thread>
 
 #include "cli/failure.hpp"
@@ -44,6 +46,22 @@ bp_status OperationRun::run(const Client& client, const bp_operation_request& re
   bp_result_free(result.out());
   signals_.leave_on_next(exit_interrupted);
   return run_to_the_end(client.context(), request, args, result);
+}
+
+bp_status OperationRun::ask(const std::function<bp_status()>& f, const Args& args) {
+  bp_status status = BP_OK;
+  std::jthread waiting([&] {
+    status = f();
+    over_.ring();
+  });
+  if (cli::wait(signals_, over_, std::nullopt) == Wake::signal) {
+    report({exit_interrupted, BP_OK, "ended before the host has answered; it may go on, and its log has the answer"},
+           args.json);
+    ::_exit(exit_interrupted);
+  }
+  waiting.join();
+  over_.silence();
+  return status;
 }
 
 bp_status OperationRun::wait(const Client& client, bp_operation operation, const Args& args, Result& result) {

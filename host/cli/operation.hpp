@@ -3,6 +3,8 @@
 
 #include <backplane/backplane.h>
 
+#include <functional>
+
 #include "cli/client.hpp"
 #include "cli/command.hpp"
 #include "cli/wait.hpp"
@@ -15,7 +17,10 @@ class OperationRun {
   /// Begins the operation, and waits for its end, for --timeout or, without it, until a generation has drained for five
   /// seconds. The first Ctrl-C asks for the end of the operation, the second ends this process.
   bp_status run(const Client& client, const bp_operation_request& request, const Args& args, Result& result);
-  /// The same for an operation that has begun.
+  /// Runs `f`, which waits for the host, on another thread. Ctrl-C ends the process meanwhile; what the host does goes
+  /// on.
+  bp_status ask(const std::function<bp_status()>& f, const Args& args);
+  /// As run(), for an operation that has begun.
   bp_status wait(const Client& client, bp_operation operation, const Args& args, Result& result);
 
  private:

@@ -20,9 +20,6 @@
 namespace backplane::host::cli {
 namespace {
 
-// A string of TOML. What is not UTF-8 cannot be said in TOML.
-std::string toml_string(std::string_view text) { return cat("\"", cbor::escaped(text, cbor::Escape::json), "\""); }
-
 std::string toml_real(double v) {
   if (std::isnan(v)) return "nan";
   if (std::isinf(v)) return v > 0 ? "inf" : "-inf";
@@ -91,8 +88,14 @@ class Printer {
     return std::move(out_);
   }
 
+  std::map<std::string, std::string> values() {
+    run();
+    return std::move(values_);
+  }
+
  private:
   void setting(const char* key, const std::string& value) {
+    values_[key] = value;
     const auto source = plan_.sources.find(key);
     if (source == plan_.sources.end()) {
       out_ += cat("# ", key, " = ", value, "  # default\n");
@@ -182,6 +185,9 @@ class Printer {
       if ((socket.may & role) != 0) roles += cat(roles.empty() ? "\"" : ", \"", name, "\"");
     }
     out_ += cat("may = [", roles, "]\n");
+    values_["listen"] +=
+        cat(values_["listen"].empty() ? "" : ", ", toml_string(socket.path), " (", mode,
+            group != nullptr ? cat(", group ", toml_string(group->gr_name)) : "", ", may [", roles, "])");
   }
 
   void module(const PlannedModule& module) {
@@ -195,10 +201,21 @@ class Printer {
   const RunPlan& plan_;
   const ServerOptions usual_;
   std::string out_;
+  std::map<std::string, std::string> values_;
 };
 
 }  // namespace
 
+// What is not UTF-8 cannot be said in TOML.
+std::string toml_string(std::string_view text) { return cat("\"", cbor::escaped(text, cbor::Escape::json), "\""); }
+
+std::string toml_value(cbor::View value) {
+  cbor::Reader in(value);
+  return toml_value(in);
+}
+
 std::string config_text(const RunPlan& plan) { return Printer(plan).run(); }
+
+std::map<std::string, std::string> settings_of(const RunPlan& plan) { return Printer(plan).values(); }
 
 }  // namespace backplane::host::cli

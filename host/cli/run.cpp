@@ -13,6 +13,7 @@
 
 #include "cli/client.hpp"
 #include "cli/command.hpp"
+#include "cli/configured.hpp"
 #include "cli/failure.hpp"
 #include "cli/limits_check.hpp"
 #include "cli/log_options.hpp"
@@ -227,7 +228,7 @@ void bound_the_exit() {
   }).detach();
 }
 
-int serve(Host& host, Server& server, const RunPlan& plan, StopRequest& stop) {
+int serve(Host& host, Server& server, const RunPlan& plan, Configured& configured, StopRequest& stop) {
   try {
     server.start();
   } catch (const Failure& failure) {
@@ -236,7 +237,8 @@ int serve(Host& host, Server& server, const RunPlan& plan, StopRequest& stop) {
   const std::string ready =
       cat("ready on ", server.socket_path(), ", ", count_of(plan), ", pid ", std::to_string(::getpid()));
   bp_log_write(BP_LOG_INFO, BP_LOG_ALWAYS, str("run"), str(ready));
-  stop.wait();
+  while (!stop.wait()) configured.ask_by_signal();
+  configured.stop();
   log_line(BP_LOG_INFO, cat("stopping: ", stop.reason(), "; press Ctrl-C again to end at once"));
   std::string stuck = stuck_code();
   server.shutdown(drain);
@@ -267,7 +269,7 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int run_with(const RunPlan& plan, const std::shared_ptr<StopRequest>& stop) {
+int run_with(const Args& args, const RunPlan& plan, const std::shared_ptr<StopRequest>& stop) {
   raise_descriptor_limit();
   prepare_socket(plan.socket);
   prepare_data_dir(plan.data_dir);
@@ -275,13 +277,16 @@ int run_with(const RunPlan& plan, const std::shared_ptr<StopRequest>& stop) {
   configure(plan);
   Host host(plan);
   for (const std::string& warning : warnings_of_memory(plan.limits)) log_line(BP_LOG_WARN, warning);
-  Server server(host.context(), server_options(plan), [&stop] { stop->ask(); });
+  Configured configured(args, plan);
+  ServerOptions options = server_options(plan);
+  options.reconfigure = configured.asked();
+  Server server(host.context(), std::move(options), [&stop] { stop->ask(); });
   reserve(server);
   for (const PlannedModule& module : plan.modules) {
     if (!stop->asked()) host.load(module);
   }
   stop->started();
-  return stop->asked() ? static_cast<int>(exit_ok) : serve(host, server, plan, *stop);
+  return stop->asked() ? static_cast<int>(exit_ok) : serve(host, server, plan, configured, *stop);
 }
 
 // A failure is the last line on stderr, in the form of the others if that is JSON. If nobody reads stderr, it is not
@@ -298,7 +303,7 @@ int run_run(const Args& args) {
   const RunPlan plan = make_plan(args);
   configure_log(plan);
   try {
-    return run_with(plan, stop);
+    return run_with(args, plan, stop);
   } catch (const CommandFailure& failure) {
     const bool as_line = plan.log.format == BP_LOG_FORMAT_JSON && !args.json;
     if (as_line) bp_log_write(BP_LOG_ERROR, BP_LOG_ALWAYS, str("run"), str(failure.message));

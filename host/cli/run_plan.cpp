@@ -104,7 +104,13 @@ std::vector<std::string> modules_in(const Placed& place, std::vector<std::string
   return files;
 }
 
-std::string name_of(const std::string& path, const std::string& where) {
+/// What a module's file is.
+struct Found {
+  std::string name;
+  std::string sha256;
+};
+
+Found inspect(const std::string& path, const std::string& where) {
   Result result;
   const bp_status status = bp_module_inspect(path.c_str(), result.out());
   if (status != BP_OK) throw CommandFailure{exit_refused, status, cat(at(where), result.message(status))};
@@ -112,7 +118,7 @@ std::string name_of(const std::string& path, const std::string& where) {
   if (const auto problem = report["problem"].text(); !problem.empty()) {
     throw CommandFailure{exit_refused, BP_LOAD_REFUSED, cat(at(where), path, ": ", problem)};
   }
-  return report["name"].text();
+  return {report["name"].text(), report["sha256"].text()};
 }
 
 class Planner {
@@ -163,9 +169,10 @@ class Planner {
     return std::any_of(modules_.begin(), modules_.end(), [&](const PlannedModule& m) { return m.name == name; });
   }
 
-  void add(const std::string& path, const char* source) { add(name_of(path, {}), path, source); }
+  void add(const std::string& path, const char* source) { add(inspect(path, {}), path, source); }
 
-  void add(const std::string& name, const std::string& path, const std::string& source) {
+  void add(const Found& found, const std::string& path, const std::string& source) {
+    const std::string& name = found.name;
     for (const PlannedModule& other : modules_) {
       if (other.name == name) {
         throw CommandFailure{exit_refused, BP_NAME_TAKEN,
@@ -174,23 +181,24 @@ class Planner {
       }
     }
     const ModuleSection* const section = section_of(name);
-    modules_.push_back({name, path, section != nullptr ? section->config : cbor::Bytes(), source});
+    modules_.push_back({name, path, section != nullptr ? section->config : cbor::Bytes(), source, found.sha256});
   }
 
   void add_section(const ModuleSection& section) {
-    const std::string name = name_of(section.path->value, section.path->where);
-    if (name != section.name) {
-      throw usage(cat(section.path->where, ": \"", section.path->value, "\" is the module \"", name, "\", expected \"",
-                      section.name, "\"; rename the table to [modules.", name, "], or correct the path"));
+    const Found found = inspect(section.path->value, section.path->where);
+    if (found.name != section.name) {
+      throw usage(cat(section.path->where, ": \"", section.path->value, "\" is the module \"", found.name,
+                      "\", expected \"", section.name, "\"; rename the table to [modules.", found.name,
+                      "], or correct the path"));
     }
-    add(name, section.path->value, section.path->where);
+    add(found, section.path->value, section.path->where);
   }
 
   void add_found(const std::string& path, const Placed& dir, const std::set<std::string>& named) {
-    const std::string name = name_of(path, dir.where);
-    const ModuleSection* const section = section_of(name);
-    if (named.count(name) != 0 || (section != nullptr && !section->load)) return;
-    add(name, path, dir.where.empty() ? dirs_source_ : dir.where);
+    const Found found = inspect(path, dir.where);
+    const ModuleSection* const section = section_of(found.name);
+    if (named.count(found.name) != 0 || (section != nullptr && !section->load)) return;
+    add(found, path, dir.where.empty() ? dirs_source_ : dir.where);
   }
 
   const Args& args_;
@@ -234,13 +242,13 @@ std::vector<ListenOptions> further_sockets(const ConfigFile& file, const std::st
 
 }  // namespace
 
+std::string config_path(const Args& args) {
+  return args.config ? *args.config : environment("BACKPLANE_CONFIG").value_or(std::string());
+}
+
 RunPlan make_plan(const Args& args) {
   ConfigFile file;
-  if (args.config) {
-    file = read_config_file(*args.config);
-  } else if (const auto given = environment("BACKPLANE_CONFIG")) {
-    file = read_config_file(*given);
-  }
+  if (args.config || environment("BACKPLANE_CONFIG")) file = read_config_file(config_path(args));
   RunPlan plan;
   check_limits(file, plan.warnings);
   const auto note_source = [&](const char* key, const Choice& choice) {

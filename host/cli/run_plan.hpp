@@ -23,6 +23,7 @@ struct PlannedModule {
   std::string path;
   cbor::Bytes config;
   std::string source;  ///< what names the file: an option, a place in the file, or "bundled"
+  std::string sha256;  ///< of the file, in hexadecimal
 };
 
 /// What `backplane run` will do. Options take precedence over the environment, the environment over the file.
@@ -45,6 +46,9 @@ struct RunPlan {
       sources;                        ///< of each key that is set: an option, a variable or a place
   std::vector<std::string> left_out;  ///< modules with load = false
 };
+
+/// The configuration file that --config or $BACKPLANE_CONFIG names; empty: none.
+std::string config_path(const Args& args);
 
 /// Reads the configuration file and the manifests of all modules. It creates nothing. Throws CommandFailure: usage if
 /// the configuration is wrong, refused if a file is not a module.

@@ -11,7 +11,8 @@
 
 namespace backplane::host::cli {
 
-/// Whether SIGINT, SIGTERM, SIGHUP or a peer has asked `run` to end.
+/// Whether SIGINT, SIGTERM, the loss of the terminal (SIGHUP) or a peer has asked `run` to end. A SIGHUP for another
+/// reason asks it to read its configuration file again.
 class StopRequest {
  public:
   /// A signal so soon after the request belongs to it: some supervisors send one to the process and one to its group.
@@ -36,8 +37,9 @@ class StopRequest {
   bool asked() const noexcept { return asked_at_.load() != 0; }
   /// Why, for people: "signal TERM", or that a peer has asked.
   std::string reason() const;
-  /// Blocks until ask() has been called.
-  void wait() const;
+  /// Blocks until ask() has been called, or SIGHUP has come and the terminal is still there: then it returns false, and
+  /// the configuration file is to be read again.
+  bool wait();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -50,6 +52,7 @@ class StopRequest {
   std::atomic<Clock::rep> asked_at_{0};  // 0: not yet
   std::atomic<int> signal_{0};           // 0: a peer
   std::atomic<Phase> phase_{Phase::reading};
+  std::atomic<bool> read_again_{false};
   Bell bell_;
 };
 

@@ -72,6 +72,13 @@ std::string Value::lines() const {
   return item.type == cbor::Type::text && !item.until_end ? printable(item.text()) : text_;
 }
 
+std::string Value::raw() const {
+  if (bytes_.empty()) return {};
+  const cbor::Item item = cbor::Reader(bytes_).next();
+  const bool has = (item.type == cbor::Type::text || item.type == cbor::Type::bytes) && !item.until_end;
+  return has ? std::string(item.text()) : std::string();
+}
+
 std::string Value::joined() const {
   std::string out;
   for (const Value& item : items_) out += cat(out.empty() ? "" : ", ", item.text());

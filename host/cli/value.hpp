@@ -27,6 +27,8 @@ class Value {
   /// A text of several lines, as the CDDL of a module. Only what could disturb a terminal is escaped.
   std::string lines() const;
   std::uint64_t number() const noexcept { return number_; }
+  /// A text or bytes as they are.
+  std::string raw() const;
   /// The encoded item.
   cbor::View bytes() const noexcept { return bytes_; }
   bool truth() const noexcept { return number_ != 0; }

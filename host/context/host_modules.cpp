@@ -2,6 +2,7 @@
 //
 // The modules of this process, as ModuleEndpoint: operations, list and status.
 #include <backplane/cbor/reader.hpp>
+#include <backplane/cbor/utf8.hpp>
 #include <exception>
 #include <new>
 
@@ -42,6 +43,18 @@ bp_status guarded(bp_result& result, F operation) noexcept {
   } catch (const std::exception& error) {
     return set_result(&result, BP_ERROR, error.what());
   }
+}
+
+// The modules of a change, for people.
+std::string names_of(const std::vector<OperationRequest>& changes) {
+  constexpr std::size_t most = 200;
+  std::string out;
+  for (const OperationRequest& each : changes) {
+    if (out.size() > most) return out + ", …";
+    const std::string& name = each.module.empty() ? each.path : each.module;
+    out += (out.empty() ? "" : ", ") + (cbor::valid_utf8(name) ? name : std::string("a file"));
+  }
+  return out;
 }
 
 // What is to be loaded. Throws Failure.
@@ -105,6 +118,14 @@ bp_status Host::begin_operation(const bp_operation_request& wanted, bp_operation
     request.module = view(wanted.module);
     request.requester = view(wanted.requester);
     set_load(request, wanted.load);
+    const std::uint64_t count = wanted.kind == BP_OPERATION_CHANGE ? wanted.change_count : 0;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      OperationRequest& each = request.changes.emplace_back();
+      each.kind = wanted.changes[i]->kind;
+      each.module = view(wanted.changes[i]->module);
+      set_load(each, wanted.changes[i]->load);
+    }
+    if (count != 0) request.module = names_of(request.changes);
     out.id = operations_.begin(std::move(request))->id();
     return bp_status{BP_OK};
   });
@@ -139,6 +160,10 @@ std::shared_ptr<Operation> Host::find_operation(bp_operation operation) const {
   if (auto found = operations_.find(operation.id)) return found;
   throw Failure{BP_INVALID_HANDLE, "there is no operation " + std::to_string(operation.id) +
                                        ", or it has ended long ago; status lists the operations"};
+}
+
+bp_status Host::configurations(bp_result& result) {
+  return guarded(result, [&] { return set_result(&result, BP_OK, loader_.configurations()); });
 }
 
 bp_status Host::list(bp_result& result) {

@@ -90,8 +90,11 @@ std::shared_ptr<Operation> ModuleOperations::begin(OperationRequest request) {
 void ModuleOperations::tell_end(const Operation& operation) const noexcept try {
   const OperationOutcome* const outcome = operation.outcome();
   if (outcome == nullptr) return;
-  log_end(operation, *outcome);
-  emit_(event_of(operation, *outcome), event_payload(operation, *outcome));
+  const auto report = [this](const Loader::Changed& each) { return report_of(each); };
+  for (const OperationNews& each : news_of(operation, *outcome, report)) {
+    each.log();
+    emit_(each.event(), each.payload());
+  }
 } catch (const std::bad_alloc&) {
 }
 
@@ -128,6 +131,7 @@ void ModuleOperations::execute(Operation& operation) noexcept try {
   check_dynamic_loader();  // it may have been locked while this waited
   const OperationRequest& request = operation.request();
   const LoadRequest load{request.path, request.config, &operation.canceled()};
+  if (request.kind == BP_OPERATION_CHANGE) return change(operation);
   if (request.kind == BP_OPERATION_UNLOAD) return unload(operation, false);
   if (request.kind == BP_OPERATION_LOAD) return operation.end({BP_OK, {}, loader_.load(load), {}});
   Loader::Swap swap = loader_.reload(request.module, load);
@@ -197,11 +201,15 @@ bp_status ModuleOperations::look(Operation& operation, bp_result& result) {
   const OperationOutcome* const outcome = operation.outcome();
   if (outcome == nullptr) return tell(result, interim(operation));
   if (operation.request().kind == BP_OPERATION_UNLOAD) loader_.note_told(operation.drained());
+  for (const Loader::Changed& each : operation.changed()) {
+    if (each.old.retirement != nullptr && each.report.empty()) loader_.note_told(each.old);
+  }
   return tell(result, *outcome);
 }
 
 OperationOutcome ModuleOperations::interim(Operation& operation) {
   if (const auto draining = operation.draining()) {
+    if (!draining->changed.empty()) return {BP_OK, {}, change_report(draining->changed), {}};
     std::vector<std::uint8_t> old;
     const bool gone = loader_.report_ending(draining->ending, old);
     if (!draining->committed.empty()) return {BP_OK, {}, reload_report(draining->committed, old), {}};
@@ -237,9 +245,11 @@ std::string ModuleOperations::cancel(Operation& operation) {
   }
   const auto draining = operation.draining();
   if (!draining) return which + "has just ended";
-  if (!draining->committed.empty()) {
+  if (draining->is_committed()) {
     operation.end(interim(operation));
-    return which + "is committed: the new generation runs, and the old one goes on draining";
+    return which + (draining->changed.empty()
+                        ? "is committed: the new generation runs, and the old one goes on draining"
+                        : "is committed, and the old generations go on draining");
   }
   if (const std::string why = loader_.why_not_undone(draining->ending); !why.empty()) {
     return which + "cannot be undone any more: " + why;

@@ -44,6 +44,10 @@ class ModuleOperations {
   OperationOutcome interim(Operation& operation);
   void execute(Operation& operation) noexcept;
   void unload(Operation& operation, bool again);
+  void change(Operation& operation);
+  void finish_change(Operation& operation);
+  std::vector<std::uint8_t> change_report(const std::vector<Loader::Changed>& changed) const;
+  std::vector<std::uint8_t> report_of(const Loader::Changed& changed) const;
   void finish_unload(Operation& operation, const Loader::Ending& ending, bool again);
   void finish_reload(Operation& operation, const Loader::Ending& ending, const std::vector<std::uint8_t>& report);
   void undo_unload(const Loader::Ending& ending) noexcept;

@@ -68,7 +68,15 @@ void Operation::drain(const Loader::Ending& ending, std::vector<std::uint8_t> co
   const MutexLock lock(mutex_);
   if (state_ == State::ended) return;
   state_ = State::draining;
-  draining_ = {ending, std::move(committed)};
+  draining_ = {ending, std::move(committed), {}};
+  changed_.notify_all();
+}
+
+void Operation::drain(std::vector<Loader::Changed> changed) {
+  const MutexLock lock(mutex_);
+  if (state_ == State::ended) return;
+  state_ = State::draining;
+  draining_ = {{}, {}, std::move(changed)};
   changed_.notify_all();
 }
 
@@ -153,6 +161,11 @@ bool Operation::drains(const Retirement& retirement) const noexcept {
 const Loader::Ending& Operation::drained() const {
   const MutexLock lock(mutex_);
   return draining_.ending;
+}
+
+const std::vector<Loader::Changed>& Operation::changed() const {
+  const MutexLock lock(mutex_);
+  return draining_.changed;
 }
 
 void Operation::run() {

@@ -21,10 +21,11 @@ namespace backplane::host {
 /// What is asked of an operation.
 struct OperationRequest {
   std::uint32_t kind = BP_OPERATION_LOAD;
-  std::string module;                ///< to unload or reload
-  std::string path;                  ///< to load; empty in a reload: the old one
-  std::vector<std::uint8_t> config;  ///< empty in a reload: the old one
-  std::string requester;             ///< for people; empty: this process
+  std::string module;                     ///< to unload or reload
+  std::string path;                       ///< to load; empty in a reload: the old one
+  std::vector<std::uint8_t> config;       ///< empty in a reload: the old one
+  std::string requester;                  ///< for people; empty: this process
+  std::vector<OperationRequest> changes;  ///< of BP_OPERATION_CHANGE; its `module` then names them all
 };
 
 /// How an operation ended.
@@ -35,7 +36,8 @@ struct OperationOutcome {
   std::vector<std::uint8_t> detail;
 };
 
-/// One load, unload or reload. Any thread may look at it. The thread that runs it changes its state, and cancel().
+/// One load, unload or reload, or several together. Any thread may look at it. The thread that runs it changes its
+/// state, and cancel().
 class Operation final : public ControlJob, public std::enable_shared_from_this<Operation> {
  public:
   using Clock = std::chrono::steady_clock;
@@ -75,6 +77,8 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
   bool start();
   /// `ending`: of the generation that drains. `committed`: of a reload, the report of the new generation.
   void drain(const Loader::Ending& ending, std::vector<std::uint8_t> committed);
+  /// Of several changes, which are made.
+  void drain(std::vector<Loader::Changed> changed);
   /// `outcome` is told when what was made has ended; see end_if_undone().
   void undo(OperationOutcome outcome);
   /// Only the first end counts.
@@ -89,6 +93,8 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
   struct Draining {
     Loader::Ending ending;
     std::vector<std::uint8_t> committed;
+    std::vector<Loader::Changed> changed;  ///< of BP_OPERATION_CHANGE; then there is no `ending`
+    bool is_committed() const noexcept { return !committed.empty() || !changed.empty(); }
   };
   /// None if nothing drains now.
   std::optional<Draining> draining() const;
@@ -96,6 +102,8 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
   bool drains(const Retirement& retirement) const noexcept;
   /// The end of the generation that has drained, after the operation has ended; its retirement is null without one.
   const Loader::Ending& drained() const;
+  /// What BP_OPERATION_CHANGE has done, after it has ended.
+  const std::vector<Loader::Changed>& changed() const;
 
   void run() override;
   void overdue(const std::string& what) noexcept override;

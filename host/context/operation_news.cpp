@@ -12,19 +12,10 @@
 namespace backplane::host {
 namespace {
 
-// An unload that was answered "pinned" has removed the names all the same.
-bool has_happened(const OperationOutcome& outcome) noexcept {
-  return outcome.status == BP_OK || outcome.status == BP_PINNED;
-}
-
-const std::vector<std::uint8_t>& report_of(const OperationOutcome& outcome) noexcept {
-  return outcome.status == BP_OK ? outcome.payload : outcome.detail;
-}
-
 // The texts and numbers of a report, as "key value": version, generation, sha256, build id.
-std::string report_words(const OperationOutcome& outcome) {
+std::string report_words(const std::vector<std::uint8_t>& report) {
   std::string words;
-  cbor::Reader in(report_of(outcome));
+  cbor::Reader in(report);
   const cbor::Item map = in.next();
   for (std::uint64_t i = 0; map.type == cbor::Type::map && i < map.value; ++i) {
     const cbor::Item key = in.next();
@@ -42,20 +33,60 @@ std::string report_words(const OperationOutcome& outcome) {
   return words;
 }
 
+std::string words_of(std::uint32_t kind, const std::string& module, const std::string& path) {
+  return std::string(name_of_kind(kind)) + " of " + (module.empty() ? path : module);
+}
+
+// An unload that was answered "pinned" has removed the names all the same.
+bool has_happened(bp_status status) noexcept { return status == BP_OK || status == BP_PINNED; }
+
 }  // namespace
 
 const char* name_of_kind(std::uint32_t kind) noexcept {
-  return kind == BP_OPERATION_LOAD ? "load" : kind == BP_OPERATION_UNLOAD ? "unload" : "reload";
+  switch (kind) {
+    case BP_OPERATION_LOAD:
+      return "load";
+    case BP_OPERATION_UNLOAD:
+      return "unload";
+    case BP_OPERATION_RELOAD:
+      return "reload";
+    default:
+      return "change";
+  }
+}
+
+const char* name_of(Loader::Change::Kind kind) noexcept {
+  using Kind = Loader::Change::Kind;
+  return kind == Kind::load ? "load" : kind == Kind::unload ? "unload" : "reload";
 }
 
 std::string words_of(const Operation& operation) {
   const OperationRequest& request = operation.request();
-  return std::string(name_of_kind(request.kind)) + " of " + (request.module.empty() ? request.path : request.module);
+  return words_of(request.kind, request.module, request.path);
 }
 
-const char* event_of(const Operation& operation, const OperationOutcome& outcome) noexcept {
-  if (!has_happened(outcome)) return "backplane.module_refused";
-  switch (operation.request().kind) {
+std::vector<OperationNews> news_of(const Operation& operation, const OperationOutcome& outcome,
+                                   const std::function<std::vector<std::uint8_t>(const Loader::Changed&)>& report_of) {
+  const OperationRequest& request = operation.request();
+  std::vector<OperationNews> all;
+  const auto add = [&](const OperationRequest& of, bp_status status, std::vector<std::uint8_t> report) {
+    all.push_back(
+        {operation.id(), of.kind, of.module, of.path, request.requester, status, outcome.message, std::move(report)});
+  };
+  if (request.kind == BP_OPERATION_CHANGE && outcome.status == BP_OK) {
+    const std::vector<Loader::Changed>& changed = operation.changed();
+    for (std::size_t i = 0; i < changed.size(); ++i) add(request.changes[i], BP_OK, report_of(changed[i]));
+  } else {
+    add(request, outcome.status, outcome.status == BP_OK ? outcome.payload : outcome.detail);
+  }
+  return all;
+}
+
+std::string OperationNews::words() const { return words_of(kind, module, path); }
+
+const char* OperationNews::event() const noexcept {
+  if (!has_happened(status)) return "backplane.module_refused";
+  switch (kind) {
     case BP_OPERATION_LOAD:
       return "backplane.module_loaded";
     case BP_OPERATION_UNLOAD:
@@ -65,21 +96,19 @@ const char* event_of(const Operation& operation, const OperationOutcome& outcome
   }
 }
 
-std::vector<std::uint8_t> event_payload(const Operation& operation, const OperationOutcome& outcome) {
-  const OperationRequest& request = operation.request();
+std::vector<std::uint8_t> OperationNews::payload() const {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  begin_typed_event(out, event_of(operation, outcome));
+  begin_typed_event(out, event());
   out.map(8);
-  field(out, "operation", operation.id());
-  field(out, "kind", name_of_kind(request.kind));
-  field(out, "module", request.module);
-  path_field(out, request.path);
-  field(out, "requester", request.requester);
-  field(out, "status", status_name(outcome.status));
-  field(out, "message", cbor::valid_utf8(outcome.message) ? std::string_view(outcome.message) : "");
+  field(out, "operation", operation);
+  field(out, "kind", name_of_kind(kind));
+  field(out, "module", module);
+  path_field(out, path);
+  field(out, "requester", requester);
+  field(out, "status", status_name(status));
+  field(out, "message", cbor::valid_utf8(message) ? std::string_view(message) : "");
   out.text("report");
-  const std::vector<std::uint8_t>& report = report_of(outcome);
   if (report.empty()) {
     out.null();
   } else {
@@ -88,13 +117,12 @@ std::vector<std::uint8_t> event_payload(const Operation& operation, const Operat
   return bytes;
 }
 
-void log_end(const Operation& operation, const OperationOutcome& outcome) {
-  const std::string& requester = operation.request().requester;
-  const std::string who = words_of(operation) + (requester.empty() ? "" : " for " + requester);
-  if (!has_happened(outcome)) {
-    log::warn("modules", who + ": " + std::string(status_name(outcome.status)) + ": " + outcome.message);
+void OperationNews::log() const {
+  const std::string who = words() + (requester.empty() ? "" : " for " + requester);
+  if (!has_happened(status)) {
+    log::warn("modules", who + ": " + std::string(status_name(status)) + ": " + message);
   } else {
-    log::info("modules", who + ": done" + report_words(outcome));
+    log::info("modules", who + ": done" + report_words(report));
   }
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,19 +12,36 @@
 
 namespace backplane::host {
 
-/// "load", "unload" or "reload".
+/// "load", "unload", "reload" or "change".
 const char* name_of_kind(std::uint32_t kind) noexcept;
+const char* name_of(Loader::Change::Kind kind) noexcept;
 
 /// For people: "load of ./echo.so", "unload of kv".
 std::string words_of(const Operation& operation);
 
-/// The name of the event: "backplane.module_loaded", …_unloaded, …_reloaded, or …_refused after an error.
-const char* event_of(const Operation& operation, const OperationOutcome& outcome) noexcept;
+/// What is told of an operation, or of one of the changes that it has made.
+struct OperationNews {
+  std::uint64_t operation = 0;
+  std::uint32_t kind = 0;
+  std::string module;
+  std::string path;
+  std::string requester;
+  bp_status status = BP_OK;
+  std::string message;
+  std::vector<std::uint8_t> report;
 
-/// The typed event of that name, as docs/operations.md describes it.
-std::vector<std::uint8_t> event_payload(const Operation& operation, const OperationOutcome& outcome);
+  /// As words_of().
+  std::string words() const;
+  /// The name of the event: "backplane.module_loaded", …_unloaded, …_reloaded, or …_refused after an error.
+  const char* event() const noexcept;
+  /// The typed event of that name, as docs/operations.md describes it.
+  std::vector<std::uint8_t> payload() const;
+  /// Logs who did what, and how it ended.
+  void log() const;
+};
 
-/// Logs who did what, and how it ended.
-void log_end(const Operation& operation, const OperationOutcome& outcome);
+/// Of an operation that has ended. `report_of`: the report of a change.
+std::vector<OperationNews> news_of(const Operation& operation, const OperationOutcome& outcome,
+                                   const std::function<std::vector<std::uint8_t>(const Loader::Changed&)>& report_of);
 
 }  // namespace backplane::host

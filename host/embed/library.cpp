@@ -3,11 +3,14 @@
 // The C functions of backplane.h that need no context.
 #include <backplane/backplane.h>
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "context/host.hpp"
 #include "embed/fork_guard.hpp"
 #include "memory/budget.hpp"
+#include "modules/digest.hpp"
 #include "modules/file.hpp"
 #include "modules/manifest.hpp"
 #include "reply/buffer.hpp"
@@ -79,9 +82,10 @@ bp_status bp_module_inspect(const char* path, bp_result* result) {
   if (path == nullptr || result == nullptr) return BP_INVALID_ARGUMENT;
   try {
     std::string problem;
-    const Manifest manifest = read_manifest(read_any_file(path, problem));
+    const std::vector<std::uint8_t> file = read_any_file(path, problem);
+    const Manifest manifest = read_manifest(file);
     if (problem.empty()) problem = Host::problem_of(manifest);
-    return set_result(result, BP_OK, report(manifest, path, problem));
+    return set_result(result, BP_OK, report(manifest, path, sha256_of(file), problem));
   } catch (const Failure& failure) {
     return set_result(result, failure.status, std::string(path) + ": " + failure.message);
   } catch (const std::exception& error) {

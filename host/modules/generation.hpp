@@ -199,6 +199,7 @@ struct Generation {
   std::shared_ptr<Retirement> retirement;  ///< set while draining
   bool told_pinned = false;                ///< an unload was answered "pinned" while this was draining
   bool refused = false;                    ///< creating an instance failed, so it never ran
+  bool changed_away = false;               ///< one of several changes has withdrawn it, so that stays
   unsigned endings_undone = 0;             ///< how often an unload was canceled while this was draining
 
   /// The handler of a method; nullptr if it has none.

@@ -32,6 +32,12 @@ constexpr std::chrono::milliseconds closed_instance_timeout{100};
 
 [[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
 
+// Without memory, the message stays without the path.
+void name_file(Failure& failure, const std::string& path) noexcept try {
+  failure.message = path + ": " + failure.message;
+} catch (const std::bad_alloc&) {
+}
+
 }  // namespace
 
 Loader::Loader(Registry& registry, Mutex& catalog, ModuleCalls& calls, const bp_host_api& api,
@@ -56,22 +62,42 @@ std::vector<std::uint8_t> Loader::load(const LoadRequest& request) {
   return std::move(ready.report);
 }
 
-Loader::Swap Loader::reload(std::string_view name, const LoadRequest& wanted) {
+Generation& Loader::running(std::string_view name) const {
   const Module* const module = registry_.find_module(name);
-  Generation* const old = module == nullptr ? nullptr : module->current.load();
-  if (old == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded; load it first");
+  Generation* const running = module == nullptr ? nullptr : module->current.load();
+  if (running == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded; load it first");
+  return *running;
+}
+
+Loader::Swap Loader::reload(std::string_view name, const LoadRequest& wanted) {
+  Generation& old = running(name);
   LoadRequest request = wanted;
-  if (request.path.empty()) request.path = old->path;
-  if (request.config.empty()) request.config = old->config;
-  Ending ending = new_ending(*old);
+  if (request.path.empty()) request.path = old.path;
+  if (request.config.empty()) request.config = old.config;
+  Ending ending = new_ending(old);
   Ready ready = prepare(request, name);
   publish(*ready.generation);
-  retire(*old, ending, ready.hosts);
+  retire(old, ending, ready.hosts);
   return {std::move(ready.report), std::move(ending)};
 }
 
 // Does everything except publishing the generation.
-Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expected_name) try {
+Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expected_name) {
+  Ready ready = open(request, expected_name);
+  try {
+    start_instances(ready);
+    check_canceled(request);
+  } catch (Failure& failure) {
+    name_file(failure, request.path);
+    throw Refusal{std::move(failure), give_up(ready)};
+  } catch (const std::bad_alloc&) {
+    throw Refusal{{BP_OUT_OF_MEMORY, "no memory"}, give_up(ready)};  // short text, so that it needs no allocation
+  }
+  return ready;
+}
+
+// Everything before the instances: reads and maps the file, and runs init.
+Loader::Ready Loader::open(const LoadRequest& request, std::string_view expected_name) try {
   const auto bytes = read_module_file(request.path, allowed_);
   Ready ready;
   add(ready, request, expected_name, bytes);
@@ -81,21 +107,9 @@ Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expec
     remove(*ready.generation);
     throw;
   }
-  try {
-    start_instances(ready);
-    check_canceled(request);
-  } catch (Failure& failure) {
-    throw Refusal{std::move(failure), give_up(ready)};
-  } catch (const std::bad_alloc&) {
-    throw Refusal{{BP_OUT_OF_MEMORY, "no memory"}, give_up(ready)};  // short text, so that it needs no allocation
-  }
   return ready;
 } catch (Failure& failure) {
-  try {
-    failure.message = request.path + ": " + failure.message;
-  } catch (const std::bad_alloc&) {
-    // Keep the message without the path.
-  }
+  name_file(failure, request.path);
   throw;
 }
 
@@ -211,11 +225,27 @@ void Loader::open_object(Ready& ready, const LoadRequest& request, std::span<con
     ready.ending = new_ending(generation);
   } catch (...) {
     if (initialised) call_deinit(generation);
-    const auto kept = close_object(generation);
-    for (const PinReason& reason : kept) log::warn(generation.source(), "refused, but stays mapped: " + reason.what);
-    if (kept.empty()) CopyStore::drop(generation.copy_path);
+    close_refused(generation);
     throw;
   }
+}
+
+void Loader::close_refused(Generation& generation) {
+  const auto kept = close_object(generation);
+  for (const PinReason& reason : kept) log::warn(generation.source(), "refused, but stays mapped: " + reason.what);
+  if (kept.empty()) CopyStore::drop(generation.copy_path);
+}
+
+// What open() has made. Without memory for a look at the object, it stays mapped.
+void Loader::discard(Ready& ready) noexcept {
+  Generation& generation = *ready.generation;
+  try {
+    call_deinit(generation);
+    close_refused(generation);
+  } catch (const std::exception&) {
+    // The refusal is told all the same.
+  }
+  remove(generation);
 }
 
 void Loader::call_deinit(Generation& generation) {

@@ -83,6 +83,28 @@ class Loader {
   /// An empty path or configuration of the request: those of the running generation.
   Swap reload(std::string_view name, const LoadRequest& request);
 
+  /// One of several changes that are made together.
+  struct Change {
+    enum class Kind { load, unload, reload };
+    Kind kind = Kind::load;
+    std::string module;  ///< empty in a load: whatever the file is
+    LoadRequest load;    ///< as in load() and reload(); its `canceled` is not read
+  };
+  /// A change that is made.
+  struct Changed {
+    Change::Kind kind;
+    std::string module;
+    std::vector<std::uint8_t> report;  ///< a load-report of the new generation; empty after an unload
+    Ending old;                        ///< without a retirement after a load
+  };
+  /// Makes all of the changes, or none: first it maps all new objects and runs their inits, then it creates all
+  /// instances, and then it publishes and withdraws, which cannot fail. Host functions that one of the modules takes
+  /// over from another need two calls. What is withdrawn here cannot be undone by undo_unload().
+  std::vector<Changed> change(const std::vector<Change>& wanted, const std::atomic<bool>* canceled);
+
+  /// {name, generation, path, sha256, config} of each module that runs, by name. Any thread.
+  std::vector<std::uint8_t> configurations() const;
+
   /// Makes the unload-report for the current state. Returns true if the object is unmapped. Any thread. Takes up to
   /// 200 ms if a request thread does not answer.
   bool report_ending(const Ending& ending, std::vector<std::uint8_t>& report);
@@ -106,12 +128,22 @@ class Loader {
     Ending ending;  ///< used if the generation is given up
   };
 
+  struct Step;  ///< of change()
+
   Ready prepare(const LoadRequest& request, std::string_view expected_name);
+  Ready open(const LoadRequest& request, std::string_view expected_name);
+  void discard(Ready& ready) noexcept;
+  Generation& running(std::string_view name) const;
+  std::vector<InstanceHost*> open_all(std::vector<Step>& steps, const LoadRequest& all);
+  void start_all(std::vector<Step>& steps, const LoadRequest& all);
+  void discard_all(std::vector<Step>& steps) noexcept;
+  void check_functions(const std::vector<Step>& steps) const;
   void add(Ready& ready, const LoadRequest& request, std::string_view expected_name,
            std::span<const std::uint8_t> bytes);
   void remove(const Generation& generation) noexcept;
   void open_object(Ready& ready, const LoadRequest& request, std::span<const std::uint8_t> bytes);
   std::vector<PinReason> close_object(Generation& generation);
+  void close_refused(Generation& generation);
   void run_init(Generation& generation);
   void check_registered(const Generation& generation) const;
   void start_instances(Ready& ready);

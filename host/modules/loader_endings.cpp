@@ -76,6 +76,7 @@ std::string Loader::find_to_undo(const Ending& ending, Generation*& generation) 
     return "its last call has ended";
   }
   if (generation->module->current.load() != nullptr) return "another generation has its names";
+  if (generation->changed_away) return "it is part of a change that is committed";
   if (generation->refused || generation->number != generation->module->last_running) return "a newer one has run";
   for (const auto& function : generation->functions) {
     if (registry_.offered_by_other(function->name, *generation->module) != nullptr) {

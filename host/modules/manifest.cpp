@@ -199,11 +199,13 @@ void check_needs(const Manifest& manifest, const void* (*extension)(const char* 
   }
 }
 
-std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path, const std::string& problem) {
+std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path, const std::string& sha256,
+                                 const std::string& problem) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(14);
+  out.map(15);
   path_field(out, path);
+  field(out, "sha256", sha256);
   field(out, "name", manifest.name);
   field(out, "version", manifest.version);
   field(out, "abi", manifest.abi);

@@ -45,7 +45,9 @@ Manifest read_manifest(std::span<const std::uint8_t> file);
 /// Throws Failure (BP_LOAD_REFUSED) if the module needs another ABI, or an extension that `extension` does not find.
 void check_needs(const Manifest& manifest, const void* (*extension)(const char* id));
 
-/// The manifest-report of docs/protocol.md. `problem`: why this host would refuse the file, or empty.
-std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path, const std::string& problem);
+/// The manifest-report of docs/protocol.md. `sha256`: of the file. `problem`: why this host would refuse the file, or
+/// empty.
+std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path, const std::string& sha256,
+                                 const std::string& problem);
 
 }  // namespace backplane::host

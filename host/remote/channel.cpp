@@ -87,6 +87,7 @@ template bp_status Channel::open(wire::Log, std::size_t, const Open&, Use, std::
 template bp_status Channel::open(wire::Begin, std::size_t, const Open&, Use, std::uint64_t*);
 template bp_status Channel::open(wire::Wait, std::size_t, const Open&, Use, std::uint64_t*);
 template bp_status Channel::open(wire::Undo, std::size_t, const Open&, Use, std::uint64_t*);
+template bp_status Channel::open(wire::Reconfigure, std::size_t, const Open&, Use, std::uint64_t*);
 
 bp_status Channel::check(std::size_t size, Use use) const {
   if (state_ == State::closed && use == Use::call) return BP_CLOSED;

@@ -273,6 +273,9 @@ bp_status RemoteContext::reload(bp_str name, const bp_load_options* options, std
 
 bp_status RemoteContext::begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) {
   if (!channel_->features().operations) return no_operations(result);
+  if (request.kind == BP_OPERATION_CHANGE) {
+    return set_result(&result, BP_NOT_SUPPORTED, "a connection carries no change of several modules; make each alone");
+  }
   if (request.kind != BP_OPERATION_LOAD && !valid_module(request.module)) return refuse_module(request.module, result);
   wire::Begin frame{0, request.kind, view(request.module), {}, {}};
   std::string path;
@@ -306,6 +309,13 @@ bp_status RemoteContext::cancel_operation(bp_operation operation, bp_result& res
     return set_result(&result, BP_NOT_SUPPORTED, "found the operation 0; over a connection, name one operation");
   }
   return ask(wire::Undo{0, operation.id}, 0, prompt, result);
+}
+
+bp_status RemoteContext::reconfigure(std::uint32_t flags, std::uint32_t timeout_ms, bp_result& result) {
+  if (!channel_->features().reconfigure) {
+    return set_result(&result, BP_NOT_SUPPORTED, "this host is too old to read its configuration file while it runs");
+  }
+  return ask(wire::Reconfigure{0, flags}, 0, milliseconds(timeout_ms), result);
 }
 
 bp_status RemoteContext::list(bp_result& result) { return ask(wire::List{}, 0, report_bound(), result); }

@@ -72,6 +72,7 @@ class Connection::FrameHandler {
   void operator()(const wire::Begin& begin);
   void operator()(const wire::Wait& wait);
   void operator()(const wire::Undo& undo);
+  void operator()(const wire::Reconfigure& reconfigure);
   void operator()(const wire::Reply& reply);
   void operator()(const wire::Event& event);
   void operator()(const wire::Error& error);
@@ -125,7 +126,7 @@ void Connection::FrameHandler::operator()(const wire::Hello& hello) {
   mine.pid = static_cast<std::uint64_t>(::getpid());
   mine.max_frame = core_.options.max_frame;
   mine.oldest = wire::oldest_protocol;
-  mine.features = {true, true, true, true, true};
+  mine.features = {true, true, true, true, true, true};
   mine.window_bytes = core_.options.request_window_bytes;
   mine.window_parts = core_.options.request_window_parts;
   peer_.out_.add(mine);
@@ -342,6 +343,20 @@ void Connection::FrameHandler::operator()(const wire::Undo& undo) {
         return bp_operation_cancel(context, {operation}, out);
       },
       max_controls + more_controls_to_cancel);
+}
+
+void Connection::FrameHandler::operator()(const wire::Reconfigure& reconfigure) {
+  if (!core_.options.reconfigure) {
+    return reply(reconfigure.id, BP_NOT_SUPPORTED, "this host has no configuration file that it could read again");
+  }
+  if (reconfigure.flags > BP_RECONFIGURE_SHOW) {
+    return reply(reconfigure.id, BP_INVALID_ARGUMENT,
+                 "found the flags " + std::to_string(reconfigure.flags) + "; expected 0, 1 (dry run) or 2 (show)");
+  }
+  if (!take_control(reconfigure.id)) return;
+  core_.options.reconfigure({reconfigure.flags, "process " + std::to_string(peer_.peer_),
+                             [self = peer_.shared_from_this(), id = reconfigure.id](
+                                 bp_status status, bp_result& result) { self->answer_control(id, status, result); }});
 }
 
 void Connection::FrameHandler::operator()(const wire::Reply&) {

@@ -32,6 +32,14 @@ struct ListenOptions {
   Roles may = all_roles;
 };
 
+/// A peer asks the application to read its configuration again.
+struct ReconfigureRequest {
+  std::uint32_t flags = 0;  ///< BP_RECONFIGURE_…
+  std::string requester;    ///< for people: "process 4711"
+  /// Answers the peer; it frees `result`. Call it once, on any thread, also after the end of the server.
+  std::function<void(bp_status status, bp_result& result)> answer;
+};
+
 struct ServerOptions {
   /// Empty: default_socket_path().
   std::string socket_path;
@@ -78,6 +86,9 @@ struct ServerOptions {
   std::size_t max_memory = 0;
   /// How long a new connection may take for its hello.
   std::chrono::milliseconds hello_timeout{10'000};
+  /// Asks the application to read its configuration again. Called on the request thread or the server's own, so it must
+  /// return soon. It may throw std::bad_alloc. Empty: peers are answered BP_NOT_SUPPORTED.
+  std::function<void(ReconfigureRequest)> reconfigure;
   /// Gets a log line without a line break, and its level (BP_LOG_…). Called on any thread. Must not throw. Empty: no
   /// log.
   std::function<void(int level, const std::string& line)> log;

@@ -15,6 +15,8 @@ template <>
 inline constexpr std::size_t core_size<bp_submission> = offsetof(bp_submission, source);
 template <>
 inline constexpr std::size_t core_size<bp_subscription> = offsetof(bp_subscription, window_bytes);
+template <>
+inline constexpr std::size_t core_size<bp_operation_request> = offsetof(bp_operation_request, changes);
 
 /// Whether a caller's struct is not null and has all members of the first version. Those of later versions may be
 /// missing.

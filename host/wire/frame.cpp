@@ -113,6 +113,10 @@ struct Layout<Undo> {
   static constexpr auto value = describe<Undo>(22, "undo", &Undo::id, &Undo::operation);
 };
 template <>
+struct Layout<Reconfigure> {
+  static constexpr auto value = describe<Reconfigure>(23, "reconfigure", &Reconfigure::id, &Reconfigure::flags);
+};
+template <>
 struct Layout<Reply> {
   static constexpr auto value =
       describe<Reply>(16, "reply", &Reply::id, &Reply::status, &Reply::payload, &Reply::message, &Reply::detail);
@@ -169,6 +173,7 @@ constexpr std::string_view parts_feature = "parts";
 constexpr std::string_view lossless_feature = "lossless";
 constexpr std::string_view log_feature = "log";
 constexpr std::string_view operations_feature = "operations";
+constexpr std::string_view reconfigure_feature = "reconfigure";
 
 // ---- Writing ---------------------------------------------------------------------------------------
 
@@ -179,12 +184,13 @@ void put(cbor::Writer& writer, std::string_view v) { writer.text(v); }
 void put(cbor::Writer& writer, View v) { writer.bytes(v); }
 void put(cbor::Writer& writer, const Features& v) {
   writer.array(std::size_t{v.credit} + std::size_t{v.parts} + std::size_t{v.lossless} + std::size_t{v.log} +
-               std::size_t{v.operations});
+               std::size_t{v.operations} + std::size_t{v.reconfigure});
   if (v.credit) writer.text(credit_feature);
   if (v.parts) writer.text(parts_feature);
   if (v.lossless) writer.text(lossless_feature);
   if (v.log) writer.text(log_feature);
   if (v.operations) writer.text(operations_feature);
+  if (v.reconfigure) writer.text(reconfigure_feature);
 }
 void put(cbor::Writer& writer, const Target& v) { v.method != 0 ? writer.uint(v.method) : writer.text(v.name); }
 
@@ -279,6 +285,7 @@ class Items {
       out.lossless |= item.text() == lossless_feature;
       out.log |= item.text() == log_feature;
       out.operations |= item.text() == operations_feature;
+      out.reconfigure |= item.text() == reconfigure_feature;
     }
   }
   void get(Target& out) {
@@ -337,7 +344,7 @@ Frame read(cbor::Reader& reader, std::uint64_t count) {
 }
 
 using ReadFrame = Frame (*)(cbor::Reader&, std::uint64_t);
-inline constexpr std::size_t type_limit = 23;
+inline constexpr std::size_t type_limit = 24;
 
 template <class... T>
 constexpr std::array<ReadFrame, type_limit> readers(std::variant<T...>*) {
@@ -402,6 +409,7 @@ void encode(Bytes& out, const Log& frame) { write(out, frame); }
 void encode(Bytes& out, const Begin& frame) { write(out, frame); }
 void encode(Bytes& out, const Wait& frame) { write(out, frame); }
 void encode(Bytes& out, const Undo& frame) { write(out, frame); }
+void encode(Bytes& out, const Reconfigure& frame) { write(out, frame); }
 void encode(Bytes& out, const Reply& frame) { write(out, frame); }
 void encode(Bytes& out, const Event& frame) { write(out, frame); }
 void encode(Bytes& out, const Error& frame) { write(out, frame); }

@@ -35,11 +35,12 @@ inline constexpr std::size_t max_hello = 1024;
 
 /// What a side can do beyond the first version of the protocol. On the wire it is an array of texts.
 struct Features {
-  bool credit = false;      ///< credit frames
-  bool parts = false;       ///< requests in parts
-  bool lossless = false;    ///< listeners that emitters wait for, and heard frames
-  bool log = false;         ///< log frames
-  bool operations = false;  ///< begin, wait and undo frames
+  bool credit = false;       ///< credit frames
+  bool parts = false;        ///< requests in parts
+  bool lossless = false;     ///< listeners that emitters wait for, and heard frames
+  bool log = false;          ///< log frames
+  bool operations = false;   ///< begin, wait and undo frames
+  bool reconfigure = false;  ///< reconfigure frames
 };
 struct Hello {
   std::uint64_t protocol = protocol_version;  ///< the newest version that the sender speaks
@@ -133,6 +134,11 @@ struct Undo {
   std::uint64_t id = 0;
   std::uint64_t operation = 0;
 };
+/// Asks the host to read its configuration file again.
+struct Reconfigure {
+  std::uint64_t id = 0;
+  std::uint32_t flags = 0;  ///< BP_RECONFIGURE_…
+};
 /// The sender is done with so many bytes of the parts of a call: partial replies, or parts of a request.
 struct Credit {
   std::uint64_t id = 0;  ///< of the call
@@ -170,7 +176,7 @@ struct Error {
 
 /// Any frame.
 using Frame = std::variant<Hello, Call, Cancel, Resolve, Listen, Unlisten, Load, Unload, Reload, List, Status, Stop,
-                           Credit, Part, Heard, Log, Begin, Wait, Undo, Reply, Event, Error>;
+                           Credit, Part, Heard, Log, Begin, Wait, Undo, Reconfigure, Reply, Event, Error>;
 
 /// The peer violated the protocol. what() begins with what it sent, for example "a call frame with …; expected …".
 struct ProtocolError : std::runtime_error {
@@ -211,6 +217,7 @@ void encode(Bytes& out, const Log& frame);
 void encode(Bytes& out, const Begin& frame);
 void encode(Bytes& out, const Wait& frame);
 void encode(Bytes& out, const Undo& frame);
+void encode(Bytes& out, const Reconfigure& frame);
 void encode(Bytes& out, const Reply& frame);
 void encode(Bytes& out, const Event& frame);
 void encode(Bytes& out, const Error& frame);

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host as a process: how it starts, what it refuses, how it ends, what stays."""
 
+import fcntl
 import json
 import os
+import pty
+import shlex
 import shutil
 import signal
 import socket
 import stat
 import subprocess
+import termios
 import time
 import unittest
 
-from harness import FIXTURE, EXE, MODULES, PLUGINS, Case
+from harness import FIXTURE, EXE, MODULES, PLUGINS, Case, Process
 
 
 class Start(Case):
@@ -179,10 +183,37 @@ class End(Case):
         self.assertIn("late", self.assert_ends(call, 0)[0])
         self.assert_ends(host, 0)
 
+    def on_terminal(self, *command):
+        """Starts a command whose controlling terminal is the second value."""
+        ours, theirs = pty.openpty()
+
+        def take_terminal():
+            os.setsid()
+            fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+        process = Process.__new__(Process)
+        process.popen = subprocess.Popen(command, env=self.environment, cwd=self.dir, stdin=theirs,
+                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=take_terminal)
+        process.pid = process.popen.pid
+        process.seen = {process.popen.stdout: b"", process.popen.stderr: b""}
+        os.close(theirs)
+        self.addCleanup(process.stop)
+        process.wait_err("ready on")
+        return process, ours
+
     def test_a_terminal_that_goes_away_drains_it_too_but_not_under_nohup(self):
-        host = self.host()
-        host.signal(signal.SIGHUP)
-        self.assert_ends(host, 0)
+        run = (EXE, "run", "--data-dir", self.path("data"), "--module", FIXTURE)
+        host, terminal = self.on_terminal(*run)
+        host.signal(signal.SIGHUP)  # the terminal is still there
+        host.wait_err("reconfigure for SIGHUP")
+        self.assertEqual(self.bp("call", "cli_fixture.version")[0], '"1.0"\n')
+        os.close(terminal)
+        self.assertIn("stopping: signal HUP", self.assert_ends(host, 0)[1])
+        # The host is a job of a shell, which passes the signal on.
+        shell = f"trap 'kill -HUP $!' HUP; {shlex.join(run)} & wait; wait"
+        host, terminal = self.on_terminal("/bin/sh", "-c", shell)
+        os.close(terminal)
+        self.assertIn("stopping: signal HUP", self.assert_ends(host, 0)[1])
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; children inherit it
         self.addCleanup(signal.signal, signal.SIGHUP, before)
         host = self.host()

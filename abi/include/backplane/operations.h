@@ -27,16 +27,27 @@ typedef struct bp_operation {
   uint64_t id; /* 0: none, or all, where a function says so */
 } bp_operation;
 
-enum { BP_OPERATION_LOAD = 1, BP_OPERATION_UNLOAD = 2, BP_OPERATION_RELOAD = 3 };
+enum {
+  BP_OPERATION_LOAD = 1,
+  BP_OPERATION_UNLOAD = 2,
+  BP_OPERATION_RELOAD = 3,
+  /* Several of these together: either all of them are made, or nothing changes. All new modules are mapped, and their
+   * inits and instances have succeeded, before the first of them is published. Not over a connection. */
+  BP_OPERATION_CHANGE = 4
+};
 
 /* For bp_operation_begin. The host copies all of it.
  *
- *   field      meaning
- *   kind       BP_OPERATION_…
- *   module     the module to unload or reload; empty for a load
- *   load       what to load. For a reload it may be NULL, and a NULL path or an empty config means the old one. NULL
- * for an unload requester  who asks for it, for status and log: up to 256 bytes of text. Empty: this process. A host
- * that is reached over a connection names the process at its other end instead
+ *   field         meaning
+ *   kind          BP_OPERATION_…
+ *   module        the module to unload or reload; empty for a load and a change
+ *   load          what to load. For a reload it may be NULL, and a NULL path or an empty config means the old one. NULL
+ *                 for an unload and a change
+ *   requester     who asks for it, for status and log: up to 256 bytes of text. Empty: this process. A host that is
+ *                 reached over a connection names the process at its other end instead
+ *   changes       of a change: pointers to `change_count` requests of another kind, each for another module. The module
+ *                 of a load may be empty; else a file of another module is refused. Their requesters are not read
+ *   change_count  1 to 4096 for a change, else 0
  */
 typedef struct bp_operation_request {
   uint32_t struct_size;
@@ -44,6 +55,8 @@ typedef struct bp_operation_request {
   bp_str module;
   const bp_load_options* load;
   bp_str requester;
+  const struct bp_operation_request* const* changes;
+  uint64_t change_count;
 } bp_operation_request;
 
 /* Begins an operation, and does not wait for it. `*out` is the operation after BP_OK, and zero after an error.
@@ -57,10 +70,9 @@ BP_EXPORT bp_status bp_operation_begin(bp_context ctx, const bp_operation_reques
 /* Waits until an operation has ended, for `timeout_ms` milliseconds at most; 0: not at all. Returns what
  * bp_module_load, bp_module_unload or bp_module_reload would. Those that have not ended by then: an unload that drains
  * is BP_PINNED, a reload whose new generation runs is BP_OK with a report of how the old one drains, and any other is
- * BP_TIMEOUT. The host knows the last 16 that have ended. BP_INVALID_HANDLE  no such operation, or it ended long ago
- *   BP_TIMEOUT         it goes on
- *   BP_CANCELED        bp_operation_cancel has undone it
- * [thread: caller] [state: context open] [suspend: no] */
+ * BP_TIMEOUT. A change is like a reload; its report is a change-report. The host knows the last 16 that have ended.
+ * BP_INVALID_HANDLE  no such operation, or it ended long ago BP_TIMEOUT         it goes on BP_CANCELED
+ * bp_operation_cancel has undone it [thread: caller] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_operation_wait(bp_context ctx, bp_operation operation, uint32_t timeout_ms, bp_result* result);
 
 /* Tells that an operation has ended. It must not block, and must not begin or wait for operations.
@@ -85,6 +97,27 @@ BP_EXPORT bp_status bp_operation_then(bp_context ctx, bp_operation operation, bp
  *   BP_NOT_SUPPORTED   of all: on a connected context
  * [thread: caller] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_operation_cancel(bp_context ctx, bp_operation operation, bp_result* result);
+
+/* Reports name, generation, path, sha256 and configuration of each module that runs: {modules: [* {name, generation,
+ * path, sha256, config: bytes}]}. Configurations may hold secrets, so a connection does not carry them.
+ *   BP_NOT_SUPPORTED  on a connected context
+ * [thread: caller] [state: context open] [suspend: no] */
+BP_EXPORT bp_status bp_module_configurations(bp_context ctx, bp_result* result);
+
+enum {
+  BP_RECONFIGURE_DRY_RUN = 1, /* only report the difference */
+  BP_RECONFIGURE_SHOW = 2     /* report the file, and the modules with their configurations; change nothing */
+};
+
+/* Asks the process that serves a connected context to read its configuration file again, and to act on the difference:
+ * all or nothing. The report is a reconfigure-report. It has the difference, and the operation that makes it: wait for
+ * that with bp_operation_wait. Waits for the report for `timeout_ms` milliseconds at most; 0: as long as it takes.
+ *   BP_INVALID_ARGUMENT  an unknown flag; or the file is wrong, or changes what only a new start can. Nothing changed
+ *   BP_LOAD_REFUSED      a file that it names is no module. Nothing has changed
+ *   BP_TIMEOUT           not reported in time; it may go on
+ *   BP_NOT_SUPPORTED     an embedded context, or a host that is too old or has no configuration file
+ * [thread: caller] [state: context open] [suspend: no] */
+BP_EXPORT bp_status bp_host_reconfigure(bp_context ctx, uint32_t flags, uint32_t timeout_ms, bp_result* result);
 
 #ifdef __cplusplus
 }

@@ -35,7 +35,7 @@ Bytes module_bytes(const std::string& name) {
 std::string refusal(const Bytes& bytes) {
   try {
     const Manifest manifest = read_manifest(bytes);
-    cbor::check_well_formed(report(manifest, "x.so", {}));
+    cbor::check_well_formed(report(manifest, "x.so", {}, {}));
     check_needs(manifest, [](const char*) -> const void* { return "any extension"; });
     return {};
   } catch (const Failure& failure) {

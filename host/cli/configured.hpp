@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "cli/command.hpp"
+#include "cli/run_plan.hpp"
+#include "server/server.hpp"
+
+namespace backplane::host::cli {
+
+/// The configuration that `run` is in, and how it changes while the host runs: on a thread of its own, which reads the
+/// file again, begins the change as one operation, and waits until that is committed or refused. One after another.
+class Configured {
+ public:
+  /// `plan`: what runs now, made of `args`.
+  Configured(const Args& args, const RunPlan& plan);
+  Configured(const Configured&) = delete;
+  Configured& operator=(const Configured&) = delete;
+  ~Configured() {
+    stop();
+    wait_for_end();
+  }
+
+  /// Handles requests of peers. It may be called on any thread, also after the end of this.
+  std::function<void(ReconfigureRequest)> asked() const;
+  /// The same for a signal. The log has the answer.
+  void ask_by_signal() const;
+  /// From now on no change begins, and those that wait are answered BP_CLOSED.
+  void stop();
+  /// After stop(): waits for the thread, but not for long, because it may read a file that does not come.
+  void wait_for_end();
+
+ private:
+  struct State;
+
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace backplane::host::cli

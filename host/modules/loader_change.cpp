@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Several loads, unloads and reloads that are made together, or not at all.
+#include <algorithm>
+#include <backplane/cbor/writer.hpp>
+#include <map>
+#include <new>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "modules/loader.hpp"
+#include "support/report.hpp"
+#include "support/result.hpp"
+
+namespace backplane::host {
+namespace {
+
+using Kind = Loader::Change::Kind;
+
+[[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
+
+// Ends when all that it counts have ended.
+std::shared_ptr<Retirement> make_joint() {
+  const auto self = std::make_shared<std::weak_ptr<Retirement>>();
+  auto joint = std::make_shared<Retirement>([self] {
+    if (const auto made = self->lock()) made->finish({});
+  });
+  *self = joint;
+  return joint;
+}
+
+// Without memory, the joint end does not wait for this one.
+void count_in(const std::shared_ptr<Retirement>& joint, Retirement& one) noexcept {
+  joint->add_context();
+  try {
+    one.then([joint] { joint->context_done(); });
+  } catch (const std::bad_alloc&) {
+    joint->context_done();
+  }
+}
+
+void check_once_each(const std::vector<Loader::Change>& wanted) {
+  std::set<std::string_view> names;
+  for (const Loader::Change& each : wanted) {
+    if (each.module.empty() || names.insert(each.module).second) continue;
+    refuse(BP_INVALID_ARGUMENT,
+           "found the module \"" + each.module + "\" in two of the changes; expected one for each");
+  }
+}
+
+}  // namespace
+
+/// A change on its way.
+struct Loader::Step {
+  const Change* wanted = nullptr;
+  Ready ready;                ///< without a generation: an unload
+  Generation* old = nullptr;  ///< of a reload or an unload
+  Ending ending;              ///< of that
+};
+
+std::vector<Loader::Changed> Loader::change(const std::vector<Change>& wanted, const std::atomic<bool>* canceled) {
+  check_once_each(wanted);
+  std::vector<Step> steps;
+  for (const Change& each : wanted) {
+    Step step;
+    step.wanted = &each;
+    if (each.kind != Kind::load) {
+      step.old = &running(each.module);
+      step.ending = new_ending(*step.old);
+    }
+    steps.push_back(std::move(step));
+  }
+  LoadRequest all;
+  all.canceled = canceled;
+  const std::vector<InstanceHost*> hosts = open_all(steps, all);
+  std::vector<Changed> made;
+  try {
+    for (const Step& step : steps) {
+      const std::string& name = step.old != nullptr ? step.old->manifest.name : step.ready.generation->manifest.name;
+      made.push_back({step.wanted->kind, name, step.ready.report, step.ending});
+    }
+  } catch (const std::bad_alloc&) {
+    discard_all(steps);
+    throw;
+  }
+  start_all(steps, all);
+  for (const Step& step : steps) {
+    if (step.ready.generation != nullptr) publish(*step.ready.generation);
+  }
+  for (const Step& step : steps) {
+    if (step.old == nullptr) continue;
+    {
+      const MutexLock lock(catalog_);
+      step.old->changed_away = true;
+      if (step.ready.generation == nullptr) registry_.publish(*step.old->module, nullptr);
+    }
+    retire(*step.old, step.ending, hosts);
+  }
+  return made;
+}
+
+// Contexts may come and go while code of modules runs here. So the contexts count that there are afterwards.
+std::vector<InstanceHost*> Loader::open_all(std::vector<Step>& steps, const LoadRequest& all) try {
+  for (Step& step : steps) {
+    const Change& wanted = *step.wanted;
+    if (wanted.kind == Kind::unload) continue;
+    LoadRequest request = wanted.load;
+    request.canceled = all.canceled;
+    if (step.old != nullptr && request.path.empty()) request.path = step.old->path;
+    if (step.old != nullptr && request.config.empty()) request.config = step.old->config;
+    step.ready = open(request, step.old != nullptr ? std::string_view(wanted.module) : std::string_view());
+    const std::string& found = step.ready.generation->manifest.name;
+    if (wanted.module.empty() || found == wanted.module) continue;
+    refuse(BP_LOAD_REFUSED,
+           request.path + ": it is the module \"" + found + "\", expected \"" + wanted.module + "\"; correct the path");
+  }
+  check_functions(steps);
+  check_canceled(all);
+  std::vector<InstanceHost*> hosts = instance_hosts_();
+  for (Step& step : steps) step.ready.hosts = hosts;
+  return hosts;
+} catch (...) {
+  discard_all(steps);
+  throw;
+}
+
+// Nothing below gives the turn away, so the contexts stay.
+void Loader::start_all(std::vector<Step>& steps, const LoadRequest& all) {
+  const auto give_up_all = [&](const std::shared_ptr<Retirement>& joint) {
+    Ending ending;
+    ending.retirement = joint;
+    joint->add_context();
+    for (Step& step : steps) {
+      if (step.ready.generation != nullptr) count_in(joint, *give_up(step.ready).retirement);
+    }
+    joint->context_done();
+    return ending;
+  };
+  std::shared_ptr<Retirement> joint;
+  try {
+    joint = make_joint();
+  } catch (const std::bad_alloc&) {
+    discard_all(steps);
+    throw;
+  }
+  const Step* current = nullptr;
+  try {
+    for (Step& step : steps) {
+      current = &step;
+      if (step.ready.generation != nullptr) start_instances(step.ready);
+    }
+    current = nullptr;
+    check_canceled(all);
+  } catch (Failure& failure) {
+    if (current != nullptr) failure.message = current->ready.generation->path + ": " + failure.message;
+    throw Refusal{std::move(failure), give_up_all(joint)};
+  } catch (const std::bad_alloc&) {
+    throw Refusal{{BP_OUT_OF_MEMORY, "no memory"}, give_up_all(joint)};
+  }
+}
+
+void Loader::discard_all(std::vector<Step>& steps) noexcept {
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    if (step->ready.generation != nullptr) discard(step->ready);
+  }
+}
+
+// Each has looked at the host functions that are published. They must not offer the same among each other, either.
+void Loader::check_functions(const std::vector<Step>& steps) const {
+  std::map<std::string_view, const Generation*> offered;
+  for (const Step& step : steps) {
+    if (step.ready.generation == nullptr) continue;
+    for (const auto& function : step.ready.generation->functions) {
+      const auto [at, fresh] = offered.emplace(function->name, step.ready.generation);
+      if (fresh) continue;
+      refuse(BP_NAME_TAKEN, step.ready.generation->path + ": it offers the host function \"" + function->name +
+                                "\", which " + at->second->label() + " offers, too; load one of them");
+    }
+  }
+}
+
+std::vector<std::uint8_t> Loader::configurations() const {
+  std::map<std::string_view, const Generation*> all;
+  const MutexLock lock(catalog_);
+  for (const auto& each : generations_) {
+    if (each->state == Generation::State::running) all.emplace(each->module->name, each.get());
+  }
+  std::vector<std::uint8_t> report;
+  cbor::Writer out(report);
+  out.map(1);
+  out.text("modules");
+  out.array(all.size());
+  for (const auto& [name, generation] : all) {
+    out.map(5);
+    field(out, "name", name);
+    field(out, "generation", generation->number);
+    path_field(out, generation->path);
+    field(out, "sha256", generation->sha256);
+    out.text("config");
+    out.bytes(generation->config);  // as it is, because it may be nested as deeply as a report may
+  }
+  return report;
+}
+
+}  // namespace backplane::host
