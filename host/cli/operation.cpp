@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <thread>
 
 #include "cli/failure.hpp"
@@ -12,6 +13,8 @@ namespace backplane::host::cli {
 namespace {
 
 constexpr std::uint32_t default_drain_ms = 5000;
+// After Ctrl-C: for the id of the operation that is to be canceled.
+constexpr std::chrono::seconds answer_after_signal{1};
 
 // For a host that does not know operations: nothing can be canceled.
 bp_status run_to_the_end(bp_context context, const bp_operation_request& request, const Args& args, Result& result) {
@@ -55,9 +58,13 @@ bp_status OperationRun::ask(const std::function<bp_status()>& f, const Args& arg
     over_.ring();
   });
   if (cli::wait(signals_, over_, std::nullopt) == Wake::signal) {
-    report({exit_interrupted, BP_OK, "ended before the host has answered; it may go on, and its log has the answer"},
-           args.json);
-    ::_exit(exit_interrupted);
+    signals_.take();
+    interrupted_ = true;
+    if (cli::wait(signals_, over_, std::chrono::steady_clock::now() + answer_after_signal) != Wake::bell) {
+      report({exit_interrupted, BP_OK, "ended before the host has answered; it may go on, and its log has the answer"},
+             args.json);
+      ::_exit(exit_interrupted);
+    }
   }
   waiting.join();
   over_.silence();
@@ -71,7 +78,7 @@ bp_status OperationRun::wait(const Client& client, bp_operation operation, const
     status = wait_on_this_thread(client.context(), operation, args, result);
     over_.ring();
   });
-  if (cli::wait(signals_, over_, std::nullopt) == Wake::signal) {
+  if (interrupted_ || cli::wait(signals_, over_, std::nullopt) == Wake::signal) {
     signals_.take();
     signals_.leave_on_next(exit_interrupted);
     cancel(client, operation);

@@ -17,8 +17,8 @@ class OperationRun {
   /// Begins the operation, and waits for its end, for --timeout or, without it, until a generation has drained for five
   /// seconds. The first Ctrl-C asks for the end of the operation, the second ends this process.
   bp_status run(const Client& client, const bp_operation_request& request, const Args& args, Result& result);
-  /// Runs `f`, which waits for the host, on another thread. Ctrl-C ends the process meanwhile; what the host does goes
-  /// on.
+  /// Runs `f`, which waits for the host to begin an operation, on another thread. After Ctrl-C, wait() asks for the end
+  /// of that. If the answer does not come soon after it, this process ends, and the operation goes on.
   bp_status ask(const std::function<bp_status()>& f, const Args& args);
   /// As run(), for an operation that has begun.
   bp_status wait(const Client& client, bp_operation operation, const Args& args, Result& result);
@@ -28,6 +28,7 @@ class OperationRun {
 
   Signals signals_;
   Bell over_;
+  bool interrupted_ = false;
 };
 
 }  // namespace backplane::host::cli

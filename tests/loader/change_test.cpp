@@ -81,7 +81,7 @@ TEST_CASE("a load, a reload and an unload are made together, and each has its re
   REQUIRE(ctx.load(module_file("late_offer")).status == BP_OK);
   const std::size_t before = ctx.modules().size();
   REQUIRE(before == 2);
-  const Outcome made = change(ctx, {unload("late"), reload("gen", "generation_b"), load("described")});
+  const Outcome made = change(ctx, {unload("late_offer"), reload("gen", "generation_b"), load("described")});
   REQUIRE(made.status == BP_OK);
   const std::vector<Value> changes = made.report()["changes"].items;
   REQUIRE(changes.size() == 3);
@@ -93,7 +93,7 @@ TEST_CASE("a load, a reload and an unload are made together, and each has its re
   CHECK(changes[2]["kind"].text == "load");
   CHECK(changes[2]["module"].text == changes[2]["report"]["module"].text);
   CHECK(ctx.call("gen.which").payload == "2");
-  CHECK(ctx.state("late") == "none");
+  CHECK(ctx.state("late_offer") == "none");
   CHECK(ctx.state(changes[2]["module"].text) == "running");
   empty(ctx);
 }
@@ -143,7 +143,7 @@ TEST_CASE("a change whose old generations still work is committed, and cannot be
   const auto wait = [&](std::uint32_t ms) {
     return outcome_of([&](bp_result* r) { return bp_operation_wait(ctx, operation, ms, r); });
   };
-  REQUIRE(eventually([&] { return wait(0).status == BP_OK; }));
+  REQUIRE(comes_true([&] { return wait(0).status == BP_OK; }));
   CHECK(wait(0).report()["changes"].items[0]["report"]["outcome"].text == "pinned");
   CHECK(ctx.call("gen.which").status != BP_OK);
   // An unload by hand joins the end, and undoing that does not bring the module back.
@@ -153,7 +153,7 @@ TEST_CASE("a change whose old generations still work is committed, and cannot be
   by_hand.module = str("gen");
   bp_operation second{};
   REQUIRE(outcome_of([&](bp_result* r) { return bp_operation_begin(ctx, &by_hand, &second, r); }).status == BP_OK);
-  REQUIRE(eventually([&] {
+  REQUIRE(comes_true([&] {
     return outcome_of([&](bp_result* r) { return bp_operation_wait(ctx, second, 0, r); }).status == BP_PINNED;
   }));
   CHECK(outcome_of([&](bp_result* r) { return bp_operation_cancel(ctx, second, r); }).says("cannot be undone"));
@@ -161,7 +161,7 @@ TEST_CASE("a change whose old generations still work is committed, and cannot be
   CHECK(wait(0).report()["changes"].items[0]["report"]["outcome"].text == "pinned");
   slow.cancel();
   slow.wait();
-  REQUIRE(eventually([&] { return ctx.state("gen") == "none"; }));
+  REQUIRE(comes_true([&] { return ctx.state("gen") == "none"; }));
   empty(ctx);
 }
 

@@ -280,7 +280,7 @@ class Stuck(ConfigurationCase):
         self.eventually("it goes on", lambda: self.running() == {"kv": 1, "stuck": 1})
 
     def test_calls_of_an_old_generation_end_in_peace(self):
-        self.start("[modules.stuck]", f'path = "{STUCK}"')
+        self.start(self.table("echo"), "[modules.stuck]", f'path = "{STUCK}"')
         (self.places / "handler").touch()
         call = self.spawn("call", "stuck.hold", "1")
         self.reached("handler")
@@ -396,6 +396,13 @@ class Save(ConfigurationCase):
         self.assertIn("[modules.kv]", out)
         self.assertRegex(err, r"is as it was: cannot make a new file beside it: Permission denied")
         self.assertEqual(self.text(), before)
+
+    def test_a_folder_that_takes_no_files_is_told(self):
+        self.start(self.table("echo"))
+        self.bp("load", self.path("kv.so"))
+        out, err = self.bp("save", "--config", "/proc/host.toml", code=1)
+        self.assertIn("+ [modules.kv]", out)
+        self.assertIn('"/proc/host.toml" is as it was: cannot make a new file beside it', err)
 
     def test_a_full_disk_leaves_the_file_as_it_was(self):
         self.start(self.table("echo"))

@@ -6,7 +6,7 @@
 #include "cli/plan_difference.hpp"
 
 using namespace backplane::host::cli;
-using backplane::host::cbor::Bytes;
+using backplane::cbor::Bytes;
 
 namespace {
 
