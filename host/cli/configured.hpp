@@ -10,8 +10,8 @@
 
 namespace backplane::host::cli {
 
-/// The configuration that `run` is in, and how it changes while the host runs: on a thread of its own, which reads the
-/// file again, begins the change as one operation, and waits until that is committed or refused. One after another.
+/// The configuration that `run` is in, and how it changes while the host runs. A thread of its own reads the file again
+/// and begins the change as one operation. It waits until that is committed or refused, and then takes the next request.
 class Configured {
  public:
   /// `plan`: what runs now, made of `args`.
