@@ -43,6 +43,8 @@ inline constexpr bool has_answer =
 // What the peer has asked for, in the words of the command line.
 std::string asked_name(const wire::Frame& frame) {
   if (std::holds_alternative<wire::Undo>(frame)) return "cancel";
+  const auto* const reconfigure = std::get_if<wire::Reconfigure>(&frame);
+  if (reconfigure != nullptr && reconfigure->flags == BP_RECONFIGURE_SHOW) return "save";
   const auto* const begin = std::get_if<wire::Begin>(&frame);
   if (begin == nullptr) return std::string(wire::name(frame));
   return begin->kind == BP_OPERATION_LOAD ? "load" : begin->kind == BP_OPERATION_UNLOAD ? "unload" : "reload";

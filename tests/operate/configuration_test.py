@@ -182,7 +182,7 @@ class Reconfigure(ConfigurationCase):
         self.start("[[listen]]", f'path = "{self.path("watch.sock")}"', 'may = ["observe", "call"]', self.table("echo"))
         err = self.refused(1, "reconfigure", "--socket", self.path("watch.sock"))
         self.assertIn('"reconfigure" needs the role manage', err)
-        self.assertIn("needs the role manage", self.refused(1, "save", "--socket", self.path("watch.sock")))
+        self.assertIn('"save" needs the role manage', self.refused(1, "save", "--socket", self.path("watch.sock")))
 
     def test_many_at_once_are_made_one_after_another(self):
         self.start(self.table("echo"))
