@@ -11,7 +11,8 @@
 namespace backplane::host::cli {
 
 /// The configuration that `run` is in, and how it changes while the host runs. A thread of its own reads the file again
-/// and begins the change as one operation. It waits until that is committed or refused, and then takes the next request.
+/// and begins the change as one operation. It waits until that is committed or refused, and then takes the next
+/// request.
 class Configured {
  public:
   /// `plan`: what runs now, made of `args`.

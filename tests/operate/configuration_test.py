@@ -265,7 +265,7 @@ class Stuck(ConfigurationCase):
     def test_an_init_that_takes_too_long_changes_nothing(self):
         self.stick("init", "load_timeout_ms = 300")
         err = self.bp("reconfigure", code=5)[1]
-        self.assertIn("has not returned in time", err)
+        self.assertIn("did not return in time", err)
         self.assertEqual(self.running(), {"echo": 1})
         self.release()
         self.eventually("what was loaded is given up",
