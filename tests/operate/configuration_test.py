@@ -124,12 +124,13 @@ class Reconfigure(ConfigurationCase):
         caller.start()
         self.addCleanup(caller.join)
         self.addCleanup(over.set)
-        bad = MODULES / "cli_fixture_fails.so"
-        self.configure('log_level = "debug"', self.table("echo", 'config = { prefix = "> " }'), self.table("kv"),
-                       "[modules.cli_fixture]", f'path = "{bad}"')
+        # In the order of their names: the first is already mapped when the second is refused.
+        self.configure('log_level = "debug"', self.table("echo", 'config = { prefix = "> " }'),
+                       "[modules.cli_fixture]", f'path = "{MODULES / "cli_fixture.so"}"',
+                       "[modules.desk]", f'path = "{MODULES / "desk_fails.so"}"')
         for _ in range(3):
             out, err = self.bp("reconfigure", code=5)
-            self.assertIn("load kv from", out)
+            self.assertIn("load cli_fixture from", out)
             self.assertIn("load_refused", err)
             self.assertIn("nothing has changed", err)
         self.assertEqual(self.running(), {"echo": 1, "timer": 1})
