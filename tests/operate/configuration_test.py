@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import stat
@@ -13,7 +14,7 @@ import threading
 import time
 import unittest
 
-from harness import EXE, MODULES, PLUGINS
+from harness import EXE, LIMIT, MODULES, PLUGINS
 from soon import SoonCase
 
 STUCK = os.environ["BACKPLANE_STUCK"]
@@ -369,6 +370,22 @@ class Save(ConfigurationCase):
         self.bp("save")
         self.check()
         self.assertEqual(set(self.running()), set(before) - {"kv"} | {"cli_fixture"})
+
+    def test_on_a_terminal_it_asks_first(self):
+        self.start(self.table("echo"))
+        before = self.text()
+        self.bp("load", self.path("kv.so"))
+        for answer, options in ((b"n\n", ()), (b"\n", ()), (b"y\n", ("--dry-run",)), (b"", ("--yes",))):
+            self.assertEqual(self.text(), before)
+            ours, theirs = pty.openpty()
+            self.addCleanup(os.close, ours)
+            os.write(ours, answer)
+            done = subprocess.run([EXE, "save", *options], env=self.environment, cwd=self.dir, stdin=theirs,
+                                  stdout=theirs, stderr=subprocess.PIPE, timeout=LIMIT, check=False)
+            os.close(theirs)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(b"? [y/N]" in done.stderr, not options, done.stderr)
+        self.assertIn("[modules.kv]", self.text())
 
     def test_a_link_stays_and_its_target_is_replaced(self):
         self.start(self.table("echo"))
