@@ -65,7 +65,7 @@ class ConfigRules(Case):
         self.assertEqual(json.loads(self.bp("call", "cli_fixture.config")[0]), {"legs": 4})
 
     def test_cddl_that_is_not_valid_is_a_warning_and_the_module_decides(self):
-        fault = 'not valid, so its configuration is not checked: line 3: found "tstr:", expected'
+        fault = 'not valid, so its configuration is not checked: line 3: found "}", expected a type'
         self.assertIn(fault, self.bp("inspect", BAD_CDDL)[0])
         self.assertIn(fault, self.bp_json("inspect", BAD_CDDL)["warnings"][0])
         self.assertIn(f"warning: the CDDL of the module cli_fixture is {fault}", self.check(0, path=BAD_CDDL))
