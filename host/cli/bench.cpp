@@ -11,7 +11,7 @@
 #include "cli/input.hpp"
 #include "cli/load_generator.hpp"
 #include "cli/output.hpp"
-#include "cli/suggest.hpp"
+#include "support/suggest.hpp"
 #include "wire/socket_path.hpp"
 
 namespace backplane::host::cli {

@@ -13,8 +13,8 @@
 #include "cli/input.hpp"
 #include "cli/output.hpp"
 #include "cli/part_feed.hpp"
-#include "cli/suggest.hpp"
 #include "cli/wait.hpp"
+#include "support/suggest.hpp"
 
 namespace backplane::host::cli {
 namespace {

@@ -18,8 +18,8 @@
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
 #include "cli/output.hpp"
-#include "cli/suggest.hpp"
 #include "cli/toml_depth.hpp"
+#include "support/suggest.hpp"
 
 namespace backplane::host::cli {
 namespace {
@@ -346,8 +346,27 @@ class ConfigReader {
     if (const toml::node* config = section.get("config")) {
       const toml::node* const deep = encode(out.config, table(*config, full + ".config"));
       if (deep != nullptr) throw usage(cat(place(deep->source()), ": ", full, ".config: ", too_deep_text()));
+      out.config_where = place(config->source());
+      note_places(*config, {}, out.places);
     }
     return out;
+  }
+
+  void note_places(const toml::node& node, const std::string& path,
+                   std::map<std::string, std::string, std::less<>>& places) const {
+    if (const toml::table* const members = node.as_table()) {
+      for (const auto& [key, value] : *members) {
+        const std::string full = cat(path, path.empty() ? "" : ".", key.str());
+        places.emplace(full, place(key.source()));
+        note_places(value, full, places);
+      }
+    } else if (const toml::array* const elements = node.as_array()) {
+      for (std::size_t i = 0; i < elements->size(); ++i) {
+        const std::string full = cat(path, "[", std::to_string(i), "]");
+        places.emplace(full, place(elements->get(i)->source()));
+        note_places(*elements->get(i), full, places);
+      }
+    }
   }
 
   std::string place(const toml::source_region& source) const {

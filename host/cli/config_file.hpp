@@ -36,7 +36,9 @@ struct ModuleSection {
   std::string where;  ///< as in Placed
   std::optional<Placed> path;
   bool load = true;
-  cbor::Bytes config;  ///< one CBOR map, or empty
+  cbor::Bytes config;                                      ///< one CBOR map, or empty
+  std::string config_where;                                ///< as in Placed; empty: there is no configuration
+  std::map<std::string, std::string, std::less<>> places;  ///< of keys of the configuration, as in limits[2].name
 };
 
 /// A table [[listen]] of the configuration file.

@@ -3,7 +3,7 @@
 #include "cli/command.hpp"
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
-#include "cli/suggest.hpp"
+#include "support/suggest.hpp"
 
 namespace backplane::host::cli {
 namespace {

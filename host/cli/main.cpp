@@ -15,7 +15,7 @@
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
 #include "cli/parse.hpp"
-#include "cli/suggest.hpp"
+#include "support/suggest.hpp"
 
 namespace backplane::host::cli {
 namespace {

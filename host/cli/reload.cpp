@@ -5,8 +5,8 @@
 #include "cli/input.hpp"
 #include "cli/operation.hpp"
 #include "cli/output.hpp"
-#include "cli/suggest.hpp"
 #include "cli/unload_report.hpp"
+#include "support/suggest.hpp"
 
 namespace backplane::host::cli {
 namespace {

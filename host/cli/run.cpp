@@ -157,13 +157,14 @@ int check_only(const Args& args) {
     check_places(plan);
     std::string names;
     for (const std::string& warning : plan.warnings) note(cat("warning: ", warning));
+    for (const std::string& warning : plan.unchecked) note(cat("warning: ", warning));
     for (const PlannedModule& module : plan.modules) names += cat(names.empty() ? "" : ", ", module.name);
     if (args.json) {
       write_result(plan_json(plan));
       return exit_ok;
     }
     note(cat("the configuration is valid: ", count_of(plan), " (", names, "), socket ", plan.socket, ", data in ",
-             plan.data_dir, "; each module checks its own configuration only when it is loaded"));
+             plan.data_dir));
     return exit_ok;
   } catch (CommandFailure& failure) {
     if (failure.exit != exit_refused) failure.exit = exit_usage;  // any other fault lies in the configuration

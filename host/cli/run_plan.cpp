@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Makes the RunPlan: merges options, environment and configuration file, and reads the manifest of each module.
+// Makes the RunPlan: merges options, environment and configuration file, reads the manifest of each module, and
+// compares its configuration with its CDDL.
 #include "cli/run_plan.hpp"
 
 #include <unistd.h>
 
 #include <algorithm>
+#include <backplane/cbor/reader.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
@@ -16,6 +18,7 @@
 #include "cli/input.hpp"
 #include "cli/limits_check.hpp"
 #include "cli/log_options.hpp"
+#include "cli/module_config_check.hpp"
 #include "cli/output.hpp"
 #include "support/directory.hpp"
 #include "support/result.hpp"
@@ -104,13 +107,14 @@ std::vector<std::string> modules_in(const Placed& place, std::vector<std::string
   return files;
 }
 
-/// What a module's file is.
-struct Found {
+/// What the manifest of a file says.
+struct Inspected {
   std::string name;
+  std::string cddl;
   std::string sha256;
 };
 
-Found inspect(const std::string& path, const std::string& where) {
+Inspected inspect(const std::string& path, const std::string& where) {
   Result result;
   const bp_status status = bp_module_inspect(path.c_str(), result.out());
   if (status != BP_OK) throw CommandFailure{exit_refused, status, cat(at(where), result.message(status))};
@@ -118,13 +122,15 @@ Found inspect(const std::string& path, const std::string& where) {
   if (const auto problem = report["problem"].text(); !problem.empty()) {
     throw CommandFailure{exit_refused, BP_LOAD_REFUSED, cat(at(where), path, ": ", problem)};
   }
-  return {report["name"].text(), report["sha256"].text()};
+  const cbor::View cddl = report["cddl"].bytes();
+  return {report["name"].text(), cddl.empty() ? std::string() : std::string(cbor::Reader(cddl).next().text()),
+          report["sha256"].text()};
 }
 
 class Planner {
  public:
-  Planner(const Args& args, const ConfigFile& file, std::vector<std::string>& warnings)
-      : args_(args), file_(file), warnings_(warnings) {}
+  Planner(const Args& args, const ConfigFile& file, RunPlan& plan)
+      : args_(args), file_(file), warnings_(plan.warnings), unchecked_(plan.unchecked) {}
 
   // A file that is named directly takes precedence over a file of the same module in a directory.
   std::vector<PlannedModule> run() {
@@ -171,8 +177,8 @@ class Planner {
 
   void add(const std::string& path, const char* source) { add(inspect(path, {}), path, source); }
 
-  void add(const Found& found, const std::string& path, const std::string& source) {
-    const std::string& name = found.name;
+  void add(const Inspected& file, const std::string& path, const std::string& source) {
+    const std::string& name = file.name;
     for (const PlannedModule& other : modules_) {
       if (other.name == name) {
         throw CommandFailure{exit_refused, BP_NAME_TAKEN,
@@ -181,29 +187,33 @@ class Planner {
       }
     }
     const ModuleSection* const section = section_of(name);
-    modules_.push_back({name, path, section != nullptr ? section->config : cbor::Bytes(), source, found.sha256});
+    std::string unchecked = check_module_config(name, path, file.cddl, section);
+    if (!unchecked.empty()) unchecked_.push_back(std::move(unchecked));
+    modules_.push_back({name, path, section != nullptr ? section->config : cbor::Bytes(), source, file.sha256});
   }
 
   void add_section(const ModuleSection& section) {
-    const Found found = inspect(section.path->value, section.path->where);
-    if (found.name != section.name) {
-      throw usage(cat(section.path->where, ": \"", section.path->value, "\" is the module \"", found.name,
-                      "\", expected \"", section.name, "\"; rename the table to [modules.", found.name,
-                      "], or correct the path"));
+    const Inspected file = inspect(section.path->value, section.path->where);
+    const std::string& name = file.name;
+    if (name != section.name) {
+      throw usage(cat(section.path->where, ": \"", section.path->value, "\" is the module \"", name, "\", expected \"",
+                      section.name, "\"; rename the table to [modules.", name, "], or correct the path"));
     }
-    add(found, section.path->value, section.path->where);
+    add(file, section.path->value, section.path->where);
   }
 
   void add_found(const std::string& path, const Placed& dir, const std::set<std::string>& named) {
-    const Found found = inspect(path, dir.where);
-    const ModuleSection* const section = section_of(found.name);
-    if (named.count(found.name) != 0 || (section != nullptr && !section->load)) return;
-    add(found, path, dir.where.empty() ? dirs_source_ : dir.where);
+    const Inspected file = inspect(path, dir.where);
+    const std::string& name = file.name;
+    const ModuleSection* const section = section_of(name);
+    if (named.count(name) != 0 || (section != nullptr && !section->load)) return;
+    add(file, path, dir.where.empty() ? dirs_source_ : dir.where);
   }
 
   const Args& args_;
   const ConfigFile& file_;
   std::vector<std::string>& warnings_;
+  std::vector<std::string>& unchecked_;
   std::vector<PlannedModule> modules_;
   std::string dirs_source_;  // of directories that are not in the file
 };
@@ -280,7 +290,7 @@ RunPlan make_plan(const Args& args) {
   for (const ModuleSection& section : file.modules) {
     if (!section.load) plan.left_out.push_back(section.name);
   }
-  plan.modules = Planner(args, file, plan.warnings).run();
+  plan.modules = Planner(args, file, plan).run();
   return plan;
 }
 

@@ -42,6 +42,7 @@ struct RunPlan {
   std::vector<std::string> allowed_dirs;
   std::vector<PlannedModule> modules;  // in the order of loading
   std::vector<std::string> warnings;
+  std::vector<std::string> unchecked;  ///< configurations that could not be checked; the host warns when it loads them
   std::map<std::string, std::string, std::less<>>
       sources;                        ///< of each key that is set: an option, a variable or a place
   std::vector<std::string> left_out;  ///< modules with load = false

@@ -28,8 +28,10 @@ ROOMS = {
     "fiber": ["memory"],
     # Payloads, buffers, and answers.
     "reply": ["memory"],
+    # Parses CDDL, and compares CBOR with it. Plain tools, without state of the host.
+    "cddl": [],
     # Files, manifests, generations, the registry of names.
-    "modules": [],
+    "modules": ["cddl"],
     # Reads heartbeats of threads, and reports stalls with the module and wire name that runs.
     "watchdog": ["modules"],
     # The log of events, the listeners, and the threads that call them. The watchdog watches this thread.
@@ -48,7 +50,7 @@ ROOMS = {
     # The socket server and the command line are applications: they include the public header, and of the host only plain
     # tools.
     "server": ["wire"],
-    "cli": ["server", "wire"],
+    "cli": ["server", "wire", "cddl"],
 }
 
 # Part of the tree: the public headers that it may include, as patterns of the name in <backplane/…>. The first part that

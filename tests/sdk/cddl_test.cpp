@@ -47,6 +47,18 @@ TEST_CASE("composed types are composed CDDL") {
   CHECK(cddl<Everything>().find("any: any, class: -2147483648..2147483647 }") != std::string::npos);
 }
 
+TEST_CASE("in a configuration, members of all structs may be absent") {
+  struct Text {
+    static constexpr void write(backplane::detail::TextSink& out) {
+      using Limits = std::vector<std::optional<std::variant<Message, std::map<std::string, Message>>>>;
+      backplane::detail::write_cddl<Limits>(out, true);
+    }
+  };
+  constexpr auto text = backplane::detail::text_constant<Text>();
+  CHECK(std::string(text.begin(), text.end()) ==
+        "[* { ? message: tstr, ? delay_ms: int } / {* tstr => { ? message: tstr, ? delay_ms: int }} / null]");
+}
+
 TEST_CASE("wire names and module names follow their rules") {
   using backplane::detail::valid_module_name;
   using backplane::detail::valid_wire_name;

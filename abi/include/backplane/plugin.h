@@ -22,7 +22,8 @@
  *
  * The CDDL has these rules for a wire name: `<wire name>.request` for its payload, `<wire name>.reply` for its result,
  * `<wire name>.partial` for its partial replies, `<wire name>.request.part` for
- * each part of its request after the first. `<event name>.event` is an event's payload.
+ * each part of its request after the first. `<event name>.event` is an event's payload. `<module name>.config` is the
+ * module's configuration; the host refuses a load whose configuration does not fit.
  *
  * LIFE OF A MODULE. Only the steps marked * happen more than once. The thread stands in brackets.
  *     1. The host reads the file and checks its manifest.

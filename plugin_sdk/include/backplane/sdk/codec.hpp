@@ -6,7 +6,8 @@
 //   static std::string expected()                   the name of T in errors: "expected int, got text"
 //   static void decode(detail::Decoder&, T&)        overwrites the value; throws DecodeError
 //   static void encode(detail::Encoder&, const T&)
-//   static constexpr void cddl(detail::TextSink&)   writes one CDDL type
+//   static constexpr void cddl(detail::TextSink&)   writes one CDDL type; it may take a bool more, which says that
+//                                                   structs in it may leave out members, see detail::write_cddl
 //
 // Optional, for a type whose encoding fails before anything is written:
 //
@@ -39,6 +40,16 @@ namespace detail {
 template <class T>
 concept Integer = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
                   !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
+
+/// Writes the CDDL of T. `all_optional`: every member of a struct in it may be absent, as in a configuration.
+template <class T>
+constexpr void write_cddl(TextSink& out, bool all_optional) {
+  if constexpr (requires { Codec<T>::cddl(out, all_optional); }) {
+    Codec<T>::cddl(out, all_optional);
+  } else {
+    Codec<T>::cddl(out);
+  }
+}
 
 /// Types of which every value can be encoded, so that no error needs a path. Described structs add themselves.
 template <class T>

@@ -42,9 +42,9 @@ struct Codec<std::vector<T, Allocator>> {
     }
   }
 
-  static constexpr void cddl(detail::TextSink& out) {
+  static constexpr void cddl(detail::TextSink& out, bool all_optional = false) {
     out << "[* ";
-    Codec<T>::cddl(out);
+    detail::write_cddl<T>(out, all_optional);
     out << "]";
   }
 };
@@ -77,9 +77,9 @@ struct MapCodec {
     }
   }
 
-  static constexpr void cddl(TextSink& out) {
+  static constexpr void cddl(TextSink& out, bool all_optional = false) {
     out << "{* tstr => ";
-    Codec<T>::cddl(out);
+    write_cddl<T>(out, all_optional);
     out << "}";
   }
 };
@@ -123,8 +123,8 @@ struct Codec<std::optional<T>> {
     }
   }
 
-  static constexpr void cddl(detail::TextSink& out) {
-    Codec<T>::cddl(out);
+  static constexpr void cddl(detail::TextSink& out, bool all_optional = false) {
+    detail::write_cddl<T>(out, all_optional);
     out << " / null";
   }
 };
@@ -169,9 +169,9 @@ struct Codec<std::variant<Ts...>> {
     std::visit([&]<class T>(const T& v) { Codec<T>::encode(out, v); }, value);
   }
 
-  static constexpr void cddl(detail::TextSink& out) {
+  static constexpr void cddl(detail::TextSink& out, bool all_optional = false) {
     bool first = true;
-    ((out << (first ? "" : " / "), first = false, Codec<Ts>::cddl(out)), ...);
+    ((out << (first ? "" : " / "), first = false, detail::write_cddl<Ts>(out, all_optional)), ...);
   }
 
  private:

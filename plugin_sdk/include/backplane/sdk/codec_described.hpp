@@ -231,12 +231,10 @@ struct Codec<T> {
   template <class M, class Type>
   static constexpr void member_cddl(detail::TextSink& out, bool all_optional) {
     if (all_optional || detail::is_optional<Type>) out << "? ";
-    out << detail::Key<M>::name << ": ";
-    if constexpr (detail::DescribedStruct<Type>) {
-      Codec<Type>::cddl(out, all_optional);
-    } else {
-      Codec<Type>::cddl(out);
-    }
+    constexpr bool ascii = std::all_of(detail::Key<M>::name.begin(), detail::Key<M>::name.end(),
+                                       [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    out << (ascii ? "" : "\"") << detail::Key<M>::name << (ascii ? ": " : "\": ");  // names of CDDL are ASCII
+    detail::write_cddl<Type>(out, all_optional);
   }
 
   template <class M, class Type>

@@ -77,7 +77,7 @@ struct Configuration : detail::EntryBase {
   template <class Class>
   static constexpr void cddl(detail::TextSink& out, std::string_view module) {
     out << module << ".config = ";
-    Codec<T>::cddl(out, true);
+    detail::write_cddl<T>(out, true);
     out << "\n";
   }
 };

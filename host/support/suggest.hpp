@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace backplane::host::cli {
+namespace backplane::host {
 
 /// The name in `known` that `given` probably means; empty if none is similar. At most a third of the letters may be
 /// inserted, left out, changed, or swapped with the next letter.
@@ -14,4 +14,4 @@ std::string nearest(std::string_view given, const std::vector<std::string>& know
 /// "did you mean X?", or empty if no name is similar or `given` is a known name.
 std::string did_you_mean(std::string_view given, const std::vector<std::string>& known);
 
-}  // namespace backplane::host::cli
+}  // namespace backplane::host

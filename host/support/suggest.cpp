@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/suggest.hpp"
+#include "support/suggest.hpp"
 
 #include <algorithm>
 
-namespace backplane::host::cli {
+namespace backplane::host {
 namespace {
 
 // The optimal string alignment distance, computed row by row.
@@ -47,4 +47,4 @@ std::string did_you_mean(std::string_view given, const std::vector<std::string>&
   return best.insert(0, "did you mean ").append("?");
 }
 
-}  // namespace backplane::host::cli
+}  // namespace backplane::host

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writes nodes as CDDL, for messages.
+#include <backplane/cbor/escape.hpp>
+#include <charconv>
+
+#include "cddl/model.hpp"
+
+namespace backplane::host::cddl {
+namespace {
+
+class Writer {
+ public:
+  Writer(const Schema& schema, std::size_t most) : schema_(schema), most_(most) {}
+
+  std::string run(NodeId id) {
+    write(id);
+    return std::move(out_);
+  }
+
+ private:
+  void put(std::string_view text) {
+    if (full_) return;
+    if (out_.size() + text.size() > most_) {
+      out_ += "…";
+      full_ = true;
+    } else {
+      out_ += text;
+    }
+  }
+
+  void list(const Node& node, const char* separator) {
+    bool first = true;
+    for (const NodeId child : schema_.children(node)) {
+      if (full_) return;
+      if (!first) put(separator);
+      first = false;
+      write(child);
+    }
+  }
+
+  void number(const Node& node) {
+    if (!node.flag) return put(std::to_string(node.number));
+    put(node.number == UINT64_MAX ? "-18446744073709551616" : "-" + std::to_string(node.number + 1));
+  }
+
+  void real(double value) {
+    char digits[32];
+    std::string text(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+    if (text.find_first_of(".en") == std::string::npos) text += ".0";
+    put(text);
+  }
+
+  // The bounds are types without a choice, so they need no parentheses.
+  void pair(const Node& node, std::string_view between) {
+    write(node.a);
+    put(between);
+    write(node.b);
+  }
+
+  void parenthesised(NodeId id) {
+    const bool choice = schema_.node(id).kind == Kind::choice;
+    if (choice) put("(");
+    write(id);
+    if (choice) put(")");
+  }
+
+  void entry(const Node& node) {
+    if (node.number == 0 && node.max == 1) {
+      put("? ");
+    } else if (node.number == 1 && node.max == no_limit) {
+      put("+ ");
+    } else if (node.number != 1 || node.max != 1) {
+      put((node.number == 0 ? "" : std::to_string(node.number)) + "*" +
+          (node.max == no_limit ? "" : std::to_string(node.max)) + " ");
+    }
+    if (node.a != no_node) {
+      const Node& key = schema_.node(node.a);
+      if (key.kind == Kind::text && node.flag && is_plain(schema_.text(key))) {
+        put(schema_.text(key) + ": ");
+      } else if (key.kind <= Kind::bytes && node.flag) {
+        write(node.a);
+        put(": ");
+      } else {
+        parenthesised(node.a);
+        put(node.flag ? " ^ => " : " => ");
+      }
+    }
+    if (schema_.node(node.b).kind != Kind::group) return write(node.b);
+    put("(");
+    write(node.b);
+    put(")");
+  }
+
+  // Whether a key needs no quotes.
+  static bool is_plain(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") != 0 &&
+           text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") ==
+               std::string_view::npos;
+  }
+
+  void bracketed(const char* open, NodeId id, const char* close) {
+    put(open);
+    write(id);
+    put(close);
+  }
+
+  void major(const Node& node) {
+    put("#" + std::to_string(node.number) + (node.max == no_limit ? "" : "." + std::to_string(node.max)));
+  }
+
+  void name(const Node& node) {
+    put(schema_.text(node));
+    if (node.count == 0) return;
+    put("<");
+    list(node, ", ");
+    put(">");
+  }
+
+  void write(NodeId id) {
+    if (full_) return;
+    const Node& node = schema_.node(schema_.inside_parentheses(id));
+    switch (node.kind) {
+      case Kind::integer:
+        return number(node);
+      case Kind::real:
+        return real(node.real);
+      case Kind::text:
+        return put("\"" + cbor::escaped(schema_.text(node), cbor::Escape::quoted) + "\"");
+      case Kind::bytes:
+        return put("'" + cbor::escaped(schema_.text(node), cbor::Escape::quoted) + "'");
+      case Kind::name:
+      case Kind::parameter:
+        return name(node);
+      case Kind::range:
+        return pair(node, node.flag ? "..." : "..");
+      case Kind::control:
+        parenthesised(node.a);
+        put(" ." + schema_.text(node) + " ");
+        return parenthesised(node.b);
+      case Kind::map:
+        return bracketed("{", node.a, "}");
+      case Kind::array:
+        return bracketed("[", node.a, "]");
+      case Kind::unwrap:
+        return bracketed("~", node.a, "");
+      case Kind::enumeration:
+        return bracketed("&(", node.a, ")");
+      case Kind::tag:
+        put("#6" + (node.number == no_limit ? std::string() : "." + std::to_string(node.number)));
+        return bracketed("(", node.a, ")");
+      case Kind::major:
+        return major(node);
+      case Kind::any:
+        return put("any");
+      case Kind::choice:
+        return list(node, " / ");
+      case Kind::group:
+        return list(node, " // ");
+      case Kind::sequence:
+        return list(node, ", ");
+      case Kind::entry:
+        return entry(node);
+    }
+  }
+
+  const Schema& schema_;
+  std::size_t most_;
+  std::string out_;
+  bool full_ = false;
+};
+
+}  // namespace
+
+std::string describe(const Schema& schema, NodeId node, std::size_t most) { return Writer(schema, most).run(node); }
+
+}  // namespace backplane::host::cddl

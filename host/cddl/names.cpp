@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cddl/names.hpp"
+
+namespace backplane::host::cddl {
+namespace {
+
+/// Generic rules with different arguments.
+constexpr std::size_t most_scopes = 10'000;
+
+}  // namespace
+
+Bound Names::body_of(Bound name) {
+  const Node& used = schema_.node(name.node);
+  const Rule& rule = schema_.rules()[used.number];
+  // Without arguments, each use is the same.
+  const std::pair<NodeId, const Scope*> key =
+      used.count == 0 ? std::pair(static_cast<NodeId>(used.number), nullptr) : std::pair(name.node, name.scope);
+  const auto [place, fresh] = scopes_.try_emplace(key);
+  Scope& scope = place->second;
+  if (fresh) {
+    if (used.count != 0 && scopes_.size() > most_scopes + schema_.rules().size()) {
+      throw Unchecked{line_of(used) + "generic rules are used with too many different arguments"};
+    }
+    scope.rule = &rule;
+    for (const NodeId argument : schema_.children(used)) scope.arguments.push_back(name.inside(argument));
+  }
+  return {rule.body, &scope};
+}
+
+// Follows names and parameters to what they stand for.
+Bound Names::resolved(Bound what) {
+  for (std::size_t i = 0; i < 100; ++i) {
+    budget_.step();
+    what.node = schema_.inside_parentheses(what.node);
+    const Node& used = schema_.node(what.node);
+    if (used.kind == Kind::parameter) {
+      what = what.scope->arguments[used.number];
+    } else if (used.kind == Kind::name && used.number != no_rule) {
+      what = body_of(what);
+    } else {
+      return what;
+    }
+  }
+  throw Unchecked{line_of(schema_.node(what.node)) + "its rules refer to each other without an end"};
+}
+
+std::optional<Bound> Names::as_group(Bound what) {
+  what = resolved(what);
+  if (schema_.node(what.node).kind == Kind::unwrap) {
+    what = resolved(what.inside(schema_.node(what.node).a));
+    const Kind kind = schema_.node(what.node).kind;
+    if (kind != Kind::map && kind != Kind::array) return std::nullopt;
+    return what.inside(schema_.node(what.node).a);
+  }
+  if (schema_.node(what.node).kind == Kind::group) return what;
+  return std::nullopt;
+}
+
+std::optional<Node> Names::literal_of(Bound what) {
+  const Node& found = schema_.node(resolved(what).node);
+  return found.kind <= Kind::bytes ? std::optional(found) : std::nullopt;
+}
+
+}  // namespace backplane::host::cddl

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Parses CDDL by recursive descent. A parenthesis may begin a type or a group; it is read as a group, and taken as a
+// type where it has only one. So the parser never goes back over a bracket, and takes linear time.
+#include "cddl/parser.hpp"
+
+#include <algorithm>
+#include <array>
+#include <backplane/cbor/utf8.hpp>
+#include <utility>
+
+#include "cddl/schema_builder.hpp"
+
+namespace backplane::host::cddl {
+namespace {
+
+// RFC 8610, appendix D: the rules that every text has.
+constexpr std::string_view prelude = R"(
+any = #
+uint = #0
+nint = #1
+int = uint / nint
+bstr = #2
+bytes = bstr
+tstr = #3
+text = tstr
+tdate = #6.0(tstr)
+time = #6.1(number)
+number = int / float
+biguint = #6.2(bstr)
+bignint = #6.3(bstr)
+bigint = biguint / bignint
+integer = int / bigint
+unsigned = uint / biguint
+decfrac = #6.4([e10: int, m: integer])
+bigfloat = #6.5([e2: int, m: integer])
+eb64url = #6.21(any)
+eb64legacy = #6.22(any)
+eb16 = #6.23(any)
+encoded-cbor = #6.24(bstr)
+uri = #6.32(tstr)
+b64url = #6.33(tstr)
+b64legacy = #6.34(tstr)
+regexp = #6.35(tstr)
+mime-message = #6.36(tstr)
+cbor-any = #6.55799(any)
+float16 = #7.25
+float32 = #7.26
+float64 = #7.27
+float16-32 = float16 / float32
+float32-64 = float32 / float64
+float = float16-32 / float64
+false = #7.20
+true = #7.21
+bool = false / true
+nil = #7.22
+null = nil
+undefined = #7.23
+)";
+
+constexpr std::array<std::pair<std::string_view, Control>, 18> controls = {{
+    {"size", Control::size},
+    {"bits", Control::bits},
+    {"cbor", Control::cbor},
+    {"cborseq", Control::cborseq},
+    {"within", Control::within},
+    {"and", Control::both},
+    {"lt", Control::lt},
+    {"le", Control::le},
+    {"gt", Control::gt},
+    {"ge", Control::ge},
+    {"eq", Control::eq},
+    {"ne", Control::ne},
+    {"default", Control::default_},
+    {"regexp", Control::unchecked},
+    {"pcre", Control::unchecked},
+    {"iregexp", Control::unchecked},
+    {"abnf", Control::unchecked},
+    {"abnfb", Control::unchecked},
+}};
+
+constexpr std::size_t most_parameters = 16;
+
+bool is_literal(Kind kind) { return kind <= Kind::bytes; }
+
+}  // namespace
+
+class Parser {
+ public:
+  Schema run(std::string_view text) {
+    if (!cbor::valid_utf8(text)) throw ParseError(1, "the text is not UTF-8");
+    read_rules(prelude, true);
+    out_.resolve();
+    read_rules(text, false);
+    out_.resolve();
+    return out_.finish();
+  }
+
+ private:
+  void read_rules(std::string_view text, bool standard) {
+    in_ = Scanner(text);
+    standard_ = standard;
+    for (in_.space(); !in_.at_end(); in_.space()) read_rule();
+  }
+
+  void read_rule() {
+    Rule rule;
+    rule.line = in_.line();
+    rule.standard = standard_;
+    rule.name = in_.id(true);
+    if (in_.take("<")) {
+      do {
+        in_.space();
+        rule.parameters.emplace_back(in_.id());
+        if (rule.parameters.size() > most_parameters) in_.fail("found too many parameters, expected at most 16");
+        in_.space();
+      } while (in_.take(","));
+      in_.expect(">", "\",\" or \">\" behind a parameter");
+    }
+    in_.space();
+    const bool more_groups = in_.take("//=");
+    const bool more_types = !more_groups && in_.take("/=");
+    if (!more_groups && !more_types) in_.expect("=", ("\"=\", \"/=\" or \"//=\" behind the name " + rule.name).c_str());
+    in_.space();
+    parameters_ = rule.parameters;
+    const NodeId body = rule_body();
+    parameters_.clear();
+    out_.add_rule(std::move(rule), more_types || more_groups, more_groups, body);
+  }
+
+  // A rule is one entry of a group: often only a type.
+  NodeId rule_body() {
+    const NodeId entry = read_entry();
+    const Node& node = out_.node(entry);
+    if (node.a == no_node && node.number == 1 && node.max == 1) return node.b;
+    return out_.new_list(Kind::group, {out_.new_list(Kind::sequence, {entry}, node.line)}, node.line);
+  }
+
+  // A group in parentheses must have one type alone where a type is expected.
+  NodeId as_type(NodeId id) {
+    id = out_.inside_parentheses(id);
+    if (out_.node(id).kind == Kind::group) {
+      throw ParseError(out_.node(id).line, "found a group in parentheses, expected a type");
+    }
+    return id;
+  }
+
+  // One level of brackets, as long as it lives.
+  class Nesting {
+   public:
+    explicit Nesting(Parser& parser) : parser_(parser) {
+      if (++parser_.nesting_ > most_nesting) {
+        parser_.in_.fail("nested deeper than " + std::to_string(most_nesting) + " levels");
+      }
+    }
+    Nesting(const Nesting&) = delete;
+    Nesting& operator=(const Nesting&) = delete;
+    ~Nesting() { --parser_.nesting_; }
+
+   private:
+    Parser& parser_;
+  };
+
+  // ---- Groups ----
+
+  NodeId read_group(char closing) {
+    const Nesting nesting(*this);
+    const std::uint32_t line = in_.line();
+    std::vector<NodeId> sequences;
+    do {
+      const std::uint32_t begin = in_.line();
+      std::vector<NodeId> entries;
+      for (in_.space(); in_.peek() != closing && !in_.ahead("//"); in_.space()) {
+        entries.push_back(read_entry());
+        in_.space();
+        in_.take(",");
+      }
+      sequences.push_back(out_.new_list(Kind::sequence, entries, begin));
+    } while (in_.take("//"));
+    in_.expect({&closing, 1}, "the end of the group");
+    return out_.new_list(Kind::group, sequences, line);
+  }
+
+  NodeId read_entry() {
+    Node entry{.kind = Kind::entry, .line = in_.line(), .number = 1, .max = 1};
+    read_occurrence(entry);
+    if (read_bareword(entry)) {
+      entry.b = read_type();
+      return out_.add(entry);
+    }
+    const NodeId first = read_type1();
+    in_.space();
+    const Scanner::Mark behind = in_.mark();
+    const bool cut = in_.take("^");
+    in_.space();
+    if (in_.take("=>")) {
+      entry.flag = cut;
+    } else if (!cut && is_literal(out_.node(first).kind) && in_.take(":")) {
+      entry.flag = true;
+    } else {
+      if (cut) in_.unexpected("\"=>\" behind \"^\"");
+      in_.back_to(behind);
+      entry.b = read_choice(first);
+      return out_.add(entry);
+    }
+    entry.a = as_type(first);
+    in_.space();
+    entry.b = read_type();
+    return out_.add(entry);
+  }
+
+  void read_occurrence(Node& entry) {
+    if (in_.take("?")) {
+      entry.number = 0;
+    } else if (in_.take("+")) {
+      entry.max = no_limit;
+    } else {
+      const Scanner::Mark begin = in_.mark();
+      const bool bounded = in_.number_ahead() && in_.peek() != '-';
+      const std::uint64_t least = bounded ? in_.uint() : 0;
+      if (!in_.take("*")) return in_.back_to(begin);
+      entry.number = least;
+      entry.max = in_.number_ahead() && in_.peek() != '-' ? in_.uint() : no_limit;
+      // `2*3: int` would be a key behind an occurrence; `*3: int` is read so, too, as RFC 8610 does.
+      if (entry.max < entry.number) in_.fail("found an occurrence whose upper bound is below its lower bound");
+    }
+    in_.space();
+  }
+
+  // A name and a colon.
+  bool read_bareword(Node& entry) {
+    const Scanner::Mark begin = in_.mark();
+    if (!in_.id_ahead() || in_.bytes_ahead()) return false;
+    const std::uint32_t line = in_.line();
+    const std::string_view name = in_.id();
+    in_.space();
+    if (!in_.take(":")) {
+      in_.back_to(begin);
+      return false;
+    }
+    entry.flag = true;
+    entry.a = out_.new_text(Kind::text, name, line);
+    in_.space();
+    return true;
+  }
+
+  // ---- Types ----
+
+  NodeId read_type() { return read_choice(read_type1()); }
+
+  // The rest of a choice that begins with `first`. A group in parentheses may stand alone.
+  NodeId read_choice(NodeId first) {
+    std::vector<NodeId> types;
+    for (;;) {
+      const Scanner::Mark behind = in_.mark();
+      in_.space();
+      if (in_.ahead("//") || in_.ahead("/=") || !in_.take("/")) {
+        in_.back_to(behind);
+        break;
+      }
+      if (types.empty()) types.push_back(as_type(first));
+      in_.space();
+      types.push_back(as_type(read_type1()));
+    }
+    return types.empty() ? first : out_.new_list(Kind::choice, types, out_.node(types.front()).line);
+  }
+
+  NodeId read_type1() {
+    const NodeId left = read_type2();
+    const Scanner::Mark behind = in_.mark();
+    in_.space();
+    Node node{.line = in_.line(), .a = left};
+    if (in_.take("...")) {
+      node.kind = Kind::range;
+      node.flag = true;
+    } else if (in_.take("..")) {
+      node.kind = Kind::range;
+    } else if (in_.take(".")) {
+      read_control(node);
+    } else {
+      in_.back_to(behind);
+      return left;
+    }
+    in_.space();
+    node.a = as_type(left);
+    node.b = as_type(read_type2());
+    if (node.kind == Kind::range) check_range(node);
+    return out_.add(node);
+  }
+
+  void read_control(Node& node) {
+    const std::string_view name = in_.id();
+    const auto* const found =
+        std::find_if(controls.begin(), controls.end(), [&](const auto& each) { return each.first == name; });
+    if (found == controls.end())
+      in_.fail("the control operator " + quoted("." + std::string(name)) + " is not supported");
+    node.kind = Kind::control;
+    node.control = found->second;
+    node.text = out_.add_text(name);
+    if (node.control == Control::unchecked) {
+      out_.warn("line " + std::to_string(in_.line()) + ": ." + std::string(name) + " is not checked by this host");
+    }
+  }
+
+  void check_range(const Node& node) {
+    const Kind from = out_.node(node.a).kind;
+    const Kind to = out_.node(node.b).kind;
+    const auto fits = [](Kind kind) { return kind == Kind::integer || kind == Kind::real; };
+    const auto later = [](Kind kind) { return kind == Kind::name || kind == Kind::parameter; };
+    if ((fits(from) || later(from)) && (fits(to) || later(to)) && (later(from) || later(to) || from == to)) return;
+    in_.fail("found a range of other things than two integers or two reals");
+  }
+
+  NodeId read_type2() {
+    const std::uint32_t line = in_.line();
+    if (in_.number_ahead()) return read_number(line);
+    if (in_.peek() == '"') return out_.new_text(Kind::text, in_.text(), line);
+    if (in_.bytes_ahead()) return out_.new_text(Kind::bytes, in_.bytes(), line);
+    if (in_.take("(")) return read_group(')');
+    if (in_.take("{")) return out_.add({.kind = Kind::map, .line = line, .a = read_group('}')});
+    if (in_.take("[")) return out_.add({.kind = Kind::array, .line = line, .a = read_group(']')});
+    if (in_.take("#")) return read_major(line);
+    if (in_.take("~")) {
+      in_.space();
+      return out_.add({.kind = Kind::unwrap, .line = line, .a = read_name()});
+    }
+    if (in_.take("&")) {
+      in_.space();
+      const NodeId group = in_.take("(") ? read_group(')') : read_name();
+      return out_.add({.kind = Kind::enumeration, .line = line, .a = group});
+    }
+    if (!in_.id_ahead()) in_.unexpected("a type");
+    return read_name();
+  }
+
+  NodeId read_number(std::uint32_t line) {
+    const Number number = in_.number();
+    Node node{.kind = number.is_real ? Kind::real : Kind::integer, .flag = number.negative, .line = line};
+    node.number = number.value;
+    if (number.is_real) node.real = number.real;
+    return out_.add(node);
+  }
+
+  NodeId read_name() {
+    const std::uint32_t line = in_.line();
+    const std::string_view name = in_.id();
+    const auto parameter = std::find(parameters_.begin(), parameters_.end(), name);
+    if (parameter != parameters_.end()) {
+      const NodeId id = out_.new_text(Kind::parameter, name, line);
+      out_.node(id).number = static_cast<std::uint64_t>(parameter - parameters_.begin());
+      return id;
+    }
+    std::vector<NodeId> arguments;
+    if (in_.take("<")) {
+      const Nesting nesting(*this);
+      do {
+        in_.space();
+        arguments.push_back(read_type());
+        in_.space();
+      } while (in_.take(","));
+      in_.expect(">", "\",\" or \">\" behind an argument");
+    }
+    return out_.new_name(name, arguments, line);
+  }
+
+  // Behind a "#".
+  NodeId read_major(std::uint32_t line) {
+    const char digit = in_.peek();
+    if (digit < '0' || digit > '9') return out_.add({.kind = Kind::any, .line = line});
+    if (digit > '7') in_.unexpected("a major type from 0 to 7");
+    in_.take({&digit, 1});
+    const bool is_tag = digit == '6';
+    std::uint64_t argument = no_limit;
+    if (in_.take(".")) {
+      if (in_.peek() == '<') in_.fail("tag numbers that are types, as in #6.<…>, are not supported");
+      argument = in_.uint();
+    }
+    if (!is_tag) {
+      return out_.add(
+          {.kind = Kind::major, .line = line, .number = static_cast<std::uint64_t>(digit - '0'), .max = argument});
+    }
+    NodeId content = no_node;
+    if (in_.take("(")) {
+      const Nesting nesting(*this);
+      in_.space();
+      content = as_type(read_type());
+      in_.space();
+      in_.expect(")", "\")\" behind the type in a tag");
+    } else {
+      content = out_.add({.kind = Kind::any, .line = line});
+    }
+    return out_.add({.kind = Kind::tag, .line = line, .a = content, .number = argument});
+  }
+
+  Scanner in_{{}};
+  bool standard_ = false;
+  std::size_t nesting_ = 0;
+  std::vector<std::string> parameters_;  // of the rule that is read
+  SchemaBuilder out_;
+};
+
+Schema parse(std::string_view text) { return Parser().run(text); }
+
+}  // namespace backplane::host::cddl
