@@ -67,6 +67,7 @@ class Context final : public Endpoint, public InstanceHost {
     return loop_.send_part(request, payload, flags);
   }
   bp_status open_source(bp_source& out) override;
+  bp_status name_source(bp_source source, std::string_view name) override { return loop_.sources().name(source, name); }
   bp_status hold_source(bp_source source, bool hold) override { return loop_.sources().hold(source, hold); }
   bp_status close_source(bp_source source) override { return loop_.sources().close(source); }
   bp_status find_method(bp_str name, bp_method& out) override;

@@ -4,6 +4,7 @@
 #include "request/loop.hpp"
 
 #include "fiber/overflow.hpp"
+#include "support/running_code.hpp"
 
 namespace backplane::host {
 namespace {
@@ -42,6 +43,7 @@ void RequestLoop::run() {
   RequestThread::current = &thread_;
   const OverflowWatch overflows(Runner::find_overflow);
   heartbeat_.begin_here();
+  running_code_of_thread.find_client = client_of_this_thread;
   heartbeat_.busy();
   watchdog_.active();  // it may have looked before this thread began, and the first turn may be one without end
   while (stop_.phase() != Phase::finished) {
