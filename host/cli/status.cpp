@@ -241,18 +241,26 @@ std::string module_call_lines(const Value& report) {
   return out;
 }
 
-// Threads of contexts that make no progress.
+std::string silent_line(const std::string& what, const Value& silent, const std::string& more) {
+  const std::string& module = silent["module"].text();
+  return cat("NOT RESPONDING: ", what, silent["in"].text().empty() ? "" : cat(", in the ", silent["in"].text()),
+             module.empty() ? "" : cat(" of ", module, " (generation ", silent["generation"].text(), ")"),
+             silent["name"].text().empty() ? "" : cat(", for ", printable(silent["name"].text())), ", for ",
+             duration(silent["for_ms"].number()), more, "\n");
+}
+
+// Threads that make no progress.
 std::string silent_lines(const Value& report) {
   std::string out;
   for (const Value& context : report["contexts"].items()) {
     for (const Value& each : context["not_responding"].items()) {
-      const std::string& module = each["module"].text();
-      out += cat("NOT RESPONDING: the ", each["thread"].text(), " thread of context ", context["id"].text(),
-                 each["in"].text().empty() ? "" : cat(", in the ", each["in"].text()),
-                 module.empty() ? "" : cat(" of ", module, " (generation ", each["generation"].text(), ")"),
-                 each["name"].text().empty() ? "" : cat(", for ", printable(each["name"].text())), ", for ",
-                 duration(each["for_ms"].number()), "\n");
+      out += silent_line(cat("the ", each["thread"].text(), " thread of context ", context["id"].text()), each, "");
     }
+  }
+  const Value& workers = report["workers"];
+  for (const Value& each : workers["not_responding"].items()) {
+    const char* const wait = workers["queued"].number() == 1 ? " call waits" : " calls wait";
+    out += silent_line("all worker threads", each, cat("; ", workers["queued"].text(), wait));
   }
   return out;
 }

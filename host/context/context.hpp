@@ -49,6 +49,8 @@ class Context final : public Endpoint, public InstanceHost {
   EventBus& events() noexcept { return bus_; }
   /// Delivers a typed event of the host itself, soon and on the watchdog thread, past the log of events. Any thread.
   void tell(const char* event, const std::vector<std::uint8_t>& payload);
+  /// Delivers the event of something of the host that does not respond, or responds again. As soon, and by that way.
+  void tell_of_host(const Liveness& liveness);
   const SilentThreads& silent_threads() const noexcept { return silent_; }
 
   /// Inside an event callback: see bp_event_drop(). Returns false outside of one.

@@ -10,6 +10,7 @@
 
 #include "context/call_stats_report.hpp"
 #include "context/context.hpp"
+#include "context/liveness_news.hpp"
 #include "context/module_operations.hpp"
 #include "fiber/stack_chunk.hpp"
 #include "memory/budget.hpp"
@@ -141,7 +142,8 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
                                         const Registry& registry, const ModuleOperations& operations) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  const bool silent = std::any_of(contexts.begin(), contexts.end(),
+  const bool silent = !host.silent_workers.empty() ||
+                      std::any_of(contexts.begin(), contexts.end(),
                                   [](const Context* each) { return !each->silent_threads().all().empty(); });
   out.map(17);
   field(out, "state", silent || operations.any_overdue() ? "not responding" : "responding");
@@ -155,6 +157,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   field(out, "threads", host.workers.threads);
   field(out, "queued", host.workers.queued);
   field(out, "running", host.workers.running);
+  silent_field(out, host.silent_workers);
   field(out, "resting", host.resting);
   field(out, "stale_answers", reply_api::stale_answers());
   const MemoryBudget::Counts memory = memory_budget.counts();

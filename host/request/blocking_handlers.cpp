@@ -48,6 +48,7 @@ bool Dispatcher::wait_for_worker(Request& request) {
   if (on_workers_ < workers_.limit() && for_worker_.empty()) return start_worker(request);
   try {
     for_worker_.push(request);
+    workers_.call_waits();
     return true;
   } catch (const std::bad_alloc&) {
     replies_.refuse(request, BP_OUT_OF_MEMORY, "no memory to wait for a worker thread");
@@ -59,6 +60,7 @@ void Dispatcher::start_workers() {
   while (on_workers_ < workers_.limit()) {
     Request* const request = for_worker_.pop();
     if (request == nullptr) return;
+    workers_.call_goes();
     bp_instance& instance = *request->instance;
     const bool serial = is_serial(*request);
     bool started = false;
@@ -99,7 +101,7 @@ bool Dispatcher::start_worker(Request& request) {
   // The worker is a sender for as long as it runs; see TaskInbox::Sender.
   inbox_.add_sender();
   try {
-    workers_.run([this, &request] {
+    const auto run = [this, &request] {
       RequestThread::worker_request = &request;
       const Generation& generation = *request.instance->generation;
       const RunningCode running{"handler", generation.module->name, generation.number, request.method->name};
@@ -112,7 +114,8 @@ bool Dispatcher::start_worker(Request& request) {
       RequestThread::worker_request = nullptr;
       inbox_.send(static_cast<WorkerDone&>(request));
       inbox_.remove_sender();
-    });
+    };
+    workers_.run({run, request.method, request.instance->generation->number});
   } catch (const std::exception& error) {
     inbox_.remove_sender();
     --on_workers_;

@@ -62,6 +62,8 @@ class Heartbeat {
     running_code_of_thread.find = find_code;
     running_code_of_thread.record = this;
   }
+  /// For what is no thread: its time counts as that of this one.
+  void follow(::pid_t tid) noexcept { tid_.store(tid, std::memory_order_relaxed); }
   void beat() noexcept { beats_.store(beats_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
   void busy() noexcept { busy_.store(true, std::memory_order_seq_cst); }
   void idle() noexcept { busy_.store(false, std::memory_order_relaxed); }

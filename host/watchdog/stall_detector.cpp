@@ -69,7 +69,7 @@ std::optional<Liveness> StallDetector::stands_still(Entry& entry, Nanos elapsed,
     return std::nullopt;
   }
   entry.counted += counts(entry, elapsed);
-  if (entry.counted < options_.threshold || time < entry.exempt_until) return std::nullopt;
+  if (entry.counted < options_.threshold * entry.watched->patience || time < entry.exempt_until) return std::nullopt;
   Culprit culprit = culprit_of(*entry.watched);
   // The culprit is valid only if the thread has not moved meanwhile.
   if (entry.watched->heartbeat->beats() != entry.seen_beats) return std::nullopt;
