@@ -36,14 +36,15 @@ std::string blame(const Value& report) {
     return (*a)["run_ns"]["total"].number() > (*b)["run_ns"]["total"].number();
   });
   std::vector<std::vector<std::string>> rows = {{"NAME", "CALLS", "ERRORS", "IN FLIGHT", "REFUSED", "WAIT P50", "P99",
-                                                 "RUN P50", "P99", "MAX", "TOTAL", "BYTES IN", "OUT", "HELD"}};
+                                                 "MAX", ">1 MS", "RUN P50", "P99", "MAX", "TOTAL", "BYTES IN", "OUT",
+                                                 "HELD"}};
   for (const Value* const each : names) {
     const Value& name = *each;
     rows.push_back({name["name"].text(), name["calls"].text(), name["errors"].text(), name["in_flight"].text(),
                     name["refused"].text(), span(name["wait_ns"], "p50"), span(name["wait_ns"], "p99"),
-                    span(name["run_ns"], "p50"), span(name["run_ns"], "p99"), span(name["run_ns"], "max"),
-                    span(name["run_ns"], "total"), name["bytes_in"].text(), name["bytes_out"].text(),
-                    name["held"].text()});
+                    span(name["wait_ns"], "max"), name["waits_above_1ms"].text(), span(name["run_ns"], "p50"),
+                    span(name["run_ns"], "p99"), span(name["run_ns"], "max"), span(name["run_ns"], "total"),
+                    name["bytes_in"].text(), name["bytes_out"].text(), name["held"].text()});
   }
   return rows.size() == 1 ? std::string() : table(rows);
 }
@@ -361,7 +362,9 @@ Columns of the table of wire names, slowest in total first:
   CALLS, ERRORS    calls that a handler was given, and those of them that ended with an error
   IN FLIGHT        calls that a handler was given and that have not ended
   REFUSED          calls refused before a handler began
-  WAIT             how long a request waited for its handler to begin; 1 in 32 is measured; -: none yet
+  WAIT             how long a request waited for its handler to begin; 1 in 32 is measured, and each while waits may be
+                   longer than 1 ms; -: none yet
+  >1 MS            calls that waited for longer than 1 ms
   RUN              how long the handler held its thread; accurate to 3 %
   BYTES IN, OUT    bytes of payloads
   HELD             bytes of the payloads of the calls in flight, each rounded up to a power of two

@@ -12,6 +12,7 @@
 #include "request/request_thread.hpp"
 #include "request/run_limits.hpp"
 #include "request/source.hpp"
+#include "request/submit_stamps.hpp"
 #include "request/task_inbox.hpp"
 #include "sync/fair_queue.hpp"
 #include "sync/mpsc.hpp"
@@ -43,6 +44,7 @@ class Backlog {
   bp_status submit(const bp_submission& submission, bp_request* out);
   /// While true, calls are refused with BP_EVENT_QUEUE_STUCK.
   void refuse_for_events(bool refuse) noexcept { events_stuck_.store(refuse, std::memory_order_relaxed); }
+  SubmitStamps& stamps() noexcept { return stamps_; }
   void close() noexcept { ingress_.close(); }
   void open() noexcept { ingress_.open(); }
   std::uint64_t waiting() const noexcept { return ingress_.waiting() + in_lines_.load(std::memory_order_relaxed); }
@@ -133,6 +135,8 @@ class Backlog {
   bp_status put(const Method* method, const bp_submission& submission, bp_request* out);
   bp_status send_inline(Calls::Lane& lane, const Method& method, const bp_submission& submission) noexcept;
   bp_status push_request(const Method* method, const bp_submission& submission, bp_request* out);
+  Ticks stamp_in(Calls::Lane& lane) noexcept;
+  Ticks stamp_of(const Request& request, bool in_line) noexcept;
   Request* record_here() noexcept;
   static void arm(Request& request, bp_request* out) noexcept;
   Calls::Push push_of_source(Request& request, bp_source handle, Source& source, bp_request* out);
@@ -151,7 +155,9 @@ class Backlog {
   TaskInbox& inbox_;
   LoopCounts& counts_;
   RunLimits& limits_;
+  // Each submit reads these two. They share a cache line that is seldom written.
   std::atomic<bool> events_stuck_{false};
+  SubmitStamps stamps_;
   Calls ingress_;
   // Beside what waits in lanes.
   FairQueue<Request> lines_ BP_GUARDED_BY(on_request_thread);  // of sources

@@ -19,7 +19,8 @@ bool is_serial(const Request& request) noexcept { return (request.handler->flags
 void Dispatcher::run_on_worker(Request& request) {
   backlog_.link(request);
   request.waits_for_worker = true;
-  request.run_weight = 1;  // a change of threads costs more than all clocks
+  request.run_weight = 1;  // a change of threads costs more than all clocks, so each run and each wait is measured
+  request.waited = SubmitStamps::exact(request.waited != 0 ? request.waited : ticks());
   replies_.watch_time(request);
   const bool serial = is_serial(request);
   if (serial && request.instance->worker_busy) {
