@@ -212,6 +212,20 @@ std::string refusal_lines(const Value& report) {
   return out;
 }
 
+// Of each context, the call that has waited longest for its answer.
+std::string oldest_call_lines(const Value& report) {
+  std::string out;
+  for (const Value& context : report["contexts"].items()) {
+    const Value& oldest = context["oldest_call"];
+    if (oldest["state"].text().empty()) continue;
+    const std::string name = printable(oldest["name"].text());
+    out += cat("context ", context["id"].text(), ": oldest call: ", name.empty() ? "an unknown name" : name, ", of ",
+               printable(oldest["client"].text()), ", ", oldest["state"].text(), ", for ",
+               duration(oldest["for_ms"].number()), "\n");
+  }
+  return out;
+}
+
 // Operations that go on. Those that have ended are in --json only.
 std::string operation_table(const Value& report) {
   std::vector<std::vector<std::string>> rows = {{"OPERATION", "WHAT", "STATE", "SINCE", "ASKED BY"}};
@@ -295,7 +309,8 @@ std::string words(const Value& report) {
                     cat(context["suspended"]["now"].text(), "/", context["suspended"]["limit"].text())});
   }
   if (rows.size() > 1)
-    out = cat(out, "\n", table(rows), swallowed_lines(report), refusal_lines(report), part_lines(report));
+    out = cat(out, "\n", table(rows), oldest_call_lines(report), swallowed_lines(report), refusal_lines(report),
+              part_lines(report));
   const std::string operations = operation_table(report);
   const std::string calls = cat(silent_lines(report), module_call_lines(report));
   if (!operations.empty() || !calls.empty()) out = cat(out, "\n", operations, calls);
@@ -351,6 +366,15 @@ connection is held while its output is too much to add parts of answers.
 Columns of the table of contexts:
   FIBERS           fibers that handlers have created and that are alive now
   SUSPENDED        handlers that wait now, and how many may (suspended_limit in the configuration file)
+
+A line "oldest call" names the call of a context that has waited longest for its answer: who made it, and how it stands.
+  waiting               its turn has not come
+  running               its handler keeps the request thread
+  suspended             its handler waits for something
+  pending               its handler has returned, and answers later
+  waiting for a worker  its blocking handler waits for a worker thread, or for its instance
+  on a worker           its blocking handler runs
+For a handler that keeps the request thread, the time is a little too short; otherwise it may be up to a second too long.
 
 The table OPERATION has the loads, unloads and reloads that go on: backplane cancel asks for the end of one. A line that
 begins with NOT RESPONDING names a module whose code keeps a thread of the loader for longer than load_timeout_ms.

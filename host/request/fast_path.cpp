@@ -178,7 +178,7 @@ void Dispatcher::refuse_full(Request& request, const CallStats* stats) {
 }
 
 inline void Dispatcher::run_here(Request& request) {
-  heartbeat_.running(request.method, request.handler->generation->number);
+  heartbeat_.running(request.method, request.handler->generation->number, request.source);
   const bool measured = request.run_weight != 0 || request.waited != 0;
   if (measured) {
     request.gets_thread(ticks());
@@ -291,7 +291,7 @@ void Replies::release_if_done(Request& request) {
   }
   if (request.source != 0) Sources::leave(*Source::at(request.source));
   timers_.cancel(request);
-  if (is_linked(request)) unlink_open(request);
+  if (is_linked(request)) backlog_.unlink(request);
   bp_instance* const instance = request.instance;
   if (request.stats != nullptr) CallStats::add(request.stats->ended);
   limits_.has_ended(request);

@@ -54,7 +54,7 @@ void IdleWait::sleep() {
   woken_ = true;
   // Traffic that comes at such short intervals is worth waiting for awake.
   const bool for_stacks = until != timers_.next() && nothing_waits();
-  if (!for_stacks) spin_.slept(now() - asleep_since);
+  if (!for_stacks) spin_.slept(awake_since - asleep_since);
 }
 
 // True if something came, or a timer is due.
@@ -79,6 +79,7 @@ bool IdleWait::spin_on_poller() noexcept {
   const Nanos timer = timers_.next();
   if (timer != 0) end = std::min(end, timer);
   do {
+    heartbeat_.note_time(at);
     if (!nothing_waits() || poller_.look()) {
       expect_more();
       return true;

@@ -101,7 +101,7 @@ struct Request : WorkerDone, Timer, CallDepth, Record, Delivery {
   CallStats* stats = nullptr;  ///< where it is counted; null if it is not
 
   [[no_unique_address]] Payload payload;  ///< the submitter's; with the next three in its padding
-  bool wants_stale = false;               ///< the submitter's
+  bool wants_stale = false;               ///< the submitter's; then the request thread's: they have not begun to count
   bool shared_way = false;                ///< it came by the ingress's shared queue, where it still counts
   bool later = false;                     ///< what a blocking handler has returned: BP_LATER
   bool waits_for_worker = false;          ///< a blocking handler that has not begun; the request thread's
@@ -125,8 +125,9 @@ struct Request : WorkerDone, Timer, CallDepth, Record, Delivery {
     Waiter* awaiting = nullptr;    ///< what the handler waits for
     std::uint64_t returned_fiber;  ///< if entry_returned: the handler has ended
   };
-  Ticks ran = 0;                 ///< how long the handler had its thread; see gets_thread()
-  Nanos began = 0;               ///< when stale warnings began to count; 0: not yet
+  Ticks ran = 0;  ///< how long the handler had its thread; see gets_thread()
+  /// When stale warnings began to count; until then, about when it came into the list of open requests. 0: neither.
+  Nanos began = 0;
   Request* open_next = nullptr;  ///< in the list of open requests
   Request** open_link = nullptr;
 
