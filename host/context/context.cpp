@@ -80,7 +80,15 @@ Context::Context(Host& host, const ContextConfig& config)
       config_(config),
       id_(next_id()),
       bus_(config.events, host.watchdog(),
-           {[this](bool stuck) { events_stuck(stuck); },
+           {[this](bool stuck) {
+              loop_.refuse_for_events(stuck);
+              try {
+                const Liveness liveness{!stuck, "event", bus_.stuck_culprit(), 0};
+                host_.watchdog().post(event_watch_, [this, liveness] { tell_liveness(liveness); });
+              } catch (const std::bad_alloc&) {
+                // Only the event is lost.
+              }
+            },
             [this](std::uint64_t place, std::uint64_t bytes) { loop_.emitters().tell_room(place, bytes); }},
            config.loop.stalled_listener, config.loop.spin),
       loop_(config.loop, host.registry(), host.workers(), host.watchdog(), *this) {
@@ -297,22 +305,11 @@ void Context::tell_liveness(const Liveness& liveness) {
   bus_.deliver_now(event_of(liveness), bytes(event_payload(liveness)), BP_EVENT_TYPED);
 }
 
-void Context::tell(const char* event, const std::vector<std::uint8_t>& payload) {
-  host_.watchdog().post(event_watch_, [this, event, payload] { bus_.tell_now(event, bytes(payload), BP_EVENT_TYPED); });
-}
-
-void Context::tell_of_host(const Liveness& liveness) {
-  host_.watchdog().post(event_watch_, [this, name = event_of(liveness), payload = event_payload(liveness)] {
-    bus_.deliver_now(name, bytes(payload), BP_EVENT_TYPED);
+void Context::tell(const char* event, const std::vector<std::uint8_t>& payload, bool to_any) {
+  host_.watchdog().post(event_watch_, [this, event, payload, to_any] {
+    to_any ? bus_.deliver_now(event, bytes(payload), BP_EVENT_TYPED)
+           : bus_.tell_now(event, bytes(payload), BP_EVENT_TYPED);
   });
-}
-
-void Context::events_stuck(bool stuck) try {
-  loop_.refuse_for_events(stuck);
-  const Liveness liveness{!stuck, "event", bus_.stuck_culprit(), 0};
-  host_.watchdog().post(event_watch_, [this, liveness] { tell_liveness(liveness); });
-} catch (const std::bad_alloc&) {
-  // Only the event is lost. refuse_for_events() has already taken effect.
 }
 
 }  // namespace backplane::host

@@ -48,9 +48,8 @@ class Context final : public Endpoint, public InstanceHost {
   RequestLoop& loop() noexcept { return loop_; }
   EventBus& events() noexcept { return bus_; }
   /// Delivers a typed event of the host itself, soon and on the watchdog thread, past the log of events. Any thread.
-  void tell(const char* event, const std::vector<std::uint8_t>& payload);
-  /// Delivers the event of something of the host that does not respond, or responds again. As soon, and by that way.
-  void tell_of_host(const Liveness& liveness);
+  /// `to_any`: also to listeners of any event.
+  void tell(const char* event, const std::vector<std::uint8_t>& payload, bool to_any = false);
   const SilentThreads& silent_threads() const noexcept { return silent_; }
 
   /// Inside an event callback: see bp_event_drop(). Returns false outside of one.
@@ -104,7 +103,6 @@ class Context final : public Endpoint, public InstanceHost {
   };
 
   void tell_liveness(const Liveness& liveness);
-  void events_stuck(bool stuck);
 
   /// The job that removes this context from the host. The control thread runs it if it is busy with other jobs.
   struct Leave final : Control::Job {

@@ -179,7 +179,7 @@ void Host::tell_workers(Liveness liveness) {
   silent_workers_.tell(liveness);
   log_liveness("all worker threads", true, liveness);
   const MutexLock lock(catalog_);
-  for (Context* const context : contexts_) context->tell_of_host(liveness);
+  for (Context* const context : contexts_) context->tell(event_of(liveness), event_payload(liveness), true);
 }
 
 std::string Host::problem_of(const Manifest& manifest) {

@@ -23,7 +23,8 @@ namespace backplane::host {
 ///   thread
 ///     that is stuck in any code is found within two milliseconds, by the first sample after that.
 ///
-/// The request thread sets it back when it wakes, and when a call has not waited for half as long.
+/// The request thread sets it back when it wakes, and when a call has not waited for half as long, nor had a handler
+/// that may be slow.
 ///
 /// The sums stay right: a call notes its time with a chance p of 1 or 1/32, whichever holds at its submit, and counts
 /// 1/p times. A change in between cannot make it count otherwise, because the stamp carries its own weight. Samples are
@@ -68,10 +69,14 @@ class SubmitStamps {
     const Ticks length = long_wait_ticks();
     const std::uint64_t weight = (waited & is_sample) != 0 ? CallStats::sample : 1;
     stats.wait.record(time, weight);
+    if (time > length) CallStats::add(stats.long_waits, weight);
+    if (for_worker) return;
+    // Runs that are not timed are not looked at, so that this word seldom changes while quick and slow handlers take
+    // turns.
+    const bool was_slow = run_weight == 0 || (run_weight == 1 && stats.may_be_slow());
     if (time > length) {
-      CallStats::add(stats.long_waits, weight);
-      if (!for_worker) want_each();
-    } else if (run_weight == CallStats::sample && time < length / 2) {
+      want_each();
+    } else if (time < length / 2 && !was_slow) {
       want_samples();
     }
   }

@@ -53,7 +53,13 @@ TEST_CASE("a call counts by the chance that it had, and the change of it changes
   stamps.record(stats, SubmitStamps::waited(exact, 1'000'000 + length / 4), 0, false);
   CHECK(count_of(stats) == 33);
   CHECK(stats.long_waits.load() == 0);
-  CHECK(wanted(stamps, 0, 1'000, 1) == 1'000);  // a short wait of a run that is no sample says too little
+  CHECK(wanted(stamps, 0, 1'000, 1) == 1'000);  // a short wait of a run that is not timed says too little
+  stamps.record(stats, SubmitStamps::waited(exact, 1'000'000 + length / 4), 1, false);
+  CHECK(wanted(stamps, 0, 1'000, 1) == 1'000);  // the name is new
+  for (int i = 0; i < 64; ++i) stats.ran(50'000, 1);
+  stamps.record(stats, SubmitStamps::waited(exact, 1'000'000 + length / 4), 1, false);
+  CHECK(wanted(stamps, 0, 3'200, 1) == Approx(100).margin(5));
+  stamps.want_each();
   stamps.record(stats, SubmitStamps::waited(exact, 1'000'000 + length / 4), CallStats::sample, false);
   CHECK(wanted(stamps, 0, 3'200, 1) == Approx(100).margin(5));
   stamps.record(stats, SubmitStamps::waited(exact, 1'000'000 + length + 100), 0, true);
