@@ -37,7 +37,8 @@ std::vector<std::uint8_t> event_payload(const Liveness& liveness) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
   begin_typed_event(out, event_of(liveness));
-  out.map(8);
+  const bool of_workers = std::string_view(liveness.thread) == "worker";
+  out.map(of_workers ? 8 : 7);
   field(out, "thread", liveness.thread);
   field(out, "in", text_of(culprit.in));
   field(out, "module", module_of(culprit));
@@ -45,7 +46,7 @@ std::vector<std::uint8_t> event_payload(const Liveness& liveness) {
   field(out, "name", culprit.name);
   field(out, "listener", culprit.listener);
   field(out, "for_ms", liveness.for_ms);
-  field(out, "waiting", liveness.waiting);
+  if (of_workers) field(out, "waiting", liveness.waiting);
   return bytes;
 }
 
