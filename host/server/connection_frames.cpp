@@ -354,7 +354,7 @@ void Connection::FrameHandler::operator()(const wire::Reconfigure& reconfigure) 
                  "found the flags " + std::to_string(reconfigure.flags) + "; expected 0, 1 (dry run) or 2 (show)");
   }
   if (!take_control(reconfigure.id)) return;
-  core_.options.reconfigure({reconfigure.flags, "process " + std::to_string(peer_.peer_),
+  core_.options.reconfigure({reconfigure.flags, words_of(peer_.peer_),
                              [self = peer_.shared_from_this(), id = reconfigure.id](
                                  bp_status status, bp_result& result) { self->answer_control(id, status, result); }});
 }
