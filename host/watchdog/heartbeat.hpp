@@ -51,9 +51,10 @@ struct Culprit {
   std::uint64_t listener = 0;      ///< id of the listener, for Holder::listener
 };
 
-/// The state of a watched thread, for the watchdog. Only the thread writes, except times. The accesses are relaxed, with
-/// two exceptions. The order of `busy_` relative to the watchdog's sleep matters; see Watchdog::active(). And `held_` is
-/// released and acquired, because the watchdog reads the method, which another thread may have made a moment ago.
+/// The state of a watched thread, for the watchdog. Only the thread writes, except times. The accesses are relaxed,
+/// with two exceptions. The order of `busy_` relative to the watchdog's sleep matters; see Watchdog::active(). And
+/// `held_` is released and acquired, because the watchdog reads the method, which another thread may have made a moment
+/// ago.
 class Heartbeat {
  public:
   // ---- The thread ----
