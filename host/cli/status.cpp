@@ -36,14 +36,15 @@ std::string blame(const Value& report) {
     return (*a)["run_ns"]["total"].number() > (*b)["run_ns"]["total"].number();
   });
   std::vector<std::vector<std::string>> rows = {{"NAME", "CALLS", "ERRORS", "IN FLIGHT", "REFUSED", "WAIT P50", "P99",
-                                                 "RUN P50", "P99", "MAX", "TOTAL", "BYTES IN", "OUT", "HELD"}};
+                                                 "MAX", ">1 MS", "RUN P50", "P99", "MAX", "TOTAL", "BYTES IN", "OUT",
+                                                 "HELD"}};
   for (const Value* const each : names) {
     const Value& name = *each;
     rows.push_back({name["name"].text(), name["calls"].text(), name["errors"].text(), name["in_flight"].text(),
                     name["refused"].text(), span(name["wait_ns"], "p50"), span(name["wait_ns"], "p99"),
-                    span(name["run_ns"], "p50"), span(name["run_ns"], "p99"), span(name["run_ns"], "max"),
-                    span(name["run_ns"], "total"), name["bytes_in"].text(), name["bytes_out"].text(),
-                    name["held"].text()});
+                    span(name["wait_ns"], "max"), name["waits_above_1ms"].text(), span(name["run_ns"], "p50"),
+                    span(name["run_ns"], "p99"), span(name["run_ns"], "max"), span(name["run_ns"], "total"),
+                    name["bytes_in"].text(), name["bytes_out"].text(), name["held"].text()});
   }
   return rows.size() == 1 ? std::string() : table(rows);
 }
@@ -211,6 +212,20 @@ std::string refusal_lines(const Value& report) {
   return out;
 }
 
+// Of each context, the call that has waited longest for its answer.
+std::string oldest_call_lines(const Value& report) {
+  std::string out;
+  for (const Value& context : report["contexts"].items()) {
+    const Value& oldest = context["oldest_call"];
+    if (oldest["state"].text().empty()) continue;
+    const std::string name = printable(oldest["name"].text());
+    out += cat("context ", context["id"].text(), ": oldest call: ", name.empty() ? "an unknown name" : name, ", of ",
+               printable(oldest["client"].text()), ", ", oldest["state"].text(), ", for ",
+               duration(oldest["for_ms"].number()), "\n");
+  }
+  return out;
+}
+
 // Operations that go on. Those that have ended are in --json only.
 std::string operation_table(const Value& report) {
   std::vector<std::vector<std::string>> rows = {{"OPERATION", "WHAT", "STATE", "SINCE", "ASKED BY"}};
@@ -241,18 +256,26 @@ std::string module_call_lines(const Value& report) {
   return out;
 }
 
-// Threads of contexts that make no progress.
+std::string silent_line(const std::string& what, const Value& silent, const std::string& more) {
+  const std::string& module = silent["module"].text();
+  return cat("NOT RESPONDING: ", what, silent["in"].text().empty() ? "" : cat(", in the ", silent["in"].text()),
+             module.empty() ? "" : cat(" of ", module, " (generation ", silent["generation"].text(), ")"),
+             silent["name"].text().empty() ? "" : cat(", for ", printable(silent["name"].text())), ", for ",
+             duration(silent["for_ms"].number()), more, "\n");
+}
+
+// Threads that make no progress.
 std::string silent_lines(const Value& report) {
   std::string out;
   for (const Value& context : report["contexts"].items()) {
     for (const Value& each : context["not_responding"].items()) {
-      const std::string& module = each["module"].text();
-      out += cat("NOT RESPONDING: the ", each["thread"].text(), " thread of context ", context["id"].text(),
-                 each["in"].text().empty() ? "" : cat(", in the ", each["in"].text()),
-                 module.empty() ? "" : cat(" of ", module, " (generation ", each["generation"].text(), ")"),
-                 each["name"].text().empty() ? "" : cat(", for ", printable(each["name"].text())), ", for ",
-                 duration(each["for_ms"].number()), "\n");
+      out += silent_line(cat("the ", each["thread"].text(), " thread of context ", context["id"].text()), each, "");
     }
+  }
+  const Value& workers = report["workers"];
+  for (const Value& each : workers["not_responding"].items()) {
+    const char* const wait = workers["queued"].number() == 1 ? " call waits" : " calls wait";
+    out += silent_line("all worker threads", each, cat("; ", workers["queued"].text(), wait));
   }
   return out;
 }
@@ -286,7 +309,8 @@ std::string words(const Value& report) {
                     cat(context["suspended"]["now"].text(), "/", context["suspended"]["limit"].text())});
   }
   if (rows.size() > 1)
-    out = cat(out, "\n", table(rows), swallowed_lines(report), refusal_lines(report), part_lines(report));
+    out = cat(out, "\n", table(rows), oldest_call_lines(report), swallowed_lines(report), refusal_lines(report),
+              part_lines(report));
   const std::string operations = operation_table(report);
   const std::string calls = cat(silent_lines(report), module_call_lines(report));
   if (!operations.empty() || !calls.empty()) out = cat(out, "\n", operations, calls);
@@ -343,6 +367,15 @@ Columns of the table of contexts:
   FIBERS           fibers that handlers have created and that are alive now
   SUSPENDED        handlers that wait now, and how many may (suspended_limit in the configuration file)
 
+A line "oldest call" names the call of a context that has waited longest for its answer: who made it, and how it stands.
+  waiting               its turn has not come
+  running               its handler keeps the request thread
+  suspended             its handler waits for something
+  pending               its handler has returned, and answers later
+  waiting for a worker  its blocking handler waits for a worker thread, or for its instance
+  on a worker           its blocking handler runs
+For a handler that keeps the request thread, the time is a little too short; otherwise it may be up to a second too long.
+
 The table OPERATION has the loads, unloads and reloads that go on: backplane cancel asks for the end of one. A line that
 begins with NOT RESPONDING names a module whose code keeps a thread of the loader for longer than load_timeout_ms.
 
@@ -353,7 +386,9 @@ Columns of the table of wire names, slowest in total first:
   CALLS, ERRORS    calls that a handler was given, and those of them that ended with an error
   IN FLIGHT        calls that a handler was given and that have not ended
   REFUSED          calls refused before a handler began
-  WAIT             how long a request waited for its handler to begin; 1 in 32 is measured; -: none yet
+  WAIT             how long a request waited for its handler to begin; 1 in 32 is measured, and each while waits may be
+                   longer than 1 ms; -: none yet
+  >1 MS            calls that waited for longer than 1 ms
   RUN              how long the handler held its thread; accurate to 3 %
   BYTES IN, OUT    bytes of payloads
   HELD             bytes of the payloads of the calls in flight, each rounded up to a power of two

@@ -18,6 +18,7 @@ struct Sum {
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   std::uint64_t held = 0;
+  std::uint64_t long_waits = 0;
   Distribution wait;
   Distribution run;
 
@@ -31,6 +32,7 @@ struct Sum {
       bytes_in += stats.bytes_in.load(std::memory_order_relaxed);
       bytes_out += stats.bytes_out.load(std::memory_order_relaxed);
       held += stats.held.load(std::memory_order_relaxed);
+      long_waits += stats.long_waits.load(std::memory_order_relaxed);
       stats.wait.add_to(wait);
       stats.run.add_to(run);
     });
@@ -60,10 +62,11 @@ void fields(cbor::Writer& out, const Sum& sum, double unit) {
   field(out, "bytes_in", sum.bytes_in);
   field(out, "bytes_out", sum.bytes_out);
   field(out, "held", sum.held);
+  field(out, "waits_above_1ms", sum.long_waits);
   spans(out, "wait_ns", sum.wait, unit);
   spans(out, "run_ns", sum.run, unit);
 }
-constexpr std::uint64_t field_count = 9;
+constexpr std::uint64_t field_count = 10;
 
 }  // namespace
 

@@ -7,13 +7,10 @@
 #include <thread>
 #include <utility>
 
-#include <backplane/cbor/writer.hpp>
-
 #include "context/host.hpp"
-#include "support/log.hpp"
+#include "context/liveness_news.hpp"
 #include "support/names.hpp"
 #include "support/signal_stack.hpp"
-#include "support/typed_event.hpp"
 #include "support/views.hpp"
 #include "sync/mutex.hpp"
 #include "sync/thread_name.hpp"
@@ -29,41 +26,6 @@ std::uint64_t next_id() noexcept {
 std::chrono::milliseconds left_of(std::chrono::steady_clock::time_point until) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
       std::max(until - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration::zero()));
-}
-
-std::vector<std::uint8_t> liveness_event(const char* name, const Liveness& liveness) {
-  const Culprit& culprit = liveness.culprit;
-  std::vector<std::uint8_t> bytes;
-  cbor::Writer out(bytes);
-  begin_typed_event(out, name);
-  out.map(7);
-  out.text("thread");
-  out.text(liveness.thread);
-  out.text("in");
-  out.text(text_of(culprit.in));
-  out.text("module");
-  out.text(culprit.module == nullptr ? "" : std::string_view(culprit.module->name));
-  out.text("generation");
-  out.uint(culprit.generation);
-  out.text("name");
-  out.text(culprit.name);
-  out.text("listener");
-  out.uint(culprit.listener);
-  out.text("for_ms");
-  out.uint(liveness.for_ms);
-  return bytes;
-}
-
-// For the log: ", in the handler of slow (generation 1), for slow.spin".
-std::string words_of(const Culprit& culprit) {
-  if (culprit.in == Holder::none) return {};
-  std::string words = ", in the " + std::string(text_of(culprit.in));
-  if (culprit.module != nullptr) {
-    words += " of " + culprit.module->name + " (generation " + std::to_string(culprit.generation) + ")";
-  }
-  if (culprit.listener != 0) words += " " + std::to_string(culprit.listener);
-  if (!culprit.name.empty()) words += ", for " + culprit.name;
-  return words;
 }
 
 LosslessListeners::Options lossless_options_of(const bp_subscription& subscription) {
@@ -118,7 +80,15 @@ Context::Context(Host& host, const ContextConfig& config)
       config_(config),
       id_(next_id()),
       bus_(config.events, host.watchdog(),
-           {[this](bool stuck) { events_stuck(stuck); },
+           {[this](bool stuck) {
+              loop_.refuse_for_events(stuck);
+              try {
+                const Liveness liveness{!stuck, "event", bus_.stuck_culprit(), 0};
+                host_.watchdog().post(event_watch_, [this, liveness] { tell_liveness(liveness); });
+              } catch (const std::bad_alloc&) {
+                // Only the event is lost.
+              }
+            },
             [this](std::uint64_t place, std::uint64_t bytes) { loop_.emitters().tell_room(place, bytes); }},
            config.loop.stalled_listener, config.loop.spin),
       loop_(config.loop, host.registry(), host.workers(), host.watchdog(), *this) {
@@ -331,25 +301,15 @@ bp_status Context::emit(std::string_view name, bp_bytes payload, std::uint32_t f
 // Runs on the watchdog thread, because the reader of the event log may be stuck itself.
 void Context::tell_liveness(const Liveness& liveness) {
   silent_.tell(liveness);
-  const char* const name = liveness.responding ? "backplane.responding" : "backplane.not_responding";
-  const auto payload = liveness_event(name, liveness);
-  log::warn("watchdog", std::string("the ") + liveness.thread + " thread of context " + std::to_string(id_) +
-                            (liveness.responding ? " responds again" : " does not respond") +
-                            words_of(liveness.culprit) + (liveness.responding ? ", after about " : ", for ") +
-                            std::to_string(liveness.for_ms) + " ms");
-  bus_.deliver_now(name, bytes(payload), BP_EVENT_TYPED);
+  log_liveness(std::string("the ") + liveness.thread + " thread of context " + std::to_string(id_), false, liveness);
+  bus_.deliver_now(event_of(liveness), bytes(event_payload(liveness)), BP_EVENT_TYPED);
 }
 
-void Context::tell(const char* event, const std::vector<std::uint8_t>& payload) {
-  host_.watchdog().post(event_watch_, [this, event, payload] { bus_.tell_now(event, bytes(payload), BP_EVENT_TYPED); });
-}
-
-void Context::events_stuck(bool stuck) try {
-  loop_.refuse_for_events(stuck);
-  const Liveness liveness{!stuck, "event", bus_.stuck_culprit(), 0};
-  host_.watchdog().post(event_watch_, [this, liveness] { tell_liveness(liveness); });
-} catch (const std::bad_alloc&) {
-  // Only the event is lost. refuse_for_events() has already taken effect.
+void Context::tell(const char* event, const std::vector<std::uint8_t>& payload, bool to_any) {
+  host_.watchdog().post(event_watch_, [this, event, payload, to_any] {
+    to_any ? bus_.deliver_now(event, bytes(payload), BP_EVENT_TYPED)
+           : bus_.tell_now(event, bytes(payload), BP_EVENT_TYPED);
+  });
 }
 
 }  // namespace backplane::host

@@ -48,7 +48,8 @@ class Context final : public Endpoint, public InstanceHost {
   RequestLoop& loop() noexcept { return loop_; }
   EventBus& events() noexcept { return bus_; }
   /// Delivers a typed event of the host itself, soon and on the watchdog thread, past the log of events. Any thread.
-  void tell(const char* event, const std::vector<std::uint8_t>& payload);
+  /// `to_any`: also to listeners of any event.
+  void tell(const char* event, const std::vector<std::uint8_t>& payload, bool to_any = false);
   const SilentThreads& silent_threads() const noexcept { return silent_; }
 
   /// Inside an event callback: see bp_event_drop(). Returns false outside of one.
@@ -67,6 +68,7 @@ class Context final : public Endpoint, public InstanceHost {
     return loop_.send_part(request, payload, flags);
   }
   bp_status open_source(bp_source& out) override;
+  bp_status name_source(bp_source source, std::string_view name) override { return loop_.sources().name(source, name); }
   bp_status hold_source(bp_source source, bool hold) override { return loop_.sources().hold(source, hold); }
   bp_status close_source(bp_source source) override { return loop_.sources().close(source); }
   bp_status find_method(bp_str name, bp_method& out) override;
@@ -101,7 +103,6 @@ class Context final : public Endpoint, public InstanceHost {
   };
 
   void tell_liveness(const Liveness& liveness);
-  void events_stuck(bool stuck);
 
   /// The job that removes this context from the host. The control thread runs it if it is busy with other jobs.
   struct Leave final : Control::Job {

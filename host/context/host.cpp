@@ -16,6 +16,7 @@
 
 #include "context/context.hpp"
 #include "context/data_dir_lock.hpp"
+#include "context/liveness_news.hpp"
 #include "context/status_report.hpp"
 #include "extensions/module_api.hpp"
 #include "memory/budget.hpp"
@@ -37,6 +38,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t max_workers = 256;
+
+// A blocking handler may take long. So the worker threads may make no progress for so many thresholds of the watchdog.
+constexpr unsigned worker_patience = 10;
 constexpr std::uint64_t least_memory = std::uint64_t{64} << 20;
 
 // How many destroyed contexts keep their threads and buffers for reuse.
@@ -163,6 +167,19 @@ Host::Host(HostOptions options)
           [this](const char* event, const std::vector<std::uint8_t>& payload) { emit(event, payload); }) {
   loader_.allow(options_.module_dirs);
   resting_.reserve(most_resting);
+  workers_.set_watchdog(watchdog_);
+  const auto tell = [this](const Liveness& liveness) { tell_workers(liveness); };
+  const auto culprit = [this] { return workers_.culprit(); };
+  watchdog_.watch(workers_.heartbeat(), "worker", tell, culprit, worker_patience);
+}
+
+// Watchdog thread.
+void Host::tell_workers(Liveness liveness) {
+  liveness.waiting = workers_.load().queued;
+  silent_workers_.tell(liveness);
+  log_liveness("all worker threads", true, liveness);
+  const MutexLock lock(catalog_);
+  for (Context* const context : contexts_) context->tell(event_of(liveness), event_payload(liveness), true);
 }
 
 std::string Host::problem_of(const Manifest& manifest) {

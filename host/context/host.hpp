@@ -14,6 +14,7 @@
 
 #include "context/control.hpp"
 #include "context/module_operations.hpp"
+#include "context/silent_threads.hpp"
 #include "endpoint/module_endpoint.hpp"
 #include "modules/loader.hpp"
 #include "request/workers.hpp"
@@ -90,6 +91,7 @@ class Host final : public ModuleEndpoint {
   std::vector<InstanceHost*> instance_hosts() const;
   void emit(const char* event, const std::vector<std::uint8_t>& payload);
   std::size_t resting_count();
+  void tell_workers(Liveness liveness);
 
   const HostOptions options_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
@@ -98,6 +100,7 @@ class Host final : public ModuleEndpoint {
   Registry registry_;
   Workers workers_;
   Watchdog watchdog_;
+  SilentThreads silent_workers_;
   mutable Mutex catalog_;           // see Loader. Whoever has the turn of control_ may read without it
   std::vector<Context*> contexts_;  // changed with the turn and catalog_
   Mutex resting_mutex_;

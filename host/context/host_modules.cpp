@@ -177,7 +177,7 @@ bp_status Host::status(bp_result& result) {
     const MutexLock lock(catalog_);
     const HostStatus status{
         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()), modules,
-        workers_.load(), resting_count()};
+        workers_.load(), silent_workers_.all(), resting_count()};
     return set_result(&result, BP_OK, status_report(status, contexts_, registry_, operations_));
   });
 }

@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <backplane/cbor/writer.hpp>
+#include <chrono>
+#include <optional>
 #include <string>
 
 #include "context/call_stats_report.hpp"
 #include "context/context.hpp"
+#include "context/liveness_news.hpp"
 #include "context/module_operations.hpp"
 #include "fiber/stack_chunk.hpp"
 #include "memory/budget.hpp"
@@ -25,28 +28,46 @@ namespace {
 /// Of one context: those that are furthest behind or have lost most. A report must fit into a frame.
 constexpr std::size_t most_listeners = 1'000;
 
-void write(cbor::Writer& out, Context& context) {
+// Request threads that work look at once. One that does not is kept by a handler.
+constexpr std::chrono::milliseconds oldest_call_wait{50};
+
+// The oldest call of each context, in their order. Asks all of them before it waits for one.
+std::vector<std::optional<OldestCall>> oldest_calls(const std::vector<Context*>& contexts) {
+  std::vector<std::shared_ptr<OldestCallQuery>> queries;
+  for (Context* const context : contexts) queries.push_back(context->loop().ask_oldest_call());
+  const auto until = std::chrono::steady_clock::now() + oldest_call_wait;
+  std::vector<std::optional<OldestCall>> found;
+  for (std::size_t i = 0; i < contexts.size(); ++i) {
+    if (queries[i] == nullptr) {
+      found.emplace_back();
+    } else if (queries[i]->wait_until(until)) {
+      found.push_back(queries[i]->found());
+    } else {
+      found.push_back(running_call(contexts[i]->loop().heartbeat()));
+    }
+  }
+  return found;
+}
+
+void write(cbor::Writer& out, const std::optional<OldestCall>& oldest) {
+  out.text("oldest_call");
+  if (!oldest) return out.null();
+  out.map(4);
+  field(out, "name", oldest->name);
+  field(out, "client", oldest->client);
+  field(out, "state", oldest->state);
+  field(out, "for_ms", oldest->age / nanos_per_ms);
+}
+
+void write(cbor::Writer& out, Context& context, const std::optional<OldestCall>& oldest) {
   const LoopCounts& counts = context.loop().counts();
   const EventCounts events = context.events().counts();
   const auto read = [](const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); };
-  out.map(20);
+  out.map(21);
   field(out, "id", context.id());
   field(out, "state", context.loop().closed() ? "closed" : "open");
-  const auto silent = context.silent_threads().all();
-  out.text("not_responding");
-  out.array(silent.size());
-  for (const SilentThreads::Silent& each : silent) {
-    const Culprit& culprit = each.liveness.culprit;
-    const auto since_told =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - each.told);
-    out.map(6);
-    field(out, "thread", each.liveness.thread);
-    field(out, "in", text_of(culprit.in));
-    field(out, "module", culprit.module == nullptr ? std::string_view() : culprit.module->name);
-    field(out, "generation", culprit.generation);
-    field(out, "name", culprit.name);
-    field(out, "for_ms", each.liveness.for_ms + static_cast<std::uint64_t>(since_told.count()));
-  }
+  silent_field(out, context.silent_threads().all());
+  write(out, oldest);
   field(out, "queued", context.loop().waiting());
   field(out, "running", read(counts.open));
   field(out, "accepted", read(counts.accepted));
@@ -139,9 +160,11 @@ void write(cbor::Writer& out, const StackUse& stacks) {
 
 std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vector<Context*>& contexts,
                                         const Registry& registry, const ModuleOperations& operations) {
+  const std::vector<std::optional<OldestCall>> oldest = oldest_calls(contexts);
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  const bool silent = std::any_of(contexts.begin(), contexts.end(),
+  const bool silent = !host.silent_workers.empty() ||
+                      std::any_of(contexts.begin(), contexts.end(),
                                   [](const Context* each) { return !each->silent_threads().all().empty(); });
   out.map(17);
   field(out, "state", silent || operations.any_overdue() ? "not responding" : "responding");
@@ -151,10 +174,11 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   field(out, "uptime_ms", host.uptime_ms);
   field(out, "modules", host.modules);
   out.text("workers");
-  out.map(3);
+  out.map(4);
   field(out, "threads", host.workers.threads);
   field(out, "queued", host.workers.queued);
   field(out, "running", host.workers.running);
+  silent_field(out, host.silent_workers);
   field(out, "resting", host.resting);
   field(out, "stale_answers", reply_api::stale_answers());
   const MemoryBudget::Counts memory = memory_budget.counts();
@@ -176,7 +200,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   for (const StackUse& size : stacks) write(out, size);
   out.text("contexts");
   out.array(contexts.size());
-  for (Context* const context : contexts) write(out, *context);
+  for (std::size_t i = 0; i < contexts.size(); ++i) write(out, *contexts[i], oldest[i]);
   operations.report(out);
   call_stats_fields(out, registry);
   return bytes;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "context/silent_threads.hpp"
 #include "modules/registry.hpp"
 #include "request/workers.hpp"
 
@@ -16,6 +17,7 @@ struct HostStatus {
   std::uint64_t uptime_ms;
   std::uint64_t modules;
   Workers::Load workers;
+  std::vector<SilentThreads::Silent> silent_workers;
   std::size_t resting;  ///< destroyed contexts that keep their threads and buffers for reuse
 };
 

@@ -10,6 +10,7 @@
 #include "embed/guard.hpp"
 #include "endpoint/reply_waiter.hpp"
 #include "support/names.hpp"
+#include "support/short_text.hpp"
 #include "support/sized.hpp"
 #include "support/views.hpp"
 
@@ -18,6 +19,17 @@ using namespace backplane::host;
 namespace {
 
 constexpr std::size_t most_label = 256;
+
+// Text that can neither end a line nor control a terminal.
+bool is_one_line(std::string_view text) noexcept {
+  if (!backplane::cbor::valid_utf8(text)) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const bool second_set = c == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0;  // U+0080 to U+009F
+    if (c < 0x20 || c == 0x7f || second_set) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -71,6 +83,13 @@ bp_status bp_source_open(bp_context ctx, bp_source* out) {
   if (out == nullptr) return BP_INVALID_ARGUMENT;
   *out = {0};
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.open_source(*out); });
+}
+
+bp_status bp_source_name(bp_context ctx, bp_source source, bp_str name) {
+  if (is_null(name) || name.size == 0 || name.size > ShortText::capacity || !is_one_line(view(name))) {
+    return BP_INVALID_ARGUMENT;
+  }
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.name_source(source, view(name)); });
 }
 
 bp_status bp_source_hold(bp_context ctx, bp_source source, int32_t hold) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "endpoint/module_endpoint.hpp"
 
@@ -38,6 +39,7 @@ class Endpoint {
   virtual bp_status credit(bp_request, std::uint64_t) { return BP_NOT_SUPPORTED; }
   virtual bp_status send_part(bp_request, bp_bytes, std::uint32_t) { return BP_NOT_SUPPORTED; }
   virtual bp_status open_source(bp_source&) { return BP_NOT_SUPPORTED; }
+  virtual bp_status name_source(bp_source, std::string_view) { return BP_NOT_SUPPORTED; }
   virtual bp_status hold_source(bp_source, bool) { return BP_NOT_SUPPORTED; }
   virtual bp_status close_source(bp_source) { return BP_NOT_SUPPORTED; }
   virtual bp_status find_method(bp_str name, bp_method& out) = 0;

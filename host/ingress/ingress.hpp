@@ -124,6 +124,13 @@ class Ingress {
     for (std::size_t i = 0; i < used; ++i) lanes_[i].load(std::memory_order_relaxed)->look_for_urgent(see);
   }
 
+  /// Gives `see` the oldest entries of each lane: up to `most` of each, and of each until it returns false.
+  template <class See>
+  void look_at_oldest(See see, std::size_t most) {
+    const std::size_t used = used_.load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < used; ++i) lanes_[i].load(std::memory_order_relaxed)->look_at_oldest(see, most);
+  }
+
   bool empty() noexcept {
     const std::size_t used = used_.load(std::memory_order_acquire);
     for (std::size_t i = 0; i < used; ++i) {

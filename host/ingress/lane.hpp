@@ -87,6 +87,16 @@ class Lane {
     return sent - taken_seen_;
   }
 
+  /// Whether an entry that was noted at least `age` ago still waits. If not, and it is time, notes the next entry: the
+  /// one that is to be sent. `time`: of any clock. Call it now and then; it seldom looks at what the consumer writes.
+  bool waits_since(std::uint64_t time, std::uint64_t age) noexcept {
+    if (time - noted_at_ < age) return false;
+    if (taken_.load(std::memory_order_relaxed) < noted_) return true;
+    noted_at_ = time;
+    noted_ = sent_.load(std::memory_order_relaxed) + 1;
+    return false;
+  }
+
   // ---- Any thread ----
   std::uint64_t waiting() const noexcept {
     const std::uint64_t taken = taken_.load(std::memory_order_relaxed);
@@ -138,6 +148,23 @@ class Lane {
       if (!entry.is_inline) see(*entry.made);
       ++look_at_;
       ++looked_;
+    }
+  }
+
+  /// Gives `see` the oldest entries, up to `most`, until it returns false; and whether it is the first.
+  template <class See>
+  void look_at_oldest(See& see, std::size_t most) {
+    if (front() == nullptr) return;
+    const Block* block = head_;
+    std::size_t at = head_at_;
+    for (std::size_t i = 0; i < most; ++i, ++at) {
+      if (at == per_block) {
+        block = block->next.load(std::memory_order_acquire);
+        if (block == nullptr) return;
+        at = 0;
+      }
+      const Entry& entry = block->entries[at];
+      if (entry.stamp.load(std::memory_order_acquire) != block->round || !see(entry, i == 0)) return;
     }
   }
 
@@ -212,6 +239,8 @@ class Lane {
   std::size_t tail_at_ = 0;
   Block* spare_ = nullptr;
   std::uint64_t taken_seen_ = 0;
+  std::uint64_t noted_at_ = 0;  // see waits_since()
+  std::uint64_t noted_ = 0;     // the noted entry waits while fewer are taken
   std::atomic<std::uint64_t> sent_{0};
   std::atomic<std::uint64_t> urgent_{0};
   std::atomic<std::uint64_t> reused_{0};

@@ -23,11 +23,12 @@ struct CallStats {
   Count errors{0};  ///< calls whose terminal reply was not BP_OK
   Count bytes_in{0};
   Count bytes_out{0};
-  Count held{0};  ///< bytes of payloads of calls in flight, rounded up: see RunLimits
+  Count held{0};        ///< bytes of payloads of calls in flight, rounded up: see RunLimits
+  Count long_waits{0};  ///< calls that have waited for longer than SubmitStamps::long_wait
   // Only the holder uses these two.
   std::uint32_t suspended = 0;  ///< handlers that await now
   std::uint32_t in_flight = 0;  ///< calls whose turn has come, and that a turn of the loop has left open
-  Histogram wait;               ///< ticks from submit to the begin of the handler; measured for one request in `sample`
+  Histogram wait;               ///< ticks from submit to the begin of the handler; see SubmitStamps
   Histogram run;                ///< ticks for which a handler held its thread
 
   /// Two clock reads cost more than all the counting. So only one in this many runs of a short handler is timed, and
@@ -45,18 +46,23 @@ struct CallStats {
   void ran(Ticks time, std::uint32_t weight) noexcept {
     run.record(time, weight);
     if (time >= long_run) time_all_ = time_all_for;
+    slow_ = time >= slow_run ? time_all_for : slow_ - (slow_ != 0 ? 1 : 0);
   }
+  /// Whether the next run may be a slow one, if its weight is 1: the name is new here, or was slow lately.
+  bool may_be_slow() const noexcept { return slow_ != 0; }
   /// Times the first runs of a new holder.
-  void time_the_first() noexcept { time_all_ = time_all_for; }
+  void time_the_first() noexcept { time_all_ = slow_ = time_all_for; }
 
   static void add(Count& count, std::uint64_t n = 1) noexcept { add_single_writer(count, n); }
 
  private:
-  static constexpr Ticks long_run = 3'000;  // about 1 us; timing such a run costs about 1 %
+  static constexpr Ticks long_run = 3'000;    // about 1 us; timing such a run costs about 1 %
+  static constexpr Ticks slow_run = 300'000;  // about 100 us
   static constexpr std::uint32_t time_all_for = 64;
 
   friend class CallStatsList;
-  std::uint32_t time_all_ = time_all_for;  // only the holder uses it
+  std::uint32_t time_all_ = time_all_for;  // only the holder uses these two
+  std::uint32_t slow_ = time_all_for;
   std::atomic<bool> held_{true};
   CallStats* next_ = nullptr;
 };

@@ -12,10 +12,12 @@
 #include "request/request_thread.hpp"
 #include "request/run_limits.hpp"
 #include "request/source.hpp"
+#include "request/submit_stamps.hpp"
 #include "request/task_inbox.hpp"
 #include "sync/fair_queue.hpp"
 #include "sync/mpsc.hpp"
 #include "sync/single_writer_count.hpp"
+#include "watchdog/heartbeat.hpp"
 
 namespace backplane::host {
 
@@ -28,8 +30,14 @@ class Backlog {
  public:
   /// `queue_depth`: how many submitted calls may wait.
   Backlog(std::uint32_t queue_depth, const Registry& registry, RequestThread& thread, TaskInbox& inbox,
-          LoopCounts& counts, RunLimits& limits)
-      : registry_(registry), thread_(thread), inbox_(inbox), counts_(counts), limits_(limits), ingress_(queue_depth) {}
+          LoopCounts& counts, RunLimits& limits, const Heartbeat& heartbeat)
+      : registry_(registry),
+        thread_(thread),
+        inbox_(inbox),
+        counts_(counts),
+        limits_(limits),
+        ingress_(queue_depth),
+        heartbeat_(heartbeat) {}
   Backlog(const Backlog&) = delete;
   Backlog& operator=(const Backlog&) = delete;
   ~Backlog() {
@@ -43,6 +51,7 @@ class Backlog {
   bp_status submit(const bp_submission& submission, bp_request* out);
   /// While true, calls are refused with BP_EVENT_QUEUE_STUCK.
   void refuse_for_events(bool refuse) noexcept { events_stuck_.store(refuse, std::memory_order_relaxed); }
+  SubmitStamps& stamps() noexcept { return stamps_; }
   void close() noexcept { ingress_.close(); }
   void open() noexcept { ingress_.open(); }
   std::uint64_t waiting() const noexcept { return ingress_.waiting() + in_lines_.load(std::memory_order_relaxed); }
@@ -113,9 +122,14 @@ class Backlog {
   void link(Request& request) noexcept BP_REQUIRES(on_request_thread) {
     request.quick = false;
     request.disown();
-    if (!is_linked(request)) link_open(open_, request);
+    if (!is_linked(request)) append(request);
     limits_.is_in_flight(request);
   }
+  void unlink(Request& request) noexcept BP_REQUIRES(on_request_thread) {
+    if (request.open_next == nullptr) open_end_ = request.open_link;
+    unlink_open(request);
+  }
+  /// The first one that was linked. The others follow in that order.
   Request* first_open() const noexcept BP_REQUIRES(on_request_thread) { return open_; }
 
   // ---- Records ----
@@ -127,12 +141,26 @@ class Backlog {
   void free_request(Request& request) noexcept BP_REQUIRES(on_request_thread);
   void free_spares() noexcept BP_REQUIRES(on_request_thread);
 
+  /// Gives `see` the oldest calls that wait in each lane; see Ingress::look_at_oldest().
+  template <class F>
+  void look_at_lanes(F see, std::size_t most) BP_REQUIRES(on_request_thread) {
+    ingress_.look_at_oldest(see, most);
+  }
+
  private:
   using Calls = Ingress<Request, InlineCall>;
 
+  void append(Request& request) noexcept BP_REQUIRES(on_request_thread) {
+    if (request.began == 0) request.began = heartbeat_.noted_time();
+    request.open_link = open_end_;
+    *open_end_ = &request;
+    open_end_ = &request.open_next;
+  }
   bp_status put(const Method* method, const bp_submission& submission, bp_request* out);
   bp_status send_inline(Calls::Lane& lane, const Method& method, const bp_submission& submission) noexcept;
   bp_status push_request(const Method* method, const bp_submission& submission, bp_request* out);
+  Ticks stamp_in(Calls::Lane& lane) noexcept;
+  Ticks stamp_of(const Request& request, bool in_line) noexcept;
   Request* record_here() noexcept;
   static void arm(Request& request, bp_request* out) noexcept;
   Calls::Push push_of_source(Request& request, bp_source handle, Source& source, bp_request* out);
@@ -151,7 +179,9 @@ class Backlog {
   TaskInbox& inbox_;
   LoopCounts& counts_;
   RunLimits& limits_;
+  // Each submit reads these two. They share a cache line that is seldom written.
   std::atomic<bool> events_stuck_{false};
+  SubmitStamps stamps_;
   Calls ingress_;
   // Beside what waits in lanes.
   FairQueue<Request> lines_ BP_GUARDED_BY(on_request_thread);  // of sources
@@ -164,6 +194,8 @@ class Backlog {
   Request* spares_ BP_GUARDED_BY(on_request_thread) = nullptr;
   std::size_t spare_count_ BP_GUARDED_BY(on_request_thread) = 0;
   Request* open_ BP_GUARDED_BY(on_request_thread) = nullptr;  // taken in, not freed, and not quick
+  Request** open_end_ BP_GUARDED_BY(on_request_thread) = &open_;
+  const Heartbeat& heartbeat_;
 };
 
 /// Spare records kept by one thread: as many as one turn of the loop has in hand.

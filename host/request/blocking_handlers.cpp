@@ -19,7 +19,8 @@ bool is_serial(const Request& request) noexcept { return (request.handler->flags
 void Dispatcher::run_on_worker(Request& request) {
   backlog_.link(request);
   request.waits_for_worker = true;
-  request.run_weight = 1;  // a change of threads costs more than all clocks
+  request.run_weight = 1;  // a change of threads costs more than all clocks, so each run and each wait is measured
+  request.waited = SubmitStamps::exact(request.waited != 0 ? request.waited : ticks());
   replies_.watch_time(request);
   const bool serial = is_serial(request);
   if (serial && request.instance->worker_busy) {
@@ -48,6 +49,7 @@ bool Dispatcher::wait_for_worker(Request& request) {
   if (on_workers_ < workers_.limit() && for_worker_.empty()) return start_worker(request);
   try {
     for_worker_.push(request);
+    workers_.call_waits();
     return true;
   } catch (const std::bad_alloc&) {
     replies_.refuse(request, BP_OUT_OF_MEMORY, "no memory to wait for a worker thread");
@@ -59,6 +61,7 @@ void Dispatcher::start_workers() {
   while (on_workers_ < workers_.limit()) {
     Request* const request = for_worker_.pop();
     if (request == nullptr) return;
+    workers_.call_goes();
     bp_instance& instance = *request->instance;
     const bool serial = is_serial(*request);
     bool started = false;
@@ -99,11 +102,12 @@ bool Dispatcher::start_worker(Request& request) {
   // The worker is a sender for as long as it runs; see TaskInbox::Sender.
   inbox_.add_sender();
   try {
-    workers_.run([this, &request] {
+    const auto run = [this, &request] {
       RequestThread::worker_request = &request;
       const Generation& generation = *request.instance->generation;
       const RunningCode running{"handler", generation.module->name, generation.number, request.method->name};
       const RunningCodeNote note(running);
+      running_code_of_thread.find_client = client_of_this_thread;
       request.gets_thread(ticks());
       // If it was canceled while it waited for a thread, no caller would see its answer.
       request.later = request.open() && call_handler(request) == BP_LATER;
@@ -111,7 +115,8 @@ bool Dispatcher::start_worker(Request& request) {
       RequestThread::worker_request = nullptr;
       inbox_.send(static_cast<WorkerDone&>(request));
       inbox_.remove_sender();
-    });
+    };
+    workers_.run({run, request.method, request.instance->generation->number});
   } catch (const std::exception& error) {
     inbox_.remove_sender();
     --on_workers_;

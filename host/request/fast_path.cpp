@@ -178,9 +178,12 @@ void Dispatcher::refuse_full(Request& request, const CallStats* stats) {
 }
 
 inline void Dispatcher::run_here(Request& request) {
-  heartbeat_.running(request.method, request.handler->generation->number);
+  heartbeat_.running(request.method, request.handler->generation->number, request.source);
   const bool measured = request.run_weight != 0 || request.waited != 0;
-  if (measured) request.gets_thread(ticks());
+  if (measured) {
+    request.gets_thread(ticks());
+    if (request.run_weight == 1 && request.stats->may_be_slow()) backlog_.stamps().want_each();
+  }
   const bp_handled handled = call_handler(request);
   // What handler_ended() comes to when the handler has replied and needs nothing more.
   const bool replied = request.quick && request.leaving && !request.delivered;
@@ -198,7 +201,10 @@ void Dispatcher::handler_ended(Request& request, bool later) {
     replies_.release_held(request);
   }
   if (request.stats != nullptr) {
-    if (request.waited != 0) request.stats->wait.record(request.waited, CallStats::sample);
+    if (request.waited != 0) {
+      const bool blocking = (request.handler->flags & BP_HANDLER_BLOCKING) != 0;
+      backlog_.stamps().record(*request.stats, request.waited, request.run_weight, blocking);
+    }
     if (request.run_weight != 0) {
       const Ticks ran = request.time_ran();
       request.stats->ran(ran, request.run_weight);
@@ -285,7 +291,7 @@ void Replies::release_if_done(Request& request) {
   }
   if (request.source != 0) Sources::leave(*Source::at(request.source));
   timers_.cancel(request);
-  if (is_linked(request)) unlink_open(request);
+  if (is_linked(request)) backlog_.unlink(request);
   bp_instance* const instance = request.instance;
   if (request.stats != nullptr) CallStats::add(request.stats->ended);
   limits_.has_ended(request);

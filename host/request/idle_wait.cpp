@@ -26,6 +26,7 @@ void IdleWait::wait() {
 
 void IdleWait::sleep() {
   const Nanos asleep_since = now();
+  backlog_.stamps().want_each();
   const Nanos until = earlier(timers_.next(), runner_.trim_stacks(asleep_since));
   bool told_asleep = false;  // the poller, which has found nothing
   const auto may_sleep = [&] {
@@ -46,11 +47,14 @@ void IdleWait::sleep() {
     if (nothing_waits()) waker.sleep(until);
   }
   waker.awake();
+  const Nanos awake_since = now();
+  heartbeat_.note_time(awake_since);
+  backlog_.stamps().want_samples();
   if (told_asleep) poller_.look();  // tells it that the thread is awake, before a handler may keep the thread
   woken_ = true;
   // Traffic that comes at such short intervals is worth waiting for awake.
   const bool for_stacks = until != timers_.next() && nothing_waits();
-  if (!for_stacks) spin_.slept(now() - asleep_since);
+  if (!for_stacks) spin_.slept(awake_since - asleep_since);
 }
 
 // True if something came, or a timer is due.
@@ -75,6 +79,7 @@ bool IdleWait::spin_on_poller() noexcept {
   const Nanos timer = timers_.next();
   if (timer != 0) end = std::min(end, timer);
   do {
+    heartbeat_.note_time(at);
     if (!nothing_waits() || poller_.look()) {
       expect_more();
       return true;

@@ -10,6 +10,7 @@
 #include "request/timer_heap.hpp"
 #include "sync/adaptive_spin.hpp"
 #include "sync/clock.hpp"
+#include "watchdog/heartbeat.hpp"
 
 namespace backplane::host {
 
@@ -18,11 +19,13 @@ namespace backplane::host {
 class IdleWait {
  public:
   /// `longest_spin`: 0 for none.
-  IdleWait(TaskInbox& inbox, Backlog& backlog, Runner& runner, const TimerHeap& timers, Nanos longest_spin)
+  IdleWait(TaskInbox& inbox, Backlog& backlog, Runner& runner, const TimerHeap& timers, Heartbeat& heartbeat,
+           Nanos longest_spin)
       : inbox_(inbox),
         backlog_(backlog),
         runner_(runner),
         timers_(timers),
+        heartbeat_(heartbeat),
         reactor_(inbox.waker()),
         spin_(longest_spin) {}
   IdleWait(const IdleWait&) = delete;
@@ -71,6 +74,7 @@ class IdleWait {
   Backlog& backlog_;
   Runner& runner_;
   const TimerHeap& timers_;
+  Heartbeat& heartbeat_;
   PollerSlot poller_;
   Reactor reactor_ BP_GUARDED_BY(on_request_thread);
   AdaptiveSpin spin_ BP_GUARDED_BY(on_request_thread);

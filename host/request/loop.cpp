@@ -4,6 +4,7 @@
 #include "request/loop.hpp"
 
 #include "fiber/overflow.hpp"
+#include "support/running_code.hpp"
 
 namespace backplane::host {
 namespace {
@@ -21,9 +22,9 @@ RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, W
       streams_(options, inbox_, counts_),
       emitters_(inbox_, options.stalled_listener),
       limits_(options, counts_),
-      backlog_(options.queue_depth, registry, thread_, inbox_, counts_, limits_),
+      backlog_(options.queue_depth, registry, thread_, inbox_, counts_, limits_, heartbeat_),
       runner_(options, counts_.fibers, heartbeat_, Dispatcher::fiber_body, &dispatcher_),
-      idle_wait_(inbox_, backlog_, runner_, timers_, options.spin),
+      idle_wait_(inbox_, backlog_, runner_, timers_, heartbeat_, options.spin),
       instances_(host, inbox_, stop_, idle_wait_, methods_, heartbeat_, options.spin),
       replies_(options, inbox_, backlog_, timers_, instances_, counts_, limits_, heartbeat_),
       pending_(thread_, registry, inbox_, runner_, timers_, instances_, counts_, heartbeat_),
@@ -42,6 +43,7 @@ void RequestLoop::run() {
   RequestThread::current = &thread_;
   const OverflowWatch overflows(Runner::find_overflow);
   heartbeat_.begin_here();
+  running_code_of_thread.find_client = client_of_this_thread;
   heartbeat_.busy();
   watchdog_.active();  // it may have looked before this thread began, and the first turn may be one without end
   while (stop_.phase() != Phase::finished) {
@@ -118,6 +120,17 @@ bp_status RequestLoop::complete(bp_token token, const bp_answer& answer) {
   const bp_status status = PendingTable::answer(token, answer, &thread_);
   if (status == BP_STALE_TOKEN) counts_.tokens_refused.fetch_add(1, std::memory_order_relaxed);
   return status;
+}
+
+// A thread without calls is not woken.
+std::shared_ptr<OldestCallQuery> RequestLoop::ask_oldest_call() {
+  if (counts_.open.load(std::memory_order_relaxed) == 0 && waiting() == 0) return nullptr;
+  auto query = std::make_shared<OldestCallQuery>();
+  const bool asked = post([this, query] {
+    on_request_thread.assume();
+    query->answer(oldest_call(backlog_));
+  });
+  return asked ? query : nullptr;
 }
 
 // Null: not of this context. The record may be another call's by now.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 #include "modules/registry.hpp"
@@ -12,6 +13,7 @@
 #include "request/instances.hpp"
 #include "request/loop_counts.hpp"
 #include "request/method_cache.hpp"
+#include "request/oldest_call.hpp"
 #include "request/pending.hpp"
 #include "request/replies.hpp"
 #include "request/request_thread.hpp"
@@ -85,6 +87,8 @@ class RequestLoop {
   }
   const LoopCounts& counts() const noexcept { return counts_; }
   std::uint64_t waiting() const noexcept { return backlog_.waiting(); }
+  /// Asks for the oldest call. Null if there is none, or no memory to ask.
+  std::shared_ptr<OldestCallQuery> ask_oldest_call();
   Heartbeat& heartbeat() noexcept { return heartbeat_; }
   /// For the control thread.
   Instances& instances() noexcept { return instances_; }

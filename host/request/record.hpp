@@ -12,6 +12,7 @@
 #include "ingress/task_queue.hpp"
 #include "modules/instance.hpp"
 #include "reply/answer.hpp"
+#include "request/submit_stamps.hpp"
 #include "request/timer_heap.hpp"
 #include "slab/slab.hpp"
 #include "support/ticks.hpp"
@@ -49,7 +50,7 @@ struct InlineCall {
   const Method* method;
   bp_reply_fn on_reply;
   void* user;
-  Ticks submitted;  ///< 0: not measured
+  Ticks submitted;  ///< see SubmitStamps; 0: not measured
   std::uint32_t size;
   bool wants_stale;
   bool in_buffer;
@@ -90,7 +91,8 @@ struct Request : WorkerDone, Timer, CallDepth, Record, Delivery {
   const Method* method = nullptr;  ///< null: unknown name, and `answer` says so already
   bp_reply_fn on_reply = nullptr;  ///< null: the waiter gets the answer, if there still is one
   void* user = nullptr;            ///< for on_reply; or the waiter
-  /// First the time of the submit, then, once a handler's thread has it, how long it waited. 0: not measured.
+  /// First the stamp of the submit, then, once a handler's thread has it, how long it waited: both with their weight,
+  /// see SubmitStamps. 0: not measured.
   Ticks waited = 0;
 
   // Owned by the request thread.
@@ -99,7 +101,7 @@ struct Request : WorkerDone, Timer, CallDepth, Record, Delivery {
   CallStats* stats = nullptr;  ///< where it is counted; null if it is not
 
   [[no_unique_address]] Payload payload;  ///< the submitter's; with the next three in its padding
-  bool wants_stale = false;               ///< the submitter's
+  bool wants_stale = false;               ///< the submitter's; then the request thread's: they have not begun to count
   bool shared_way = false;                ///< it came by the ingress's shared queue, where it still counts
   bool later = false;                     ///< what a blocking handler has returned: BP_LATER
   bool waits_for_worker = false;          ///< a blocking handler that has not begun; the request thread's
@@ -123,8 +125,9 @@ struct Request : WorkerDone, Timer, CallDepth, Record, Delivery {
     Waiter* awaiting = nullptr;    ///< what the handler waits for
     std::uint64_t returned_fiber;  ///< if entry_returned: the handler has ended
   };
-  Ticks ran = 0;                 ///< how long the handler had its thread; see gets_thread()
-  Nanos began = 0;               ///< when stale warnings began to count; 0: not yet
+  Ticks ran = 0;  ///< how long the handler had its thread; see gets_thread()
+  /// When stale warnings began to count; until then, about when it came into the list of open requests. 0: neither.
+  Nanos began = 0;
   Request* open_next = nullptr;  ///< in the list of open requests
   Request** open_link = nullptr;
 
@@ -137,7 +140,7 @@ struct Request : WorkerDone, Timer, CallDepth, Record, Delivery {
   // Called by the thread that runs the handler: when the handler begins, suspends, and goes on. While it runs, `ran`
   // counts from the start of the slice, modulo 2^64.
   void gets_thread(Ticks time) noexcept {
-    if (waited != 0) waited = std::max<Ticks>(span(waited, time), 1);
+    if (waited != 0) waited = SubmitStamps::waited(waited, time);
     ran = 0 - time;
   }
   void leaves_thread(Ticks time) noexcept { ran += time; }
@@ -218,11 +221,8 @@ struct Waiter : Timer {
   }
 };
 
-/// Whether a request's wait for its turn is measured: one in CallStats::sample, both of the uses of one record, which
-/// each have another generation, and of the records in their first use.
-constexpr bool sampled(bp_token token) noexcept {
-  return (token::generation(token) + token::index(token)) % CallStats::sample == 0;
-}
+/// A number for SubmitStamps::wants(). Each use of a record has another, and so has each record in its first use.
+constexpr std::uint64_t number_of(bp_token token) noexcept { return token::generation(token) + token::index(token); }
 
 /// Puts a fresh record into the state that a new call needs; null for a call without a context.
 void set_up(Request& request, RequestThread* thread) noexcept;

@@ -3,13 +3,14 @@
 // The one timer of a request: for its deadline, and for the stale warnings of a call that takes long.
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "request/replies.hpp"
 
 namespace backplane::host {
 
 void Replies::watch_time(Request& request) {
-  if (!request.wants_stale || request.began != 0) return;
+  if (!std::exchange(request.wants_stale, false)) return;
   request.began = now();
   // Without memory for it there are no warnings; the deadline's is set already.
   set_timer(request, request.began + stale_interval_);

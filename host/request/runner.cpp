@@ -57,7 +57,7 @@ Request* Runner::resume(Fiber& fiber) {
   if (fiber.user != nullptr) {
     auto& request = *static_cast<Request*>(fiber.user);
     if (request.run_weight != 0) request.is_back(ticks());
-    heartbeat_.running(request.method, request.handler->generation->number);
+    heartbeat_.running(request.method, request.handler->generation->number, request.source);
     environment = request.environment.load(std::memory_order_relaxed);
   }
   fiber.resume();

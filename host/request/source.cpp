@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "request/backlog.hpp"
+#include "request/runner.hpp"
 #include "request/stream.hpp"
 
 namespace backplane::host {
@@ -28,6 +29,25 @@ void Source::end(void* source) {
   if (!self.has_calls()) self.free();
 }
 
+std::string_view client_of(std::uint32_t number, ShortText::Buffer& buffer) noexcept {
+  const Source* const source = Source::at(number);
+  const std::string_view name = source == nullptr ? std::string_view() : source->name.read(buffer);
+  return name.empty() ? "this process" : name;
+}
+
+std::string_view client_of(const Request& request, ShortText::Buffer& buffer) noexcept {
+  return client_of(request.source, buffer);
+}
+
+std::string_view client_of_this_thread(ShortText::Buffer& buffer) noexcept {
+  const Request* request = RequestThread::worker_request;
+  if (request == nullptr && RequestThread::current != nullptr) {
+    on_request_thread.assume();
+    request = RequestThread::current->runner.running_request();
+  }
+  return request == nullptr ? std::string_view() : client_of(*request, buffer);
+}
+
 // Its line may be the one that had the last turn.
 void Source::free() noexcept {
   thread.load(std::memory_order_relaxed)->backlog.forget_empty_line();
@@ -43,6 +63,7 @@ bp_status Sources::open(bp_source& out) noexcept {
   source->held.store(false, std::memory_order_relaxed);
   source->on_the_way.store(0, std::memory_order_relaxed);
   source->closed = false;
+  source->name.clear();
   source->line.reset();  // the times of another queue mean nothing here
   source->arm();
   const MutexLock lock(mutex_);
@@ -70,6 +91,14 @@ bp_status Sources::hold(bp_source handle, bool hold) noexcept {
   }
   source->unlock(handle.id);
   return BP_OK;
+}
+
+bp_status Sources::name(bp_source handle, std::string_view name) noexcept {
+  Source* const source = lock(handle);
+  if (source == nullptr) return BP_INVALID_HANDLE;
+  const bool first = source->name.set(name);
+  source->unlock(handle.id);
+  return first ? BP_OK : BP_INVALID_ARGUMENT;
 }
 
 bp_status Sources::close(bp_source handle) noexcept {

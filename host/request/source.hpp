@@ -5,12 +5,14 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string_view>
 
 #include "ingress/task_queue.hpp"
 #include "request/record.hpp"
 #include "request/request_thread.hpp"
 #include "request/task_inbox.hpp"
 #include "slab/slab.hpp"
+#include "support/short_text.hpp"
 #include "sync/fair_queue.hpp"
 #include "sync/mutex.hpp"
 
@@ -26,6 +28,8 @@ struct Source : Record {
   std::atomic<std::uint32_t> coming{0};      ///< calls that other threads have accepted, until they are taken in
   std::atomic<bool> held{false};             ///< its calls get no partial replies
   std::atomic<std::uint64_t> on_the_way{0};  ///< bytes of partial replies that its receivers have not got yet
+
+  ShortText name;  ///< see bp_source_name()
 
   // Owned by the request thread.
   std::uint32_t calls = 0;  ///< taken in, and not freed
@@ -57,6 +61,13 @@ struct Source : Record {
   void free() noexcept BP_REQUIRES(on_request_thread);
 };
 
+/// Whose call a request is, for people. Any thread for which the request is open; async-signal-safe.
+std::string_view client_of(const Request& request, ShortText::Buffer& buffer) noexcept;
+/// The same of the source with that number, which has a call.
+std::string_view client_of(std::uint32_t source, ShortText::Buffer& buffer) noexcept;
+/// The same of the call that the calling thread handles; empty if it handles none. Async-signal-safe.
+std::string_view client_of_this_thread(ShortText::Buffer& buffer) noexcept;
+
 extern constinit Slab<Source, source_kind> source_slab;
 inline Slab<Source, source_kind>& Source::slab() noexcept { return source_slab; }
 
@@ -73,9 +84,10 @@ class Sources {
   Sources& operator=(const Sources&) = delete;
 
   // ---- Any thread ----
-  /// Behind bp_source_open(), bp_source_hold() and bp_source_close().
+  /// Behind bp_source_open(), bp_source_hold(), bp_source_name() and bp_source_close().
   bp_status open(bp_source& out) noexcept;
   bp_status hold(bp_source source, bool hold) noexcept;
+  bp_status name(bp_source source, std::string_view name) noexcept;
   bp_status close(bp_source source) noexcept;
   /// The source of this context that the handle names, or null. It may be closed at any time. The record stays until
   /// the request thread has seen that.

@@ -54,6 +54,23 @@ inline bp_status Backlog::pushed(Calls::Push result) noexcept {
   return BP_OUT_OF_MEMORY;
 }
 
+// Of a call that is to note the time. Only here a submitter looks whether the lane stands still.
+[[gnu::noinline]] Ticks Backlog::stamp_in(Calls::Lane& lane) noexcept {
+  const Ticks time = ticks();
+  if (lane.waits_since(time, SubmitStamps::long_wait_ticks())) stamps_.want_each();
+  return stamps_.stamp(time);
+}
+
+// A call that comes by the shared queue always notes it: that queue costs more than a look at the clock. These are the
+// calls of sources, while the request thread does not serve them itself.
+Ticks Backlog::stamp_of(const Request& request, bool in_line) noexcept {
+  const bool wanted = stamps_.wants(number_of(request.token()));
+  if (RequestThread::current == &thread_) return wanted ? stamps_.stamp(ticks()) : 0;
+  Calls::Lane* const lane = in_line ? nullptr : ingress_.lane();
+  if (lane == nullptr) return SubmitStamps::exact(ticks());
+  return wanted ? stamp_in(*lane) : 0;
+}
+
 bp_status Backlog::send_inline(Calls::Lane& lane, const Method& method, const bp_submission& submission) noexcept {
   const std::size_t size = submission.payload.size;
   bp_buffer* buffer = submission.buffer;
@@ -67,7 +84,7 @@ bp_status Backlog::send_inline(Calls::Lane& lane, const Method& method, const bp
     inline_call.method = &method;
     inline_call.on_reply = submission.on_reply;
     inline_call.user = submission.user;
-    inline_call.submitted = lane.sent() % CallStats::sample == 0 ? ticks() : 0;
+    inline_call.submitted = stamps_.wants(lane.sent()) ? stamp_in(lane) : 0;
     inline_call.wants_stale = (submission.flags & BP_SUBMIT_NO_STALE) == 0;
     inline_call.in_buffer = buffer != nullptr;
     if (buffer != nullptr) {
@@ -104,7 +121,7 @@ bp_status Backlog::push_request(const Method* method, const bp_submission& submi
   if (source == nullptr && submission.source.id != 0) return BP_INVALID_HANDLE;
   Request* const request = record_here();
   if (request == nullptr) return BP_OUT_OF_MEMORY;
-  request->waited = sampled(request->token()) ? ticks() : 0;
+  request->waited = stamp_of(*request, source != nullptr);
   request->method = method;
   request->on_reply = submission.on_reply;
   request->user = submission.user;

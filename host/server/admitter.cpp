@@ -34,8 +34,8 @@ void Admitter::welcome(UniqueFd socket, const Entrance& entrance, bool no_descri
   socklen_t size = sizeof peer;
   const bool known = ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
   const MutexLock reading(core_.poller.reading);
-  const auto connection =
-      std::make_shared<Connection>(core_.shared_from_this(), std::move(socket), known ? peer.pid : 0);
+  const auto connection = std::make_shared<Connection>(core_.shared_from_this(), std::move(socket),
+                                                       known ? Peer{peer.pid, peer.uid} : Peer{});
   Admission& admission = connection->admission();
   try {
     admission.roles = entrance.roles;

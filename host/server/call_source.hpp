@@ -9,7 +9,11 @@ namespace backplane::host {
 class CallSource {
  public:
   bp_source get() const noexcept { return source_; }
-  bp_status open(bp_context context) noexcept { return bp_source_open(context, &source_); }
+  /// `name`: of the peer, for people.
+  bp_status open(bp_context context, bp_str name) noexcept {
+    const bp_status status = bp_source_open(context, &source_);
+    return status == BP_OK ? bp_source_name(context, source_, name) : status;
+  }
   void close(bp_context context) noexcept {
     if (source_.id != 0) bp_source_close(context, source_);
   }

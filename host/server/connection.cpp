@@ -17,7 +17,7 @@ constexpr int removed_at_once = 64;
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, long peer)
+Connection::Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, const Peer& peer)
     : core_(std::move(core)),
       socket_(core_->poller, std::move(socket)),
       peer_(peer),
@@ -90,7 +90,7 @@ void Connection::fail(bp_status status, std::string_view message) noexcept {
     }
   }
   core_->log(BP_LOG_WARN, [&] {
-    return "the connection of process " + std::to_string(peer_) + " is ended by the host: " + std::string(message);
+    return "the connection of process " + std::to_string(peer_.pid) + " is ended by the host: " + std::string(message);
   });
   close({});
 }
@@ -109,7 +109,7 @@ void Connection::close(std::string_view reason) noexcept {
   cancel_calls();
   source_.close(core_->context);
   const auto line = [this](const char* how, std::string_view why) {
-    return "the connection of process " + std::to_string(peer_) + how + std::string(why);
+    return "the connection of process " + std::to_string(peer_.pid) + how + std::string(why);
   };
   if (!reason_.empty()) {  // constant after closed_ is set, so it needs no lock
     core_->log(BP_LOG_WARN, [&] { return line(" is closed: ", reason_); });

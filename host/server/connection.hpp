@@ -21,6 +21,7 @@
 #include "server/handler_memory.hpp"
 #include "server/open_calls.hpp"
 #include "server/output_buffer.hpp"
+#include "server/peer.hpp"
 #include "server/polled_socket.hpp"
 #include "server/roles.hpp"
 #include "server/server_core.hpp"
@@ -42,7 +43,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
  public:
   using Clock = std::chrono::steady_clock;
 
-  Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, long peer);
+  Connection(std::shared_ptr<ServerCore> core, UniqueFd socket, const Peer& peer);
 
   // ---- `poller.reading` must be locked
   Admission& admission() noexcept { return admission_; }
@@ -124,11 +125,11 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   // Constant after start(), or changed only with `poller.reading` locked.
   const std::shared_ptr<ServerCore> core_;  // must be the first member, because the timer uses its io context
   PolledSocket socket_;                     ///< closed with mutex_ locked too
-  const long peer_;                         ///< process id
-  boost::asio::steady_timer timer_;         ///< until the hello: for it; then watches the progress of the output
-  std::optional<std::uint64_t> watched_;    ///< for the latter: bytes that the socket had taken when the timer was set
-  CallSource source_;                       ///< of the peer's calls; hold() with mutex_ locked
-  ConnectionMemory memory_;                 ///< its output and payloads are guarded by mutex_
+  const Peer peer_;
+  boost::asio::steady_timer timer_;       ///< until the hello: for it; then watches the progress of the output
+  std::optional<std::uint64_t> watched_;  ///< for the latter: bytes that the socket had taken when the timer was set
+  CallSource source_;                     ///< of the peer's calls; hold() with mutex_ locked
+  ConnectionMemory memory_;               ///< its output and payloads are guarded by mutex_
   wire::FrameBuffer in_;
   Admission admission_;
   PeerListeners listeners_;  ///< after close(): the io thread's

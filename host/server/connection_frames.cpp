@@ -111,7 +111,7 @@ void Connection::FrameHandler::operator()(const wire::Hello& hello) {
                               bp_version() + ") uses version " + std::to_string(wire::protocol_version) +
                               "; use the same release on both sides");
   }
-  if (const bp_status status = peer_.source_.open(core_.context); status != BP_OK) {
+  if (const bp_status status = peer_.source_.open(core_.context, str(words_of(peer_.peer_))); status != BP_OK) {
     return peer_.fail(status, bp_status_text(status));
   }
   peer_.admission_.greeted = true;
@@ -237,7 +237,7 @@ void Connection::FrameHandler::operator()(const wire::Listen& listen) {
                            : "this connection has " + std::to_string(most) +
                                  " lossless listeners, its limit (lossless_listeners); remove some");
   }
-  const std::string label = "process " + std::to_string(peer_.peer_);
+  const std::string label = "process " + std::to_string(peer_.peer_.pid);
   const PeerListener fresh{&peer_, listen.listener, lossless ? core_.options.lossless_window : 0};
   const bp_status status = peer_.listeners_.add(core_.context, fresh, listen.pattern, label, Connection::on_event);
   reply(listen.id, status, status == BP_OK ? "" : bp_status_text(status));
@@ -288,7 +288,7 @@ void Connection::FrameHandler::operator()(const wire::Status& status) {
 }
 
 void Connection::FrameHandler::operator()(const wire::Stop& stop) {
-  core_.log(BP_LOG_INFO, [this] { return "process " + std::to_string(peer_.peer_) + " has asked this host to stop"; });
+  core_.log(BP_LOG_INFO, [this] { return words_of(peer_.peer_) + " has asked this host to stop"; });
   reply(stop.id, BP_OK);
   if (core_.on_stop_requested) core_.on_stop_requested();
 }
@@ -354,7 +354,7 @@ void Connection::FrameHandler::operator()(const wire::Reconfigure& reconfigure) 
                  "found the flags " + std::to_string(reconfigure.flags) + "; expected 0, 1 (dry run) or 2 (show)");
   }
   if (!take_control(reconfigure.id)) return;
-  core_.options.reconfigure({reconfigure.flags, "process " + std::to_string(peer_.peer_),
+  core_.options.reconfigure({reconfigure.flags, words_of(peer_.peer_),
                              [self = peer_.shared_from_this(), id = reconfigure.id](
                                  bp_status status, bp_result& result) { self->answer_control(id, status, result); }});
 }

@@ -185,7 +185,7 @@ void Connection::send_event(PeerListener& listener, const bp_event& event) {
   if (can_be_sent) return;
   core_->log(BP_LOG_ERROR, [&] {
     return "the event \"" + std::string(view(event.name)) + "\" of " + std::to_string(size) +
-           " bytes was dropped, because no frame of process " + std::to_string(peer_) + " can carry it";
+           " bytes was dropped, because no frame of process " + std::to_string(peer_.pid) + " can carry it";
   });
 }
 
@@ -318,7 +318,7 @@ void Connection::end_output(std::string_view why) noexcept {
   }
   if (dropped != 0) {
     core_->log(BP_LOG_WARN, [&] {
-      return "process " + std::to_string(peer_) + " has not read all of its answers: " + std::to_string(dropped) +
+      return "process " + std::to_string(peer_.pid) + " has not read all of its answers: " + std::to_string(dropped) +
              " bytes are dropped, because " + std::string(why);
     });
   }

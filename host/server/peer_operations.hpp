@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/peer.hpp"
 #include "wire/frame.hpp"
 
 namespace backplane::host {
@@ -21,12 +22,12 @@ class Connection;
 /// An operation that the process `peer` asks for. A copy: its frame is gone when it begins.
 class AskedOperation {
  public:
-  AskedOperation(long peer, std::uint32_t kind, std::string_view module, wire::View path, wire::View config)
+  AskedOperation(const Peer& peer, std::uint32_t kind, std::string_view module, wire::View path, wire::View config)
       : kind_(kind),
         module_(module),
         path_(wire::as_text(path)),
         config_(config.begin(), config.end()),
-        requester_("process " + std::to_string(peer)) {}
+        requester_(words_of(peer)) {}
 
   bp_status begin(bp_context context, bp_operation* out, bp_result* result) const;
 

@@ -35,7 +35,7 @@ struct ListenOptions {
 /// A peer asks the application to read its configuration again.
 struct ReconfigureRequest {
   std::uint32_t flags = 0;  ///< BP_RECONFIGURE_…
-  std::string requester;    ///< for people: "process 4711"
+  std::string requester;    ///< for people: "process 4711 (user 1000, backplane)"
   /// Answers the peer; it frees `result`. Call it once, on any thread, also after the end of the server.
   std::function<void(bp_status status, bp_result& result)> answer;
 };

@@ -65,6 +65,8 @@ SignalText& begin_line(SignalText& line, const char* what, const RunningCode& co
   line << "backplane: " << what << " in the " << code.in;
   if (!code.name.empty()) line << " of \"" << code.name << "\"";
   if (!code.module.empty()) line << " of the module \"" << code.module << "\", generation " << code.generation;
+  ShortText::Buffer buffer;
+  if (const std::string_view client = find_client(buffer); !client.empty()) line << ", called by " << client;
   return line;
 }
 

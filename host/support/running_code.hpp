@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "support/short_text.hpp"
+
 namespace backplane::host {
 
 /// Code of a module or of the application that a thread runs.
@@ -21,6 +23,8 @@ struct RunningCodeOfThread {
   /// Set once, by a thread that records what it runs in a place of its own.
   bool (*find)(const void* record, RunningCode& found) noexcept = nullptr;
   const void* record = nullptr;
+  /// Set once, by a thread that handles calls: whose call it handles, or an empty text.
+  std::string_view (*find_client)(ShortText::Buffer& buffer) noexcept = nullptr;
 };
 [[gnu::tls_model("initial-exec")]] inline constinit thread_local RunningCodeOfThread running_code_of_thread;
 
@@ -47,6 +51,12 @@ inline bool find_running_code(RunningCode& found) noexcept {
     return true;
   }
   return mine.find != nullptr && mine.find(mine.record, found);
+}
+
+/// Whose call the calling thread handles, in words; empty: none's. Async-signal-safe.
+inline std::string_view find_client(ShortText::Buffer& buffer) noexcept {
+  const RunningCodeOfThread& mine = running_code_of_thread;
+  return mine.find_client == nullptr ? std::string_view() : mine.find_client(buffer);
 }
 
 }  // namespace backplane::host

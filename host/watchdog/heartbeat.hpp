@@ -10,6 +10,7 @@
 
 #include "modules/generation.hpp"
 #include "support/running_code.hpp"
+#include "sync/clock.hpp"
 
 namespace backplane::host {
 
@@ -50,9 +51,10 @@ struct Culprit {
   std::uint64_t listener = 0;      ///< id of the listener, for Holder::listener
 };
 
-/// The state of a watched thread, for the watchdog. Only the thread writes. The accesses are relaxed, with two
-/// exceptions. The order of `busy_` relative to the watchdog's sleep matters; see Watchdog::active(). And `held_` is
-/// released and acquired, because the watchdog reads the method, which another thread may have made a moment ago.
+/// The state of a watched thread, for the watchdog. Only the thread writes, except times. The accesses are relaxed,
+/// with two exceptions. The order of `busy_` relative to the watchdog's sleep matters; see Watchdog::active(). And
+/// `held_` is released and acquired, because the watchdog reads the method, which another thread may have made a moment
+/// ago.
 class Heartbeat {
  public:
   // ---- The thread ----
@@ -62,16 +64,23 @@ class Heartbeat {
     running_code_of_thread.find = find_code;
     running_code_of_thread.record = this;
   }
+  /// For what is no thread: its time counts as that of this one.
+  void follow(::pid_t tid) noexcept { tid_.store(tid, std::memory_order_relaxed); }
   void beat() noexcept { beats_.store(beats_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
   void busy() noexcept { busy_.store(true, std::memory_order_seq_cst); }
   void idle() noexcept { busy_.store(false, std::memory_order_relaxed); }
-  /// A handler of `method` begins to run.
-  void running(const Method* method, std::uint64_t generation) noexcept {
+  /// A handler of `method` begins to run. `source`: a number for whose call it is, see Request::source.
+  void running(const Method* method, std::uint64_t generation, std::uint32_t source = 0) noexcept {
     generation_.store(generation, std::memory_order_relaxed);
+    source_.store(source, std::memory_order_relaxed);
     held_.store(held(Holder::handler, method), std::memory_order_release);
   }
   /// The application's reply callback for a call of `method` begins to run. Null: an unknown name.
   void replying(const Method* method) noexcept { held_.store(held(Holder::reply, method), std::memory_order_release); }
+  /// The thread has read the steady clock, for whatever reason.
+  void note_time(Nanos time) noexcept { time_.store(time, std::memory_order_relaxed); }
+  /// The time as it was last noted: while the thread works, at most about a period of the watchdog ago.
+  Nanos noted_time() const noexcept { return time_.load(std::memory_order_relaxed); }
   /// The code of the last running() or replying() has returned.
   void running_nothing() noexcept { held_.store(0, std::memory_order_relaxed); }
 
@@ -104,6 +113,11 @@ class Heartbeat {
   ::pid_t tid() const noexcept { return tid_.load(std::memory_order_relaxed); }
   std::uint64_t beats() const noexcept { return beats_.load(std::memory_order_relaxed); }
   bool is_busy() const noexcept { return busy_.load(std::memory_order_seq_cst); }
+  /// Since when the thread has certainly stood still; 0: it has moved since the last look. Only the watchdog sets it.
+  Nanos still_since() const noexcept { return still_since_.load(std::memory_order_relaxed); }
+  void set_still_since(Nanos time) noexcept { still_since_.store(time, std::memory_order_relaxed); }
+  /// Of the handler that runs. Valid as culprit() is.
+  std::uint32_t source() const noexcept { return source_.load(std::memory_order_relaxed); }
   /// The code that occupies the thread. Valid only if the thread has not moved meanwhile, because the parts are read
   /// one by one.
   Culprit culprit() const {
@@ -150,6 +164,9 @@ class Heartbeat {
   std::atomic<std::uintptr_t> held_{0};
   std::atomic<const Module*> provider_{nullptr};  // only for Holder::function and Holder::instance
   std::atomic<std::uint64_t> generation_{0};
+  std::atomic<std::uint32_t> source_{0};
+  std::atomic<Nanos> time_{0};  // the watchdog writes it too, at each look
+  std::atomic<Nanos> still_since_{0};
 };
 
 }  // namespace backplane::host

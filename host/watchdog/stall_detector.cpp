@@ -34,14 +34,17 @@ bool StallDetector::anything_moves() const {
 std::vector<StallDetector::Finding> StallDetector::look(Nanos time) {
   // The margin allows for short delays of the watchdog thread itself, which are usual on a loaded machine.
   const bool late = time - looked_ > interval_ + std::max(interval_, options_.threshold / 4);
-  const Nanos elapsed = late ? 0 : time - looked_;
-  looked_ = time;
+  const Nanos before = std::exchange(looked_, time);
+  const Nanos elapsed = late ? 0 : time - before;
   interval_ = options_.period;
   std::vector<Finding> findings;
   for (auto& [id, entry] : entries_) {
-    const Heartbeat& heartbeat = *entry.watched->heartbeat;
+    Heartbeat& heartbeat = *entry.watched->heartbeat;
     const std::uint64_t beats = heartbeat.beats();
     const bool stood = beats == entry.seen_beats && heartbeat.is_busy();
+    heartbeat.note_time(time);
+    if (!stood) heartbeat.set_still_since(0);
+    if (stood && heartbeat.still_since() == 0) heartbeat.set_still_since(before);
     entry.seen_beats = beats;
     auto liveness = stood ? stands_still(entry, elapsed, time) : moved(entry, elapsed);
     if (entry.still && !entry.silent) interval_ = short_interval_;
@@ -69,7 +72,7 @@ std::optional<Liveness> StallDetector::stands_still(Entry& entry, Nanos elapsed,
     return std::nullopt;
   }
   entry.counted += counts(entry, elapsed);
-  if (entry.counted < options_.threshold || time < entry.exempt_until) return std::nullopt;
+  if (entry.counted < options_.threshold * entry.watched->patience || time < entry.exempt_until) return std::nullopt;
   Culprit culprit = culprit_of(*entry.watched);
   // The culprit is valid only if the thread has not moved meanwhile.
   if (entry.watched->heartbeat->beats() != entry.seen_beats) return std::nullopt;

@@ -17,9 +17,10 @@ namespace backplane::host {
 /// The contents of a liveness event.
 struct Liveness {
   bool responding = false;
-  const char* thread = "";  ///< "request" or "event"
+  const char* thread = "";  ///< "request", "event" or "worker"
   Culprit culprit;          ///< the code that occupied the thread when it became stuck
   std::uint64_t for_ms = 0;
+  std::uint64_t waiting = 0;  ///< for "worker": calls that wait for a worker thread
 };
 
 /// One thread to watch.
@@ -30,6 +31,7 @@ struct Watched {
   /// Returns the code that occupies the thread, if its heartbeat does not know it. It must not take a lock that is held
   /// while module or application code runs.
   std::function<Culprit()> culprit;
+  unsigned patience = 1;  ///< how many times the threshold it may stand still
 };
 
 struct WatchdogOptions {

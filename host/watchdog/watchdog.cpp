@@ -29,11 +29,11 @@ Watchdog::~Watchdog() {
 }
 
 Watchdog::Id Watchdog::watch(Heartbeat& heartbeat, const char* thread, std::function<void(const Liveness&)> tell,
-                             std::function<Culprit()> culprit) {
+                             std::function<Culprit()> culprit, unsigned patience) {
   Id id = 0;
   {
     const MutexLock lock(detector_mutex_);
-    id = detector_.add({&heartbeat, thread, std::move(tell), std::move(culprit)}, now());
+    id = detector_.add({&heartbeat, thread, std::move(tell), std::move(culprit), patience}, now());
   }
   active();  // the thread may already be busy, even stuck
   return id;

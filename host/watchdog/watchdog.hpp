@@ -25,9 +25,9 @@ class Watchdog {
   ~Watchdog();
 
   using Id = StallDetector::Id;
-  /// Watches a thread. `tell` is called on the watchdog thread, with no lock held. `culprit`: see Watched.
+  /// Watches a thread. `tell` is called on the watchdog thread, with no lock held. `culprit`, `patience`: see Watched.
   Id watch(Heartbeat& heartbeat, const char* thread, std::function<void(const Liveness&)> tell,
-           std::function<Culprit()> culprit = nullptr);
+           std::function<Culprit()> culprit = nullptr, unsigned patience = 1);
   /// Stops watching. Returns true if `tell` and all jobs posted for `id` have returned and will not run again. Returns
   /// false if one of them has not returned within `timeout`; then call again. Not from `tell` or a job. An `id` of 0 is
   /// ignored.

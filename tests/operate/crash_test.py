@@ -18,6 +18,7 @@ PLACES = {
     "handler": 'handler of "crash.handler"', "blocking": 'handler of "crash.blocking"',
     "fiber": 'handler of "crash.fiber"',
 }
+CALLED = ("handler", "blocking", "fiber")
 
 
 def build_id(path):
@@ -35,17 +36,25 @@ class CrashTest(Case):
             return code, err
         process = self.host(modules=[CRASH])
         arguments = ["unload", "crash"] if place == "deinit" else ["call", f"crash.{place}", "1"]
-        subprocess.run([EXE, *arguments], env=self.environment, cwd=self.dir, capture_output=True, timeout=LIMIT,
-                       check=False)
+        client = subprocess.Popen([EXE, *arguments], env=self.environment, cwd=self.dir, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL)
+        self.client = client.pid
+        client.wait(LIMIT)
         code, _, err = process.end()
         return code, err
+
+    def caller(self, place):
+        """What the line says of who made the call."""
+        if place not in CALLED:
+            return ""
+        return rf", called by process {self.client} \(user {os.getuid()}, {os.path.basename(EXE)[:15]}\)"
 
     def check(self, place, way):
         code, err = self.crash(place, way)
         name = f"SIG{way.upper()}" if way != "abort" else "SIGABRT"
         line = next((line for line in err.splitlines() if line.startswith("backplane: SIG")), err)
-        self.assertRegex(line, rf'^backplane: {name} in the {PLACES[place]} of the module "crash", generation 1; '
-                               r"the process ends\. Frames: \S")
+        self.assertRegex(line, rf'^backplane: {name} in the {PLACES[place]} of the module "crash", generation 1'
+                               rf"{self.caller(place)}; the process ends\. Frames: \S")
         self.assertRegex(line, rf"\.so\[{build_id(CRASH)}\]\+0x[0-9a-f]+")
         self.assertEqual(len([line for line in err.splitlines() if line.startswith("backplane: SIG")]), 1)
         if not SANITIZED:
@@ -75,7 +84,7 @@ class CrashTest(Case):
                 code, err = self.crash(place, "exit")
                 self.assertEqual(code, 1)
                 self.assertRegex(err, rf'(?m)^backplane: exit\(\) was called in the {PLACES[place]} of the module "crash", '
-                                      r"generation 1; the process ends with 1$")
+                                      rf"generation 1{self.caller(place)}; the process ends with 1$")
 
     def test_the_frames_lead_to_the_fault(self):
         _, err = self.crash("handler", "segv")

@@ -90,7 +90,7 @@ class Draining(OperationCase):
         unload = self.spawn("unload", "stuck", "--timeout", "3600000")
         self.eventually("it does not drain", lambda: self.states() == [("unload", "draining")])
         self.assertRegex(self.looks(), r"(?m)^OPERATION +WHAT +STATE +SINCE +ASKED BY\n"
-                                       rf"2 +unload stuck +draining .* process {unload.pid}$")
+                                       rf"2 +unload stuck +draining .* process {unload.pid} \(user {os.getuid()}, \w+\)$")
         self.release("handler")
         self.assert_ends(self.call, 0)
         out, _ = self.assert_ends(unload, 0)

@@ -55,6 +55,15 @@ BP_EXPORT bp_status bp_request_part(bp_context ctx, bp_request request, bp_bytes
  * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_source_open(bp_context ctx, bp_source* out);
 
+/* Says who a source is, for people: in `status`, and in the line about a crash of a handler. For example "process 4711
+ * (user 1000, curl)". A source without a name counts as this process. The text is copied.
+ *   BP_INVALID_HANDLE    there is no such source
+ *   BP_INVALID_ARGUMENT  it has a name already; or the name is empty, longer than 64 bytes, not UTF-8, or has control
+ *                        characters
+ *   BP_NOT_SUPPORTED     on a connected context
+ * [thread: any] [state: any] [suspend: no] */
+BP_EXPORT bp_status bp_source_name(bp_context ctx, bp_source source, bp_str name);
+
 /* While a source is held, its calls get no partial replies: `part` waits (ext/await.h), and `reply` returns
  * BP_WOULD_BLOCK. Hold a source while too much output waits for it. `hold`: 1 or 0.
  *   BP_INVALID_HANDLE  there is no such source

@@ -25,7 +25,9 @@ extern "C" {
  *   watchdog_period_ms       ms    1000               time between two checks of the watchdog
  *   watchdog_threshold_ms    ms    1000               report a thread as unresponsive after this long without
  *                                                     progress, measured from the first check that finds it stuck.
- *                                                     Time spent waiting for a CPU is excluded
+ *                                                     Time spent waiting for a CPU is excluded. Worker threads are
+ *                                                     reported after ten times as long, if all are taken and calls
+ *                                                     wait for one
  *   watchdog_start_grace_ms  ms    10000              new contexts are exempt for this long
  *   memory_limit             bytes see below  64 MiB..  memory that the host may allocate for frames, payloads,
  *                                                     buffers, events, records and stacks. Beyond it, it refuses.
