@@ -4,6 +4,7 @@
 #
 # Builds the module <name>.so into ${BACKPLANE_PLUGIN_DIR}, or into OUTPUT_DIR. A module of C sources
 # alone is compiled and linked as C and sees abi/ only; one with a C++ source gets the SDK as well.
+# A library in LIBS may be called as the module: backplane_add_plugin(zstd SOURCES … LIBS zstd).
 # LIBS should be static and position independent: a library that comes as a shared object is shared
 # with everybody else in the process, also with later generations of the module.
 #
@@ -65,6 +66,8 @@ function(backplane_add_plugin name)
   if(cxx_sources)
     target_link_libraries(${name} PRIVATE backplane_sdk)
   endif()
+  # By its plain name, a library that is called as this target would be the target itself.
+  list(TRANSFORM arg_LIBS REPLACE "^${name}$" "-l${name}")
   target_link_libraries(${name} PRIVATE ${arg_LIBS} backplane_abi)
 
   set(map ${BACKPLANE_SDK_ROOT}/abi/module.map)

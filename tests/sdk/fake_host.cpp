@@ -177,6 +177,7 @@ Host::Host(const std::string& path, Bytes config) : config_(std::move(config)) {
 Host::~Host() {
   stop();
   if (entry_ != nullptr && entry_->deinit != nullptr) entry_->deinit(module_data_);
+  requests_.clear();  // from here on, all tokens are stale
   if (object_ != nullptr) dlclose(object_);
   current = nullptr;
 }

@@ -2,6 +2,7 @@
 //
 // The SDK's fibers in a real host: each wire name of fixtures/sdk/fibers.cpp is a program that checks itself.
 #include "../api/fixture.hpp"
+#include "../api/status_counts.hpp"
 
 using namespace host_test;
 
@@ -85,4 +86,22 @@ TEST_CASE("a switch that throws nothing does not hide that an entry returned") {
   const Programs programs;
   CHECK(programs.run("unasked").find("entry_returned") == 0);
   CHECK(programs.run("unasked_before_another").find("entry_returned") == 0);
+}
+
+TEST_CASE("a second Fibers of a run does not tell how a fiber of the first ended") {
+  CHECK(Programs().run("second_scope") == "");
+}
+
+TEST_CASE("a Fiber that is kept past its Fibers owns nothing") {
+  const Programs programs;
+  CHECK(programs.run("kept") == "");
+  CHECK(programs.run("kept") == "");
+}
+
+TEST_CASE("code that must not throw ends its fiber by what it returns") {
+  const Programs programs;
+  const auto swallowed = [&] { return StatusCounts(programs.context.native).sum("fibers.swallowed"); };
+  const std::uint64_t before = swallowed();
+  CHECK(programs.run("ends_quietly") == "");
+  CHECK(swallowed() == before);
 }

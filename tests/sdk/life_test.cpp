@@ -55,6 +55,13 @@ TEST_CASE("instances come and go, each with its own state") {
   }
 }
 
+TEST_CASE("an answer that comes after deinit finds its token stale") {
+  fake::Host host(kit_path);
+  REQUIRE(host.start() == "");
+  host.call("kit.kept", hex("a1616e05"));
+  host.stop();
+}  // the object's last destructor drops the duty to answer
+
 TEST_CASE("a module that was closed is gone from memory, and can be loaded again") {
   for (int i = 0; i < 3; ++i) {
     {

@@ -43,6 +43,8 @@ void awaits(Row& row) {
     EXPECT_EQUAL(row, ::pipe(ends), 0);
     row.note('c');
     EXPECT(row, !call.wait_fd(ends[0], BP_FD_READABLE, Milliseconds(1)));
+    EXPECT(row, !call.wait_fd(ends[0], BP_FD_READABLE, Milliseconds(0)));
+    EXPECT(row, call.wait_fd(ends[1], BP_FD_WRITABLE, Milliseconds(0)));
     EXPECT(row, call.wait_fd(ends[1], BP_FD_WRITABLE));
     EXPECT_EQUAL(row, ::write(ends[1], "x", 1), 1);
     EXPECT(row, call.wait_fd(ends[0], BP_FD_READABLE));

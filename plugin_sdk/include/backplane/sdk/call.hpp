@@ -3,6 +3,8 @@
 // The request that a handler runs for: wait, call others, answer in parts.
 #pragma once
 
+#include <poll.h>
+
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -33,9 +35,16 @@ class Call {
   /// Lets other requests run, then returns.
   void yield() { sleep(Milliseconds(0)); }
 
-  /// Waits until a descriptor is ready for BP_FD_READABLE, BP_FD_WRITABLE or both. Returns false after `timeout`; 0
-  /// means no limit. The descriptor must stay open meanwhile.
-  bool wait_fd(int fd, std::uint32_t events, Milliseconds timeout = Milliseconds(0)) {
+  /// Waits until a descriptor is ready for BP_FD_READABLE, BP_FD_WRITABLE or both. It must stay open meanwhile.
+  /// Returns true.
+  bool wait_fd(int fd, std::uint32_t events) {
+    settle(await().fd(token(), fd, events, 0), "wait for a descriptor");
+    return true;
+  }
+  /// The same for at most `timeout`. Returns false if it is not ready by then. With 0 it does not wait: it says whether
+  /// the descriptor is ready now.
+  bool wait_fd(int fd, std::uint32_t events, Milliseconds timeout) {
+    if (timeout <= Milliseconds(0)) return is_ready(fd, events);
     const bp_status status = await().fd(token(), fd, events, count(timeout));
     if (status == BP_TIMEOUT) return false;
     settle(status, "wait for a descriptor");
@@ -149,6 +158,16 @@ class Call {
   }
 
  private:
+  bool is_ready(int fd, std::uint32_t events) {
+    check();
+    pollfd asked{fd, 0, 0};
+    if ((events & BP_FD_READABLE) != 0) asked.events |= POLLIN;
+    if ((events & BP_FD_WRITABLE) != 0) asked.events |= POLLOUT;
+    const bool found = ::poll(&asked, 1, 0) == 1;
+    if ((asked.revents & POLLNVAL) != 0) settle(BP_IO, "look at a descriptor");
+    return found;
+  }
+
   using Outward = bp_status (*)(bp_token, bp_str, bp_bytes, std::uint64_t, bp_result*);
 
   template <class Reply, class Request>

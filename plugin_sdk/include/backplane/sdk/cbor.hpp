@@ -54,7 +54,9 @@ class Cbor {
   T as() const {
     return decode<T>(encoded_);
   }
-  View view() const noexcept { return encoded_; }
+  /// The encoded item; valid as long as this object, so not of one that ends with its expression.
+  View view() const& noexcept { return encoded_; }
+  View view() const&& = delete;
 
   friend bool operator==(const Cbor&, const Cbor&) = default;
 

@@ -41,12 +41,14 @@ struct StackSize {
   std::uint64_t bytes = 0;  ///< 0: 65536
 };
 
-namespace detail {
-
-/// What a fiber's callable returns to end with a status and without an exception.
-struct Ended {
+/// What a fiber's callable may return to end with a status and without an exception. Code that must not throw ends like
+/// this after try_switch_to() has returned BP_CANCELED: a fiber that is destroyed and returns nothing counts as one
+/// that swallowed its cancellation. With BP_OK the fiber has returned from its entry, which is an error.
+struct FiberEnd {
   bp_status status;
 };
+
+namespace detail {
 
 /// The callable of a fiber and its arguments, in one piece of memory. The host releases it at the end.
 class FiberBody {
@@ -81,7 +83,7 @@ class FiberBodyOf final : public FiberBody {
   bp_status run() override {
     return std::apply(
         [](F& f, Args&... args) -> bp_status {
-          if constexpr (std::is_same_v<std::invoke_result_t<F, Args...>, Ended>) {
+          if constexpr (std::is_same_v<std::invoke_result_t<F, Args...>, FiberEnd>) {
             return std::invoke(std::move(f), std::move(args)...).status;
           } else {
             static_cast<void>(std::invoke(std::move(f), std::move(args)...));
@@ -121,11 +123,9 @@ class Fibers {
   }
   Fibers(const Fibers&) = delete;
   Fibers& operator=(const Fibers&) = delete;
-  /// Destroys the remaining fibers as Fiber::destroy() does, the newest first.
-  ~Fibers() {
-    api_->close(token_);
-    free_unused();
-  }
+  /// Destroys the remaining fibers as Fiber::destroy() does, the newest first. A Fiber that is kept holds none from
+  /// here on.
+  ~Fibers();
 
   /// Suspends the caller and runs `fiber`. Returns when a fiber switches back. See above for what it throws.
   void switch_to(const Fiber& fiber);
@@ -173,7 +173,9 @@ class Fibers {
     const bp_status status = api_->create(token_, &desc, &body->id);
     if (status != BP_OK) [[unlikely]]
       not_created(status, stack);
-    return body.release()->id;  // the host owns it from here on
+    const std::uint64_t id = body.release()->id;  // the host owns it from here on
+    if (first_ == BP_FIBER_MAIN) first_ = id;
+    return id;
   }
 
   bp_status destroy(std::uint64_t id) noexcept {
@@ -207,13 +209,16 @@ class Fibers {
   const int uncaught_;  // exceptions in flight in main; a fiber begins with none
   bool freeing_ = false;
   detail::FiberBody* unused_ = nullptr;
+  Fiber* owners_ = nullptr;                 // the Fiber objects of this run
+  std::uint64_t first_ = BP_FIBER_MAIN;     // the first fiber made here; those of an earlier Fibers have smaller ids
   std::uint64_t last_end_ = BP_FIBER_MAIN;  // the last fiber whose end was reported to main
   std::exception_ptr error_;                // the exception that fiber `thrower_` threw
   std::uint64_t thrower_ = BP_FIBER_MAIN;
 };
 
 /// Owns one fiber, as std::thread owns one thread. It is not thread-safe: main and the fibers of its Fibers may use it.
-/// The fiber ends with the run of the handler at the latest. A Fiber must not be kept longer.
+/// The fiber ends with its Fibers at the latest. A Fiber that is kept longer owns nothing from then on: to resume it is
+/// Error (BP_NOT_FOUND), and to destroy it does nothing. It keeps its id.
 ///
 ///     Fiber pong(fibers, [&] { for (;;) fibers.switch_to_main(); });
 ///     pong.resume();
@@ -232,24 +237,27 @@ class Fiber {
       : Fiber(fibers, StackSize(), std::forward<F>(f), std::forward<Args>(args)...) {}
   /// The same with a stack of that size. Throws Error (BP_INVALID_ARGUMENT) if the size is out of bounds.
   template <class F, class... Args>
-  Fiber(Fibers& fibers, StackSize stack, F&& f, Args&&... args) : fibers_(&fibers) {
+  Fiber(Fibers& fibers, StackSize stack, F&& f, Args&&... args) {
     static_assert(std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>,
                   "a fiber runs what can be called with copies of the arguments; use std::ref to pass a reference");
     using Body = detail::FiberBodyOf<std::decay_t<F>, std::decay_t<Args>...>;
     id_ = fibers.create(std::make_unique<Body>(fibers, std::forward<F>(f), std::forward<Args>(args)...), stack);
+    join_run(&fibers);
   }
 
-  Fiber(Fiber&& other) noexcept : fibers_(other.fibers_), id_(std::exchange(other.id_, 0)) {}
+  Fiber(Fiber&& other) noexcept { take(other); }
   /// Destroys the fiber that it owned.
   Fiber& operator=(Fiber&& other) noexcept {
-    Fiber taken(std::move(other));
-    std::swap(fibers_, taken.fibers_);
-    std::swap(id_, taken.id_);
+    Fiber taken(std::move(other));  // it may be this one
+    Fiber owned(std::move(*this));
+    take(taken);
     return *this;
   }
   /// Destroys the fiber. A fiber that destroys its own Fiber, or that waits in a destroy, runs on.
   ~Fiber() {
-    if (id_ != 0) fibers_->destroy(id_);
+    Fibers* const fibers = fibers_;
+    leave_run();
+    if (id_ != 0 && fibers != nullptr) fibers->destroy(id_);
   }
 
   /// The id; 0 if it owns no fiber. The id stays when the fiber has ended. No other fiber of this run gets the same id.
@@ -263,7 +271,7 @@ class Fiber {
   /// If it never ran, or has ended, nothing runs. Throws Error (BP_INVALID_ARGUMENT) if the fiber is the caller, or
   /// waits in a destroy itself.
   void destroy() {
-    if (id_ == 0 || fibers_->destroy(id_) != BP_INVALID_ARGUMENT) return;
+    if (id_ == 0 || fibers_ == nullptr || fibers_->destroy(id_) != BP_INVALID_ARGUMENT) return;
     throw Error(BP_INVALID_ARGUMENT,
                 join("fiber ", id_,
                      " cannot be destroyed by itself, nor while it waits for the end of a fiber that "
@@ -273,24 +281,59 @@ class Fiber {
   /// Gives up the ownership: the fiber is destroyed with its Fibers. If the Fibers is the handler's argument, the
   /// handler has returned by then and its locals are gone. So the fiber must own what it uses (captured by value). It
   /// may refer only to the Call, the object of the class, and the request if the handler takes that by reference.
-  void detach() noexcept { id_ = 0; }
+  void detach() noexcept {
+    leave_run();
+    id_ = 0;
+  }
 
  private:
-  Fibers* fibers_ = nullptr;
+  friend class Fibers;
+
+  void join_run(Fibers* fibers) noexcept {
+    fibers_ = fibers;
+    if (fibers == nullptr) return;
+    next_ = fibers->owners_;
+    if (next_ != nullptr) next_->link_ = &next_;
+    link_ = &fibers->owners_;
+    fibers->owners_ = this;
+  }
+  void leave_run() noexcept {
+    if (std::exchange(fibers_, nullptr) == nullptr) return;
+    *link_ = next_;
+    if (next_ != nullptr) next_->link_ = link_;
+  }
+  void take(Fiber& other) noexcept {
+    Fibers* const fibers = other.fibers_;
+    other.leave_run();
+    leave_run();
+    id_ = std::exchange(other.id_, 0);
+    join_run(fibers);
+  }
+
+  Fibers* fibers_ = nullptr;  // null: none, or its run is over
   std::uint64_t id_ = 0;
+  Fiber* next_ = nullptr;   // in Fibers::owners_
+  Fiber** link_ = nullptr;  // what points to this
 };
 
+// The bodies of the fibers may own Fiber objects, which leave while they are destroyed.
+inline Fibers::~Fibers() {
+  api_->close(token_);
+  free_unused();
+  while (owners_ != nullptr) owners_->leave_run();
+}
+
 inline void Fibers::switch_to(const Fiber& fiber) {
-  if (!fiber) [[unlikely]]
+  if (fiber.fibers_ != this) [[unlikely]]
     failed(BP_NOT_FOUND, fiber.id());
   else
     switch_to(fiber.id());
 }
 
 inline void Fiber::resume() {
-  if (fibers_ == nullptr)
-    throw Error(BP_NOT_FOUND, "this Fiber object holds no fiber; create one, or move one into it");
-  fibers_->switch_to(*this);
+  if (fibers_ != nullptr) return fibers_->switch_to(*this);
+  throw Error(BP_NOT_FOUND, id_ == 0 ? std::string("this Fiber object holds no fiber; create one, or move one into it")
+                                     : join("fiber ", id_, " ended with its run; make one in this run"));
 }
 
 }  // namespace backplane

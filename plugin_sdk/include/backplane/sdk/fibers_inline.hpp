@@ -44,11 +44,12 @@ inline void detail::FiberBody::release(void* argument) noexcept {
 
 /// In main: the fiber whose end made a switch return `status`. 0: no fiber ended, the switch itself failed.
 inline std::uint64_t Fibers::take_end(bp_status status) noexcept {
+  if (first_ == BP_FIBER_MAIN) return BP_FIBER_MAIN;
   bp_status how = BP_OK;
   // Without the id: passing one counts as asking, also about an earlier entry that returned unnoticed.
   if (api_->ended(token_, nullptr, &how) != BP_OK || how != status) return BP_FIBER_MAIN;
   const std::uint64_t id = ended();
-  if (id == last_end_) return BP_FIBER_MAIN;
+  if (id == last_end_ || id < first_) return BP_FIBER_MAIN;
   last_end_ = id;
   return id;
 }

@@ -37,7 +37,7 @@ struct Asking {
   }
 
   /// Ends the body: tells the asker, and waits to be destroyed. Without an asker it ends as any fiber does.
-  Ended finish(bp_status status) {
+  FiberEnd finish(bp_status status) {
     if (slot == nullptr) {
       if (error != nullptr) std::rethrow_exception(std::exchange(error, nullptr));
       return {status};
@@ -157,7 +157,7 @@ class Generator {
     std::shared_ptr<detail::Asking<T>> asking;
     Body body;
 
-    detail::Ended operator()() {
+    FiberEnd operator()() {
       bp_status status = BP_OK;
       try {
         Yield<T> yield(*asking);

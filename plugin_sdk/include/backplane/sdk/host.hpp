@@ -28,8 +28,9 @@ enum class Level : std::int32_t {
 
 namespace detail {
 
-/// The host's tables. They are set before the first instance exists and cleared after the last has ended. They are
-/// constant in between. A table that the host does not have is null.
+/// The host's tables. They are set before the first instance exists, and constant until the last has ended. A table
+/// that the host does not have is null. After deinit, only `api` is left, which is valid as long as the process: a
+/// module that stays mapped may still hold tokens, and an answer to one finds it stale.
 struct Host {
   const bp_host_api* api = nullptr;
   bp_module* module = nullptr;
@@ -49,6 +50,17 @@ struct Host {
     config = static_cast<const bp_config_api*>(host->extension(BP_EXT_CONFIG));
     handle = static_cast<const bp_handle_api*>(host->extension(BP_EXT_HANDLE));
     fiber = static_cast<const bp_fiber_api*>(host->extension(BP_EXT_FIBER));
+  }
+
+  /// A late answer may read `api` on another thread, so it is not written.
+  void detach() noexcept {
+    module = nullptr;
+    await = nullptr;
+    event = nullptr;
+    log = nullptr;
+    config = nullptr;
+    handle = nullptr;
+    fiber = nullptr;
   }
 };
 

@@ -109,7 +109,7 @@ struct ModuleOf {
     }
   }
 
-  static void deinit(void*) noexcept { host = Host(); }
+  static void deinit(void*) noexcept { host.detach(); }
 
   static bp_status create(void*, bp_instance* instance, void** state) noexcept {
     try {
