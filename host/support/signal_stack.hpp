@@ -8,8 +8,8 @@
 
 namespace backplane::host {
 
-/// A stack for the signal handlers of the calling thread, while this object exists: so a stack overflow can be told.
-/// Does nothing if the thread has one already, for example of a sanitizer, or if there is no memory.
+/// A stack for the signal handlers of the calling thread, while this object exists. With it, a stack overflow can be
+/// told. A thread that has such a stack keeps it, for example that of a sanitizer. Without memory there is none.
 class SignalStack {
  public:
   SignalStack() noexcept {
@@ -32,7 +32,7 @@ class SignalStack {
   }
 
  private:
-  // Large enough for the previous signal handler as well, which may belong to a debugger or a runtime.
+  // Large enough for the previous signal handler as well. That may belong to a debugger or a runtime.
   static constexpr std::size_t size = std::size_t{64} * 1024;
 
   std::unique_ptr<char[]> memory_;

@@ -34,7 +34,7 @@ typedef struct bp_event {
  *   backplane.responding      it responds again
  *   backplane.disconnected    {reason}: the last event of a connected context
  * The first two have this map:
- *   thread              "request" or "event"
+ *   thread              "request", "event", or "worker": no thread for blocking handlers is free, and calls wait
  *   in                  what held the thread when it fell silent, as follows; "" if none of these
  *     "handler"           the handler of the wire name `name`
  *     "function"          a host function that the handler of `name` called
@@ -44,6 +44,7 @@ typedef struct bp_event {
  *   name, listener      as above
  *   module, generation  whose code that is; empty and 0 for the application's
  *   for_ms              how long the thread has made no progress, give or take the watchdog's period
+ *   waiting             only of "worker": how many calls wait
  * [thread: event, watchdog] [state: listener alive] [suspend: no] */
 typedef void (*bp_event_fn)(void* user, const bp_event* event);
 

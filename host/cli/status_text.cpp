@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/status_text.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "cli/output.hpp"
+
+namespace backplane::host::cli {
+namespace {
+
+std::string duration(std::uint64_t ms) {
+  const std::uint64_t s = ms / 1000;
+  if (s < 60) return cat(std::to_string(s), ".", std::to_string(ms % 1000 / 100), " s");
+  if (s < 3600) return cat(std::to_string(s / 60), " min ", std::to_string(s % 60), " s");
+  return cat(std::to_string(s / 3600), " h ", std::to_string(s / 60 % 60), " min");
+}
+
+std::string span(const Value& spans, const char* which) {
+  if (spans["measured"].number() == 0) return "-";
+  const std::uint64_t n = spans[which].number();
+  const auto one_digit = [n](std::uint64_t unit) {
+    return cat(std::to_string(n / unit), ".", std::to_string(n % unit * 10 / unit));
+  };
+  if (n < 1'000) return cat(std::to_string(n), " ns");
+  if (n < 1'000'000) return cat(one_digit(1'000), " us");
+  if (n < 1'000'000'000) return cat(one_digit(1'000'000), " ms");
+  return cat(one_digit(1'000'000'000), " s");
+}
+
+// The statistics of each wire name. The names whose handlers took the most time come first.
+std::string blame(const Value& report) {
+  std::vector<const Value*> names;
+  for (const Value& name : report["names"].items()) names.push_back(&name);
+  std::stable_sort(names.begin(), names.end(), [](const Value* a, const Value* b) {
+    return (*a)["run_ns"]["total"].number() > (*b)["run_ns"]["total"].number();
+  });
+  std::vector<std::vector<std::string>> rows = {{"NAME", "CALLS", "ERRORS", "IN FLIGHT", "REFUSED", "WAIT P50", "P99",
+                                                 "MAX", ">1 MS", "RUN P50", "P99", "MAX", "TOTAL", "BYTES IN", "OUT",
+                                                 "HELD"}};
+  for (const Value* const each : names) {
+    const Value& name = *each;
+    rows.push_back({name["name"].text(), name["calls"].text(), name["errors"].text(), name["in_flight"].text(),
+                    name["refused"].text(), span(name["wait_ns"], "p50"), span(name["wait_ns"], "p99"),
+                    span(name["wait_ns"], "max"), name["waits_above_1ms"].text(), span(name["run_ns"], "p50"),
+                    span(name["run_ns"], "p99"), span(name["run_ns"], "max"), span(name["run_ns"], "total"),
+                    name["bytes_in"].text(), name["bytes_out"].text(), name["held"].text()});
+  }
+  return rows.size() == 1 ? std::string() : table(rows);
+}
+
+std::string size(const Value& bytes) {
+  const std::uint64_t kib = bytes.number() / 1024;
+  const auto one_digit = [kib](std::uint64_t unit) {
+    return cat(std::to_string(kib / unit), ".", std::to_string(kib % unit * 10 / unit));
+  };
+  constexpr std::uint64_t mib = 1024, gib = 1024 * mib;
+  if (kib < 10 * mib) return cat(std::to_string(kib), " KiB");
+  return kib < gib ? cat(one_digit(mib), " MiB") : cat(one_digit(gib), " GiB");
+}
+
+std::string memory_line(const Value& memory) {
+  std::string line = cat(size(memory["used"]), " of ", size(memory["limit"]), ", peak ", size(memory["peak"]));
+  if (memory["refused"].number() != 0) line += cat(", ", memory["refused"].text(), " requests for memory refused");
+  return cat(line, "; resident ", size(memory["rss"]));
+}
+
+// The stacks of handlers and fibers: their memory, and how much of a stack the deepest use has taken.
+std::string stack_table(const Value& report) {
+  std::vector<std::vector<std::string>> rows = {{"STACKS OF", "IN USE", "MAPPED", "RESIDENT", "DEEPEST USE", ""}};
+  for (const Value& stacks : report["stacks"].items()) {
+    const std::uint64_t whole = std::max<std::uint64_t>(stacks["size"].number(), 1);  // never divide by a reported 0
+    const std::uint64_t percent = stacks["high_water"].number() * 100 / whole;
+    rows.push_back({size(stacks["size"]), stacks["used"].text(), stacks["mapped"].text(), size(stacks["resident"]),
+                    size(stacks["high_water"]), cat(std::to_string(percent), " %")});
+  }
+  return rows.size() == 1 ? std::string() : table(rows);
+}
+
+// Of a listener for which emitters wait: what is on its way to it, and who waits.
+std::string lossless_text(const Value& listener) {
+  if (listener["lossless"].text() != "yes") return {};
+  std::string text = "lossless";
+  if (listener["on_the_way"].number() != 0) text += cat(", ", size(listener["on_the_way"]), " on the way");
+  if (listener["waiting"].number() != 0) text += cat(", ", listener["waiting"].text(), " emitters wait");
+  return text;
+}
+
+// The listeners of events: those that are furthest behind or have lost most come first.
+std::string listener_table(const Value& report) {
+  constexpr std::size_t most = 20;
+  struct Line {
+    std::uint64_t trouble;
+    std::vector<std::string> row;
+  };
+  std::vector<Line> lines;
+  for (const Value& context : report["contexts"].items()) {
+    for (const Value& each : context["events"]["listeners"].items()) {
+      const std::string label = each["label"].text();
+      lines.push_back({each["lost"].number() + each["behind"].number(),
+                       {label.empty() ? "the application" : label, each["pattern"].text(), context["id"].text(),
+                        each["delivered"].text(), each["behind"].text(), each["lost"].text(), lossless_text(each)}});
+    }
+  }
+  if (lines.empty()) return {};
+  std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) { return a.trouble > b.trouble; });
+  std::vector<std::vector<std::string>> rows = {{"LISTENER", "PATTERN", "CONTEXT", "DELIVERED", "BEHIND", "LOST", ""}};
+  for (std::size_t i = 0; i < std::min(lines.size(), most); ++i) rows.push_back(lines[i].row);
+  std::string out = table(rows);
+  if (lines.size() > most) out += cat("and ", std::to_string(lines.size() - most), " more; --json has them all\n");
+  return out;
+}
+
+// A swallowed cancellation is a bug of a module. The host's log names the module.
+std::string swallowed_lines(const Value& report) {
+  std::string out;
+  for (const Value& context : report["contexts"].items()) {
+    const Value& count = context["fibers"]["swallowed"];
+    if (count.number() == 0) continue;
+    out += cat("context ", context["id"].text(), ": ", count.text(), count.number() == 1 ? " fiber" : " fibers",
+               " swallowed the cancellation when destroyed, which is a bug of the module; the host's log names it\n");
+  }
+  return out;
+}
+
+std::uint64_t held_sources(const Value& report) {
+  std::uint64_t held = 0;
+  for (const Value& context : report["contexts"].items()) held += context["sources"]["held"].number();
+  return held;
+}
+
+// What the connections of the host have open.
+std::string connection_line(const Value& server, std::uint64_t held) {
+  std::string limit;
+  for (const Value& each : server["limits"].items()) {
+    if (each["key"].text() == "max_connections") limit = each["limit"].text();
+  }
+  const Value& counts = server["connection_counts"];
+  std::string line = cat(server["connections"].text(), " of ", limit);
+  const auto add = [&](const char* before, const char* key, const char* after) {
+    if (counts[key].number() != 0) line += cat(before, counts[key].text(), after);
+  };
+  add(", peak ", "peak", "");
+  add(", ", "management", " for management");
+  add(", ", "without_hello", " without a hello");
+  add(", ", "refused", " refused");
+  add(", ", "replaced", " replaced");
+  add(", ", "no_descriptor", " found no descriptor");
+  line += cat("; ", server["calls"].text(), " calls in flight with ", size(server["bytes"]));
+  if (held != 0) line += cat("; ", std::to_string(held), " held, because output waits for them");
+  return line;
+}
+
+// The limits of the server that were hit, and how often.
+std::string limit_table(const Value& server) {
+  std::vector<std::vector<std::string>> rows = {{"LIMIT HIT", "VALUE", "TIMES"}};
+  for (const Value& each : server["limits"].items()) {
+    if (each["hits"].number() != 0) rows.push_back({each["key"].text(), each["limit"].text(), each["hits"].text()});
+  }
+  return rows.size() == 1 ? std::string() : table(rows);
+}
+
+std::string part_lines(const Value& report) {
+  std::string out;
+  for (const Value& context : report["contexts"].items()) {
+    const Value& parts = context["parts"];
+    if (parts["sent"].number() + parts["received"].number() + parts["would_block"].number() == 0) continue;
+    out += cat("context ", context["id"].text(), ": parts: ", parts["sent"].text(), " sent, ", parts["received"].text(),
+               " received, ", parts["would_block"].text(), " found no room\n");
+  }
+  return out;
+}
+
+// Which of a context's bounds have refused calls.
+std::string refusal_lines(const Value& report) {
+  std::string out;
+  for (const Value& context : report["contexts"].items()) {
+    const std::string who = cat("context ", context["id"].text(), ": ");
+    const Value& suspended = context["suspended"];
+    if (suspended["refused"].number() != 0) {
+      out += cat(who, suspended["refused"].text(), " calls refused because of suspended handlers: suspended_limit ",
+                 suspended["limit"].text(), ", suspended_per_name ", suspended["limit_per_name"].text(), "\n");
+    }
+    const Value& names = context["calls_per_name"];
+    if (names["refused"].number() != 0) {
+      out += cat(who, names["refused"].text(),
+                 " calls refused because of the calls in flight of their name: calls_per_name ", names["limit"].text(),
+                 "\n");
+    }
+    const Value& events = context["events"];
+    if (events["refused"].number() != 0)
+      out += cat(who, events["refused"].text(), " events refused to their emitters\n");
+    if (events["given_up"].number() != 0) {
+      out += cat(who, events["given_up"].text(), " listeners are not lossless any more: stalled_client_ms\n");
+    }
+    const Value& memory = context["memory"];
+    if (memory["refused"].number() != 0) {
+      out += cat(who, memory["refused"].text(), " calls refused because of what calls in flight hold: context_memory ",
+                 memory["limit"].text(), "\n");
+    }
+    const Value& depth = context["call_depth"];
+    if (depth["refused"].number() != 0) {
+      out += cat(who, depth["refused"].text(), " calls refused because of their depth: call_depth ",
+                 depth["limit"].text(), "\n");
+    }
+    const Value& patterns = context["listener_patterns"];
+    if (patterns["refused"].number() != 0) {
+      out += cat(who, patterns["refused"].text(), " listeners refused because of their patterns: listener_patterns ",
+                 patterns["limit"].text(), "\n");
+    }
+  }
+  return out;
+}
+
+// Of each context, the call that has waited longest for its answer.
+std::string oldest_call_lines(const Value& report) {
+  std::string out;
+  for (const Value& context : report["contexts"].items()) {
+    const Value& oldest = context["oldest_call"];
+    if (oldest["state"].text().empty()) continue;
+    const std::string name = printable(oldest["name"].text());
+    out += cat("context ", context["id"].text(), ": oldest call: ", name.empty() ? "an unknown name" : name, ", of ",
+               printable(oldest["client"].text()), ", ", oldest["state"].text(), ", for ",
+               duration(oldest["for_ms"].number()), "\n");
+  }
+  return out;
+}
+
+// Operations that go on. Those that have ended are in --json only.
+std::string operation_table(const Value& report) {
+  std::vector<std::vector<std::string>> rows = {{"OPERATION", "WHAT", "STATE", "SINCE", "ASKED BY"}};
+  for (const Value& each : report["operations"].items()) {
+    if (each["state"].text() == "ended") continue;
+    const std::string& module = each["module"].text();
+    const std::string& requester = each["requester"].text();
+    rows.push_back({each["id"].text(),
+                    cat(each["kind"].text(), " ", printable(module.empty() ? each["path"].text() : module)),
+                    each["state"].text(), duration(each["for_ms"].number()),
+                    requester.empty() ? "the host" : printable(requester)});
+  }
+  return rows.size() > 1 ? table(rows) : "";
+}
+
+// What keeps a control thread: code of modules that the loader has called.
+std::string module_call_lines(const Value& report) {
+  std::string out;
+  for (const Value& each : report["module_calls"].items()) {
+    const bool overdue = each["overdue"].truth();
+    out += cat(overdue ? "NOT RESPONDING: " : "", printable(each["what"].text()),
+               overdue ? " did not return in time, for " : ", for ", duration(each["for_ms"].number()),
+               overdue && each["locks_loader"].truth()
+                   ? "; it keeps the dynamic loader locked, so no module can be loaded, unloaded or reloaded"
+                   : "",
+               "\n");
+  }
+  return out;
+}
+
+std::string silent_line(const std::string& what, const Value& silent, const std::string& more) {
+  const std::string& module = silent["module"].text();
+  return cat("NOT RESPONDING: ", what, silent["in"].text().empty() ? "" : cat(", in the ", silent["in"].text()),
+             module.empty() ? "" : cat(" of ", module, " (generation ", silent["generation"].text(), ")"),
+             silent["name"].text().empty() ? "" : cat(", for ", printable(silent["name"].text())), ", for ",
+             duration(silent["for_ms"].number()), more, "\n");
+}
+
+// Threads that make no progress.
+std::string silent_lines(const Value& report) {
+  std::string out;
+  for (const Value& context : report["contexts"].items()) {
+    for (const Value& each : context["not_responding"].items()) {
+      out += silent_line(cat("the ", each["thread"].text(), " thread of context ", context["id"].text()), each, "");
+    }
+  }
+  const Value& workers = report["workers"];
+  for (const Value& each : workers["not_responding"].items()) {
+    const char* const wait = workers["queued"].number() == 1 ? " call waits" : " calls wait";
+    out += silent_line("all worker threads", each, cat("; ", workers["queued"].text(), wait));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string not_responding_text(const Value& report) { return cat(silent_lines(report), module_call_lines(report)); }
+
+std::string status_text(const Value& report) {
+  const Value& workers = report["workers"];
+  const Value& server = report["server"];
+  std::vector<std::vector<std::string>> head = {
+      {"version", cat(report["version"].text(), " (ABI ", report["abi"].text(), ")")},
+      {"pid", report["pid"].text()},
+      {"uptime", duration(report["uptime_ms"].number())},
+      {"modules", report["modules"].text()},
+      {"workers", cat(workers["threads"].text(), workers["threads"].number() == 1 ? " thread, " : " threads, ",
+                      workers["running"].text(), " running, ", workers["queued"].text(), " queued")},
+      {"memory", memory_line(report["memory"])},
+  };
+  if (!server["limits"].items().empty()) {
+    head.push_back({"connections", connection_line(server, held_sources(report))});
+  }
+  const Value& lost = report["log"]["dropped"];
+  if (lost.number() != 0) head.push_back({"log", cat("dropped ", lost.text(), ", because stderr took no lines")});
+  std::string out = table(head);
+  std::vector<std::vector<std::string>> rows = {{"CONTEXT", "STATE", "QUEUED", "RUNNING", "ACCEPTED", "REPLIED",
+                                                 "ERRORS", "REFUSED", "LISTENERS", "EVENTS", "TOKENS OPEN", "FIBERS",
+                                                 "SUSPENDED"}};
+  for (const Value& context : report["contexts"].items()) {
+    rows.push_back({context["id"].text(), context["state"].text(), context["queued"].text(), context["running"].text(),
+                    context["accepted"].text(), context["replied"].text(), context["errors"].text(),
+                    context["refused"].text(), context["listeners"].text(), context["events"]["emitted"].text(),
+                    context["tokens"]["open"].text(), context["fibers"]["alive"].text(),
+                    cat(context["suspended"]["now"].text(), "/", context["suspended"]["limit"].text())});
+  }
+  if (rows.size() > 1)
+    out = cat(out, "\n", table(rows), oldest_call_lines(report), swallowed_lines(report), refusal_lines(report),
+              part_lines(report));
+  const std::string operations = operation_table(report);
+  const std::string calls = not_responding_text(report);
+  if (!operations.empty() || !calls.empty()) out = cat(out, "\n", operations, calls);
+  const std::string limits = limit_table(server);
+  if (!limits.empty()) out = cat(out, "\n", limits);
+  const std::string listeners = listener_table(report);
+  if (!listeners.empty()) out = cat(out, "\n", listeners);
+  const std::string stacks = stack_table(report);
+  if (!stacks.empty()) out = cat(out, "\n", stacks);
+  const std::string names = blame(report);
+  return names.empty() ? out : cat(out, "\n", names);
+}
+
+}  // namespace backplane::host::cli
