@@ -145,7 +145,8 @@ struct Configured::State {
   State(const Args& given, const RunPlan& now) : args(given), plan(now) {}
 
   void serve();
-  void handle(ReconfigureRequest& request);
+  void handle(ReconfigureRequest& request) noexcept;
+  void refused(ReconfigureRequest& request, bp_status status, std::string message);
   void change(ReconfigureRequest& request);
   bp_operation begin_unless_stopped(const std::vector<ModuleChange>& changes, const std::string& requester);
   bp_status wait_for_commit(bp_operation operation, std::string& why);
@@ -197,19 +198,29 @@ void Configured::State::answer(ReconfigureRequest& request, const cbor::Bytes& r
   std::exchange(request.answer, nullptr)(status, result);
 }
 
-void Configured::State::handle(ReconfigureRequest& request) {
-  bp_status status = BP_ERROR;
-  std::string message;
+// Whatever happens here, the host goes on as it was.
+void Configured::State::handle(ReconfigureRequest& request) noexcept {
   try {
-    return change(request);
-  } catch (const CommandFailure& failure) {
-    status = failure.status == BP_OK ? bp_status{BP_INVALID_ARGUMENT} : failure.status;
-    message = cat(failure.message, failure.hint.empty() ? "" : cat("; ", failure.hint));
-  } catch (const std::bad_alloc&) {
-    status = BP_OUT_OF_MEMORY;
-  } catch (const std::exception& error) {
-    message = error.what();
+    try {
+      change(request);
+    } catch (const CommandFailure& failure) {
+      refused(request, failure.status == BP_OK ? bp_status{BP_INVALID_ARGUMENT} : failure.status,
+              cat(failure.message, failure.hint.empty() ? "" : cat("; ", failure.hint)));
+    } catch (const Failure& failure) {
+      refused(request, failure.status, failure.message);
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception& error) {
+      refused(request, BP_ERROR, error.what());
+    }
+  } catch (...) {  // no memory
+    if (!request.answer) return;
+    bp_result none = {.struct_size = sizeof none};
+    std::exchange(request.answer, nullptr)(BP_OUT_OF_MEMORY, none);
   }
+}
+
+void Configured::State::refused(ReconfigureRequest& request, bp_status status, std::string message) {
   if (message.empty()) message = bp_status_text(status);
   if (status != BP_NOT_SUPPORTED && status != BP_CLOSED && message.find(unchanged) == std::string::npos)
     message += cat("; ", unchanged);
@@ -217,7 +228,7 @@ void Configured::State::handle(ReconfigureRequest& request) {
   if (!request.answer) return;
   bp_result result = {.struct_size = sizeof result};
   set_result(&result, status, message);
-  request.answer(status, result);
+  std::exchange(request.answer, nullptr)(status, result);
 }
 
 // Waits until the operation is committed or has ended without that.
@@ -291,7 +302,7 @@ std::function<void(ReconfigureRequest)> Configured::asked() const {
   return [state = state_](ReconfigureRequest request) { state->push(std::move(request)); };
 }
 
-void Configured::ask_by_signal() const {
+void Configured::ask_by_signal() const noexcept try {
   static constexpr const char* signal = "SIGHUP";
   {
     const std::lock_guard lock(state_->mutex);
@@ -299,6 +310,8 @@ void Configured::ask_by_signal() const {
     if (std::any_of(state_->waiting.begin(), state_->waiting.end(), is_signal)) return;  // that one reads the file anew
   }
   state_->push({0, signal, [](bp_status, bp_result& result) { bp_result_free(&result); }});
+} catch (const std::bad_alloc&) {
+  bp_log_write(BP_LOG_WARN, BP_LOG_ALWAYS, str("run"), str("no memory to read the configuration again for SIGHUP"));
 }
 
 void Configured::stop() {

@@ -27,7 +27,7 @@ class Configured {
   /// Handles requests of peers. It may be called on any thread, also after the end of this.
   std::function<void(ReconfigureRequest)> asked() const;
   /// The same for a signal. The log has the answer.
-  void ask_by_signal() const;
+  void ask_by_signal() const noexcept;
   /// From now on no change begins, and those that wait are answered BP_CLOSED.
   void stop();
   /// After stop(): waits for the thread, but not for long, because it may read a file that does not come.

@@ -92,11 +92,13 @@ int run_reconfigure(const Args& args) {
     if (!difference["keys"].items().empty()) {
       bp_host_reconfigure(client.context(), BP_RECONFIGURE_SHOW, timeout_ms(with_rest(args, began)), shown.out());
     }
-    if (!args.json) write_result(printable(made_words(Value::read(result.payload()))));
+    // A host without memory makes the changes, and cannot report them.
+    if (!args.json && !result.payload().empty()) write_result(printable(made_words(Value::read(result.payload()))));
   }
   if (args.json) {
-    write_result(cat("{\"difference\":", payload_json(answer.payload(), false).text,
-                     ",\"result\":", id.id == 0 ? "null" : payload_json(result.payload(), false).text, "}\n"));
+    write_result(cat("{\"difference\":", payload_json(answer.payload(), false).text, ",\"result\":",
+                     id.id == 0 || result.payload().empty() ? "null" : payload_json(result.payload(), false).text,
+                     "}\n"));
   }
   return exit_ok;
 }

@@ -23,6 +23,7 @@
 #include "cli/plan_difference.hpp"
 #include "cli/saved_config.hpp"
 #include "cli/value.hpp"
+#include "cli/wait.hpp"
 #include "support/unique_fd.hpp"
 
 namespace backplane::host::cli {
@@ -155,14 +156,14 @@ class Replacement {
     struct stat old {};
     if (::stat(file_.c_str(), &old) == 0) {
       struct stat own {};
-      ::fstat(fd_.get(), &own);
+      if (::fstat(fd_.get(), &own) != 0) fail(file_, "cannot look at the new file beside it");
       const bool other = own.st_uid != old.st_uid || own.st_gid != old.st_gid;
       if (other && ::fchown(fd_.get(), old.st_uid, old.st_gid) != 0) fail(file_, "cannot keep its owner and group");
       if (::fchmod(fd_.get(), old.st_mode & 07777) != 0) fail(file_, "cannot keep its mode");
     } else {
       const mode_t mask = ::umask(0);
       ::umask(mask);
-      ::fchmod(fd_.get(), 0666 & ~mask);
+      if (::fchmod(fd_.get(), 0666 & ~mask) != 0) fail(file_, "cannot set its mode");
     }
     if (::fsync(fd_.get()) != 0) fail(file_, "cannot write a new file beside it");
     if (::rename(path_.c_str(), file_.c_str()) != 0) fail(file_, "cannot replace it");
@@ -177,6 +178,12 @@ class Replacement {
   UniqueFd fd_;
   bool done_ = false;
 };
+
+// Root reaches the hosts of all users. It must not write where one of them says.
+bool is_own_host(const std::string& socket) {
+  struct stat info {};
+  return ::stat(socket.c_str(), &info) == 0 && info.st_uid == ::geteuid();
+}
 
 bool agrees(const Args& args, const std::string& file) {
   if (args.yes || args.json || ::isatty(STDIN_FILENO) == 0 || !stdout_is_terminal()) return true;
@@ -194,12 +201,18 @@ std::string json_of(const std::string& file, const std::vector<std::string>& lin
 
 int run_save(const Args& args) {
   Result shown;
+  std::string socket;
   {
     const Client client(args);
+    socket = client.socket();
     check(bp_host_reconfigure(client.context(), BP_RECONFIGURE_SHOW, timeout_ms(args), shown.out()), shown, exit_code);
   }
   const Value report = Value::read(shown.payload());
   const std::string file = args.config ? absolute_path(*args.config) : report["file"].raw();
+  if (!args.config && !is_own_host(socket)) {
+    throw usage("a host of another user says which file to write to",
+                "name the file with --config FILE, if it is the right one");
+  }
   if (file.empty()) {
     throw usage("the host runs without a configuration file, so there is none to write to",
                 "name one with --config FILE");
@@ -217,8 +230,14 @@ int run_save(const Args& args) {
   if (!args.json) write_result(lines.empty() ? "nothing has changed\n" : printable(text));
   const bool writes = !lines.empty() && !args.dry_run && agrees(args, file);
   if (writes) {
+    const Signals signals;  // a new file is not left behind half-way
     Replacement fresh(target);
     fresh.write(after);
+    const bool still = ::access(target.c_str(), F_OK) == 0;
+    if (still != exists || (still && read_file(target, file_limit) != before)) {
+      throw CommandFailure{exit_error, BP_IO,
+                           cat("\"", file, "\" was changed meanwhile, so it is not replaced; run save again")};
+    }
     fresh.commit();
     if (!args.json) note(cat("written to ", one_line(file)));
   }
@@ -235,7 +254,8 @@ const Command save_command = {
 configurations, and load = false for modules of the file or the bundled set that do not run. It shows the lines that
 change, and writes them. All else in the file stays, comments too. On a terminal it asks first.
 
-The file is replaced as a whole: it is the old or the new one, whatever happens. Its mode, owner and links stay.
+The file is replaced as a whole: it is the old or the new one, whatever happens. Its mode, owner and links stay; access
+control lists and extended attributes do not. If somebody changes the file meanwhile, save leaves it as it is.
 
 Examples:
   backplane save --dry-run

@@ -174,11 +174,15 @@ bp_status Host::status(bp_result& result) {
   return guarded(result, [&] {
     const auto uptime = std::chrono::steady_clock::now() - began_;
     const std::size_t modules = loader_.running_count();
-    const MutexLock lock(catalog_);
+    MutexLock lock(catalog_);
+    const OldestCallQueries oldest = ask_oldest_calls(contexts_);
+    lock.unlock();
+    wait_for_answers(oldest);
+    lock.lock();
     const HostStatus status{
         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()), modules,
         workers_.load(), silent_workers_.all(), resting_count()};
-    return set_result(&result, BP_OK, status_report(status, contexts_, registry_, operations_));
+    return set_result(&result, BP_OK, status_report(status, contexts_, oldest, registry_, operations_));
   });
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Operations of the kind BP_OPERATION_CHANGE: several loads, unloads and reloads that are made together.
+#include <algorithm>
 #include <atomic>
 #include <backplane/cbor/writer.hpp>
+#include <functional>
 #include <memory>
 #include <new>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "context/operation_news.hpp"
 #include "modules/reports.hpp"
 #include "support/report.hpp"
+#include "support/result.hpp"
 
 namespace backplane::host {
 namespace {
@@ -24,35 +27,70 @@ Kind kind_of(std::uint32_t kind) noexcept {
 
 }  // namespace
 
-// Control thread. Throws as Loader::change().
+// Control thread. Throws as Loader::change(), and nothing after it: the changes are made then.
 void ModuleOperations::change(Operation& operation) {
   std::vector<Loader::Change> wanted;
   for (const OperationRequest& each : operation.request().changes) {
     wanted.push_back({kind_of(each.kind), each.module, {each.path, each.config}});
   }
-  const std::vector<Loader::Changed> changed = loader_.change(wanted, &operation.canceled());
-  operation.drain(changed);
   // One more than there are generations that drain, so that the end comes after all of them are counted.
   const auto left = std::make_shared<std::atomic<std::size_t>>(1);
-  const auto one_less = [this, left, self = operation.shared_from_this()] {
-    if (left->fetch_sub(1) == 1) finish_change(*self);
+  const std::function<void()> one_less = [this, left, self = operation.shared_from_this()] {
+    if (left->fetch_sub(1) == 1) finish_change(*self, false);
   };
-  for (const Loader::Changed& each : changed) {
+  operation.drain(loader_.change(wanted, &operation.canceled()));
+  wait_for_ends(operation, *left, one_less);
+}
+
+// Calls `one_less` for each generation that has ended, and once more. Without memory, it does not wait for one.
+void ModuleOperations::wait_for_ends(const Operation& operation, std::atomic<std::size_t>& left,
+                                     const std::function<void()>& one_less) noexcept {
+  for (const Loader::Changed& each : operation.changed()) {
     if (each.old.retirement == nullptr) continue;
-    left->fetch_add(1);
-    each.old.retirement->then(one_less);
+    left.fetch_add(1);
+    try {
+      each.old.retirement->then(one_less);
+    } catch (const std::bad_alloc&) {
+      left.fetch_sub(1);
+    }
   }
   one_less();
 }
 
-// Control thread.
-void ModuleOperations::finish_change(Operation& operation) try {
+// Control thread. Without memory, it is told without its report: the changes are made.
+void ModuleOperations::finish_change(Operation& operation, bool again) noexcept try {
+  if (!again && unload_again(operation)) return;
   operation.end({BP_OK, {}, change_report(operation.changed()), {}});
-} catch (const std::bad_alloc&) {
-  operation.end({BP_OUT_OF_MEMORY, "no memory", {}, {}});
+} catch (...) {
+  operation.end({BP_OK, {}, {}, {}});
+}
+
+// As finish_unload() does: an object may be kept by a thread of a resting context that has used a thread_local of the
+// module. Returns false if there is none to try.
+bool ModuleOperations::unload_again(Operation& operation) {
+  std::vector<Loader::Changed> changed = operation.changed();
+  const auto is_kept = [](const Loader::Changed& each) {
+    return each.kind == Kind::unload && each.old.retirement->finished() && !each.old.retirement->kept_because().empty();
+  };
+  if (std::none_of(changed.begin(), changed.end(), is_kept) || !forget_resting_()) return false;
+  const auto left = std::make_shared<std::atomic<std::size_t>>(1);
+  const std::function<void()> one_less = [this, left, self = operation.shared_from_this()] {
+    if (left->fetch_sub(1) == 1) finish_change(*self, true);
+  };
+  for (Loader::Changed& each : changed) {
+    if (!is_kept(each)) continue;
+    try {
+      each.old = loader_.begin_unload(each.module);
+    } catch (const Failure&) {  // somebody else has unloaded it meanwhile
+    }
+  }
+  operation.drain(std::move(changed));
+  wait_for_ends(operation, *left, one_less);
+  return true;
 }
 
 std::vector<std::uint8_t> ModuleOperations::change_report(const std::vector<Loader::Changed>& changed) const {
+  const auto until = Loader::count_until();  // for all of them
   std::vector<std::uint8_t> report;
   cbor::Writer out(report);
   out.map(1);
@@ -63,16 +101,17 @@ std::vector<std::uint8_t> ModuleOperations::change_report(const std::vector<Load
     field(out, "kind", name_of(each.kind));
     field(out, "module", each.module);
     out.text("report");
-    out.encoded(report_of(each));
+    out.encoded(report_of(each, until));
   }
   return report;
 }
 
 // As the operation would have, if it were alone.
-std::vector<std::uint8_t> ModuleOperations::report_of(const Loader::Changed& changed) const {
+std::vector<std::uint8_t> ModuleOperations::report_of(const Loader::Changed& changed,
+                                                      std::chrono::steady_clock::time_point until) const {
   if (changed.old.retirement == nullptr) return changed.report;
   std::vector<std::uint8_t> old;
-  loader_.report_ending(changed.old, old);
+  loader_.report_ending(changed.old, old, until);
   return changed.report.empty() ? old : reload_report(changed.report, old);
 }
 

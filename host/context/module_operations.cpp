@@ -28,7 +28,10 @@ constexpr std::size_t most_reported = 16;
 
 std::size_t bytes_of(const Operation& operation) {
   const OperationOutcome* const outcome = operation.outcome();
-  return outcome == nullptr ? 0 : outcome->payload.size() + outcome->detail.size() + outcome->message.size();
+  if (outcome == nullptr) return 0;
+  std::size_t bytes = outcome->payload.size() + outcome->detail.size() + outcome->message.size();
+  for (const Loader::Changed& each : operation.changed()) bytes += each.report.size() + sizeof each;
+  return bytes;
 }
 
 using State = Operation::State;
@@ -90,7 +93,8 @@ std::shared_ptr<Operation> ModuleOperations::begin(OperationRequest request) {
 void ModuleOperations::tell_end(const Operation& operation) const noexcept try {
   const OperationOutcome* const outcome = operation.outcome();
   if (outcome == nullptr) return;
-  const auto report = [this](const Loader::Changed& each) { return report_of(each); };
+  const auto until = Loader::count_until();
+  const auto report = [this, until](const Loader::Changed& each) { return report_of(each, until); };
   for (const OperationNews& each : news_of(operation, *outcome, report)) {
     each.log();
     emit_(each.event(), each.payload());

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <backplane/cbor/writer.hpp>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -45,9 +48,13 @@ class ModuleOperations {
   void execute(Operation& operation) noexcept;
   void unload(Operation& operation, bool again);
   void change(Operation& operation);
-  void finish_change(Operation& operation);
+  static void wait_for_ends(const Operation& operation, std::atomic<std::size_t>& left,
+                            const std::function<void()>& one_less) noexcept;
+  void finish_change(Operation& operation, bool again) noexcept;
+  bool unload_again(Operation& operation);
   std::vector<std::uint8_t> change_report(const std::vector<Loader::Changed>& changed) const;
-  std::vector<std::uint8_t> report_of(const Loader::Changed& changed) const;
+  std::vector<std::uint8_t> report_of(const Loader::Changed& changed,
+                                      std::chrono::steady_clock::time_point until) const;
   void finish_unload(Operation& operation, const Loader::Ending& ending, bool again);
   void finish_reload(Operation& operation, const Loader::Ending& ending, const std::vector<std::uint8_t>& report);
   void undo_unload(const Loader::Ending& ending) noexcept;

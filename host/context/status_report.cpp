@@ -31,22 +31,11 @@ constexpr std::size_t most_listeners = 1'000;
 // Request threads that work look at once. One that does not is kept by a handler.
 constexpr std::chrono::milliseconds oldest_call_wait{50};
 
-// The oldest call of each context, in their order. Asks all of them before it waits for one.
-std::vector<std::optional<OldestCall>> oldest_calls(const std::vector<Context*>& contexts) {
-  std::vector<std::shared_ptr<OldestCallQuery>> queries;
-  for (Context* const context : contexts) queries.push_back(context->loop().ask_oldest_call());
-  const auto until = std::chrono::steady_clock::now() + oldest_call_wait;
-  std::vector<std::optional<OldestCall>> found;
-  for (std::size_t i = 0; i < contexts.size(); ++i) {
-    if (queries[i] == nullptr) {
-      found.emplace_back();
-    } else if (queries[i]->wait_until(until)) {
-      found.push_back(queries[i]->found());
-    } else {
-      found.push_back(running_call(contexts[i]->loop().heartbeat()));
-    }
-  }
-  return found;
+std::optional<OldestCall> oldest_call_of(Context& context, const OldestCallQueries& queries) {
+  const auto query = queries.find(context.id());
+  if (query == queries.end() || query->second == nullptr) return std::nullopt;  // it may have come after the question
+  if (query->second->wait_until({})) return query->second->found();
+  return running_call(context.loop().heartbeat());
 }
 
 void write(cbor::Writer& out, const std::optional<OldestCall>& oldest) {
@@ -158,9 +147,22 @@ void write(cbor::Writer& out, const StackUse& stacks) {
 
 }  // namespace
 
+OldestCallQueries ask_oldest_calls(const std::vector<Context*>& contexts) {
+  OldestCallQueries queries;
+  for (Context* const context : contexts) queries.emplace(context->id(), context->loop().ask_oldest_call());
+  return queries;
+}
+
+void wait_for_answers(const OldestCallQueries& queries) {
+  const auto until = std::chrono::steady_clock::now() + oldest_call_wait;
+  for (const auto& [id, query] : queries) {
+    if (query != nullptr) query->wait_until(until);
+  }
+}
+
 std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vector<Context*>& contexts,
-                                        const Registry& registry, const ModuleOperations& operations) {
-  const std::vector<std::optional<OldestCall>> oldest = oldest_calls(contexts);
+                                        const OldestCallQueries& oldest, const Registry& registry,
+                                        const ModuleOperations& operations) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
   const bool silent = !host.silent_workers.empty() ||
@@ -200,7 +202,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   for (const StackUse& size : stacks) write(out, size);
   out.text("contexts");
   out.array(contexts.size());
-  for (std::size_t i = 0; i < contexts.size(); ++i) write(out, *contexts[i], oldest[i]);
+  for (Context* const context : contexts) write(out, *context, oldest_call_of(*context, oldest));
   operations.report(out);
   call_stats_fields(out, registry);
   return bytes;

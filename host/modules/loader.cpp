@@ -33,13 +33,13 @@ constexpr std::chrono::milliseconds closed_instance_timeout{100};
 
 [[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
 
+}  // namespace
+
 // Without memory, the message stays without the path.
-void name_file(Failure& failure, const std::string& path) noexcept try {
+void Loader::name_file(Failure& failure, const std::string& path) noexcept try {
   failure.message = path + ": " + failure.message;
 } catch (const std::bad_alloc&) {
 }
-
-}  // namespace
 
 Loader::Loader(Registry& registry, Mutex& catalog, ModuleCalls& calls, const bp_host_api& api,
                std::function<std::vector<InstanceHost*>()> hosts,
@@ -141,8 +141,11 @@ void Loader::add(Ready& ready, const LoadRequest& request, std::string_view expe
   }
   for (const auto& other : generations_) {
     if (other->module == generation.module && other->state == Generation::State::loading) {
-      refuse(BP_NAME_TAKEN, "an earlier load of " + other->label() + " has not returned from its code; its thread is " +
-                                "left to it until the host ends, so give the module another name, or restart the host");
+      refuse(BP_NAME_TAKEN,
+             other->label() +
+                 " is being loaded: by another of the same changes, or by an earlier load whose code has " +
+                 "not returned. Such a thread is left to it until the host ends: give the module another name, or " +
+                 "restart the host");
     }
   }
   generation.number = generation.module->last_generation + 1;
@@ -151,9 +154,14 @@ void Loader::add(Ready& ready, const LoadRequest& request, std::string_view expe
   ready.generation = &generation;
 }
 
+// A refused generation that must stay mapped is left.
 void Loader::remove(const Generation& generation) noexcept {
+  std::unique_ptr<Generation> gone;  // destroyed without the lock: it may still hold the object
   const MutexLock lock(catalog_);
-  std::erase_if(generations_, [&](const auto& each) { return each.get() == &generation; });
+  for (auto& each : generations_) {
+    if (each.get() == &generation && generation.state != Generation::State::pinned) gone = std::move(each);
+  }
+  if (gone) std::erase(generations_, nullptr);
 }
 
 void Loader::check_canceled(const LoadRequest& request) const {
@@ -226,8 +234,11 @@ void Loader::open_object(Ready& ready, const LoadRequest& request, std::span<con
     ready.hosts = instance_hosts_();
     ready.ending = new_ending(generation);
   } catch (...) {
-    if (initialised) call_deinit(generation);
-    close_refused(generation);
+    if (initialised) {
+      end_refused(generation);
+    } else {
+      close_refused(generation);
+    }
     throw;
   }
 }
@@ -238,14 +249,23 @@ void Loader::close_refused(Generation& generation) {
   if (kept.empty()) CopyStore::drop(generation.copy_path);
 }
 
-// What open() has made. Without memory for a look at the object, it stays mapped.
+// After init has succeeded. What must never be unmapped stays, as a generation that has ended.
+void Loader::end_refused(Generation& generation) {
+  call_deinit(generation);
+  if (!generation.manifest.unload_never) return close_refused(generation);
+  const MutexLock lock(catalog_);
+  generation.module->last_generation = generation.number;
+  generation.refused = true;
+  generation.state = Generation::State::pinned;
+}
+
+// What open() has made.
 void Loader::discard(Ready& ready) noexcept {
   Generation& generation = *ready.generation;
   try {
-    call_deinit(generation);
-    close_refused(generation);
-  } catch (const std::exception&) {
-    // The refusal is told all the same.
+    end_refused(generation);
+  } catch (...) {
+    // Without memory. The refusal is told all the same.
   }
   remove(generation);
 }

@@ -107,7 +107,13 @@ class Loader {
 
   /// Makes the unload-report for the current state. Returns true if the object is unmapped. Any thread. Takes up to
   /// 200 ms if a request thread does not answer.
-  bool report_ending(const Ending& ending, std::vector<std::uint8_t>& report);
+  bool report_ending(const Ending& ending, std::vector<std::uint8_t>& report) {
+    return report_ending(ending, report, count_until());
+  }
+  /// The same with the time until which it may wait, for several in a row. Usually count_until().
+  bool report_ending(const Ending& ending, std::vector<std::uint8_t>& report,
+                     std::chrono::steady_clock::time_point until);
+  static std::chrono::steady_clock::time_point count_until();
 
   /// Somebody was told how this ended. Any thread.
   void note_told(const Ending& ending);
@@ -143,7 +149,9 @@ class Loader {
   void remove(const Generation& generation) noexcept;
   void open_object(Ready& ready, const LoadRequest& request, std::span<const std::uint8_t> bytes);
   std::vector<PinReason> close_object(Generation& generation);
+  static void name_file(Failure& failure, const std::string& path) noexcept;
   void close_refused(Generation& generation);
+  void end_refused(Generation& generation);
   void run_init(Generation& generation);
   void check_registered(const Generation& generation) const;
   void start_instances(Ready& ready);

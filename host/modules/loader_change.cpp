@@ -153,7 +153,7 @@ void Loader::start_all(std::vector<Step>& steps, const LoadRequest& all) {
     current = nullptr;
     check_canceled(all);
   } catch (Failure& failure) {
-    if (current != nullptr) failure.message = current->ready.generation->path + ": " + failure.message;
+    if (current != nullptr) name_file(failure, current->ready.generation->path);
     throw Refusal{std::move(failure), give_up_all(joint)};
   } catch (const std::bad_alloc&) {
     throw Refusal{{BP_OUT_OF_MEMORY, "no memory"}, give_up_all(joint)};

@@ -201,13 +201,15 @@ void Loader::note_told(const Ending& ending) {
   if (module != nullptr && module->gone_untold == ending.generation) module->gone_untold = 0;
 }
 
-bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& report) {
+std::chrono::steady_clock::time_point Loader::count_until() { return std::chrono::steady_clock::now() + count_timeout; }
+
+bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& report,
+                           std::chrono::steady_clock::time_point until) {
   std::vector<PinReason> reasons;
   const MutexLock lock(catalog_);
   if (ending.retirement->finished()) {
     reasons = ending.retirement->kept_because();
   } else {
-    const auto until = std::chrono::steady_clock::now() + count_timeout;
     for (const auto& generation : generations_) {
       if (generation->retirement != ending.retirement) continue;
       // Only the caller of an unload asks again. After a reload, the name belongs to the new generation.

@@ -52,7 +52,8 @@ Request* Backlog::new_inner_request(const Method* method, std::string_view name,
                                     Waiter& waiter) {
   Request* const request = new_request();
   if (request == nullptr) return nullptr;
-  request->waited = stamps_.wants(number_of(request->token())) ? stamps_.stamp(ticks()) : 0;
+  const SubmitStamps::Wish wish = stamps_.wish(number_of(request->token()));
+  request->waited = wish == SubmitStamps::Wish::no ? 0 : SubmitStamps::stamp(wish, ticks());
   request->method = method;
   // The record may come from an inline call, which leaves behind what the next one overwrites.
   request->on_reply = nullptr;

@@ -159,7 +159,7 @@ class Backlog {
   bp_status put(const Method* method, const bp_submission& submission, bp_request* out);
   bp_status send_inline(Calls::Lane& lane, const Method& method, const bp_submission& submission) noexcept;
   bp_status push_request(const Method* method, const bp_submission& submission, bp_request* out);
-  Ticks stamp_in(Calls::Lane& lane) noexcept;
+  Ticks stamp_in(Calls::Lane& lane, SubmitStamps::Wish wish) noexcept;
   Ticks stamp_of(const Request& request, bool in_line) noexcept;
   Request* record_here() noexcept;
   static void arm(Request& request, bp_request* out) noexcept;

@@ -221,7 +221,7 @@ struct Waiter : Timer {
   }
 };
 
-/// A number for SubmitStamps::wants(). Each use of a record has another, and so has each record in its first use.
+/// A number for SubmitStamps::wish(). Each use of a record has another, and so has each record in its first use.
 constexpr std::uint64_t number_of(bp_token token) noexcept { return token::generation(token) + token::index(token); }
 
 /// Puts a fresh record into the state that a new call needs; null for a call without a context.

@@ -55,20 +55,21 @@ inline bp_status Backlog::pushed(Calls::Push result) noexcept {
 }
 
 // Of a call that is to note the time. Only here a submitter looks whether the lane stands still.
-[[gnu::noinline]] Ticks Backlog::stamp_in(Calls::Lane& lane) noexcept {
+[[gnu::noinline]] Ticks Backlog::stamp_in(Calls::Lane& lane, SubmitStamps::Wish wish) noexcept {
   const Ticks time = ticks();
   if (lane.waits_since(time, SubmitStamps::long_wait_ticks())) stamps_.want_each();
-  return stamps_.stamp(time);
+  return SubmitStamps::stamp(wish, time);
 }
 
 // A call that comes by the shared queue always notes it: that queue costs more than a look at the clock. These are the
 // calls of sources, while the request thread does not serve them itself.
 Ticks Backlog::stamp_of(const Request& request, bool in_line) noexcept {
-  const bool wanted = stamps_.wants(number_of(request.token()));
-  if (RequestThread::current == &thread_) return wanted ? stamps_.stamp(ticks()) : 0;
+  using Wish = SubmitStamps::Wish;
+  const Wish wish = stamps_.wish(number_of(request.token()));
+  if (RequestThread::current == &thread_) return wish == Wish::no ? 0 : SubmitStamps::stamp(wish, ticks());
   Calls::Lane* const lane = in_line ? nullptr : ingress_.lane();
   if (lane == nullptr) return SubmitStamps::exact(ticks());
-  return wanted ? stamp_in(*lane) : 0;
+  return wish == Wish::no ? 0 : stamp_in(*lane, wish);
 }
 
 bp_status Backlog::send_inline(Calls::Lane& lane, const Method& method, const bp_submission& submission) noexcept {
@@ -84,7 +85,8 @@ bp_status Backlog::send_inline(Calls::Lane& lane, const Method& method, const bp
     inline_call.method = &method;
     inline_call.on_reply = submission.on_reply;
     inline_call.user = submission.user;
-    inline_call.submitted = stamps_.wants(lane.sent()) ? stamp_in(lane) : 0;
+    const SubmitStamps::Wish wish = stamps_.wish(lane.sent());
+    inline_call.submitted = wish == SubmitStamps::Wish::no ? 0 : stamp_in(lane, wish);
     inline_call.wants_stale = (submission.flags & BP_SUBMIT_NO_STALE) == 0;
     inline_call.in_buffer = buffer != nullptr;
     if (buffer != nullptr) {

@@ -27,7 +27,7 @@ namespace backplane::host {
 /// that may be slow.
 ///
 /// The sums stay right: a call notes its time with a chance p of 1 or 1/32, whichever holds at its submit, and counts
-/// 1/p times. A change in between cannot make it count otherwise, because the stamp carries its own weight. Samples are
+/// 1/p times. A later change cannot make it count otherwise, because the stamp carries its own weight. Samples are
 /// spread by the golden ratio, so that calls that come in a rhythm do not meet or miss all of them.
 ///
 /// It cannot see each wait of calls that were submitted before such a change: within the first two milliseconds of a
@@ -42,13 +42,18 @@ class SubmitStamps {
   }
 
   // ---- Any thread ----
-  /// Whether a call is to note the time. `number` counts the calls of the caller's thread, or is a new one each time.
-  bool wants(std::uint64_t number) const noexcept {
-    return number * golden_ratio <= limit_.load(std::memory_order_relaxed);
+  /// Whether a call is to note the time, and for how many it then stands.
+  enum class Wish { no, sample, each };
+  /// `number` counts the calls of the caller's thread, or is a new one each time.
+  Wish wish(std::uint64_t number) const noexcept {
+    const std::uint64_t limit = limit_.load(std::memory_order_relaxed);  // once: it may change at any time
+    if (number * golden_ratio > limit) [[likely]]
+      return Wish::no;
+    return limit == each ? Wish::each : Wish::sample;
   }
-  /// What such a call notes: never 0.
-  Ticks stamp(Ticks time) const noexcept {
-    return without_weight(time) | (limit_.load(std::memory_order_relaxed) == each ? 0 : is_sample);
+  /// What a call with this wish notes; never 0. Not for Wish::no.
+  static constexpr Ticks stamp(Wish wish, Ticks time) noexcept {
+    return without_weight(time) | (wish == Wish::sample ? is_sample : 0);
   }
   /// What a call notes that stands for itself in any case.
   static constexpr Ticks exact(Ticks time) noexcept { return without_weight(time); }

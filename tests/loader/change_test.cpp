@@ -206,3 +206,12 @@ TEST_CASE("the configurations of modules are told inside of the process") {
   CHECK(outcome_of([&](bp_result* r) { return bp_host_reconfigure(ctx, 3, 0, r); }).status == BP_INVALID_ARGUMENT);
   empty(ctx);
 }
+
+TEST_CASE("what must never be unmapped stays mapped, also in changes of which another is refused") {
+  Context ctx;
+  const std::string why = change(ctx, {load("unload_never"), load("init_fails")}).message;
+  CAPTURE(why);
+  CHECK(ctx.state("unload_never") == "pinned");
+  CHECK(ctx.load(module_file("unload_never")).status == BP_OK);
+  CHECK(ctx.call("unload_never.echo", "x").payload == "x");
+}

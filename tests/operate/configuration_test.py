@@ -387,6 +387,26 @@ class Save(ConfigurationCase):
             self.assertEqual(b"? [y/N]" in done.stderr, not options, done.stderr)
         self.assertIn("[modules.kv]", self.text())
 
+    def test_a_file_that_is_changed_while_it_asks_is_not_replaced(self):
+        self.start(self.table("echo"))
+        self.bp("load", self.path("kv.so"))
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        save = subprocess.Popen([EXE, "save"], env=self.environment, cwd=self.dir, stdin=theirs, stdout=theirs,
+                                stderr=subprocess.PIPE)
+        os.close(theirs)
+        seen = b""
+        while b"[y/N]" not in seen:
+            seen += os.read(save.stderr.fileno(), 4096)
+        mine = self.text() + "# edited meanwhile\n"
+        self.write("host.toml", mine)
+        os.write(ours, b"y\n")
+        _, err = save.communicate(timeout=LIMIT)
+        self.assertEqual(save.returncode, 1, err)
+        self.assertIn(b"was changed meanwhile", err)
+        self.assertEqual(self.text(), mine)
+        self.assertEqual([name for name in os.listdir(self.dir) if "backplane-save" in name], [])
+
     def test_a_link_stays_and_its_target_is_replaced(self):
         self.start(self.table("echo"))
         os.makedirs(self.path("real"))

@@ -202,7 +202,7 @@ class Stuck(OperationCase):
         # Other operations go on, on another thread.
         self.soon("load", os.environ["BACKPLANE_CHATTER"])
         self.soon("unload", "chatter")
-        self.assertIn("an earlier load of stuck (generation 1) has not returned", self.refused(5, "load", STUCK))
+        self.assertIn("stuck (generation 1) is being loaded", self.refused(5, "load", STUCK))
         # If it returns, its load is undone.
         self.release("init")
         self.eventually("it is not undone", lambda: self.bp_json("ls")["modules"] == [])

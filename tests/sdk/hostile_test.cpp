@@ -115,6 +115,8 @@ TEST_CASE("noise is never read as a message") {
     for (auto& b : noise) b = static_cast<std::uint8_t>(random());
     INFO(to_hex(noise));
     REQUIRE_FALSE(taken<Everything>(noise));
-    if (taken<Cbor>(noise)) REQUIRE(to_hex(Cbor::parse(noise).view()) == to_hex(noise));
+    if (!taken<Cbor>(noise)) continue;
+    const Cbor item = Cbor::parse(noise);
+    REQUIRE(to_hex(item.view()) == to_hex(noise));
   }
 }

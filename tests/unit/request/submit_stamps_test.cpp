@@ -10,9 +10,11 @@ using namespace backplane::host;
 
 namespace {
 
+using Wish = SubmitStamps::Wish;
+
 std::uint64_t wanted(const SubmitStamps& stamps, std::uint64_t first, std::uint64_t count, std::uint64_t step) {
   std::uint64_t sum = 0;
-  for (std::uint64_t i = 0; i < count; ++i) sum += stamps.wants(first + i * step) ? 1 : 0;
+  for (std::uint64_t i = 0; i < count; ++i) sum += stamps.wish(first + i * step) != Wish::no ? 1 : 0;
   return sum;
 }
 
@@ -33,7 +35,7 @@ TEST_CASE("one call in thirty-two is measured, however it is counted, and at mos
   std::uint64_t row = 0;
   std::uint64_t longest = 0;
   for (std::uint64_t i = 0; i < 1'000'000; ++i) {
-    row = stamps.wants(i) ? 0 : row + 1;
+    row = stamps.wish(i) != Wish::no ? 0 : row + 1;
     longest = std::max(longest, row);
   }
   CHECK(longest < 64);
@@ -44,10 +46,13 @@ TEST_CASE("a call counts by the chance that it had, and the change of it changes
   CallStatsList list;
   CallStats& stats = *list.take();
   const Ticks length = SubmitStamps::long_wait_ticks();
-  const Ticks sampled = stamps.stamp(1'000'001);
-  stamps.want_each();
+  std::uint64_t number = 0;
+  while (stamps.wish(number) == Wish::no) ++number;
+  const Wish wish = stamps.wish(number);
+  stamps.want_each();  // between the wish and the stamp, as a sampling submitter does that finds a stall
+  const Ticks sampled = SubmitStamps::stamp(wish, 1'000'001);
   CHECK(wanted(stamps, 0, 1'000, 1) == 1'000);
-  const Ticks exact = stamps.stamp(1'000'001);
+  const Ticks exact = SubmitStamps::stamp(stamps.wish(0), 1'000'001);
   stamps.record(stats, SubmitStamps::waited(sampled, 1'000'000 + length / 4), 0, false);
   CHECK(count_of(stats) == 32);
   stamps.record(stats, SubmitStamps::waited(exact, 1'000'000 + length / 4), 0, false);

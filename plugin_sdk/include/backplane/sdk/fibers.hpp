@@ -289,7 +289,8 @@ class Fiber {
  private:
   friend class Fibers;
 
-  void join_run(Fibers* fibers) noexcept {
+  // Not inline: g++ 12 takes the address of a local Fiber in the list for one that dangles.
+  [[gnu::noinline]] void join_run(Fibers* fibers) noexcept {
     fibers_ = fibers;
     if (fibers == nullptr) return;
     next_ = fibers->owners_;
