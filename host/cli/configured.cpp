@@ -9,8 +9,9 @@
 #include <backplane/cbor/reader.hpp>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -141,7 +142,7 @@ bp_status begin(const std::vector<ModuleChange>& changes, const std::string& req
 
 }  // namespace
 
-struct Configured::State {
+struct Configured::State : std::enable_shared_from_this<Configured::State> {
   State(const Args& given, const RunPlan& now) : args(given), plan(now) {}
 
   void serve();
@@ -157,9 +158,9 @@ struct Configured::State {
   RunPlan plan;  // the thread's own
   std::mutex mutex;
   std::condition_variable changed;
-  std::deque<ReconfigureRequest> waiting;  // guarded by `mutex`, as the next
+  std::vector<ReconfigureRequest> waiting;  // guarded by `mutex`, as the next
   bool stopped = false;
-  bool ended = false;
+  bool serves = false;
 };
 
 void Configured::State::push(ReconfigureRequest request) {
@@ -167,6 +168,14 @@ void Configured::State::push(ReconfigureRequest request) {
     const std::lock_guard lock(mutex);
     if (!stopped) {
       waiting.push_back(std::move(request));
+      try {
+        // Most hosts are never asked, and a thread takes address space.
+        if (!serves) std::thread([self = shared_from_this()] { self->serve(); }).detach();
+      } catch (...) {
+        waiting.pop_back();
+        throw std::bad_alloc();
+      }
+      serves = true;
       changed.notify_all();
       return;
     }
@@ -183,12 +192,12 @@ void Configured::State::serve() {
       changed.wait(lock, [this] { return stopped || !waiting.empty(); });
       if (stopped) break;
       request = std::move(waiting.front());
-      waiting.pop_front();
+      waiting.erase(waiting.begin());
     }
     handle(request);
   }
   const std::lock_guard lock(mutex);
-  ended = true;
+  serves = false;
   changed.notify_all();
 }
 
@@ -294,9 +303,7 @@ void Configured::State::change(ReconfigureRequest& request) {
   if (request.answer) answer(request, report);
 }
 
-Configured::Configured(const Args& args, const RunPlan& plan) : state_(std::make_shared<State>(args, plan)) {
-  std::thread([state = state_] { state->serve(); }).detach();
-}
+Configured::Configured(const Args& args, const RunPlan& plan) : state_(std::make_shared<State>(args, plan)) {}
 
 std::function<void(ReconfigureRequest)> Configured::asked() const {
   return [state = state_](ReconfigureRequest request) { state->push(std::move(request)); };
@@ -315,7 +322,7 @@ void Configured::ask_by_signal() const noexcept try {
 }
 
 void Configured::stop() {
-  std::deque<ReconfigureRequest> unanswered;
+  std::vector<ReconfigureRequest> unanswered;
   {
     const std::lock_guard lock(state_->mutex);
     state_->stopped = true;
@@ -330,7 +337,7 @@ void Configured::stop() {
 
 void Configured::wait_for_end() {
   std::unique_lock lock(state_->mutex);
-  state_->changed.wait_for(lock, last_look, [this] { return state_->ended; });
+  state_->changed.wait_for(lock, last_look, [this] { return !state_->serves; });
 }
 
 }  // namespace backplane::host::cli

@@ -3,6 +3,9 @@
 // The turn of a request thread, stage by stage, and the steps of its stop that use several parts.
 #include "request/loop.hpp"
 
+#include <new>
+#include <optional>
+
 #include "fiber/overflow.hpp"
 #include "support/running_code.hpp"
 
@@ -128,7 +131,11 @@ std::shared_ptr<OldestCallQuery> RequestLoop::ask_oldest_call() {
   auto query = std::make_shared<OldestCallQuery>();
   const bool asked = post([this, query] {
     on_request_thread.assume();
-    query->answer(oldest_call(backlog_));
+    try {
+      query->answer(oldest_call(backlog_));
+    } catch (const std::bad_alloc&) {
+      query->answer(std::nullopt);
+    }
   });
   return asked ? query : nullptr;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/mman.h>
+
 #include <csignal>
 #include <cstddef>
-#include <memory>
-#include <new>
 
 namespace backplane::host {
 
@@ -15,10 +15,11 @@ class SignalStack {
   SignalStack() noexcept {
     stack_t there{};
     if (::sigaltstack(nullptr, &there) != 0 || (there.ss_flags & SS_DISABLE) == 0) return;
-    memory_.reset(new (std::nothrow) char[size]);
-    if (memory_ == nullptr) return;
+    // Not from the heap: a thread's first allocation reserves 64 MiB of address space.
+    void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (memory == MAP_FAILED) return;
     stack_t own{};
-    own.ss_sp = memory_.get();
+    own.ss_sp = memory_ = memory;
     own.ss_size = size;
     ::sigaltstack(&own, nullptr);
   }
@@ -29,13 +30,14 @@ class SignalStack {
     stack_t none{};
     none.ss_flags = SS_DISABLE;
     ::sigaltstack(&none, nullptr);
+    ::munmap(memory_, size);
   }
 
  private:
   // Large enough for the previous signal handler as well. That may belong to a debugger or a runtime.
   static constexpr std::size_t size = std::size_t{64} * 1024;
 
-  std::unique_ptr<char[]> memory_;
+  void* memory_ = nullptr;
 };
 
 }  // namespace backplane::host

@@ -3,6 +3,7 @@
 // The pool that blocking handlers run on: how many threads it has, and what happens if it gets none.
 #include "failing.hpp"
 #include "fixture.hpp"
+#include "process_state.hpp"
 
 using namespace host_test;
 
@@ -44,11 +45,17 @@ TEST_CASE("a blocking call waits for a thread that is there if no further one ca
   configure();
   const Context context;
   const Loaded blocking(context, "blocking");
-  REQUIRE(context.call("blocking.together", "1") == "ok:1");  // there is a thread now
+  REQUIRE(context.call("blocking.together", "1") == "ok:1");  // there is a thread now, or two
   failing::arm(1, failing::Which::threads);
+  const std::uint64_t threads = status_of(context.native)["workers"]["threads"].number;
+  REQUIRE(threads >= 1);
   Replies replies[4];
   for (Replies& each : replies) REQUIRE(context.submit("blocking.together", each, "5") == BP_OK);
-  for (Replies& each : replies) CHECK(each.wait() == Seen{"ok:1"});
+  for (Replies& each : replies) {
+    const std::string seen = each.wait().back();
+    REQUIRE(seen.substr(0, 3) == "ok:");
+    CHECK(std::stoul(seen.substr(3)) <= threads);
+  }
   failing::disarm();
 }
 

@@ -245,7 +245,7 @@ class Stuck(ConfigurationCase):
         command = self.spawn("reconfigure")
         self.reached("init")
         self.assertRegex(self.soon("status")[0], r"(?m)^\d+ +change echo, kv, stuck +running .* process "
-                                                 rf"{command.pid}$")
+                                                 rf"{command.pid} ")
         self.assertEqual(self.running(), {"echo": 1})
         command.stop()
         self.assertEqual(self.running(), {"echo": 1})
