@@ -55,7 +55,7 @@ const T* named(const std::vector<T>& all, const std::string& name) {
 // Why a module that runs is not what is planned; empty: it is.
 std::string why_reload(const RunningModule& running, const PlannedModule& planned) {
   if (running.path != planned.path) return cat("its path has changed, from ", running.path);
-  if (!same_config(running.config, planned.config)) return "its configuration has changed";
+  if (!same_config(running.config, planned.config)) return "its configuration differs";
   return running.sha256 == planned.sha256 ? "" : "its file has changed";
 }
 
@@ -87,8 +87,10 @@ std::vector<ModuleChange> module_changes(const std::vector<PlannedModule>& old, 
     const cbor::Bytes config = whole(each.config);
     if (runs == nullptr) {
       const bool known = named(old, each.name) != nullptr;
-      changes.push_back({BP_OPERATION_LOAD, each.name, each.path, config,
-                         known ? "it does not run" : "the configuration has it now"});
+      const char* const why = known                      ? "it does not run"
+                              : each.source == "bundled" ? "nothing names modules, so the bundled ones run"
+                                                         : "the configuration has it now";
+      changes.push_back({BP_OPERATION_LOAD, each.name, each.path, config, why});
     } else if (std::string why = why_reload(*runs, each); !why.empty()) {
       changes.push_back({BP_OPERATION_RELOAD, each.name, each.path, config, std::move(why)});
     }

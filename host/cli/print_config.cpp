@@ -122,9 +122,11 @@ class Printer {
   }
 
   void memory() {
-    const std::uint64_t all = effective("memory_limit", bp_memory_limit());
-    number("memory_limit", all);
-    number("connection_memory", all / 4);
+    // Without the key, the host takes a share of the machine's memory when it starts.
+    const std::uint64_t all = effective("memory_limit", UINT64_MAX);
+    const bool is_set = all != UINT64_MAX;
+    number("memory_limit", is_set ? std::optional(all) : std::nullopt);
+    number("connection_memory", is_set ? std::optional(all / 4) : std::nullopt);
     number("context_memory", std::nullopt);
   }
 

@@ -21,6 +21,7 @@
 #include "cli/input.hpp"
 #include "cli/output.hpp"
 #include "cli/plan_difference.hpp"
+#include "cli/run_plan.hpp"
 #include "cli/saved_config.hpp"
 #include "cli/value.hpp"
 #include "cli/wait.hpp"
@@ -179,6 +180,26 @@ class Replacement {
   bool done_ = false;
 };
 
+// What a host with the file as it is now would run, whatever this host has read: somebody may have edited it, or it is
+// another file. If its modules cannot be planned, none is: then each table gets its path.
+std::vector<ShownModule> planned_by(const Args& args, const std::string& target, const Value& report) {
+  std::vector<ShownModule> all;
+  // Options of backplane run count for any file.
+  for (ShownModule& each : modules_in(report, "planned")) {
+    if (each.source.starts_with("--")) all.push_back(std::move(each));
+  }
+  Args of_file = args;
+  of_file.config = target;
+  try {
+    for (const PlannedModule& each : make_plan(of_file).modules) {
+      if (named(all, each.name) == nullptr) all.push_back({each.name, each.path, each.config, each.source});
+    }
+  } catch (const CommandFailure&) {
+    // Its own fault is told when a host reads it.
+  }
+  return all;
+}
+
 // Root reaches the hosts of all users. It must not write where one of them says.
 bool is_own_host(const std::string& socket) {
   struct stat info {};
@@ -222,7 +243,7 @@ int run_save(const Args& args) {
   const std::string before = exists ? read_file(target, file_limit) : std::string();
   const ConfigFile config = read_config_text(file, before);
   const std::vector<SavedModule> changes =
-      Saver(config, modules_in(report, "modules"), modules_in(report, "planned")).run();
+      Saver(config, modules_in(report, "modules"), planned_by(args, target, report)).run();
   const std::string after = changes.empty() ? before : saved_text(file, before, config, changes);
   const std::vector<std::string> lines = changed_lines(before, after);
   std::string text;

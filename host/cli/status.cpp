@@ -101,7 +101,7 @@ const Command ping_command = {
 a context and no code of a module on a control thread is stuck; the watchdog takes a second to find out.
 
 Examples:
-  backplane ping --timeout 1000 || systemctl restart backplane
+  backplane ping --timeout 1000; [ $? -ne 6 ] || echo "a thread hangs: see backplane status"
 
 Exit codes: 0 it responds; 2 usage; 3 no host answers; 4 no answer within --timeout; 6 it answers, but does not
 respond.)",

@@ -220,17 +220,32 @@ OperationOutcome ModuleOperations::interim(Operation& operation) {
     if (gone) return {BP_OK, {}, std::move(old), {}};
     return pinned(draining->ending, std::move(old));
   }
+  const State state = operation.state();
   std::string where;
-  if (operation.state() == State::running) {
+  if (state == State::running) {
+    where = ", for a request thread that has to answer";
     for (const Control::Call& call : control_.calls()) {
       if (!call.overdue) where = ", in " + call.what;
     }
   }
+  if (state == State::waiting) where = for_turn_of();
   return {BP_TIMEOUT,
           "operation " + std::to_string(operation.id()) + " (" + words_of(operation) + ") is still " +
               name_of(operation.state()) + where + "; it goes on, and status lists it",
           {},
           {}};
+}
+
+// The operation that has the turn.
+std::string ModuleOperations::for_turn_of() const {
+  const MutexLock lock(mutex_);
+  for (const auto& [id, each] : running_) {
+    if (each->state() == State::running) {
+      return " for its turn, after operation " + std::to_string(id) + " (" + words_of(*each) + "): backplane cancel " +
+             std::to_string(id) + " ends that one";
+    }
+  }
+  return {};
 }
 
 std::string ModuleOperations::cancel(Operation& operation) {

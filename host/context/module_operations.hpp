@@ -45,6 +45,7 @@ class ModuleOperations {
  private:
   void check_dynamic_loader() const;
   OperationOutcome interim(Operation& operation);
+  std::string for_turn_of() const;
   void execute(Operation& operation) noexcept;
   void unload(Operation& operation, bool again);
   void change(Operation& operation);

@@ -3,9 +3,9 @@
 // The C functions that create, connect, close, stop and destroy contexts.
 #include <backplane/backplane.h>
 
+#include <exception>
 #include <memory>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -235,8 +235,8 @@ bp_status bp_context_destroy(bp_context ctx) {
   }
   try {
     quarantine(ctx, *endpoint);
-  } catch (const std::system_error&) {
-    // No thread can wait for the endpoint, so it stays until the process ends.
+  } catch (const std::exception&) {
+    // No thread or no memory to wait for the endpoint, so it stays until the process ends.
   }
   return stopped;
 }

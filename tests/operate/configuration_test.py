@@ -64,7 +64,7 @@ class Reconfigure(ConfigurationCase):
         self.configure('log_level = "debug"', self.table("echo", 'config = { prefix = "> " }'), self.table("timer"))
         out, _ = self.bp("reconfigure", "--dry-run")
         difference = (f"unload kv: the configuration has it no more\n"
-                      f"reload echo from {self.path('echo.so')}: its configuration has changed\n"
+                      f"reload echo from {self.path('echo.so')}: its configuration differs\n"
                       f"load timer from {self.path('timer.so')}: the configuration has it now\n"
                       f'log_level: from "info" to "debug"\n')
         self.assertEqual(out, difference)
@@ -406,6 +406,20 @@ class Save(ConfigurationCase):
         self.assertIn(b"was changed meanwhile", err)
         self.assertEqual(self.text(), mine)
         self.assertEqual([name for name in os.listdir(self.dir) if "backplane-save" in name], [])
+
+    def test_another_file_or_an_edited_one_gets_all_that_runs(self):
+        self.start(self.table("echo"))
+        self.bp("load", self.path("kv.so"))
+        self.bp("save", "--config", self.path("new.toml"))
+        saved = pathlib.Path(self.path("new.toml")).read_text()
+        for name in ("echo", "kv"):
+            self.assertIn(f'path = "{self.path(name + ".so")}"', saved)
+        self.bp("run", "--check-config", "--config", self.path("new.toml"))
+        # Somebody takes a table out, and does not reconfigure.
+        self.write("host.toml", self.table("kv"))
+        self.bp("save")
+        self.assertIn(f'path = "{self.path("echo.so")}"', self.text())
+        self.check()
 
     def test_a_link_stays_and_its_target_is_replaced(self):
         self.start(self.table("echo"))

@@ -10,8 +10,9 @@ using backplane::cbor::Bytes;
 
 namespace {
 
-PlannedModule planned(const std::string& name, Bytes config = {}, const std::string& sha256 = "1") {
-  return {name, "/srv/" + name + ".so", std::move(config), "bundled", sha256};
+PlannedModule planned(const std::string& name, Bytes config = {}, const std::string& sha256 = "1",
+                      const std::string& source = "host.toml:1:1") {
+  return {name, "/srv/" + name + ".so", std::move(config), source, sha256};
 }
 
 RunningModule running(const std::string& name, Bytes config = {0xa0}, const std::string& sha256 = "1") {
@@ -35,10 +36,12 @@ TEST_CASE("what runs as it is planned stays, and so does what was loaded by hand
 
 TEST_CASE("a module is loaded, reloaded or unloaded, each for its reason") {
   CHECK(lines({}, {planned("a")}, {}) == Lines{"load a from /srv/a.so: the configuration has it now"});
+  CHECK(lines({}, {planned("a", {}, "1", "bundled")}, {}) ==
+        Lines{"load a from /srv/a.so: nothing names modules, so the bundled ones run"});
   CHECK(lines({planned("a")}, {planned("a")}, {}) == Lines{"load a from /srv/a.so: it does not run"});
   CHECK(lines({planned("a")}, {}, {running("a")}) == Lines{"unload a: the configuration has it no more"});
   CHECK(lines({planned("a")}, {planned("a", {0xa1, 0x61, 0x78, 0x01})}, {running("a")}) ==
-        Lines{"reload a from /srv/a.so: its configuration has changed"});
+        Lines{"reload a from /srv/a.so: its configuration differs"});
   CHECK(lines({planned("a")}, {planned("a", {}, "2")}, {running("a")}) ==
         Lines{"reload a from /srv/a.so: its file has changed"});
   RunningModule moved = running("a");
