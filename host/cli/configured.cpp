@@ -9,6 +9,7 @@
 #include <backplane/cbor/reader.hpp>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -118,6 +119,11 @@ void refuse_restart(const std::vector<KeyChange>& keys) {
   }
   if (!all.empty())
     refuse(cat("these keys take effect only when the host starts: ", all, "; restart it, or take them back"));
+}
+
+bool is_other_than_a_file(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error);
 }
 
 bp_status begin(const std::vector<ModuleChange>& changes, const std::string& requester, bp_operation& out,
@@ -277,6 +283,8 @@ void Configured::State::change(ReconfigureRequest& request) {
                          "this host runs without a configuration file, so there is nothing to read again; start it "
                          "with --config FILE"};
   }
+  // The start may read a pipe. Here, one that nobody writes to would keep all that follow.
+  if (is_other_than_a_file(place)) refuse(cat("\"", place, "\" is not a regular file any more; put the file back"));
   RunPlan next = make_plan(args);
   PlanDifference difference{module_changes(plan.modules, next.modules, running_modules()),
                             key_changes(settings_of(plan), settings_of(next))};

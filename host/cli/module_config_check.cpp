@@ -35,7 +35,7 @@ std::string check_module_config(const std::string& module, const std::string& pa
   for (const cddl::Finding& finding : verdict.findings) {
     if (!text.empty()) text += "; ";
     if (section != nullptr) text += cat(place_of(finding.path, *section), ": ");
-    text += cat("modules.", module, ".config: ", finding.message());
+    text += cat("modules.", module, ".config: ", one_line(finding.message()));
   }
   throw usage(text, section == nullptr ? cat("write a table [modules.", module, ".config] into the configuration file")
                                        : std::string());

@@ -123,7 +123,7 @@ Examples:
 Ctrl-C asks the host to undo it, which it can until the new modules run. If this command is killed, it goes on.
 
 Exit codes: 0 done, or nothing has changed; 1 the host has no configuration file; 2 usage, a wrong configuration, or a
-key that needs a restart; 3 no host answers; 4 not done within --timeout, and it goes on; 5 a module was refused; 130
+key that needs a restart; 3 no host answers; 4 not committed within --timeout, and it goes on; 5 a module was refused; 130
 canceled by Ctrl-C.)",
     {
         {"--dry-run", "", "print the difference, and change nothing", &Args::dry_run},

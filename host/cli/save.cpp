@@ -131,6 +131,17 @@ std::string target_of(const std::string& file) {
   return error ? file : target.string();
 }
 
+// Returns whether the file exists. A device, a pipe or a broken link is not replaced by a file.
+bool check_target(const std::string& file, const std::string& target) {
+  struct stat info {};
+  if (::lstat(target.c_str(), &info) != 0) {
+    if (errno == ENOENT && ::lstat(file.c_str(), &info) != 0) return false;
+    throw usage(cat("\"", file, "\" cannot be written: it leads nowhere"), "expected a regular file, or none");
+  }
+  if (S_ISREG(info.st_mode)) return true;
+  throw usage(cat("\"", file, "\" is not a regular file, so it is not replaced"), "expected a regular file, or none");
+}
+
 /// A new file beside another one, which it replaces or is removed.
 class Replacement {
  public:
@@ -239,7 +250,7 @@ int run_save(const Args& args) {
                 "name one with --config FILE");
   }
   const std::string target = target_of(file);
-  const bool exists = ::access(target.c_str(), F_OK) == 0;
+  const bool exists = check_target(file, target);
   const std::string before = exists ? read_file(target, file_limit) : std::string();
   const ConfigFile config = read_config_text(file, before);
   const std::vector<SavedModule> changes =

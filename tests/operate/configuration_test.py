@@ -407,6 +407,24 @@ class Save(ConfigurationCase):
         self.assertEqual(self.text(), mine)
         self.assertEqual([name for name in os.listdir(self.dir) if "backplane-save" in name], [])
 
+    def test_what_is_no_regular_file_is_not_replaced(self):
+        self.start(self.table("echo"))
+        self.bp("load", self.path("kv.so"))
+        os.mkfifo(self.path("pipe"))
+        os.symlink(self.path("nowhere/at/all"), self.path("link"))
+        os.symlink("/dev/null", self.path("device"))
+        for name in ("pipe", "link", "device"):
+            self.assertRegex(self.refused(2, "save", "--config", self.path(name)), "not a regular file|leads nowhere")
+        self.assertTrue(stat.S_ISFIFO(os.stat(self.path("pipe")).st_mode))
+        self.assertTrue(os.path.islink(self.path("link")))
+        self.assertTrue(stat.S_ISCHR(os.stat("/dev/null").st_mode))
+        # A pipe in the place of the configuration file does not keep those that follow.
+        os.rename(self.file, self.path("away"))
+        os.mkfifo(self.file)
+        self.assertIn("not a regular file", self.refused(2, "reconfigure"))
+        os.rename(self.path("away"), self.file)
+        self.bp("reconfigure", "--dry-run")
+
     def test_another_file_or_an_edited_one_gets_all_that_runs(self):
         self.start(self.table("echo"))
         self.bp("load", self.path("kv.so"))
