@@ -107,12 +107,8 @@ class Loader {
 
   /// Makes the unload-report for the current state. Returns true if the object is unmapped. Any thread. Takes up to
   /// 200 ms if a request thread does not answer.
-  bool report_ending(const Ending& ending, std::vector<std::uint8_t>& report) {
-    return report_ending(ending, report, count_until());
-  }
-  /// The same with the time until which it may wait, for several in a row. Usually count_until().
   bool report_ending(const Ending& ending, std::vector<std::uint8_t>& report,
-                     std::chrono::steady_clock::time_point until);
+                     std::chrono::steady_clock::time_point until = count_until());
   static std::chrono::steady_clock::time_point count_until();
 
   /// Somebody was told how this ended. Any thread.
