@@ -85,11 +85,11 @@ class Reconfigure(ConfigurationCase):
         self.addCleanup(over.set)
         # In the order of their names: the first is already mapped when the second is refused.
         self.configure('log_level = "debug"', self.table("echo", 'config = { prefix = "> " }'),
-                       "[modules.cli_fixture]", f'path = "{MODULES / "cli_fixture.so"}"',
-                       "[modules.desk]", f'path = "{MODULES / "desk_fails.so"}"')
+                       "[modules.chatter]", f'path = "{os.environ["BACKPLANE_CHATTER"]}"',
+                       "[modules.cli_fixture]", f'path = "{MODULES / "cli_fixture_fails.so"}"')
         for _ in range(3):
             out, err = self.bp("reconfigure", code=5)
-            self.assertIn("load cli_fixture from", out)
+            self.assertIn("load chatter from", out, err)
             self.assertIn("load_refused", err)
             self.assertIn("nothing has changed", err)
         self.assertEqual(self.running(), {"echo": 1, "timer": 1})
