@@ -290,8 +290,11 @@ class ConfigReader {
 
   toml::table parse(const std::string& text) const {
     if (const auto deep = find_too_deep(text, most_levels)) {
-      throw usage(
-          cat(file_, ":", std::to_string(deep->line), ":", std::to_string(deep->column), ": ", too_deep_text()));
+      throw usage(cat(file_, ":", std::to_string(deep->line), ":", std::to_string(deep->column), ": ",
+                      deep->not_ascii
+                          ? std::string("found a character that is not ASCII; outside of comments, expected such "
+                                        "characters in strings and in quoted keys only")
+                          : too_deep_text()));
     }
     try {
       return toml::parse(std::string_view(text), std::string_view(file_));

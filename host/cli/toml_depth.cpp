@@ -12,9 +12,10 @@ class Scanner {
   Scanner(std::string_view text, std::size_t most) : text_(text), most_(most) {}
 
   std::optional<TomlPlace> run() {
+    if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;  // a byte order mark
     while (at_ < text_.size()) {
       step(text_[at_]);
-      if (header_ + levels_ + dots_ > most_) return place();
+      if (not_ascii_ || header_ + levels_ + dots_ > most_) return place();
     }
     return std::nullopt;
   }
@@ -60,6 +61,7 @@ class Scanner {
         levels_ = open_.empty() ? 1 : open_.back().levels;
         break;
       default:
+        not_ascii_ = (static_cast<unsigned char>(c) & 0x80) != 0;
         break;
     }
     ++at_;
@@ -115,6 +117,7 @@ class Scanner {
 
   TomlPlace place() const {
     TomlPlace out;
+    out.not_ascii = not_ascii_;
     for (const char c : text_.substr(0, at_ == 0 ? 0 : at_ - 1)) {
       ++out.column;
       if (c != '\n') continue;
@@ -133,6 +136,7 @@ class Scanner {
   std::vector<Bracket> open_;  // the brackets around it
   bool in_key_ = true;
   bool header_line_ = false;
+  bool not_ascii_ = false;
 };
 
 }  // namespace

@@ -86,7 +86,7 @@ class LimitsFlow(Case):
                 self.process.end()
 
     def test_a_connection_that_reads_nothing_is_held_and_ended_and_both_are_counted(self):
-        self.begin("stalled_client_ms = 500\npart_output_bytes = 65536\n")
+        self.begin("stalled_client_ms = 3000\npart_output_bytes = 65536\n")
         client = self.client()
         client.call(1, "streams.send", encode({"parts": 5000, "size": 10_000, "wait_ms": 0}))
         self.eventually("it is held", lambda: self.context()["sources"]["held"] == 1)
@@ -94,7 +94,7 @@ class LimitsFlow(Case):
         self.assertRegex(self.bp("status")[0], r"(?m)^connections .*; 1 held, because output waits")
         self.assertRegex(self.bp("status")[0], r"(?m)^context \d+: parts: [1-9]\d* sent, 0 received, \d+ found no room$")
         self.eventually("it is ended", lambda: self.limit("stalled_client_ms")[1] == 1)
-        self.shows_hit("stalled_client_ms", 500)
+        self.shows_hit("stalled_client_ms", 3000)
         self.shows_hit("part_output_bytes", 65_536)
         self.eventually("it is gone", lambda: self.context()["sources"] == {"open": 1, "held": 0})
         client.close()
