@@ -212,8 +212,7 @@ void make_room(Bytes& out, std::size_t size) {
 }
 
 template <class T>
-void write(Bytes& out, const T& frame) {
-  make_room(out, header_size + frame_overhead + string_bytes(frame));
+void write_items(Bytes& out, const T& frame) {
   const std::size_t begin = out.size();
   out.resize(begin + header_size);
   cbor::Writer writer(out);
@@ -231,6 +230,20 @@ void write(Bytes& out, const T& frame) {
   const std::size_t length = out.size() - begin - header_size;
   for (std::size_t i = 0; i < header_size; ++i) {
     out[begin + i] = static_cast<std::uint8_t>(length >> (8 * (header_size - 1 - i)));
+  }
+}
+
+// The room is enough for nearly all frames. Without memory for more, nothing of the frame is left: the peer could not
+// read what follows a part of one.
+template <class T>
+void write(Bytes& out, const T& frame) {
+  make_room(out, header_size + frame_overhead + string_bytes(frame));
+  const std::size_t before = out.size();
+  try {
+    write_items(out, frame);
+  } catch (...) {
+    out.resize(before);
+    throw;
   }
 }
 
