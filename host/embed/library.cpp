@@ -12,6 +12,7 @@
 #include "memory/budget.hpp"
 #include "modules/digest.hpp"
 #include "modules/file.hpp"
+#include "modules/interface.hpp"
 #include "modules/manifest.hpp"
 #include "reply/buffer.hpp"
 #include "support/result.hpp"
@@ -83,7 +84,8 @@ bp_status bp_module_inspect(const char* path, bp_result* result) {
   try {
     std::string problem;
     const std::vector<std::uint8_t> file = read_any_file(path, problem);
-    const Manifest manifest = read_manifest(file);
+    Manifest manifest = read_manifest(file);
+    check_interface(manifest);
     if (problem.empty()) problem = Host::problem_of(manifest);
     return set_result(result, BP_OK, report(manifest, path, sha256_of(file), problem));
   } catch (const Failure& failure) {

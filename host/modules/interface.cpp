@@ -4,6 +4,7 @@
 #include <backplane/base.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "cddl/config_check.hpp"
@@ -13,27 +14,24 @@
 namespace backplane::host {
 namespace {
 
-cddl::Verdict verdict_of(const Manifest& manifest, std::span<const std::uint8_t> config) try {
-  if (manifest.cddl.find(manifest.name + ".config") == std::string::npos) return {};
-  return cddl::check_config(cddl::parse(manifest.cddl), manifest.name, config);
-} catch (const cddl::ParseError&) {
-  return {};  // check_interface() has warned of it
+// The rules are not kept: they take about ten times as much memory as their text. None if it is not valid.
+std::optional<cddl::Schema> parse_interface(Manifest& manifest) try {
+  cddl::Schema schema = cddl::parse(manifest.cddl);
+  for (const std::string& warning : schema.warnings()) manifest.warnings.push_back("its CDDL, " + warning);
+  return schema;
+} catch (const cddl::ParseError& e) {
+  manifest.warnings.push_back(std::string("its CDDL is not valid, so its configuration is not checked: ") + e.what());
+  return std::nullopt;
 }
 
 }  // namespace
 
-void check_interface(Manifest& manifest) {
-  try {
-    const cddl::Schema schema = cddl::parse(manifest.cddl);
-    for (const std::string& warning : schema.warnings()) manifest.warnings.push_back("its CDDL, " + warning);
-  } catch (const cddl::ParseError& e) {
-    manifest.warnings.push_back(std::string("its CDDL is not valid, so its configuration is not checked: ") + e.what());
-  }
-}
+void check_interface(Manifest& manifest) { parse_interface(manifest); }
 
-void check_config(Manifest& manifest, std::span<const std::uint8_t> config) {
-  // The rules are not kept: they take about ten times as much memory as their text.
-  const cddl::Verdict verdict = verdict_of(manifest, config);
+void check_interface(Manifest& manifest, std::span<const std::uint8_t> config) {
+  const std::optional<cddl::Schema> schema = parse_interface(manifest);
+  if (!schema) return;
+  const cddl::Verdict verdict = cddl::check_config(*schema, manifest.name, config);
   if (!verdict.unchecked.empty()) manifest.warnings.push_back(verdict.unchecked);
   if (verdict.findings.empty()) return;
   constexpr std::size_t most = 8;

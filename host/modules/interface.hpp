@@ -11,8 +11,8 @@ namespace backplane::host {
 /// Adds a warning if the module's CDDL is not valid. The module may run without it.
 void check_interface(Manifest& manifest);
 
-/// Throws Failure (BP_CONFIG) if `config`, a CBOR map or empty, does not fit the rule `<module>.config` of the module's
-/// CDDL. Adds a warning if it could not find out.
-void check_config(Manifest& manifest, std::span<const std::uint8_t> config);
+/// The same, and throws Failure (BP_CONFIG) if `config`, a CBOR map or empty, does not fit the rule `<module>.config`
+/// of the CDDL. Adds a warning if it could not find out.
+void check_interface(Manifest& manifest, std::span<const std::uint8_t> config);
 
 }  // namespace backplane::host

@@ -131,7 +131,7 @@ void Loader::add(Ready& ready, const LoadRequest& request, std::string_view expe
     refuse(BP_LOAD_REFUSED, "it is the module \"" + manifest.name + "\", expected the next generation of \"" +
                                 std::string(expected_name) + "\"; load it as a module of its own");
   }
-  check_config(generation.manifest, generation.config);
+  check_interface(generation.manifest, generation.config);
   const MutexLock lock(catalog_);
   generation.module = &registry_.module(manifest.name);
   if (const Generation* const running = generation.module->current.load(); running && expected_name.empty()) {

@@ -15,7 +15,6 @@
 
 #include "modules/digest.hpp"
 #include "modules/elf.hpp"
-#include "modules/interface.hpp"
 #include "modules/lint.hpp"
 #include "support/names.hpp"
 #include "support/report.hpp"
@@ -177,7 +176,6 @@ Manifest read_manifest(std::span<const std::uint8_t> file) {
   std::erase(manifest.cddl, '\0');  // they separate the pieces of a module written in C
   if (!cbor::valid_utf8(manifest.cddl)) refuse("the CDDL in its section " BP_CDDL_SECTION " is not UTF-8");
   manifest.build_id = build_id_of(elf.section(".note.gnu.build-id"));
-  check_interface(manifest);
   lint(elf, manifest);
   return manifest;
 }
