@@ -46,15 +46,20 @@ std::vector<RunningModule> running_modules() {
   return all;
 }
 
+// A path is bytes if it is no text.
+void file_field(cbor::Writer& out, const std::string& file) {
+  out.text("file");
+  cbor::valid_utf8(file) ? out.text(file)
+                         : out.bytes({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()});
+}
+
 // The module-changes and keys of a reconfigure-report, as docs/protocol.md has it.
 cbor::Bytes report_of(const std::string& file, const PlanDifference& difference,
                       const std::vector<std::string>& warnings, std::uint64_t operation) {
   cbor::Bytes report;
   cbor::Writer out(report);
   out.map(5);
-  out.text("file");
-  cbor::valid_utf8(file) ? out.text(file)
-                         : out.bytes({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()});
+  file_field(out, file);
   field(out, "operation", operation);
   out.text("changes");
   out.array(difference.modules.size());
@@ -83,9 +88,7 @@ cbor::Bytes shown(const std::string& file, const RunPlan& plan) {
   cbor::Bytes report;
   cbor::Writer out(report);
   out.map(3);
-  out.text("file");
-  cbor::valid_utf8(file) ? out.text(file)
-                         : out.bytes({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()});
+  file_field(out, file);
   out.text("modules");
   out.array(running.size());
   for (const RunningModule& each : running) {

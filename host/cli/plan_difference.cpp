@@ -8,6 +8,7 @@
 #include <backplane/cbor/reader.hpp>
 #include <utility>
 
+#include "cli/named.hpp"
 #include "cli/output.hpp"
 
 namespace backplane::host::cli {
@@ -44,12 +45,6 @@ cbor::Bytes sorted(cbor::Reader& in) {
     out.assign(same.begin(), same.end());
   }
   return out;
-}
-
-template <class T>
-const T* named(const std::vector<T>& all, const std::string& name) {
-  const auto found = std::find_if(all.begin(), all.end(), [&](const T& each) { return each.name == name; });
-  return found == all.end() ? nullptr : &*found;
 }
 
 // Why a module that runs is not what is planned; empty: it is.

@@ -19,6 +19,7 @@
 #include "cli/limits_check.hpp"
 #include "cli/log_options.hpp"
 #include "cli/module_config_check.hpp"
+#include "cli/named.hpp"
 #include "cli/output.hpp"
 #include "support/directory.hpp"
 #include "support/result.hpp"
@@ -138,10 +139,10 @@ class Planner {
     for (const ModuleSection& section : file_.modules) {
       if (section.path && section.load && !has(section.name)) add_section(section);
     }
-    std::set<std::string> named;
-    for (const PlannedModule& module : modules_) named.insert(module.name);
+    std::set<std::string> direct;  // modules whose file is named
+    for (const PlannedModule& module : modules_) direct.insert(module.name);
     for (const Placed& dir : dirs()) {
-      for (const std::string& path : modules_in(dir, warnings_)) add_found(path, dir, named);
+      for (const std::string& path : modules_in(dir, warnings_)) add_found(path, dir, direct);
     }
     for (const ModuleSection& section : file_.modules) {
       if (section.load && !has(section.name)) {
@@ -164,16 +165,7 @@ class Planner {
     return args_.modules.empty() && !paths ? bundled_dirs() : std::vector<Placed>();
   }
 
-  const ModuleSection* section_of(const std::string& name) const {
-    for (const ModuleSection& section : file_.modules) {
-      if (section.name == name) return &section;
-    }
-    return nullptr;
-  }
-
-  bool has(const std::string& name) const {
-    return std::any_of(modules_.begin(), modules_.end(), [&](const PlannedModule& m) { return m.name == name; });
-  }
+  bool has(const std::string& name) const { return named(modules_, name) != nullptr; }
 
   void add(const std::string& path, const char* source) { add(inspect(path, {}), path, source); }
 
@@ -186,7 +178,7 @@ class Planner {
                                  "\"; expected one file per module: leave one out")};
       }
     }
-    const ModuleSection* const section = section_of(name);
+    const ModuleSection* const section = named(file_.modules, name);
     std::string unchecked = check_module_config(name, path, file.cddl, section);
     if (!unchecked.empty()) unchecked_.push_back(std::move(unchecked));
     modules_.push_back({name, path, section != nullptr ? section->config : cbor::Bytes(), source, file.sha256});
@@ -202,11 +194,11 @@ class Planner {
     add(file, section.path->value, section.path->where);
   }
 
-  void add_found(const std::string& path, const Placed& dir, const std::set<std::string>& named) {
+  void add_found(const std::string& path, const Placed& dir, const std::set<std::string>& direct) {
     const Inspected file = inspect(path, dir.where);
     const std::string& name = file.name;
-    const ModuleSection* const section = section_of(name);
-    if (named.count(name) != 0 || (section != nullptr && !section->load)) return;
+    const ModuleSection* const section = named(file_.modules, name);
+    if (direct.count(name) != 0 || (section != nullptr && !section->load)) return;
     add(file, path, dir.where.empty() ? dirs_source_ : dir.where);
   }
 

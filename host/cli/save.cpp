@@ -19,6 +19,7 @@
 #include "cli/config_file.hpp"
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
+#include "cli/named.hpp"
 #include "cli/output.hpp"
 #include "cli/plan_difference.hpp"
 #include "cli/run_plan.hpp"
@@ -47,12 +48,6 @@ std::vector<ShownModule> modules_in(const Value& report, const char* key) {
     all.push_back({each["name"].raw(), each["path"].raw(), {config.begin(), config.end()}, each["source"].raw()});
   }
   return all;
-}
-
-template <class T>
-const T* named(const std::vector<T>& all, const std::string& name) {
-  const auto found = std::find_if(all.begin(), all.end(), [&](const T& each) { return each.name == name; });
-  return found == all.end() ? nullptr : &*found;
 }
 
 /// What the file has to say so that a host loads what runs now.

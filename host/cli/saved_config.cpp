@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cli/failure.hpp"
+#include "cli/named.hpp"
 #include "cli/output.hpp"
 #include "cli/plan_difference.hpp"
 #include "cli/print_config.hpp"
@@ -187,13 +188,6 @@ void edit_config(Editor& editor, const Path& place, cbor::View before, const cbo
   }
 }
 
-const ModuleSection* section_of(const ConfigFile& file, const std::string& name) {
-  for (const ModuleSection& each : file.modules) {
-    if (each.name == name) return &each;
-  }
-  return nullptr;
-}
-
 std::string new_table(const SavedModule& module) {
   std::string out = cat("[modules.", toml_key(module.name), "]\n");
   if (module.path) out += cat("path = ", toml_string(*module.path), "\n");
@@ -215,18 +209,18 @@ void check_values(const SavedModule& module) {
 
 // Whether the text says what it should, and nothing else has changed.
 bool is_right(const ConfigFile& before, const ConfigFile& after, const std::vector<SavedModule>& modules) {
-  std::set<std::string> named;
+  std::set<std::string> changed;
   for (const SavedModule& each : modules) {
-    named.insert(each.name);
-    const ModuleSection* const now = section_of(after, each.name);
+    changed.insert(each.name);
+    const ModuleSection* const now = named(after.modules, each.name);
     if (now == nullptr) return false;
     if (each.path && (!now->path || now->path->value != *each.path)) return false;
     if (each.load && now->load != *each.load) return false;
     if (each.config && !same_config(now->config, *each.config)) return false;
   }
   for (const ModuleSection& each : before.modules) {
-    if (named.count(each.name) != 0) continue;
-    const ModuleSection* const now = section_of(after, each.name);
+    if (changed.count(each.name) != 0) continue;
+    const ModuleSection* const now = named(after.modules, each.name);
     if (now == nullptr || now->load != each.load || now->config != each.config) return false;
   }
   return after.limits.size() == before.limits.size() && after.listen.size() == before.listen.size();
@@ -239,7 +233,7 @@ std::string saved_text(const std::string& path, const std::string& text, const C
   Editor editor(text);
   for (const SavedModule& each : modules) {
     check_values(each);
-    const ModuleSection* const section = section_of(file, each.name);
+    const ModuleSection* const section = named(file.modules, each.name);
     if (section == nullptr) {
       editor.append(new_table(each));
       continue;
