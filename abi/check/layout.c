@@ -79,12 +79,13 @@ OFFSET(bp_call, instance, 48);
 OFFSET(bp_call, state, 56);
 OFFSET(bp_call, data, 64);
 
-SIZE(bp_handler_desc, 40, 8);
+SIZE(bp_handler_desc, 48, 8);
 OFFSET(bp_handler_desc, struct_size, 0);
 OFFSET(bp_handler_desc, flags, 4);
 OFFSET(bp_handler_desc, name, 8);
 OFFSET(bp_handler_desc, handler, 24);
 OFFSET(bp_handler_desc, data, 32);
+OFFSET(bp_handler_desc, stack_size, 40);
 
 SIZE(bp_function_desc, 40, 8);
 OFFSET(bp_function_desc, struct_size, 0);
@@ -121,7 +122,7 @@ OFFSET(bp_module_entry, extension, 48);
 
 /* ---- options.h ---- */
 
-SIZE(bp_host_options, 56, 8);
+SIZE(bp_host_options, 64, 8);
 OFFSET(bp_host_options, struct_size, 0);
 OFFSET(bp_host_options, worker_threads, 4);
 OFFSET(bp_host_options, data_dir, 8);
@@ -132,6 +133,7 @@ OFFSET(bp_host_options, watchdog_start_grace_ms, 32);
 OFFSET(bp_host_options, memory_limit, 40);
 OFFSET(bp_host_options, load_timeout_ms, 48);
 OFFSET(bp_host_options, crash_line, 52);
+OFFSET(bp_host_options, trial_program, 56);
 
 SIZE(bp_log_options, 16, 4);
 OFFSET(bp_log_options, struct_size, 0);
@@ -238,15 +240,18 @@ OFFSET(bp_operation_request, load, 24);
 OFFSET(bp_operation_request, requester, 32);
 OFFSET(bp_operation_request, changes, 48);
 OFFSET(bp_operation_request, change_count, 56);
-SIZE(bp_load_options, 32, 8);
+SIZE(bp_load_options, 48, 8);
 OFFSET(bp_load_options, struct_size, 0);
 OFFSET(bp_load_options, flags, 4);
 OFFSET(bp_load_options, path, 8);
 OFFSET(bp_load_options, config, 16);
+OFFSET(bp_load_options, stack_size, 32);
+OFFSET(bp_load_options, workers, 40);
+OFFSET(bp_load_options, reserved, 44);
 
 /* ---- ext/await.h ---- */
 
-SIZE(bp_await_api, 72, 8);
+SIZE(bp_await_api, 80, 8);
 OFFSET(bp_await_api, struct_size, 0);
 OFFSET(bp_await_api, reserved, 4);
 OFFSET(bp_await_api, sleep, 8);
@@ -257,6 +262,13 @@ OFFSET(bp_await_api, check, 40);
 OFFSET(bp_await_api, start_host_call, 48);
 OFFSET(bp_await_api, part, 56);
 OFFSET(bp_await_api, next_part, 64);
+OFFSET(bp_await_api, stack, 72);
+
+SIZE(bp_stack, 24, 8);
+OFFSET(bp_stack, struct_size, 0);
+OFFSET(bp_stack, reserved, 4);
+OFFSET(bp_stack, low, 8);
+OFFSET(bp_stack, high, 16);
 
 /* ---- ext/config.h ---- */
 
@@ -377,6 +389,11 @@ VALUE(BP_HANDLER_BLOCKING, 1);
 VALUE(BP_HANDLER_CONCURRENT, 2);
 VALUE(BP_HANDLER_STATIC, 4);
 VALUE(BP_HANDLER_PARTS, 8);
+VALUE(BP_MODULE_CREATES_BLOCKING, 1);
+VALUE(BP_MODULE_ENDS_BLOCKING, 2);
+VALUE(BP_LOAD_SETTINGS, 1);
+VALUE(BP_LOAD_UNLOAD_NEVER, 2);
+VALUE(BP_LOAD_OLD_FIRST, 4);
 VALUE(BP_CALL_PARTS, 1);
 VALUE(BP_SUBMIT_NO_STALE, 1);
 VALUE(BP_SUBMIT_CREDIT, 2);

@@ -16,6 +16,10 @@ inline constexpr std::size_t core_size<bp_submission> = offsetof(bp_submission, 
 template <>
 inline constexpr std::size_t core_size<bp_subscription> = offsetof(bp_subscription, window_bytes);
 template <>
+inline constexpr std::size_t core_size<bp_load_options> = offsetof(bp_load_options, stack_size);
+template <>
+inline constexpr std::size_t core_size<bp_host_options> = offsetof(bp_host_options, trial_program);
+template <>
 inline constexpr std::size_t core_size<bp_operation_request> = offsetof(bp_operation_request, changes);
 
 /// Whether a caller's struct is not null and has all members of the first version. Those of later versions may be

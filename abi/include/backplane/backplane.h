@@ -342,11 +342,34 @@ BP_EXPORT bp_status bp_poller_set(bp_context ctx, const bp_poller* poller);
  * time; the others wait. Each returns BP_INVALID_ARGUMENT if `result` is NULL. Those with [thread: caller] return
  * BP_REENTRANT on the host's own threads. */
 
+enum {
+  /* `stack_size`, `workers` and BP_LOAD_UNLOAD_NEVER count in a reload, too. Without this flag, a reload keeps what the
+   * running generation has. */
+  BP_LOAD_SETTINGS = 1,
+  /* The object is never unmapped, as if its manifest said unload=never. An unload ends as BP_PINNED. */
+  BP_LOAD_UNLOAD_NEVER = 2,
+  /* In a reload, for a module that owns a port, a device or a lock: new calls are held, the old generation drains and
+   * ends, and then the new one starts. If that fails, the old file is loaded again. Held calls keep order, deadline and
+   * cancel. Calls that the old generation makes itself, directly or through others, are not held: it answers them. */
+  BP_LOAD_OLD_FIRST = 4
+};
+
+/*   field       unit   default       bounds        meaning
+ *   flags              0                           BP_LOAD_…; an unknown bit is BP_INVALID_ARGUMENT
+ *   path                                           the file. It is read once and never mapped, so it may be replaced at
+ *                                                  any time
+ *   config             empty                       a CBOR map for the module
+ *   stack_size  bytes  see plugin.h  16384..1 GiB  stack of its handlers that ask for none of their own
+ *   workers            a share       1..256        maximum worker threads that its blocking handlers take at once
+ */
 typedef struct bp_load_options {
   uint32_t struct_size;
-  uint32_t flags;   /* 0; an unknown bit is BP_INVALID_ARGUMENT */
-  const char* path; /* the file. It is read once and never mapped, so it may be replaced at any time */
-  bp_bytes config;  /* a CBOR map for the module, or empty */
+  uint32_t flags;
+  const char* path;
+  bp_bytes config;
+  uint64_t stack_size;
+  uint32_t workers;
+  uint32_t reserved; /* 0 */
 } bp_load_options;
 
 /* Loads a module: all of its names, or none. The report is a load-report.

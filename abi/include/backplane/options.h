@@ -40,6 +40,10 @@ extern "C" {
  *                                                     says which, then run the previous action of the signal. This
  *                                                     sets actions for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT,
  *                                                     and a handler for exit()
+ *   trial_program                  none               path of the installed program backplane-trial. Then each file is
+ *                                                     loaded in a process of its own first, and refused if that
+ *                                                     crashes, exits or hangs: constructors that throw and damaged
+ *                                                     files do not reach this process
  */
 typedef struct bp_host_options {
   uint32_t struct_size;
@@ -52,6 +56,7 @@ typedef struct bp_host_options {
   uint64_t memory_limit;
   uint32_t load_timeout_ms;
   uint32_t crash_line;
+  const char* trial_program;
 } bp_host_options;
 
 /* A context, for bp_context_create.

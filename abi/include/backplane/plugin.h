@@ -18,6 +18,8 @@
  *   requires  an extension id ("bp.await/1") that the host must have      any
  *   calls     a wire name or host function that the module calls          any, for people
  *   unload    "drain" (the default) or "never"                      at most 1
+ *   reload    "swap" (the default) or "old_first"; see backplane.h  at most 1
+ *   stack_size  bytes of stack of each handler; see bp_handler_desc   at most 1
  *   summary   one line for people                                   at most 1
  *
  * The CDDL has these rules for a wire name: `<wire name>.request` for its payload, `<wire name>.reply` for its result,
@@ -132,6 +134,10 @@ typedef struct bp_handler_desc {
   bp_str name;    /* `<module name>.verb` */
   bp_handler_fn handler;
   void* data; /* passed to the handler as bp_call.data; may be NULL */
+  /* Bytes of stack of a run on the request thread: 16384 to 1 GiB, rounded up to a power of two. Only touched pages
+   * cost memory. 0, or a struct_size that ends before it: what the operator gives the module, else what the manifest
+   * says, else bp_context_options.fiber_stack_size. A stack overflow ends the process. */
+  uint64_t stack_size;
 } bp_handler_desc;
 
 /* Runs a host function that this module offers to handlers of every module. The host calls it on the request thread of
@@ -210,12 +216,21 @@ typedef struct bp_host_api {
 
 /* ---- What a module gives ------------------------------------------------------------------ */
 
+/* Flags of a module. */
+enum {
+  /* instance_create may take long, for example because it reads a file or starts threads. It runs on the worker pool,
+   * and the calls of other modules go on. */
+  BP_MODULE_CREATES_BLOCKING = 1,
+  /* instance_destroy may take long, for example because it joins threads. It runs on the worker pool. */
+  BP_MODULE_ENDS_BLOCKING = 2
+};
+
 /* Every pointer except init may be NULL. */
 typedef struct bp_module_entry {
   uint32_t struct_size; /* sizeof(bp_module_entry) */
   uint32_t abi_major;   /* BP_ABI_MAJOR */
   uint32_t abi_minor;   /* BP_ABI_MINOR */
-  uint32_t flags;       /* 0; the host refuses the load if it does not know a bit */
+  uint32_t flags;       /* BP_MODULE_…; the host refuses the load if it does not know a bit */
 
   /* Registers names and makes what all contexts share. The host passes `*module_data` to deinit and instance_create.
    * Any status except BP_OK refuses the load; then the host calls nothing else.
@@ -228,11 +243,11 @@ typedef struct bp_module_entry {
 
   /* Makes the module's state in one context: `*state`. Any status except BP_OK is a failure. While the module is being
    * loaded, a failure refuses the load. In a context made later, the module's names answer BP_INSTANCE_FAILED.
-   * [thread: request] [state: after init] [suspend: no] */
+   * [thread: request, or worker if BP_MODULE_CREATES_BLOCKING] [state: after init] [suspend: no] */
   bp_status (*instance_create)(void* module_data, bp_instance* instance, void** state);
 
   /* Frees that state. No handler of the instance runs any more, and none of its requests or tokens is open.
-   * [thread: request] [state: instance alive] [suspend: no] */
+   * [thread: request, or worker if BP_MODULE_ENDS_BLOCKING] [state: instance alive] [suspend: no] */
   void (*instance_destroy)(void* state);
 
   /* Returns the module's own table for the extension `id` ("com.example.gpu/1"), or NULL if the module does not have

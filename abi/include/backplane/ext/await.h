@@ -34,6 +34,15 @@ enum { BP_FD_READABLE = 1, BP_FD_WRITABLE = 2 };
  * [thread: request] [state: instance alive] [suspend: no] */
 typedef void (*bp_host_answer_fn)(void* user, const bp_answer* answer);
 
+/* The stack that the calling code runs on: the bytes from `low` to below `high`. It grows down towards `low`, so what
+ * is left is the address of a local variable less `low`. Below `low` the process faults. */
+typedef struct bp_stack {
+  uint32_t struct_size; /* sizeof(bp_stack) */
+  uint32_t reserved;
+  const void* low;
+  const void* high;
+} bp_stack;
+
 typedef struct bp_await_api {
   uint32_t struct_size;
   uint32_t reserved;
@@ -97,6 +106,13 @@ typedef struct bp_await_api {
    *   BP_TIMEOUT  none has come within `timeout_ms`
    * [thread: request, worker] [state: in a handler] [suspend: yes] */
   bp_status (*next_part)(bp_token call, uint64_t timeout_ms, bp_result* out);
+
+  /* Gives the bounds of the active stack: of the handler, of the fiber that calls this, or of the worker thread. Use it
+   * for what recurses, and for interpreters and garbage collectors that must know their stack: pthread_getattr_np gives
+   * the stack of the thread, on which handlers do not run.
+   *   BP_INVALID_ARGUMENT  `out` is NULL or too small
+   * [thread: request, worker] [state: in a handler] [suspend: no] */
+  bp_status (*stack)(bp_token call, bp_stack* out);
 } bp_await_api;
 
 #ifdef __cplusplus
