@@ -23,6 +23,11 @@ std::string manifest(const Value& report) {
   row("requires", report["requires"].joined());
   row("calls", report["calls"].joined());
   row("path", report["path"].text());
+  for (const Value& library : report["libraries"].items()) {
+    const std::string found = library["found"].text();
+    row("library",
+        cat(library["name"].text(), found == "missing" ? " (not found)" : cat(" (", library["path"].text(), ")")));
+  }
   for (const Value& warning : report["warnings"].items()) row("warning", warning.text());
   row("problem", report["problem"].text());
   std::string cddl = report["cddl"].lines();
@@ -42,8 +47,9 @@ int run_inspect(const Args& args) {
 const Command inspect_command = {
     "inspect",
     "show the manifest of a module's file, without running its code",
-    R"(The manifest lists what the module provides and requires, and its interface in CDDL. inspect needs no host. If a
-host of this version would refuse the file, the line "problem" gives the reason.
+    R"(The manifest lists what the module provides and requires, and its interface in CDDL. The lines "library" list the
+libraries that the file needs, and where the dynamic loader finds each. inspect needs no host. If a host of this version
+would refuse the file, the line "problem" gives the reason.
 
 Examples:
   backplane inspect build/plugins/kv.so

@@ -12,8 +12,8 @@
 #include "support/names.hpp"
 #include "support/signal_stack.hpp"
 #include "support/views.hpp"
+#include "sync/host_thread.hpp"
 #include "sync/mutex.hpp"
-#include "sync/thread_name.hpp"
 
 namespace backplane::host {
 namespace {
@@ -113,14 +113,14 @@ void Context::set_handle(bp_context handle) {
 void Context::start_threads() {
   if (!event_thread_.joinable()) {
     event_thread_ = std::thread([this] {
-      name_thread("bp-event");
+      HostThread host_thread("bp-event");
       const SignalStack signal_stack;
       bus_.run();
     });
   }
   if (!request_thread_.joinable()) {
     request_thread_ = std::thread([this] {
-      name_thread("bp-request");
+      HostThread host_thread("bp-request");
       loop_.run();
     });
   }

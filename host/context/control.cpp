@@ -6,7 +6,7 @@
 #include "modules/generation.hpp"
 #include "support/log.hpp"
 #include "support/signal_stack.hpp"
-#include "sync/thread_name.hpp"
+#include "sync/host_thread.hpp"
 
 namespace backplane::host {
 namespace {
@@ -93,7 +93,7 @@ bool Control::takes(std::size_t self, const Fifo<Job>& queue) const {
 }
 
 void Control::serve(std::size_t self) noexcept {
-  name_thread("bp-control");
+  HostThread host_thread("bp-control");
   const SignalStack signal_stack;
   MutexLock lock(mutex_);
   for (;;) {

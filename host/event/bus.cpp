@@ -11,8 +11,8 @@
 #include "support/signal_stack.hpp"
 #include "support/views.hpp"
 #include "sync/asymmetric_fence.hpp"
+#include "sync/host_thread.hpp"
 #include "sync/single_writer_count.hpp"
-#include "sync/thread_name.hpp"
 
 namespace backplane::host {
 namespace {
@@ -232,7 +232,7 @@ bool EventBus::unlisten(std::uint64_t id) {
 
 void EventBus::run_own(OwnThread& own) {
   using Next = EventLog::Reader::Next;
-  name_thread("bp-listener");
+  HostThread host_thread("bp-listener");
   const SignalStack signal_stack;
   current_bus = this;
   EventLog::Reader& reader = *own.reader;

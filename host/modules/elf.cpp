@@ -27,8 +27,7 @@ constexpr const char* this_machine_name = "AArch64";
 
 // The string at `offset` of a string table, or its beginning. Names may overlap, so that a small file may have many
 // long ones. No name that means something to the host is so long.
-std::string_view name_at(std::string_view table, std::uint64_t offset) {
-  constexpr std::size_t most = 256;
+std::string_view name_at(std::string_view table, std::uint64_t offset, std::size_t most = 256) {
   if (offset >= table.size()) refuse("it is a damaged ELF file: a name lies outside its string table");
   table = table.substr(offset, most);
   return table.substr(0, table.find('\0'));
@@ -162,8 +161,17 @@ void ElfFile::read_symbols(const Section& table) {
 
 void ElfFile::read_dynamic(const Section& table) {
   if (table.link >= sections_.size()) refuse("it is a damaged ELF file: a dynamic section has no names");
+  const std::string_view names = sections_[table.link].contents;
+  constexpr std::size_t longest_path = 4096;
+  constexpr std::size_t most_needed = 1024;
   for (std::size_t i = 0; i < table.contents.size() / sizeof(Elf64_Dyn); ++i) {
     const auto entry = element<Elf64_Dyn>(table.contents, i);
+    if (entry.d_tag == DT_NULL) break;
+    if (entry.d_tag == DT_NEEDED) needed_.push_back(name_at(names, entry.d_un.d_val));
+    if (needed_.size() > most_needed) refuse("it needs more than " + std::to_string(most_needed) + " libraries");
+    if (entry.d_tag == DT_SONAME) soname_ = name_at(names, entry.d_un.d_val);
+    if (entry.d_tag == DT_RUNPATH) runpath_ = name_at(names, entry.d_un.d_val, longest_path);
+    if (entry.d_tag == DT_RPATH) rpath_ = name_at(names, entry.d_un.d_val, longest_path);
     if (entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_NODELETE) != 0) no_delete_ = true;
     if (entry.d_tag == DT_FLAGS && (entry.d_un.d_val & DF_STATIC_TLS) != 0) static_tls_ = true;
   }

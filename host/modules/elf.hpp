@@ -31,6 +31,14 @@ class ElfFile {
   bool static_tls() const noexcept { return static_tls_; }
   /// DF_1_NODELETE: the loader never unmaps it.
   bool no_delete() const noexcept { return no_delete_; }
+  /// DT_NEEDED: the names of the libraries that the loader maps with it, in their order.
+  const std::vector<std::string_view>& needed() const noexcept { return needed_; }
+  /// DT_SONAME: the name by which others need it; empty: it has none.
+  std::string_view soname() const noexcept { return soname_; }
+  /// DT_RUNPATH, and DT_RPATH if there is no DT_RUNPATH: directories in which the loader looks for them, with colons
+  /// between.
+  std::string_view runpath() const noexcept { return runpath_; }
+  std::string_view rpath() const noexcept { return runpath_.empty() ? rpath_ : std::string_view(); }
 
  private:
   struct Section {
@@ -51,6 +59,10 @@ class ElfFile {
   std::span<const std::uint8_t> bytes_;
   std::vector<Section> sections_;
   std::vector<Symbol> symbols_;
+  std::vector<std::string_view> needed_;
+  std::string_view soname_;
+  std::string_view runpath_;
+  std::string_view rpath_;
   bool static_tls_ = false;
   bool no_delete_ = false;
 };

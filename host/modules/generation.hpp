@@ -181,6 +181,8 @@ struct Generation {
   Mutex data_dir_mutex;
 
   boost::dll::shared_library object;
+  std::uintptr_t object_begin = 0;  ///< addresses of the mapped object; 0: it has not been mapped
+  std::uintptr_t object_end = 0;
   bp_module_entry entry{};  ///< a copy; members that the module's header lacked are zero
   void* data = nullptr;
   bp_module identity{this};

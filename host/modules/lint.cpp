@@ -3,12 +3,55 @@
 
 #include <backplane/plugin.h>
 
+#include <algorithm>
 #include <backplane/cbor/escape.hpp>
+#include <iterator>
 
 #include "modules/elf.hpp"
 #include "modules/manifest.hpp"
 
 namespace backplane::host {
+namespace {
+
+/// An import by which a module can leave something behind that the host does not see.
+struct Leaves {
+  std::string_view import;  ///< a name that ends with '*' stands for all that begin so
+  const char* what;
+};
+constexpr Leaves leaves[] = {
+    {"pthread_key_create", "the destructor of a key of pthread_key_create"},
+    {"tss_create", "the destructor of a key of tss_create"},
+    {"g_type_register_*", "a type of GObject, which cannot be taken back"},
+    {"g_type_plugin_*", "a type of GObject, which cannot be taken back"},
+    {"g_log_set_default_handler", "a callback in GLib"},
+    {"xmlSetGenericErrorFunc", "a callback in libxml2"},
+    {"xmlSetStructuredErrorFunc", "a callback in libxml2"},
+    {"xmlRegisterInputCallbacks", "a callback in libxml2"},
+    {"sqlite3_auto_extension", "a callback in SQLite"},
+    {"CRYPTO_set_mem_functions", "a callback in OpenSSL"},
+    {"OPENSSL_atexit", "a callback in OpenSSL"},
+    {"curl_global_init_mem", "a callback in libcurl"},
+    {"timer_create", "a timer"},
+};
+
+constexpr std::string_view starts_threads[] = {
+    "pthread_create", "thrd_create", "timer_create", "clone", "clone3", "syscall", "_ZNSt6thread15_M_start_threadE*"};
+/// Libraries that start no threads by themselves.
+constexpr std::string_view plain_libraries[] = {"libc.so.*",    "libm.so.*",      "libgcc_s.so.*",   "libstdc++.so.*",
+                                                "libdl.so.*",   "librt.so.*",     "libpthread.so.*", "ld-linux*",
+                                                "libc++.so.*",  "libc++abi.so.*", "libunwind.so.*",  "libatomic.so.*",
+                                                "libasan.so.*", "libtsan.so.*",   "libubsan.so.*"};
+
+bool fits(std::string_view name, std::string_view pattern) {
+  return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern;
+}
+
+template <std::size_t N>
+bool fits_one(std::string_view name, const std::string_view (&patterns)[N]) {
+  return std::any_of(std::begin(patterns), std::end(patterns), [&](auto pattern) { return fits(name, pattern); });
+}
+
+}  // namespace
 
 void lint(const ElfFile& elf, Manifest& manifest) {
   const auto warn = [&](std::string text) { manifest.warnings.push_back(std::move(text)); };
@@ -16,6 +59,7 @@ void lint(const ElfFile& elf, Manifest& manifest) {
   std::size_t unique = 0;
   std::string_view extra_export;
   std::string_view unique_name;
+  bool told[std::size(leaves)] = {};
   for (const ElfFile::Symbol& symbol : elf.dynamic_symbols()) {
     if (symbol.unique) {
       ++unique;
@@ -25,6 +69,17 @@ void lint(const ElfFile& elf, Manifest& manifest) {
       extra_export = symbol.name;
     }
     if (symbol.name.starts_with("__cxa_thread_atexit")) manifest.thread_destructors = true;
+    if (symbol.defined) continue;
+    if (fits_one(symbol.name, starts_threads)) manifest.may_start_threads = true;
+    for (std::size_t i = 0; i < std::size(leaves); ++i) {
+      if (told[i] || !fits(symbol.name, leaves[i].import)) continue;
+      told[i] = true;
+      warn("it imports " + cbor::escaped(symbol.name, cbor::Escape::line) + ", and may leave " + leaves[i].what +
+           " behind, which the host cannot see; take it back in deinit, or set unload=never");
+    }
+  }
+  for (const std::string_view library : elf.needed()) {
+    if (!fits_one(library, plain_libraries)) manifest.may_start_threads = true;
   }
   if (manifest.thread_destructors) {
     warn(

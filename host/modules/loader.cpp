@@ -16,9 +16,11 @@
 #include "modules/digest.hpp"
 #include "modules/file.hpp"
 #include "modules/interface.hpp"
+#include "modules/left_behind.hpp"
 #include "modules/object.hpp"
 #include "modules/reports.hpp"
 #include "modules/static_calls.hpp"
+#include "modules/thrown.hpp"
 #include "support/log.hpp"
 #include "support/result.hpp"
 #include "support/running_code.hpp"
@@ -32,6 +34,15 @@ constexpr std::chrono::seconds instance_timeout{10};
 constexpr std::chrono::milliseconds closed_instance_timeout{100};
 
 [[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
+
+// The object must not be unmapped without this look.
+std::vector<PinReason> left_behind_when_memory(const Generation& generation) {
+  for (;;) try {
+      return left_behind(generation);
+    } catch (const std::bad_alloc&) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+}
 
 }  // namespace
 
@@ -217,10 +228,12 @@ void Loader::call_in_time(const Generation& generation, const char* what, bool i
 void Loader::open_object(Ready& ready, const LoadRequest& request, std::span<const std::uint8_t> bytes) {
   Generation& generation = *ready.generation;
   generation.copy_path = copies_.add(generation.manifest.name, generation.number, bytes).string();
-  for (const std::string& warning : generation.manifest.warnings) log::warn(generation.source(), warning);
   bool initialised = false;
   try {
+    const Dependencies::Plan libraries = dependencies_.prepare(generation.manifest, request.path, allowed_);
+    for (const std::string& warning : generation.manifest.warnings) log::warn(generation.source(), warning);
     call_in_time(generation, "constructors", true, [&] {
+      Dependencies::open(libraries);
       map_object(generation);
       read_entry(generation);
     });
@@ -272,23 +285,31 @@ void Loader::discard(Ready& ready) noexcept {
 
 void Loader::call_deinit(Generation& generation) {
   if (generation.deinited.exchange(true) || generation.entry.deinit == nullptr) return;
-  call_module(generation, "deinit", false, [&] { generation.entry.deinit(generation.data); });
+  std::string thrown;
+  call_module(generation, "deinit", false,
+              [&] { thrown = thrown_by([&] { generation.entry.deinit(generation.data); }); });
+  if (!thrown.empty()) log::error(generation.source(), "its deinit threw " + thrown);
 }
 
 std::vector<PinReason> Loader::close_object(Generation& generation) {
   std::vector<PinReason> kept;
-  call_module(generation, "destructors", true, [&] { kept = unmap_object(generation); });
+  call_module(generation, "threads", false, [&] { kept = left_behind_when_memory(generation); });
+  if (kept.empty()) call_module(generation, "destructors", true, [&] { kept = unmap_object(generation); });
   return kept;
 }
 
 void Loader::run_init(Generation& generation) {
   bp_status status = BP_OK;
+  std::string thrown;
   const bool in_time = call_module(generation, "init", false, [&] {
     generation.in_init = true;
-    status = generation.entry.init(&api_, &generation.identity, &generation.data);
+    thrown = thrown_by([&] { status = generation.entry.init(&api_, &generation.identity, &generation.data); });
     generation.in_init = false;
   });
   const Registration registration = std::exchange(generation.registration, {});
+  if (!thrown.empty()) {
+    refuse(BP_LOAD_REFUSED, "its init threw " + thrown + "; catch it, and return a status");
+  }
   if (!in_time) {
     if (status == BP_OK) call_deinit(generation);
     refuse(BP_LOAD_REFUSED, "its init took too long (load_timeout_ms), so it is not loaded");

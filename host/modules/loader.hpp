@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "modules/copy_store.hpp"
+#include "modules/dependencies.hpp"
 #include "modules/instance.hpp"
 #include "modules/module_call.hpp"
 #include "modules/registry.hpp"
@@ -176,6 +177,7 @@ class Loader {
   std::function<std::string(const std::string& module)> make_data_dir_;
   std::vector<std::filesystem::path> allowed_;
   CopyStore copies_;
+  Dependencies dependencies_{copies_};
   std::vector<std::unique_ptr<Generation>> generations_ BP_GUARDED_BY(catalog_);  // by age
 };
 

@@ -15,6 +15,7 @@
 
 #include "modules/digest.hpp"
 #include "modules/elf.hpp"
+#include "modules/library_search.hpp"
 #include "modules/lint.hpp"
 #include "support/names.hpp"
 #include "support/report.hpp"
@@ -26,7 +27,7 @@ namespace {
 [[noreturn]] void refuse(std::string message) { throw Failure{BP_LOAD_REFUSED, std::move(message)}; }
 
 // Text of the file as a message shows it: on one line, and not at any length.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t most = 300;
   const std::string rest = text.size() > most ? "… (" + std::to_string(text.size()) + " bytes)" : std::string();
   return "\"" + cbor::escaped(text.substr(0, most), cbor::Escape::line) + "\"" + rest;
@@ -47,7 +48,7 @@ void check_length(const std::string& text, const char* key, std::size_t most) {
 // Sets a field that may appear only once.
 void set_once(std::string& field, std::string_view key, std::string_view value) {
   if (!field.empty()) {
-    refuse("its manifest has " + quoted(key) + " twice: " + quoted(field) + " and " + quoted(value) +
+    refuse("its manifest has " + in_quotes(key) + " twice: " + in_quotes(field) + " and " + in_quotes(value) +
            "; keep one of them (a source file may be linked twice)");
   }
   field = value;
@@ -55,7 +56,7 @@ void set_once(std::string& field, std::string_view key, std::string_view value) 
 
 void add_name(std::vector<std::string>& names, std::string_view key, std::string_view value) {
   if (!is_wire_name(value)) {
-    refuse("its manifest has " + std::string(key) + "=" + quoted(value) +
+    refuse("its manifest has " + std::string(key) + "=" + in_quotes(value) +
            ", which is not a wire name; expected module.verb, both [a-z0-9_]+, at most " +
            std::to_string(BP_WIRE_NAME_MAX) + " bytes");
   }
@@ -67,7 +68,7 @@ void check_once(const std::vector<std::string>& names, std::string_view key) {
   std::unordered_set<std::string_view> seen(names.size());
   for (const std::string& name : names) {
     if (!seen.insert(name).second)
-      refuse("its manifest has " + std::string(key) + "=" + quoted(name) + " twice; keep one of them");
+      refuse("its manifest has " + std::string(key) + "=" + in_quotes(name) + " twice; keep one of them");
   }
 }
 
@@ -79,7 +80,7 @@ struct UnknownKeys {
 void read_entry(Manifest& manifest, std::string& unload, UnknownKeys& unknown, std::string_view entry) {
   const auto equals = entry.find('=');
   if (equals == std::string_view::npos) {
-    refuse("its manifest has the entry " + quoted(entry) + ", expected key=value");
+    refuse("its manifest has the entry " + in_quotes(entry) + ", expected key=value");
   }
   const std::string_view key = entry.substr(0, equals);
   const std::string_view value = entry.substr(equals + 1);
@@ -99,7 +100,7 @@ void read_entry(Manifest& manifest, std::string& unload, UnknownKeys& unknown, s
 
 void warn_of(const UnknownKeys& unknown, std::vector<std::string>& warnings) {
   if (unknown.count == 0) return;
-  std::string text = "its manifest has the unknown key " + quoted(unknown.first);
+  std::string text = "its manifest has the unknown key " + in_quotes(unknown.first);
   if (unknown.count > 1) text += " and " + std::to_string(unknown.count - 1) + " more";
   warnings.push_back(text + ", which this host ignores");
 }
@@ -107,8 +108,8 @@ void warn_of(const UnknownKeys& unknown, std::vector<std::string>& warnings) {
 void check_owned(const Manifest& manifest, const std::vector<std::string>& names, const char* key, const char* what) {
   for (const std::string& name : names) {
     if (!is_of_module(name, manifest.name)) {
-      refuse(std::string("its manifest ") + key + " " + quoted(name) + ", but the module is " + quoted(manifest.name) +
-             "; expected " + what + " that begin with \"" + manifest.name + ".\"");
+      refuse(std::string("its manifest ") + key + " " + in_quotes(name) + ", but the module is " +
+             in_quotes(manifest.name) + "; expected " + what + " that begin with \"" + manifest.name + ".\"");
     }
   }
 }
@@ -121,7 +122,7 @@ void check(const Manifest& manifest) {
   if (manifest.abi.empty()) refuse("its manifest has no abi= entry; write BP_MANIFEST_ABI once");
   if (manifest.name.empty()) refuse("its manifest has no name= entry; write BP_MANIFEST(\"name=…\") once");
   if (!is_module_name(manifest.name)) {
-    refuse("its manifest has name=" + quoted(manifest.name) + "; expected [a-z0-9_]+, at most " +
+    refuse("its manifest has name=" + in_quotes(manifest.name) + "; expected [a-z0-9_]+, at most " +
            std::to_string(BP_MODULE_NAME_MAX) + " bytes");
   }
   if (manifest.name == "backplane") {
@@ -167,7 +168,7 @@ Manifest read_manifest(std::span<const std::uint8_t> file) {
   }
   warn_of(unknown, manifest.warnings);
   if (!unload.empty() && unload != "drain" && unload != "never") {
-    refuse("its manifest has unload=" + quoted(unload) + "; expected \"drain\" or \"never\"");
+    refuse("its manifest has unload=" + in_quotes(unload) + "; expected \"drain\" or \"never\"");
   }
   manifest.unload_never = unload == "never";
   check(manifest);
@@ -176,6 +177,9 @@ Manifest read_manifest(std::span<const std::uint8_t> file) {
   std::erase(manifest.cddl, '\0');  // they separate the pieces of a module written in C
   if (!cbor::valid_utf8(manifest.cddl)) refuse("the CDDL in its section " BP_CDDL_SECTION " is not UTF-8");
   manifest.build_id = build_id_of(elf.section(".note.gnu.build-id"));
+  manifest.libraries.assign(elf.needed().begin(), elf.needed().end());
+  manifest.runpath = elf.runpath();
+  manifest.rpath = elf.rpath();
   lint(elf, manifest);
   return manifest;
 }
@@ -186,7 +190,7 @@ void check_needs(const Manifest& manifest, const void* (*extension)(const char* 
   const auto major = version_number(abi.substr(0, dot));
   const auto minor = version_number(abi.substr(std::min(dot + 1, abi.size())));
   if (!major || !minor) {
-    refuse("its manifest has abi=" + quoted(abi) + "; expected \"major.minor\", as BP_MANIFEST_ABI writes it");
+    refuse("its manifest has abi=" + in_quotes(abi) + "; expected \"major.minor\", as BP_MANIFEST_ABI writes it");
   }
   if (*major != BP_ABI_MAJOR) {
     refuse("it was built for ABI " + manifest.abi + ", but this host has " + std::to_string(BP_ABI_MAJOR) + "." +
@@ -199,11 +203,29 @@ void check_needs(const Manifest& manifest, const void* (*extension)(const char* 
   }
 }
 
+namespace {
+
+// Each library, and where the loader would take it from.
+void write_libraries(cbor::Writer& out, const Manifest& manifest, const std::string& path) {
+  std::error_code error;
+  const LibraryPaths paths{std::filesystem::absolute(path, error).parent_path(), manifest.runpath, manifest.rpath};
+  out.array(manifest.libraries.size());
+  for (const std::string& name : manifest.libraries) {
+    const LibraryPlace place = find_library_file(name, paths);
+    out.map(3);
+    field(out, "name", cbor::escaped(name, cbor::Escape::line));
+    field(out, "found", text_of(place.kind));
+    path_field(out, place.path);
+  }
+}
+
+}  // namespace
+
 std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path, const std::string& sha256,
                                  const std::string& problem) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(15);
+  out.map(16);
   path_field(out, path);
   field(out, "sha256", sha256);
   field(out, "name", manifest.name);
@@ -217,6 +239,8 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
   field(out, "requires", manifest.needs);
   field(out, "calls", manifest.calls);
   field(out, "cddl", manifest.cddl);
+  out.text("libraries");
+  write_libraries(out, manifest, path);
   field(out, "warnings", manifest.warnings);
   // It may name a directory.
   field(out, "problem", cbor::escaped(problem, cbor::Escape::lines));

@@ -30,10 +30,16 @@ struct Manifest {
   std::vector<std::string> calls;
   std::string cddl;
   std::string build_id;  ///< in hexadecimal; empty: the file has none
+  // What the file says of the libraries that it needs; see ElfFile.
+  std::vector<std::string> libraries;
+  std::string runpath;
+  std::string rpath;
   // lint() sets these. Each may prevent unmapping.
   std::uint64_t unique_symbols = 0;
   bool thread_destructors = false;
   bool no_delete = false;
+  /// It, or a library that it needs, may start threads that outlive it.
+  bool may_start_threads = false;
   /// Problems that do not prevent loading.
   std::vector<std::string> warnings;
 };

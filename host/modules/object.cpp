@@ -3,11 +3,14 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "modules/dependencies.hpp"
 #include "modules/generation.hpp"
+#include "support/gone_code.hpp"
 #include "support/result.hpp"
 
 namespace backplane::host {
@@ -39,6 +42,27 @@ std::string loader_text(std::string text) {
   return text.substr(begin + before.size(), end - begin - before.size());
 }
 
+// Notes the addresses of a mapped object.
+void note_range(Generation& generation) {
+  const auto look = [](dl_phdr_info* info, std::size_t, void* to) {
+    Generation& wanted = *static_cast<Generation*>(to);
+    if (info->dlpi_name != wanted.copy_path) return 0;
+    static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    std::uintptr_t begin = UINTPTR_MAX;
+    std::uintptr_t end = 0;
+    for (unsigned i = 0; i < info->dlpi_phnum; ++i) {
+      const ElfW(Phdr)& segment = info->dlpi_phdr[i];
+      if (segment.p_type != PT_LOAD) continue;
+      begin = std::min<std::uintptr_t>(begin, info->dlpi_addr + segment.p_vaddr);
+      end = std::max<std::uintptr_t>(end, info->dlpi_addr + segment.p_vaddr + segment.p_memsz);
+    }
+    wanted.object_begin = begin & ~(page - 1);
+    wanted.object_end = (end + page - 1) & ~(page - 1);
+    return 1;
+  };
+  ::dl_iterate_phdr(look, &generation);
+}
+
 }  // namespace
 
 void map_object(Generation& generation) {
@@ -54,8 +78,11 @@ void map_object(Generation& generation) {
     throw;
   } catch (const std::exception& error) {
     refuse("the dynamic loader refused it: " + loader_text(error.what()) +
-           "; link all that it needs into it, but nothing of the host");
+           "; install the libraries that it needs, or put them beside it and link it with -Wl,-rpath,'$ORIGIN'. "
+           "Symbols of the host are not there for modules");
   }
+  note_range(generation);
+  Dependencies::pin(generation.object.native());
 }
 
 void read_entry(Generation& generation) {
@@ -86,7 +113,11 @@ std::vector<PinReason> unmap_object(Generation& generation) {
   // dlclose() succeeds even if the object stays mapped, so check that it is absent. Ask twice: if an object was kept
   // until a thread ended, the loader unmaps it only at the next dlclose(), which the first question causes.
   const std::string& path = generation.copy_path;
-  if ((!loader_knows(path) || !loader_knows(path)) && !is_mapped(path)) return {};
+  if ((!loader_knows(path) || !loader_knows(path)) && !is_mapped(path)) {
+    reserve_gone_code(generation.object_begin, generation.object_end, generation.manifest.name, generation.number);
+    generation.object_begin = generation.object_end = 0;
+    return {};
+  }
   const Manifest& manifest = generation.manifest;
   std::vector<PinReason> reasons;
   if (manifest.unique_symbols != 0) {

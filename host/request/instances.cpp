@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <memory>
 
+#include "modules/thrown.hpp"
 #include "request/idle_wait.hpp"
+#include "support/log.hpp"
 #include "sync/latch.hpp"
 #include "sync/mutex.hpp"
 
@@ -86,11 +88,16 @@ std::string Instances::make(Generation& generation, bool keep_failed) {
   generation.take_failure();
   const Heartbeat::Hold hold(heartbeat_, Holder::instance, nullptr, &generation);
   bp_status status = BP_OK;
-  if (generation.entry.instance_create != nullptr) {
-    status = generation.entry.instance_create(generation.data, instance.get(), &instance->state);
-  }
   std::string failure;
-  if (status != BP_OK) {
+  if (generation.entry.instance_create != nullptr) {
+    failure = thrown_by(
+        [&] { status = generation.entry.instance_create(generation.data, instance.get(), &instance->state); });
+  }
+  if (!failure.empty()) {
+    failure = "instance_create threw " + failure + "; catch it, and return a status";
+    if (!keep_failed) return failure;
+    instance->failure = failure;
+  } else if (status != BP_OK) {
     failure = generation.take_failure();
     if (failure.empty()) failure = "instance_create returned status " + std::to_string(status) + " and gave no reason";
     if (!keep_failed) return failure;
@@ -157,7 +164,8 @@ void Instances::destroy(bp_instance& instance) {
   heartbeat_.beat();
   instance.handles.release_all();
   if (instance.failure.empty() && generation.entry.instance_destroy != nullptr) {
-    generation.entry.instance_destroy(instance.state);
+    const std::string thrown = thrown_by([&] { generation.entry.instance_destroy(instance.state); });
+    if (!thrown.empty()) log::error(generation.source(), "its instance_destroy threw " + thrown);
   }
   all_[generation.slot].reset();
   methods_.forget();

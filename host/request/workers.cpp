@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "support/signal_stack.hpp"
+#include "sync/host_thread.hpp"
 #include "sync/mutex.hpp"
-#include "sync/thread_name.hpp"
 
 namespace backplane::host {
 namespace {
@@ -123,7 +123,7 @@ void Workers::moved() noexcept {
 }
 
 void Workers::work() {
-  name_thread("bp-worker");
+  HostThread host_thread("bp-worker");
   const SignalStack signal_stack;
   const ::pid_t me = ::gettid();
   MutexLock lock(mutex_);

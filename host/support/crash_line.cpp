@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/crash_line.hpp"
 
+#include <sys/prctl.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -11,6 +13,7 @@
 #include <ctime>
 #include <iterator>
 
+#include "support/gone_code.hpp"
 #include "support/mapped_objects.hpp"
 #include "support/running_code.hpp"
 #include "support/signal_text.hpp"
@@ -43,22 +46,62 @@ struct Frames {
   int count = 0;
 };
 
+void tell_address(Frames& frames, std::uintptr_t at) noexcept {
+  const MappedObject* const object = mapped_object_at(at);
+  frames.line << (frames.count++ == 0 ? " " : ", ");
+  if (object == nullptr) {
+    frames.line << "0x";
+    frames.line.hex(at);
+    return;
+  }
+  frames.line << object->name << "[" << object->build_id << "]+0x";
+  frames.line.hex(at - object->bias);
+}
+
 _Unwind_Reason_Code tell_frame(_Unwind_Context* context, void* to) {
   Frames& frames = *static_cast<Frames*>(to);
   int before = 0;
   std::uintptr_t at = _Unwind_GetIPInfo(context, &before);
   if (at == 0 || frames.count == most_frames) return _URC_END_OF_STACK;
   if (before == 0) --at;  // inside of the call instruction
-  const MappedObject* const object = mapped_object_at(at);
-  frames.line << (frames.count++ == 0 ? " " : ", ");
-  if (object == nullptr) {
-    frames.line << "0x";
-    frames.line.hex(at);
-    return _URC_NO_REASON;
-  }
-  frames.line << object->name << "[" << object->build_id << "]+0x";
-  frames.line.hex(at - object->bias);
+  tell_address(frames, at);
   return _URC_NO_REASON;
+}
+
+// A fault at an address where the object of a module was.
+struct Stray {
+  const GoneCode* gone = nullptr;
+  std::uintptr_t called_from = 0;  // 0: it was not a call, but an access to memory
+};
+
+Stray find_stray(const siginfo_t* info, void* context) noexcept {
+  if (info == nullptr || info->si_code <= 0) return {};  // sent by a process: there is no address
+  const auto* const at = static_cast<const ucontext_t*>(context);
+#if defined(__x86_64__)
+  const auto code = static_cast<std::uintptr_t>(at->uc_mcontext.gregs[REG_RIP]);
+  const auto stack = static_cast<std::uintptr_t>(at->uc_mcontext.gregs[REG_RSP]);
+#else
+  const std::uintptr_t code = at->uc_mcontext.pc;
+#endif
+  if (const GoneCode* const gone = gone_code_at(code)) {
+#if defined(__x86_64__)
+    return {gone, *reinterpret_cast<const std::uintptr_t*>(stack)};  // the call has just put it there
+#else
+    return {gone, at->uc_mcontext.regs[30]};
+#endif
+  }
+  return {gone_code_at(reinterpret_cast<std::uintptr_t>(info->si_addr)), 0};
+}
+
+void tell_stray(SignalText& line, const Stray& stray) noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  char thread[17] = {};
+  ::prctl(PR_GET_NAME, thread);
+  line << (stray.called_from != 0 ? "code" : "memory") << " of the module \"" << stray.gone->module << "\", generation "
+       << stray.gone->generation << ", unloaded " << static_cast<std::uint64_t>(now.tv_sec - stray.gone->since)
+       << " s ago, was " << (stray.called_from != 0 ? "called from" : "used by") << " thread "
+       << static_cast<std::uint64_t>(::gettid()) << " (" << static_cast<const char*>(thread) << ")";
 }
 
 SignalText& begin_line(SignalText& line, const char* what, const RunningCode& code) noexcept {
@@ -70,13 +113,24 @@ SignalText& begin_line(SignalText& line, const char* what, const RunningCode& co
   return line;
 }
 
-void tell(const char* signal, const RunningCode& code) noexcept {
+// `code`: null if the thread runs none.
+void tell(const char* signal, const RunningCode* code, const Stray& stray) noexcept {
   static SignalText line;  // a signal stack may be small
-  begin_line(line, signal, code) << "; the process ends. Frames:";
+  if (code != nullptr) {
+    begin_line(line, signal, *code);
+  } else {
+    line << "backplane: " << signal;
+  }
+  if (stray.gone != nullptr) tell_stray(line << (code != nullptr ? "; " : ": "), stray);
+  line << "; the process ends. Frames:";
   unwinding = &line;
   note_mapped_objects();
   Frames frames{line};
-  _Unwind_Backtrace(tell_frame, &frames);
+  if (stray.called_from != 0) {
+    tell_address(frames, stray.called_from - 1);  // what lies above cannot be unwound without the code
+  } else {
+    _Unwind_Backtrace(tell_frame, &frames);
+  }
   unwinding = nullptr;
   line.write();
   told = true;
@@ -121,9 +175,12 @@ void on_crash(int signal, siginfo_t* info, void* context) noexcept {
   }
   RunningCode code;
   pid_t none = 0;
-  if (!told && ::getpid() == process && find_running_code(code) && telling.compare_exchange_strong(none, ::gettid())) {
+  const Stray stray = find_stray(info, context);
+  const bool known = find_running_code(code);
+  if (!told && ::getpid() == process && (known || stray.gone != nullptr) &&
+      telling.compare_exchange_strong(none, ::gettid())) {
     for (const Watched& each : watched) {
-      if (each.signal == signal) tell(each.name, code);
+      if (each.signal == signal) tell(each.name, known ? &code : nullptr, stray);
     }
   }
   errno = error;

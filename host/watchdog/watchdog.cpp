@@ -8,8 +8,8 @@
 #include <optional>
 #include <utility>
 
+#include "sync/host_thread.hpp"
 #include "sync/mutex.hpp"
-#include "sync/thread_name.hpp"
 
 namespace backplane::host {
 
@@ -69,7 +69,7 @@ void Watchdog::set_alarm() noexcept {
 }
 
 void Watchdog::run() {
-  name_thread("bp-watchdog");
+  HostThread host_thread("bp-watchdog");
   {
     const MutexLock lock(detector_mutex_);
     detector_.slept(now());

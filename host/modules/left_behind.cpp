@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "modules/left_behind.hpp"
+
+#include <link.h>
+
+#include <csignal>
+#include <cstring>
+#include <string>
+
+#include "modules/generation.hpp"
+#include "modules/thread_frames.hpp"
+#include "support/log.hpp"
+
+namespace backplane::host {
+namespace {
+
+std::vector<AddressRange> code_of(const std::string& path) {
+  struct Search {
+    const std::string& path;
+    std::vector<AddressRange> code;
+  } search{path, {}};
+  const auto look = [](dl_phdr_info* info, std::size_t, void* to) {
+    Search& wanted = *static_cast<Search*>(to);
+    if (info->dlpi_name != wanted.path) return 0;
+    for (unsigned i = 0; i < info->dlpi_phnum; ++i) {
+      const ElfW(Phdr)& segment = info->dlpi_phdr[i];
+      if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
+      const std::uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
+      wanted.code.push_back({begin, begin + segment.p_memsz});
+    }
+    return 1;
+  };
+  ::dl_iterate_phdr(look, &search);
+  return std::move(search.code);
+}
+
+void add_signals(const Generation& generation, std::vector<PinReason>& reasons) {
+  const AddressRange object{generation.object_begin, generation.object_end};
+  std::string names;
+  std::uint64_t count = 0;
+  for (int number = 1; number < NSIG; ++number) {
+    struct sigaction action {};
+    if (::sigaction(number, nullptr, &action) != 0) continue;
+    const void* const handler = (action.sa_flags & SA_SIGINFO) != 0 ? reinterpret_cast<const void*>(action.sa_sigaction)
+                                                                    : reinterpret_cast<const void*>(action.sa_handler);
+    if (!object.contains(reinterpret_cast<std::uintptr_t>(handler))) continue;
+    const char* const name = ::sigabbrev_np(number);
+    names += (count++ == 0 ? "SIG" : ", SIG") + (name != nullptr ? std::string(name) : std::to_string(number));
+  }
+  if (count == 0) return;
+  reasons.push_back(
+      {"signal_actions", count,
+       "the action of " + names + " is a function of the module; set the previous action again in deinit"});
+}
+
+void add_threads(const Generation& generation, std::vector<PinReason>& reasons) {
+  if (!generation.manifest.may_start_threads) return;
+  bool cannot_look = false;
+  const std::vector<ThreadInRange> threads = threads_in(code_of(generation.copy_path), cannot_look);
+  if (cannot_look) {
+    log::warn(
+        generation.source(),
+        "the system does not tell where all threads stand, so one that it has left may call code of it after it is "
+        "unmapped; mount /proc, and allow the host to read its own threads");
+  }
+  for (const ThreadInRange& thread : threads) {
+    const std::string who = "thread " + std::to_string(thread.tid) + " (" + thread.name + ")";
+    reasons.push_back(
+        {"thread", 1,
+         thread.running
+             ? who +
+                   " ran all the time, so the host cannot see whether it runs code of the module; unload it again later"
+             : who + " is blocked below code of the module; end it in deinit, then unload the module again"});
+  }
+}
+
+}  // namespace
+
+std::vector<PinReason> left_behind(const Generation& generation) {
+  std::vector<PinReason> reasons;
+  if (generation.object_begin == 0) return reasons;
+  add_signals(generation, reasons);
+  add_threads(generation, reasons);
+  return reasons;
+}
+
+}  // namespace backplane::host
