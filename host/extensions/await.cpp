@@ -32,7 +32,7 @@ bp_status part(bp_token call, const bp_answer* answer, uint64_t timeout_ms) noex
 }  // namespace
 
 const bp_await_api await_table{
-    sizeof(bp_await_api), 0,    await_api::sleep,    await_call, await_host_call, await_api::fd, await_api::check,
+    sizeof(bp_await_api), 0,    await_api::sleep,     await_call, await_host_call, await_api::fd, await_api::check,
     start_host_call,      part, await_api::next_part, nullptr};
 
 }  // namespace backplane::host

@@ -54,7 +54,8 @@ TEST_CASE("a module that is broken in its file is refused with what was found an
   const Case cases[] = {
       {"not_a_module", "not a module: it has no section .bp.manifest", "BP_MANIFEST", "not_a_module.echo"},
       {"no_entry", "does not export \"backplane_module\"", "define it with BP_MODULE_ENTRY", "no_entry.echo"},
-      {"missing_symbol", "the dynamic loader refused it", "Symbols of the host are not there for modules", "missing_symbol.echo"},
+      {"missing_symbol", "the dynamic loader refused it", "Symbols of the host are not there for modules",
+       "missing_symbol.echo"},
       {"wrong_major", "built for ABI 2.0, but this host has 1.", "build it against this host's headers",
        "wrong_major.echo"},
       {"bad_name", "expected [a-z0-9_]", "at most 64 bytes", "bad_name.echo"},
