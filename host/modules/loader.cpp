@@ -125,6 +125,7 @@ void Loader::add(Ready& ready, const LoadRequest& request, std::string_view expe
   if (generation.config.empty()) generation.config = {cbor::empty_map};  // the empty map
   generation.make_data_dir = make_data_dir_;
   generation.manifest = read_manifest(bytes);
+  generation.stack_size = generation.manifest.stack_size;
   const Manifest& manifest = generation.manifest;
   check_needs(manifest, api_.extension);
   if (!expected_name.empty() && manifest.name != expected_name) {

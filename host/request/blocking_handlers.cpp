@@ -8,6 +8,7 @@
 #include "request/dispatcher.hpp"
 #include "request/submission.hpp"
 #include "support/running_code.hpp"
+#include "support/thread_stack.hpp"
 
 namespace backplane::host {
 namespace {
@@ -103,6 +104,7 @@ bool Dispatcher::start_worker(Request& request) {
   inbox_.add_sender();
   try {
     const auto run = [this, &request] {
+      ThreadStack::look_up();
       RequestThread::worker_request = &request;
       const Generation& generation = *request.instance->generation;
       const RunningCode running{"handler", generation.module->name, generation.number, request.method->name};

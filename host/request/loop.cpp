@@ -26,7 +26,7 @@ RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, W
       emitters_(inbox_, options.stalled_listener),
       limits_(options, counts_),
       backlog_(options.queue_depth, registry, thread_, inbox_, counts_, limits_, heartbeat_),
-      runner_(options, counts_.fibers, heartbeat_, Dispatcher::fiber_body, &dispatcher_),
+      runner_(options, counts_.fibers, heartbeat_, Dispatcher::fiber_body, Dispatcher::sized_fiber_body, &dispatcher_),
       idle_wait_(inbox_, backlog_, runner_, timers_, heartbeat_, options.spin),
       instances_(host, inbox_, stop_, idle_wait_, methods_, heartbeat_, options.spin),
       replies_(options, inbox_, backlog_, timers_, instances_, counts_, limits_, heartbeat_),

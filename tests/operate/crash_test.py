@@ -72,7 +72,11 @@ class CrashTest(Case):
 
     @unittest.skipIf(SANITIZED, "a sanitizer reports an overflow itself")
     def test_a_used_up_stack_is_told_on_each_thread(self):
-        for place in ("constructor", "init", "blocking", "deinit"):
+        code, err = self.crash("blocking", "overflow")
+        self.assertRegex(err, '(?m)^backplane: stack overflow in "crash.blocking" of the module "crash": its stack of ')
+        self.assertNotIn("SIGSEGV in", err)
+        self.assertEqual(code, -signal.SIGSEGV)
+        for place in ("constructor", "init", "deinit"):
             with self.subTest(place):
                 code, err = self.crash(place, "overflow")
                 self.assertRegex(err, f'(?m)^backplane: SIGSEGV in the {PLACES[place]} of the module "crash", generation 1')

@@ -17,6 +17,18 @@ namespace backplane {
 
 using Milliseconds = std::chrono::milliseconds;
 
+/// The stack size of a fiber or handler, in bytes; bp_fiber_desc and bp_handler_desc have the bounds. Only touched
+/// pages cost memory.
+struct StackSize {
+  std::uint64_t bytes = 0;  ///< 0: of a fiber 65536; of a handler see bp_handler_desc
+};
+
+/// A stack: the bytes from `low` to below `high`. It grows down towards `low`.
+struct StackBounds {
+  const std::byte* low;
+  const std::byte* high;
+};
+
 /// The request of a handler. A handler that takes a `Call&` may wait. Other requests of the context run meanwhile, so
 /// the module's state may have changed after a wait. If the request is canceled or its deadline passes, the current and
 /// every later wait throw Canceled.
@@ -90,6 +102,26 @@ class Call {
     settle(await().check(token(), &ms), "check");
     if (ms > static_cast<std::uint64_t>(Milliseconds::max().count())) return std::nullopt;
     return Milliseconds(static_cast<std::int64_t>(ms));
+  }
+
+  /// Returns the stack that the calling code runs on: that of the handler, of the fiber that calls this, or of the
+  /// worker thread. Interpreters and garbage collectors that want to know their stack need this, because handlers do
+  /// not run on the stack that pthread_getattr_np() gives. Throws Error (BP_NOT_SUPPORTED) on an older host, and
+  /// outside of the handler.
+  StackBounds stack() const {
+    const bp_await_api& api = await();
+    const bool known = api.struct_size >= offsetof(bp_await_api, stack) + sizeof api.stack && api.stack != nullptr;
+    bp_stack found{};
+    found.struct_size = sizeof found;
+    settle(known ? api.stack(token(), &found) : static_cast<bp_status>(BP_NOT_SUPPORTED), "find the stack");
+    return {static_cast<const std::byte*>(found.low), static_cast<const std::byte*>(found.high)};
+  }
+  /// Returns how many bytes of it are left. Code that recurses may ask before it goes deeper. A call costs about as
+  /// much as check(); in a tight recursion, keep stack().low and compare with the address of a local variable.
+  [[gnu::noinline]] std::size_t stack_left() const {
+    const auto* const here = static_cast<const std::byte*>(__builtin_frame_address(0));
+    const StackBounds bounds = stack();
+    return here <= bounds.low || here > bounds.high ? 0 : static_cast<std::size_t>(here - bounds.low);
   }
 
   /// The same functions as in Instance.

@@ -36,11 +36,6 @@ class EntryReturned : public Error {
   std::uint64_t id_;
 };
 
-/// The stack size of a fiber, in bytes; bp_fiber_desc has the bounds. Only touched pages cost memory.
-struct StackSize {
-  std::uint64_t bytes = 0;  ///< 0: 65536
-};
-
 /// What a fiber's callable may return to end with a status and without an exception. Code that must not throw ends like
 /// this after try_switch_to() has returned BP_CANCELED: a fiber that is destroyed and returns nothing counts as one
 /// that swallowed its cancellation. With BP_OK the fiber has returned from its entry, which is an error.
