@@ -126,7 +126,7 @@ class Fibers {
   void switch_to(const Fiber& fiber);
   /// The same by id. 0 is main.
   void switch_to(std::uint64_t id) {
-    if (const bp_status status = api_->switch_to(token_, id); status != BP_OK) [[unlikely]]
+    if (const bp_status status = detail::suspending(api_->switch_to, token_, id); status != BP_OK) [[unlikely]]
       failed(status, id);
   }
   void switch_to_main() { switch_to(BP_FIBER_MAIN); }
@@ -135,7 +135,7 @@ class Fibers {
   /// fiber ended by an error, only its status is left. After BP_ENTRY_RETURNED call ended(); otherwise the handler's
   /// answer becomes BP_ENTRY_RETURNED.
   [[nodiscard]] bp_status try_switch_to(std::uint64_t id) noexcept {
-    const bp_status status = api_->switch_to(token_, id);
+    const bp_status status = detail::suspending(api_->switch_to, token_, id);
     if (status != BP_OK) [[unlikely]]
       failed_quietly(status);
     return status;
@@ -174,7 +174,7 @@ class Fibers {
   }
 
   bp_status destroy(std::uint64_t id) noexcept {
-    const bp_status status = api_->destroy(token_, id);
+    const bp_status status = detail::suspending(api_->destroy, token_, id);
     free_unused();
     return status;
   }
@@ -314,7 +314,7 @@ class Fiber {
 
 // The bodies of the fibers may own Fiber objects, which leave while they are destroyed.
 inline Fibers::~Fibers() {
-  api_->close(token_);
+  detail::suspending(api_->close, token_);
   free_unused();
   while (owners_ != nullptr) owners_->leave_run();
 }
