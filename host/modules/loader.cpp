@@ -19,6 +19,7 @@
 #include "modules/object.hpp"
 #include "modules/reports.hpp"
 #include "modules/static_calls.hpp"
+#include "support/forked_child.hpp"
 #include "support/log.hpp"
 #include "support/result.hpp"
 #include "support/running_code.hpp"
@@ -204,6 +205,7 @@ bool Loader::call_module(const Generation& generation, const char* what, bool in
   {
     const RunningCodeNote note(running);
     code();
+    leave_to_parent();
   }
   return guard.end();
 }

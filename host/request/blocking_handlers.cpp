@@ -7,6 +7,7 @@
 
 #include "request/dispatcher.hpp"
 #include "request/submission.hpp"
+#include "support/forked_child.hpp"
 #include "support/running_code.hpp"
 #include "support/thread_stack.hpp"
 
@@ -113,6 +114,7 @@ bool Dispatcher::start_worker(Request& request) {
       request.gets_thread(ticks());
       // If it was canceled while it waited for a thread, no caller would see its answer.
       request.later = request.open() && call_handler(request) == BP_LATER;
+      leave_to_parent();
       request.leaves_thread(ticks());
       RequestThread::worker_request = nullptr;
       inbox_.send(static_cast<WorkerDone&>(request));

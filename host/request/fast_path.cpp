@@ -13,6 +13,7 @@
 #include "request/source.hpp"
 #include "request/stream.hpp"
 #include "request/submission.hpp"
+#include "support/forked_child.hpp"
 
 namespace backplane::host {
 namespace {
@@ -219,6 +220,7 @@ inline void Dispatcher::run_on_this_stack(Request& request) {
     if (request.run_weight == 1 && request.stats->may_be_slow()) backlog_.stamps().want_each();
   }
   const bp_handled handled = call_handler(request);
+  leave_to_parent();
   // What handler_ended() comes to when the handler has replied and needs nothing more.
   const bool replied = request.quick && request.leaving && !request.delivered;
   if (replied && !measured && request.environment.load(std::memory_order_relaxed) == nullptr) [[likely]] {
@@ -283,6 +285,7 @@ bp_status reply_api::answer(bp_token token, const bp_answer& answer) {
     if (running != nullptr && running->token() == token) [[likely]]
       return here->replies.answer_running(*running, answer);
   }
+  if (is_forked_child.load(std::memory_order_relaxed)) return BP_NOT_SUPPORTED;
   bp_status status = BP_STALE_TOKEN;
   if (token::kind(token) == request_kind) status = Replies::answer(token, answer);
   if (token::kind(token) == pending_kind) status = PendingTable::answer(token, answer, nullptr);
@@ -349,6 +352,7 @@ bool Replies::deliver() {
     } else {
       deliver_terminal(static_cast<Request&>(delivery));
     }
+    leave_to_parent();
     heartbeat_.beat();
   }
   heartbeat_.running_nothing();

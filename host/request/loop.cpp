@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "fiber/overflow.hpp"
+#include "support/forked_child.hpp"
 #include "support/running_code.hpp"
 
 namespace backplane::host {
@@ -60,6 +61,7 @@ void RequestLoop::run() {
 }
 
 bool RequestLoop::turn() {
+  leave_to_parent();
   heartbeat_.beat();
   bool worked = take_tasks();
   worked |= take_ingress();
