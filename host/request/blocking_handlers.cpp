@@ -111,6 +111,7 @@ bool Dispatcher::start_worker(Request& request) {
       const RunningCode running{"handler", generation.module->name, generation.number, request.method->name};
       const RunningCodeNote note(running);
       running_code_of_thread.find_client = client_of_this_thread;
+      running_code_of_thread.find_state = run_state_of_this_thread;
       request.gets_thread(ticks());
       // If it was canceled while it waited for a thread, no caller would see its answer.
       request.later = request.open() && call_handler(request) == BP_LATER;

@@ -48,6 +48,7 @@ void RequestLoop::run() {
   const OverflowWatch overflows(Runner::find_overflow);
   heartbeat_.begin_here();
   running_code_of_thread.find_client = client_of_this_thread;
+  running_code_of_thread.find_state = run_state_of_this_thread;
   heartbeat_.busy();
   watchdog_.active();  // it may have looked before this thread began, and the first turn may be one without end
   while (stop_.phase() != Phase::finished) {
