@@ -81,7 +81,8 @@ Columns of the table of stacks, one row for each size:
   IN USE           includes the stacks of handlers that rest between two requests
   DEEPEST USE      the most that was ever used of one stack
 A stack overflow ends the process. If DEEPEST USE is near 100 %, enlarge the stack: for handlers with
-fiber_stack_size in the configuration file of backplane run, for fibers with bp_fiber_desc.stack_size in the module.
+fiber_stack_size in the configuration file of backplane run, or with bp_handler_desc.stack_size in the module; for
+fibers with bp_fiber_desc.stack_size.
 
 Examples:
   backplane status

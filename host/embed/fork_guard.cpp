@@ -7,6 +7,7 @@
 
 #include "context/data_dir_lock.hpp"
 #include "endpoint/context_table.hpp"
+#include "support/forked_child.hpp"
 
 namespace backplane::host {
 namespace {
@@ -15,12 +16,10 @@ namespace {
 std::atomic<int> uses{0};
 std::atomic<bool> used_for_good{false};
 
-std::atomic<bool> forked{false};
-
 // The atfork handler. Runs in the child, on its only thread, before fork() returns.
 void forget() noexcept {
   if (uses.load() == 0 && !used_for_good.load()) return;
-  forked.store(true);
+  is_forked_child.store(true);
   leave_data_dir_to_parent();
   context_table().forget_all();
 }
@@ -34,7 +33,7 @@ ForkGuard::ForkGuard() noexcept { uses.fetch_add(1); }
 
 ForkGuard::~ForkGuard() { uses.fetch_sub(1); }
 
-ForkGuard::operator bool() const noexcept { return !forked.load(std::memory_order_relaxed); }
+ForkGuard::operator bool() const noexcept { return !is_forked_child.load(std::memory_order_relaxed); }
 
 void ForkGuard::keep_for_good() noexcept { used_for_good.store(true); }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bp.await/1: suspends a handler until an answer arrives, a time is reached, or a descriptor is ready.
+// bp.await/1: suspends a handler until an answer arrives, a time is reached, or a descriptor is ready. Tells the bounds
+// of its stack.
 #include <backplane/ext/await.h>
 
 #include "extensions/tables.hpp"
@@ -29,10 +30,15 @@ bp_status part(bp_token call, const bp_answer* answer, uint64_t timeout_ms) noex
   return await_api::part(call, *answer, timeout_ms);
 }
 
+bp_status stack(bp_token call, bp_stack* out) noexcept {
+  if (!covers_core(out)) return BP_INVALID_ARGUMENT;
+  return await_api::stack(call, out->low, out->high);
+}
+
 }  // namespace
 
 const bp_await_api await_table{
     sizeof(bp_await_api), 0,    await_api::sleep,     await_call, await_host_call, await_api::fd, await_api::check,
-    start_host_call,      part, await_api::next_part, nullptr};
+    start_host_call,      part, await_api::next_part, stack};
 
 }  // namespace backplane::host

@@ -7,6 +7,7 @@
 
 #include "extensions/tables.hpp"
 #include "modules/generation.hpp"
+#include "support/forked_child.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
 #include "sync/mutex.hpp"
@@ -20,6 +21,7 @@ bp_bytes config_get(bp_module* module) noexcept {
 
 bp_status config_data_dir(bp_module* module, bp_str* path, bp_str* message) noexcept {
   if (module == nullptr || path == nullptr) return BP_INVALID_ARGUMENT;
+  if (is_forked_child.load(std::memory_order_relaxed)) return BP_NOT_SUPPORTED;
   Generation& generation = *module->generation;
   *path = {"", 0};
   const MutexLock lock(generation.data_dir_mutex);

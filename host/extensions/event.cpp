@@ -6,12 +6,14 @@
 #include "extensions/tables.hpp"
 #include "modules/instance.hpp"
 #include "request/await_api.hpp"
+#include "support/forked_child.hpp"
 #include "support/views.hpp"
 
 namespace backplane::host {
 namespace {
 
 bp_status emit(bp_instance* instance, bp_str name, bp_bytes payload, uint32_t flags) noexcept {
+  if (is_forked_child.load(std::memory_order_relaxed)) return BP_NOT_SUPPORTED;
   if (instance == nullptr || !may_emit(*instance, view(name))) return BP_INVALID_ARGUMENT;
   return instance->host->emit(view(name), payload, flags, nullptr);
 }

@@ -74,6 +74,13 @@ bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexc
     return refuse_name(generation, BP_INVALID_ARGUMENT, name,
                        "as static and as blocking; a static handler runs on its caller's thread, so remove one flag");
   }
+  bp_handler_desc room;
+  const std::uint64_t stack = widened(*desc, room).stack_size;
+  if (stack != 0 && (stack < least_handler_stack || stack > most_handler_stack)) {
+    return refuse_name(generation, BP_INVALID_ARGUMENT, name,
+                       "with a stack_size of " + std::to_string(stack) + "; expected 0, or bytes from " +
+                           std::to_string(least_handler_stack) + " to " + std::to_string(most_handler_stack));
+  }
   if (generation.registration.handlers.contains(name)) {
     return refuse_name(generation, BP_NAME_TAKEN, name, registered_twice);
   }
@@ -83,6 +90,7 @@ bp_status register_handler(bp_module* module, const bp_handler_desc* desc) noexc
   handler->function = desc->handler;
   handler->data = desc->data;
   handler->flags = desc->flags;
+  handler->stack_size = generation.handler_stack(stack);
   generation.registered.push_back(std::move(handler));
   generation.registration.handlers.insert(generation.registered.back()->name);
   registered(generation.registration, name);

@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "support/forked_child.hpp"
 #include "sync/single_writer_count.hpp"
 
 namespace backplane::host {
@@ -220,6 +221,7 @@ void Environment::enter(ctx::transfer_t from) noexcept {
   Member& self = *environment.active_;
   self.stack->mark.arrive();
   const bp_status status = self.entry(self.arg);
+  leave_to_parent();
   if (self.release != nullptr) self.release(self.arg);
   environment.finish(self, status);
 }

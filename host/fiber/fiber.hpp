@@ -9,8 +9,9 @@
 
 namespace backplane::host {
 
-/// A stackful thread of control. A root (a thread's own stack) resumes it, and it suspends back to the root. It stays
-/// on the thread that first resumed it.
+/// A stackful thread of control. A root resumes it, and it suspends back to the root. The root is a thread's own stack,
+/// or another fiber, which waits meanwhile. The next resume may come from another root. The fiber stays on the thread
+/// that first resumed it.
 ///
 /// The body never returns. When it has no more work, it suspends; it may then be resumed with new work, or destroyed.
 /// Destroying returns the stack without unwinding, so destroy a fiber only in that state. Exceptions must not leave the

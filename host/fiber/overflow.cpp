@@ -20,10 +20,13 @@ void tell(const Overflow& overflow) noexcept {
   if (overflow.fiber != 0) line << "fiber " << overflow.fiber << " of ";
   line << "\"" << overflow.wire_name << "\" of the module \"" << overflow.module << "\": its stack of "
        << std::uint64_t{overflow.stack_size}
-       << " bytes is used up, and the process ends. Put large objects on the heap, "
-       << "or enlarge the stack with "
+       << " bytes is used up, and the process ends. Put large objects on the heap, or enlarge the stack with "
        << (overflow.fiber != 0 ? "bp_fiber_desc.stack_size (C++: StackSize)"
-                               : "bp_context_options.fiber_stack_size (backplane run: fiber_stack_size in its file)")
+           : overflow.blocking
+               ? "\"ulimit -s\" before the process starts: a blocking handler has the stack of a thread"
+               : "bp_handler_desc.stack_size (C++: StackSize), for all handlers of the module with stack_size in its "
+                 "manifest or bp_load_options, or for all modules with bp_context_options.fiber_stack_size (backplane "
+                 "run: fiber_stack_size in its file)")
        << ".";
   line.write();
   crash_is_told();

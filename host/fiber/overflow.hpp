@@ -13,6 +13,7 @@ struct Overflow {
   const char* module = "";
   const char* wire_name = "";
   std::uint64_t fiber = 0;  ///< 0: the handler itself
+  bool blocking = false;    ///< a blocking handler, on the stack of its thread
   std::size_t stack_size = 0;
 };
 
@@ -22,7 +23,7 @@ struct Overflow {
 /// the process still dies of SIGSEGV, at the same place.
 class OverflowWatch {
  public:
-  /// Returns whether `address` belongs to the guard of a stack of the thread's current run. Runs in the signal handler,
+  /// Returns whether `address` belongs to the guard of a stack of what the thread runs. Runs in the signal handler,
   /// so it must not lock or allocate.
   using Find = bool (*)(const void* address, Overflow& found) noexcept;
 

@@ -15,6 +15,14 @@
 #include "support/log.hpp"
 #include "sync/mutex.hpp"
 
+// Valgrind takes a switch to a stack that it does not know for a large frame, and then reports errors that are none.
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define VALGRIND_STACK_REGISTER(low, high) 0
+#define VALGRIND_STACK_DEREGISTER(id) static_cast<void>(id)
+#endif
+
 // The list of all mapped chunks. Debuggers read it.
 extern "C" {
 [[gnu::used, gnu::visibility("hidden")]] backplane::host::StackChunk* backplane_stack_chunks = nullptr;
@@ -23,9 +31,8 @@ extern "C" {
 namespace backplane::host {
 namespace {
 
-// Code with stack probes (-fstack-clash-protection) cannot skip a guard of one page. Not all code has probes, so the
-// guard is wider. That costs only address space.
-constexpr std::size_t guard_pages = 16;
+constexpr std::size_t least_guard = std::size_t{64} << 10;
+constexpr std::size_t most_guard = std::size_t{1} << 20;
 constexpr std::size_t chunk_bytes = std::size_t{8} << 20;
 constexpr std::size_t most_in_chunk = 64;
 
@@ -125,8 +132,12 @@ void look_at(const StackChunk& chunk, StackUse& use) {
 
 }  // namespace
 
+std::size_t StackChunk::guard_of(std::size_t stack_size) noexcept {
+  return std::max(std::clamp(stack_size, least_guard, most_guard), page_size());
+}
+
 StackChunk* StackChunk::map(std::size_t stack_size) noexcept {
-  const std::size_t guard = guard_pages * page_size();
+  const std::size_t guard = guard_of(stack_size);
   const std::size_t stride = guard + stack_size;
   const std::size_t count = std::clamp<std::size_t>(chunk_bytes / stride, 1, most_in_chunk);
   auto* const stacks = new (std::nothrow) Stack[count];
@@ -153,6 +164,7 @@ StackChunk* StackChunk::map(std::size_t stack_size) noexcept {
     }
     stacks[i].bottom = base + i * stride + guard;
     stacks[i].chunk = chunk;
+    stacks[i].valgrind_id = VALGRIND_STACK_REGISTER(stacks[i].bottom, stacks[i].bottom + stack_size);
   }
   refused.store(false, std::memory_order_relaxed);
   chunk->base = base;
@@ -170,6 +182,7 @@ StackChunk* StackChunk::map(std::size_t stack_size) noexcept {
 void StackChunk::unmap(StackChunk* chunk) noexcept {
   while (!unlink(*chunk)) std::this_thread::yield();
   StackMark::forget(chunk->base, chunk->stride() * chunk->count);
+  for (std::size_t i = 0; i < chunk->count; ++i) VALGRIND_STACK_DEREGISTER(chunk->stacks[i].valgrind_id);
   ::munmap(chunk->base, chunk->stride() * chunk->count);
   delete[] chunk->stacks;
   delete chunk;

@@ -15,7 +15,7 @@ namespace backplane::host {
 
 struct StackChunk;
 
-/// A stack. Only touched pages use memory. Below it is a guard, which faults on access.
+/// A stack. Only touched pages use memory. Below it is a guard, which faults on access. See StackChunk::guard_of().
 struct Stack {
   char* bottom = nullptr;
   void* const* context = nullptr;  ///< address of the saved stack pointer of its fiber while that is suspended
@@ -26,6 +26,7 @@ struct Stack {
   Stack* previous = nullptr;
   StackChunk* chunk = nullptr;
   StackMark mark;
+  unsigned valgrind_id = 0;
 
   inline std::size_t size() const noexcept;
   /// One past the highest byte. Stacks grow down from here.
@@ -50,6 +51,12 @@ struct StackChunk {
   std::uint32_t readers = 0;           ///< readers that keep it mapped; guarded by the mutex of all chunks
 
   std::size_t stride() const noexcept { return guard_size + stack_size; }
+
+  /// The size of the guard below each stack of this size. Code with stack probes (-fstack-clash-protection) cannot skip
+  /// even one page. Not all code of modules has them, and a function without them can skip a guard that is smaller than
+  /// its frame. So the guard is as large as the stack: a frame that fits a fresh stack cannot skip it. It costs address
+  /// space, and page tables: a five hundred and twelfth. So there is a limit.
+  static std::size_t guard_of(std::size_t stack_size) noexcept;
 
   /// Maps a chunk. Returns nullptr and logs the reason if memory or mappings are used up.
   static StackChunk* map(std::size_t stack_size) noexcept;

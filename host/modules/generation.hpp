@@ -49,6 +49,7 @@ struct Handler {
   bp_handler_fn function = nullptr;
   void* data = nullptr;
   std::uint32_t flags = 0;
+  std::uint32_t stack_size = 0;  ///< of a run on the request thread, a power of two; 0: the context's
 };
 
 /// A generation's implementation of one host function.
@@ -175,6 +176,7 @@ struct Generation {
   std::string sha256;     ///< of the file, in hexadecimal
   std::string copy_path;  ///< path of the mapped private copy
   std::vector<std::uint8_t> config;
+  std::uint64_t stack_size = 0;  ///< the operator's, else the manifest's; 0: the context's
   std::function<std::string(const std::string& module)> make_data_dir;  ///< see Loader
   std::string data_dir BP_GUARDED_BY(data_dir_mutex);                   ///< made on first use
   std::string data_dir_failure BP_GUARDED_BY(data_dir_mutex);           ///< why it could not be
@@ -211,6 +213,8 @@ struct Generation {
   /// The module's own table of the extension `id`; nullptr if it has none, and after deinit. The table is valid until
   /// deinit. Control thread, after init.
   const void* extension(const char* id) const;
+  /// The stack of a handler that asks for `own` bytes of it, or with 0 for none. 0: the context's.
+  std::uint32_t handler_stack(std::uint64_t own) const noexcept;
   std::string label() const;                                               ///< "echo (generation 2)"
   log::Source source() const noexcept { return {manifest.name, number}; }  ///< of its lines in the log
   std::string take_failure();

@@ -51,6 +51,17 @@ bool fits_one(std::string_view name, const std::string_view (&patterns)[N]) {
   return std::any_of(std::begin(patterns), std::end(patterns), [&](auto pattern) { return fits(name, pattern); });
 }
 
+// Whether the module has a C++ runtime for itself. Inside of a copy that is linked into it, the runtime's own classes
+// have names, also if the file is stripped. libc++ is another runtime than the host's where the application has opened
+// the host's library RTLD_LOCAL.
+bool has_own_runtime(const ElfFile& elf) {
+  if (elf.section(".rodata").find("N10__cxxabiv117__class_type_infoE") != std::string_view::npos) return true;
+  for (const ElfFile::Symbol& symbol : elf.dynamic_symbols()) {
+    if (!symbol.defined && symbol.name.find("St3__1") != std::string_view::npos) return true;  // namespace std::__1
+  }
+  return false;
+}
+
 }  // namespace
 
 void lint(const ElfFile& elf, Manifest& manifest) {
@@ -100,6 +111,12 @@ void lint(const ElfFile& elf, Manifest& manifest) {
     warn("it exports " + std::to_string(extra_exports) + " symbol(s) besides " BP_MODULE_SYMBOL " (for example " +
          cbor::escaped(extra_export, cbor::Escape::line) +
          "); hide them with -fvisibility=hidden and a version script");
+  }
+  if (elf.section(".bp.sdk").empty() && has_own_runtime(elf)) {
+    warn(
+        "it may have a C++ runtime of its own (-static-libstdc++, or libc++), and does not use the C++ SDK of this "
+        "version: if it waits or switches fibers while it handles an exception, it may find that of another call; use "
+        "the shared libstdc++ or the SDK, or wait in no catch block");
   }
   if (elf.static_tls()) {
     warn(

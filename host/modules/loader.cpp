@@ -21,6 +21,7 @@
 #include "modules/reports.hpp"
 #include "modules/static_calls.hpp"
 #include "modules/thrown.hpp"
+#include "support/forked_child.hpp"
 #include "support/log.hpp"
 #include "support/result.hpp"
 #include "support/running_code.hpp"
@@ -136,6 +137,7 @@ void Loader::add(Ready& ready, const LoadRequest& request, std::string_view expe
   if (generation.config.empty()) generation.config = {cbor::empty_map};  // the empty map
   generation.make_data_dir = make_data_dir_;
   generation.manifest = read_manifest(bytes);
+  generation.stack_size = generation.manifest.stack_size;
   const Manifest& manifest = generation.manifest;
   check_needs(manifest, api_.extension);
   if (!expected_name.empty() && manifest.name != expected_name) {
@@ -214,6 +216,7 @@ bool Loader::call_module(const Generation& generation, const char* what, bool in
   {
     const RunningCodeNote note(running);
     code();
+    leave_to_parent();
   }
   return guard.end();
 }

@@ -77,6 +77,17 @@ struct UnknownKeys {
   std::size_t count = 0;
 };
 
+std::uint64_t read_stack_size(std::string_view text) {
+  std::uint64_t bytes = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  if (error != std::errc() || end != text.data() + text.size() || bytes < least_handler_stack ||
+      bytes > most_handler_stack) {
+    refuse("its manifest has stack_size=\"" + cbor::escaped(text.substr(0, 64), cbor::Escape::line) +
+           "\"; expected bytes, " + std::to_string(least_handler_stack) + " to " + std::to_string(most_handler_stack));
+  }
+  return bytes;
+}
+
 void read_entry(Manifest& manifest, std::string& unload, UnknownKeys& unknown, std::string_view entry) {
   const auto equals = entry.find('=');
   if (equals == std::string_view::npos) {
@@ -89,6 +100,10 @@ void read_entry(Manifest& manifest, std::string& unload, UnknownKeys& unknown, s
   if (key == "version") return set_once(manifest.version, key, value);
   if (key == "summary") return set_once(manifest.summary, key, value);
   if (key == "unload") return set_once(unload, key, value);
+  if (key == "stack_size") {
+    if (manifest.stack_size != 0) refuse("its manifest has \"stack_size\" twice; keep one of them");
+    return manifest.stack_size = read_stack_size(value), void();
+  }
   if (key == "provides") return add_name(manifest.provides, key, value);
   if (key == "offers") return add_name(manifest.offers, key, value);
   if (key == "emits") return add_name(manifest.emits, key, value);

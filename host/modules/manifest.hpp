@@ -16,6 +16,10 @@ inline constexpr std::size_t most_cddl_bytes = std::size_t{4} << 20;
 inline constexpr std::size_t most_version_bytes = 256;
 inline constexpr std::size_t most_summary_bytes = 4096;
 
+/// Bounds of a handler's stack, as plugin.h has them.
+inline constexpr std::uint64_t least_handler_stack = 16'384;
+inline constexpr std::uint64_t most_handler_stack = std::uint64_t{1} << 30;
+
 /// A module's manifest. See the table in backplane/plugin.h.
 struct Manifest {
   std::string abi;
@@ -23,6 +27,7 @@ struct Manifest {
   std::string version;
   std::string summary;
   bool unload_never = false;
+  std::uint64_t stack_size = 0;  ///< of its handlers that ask for none of their own; 0: not said
   std::vector<std::string> provides;
   std::vector<std::string> offers;
   std::vector<std::string> emits;

@@ -9,6 +9,7 @@
 #include "request/waiting_emitters.hpp"
 #include "request/waits.hpp"
 #include "support/result.hpp"
+#include "support/thread_stack.hpp"
 
 namespace backplane::host::await_api {
 namespace {
@@ -142,6 +143,23 @@ bp_status next_part(bp_token call, std::uint64_t timeout_ms, bp_result* out) {
     }
     return waiter.answer.fill_result(out);
   }
+}
+
+bp_status stack(bp_token call, const void*& low, const void*& high) noexcept {
+  const Request* const request = request_of(call);
+  if (request == nullptr) return BP_NOT_SUPPORTED;
+  if (RequestThread::worker_request != nullptr) {
+    low = ThreadStack::of_thread.low;
+    high = ThreadStack::of_thread.high;
+    return low == nullptr ? BP_NOT_SUPPORTED : BP_OK;
+  }
+  on_request_thread.assume();
+  const Environment* const environment = request->environment.load(std::memory_order_relaxed);
+  const Stack& active =
+      environment == nullptr ? RequestThread::current->runner.running()->stack() : environment->active_stack();
+  low = active.bottom;
+  high = active.top();
+  return BP_OK;
 }
 
 bp_status emit_wait(bp_token call, std::string_view name, bp_bytes payload, std::uint32_t flags,

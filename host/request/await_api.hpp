@@ -27,6 +27,8 @@ bp_status start_host_call(bp_token call, std::string_view name, bp_bytes payload
                           bp_host_answer_fn on_answer, void* user);
 bp_status part(bp_token call, const bp_answer& answer, std::uint64_t timeout_ms);
 bp_status next_part(bp_token call, std::uint64_t timeout_ms, bp_result* out);
+/// BP_NOT_SUPPORTED if the calling thread does not run the handler.
+bp_status stack(bp_token call, const void*& low, const void*& high) noexcept;
 /// Of bp.event/1.
 bp_status emit_wait(bp_token call, std::string_view name, bp_bytes payload, std::uint32_t flags,
                     std::uint64_t timeout_ms);

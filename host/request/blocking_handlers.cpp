@@ -7,7 +7,9 @@
 
 #include "request/dispatcher.hpp"
 #include "request/submission.hpp"
+#include "support/forked_child.hpp"
 #include "support/running_code.hpp"
+#include "support/thread_stack.hpp"
 
 namespace backplane::host {
 namespace {
@@ -103,14 +105,17 @@ bool Dispatcher::start_worker(Request& request) {
   inbox_.add_sender();
   try {
     const auto run = [this, &request] {
+      ThreadStack::look_up();
       RequestThread::worker_request = &request;
       const Generation& generation = *request.instance->generation;
       const RunningCode running{"handler", generation.module->name, generation.number, request.method->name};
       const RunningCodeNote note(running);
       running_code_of_thread.find_client = client_of_this_thread;
+      running_code_of_thread.find_state = run_state_of_this_thread;
       request.gets_thread(ticks());
       // If it was canceled while it waited for a thread, no caller would see its answer.
       request.later = request.open() && call_handler(request) == BP_LATER;
+      leave_to_parent();
       request.leaves_thread(ticks());
       RequestThread::worker_request = nullptr;
       inbox_.send(static_cast<WorkerDone&>(request));

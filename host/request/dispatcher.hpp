@@ -64,6 +64,8 @@ class Dispatcher {
 
   /// What each fiber runs; `dispatcher` is one of these.
   static void fiber_body(Fiber& self, void* dispatcher) noexcept;
+  /// The same for a fiber whose stack has the size of one handler: it runs no other request after it.
+  static void sized_fiber_body(Fiber& self, void* dispatcher) noexcept;
 
   /// A blocking handler waits, and its worker thread is free for another; or it goes on.
   void worker_waits() BP_REQUIRES(on_request_thread);
@@ -85,6 +87,9 @@ class Dispatcher {
   void find_handler(Request& request, const Generation* running) BP_REQUIRES(on_request_thread);
   void refuse_full(Request& request, const CallStats* stats) BP_REQUIRES(on_request_thread);
   void run_here(Request& request) BP_REQUIRES(on_request_thread);
+  void run_on_this_stack(Request& request) BP_REQUIRES(on_request_thread);
+  void run_on_sized_stack(Request& request) BP_REQUIRES(on_request_thread);
+  void refuse_without_stack(Request& request) BP_REQUIRES(on_request_thread);
   void handler_ended(Request& request, bool later) BP_REQUIRES(on_request_thread);
 
   // blocking_handlers.cpp
@@ -107,7 +112,7 @@ class Dispatcher {
   Workers& workers_;
   RunLimits& limits_;
   Heartbeat& heartbeat_;
-  Request* given_ BP_GUARDED_BY(on_request_thread) = nullptr;  // for the fiber that run() resumes
+  Request* given_ BP_GUARDED_BY(on_request_thread) = nullptr;  // for the fiber that is resumed with it
   int budget_ BP_GUARDED_BY(on_request_thread) = 0;            // requests that this turn may still begin
   int resumes_ BP_GUARDED_BY(on_request_thread) = 0;           // fibers that this turn may still resume
   Ticks turn_began_ BP_GUARDED_BY(on_request_thread) = 0;      // if it is watched; else 0

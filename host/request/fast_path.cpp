@@ -13,6 +13,7 @@
 #include "request/source.hpp"
 #include "request/stream.hpp"
 #include "request/submission.hpp"
+#include "support/forked_child.hpp"
 
 namespace backplane::host {
 namespace {
@@ -68,18 +69,36 @@ void Dispatcher::fiber_body(Fiber& self, void* dispatcher) noexcept {
   }
 }
 
+void Dispatcher::sized_fiber_body(Fiber& self, void* dispatcher) noexcept {
+  on_request_thread.assume();
+  auto& here = *static_cast<Dispatcher*>(dispatcher);
+  for (;;) {
+    Request& request = *std::exchange(here.given_, nullptr);
+    self.user = &request;
+    self.stack().label = request.method->name.c_str();
+    here.run_on_this_stack(request);
+    self.user = nullptr;
+    self.stack().label = nullptr;
+    self.suspend();
+  }
+}
+
 Request* Dispatcher::run(Request& request) {
   Fiber* const idle = runner_.idle_fiber();
   if (idle == nullptr) {
-    if (memory_was_refused()) {
-      replies_.refuse(request, BP_OVERLOADED, MemoryLimitText());
-    } else {
-      replies_.refuse(request, BP_OUT_OF_MEMORY, "no memory for the stack of a fiber to run the handler on");
-    }
+    refuse_without_stack(request);
     return nullptr;
   }
   given_ = &request;
   return runner_.resume(*idle);
+}
+
+void Dispatcher::refuse_without_stack(Request& request) {
+  if (memory_was_refused()) {
+    replies_.refuse(request, BP_OVERLOADED, MemoryLimitText());
+  } else {
+    replies_.refuse(request, BP_OUT_OF_MEMORY, "no memory for the stack of a fiber to run the handler on");
+  }
 }
 
 void Dispatcher::handle(Request& request) {
@@ -178,6 +197,22 @@ void Dispatcher::refuse_full(Request& request, const CallStats* stats) {
 }
 
 inline void Dispatcher::run_here(Request& request) {
+  if (request.handler->stack_size != 0) [[unlikely]]
+    return run_on_sized_stack(request);
+  run_on_this_stack(request);
+}
+
+// The fiber that has found the handler goes on when the handler has ended, or suspends for the first time.
+[[gnu::noinline]] void Dispatcher::run_on_sized_stack(Request& request) {
+  const std::size_t size = request.handler->stack_size;
+  if (size == runner_.stack_size()) return run_on_this_stack(request);
+  Fiber* const idle = runner_.idle_fiber(size);
+  if (idle == nullptr) return refuse_without_stack(request);
+  given_ = &request;
+  if (Request* const suspended = runner_.resume(*idle)) backlog_.link(*suspended);
+}
+
+inline void Dispatcher::run_on_this_stack(Request& request) {
   heartbeat_.running(request.method, request.handler->generation->number, request.source);
   const bool measured = request.run_weight != 0 || request.waited != 0;
   if (measured) {
@@ -185,6 +220,7 @@ inline void Dispatcher::run_here(Request& request) {
     if (request.run_weight == 1 && request.stats->may_be_slow()) backlog_.stamps().want_each();
   }
   const bp_handled handled = call_handler(request);
+  leave_to_parent();
   // What handler_ended() comes to when the handler has replied and needs nothing more.
   const bool replied = request.quick && request.leaving && !request.delivered;
   if (replied && !measured && request.environment.load(std::memory_order_relaxed) == nullptr) [[likely]] {
@@ -249,6 +285,7 @@ bp_status reply_api::answer(bp_token token, const bp_answer& answer) {
     if (running != nullptr && running->token() == token) [[likely]]
       return here->replies.answer_running(*running, answer);
   }
+  if (is_forked_child.load(std::memory_order_relaxed)) return BP_NOT_SUPPORTED;
   bp_status status = BP_STALE_TOKEN;
   if (token::kind(token) == request_kind) status = Replies::answer(token, answer);
   if (token::kind(token) == pending_kind) status = PendingTable::answer(token, answer, nullptr);
@@ -315,6 +352,7 @@ bool Replies::deliver() {
     } else {
       deliver_terminal(static_cast<Request&>(delivery));
     }
+    leave_to_parent();
     heartbeat_.beat();
   }
   heartbeat_.running_nothing();

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "fiber/overflow.hpp"
+#include "support/forked_child.hpp"
 #include "support/running_code.hpp"
 
 namespace backplane::host {
@@ -26,7 +27,7 @@ RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, W
       emitters_(inbox_, options.stalled_listener),
       limits_(options, counts_),
       backlog_(options.queue_depth, registry, thread_, inbox_, counts_, limits_, heartbeat_),
-      runner_(options, counts_.fibers, heartbeat_, Dispatcher::fiber_body, &dispatcher_),
+      runner_(options, counts_.fibers, heartbeat_, Dispatcher::fiber_body, Dispatcher::sized_fiber_body, &dispatcher_),
       idle_wait_(inbox_, backlog_, runner_, timers_, heartbeat_, options.spin),
       instances_(host, inbox_, stop_, idle_wait_, methods_, heartbeat_, options.spin),
       replies_(options, inbox_, backlog_, timers_, instances_, counts_, limits_, heartbeat_),
@@ -47,6 +48,7 @@ void RequestLoop::run() {
   const OverflowWatch overflows(Runner::find_overflow);
   heartbeat_.begin_here();
   running_code_of_thread.find_client = client_of_this_thread;
+  running_code_of_thread.find_state = run_state_of_this_thread;
   heartbeat_.busy();
   watchdog_.active();  // it may have looked before this thread began, and the first turn may be one without end
   while (stop_.phase() != Phase::finished) {
@@ -60,6 +62,7 @@ void RequestLoop::run() {
 }
 
 bool RequestLoop::turn() {
+  leave_to_parent();
   heartbeat_.beat();
   bool worked = take_tasks();
   worked |= take_ingress();

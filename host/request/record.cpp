@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request/record.hpp"
 
+#include <pthread.h>
+
 #include <type_traits>
 
 #include "request/request_thread.hpp"
+#include "request/runner.hpp"
+#include "support/forked_child.hpp"
 
 namespace backplane::host {
 
@@ -13,6 +17,23 @@ static_assert(std::is_trivially_destructible_v<Slab<Request, request_kind>>);
 
 [[gnu::tls_model("initial-exec")]] constinit thread_local RequestThread* RequestThread::current = nullptr;
 [[gnu::tls_model("initial-exec")]] constinit thread_local Request* RequestThread::worker_request = nullptr;
+
+namespace {
+
+// The atfork handler. In a child of this thread, nothing belongs to a handler any more: each await, switch and reply is
+// refused. Without this, they would go on in a copy of the request loop.
+void forget_thread() noexcept {
+  if (!RequestThread::runs_handlers()) return;
+  is_forked_child.store(true);
+  RequestThread::current = nullptr;
+  RequestThread::worker_request = nullptr;
+  Runner::environment = nullptr;
+}
+
+// Registered when the library is loaded. No thread runs handlers yet, so no fork is missed.
+[[maybe_unused]] const int registered = ::pthread_atfork(nullptr, nullptr, forget_thread);
+
+}  // namespace
 
 void set_up(Request& request, RequestThread* thread) noexcept {
   request.thread.store(thread, std::memory_order_relaxed);

@@ -8,12 +8,14 @@
 #include <utility>
 
 #include "support/log.hpp"
+#include "support/thread_stack.hpp"
 
 namespace backplane::host {
 namespace {
 
-// Parked fibers kept for the next burst; the stacks of more are given back.
-constexpr std::size_t parked_fibers_kept = 64;
+// Of stacks of one other size the same, limited also by their total size.
+constexpr std::size_t most_kept = 64;
+constexpr std::size_t most_kept_bytes = std::size_t{16} << 20;
 
 // What a context that rests keeps of its fibers.
 constexpr std::size_t resting_fibers = 4;
@@ -36,24 +38,51 @@ void warn_of_swallowed(const Request& request, const Environment& environment) n
 
 Runner::~Runner() {
   on_request_thread.assume();  // it has ended
-  while (parked_ != nullptr) delete std::exchange(parked_, parked_->next);
+  drop(usual_, 0);
+  for (Parked& parked : others_) drop(parked, 0);
 }
 
-Fiber* Runner::idle_fiber() {
-  if (parked_ != nullptr) {
-    --parked_count_;
-    return std::exchange(parked_, parked_->next);
+void Runner::drop(Parked& parked, std::size_t kept) noexcept {
+  while (parked.count > kept) {
+    --parked.count;
+    delete std::exchange(parked.first, parked.first->next);
+  }
+}
+
+Fiber* Runner::take(Parked& parked, Fiber::Body body) {
+  if (parked.first != nullptr) {
+    --parked.count;
+    return std::exchange(parked.first, parked.first->next);
   }
   try {
-    StackPool* const stacks = stacks_.of(stack_size_);
-    return stacks == nullptr ? nullptr : new Fiber(*stacks, body_, argument_);
+    StackPool* const stacks = stacks_.of(parked.stack_size);
+    return stacks == nullptr ? nullptr : new Fiber(*stacks, body, argument_);
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
 }
 
+Runner::Parked* Runner::find_parked(std::size_t stack_size) noexcept {
+  for (Parked& parked : others_) {
+    if (parked.stack_size == stack_size) return &parked;
+  }
+  return nullptr;
+}
+
+Fiber* Runner::idle_fiber(std::size_t stack_size) {
+  Parked* parked = find_parked(stack_size);
+  if (parked == nullptr) {
+    try {
+      parked = &others_.emplace_back(stack_size, std::clamp<std::size_t>(most_kept_bytes / stack_size, 1, most_kept));
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
+  }
+  return take(*parked, sized_body_);
+}
+
 Request* Runner::resume(Fiber& fiber) {
-  running_ = &fiber;
+  Fiber* const outer = std::exchange(running_, &fiber);
   if (fiber.user != nullptr) {
     auto& request = *static_cast<Request*>(fiber.user);
     if (request.run_weight != 0) request.is_back(ticks());
@@ -64,13 +93,15 @@ Request* Runner::resume(Fiber& fiber) {
   environment = nullptr;
   heartbeat_.running_nothing();
   heartbeat_.beat();  // many that go on one after another are no stall either
-  running_ = nullptr;
+  running_ = outer;
   if (fiber.user != nullptr) return static_cast<Request*>(fiber.user);  // suspended in a handler
-  if (parked_count_ >= parked_fibers_kept) {
+  const std::size_t size = fiber.stack().size();
+  Parked& parked = size == usual_.stack_size ? usual_ : *find_parked(size);
+  if (parked.count >= parked.kept) {
     delete &fiber;
   } else {
-    fiber.next = std::exchange(parked_, &fiber);
-    ++parked_count_;
+    fiber.next = std::exchange(parked.first, &fiber);
+    ++parked.count;
   }
   return nullptr;
 }
@@ -120,14 +151,29 @@ void Runner::end_environment(Request& request) noexcept {
 }
 
 void Runner::give_back() noexcept {
-  while (parked_count_ > resting_fibers) {
-    delete std::exchange(parked_, parked_->next);
-    --parked_count_;
-  }
+  drop(usual_, resting_fibers);
+  for (Parked& parked : others_) drop(parked, 0);
   stacks_.trim_all();
 }
 
+namespace {
+
+void name(const Request& request, Overflow& found) noexcept {
+  if (request.method != nullptr) found.wire_name = request.method->name.c_str();
+  if (request.handler != nullptr) found.module = request.handler->generation->manifest.name.c_str();
+}
+
+}  // namespace
+
 bool Runner::find_overflow(const void* address, Overflow& found) noexcept {
+  if (const Request* const request = RequestThread::worker_request) {
+    const ThreadStack& stack = ThreadStack::of_thread;
+    if (!stack.guards(address)) return false;
+    found.blocking = true;
+    found.stack_size = static_cast<std::size_t>(stack.high - stack.low);
+    name(*request, found);
+    return true;
+  }
   if (RequestThread::current == nullptr) return false;
   on_request_thread.assume();
   Fiber* const fiber = RequestThread::current->runner.running_;
@@ -141,10 +187,7 @@ bool Runner::find_overflow(const void* address, Overflow& found) noexcept {
                                                               : nullptr;
   if (stack == nullptr) return false;
   found.stack_size = stack->size();
-  if (request != nullptr) {
-    if (request->method != nullptr) found.wire_name = request->method->name.c_str();
-    if (request->handler != nullptr) found.module = request->handler->generation->manifest.name.c_str();
-  }
+  if (request != nullptr) name(*request, found);
   return true;
 }
 

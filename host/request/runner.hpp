@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -23,13 +25,15 @@ namespace backplane::host {
 /// the middle, so a handler that never suspends costs no switch of its own.
 class Runner {
  public:
-  /// `body` and `argument`: what each fiber runs.
-  Runner(const LoopOptions& options, FiberCounts& counts, Heartbeat& heartbeat, Fiber::Body body, void* argument)
-      : stack_size_(options.fiber_stack_size),
+  /// What the fibers run: `body` those with the usual stack, `sized_body` all others. Both get `argument`.
+  Runner(const LoopOptions& options, FiberCounts& counts, Heartbeat& heartbeat, Fiber::Body body,
+         Fiber::Body sized_body, void* argument)
+      : usual_(options.fiber_stack_size, usual_kept),
         fiber_limit_(options.fiber_limit),
         counts_(counts),
         heartbeat_(heartbeat),
         body_(body),
+        sized_body_(sized_body),
         argument_(argument) {
     environments_.reserve(environments_kept);  // so that the end of a run needs no memory
   }
@@ -39,8 +43,13 @@ class Runner {
 
   // ---- Fibers ----
   /// A fiber with nothing to do; null if memory cannot be had.
-  Fiber* idle_fiber() BP_REQUIRES(on_request_thread);
-  /// Runs the fiber until it has nothing to do, or its handler suspends: then returns that request.
+  Fiber* idle_fiber() BP_REQUIRES(on_request_thread) { return take(usual_, body_); }
+  /// The same with a stack of another size.
+  Fiber* idle_fiber(std::size_t stack_size) BP_REQUIRES(on_request_thread);
+  /// The usual size of a stack.
+  std::size_t stack_size() const noexcept BP_REQUIRES(on_request_thread) { return usual_.stack_size; }
+  /// Runs the fiber until it has nothing to do, or its handler suspends: then returns that request. Call it on the
+  /// thread's own stack, or on a fiber in no handler: then that fiber goes on when this returns.
   Request* resume(Fiber& fiber) BP_REQUIRES(on_request_thread);
   /// A suspended fiber is to go on.
   void push_ready(Fiber& fiber) noexcept BP_REQUIRES(on_request_thread) { ready_.push(&fiber); }
@@ -90,18 +99,33 @@ class Runner {
  private:
   // Environments kept for the next runs, with what they have grown to.
   static constexpr std::size_t environments_kept = 16;
+  // Fibers of the usual stack kept for the next burst; the stacks of more are given back.
+  static constexpr std::size_t usual_kept = 64;
 
-  const std::size_t stack_size_;
+  /// Fibers of one size of stack that have nothing to do.
+  struct Parked {
+    Parked(std::size_t size, std::size_t most) noexcept
+        : stack_size(std::bit_ceil(std::max(size, Stacks::least))), kept(most) {}
+    std::size_t stack_size;
+    std::size_t kept;
+    std::size_t count = 0;
+    Fiber* first = nullptr;
+  };
+  Fiber* take(Parked& parked, Fiber::Body body) BP_REQUIRES(on_request_thread);
+  Parked* find_parked(std::size_t stack_size) noexcept BP_REQUIRES(on_request_thread);
+  static void drop(Parked& parked, std::size_t kept) noexcept;
+
+  Parked usual_ BP_GUARDED_BY(on_request_thread);
   const std::uint64_t fiber_limit_;
   FiberCounts& counts_;
   Heartbeat& heartbeat_;
   const Fiber::Body body_;
+  const Fiber::Body sized_body_;
   void* const argument_;
   Stacks stacks_ BP_GUARDED_BY(on_request_thread);
   std::vector<std::unique_ptr<Environment>> environments_ BP_GUARDED_BY(on_request_thread);  // in no run
-  Fifo<Fiber> ready_ BP_GUARDED_BY(on_request_thread);        // suspended, and now to go on
-  Fiber* parked_ BP_GUARDED_BY(on_request_thread) = nullptr;  // with nothing to do
-  std::size_t parked_count_ BP_GUARDED_BY(on_request_thread) = 0;
+  Fifo<Fiber> ready_ BP_GUARDED_BY(on_request_thread);           // suspended, and now to go on
+  std::vector<Parked> others_ BP_GUARDED_BY(on_request_thread);  // of handlers with a stack of their own size
   Fiber* running_ BP_GUARDED_BY(on_request_thread) = nullptr;
   std::uint32_t in_function_ BP_GUARDED_BY(on_request_thread) = 0;  // host functions that the running handler is in
 };

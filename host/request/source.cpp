@@ -39,12 +39,36 @@ std::string_view client_of(const Request& request, ShortText::Buffer& buffer) no
   return client_of(request.source, buffer);
 }
 
-std::string_view client_of_this_thread(ShortText::Buffer& buffer) noexcept {
+namespace {
+
+const Request* request_of_this_thread() noexcept {
   const Request* request = RequestThread::worker_request;
   if (request == nullptr && RequestThread::current != nullptr) {
     on_request_thread.assume();
     request = RequestThread::current->runner.running_request();
   }
+  return request;
+}
+
+}  // namespace
+
+RunState run_state_of_this_thread() noexcept {
+  RunState state;
+  const Request* const request = request_of_this_thread();
+  if (request == nullptr) return state;
+  bp_status cause = request->cause.load(std::memory_order_relaxed);
+  if (cause == BP_OK && request->deadline != 0 && request->deadline <= now()) cause = BP_DEADLINE;
+  if (cause == BP_CANCELED) state.unwanted = "Its call was canceled";
+  if (cause == BP_DEADLINE) state.unwanted = "The deadline of its call had passed";
+  if (const Environment* const environment = request->environment.load(std::memory_order_relaxed)) {
+    state.fiber = environment->active();
+    state.fiber_destroyed = environment->canceled();
+  }
+  return state;
+}
+
+std::string_view client_of_this_thread(ShortText::Buffer& buffer) noexcept {
+  const Request* const request = request_of_this_thread();
   return request == nullptr ? std::string_view() : client_of(*request, buffer);
 }
 

@@ -67,6 +67,8 @@ std::string_view client_of(const Request& request, ShortText::Buffer& buffer) no
 std::string_view client_of(std::uint32_t source, ShortText::Buffer& buffer) noexcept;
 /// The same of the call that the calling thread handles; empty if it handles none. Async-signal-safe.
 std::string_view client_of_this_thread(ShortText::Buffer& buffer) noexcept;
+/// For RunningCodeOfThread::find_state.
+RunState run_state_of_this_thread() noexcept;
 
 extern constinit Slab<Source, source_kind> source_slab;
 inline Slab<Source, source_kind>& Source::slab() noexcept { return source_slab; }

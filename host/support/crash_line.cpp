@@ -108,9 +108,25 @@ SignalText& begin_line(SignalText& line, const char* what, const RunningCode& co
   line << "backplane: " << what << " in the " << code.in;
   if (!code.name.empty()) line << " of \"" << code.name << "\"";
   if (!code.module.empty()) line << " of the module \"" << code.module << "\", generation " << code.generation;
+  if (const RunState state = find_run_state(); state.fiber != 0) line << ", in fiber " << state.fiber;
   ShortText::Buffer buffer;
   if (const std::string_view client = find_client(buffer); !client.empty()) line << ", called by " << client;
   return line;
+}
+
+// std::terminate() says no more than "terminate called". A common reason is an exception that the SDK has thrown.
+void tell_cancellation(SignalText& line) noexcept {
+  const RunState state = find_run_state();
+  if (state.fiber_destroyed) {
+    line << " The fiber was being destroyed";
+  } else if (*state.unwanted != '\0') {
+    line << " " << state.unwanted;
+  } else {
+    return;
+  }
+  line
+      << ": a wait or switch throws backplane::Canceled then, and in a destructor or a noexcept function that ends the "
+         "process. Wait outside of these, or use try_switch_to.";
 }
 
 // `code`: null if the thread runs none.
@@ -122,7 +138,9 @@ void tell(const char* signal, const RunningCode* code, const Stray& stray) noexc
     line << "backplane: " << signal;
   }
   if (stray.gone != nullptr) tell_stray(line << (code != nullptr ? "; " : ": "), stray);
-  line << "; the process ends. Frames:";
+  line << "; the process ends.";
+  if (code != nullptr && std::string_view(signal) == "SIGABRT") tell_cancellation(line);
+  line << " Frames:";
   unwinding = &line;
   note_mapped_objects();
   Frames frames{line};

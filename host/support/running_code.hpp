@@ -16,6 +16,13 @@ struct RunningCode {
   std::string_view name;  ///< the wire name; may be empty
 };
 
+/// How the run of a handler stands.
+struct RunState {
+  std::uint64_t fiber = 0;       ///< the active fiber; 0: the handler itself
+  bool fiber_destroyed = false;  ///< that fiber is being destroyed
+  const char* unwanted = "";     ///< why the call is not wanted any more, in words; or empty
+};
+
 /// What the calling thread runs, for a signal handler: so the TLS model must be one that never allocates.
 struct RunningCodeOfThread {
   /// Set for a time by a Note.
@@ -25,6 +32,8 @@ struct RunningCodeOfThread {
   const void* record = nullptr;
   /// Set once, by a thread that handles calls: whose call it handles, or an empty text.
   std::string_view (*find_client)(ShortText::Buffer& buffer) noexcept = nullptr;
+  /// Set once, by such a thread.
+  RunState (*find_state)() noexcept = nullptr;
 };
 [[gnu::tls_model("initial-exec")]] inline constinit thread_local RunningCodeOfThread running_code_of_thread;
 
@@ -57,6 +66,12 @@ inline bool find_running_code(RunningCode& found) noexcept {
 inline std::string_view find_client(ShortText::Buffer& buffer) noexcept {
   const RunningCodeOfThread& mine = running_code_of_thread;
   return mine.find_client == nullptr ? std::string_view() : mine.find_client(buffer);
+}
+
+/// How the handler stands that the calling thread runs. Async-signal-safe.
+inline RunState find_run_state() noexcept {
+  const RunningCodeOfThread& mine = running_code_of_thread;
+  return mine.find_state == nullptr ? RunState() : mine.find_state();
 }
 
 }  // namespace backplane::host

@@ -32,9 +32,12 @@ class SignalText {
   /// Writes it to stderr with a newline, after the lines of the log. Waits for stderr for 100 ms at most, because the
   /// process must end all the same.
   void write() noexcept {
-    constexpr int longest_ms = 100;
-    text_[size_++] = '\n';
     log::flush_in_signal_handler(std::chrono::milliseconds(longest_ms));
+    write_alone();
+  }
+  /// The same without the lines of the log.
+  void write_alone() noexcept {
+    text_[size_++] = '\n';
     pollfd fd = {STDERR_FILENO, POLLOUT, 0};
     int ready = ::poll(&fd, 1, longest_ms);
     if (ready < 0) ready = ::poll(&fd, 1, longest_ms);  // another signal
@@ -44,6 +47,8 @@ class SignalText {
   }
 
  private:
+  static constexpr int longest_ms = 100;
+
   SignalText& digits(std::uint64_t number, unsigned base) noexcept {
     char digits[21];
     char* at = digits + sizeof digits;

@@ -16,6 +16,8 @@ inline constexpr std::size_t core_size<bp_submission> = offsetof(bp_submission, 
 template <>
 inline constexpr std::size_t core_size<bp_subscription> = offsetof(bp_subscription, window_bytes);
 template <>
+inline constexpr std::size_t core_size<bp_handler_desc> = offsetof(bp_handler_desc, stack_size);
+template <>
 inline constexpr std::size_t core_size<bp_load_options> = offsetof(bp_load_options, stack_size);
 template <>
 inline constexpr std::size_t core_size<bp_host_options> = offsetof(bp_host_options, trial_program);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "modules/generation.hpp"
+#include "support/forked_child.hpp"
 #include "support/running_code.hpp"
 #include "sync/clock.hpp"
 
@@ -99,6 +100,7 @@ class Heartbeat {
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
     ~Hold() {
+      leave_to_parent();
       heartbeat_.held_.store(held_, std::memory_order_release);
       heartbeat_.generation_.store(generation_, std::memory_order_relaxed);
     }

@@ -16,7 +16,7 @@
 #   hidden visibility, the version script, --exclude-libs,ALL
 #                             one exported symbol, backplane_module
 #   -ftls-model=global-dynamic  thread_local must not use up the static TLS a process has only little of
-#   -fstack-clash-protection  handlers run on stacks with a guard of 64 KiB below: an array larger than that must
+#   -fstack-clash-protection  handlers run on stacks with a guard below: an array that is larger than the guard must
 #                             run into it, and not jump over it into the stack of another
 #   -z defs                   an undefined symbol is found by the linker, not by the host at load
 #   -z now                    all symbols are bound at load, so that a load fails and not a call

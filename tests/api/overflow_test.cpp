@@ -67,7 +67,7 @@ void call(const char* name) {
   options.fiber_stack_size = 131072;
   bp_context context{};
   if (bp_context_create(&options, &context, nullptr) != BP_OK) ::_exit(98);
-  const std::string path = module_path("overflows");
+  const std::string path = module_path(std::string(name).substr(0, std::string_view(name).find('.')));
   const bp_load_options load = load_options(path);
   Result loaded;
   if (bp_module_load(context, &load, &loaded) != BP_OK) {
@@ -78,8 +78,9 @@ void call(const char* name) {
   bp_call_sync(context, str(name), {nullptr, 0}, 0, &result);
 }
 
-std::string line(const std::string& who, int size, const std::string& option) {
-  return "backplane: stack overflow in " + who + " of the module \"overflows\": its stack of " + std::to_string(size) +
+std::string line(const std::string& who, int size, const std::string& option, const std::string& module = "overflows") {
+  return "backplane: stack overflow in " + who + " of the module \"" + module + "\": its stack of " +
+         std::to_string(size) +
          " bytes is used up, and the process ends. Put large objects on the heap, or enlarge the stack with " + option +
          ".";
 }
@@ -87,6 +88,11 @@ std::string line(int fiber, const std::string& name) {
   return line("fiber " + std::to_string(fiber) + " of \"" + name + "\"", 32768,
               "bp_fiber_desc.stack_size (C++: StackSize)");
 }
+
+constexpr const char* of_handler =
+    "bp_handler_desc.stack_size (C++: StackSize), for all handlers of the module with stack_size in its manifest or "
+    "bp_load_options, or for all modules with bp_context_options.fiber_stack_size (backplane run: fiber_stack_size in "
+    "its file)";
 
 void check_tells(const char* name, const std::string& expected) {
   const End end = in_child([&] { call(name); });
@@ -114,9 +120,27 @@ void set_handler(int flags) {
 }  // namespace
 
 TEST_CASE("a handler that uses up its stack ends the process with a line that names it") {
-  check_tells("overflows.handler",
-              line("\"overflows.handler\"", 131072,
-                   "bp_context_options.fiber_stack_size (backplane run: fiber_stack_size in its file)"));
+  check_tells("overflows.handler", line("\"overflows.handler\"", 131072, of_handler));
+}
+
+TEST_CASE("so does one with a stack of its own size") {
+  check_tells("overflows.sized", line("\"overflows.sized\"", 1 << 20, of_handler));
+}
+
+TEST_CASE("so does a blocking handler that uses up the stack of its thread") {
+  const End end = in_child([] { call("overflows.blocking"); });
+  INFO(end.said);
+  REQUIRE(end.lines().size() == 1);
+  const std::string& line = end.lines()[0];
+  CHECK(line.find("in \"overflows.blocking\" of the module \"overflows\": its stack of ") != std::string::npos);
+  CHECK(line.find("enlarge the stack with \"ulimit -s\" before the process starts") != std::string::npos);
+  CHECK(end.by(SIGSEGV));
+}
+
+// Without stack probes. It touches only the lowest byte of its frame.
+TEST_CASE("a function that was built without -fstack-clash-protection does not step over the guard either") {
+  check_tells("overflows_unprobed.array",
+              line("\"overflows_unprobed.array\"", 131072, of_handler, "overflows_unprobed"));
 }
 
 TEST_CASE("a fiber that uses up its stack ends the process with a line that names it") {

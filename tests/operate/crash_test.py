@@ -44,10 +44,11 @@ class CrashTest(Case):
         return code, err
 
     def caller(self, place):
-        """What the line says of who made the call."""
+        """What the line says of who made the call, and of the fiber."""
         if place not in CALLED:
             return ""
-        return rf", called by process {self.client} \(user {os.getuid()}, {os.path.basename(EXE)[:15]}\)"
+        fiber = ", in fiber 1" if place == "fiber" else ""
+        return rf"{fiber}, called by process {self.client} \(user {os.getuid()}, {os.path.basename(EXE)[:15]}\)"
 
     def check(self, place, way):
         code, err = self.crash(place, way)
@@ -72,7 +73,11 @@ class CrashTest(Case):
 
     @unittest.skipIf(SANITIZED, "a sanitizer reports an overflow itself")
     def test_a_used_up_stack_is_told_on_each_thread(self):
-        for place in ("constructor", "init", "blocking", "deinit"):
+        code, err = self.crash("blocking", "overflow")
+        self.assertRegex(err, '(?m)^backplane: stack overflow in "crash.blocking" of the module "crash": its stack of ')
+        self.assertNotIn("SIGSEGV in", err)
+        self.assertEqual(code, -signal.SIGSEGV)
+        for place in ("constructor", "init", "deinit"):
             with self.subTest(place):
                 code, err = self.crash(place, "overflow")
                 self.assertRegex(err, f'(?m)^backplane: SIGSEGV in the {PLACES[place]} of the module "crash", generation 1')
@@ -98,6 +103,36 @@ class CrashTest(Case):
     def test_lines_of_the_log_come_first(self):
         _, err = self.crash("handler", "abort")
         self.assertRegex(err, r"(?s)run: ready on .*\nbackplane: SIGABRT")
+
+    def terminate(self, verb, *arguments):
+        """The line about a call of the module terminates, and whether the host died of SIGABRT."""
+        process = self.host(modules=[os.environ["BACKPLANE_TERMINATES"]])
+        client = subprocess.Popen([EXE, "call", f"terminates.{verb}", *arguments], env=self.environment, cwd=self.dir,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        client.wait(LIMIT)
+        code, _, err = process.end()
+        if not SANITIZED:
+            self.assertEqual(code, -signal.SIGABRT)
+        return next((line for line in err.splitlines() if line.startswith("backplane: SIG")), err)
+
+    def check_canceled(self, verb, fiber, why, *arguments):
+        self.assertRegex(self.terminate(verb, *arguments),
+                         rf'^backplane: SIGABRT in the handler of "terminates\.{verb}" of the module "terminates", '
+                         rf"generation 1{fiber}, called by .*; the process ends\. {why}: a wait or switch throws "
+                         r"backplane::Canceled then, and in a destructor or a noexcept function that ends the process\. "
+                         r"Wait outside of these, or use try_switch_to\. Frames: \S")
+
+    def test_a_cancellation_that_cannot_throw_is_told(self):
+        late = "The deadline of its call had passed"
+        for verb, fiber in (("noexcept", ""), ("blocking", ""), ("destructor", ""), ("inside", ", in fiber 1")):
+            with self.subTest(verb):
+                self.check_canceled(verb, fiber, late, "--timeout", "100")
+        with self.subTest("fiber"):
+            self.check_canceled("fiber", ", in fiber 2", "The fiber was being destroyed")
+
+    def test_another_exception_in_a_noexcept_function_is_no_cancellation(self):
+        line = self.terminate("throws")
+        self.assertRegex(line, r'SIGABRT in the handler of "terminates\.throws" .*; the process ends\. Frames: ')
 
     def test_a_signal_from_outside_is_not_a_crash_of_a_module(self):
         process = self.host(modules=[CRASH])

@@ -57,6 +57,8 @@ TEST_CASE("the manifest is text that readelf shows") {
     CHECK(shown.find(std::string("  ") + entry + "\n") != std::string::npos);
   }
   CHECK(shown.find("requires=bp.fiber/1") == std::string::npos);
+  CHECK(output("readelf -p .bp.manifest " SDK_MODULES "/sdk_fibers.so").find("  stack_size=524288\n") !=
+        std::string::npos);
   const std::string generator = output("readelf -p .bp.manifest " BUNDLED_MODULES "/generator.so");
   CHECK(generator.find("requires=bp.await/1\n") != std::string::npos);
   CHECK(generator.find("requires=bp.fiber/1\n") != std::string::npos);

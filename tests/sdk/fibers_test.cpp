@@ -41,6 +41,12 @@ TEST_CASE("what a Fiber's callable holds is destroyed once, whether it ran, fail
   CHECK(Programs().run("closures") == "");
 }
 
+TEST_CASE("a handler has the stack that its entry says, else the module's, and is told how much of it is left") {
+  const Programs programs;
+  CHECK(programs.run("stacks") == "");
+  CHECK(programs.run("stack_of_module") == "");
+}
+
 TEST_CASE("fibers may hold each other, thousands deep") { CHECK(Programs().run("nested_closures") == ""); }
 
 TEST_CASE("a Fiber owns its fiber: moving, assigning, letting go and destroying it from within") {

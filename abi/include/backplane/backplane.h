@@ -39,7 +39,7 @@
  *   - The child may call exec and _exit at any time. It may call exit, unless another thread of the parent was in
  *     bp_module_load, bp_module_unload or bp_module_reload at the fork. Then a lock of the C library may be held, and
  *     exit waits for it forever.
- *   - A child that was forked in a callback or in a module must not return from there.
+ *   - A child that was forked in a callback or in a module must not return from there. It ends with 1 and a line then.
  */
 #ifndef BACKPLANE_BACKPLANE_H
 #define BACKPLANE_BACKPLANE_H

@@ -39,6 +39,10 @@
  *   If init fails, the host calls nothing else.
  *
  * Constructors of the object run under the loader's lock. Start no threads and do no work in them.
+ *
+ * Code of a module may fork. In the child every function that awaits, switches fibers, replies, emits or uses a handle
+ * returns BP_NOT_SUPPORTED. The child calls exec or _exit. If it returns to the host instead, it ends with 1 and a
+ * line.
  */
 #ifndef BACKPLANE_PLUGIN_H
 #define BACKPLANE_PLUGIN_H

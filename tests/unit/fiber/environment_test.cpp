@@ -93,7 +93,7 @@ TEST_CASE("ids of any age are found in the table, whatever was put in and erased
   }
 }
 
-TEST_CASE("fibers of an environment switch to each other directly, and end with main") {
+TEST_CASE("fibers of an environment switch to each other directly, and end with main", "[memcheck]") {
   std::string trace;
   Run run([&](Environment& env) {
     std::uint64_t a = 0;

@@ -75,7 +75,7 @@ TEST_CASE("a fiber runs until it suspends, and goes on where it stood") {
   CHECK(trace == "a.b.c.");
 }
 
-TEST_CASE("a fiber keeps its locals across suspensions while others run on the same thread") {
+TEST_CASE("a fiber keeps its locals across suspensions while others run on the same thread", "[memcheck]") {
   std::vector<std::unique_ptr<Routine>> routines;
   std::vector<int> sums(100, 0);
   for (int n = 0; n < 100; ++n) {

@@ -79,12 +79,13 @@ class LoopFixture : public InstanceHost {
   ~LoopFixture() override { end(); }
 
   /// Before start().
-  void handler(std::string name, Run run, std::uint32_t flags = 0) {
+  void handler(std::string name, Run run, std::uint32_t flags = 0, std::uint32_t stack_size = 0) {
     runs_.push_back(std::move(run));
     auto handler = std::make_unique<Handler>();
     handler->name = std::move(name);
     handler->generation = &generation;
     handler->flags = flags;
+    handler->stack_size = stack_size;
     handler->data = &runs_.back();
     handler->function = [](const bp_call* call) { return (*static_cast<Run*>(call->data))(*call); };
     generation.registered.push_back(std::move(handler));

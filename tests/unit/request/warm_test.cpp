@@ -85,7 +85,8 @@ void calls(LoopFixture& rig, std::string_view name, int count, std::string_view 
 }  // namespace
 
 TEST_CASE(
-    "requests with small payloads allocate nothing once warm, whether they reply inline, later, or after a wait") {
+    "requests with small payloads allocate nothing once warm, whether they reply inline, later, or after a wait, on a "
+    "stack of their own size or the usual one") {
   LoopFixture rig;
   rig.handler("t.inline", [](const bp_call& call) -> bp_handled {
     reply_api::answer(call.token, {sizeof(bp_answer), BP_OK, call.payload, {"", 0}, {nullptr, 0}, nullptr});
@@ -96,6 +97,13 @@ TEST_CASE(
     reply(call.token, BP_OK, "slept");
     return BP_DONE;
   });
+  rig.handler(
+      "t.sized",
+      [](const bp_call& call) -> bp_handled {
+        reply_api::answer(call.token, {sizeof(bp_answer), BP_OK, call.payload, {"", 0}, {nullptr, 0}, nullptr});
+        return BP_DONE;
+      },
+      0, 1 << 20);
   // Another thread answers what waits in a ring, which has room for all that calls() leaves open.
   std::array<bp_token, 256> ring{};
   std::atomic<std::uint32_t> begun{0};
@@ -115,7 +123,7 @@ TEST_CASE(
   });
   rig.start();
   const std::string payload(90, 'x');
-  for (const char* name : {"t.inline", "t.yields", "t.later"}) {
+  for (const char* name : {"t.inline", "t.yields", "t.later", "t.sized"}) {
     INFO(name);
     // What is kept may yet grow, the buckets of how long things took for one; then the next round does without.
     std::uint64_t during = 1;

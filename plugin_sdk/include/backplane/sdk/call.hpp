@@ -10,12 +10,25 @@
 #include <optional>
 #include <string>
 
+#include "exceptions.hpp"
 #include "instance.hpp"
 #include "reply.hpp"
 
 namespace backplane {
 
 using Milliseconds = std::chrono::milliseconds;
+
+/// The stack size of a fiber or handler, in bytes; bp_fiber_desc and bp_handler_desc have the bounds. Only touched
+/// pages cost memory.
+struct StackSize {
+  std::uint64_t bytes = 0;  ///< 0: of a fiber 65536; of a handler see bp_handler_desc
+};
+
+/// A stack: the bytes from `low` to below `high`. It grows down towards `low`.
+struct StackBounds {
+  const std::byte* low;
+  const std::byte* high;
+};
 
 /// The request of a handler. A handler that takes a `Call&` may wait. Other requests of the context run meanwhile, so
 /// the module's state may have changed after a wait. If the request is canceled or its deadline passes, the current and
@@ -31,21 +44,21 @@ class Call {
   /// The encoded request. It is valid until the handler returns.
   View payload() const noexcept { return detail::view(native_->payload); }
 
-  void sleep(Milliseconds duration) { settle(await().sleep(token(), count(duration)), "sleep"); }
+  void sleep(Milliseconds duration) { settle(detail::suspending(await().sleep, token(), count(duration)), "sleep"); }
   /// Lets other requests run, then returns.
   void yield() { sleep(Milliseconds(0)); }
 
   /// Waits until a descriptor is ready for BP_FD_READABLE, BP_FD_WRITABLE or both. It must stay open meanwhile.
   /// Returns true.
   bool wait_fd(int fd, std::uint32_t events) {
-    settle(await().fd(token(), fd, events, 0), "wait for a descriptor");
+    settle(detail::suspending(await().fd, token(), fd, events, 0), "wait for a descriptor");
     return true;
   }
   /// The same for at most `timeout`. Returns false if it is not ready by then. With 0 it does not wait: it says whether
   /// the descriptor is ready now.
   bool wait_fd(int fd, std::uint32_t events, Milliseconds timeout) {
     if (timeout <= Milliseconds(0)) return is_ready(fd, events);
-    const bp_status status = await().fd(token(), fd, events, count(timeout));
+    const bp_status status = detail::suspending(await().fd, token(), fd, events, count(timeout));
     if (status == BP_TIMEOUT) return false;
     settle(status, "wait for a descriptor");
     return true;
@@ -92,6 +105,26 @@ class Call {
     return Milliseconds(static_cast<std::int64_t>(ms));
   }
 
+  /// Returns the stack that the calling code runs on: that of the handler, of the fiber that calls this, or of the
+  /// worker thread. Interpreters and garbage collectors that want to know their stack need this, because handlers do
+  /// not run on the stack that pthread_getattr_np() gives. Throws Error (BP_NOT_SUPPORTED) on an older host, and
+  /// outside of the handler.
+  StackBounds stack() const {
+    const bp_await_api& api = await();
+    const bool known = api.struct_size >= offsetof(bp_await_api, stack) + sizeof api.stack && api.stack != nullptr;
+    bp_stack found{};
+    found.struct_size = sizeof found;
+    settle(known ? api.stack(token(), &found) : static_cast<bp_status>(BP_NOT_SUPPORTED), "find the stack");
+    return {static_cast<const std::byte*>(found.low), static_cast<const std::byte*>(found.high)};
+  }
+  /// Returns how many bytes of it are left. Code that recurses may ask before it goes deeper. A call costs about as
+  /// much as check(); in a tight recursion, keep stack().low and compare with the address of a local variable.
+  [[gnu::noinline]] std::size_t stack_left() const {
+    const auto* const here = static_cast<const std::byte*>(__builtin_frame_address(0));
+    const StackBounds bounds = stack();
+    return here <= bounds.low || here > bounds.high ? 0 : static_cast<std::size_t>(here - bounds.low);
+  }
+
   /// The same functions as in Instance.
   template <FixedText name, class T>
   bp_status emit(Event<name, T> event, const std::type_identity_t<T>& payload) {
@@ -118,7 +151,8 @@ class Call {
     const bool waits = api->struct_size >= offsetof(bp_event_api, emit_wait) + sizeof api->emit_wait;
     const std::uint64_t wait_ms = count(timeout) == 0 ? 1 : count(timeout);  // 0 would mean the default
     const bp_status status =
-        waits ? api->emit_wait(token(), detail::str(name), detail::bytes(out.view()), BP_EVENT_TYPED, wait_ms)
+        waits ? detail::suspending(api->emit_wait, token(), detail::str(name), detail::bytes(out.view()),
+                                   BP_EVENT_TYPED, wait_ms)
               : instance_.emit_raw(name, out.view(), BP_EVENT_TYPED);  // an older host has no such listeners
     if (status == BP_TIMEOUT) return false;
     settle(status, "the event was refused");
@@ -188,7 +222,8 @@ class Call {
   }
 
   void send(Outward function, std::string_view name, View request, Milliseconds timeout, Answer& answer) {
-    const bp_status status = function(token(), detail::str(name), detail::bytes(request), count(timeout), &answer);
+    const bp_status status = detail::suspending(function, token(), detail::str(name), detail::bytes(request),
+                                                count(timeout), static_cast<bp_result*>(&answer));
     if (status == BP_OK) return;
     // If this request is canceled or late, that is Canceled. If only the other side was, that is an Error.
     if (status == BP_CANCELED || status == BP_DEADLINE) check();
@@ -240,8 +275,9 @@ class Stream : public Call {
   bp_status send_part(const Part& part, Milliseconds timeout) {
     const bp_await_api& api = await();
     if (!has_parts(api)) return detail::reply_value(token(), BP_PARTIAL, part);  // an older host takes any number
-    return detail::answer_value<Part>(
-        BP_PARTIAL, part, [&](const bp_answer& answer) { return api.part(token(), &answer, count(timeout)); });
+    return detail::answer_value<Part>(BP_PARTIAL, part, [&](const bp_answer& answer) {
+      return detail::suspending(api.part, token(), &answer, count(timeout));
+    });
   }
   void sent(bp_status status) {
     if (status == BP_OK) return;
@@ -282,7 +318,7 @@ class Input : private Call {
   bool take(Answer& part, Milliseconds timeout) {
     const bp_await_api& api = await();
     if (!has_parts(api)) return false;  // on an older host no request comes in parts
-    const bp_status status = api.next_part(token(), count(timeout), &part);
+    const bp_status status = detail::suspending(api.next_part, token(), count(timeout), static_cast<bp_result*>(&part));
     if (status == BP_PARTIAL) {
       ++parts_;
       return true;

@@ -43,7 +43,7 @@ struct FunctionEntry : EntryBase {
   }
 };
 
-template <FixedText text, auto fn, bool raw, std::uint32_t flags>
+template <FixedText text, auto fn, bool raw, std::uint32_t flags, StackSize stack = StackSize{}>
 struct HandlerEntry : FunctionEntry<text, fn, raw> {
   static constexpr bool in_module_scope = true;
   template <class Class>
@@ -60,12 +60,16 @@ struct HandlerEntry : FunctionEntry<text, fn, raw> {
   static bp_status add(const bp_host_api* api, bp_module* module, std::string_view* name) {
     static_assert(!Shape<Class, fn>::takes_fibers || (flags & BP_HANDLER_BLOCKING) == 0,
                   "a blocking handler has no fibers: they belong to the request thread; declare it with handler<>");
+    static_assert(valid_handler_stack(stack.bytes), "a handler's stack has 16384 bytes to 1 GiB, or 0 for the default");
+    static_assert(stack.bytes == 0 || (flags & BP_HANDLER_BLOCKING) == 0,
+                  "a blocking handler has the stack of its worker thread, so it takes no StackSize");
     *name = text.view();
     bp_handler_desc desc{};
     desc.struct_size = sizeof desc;
     desc.flags = flags | (Shape<Class, fn>::takes_input ? std::uint32_t{BP_HANDLER_PARTS} : 0);
     desc.name = str(text.view());
     desc.handler = handle<Class, fn, raw>;
+    desc.stack_size = stack.bytes;
     return api->register_handler(module, &desc);
   }
 };
@@ -122,8 +126,10 @@ struct OfferEntry : FunctionEntry<text, fn, raw> {
 ///     the class        the module's own; free functions only
 ///     Fibers&          to make fibers
 ///     Later<Reply>&&   to answer after `fn` has returned
-template <FixedText name, auto fn>
-inline constexpr detail::HandlerEntry<name, fn, false, 0> handler{};
+///
+/// It runs on a stack of `stack` bytes: handler<"lua.run", run, StackSize{4 << 20}>. See bp_handler_desc.stack_size.
+template <FixedText name, auto fn, StackSize stack = StackSize{}>
+inline constexpr detail::HandlerEntry<name, fn, false, 0, stack> handler{};
 
 /// A wire name whose handler runs on the worker pool and may block. Each instance runs one such handler at a time.
 template <FixedText name, auto fn>
@@ -140,9 +146,9 @@ inline constexpr detail::StaticEntry<name, fn> static_handler{};
 
 /// A wire name whose payload and answer are raw bytes, without CBOR. `fn` takes a View of the payload. It returns
 /// Bytes, a View or void. A returned View must lie in the payload or in memory that lives as long as the instance.
-/// `flags` are BP_HANDLER_….
-template <FixedText name, auto fn, std::uint32_t flags = 0>
-inline constexpr detail::HandlerEntry<name, fn, true, flags> raw{};
+/// `flags` are BP_HANDLER_…; `stack` is as for `handler`.
+template <FixedText name, auto fn, std::uint32_t flags = 0, StackSize stack = StackSize{}>
+inline constexpr detail::HandlerEntry<name, fn, true, flags, stack> raw{};
 
 /// A host function that this module offers to handlers of every module. Its name is any wire name. It runs on the
 /// request thread of the calling context and must not wait.

@@ -36,11 +36,6 @@ class EntryReturned : public Error {
   std::uint64_t id_;
 };
 
-/// The stack size of a fiber, in bytes; bp_fiber_desc has the bounds. Only touched pages cost memory.
-struct StackSize {
-  std::uint64_t bytes = 0;  ///< 0: 65536
-};
-
 /// What a fiber's callable may return to end with a status and without an exception. Code that must not throw ends like
 /// this after try_switch_to() has returned BP_CANCELED: a fiber that is destroyed and returns nothing counts as one
 /// that swallowed its cancellation. With BP_OK the fiber has returned from its entry, which is an error.
@@ -131,7 +126,7 @@ class Fibers {
   void switch_to(const Fiber& fiber);
   /// The same by id. 0 is main.
   void switch_to(std::uint64_t id) {
-    if (const bp_status status = api_->switch_to(token_, id); status != BP_OK) [[unlikely]]
+    if (const bp_status status = detail::suspending(api_->switch_to, token_, id); status != BP_OK) [[unlikely]]
       failed(status, id);
   }
   void switch_to_main() { switch_to(BP_FIBER_MAIN); }
@@ -140,7 +135,7 @@ class Fibers {
   /// fiber ended by an error, only its status is left. After BP_ENTRY_RETURNED call ended(); otherwise the handler's
   /// answer becomes BP_ENTRY_RETURNED.
   [[nodiscard]] bp_status try_switch_to(std::uint64_t id) noexcept {
-    const bp_status status = api_->switch_to(token_, id);
+    const bp_status status = detail::suspending(api_->switch_to, token_, id);
     if (status != BP_OK) [[unlikely]]
       failed_quietly(status);
     return status;
@@ -179,7 +174,7 @@ class Fibers {
   }
 
   bp_status destroy(std::uint64_t id) noexcept {
-    const bp_status status = api_->destroy(token_, id);
+    const bp_status status = detail::suspending(api_->destroy, token_, id);
     free_unused();
     return status;
   }
@@ -319,7 +314,7 @@ class Fiber {
 
 // The bodies of the fibers may own Fiber objects, which leave while they are destroyed.
 inline Fibers::~Fibers() {
-  api_->close(token_);
+  detail::suspending(api_->close, token_);
   free_unused();
   while (owners_ != nullptr) owners_->leave_run();
 }

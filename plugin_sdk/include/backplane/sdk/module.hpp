@@ -129,6 +129,10 @@ using Module = ModuleOf<Class, name, version, std::remove_cv_t<decltype(entries)
 }  // namespace detail
 }  // namespace backplane
 
+/// Says that the module's code keeps its exceptions apart (exceptions.hpp). A host then does not warn of a C++ runtime
+/// that the module has for itself.
+#define BACKPLANE_SDK_SECTION ".bp.sdk"
+
 /// Defines the module: its class, name and version, then its entries. Use it once, at file scope:
 ///   BACKPLANE_MODULE(Echo, "echo", "1.0.0", backplane::handler<"echo.shout", &Echo::shout>)
 #define BACKPLANE_MODULE(Class, module_name, module_version, ...)                                                     \
@@ -138,6 +142,8 @@ using Module = ModuleOf<Class, name, version, std::remove_cv_t<decltype(entries)
       ::backplane::detail::text_constant<BackplaneModule::Manifest>();                                                \
   __attribute__((section(BP_CDDL_SECTION), used, aligned(1))) constexpr auto backplane_cddl =                         \
       ::backplane::detail::text_constant<BackplaneModule::Cddl>();                                                    \
+  __attribute__((section(BACKPLANE_SDK_SECTION), used, aligned(1))) constexpr char backplane_sdk[] =                  \
+      "exceptions=apart";                                                                                             \
   }                                                                                                                   \
   BP_MODULE_ENTRY = {sizeof(bp_module_entry),                                                                         \
                      BP_ABI_MAJOR,                                                                                    \

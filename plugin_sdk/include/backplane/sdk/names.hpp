@@ -27,6 +27,10 @@ struct EntryBase {
   static constexpr void cddl(TextSink&, std::string_view /*module*/) {}
 };
 
+constexpr bool valid_handler_stack(std::uint64_t bytes) {
+  return bytes == 0 || (bytes >= 16'384 && bytes <= std::uint64_t{1} << 30);
+}
+
 constexpr void manifest_line(TextSink& out, std::string_view key, std::string_view value) {
   out << key << "=" << value;
   out.put('\0');
@@ -108,6 +112,21 @@ struct RequiresExtension : detail::EntryBase {
 };
 template <FixedText text>
 inline constexpr RequiresExtension<text> requires_extension{};
+
+/// The bytes of stack of each handler that has no StackSize of its own: stack_size<4 << 20>. The operator may give
+/// another size. See bp_handler_desc.stack_size.
+template <std::uint64_t bytes>
+struct HandlerStack : detail::EntryBase {
+  static_assert(bytes != 0 && detail::valid_handler_stack(bytes), "a handler's stack has 16384 bytes to 1 GiB");
+  static constexpr FixedText<1> name{""};
+  template <class Class>
+  static constexpr void manifest(detail::TextSink& out) {
+    out << "stack_size=";
+    out.number(bytes).put('\0');
+  }
+};
+template <std::uint64_t bytes>
+inline constexpr HandlerStack<bytes> stack_size{};
 
 /// The object must never be unmapped, because it holds something that cannot be undone, such as another runtime.
 struct UnloadNever : detail::EntryBase {
