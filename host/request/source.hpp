@@ -12,6 +12,7 @@
 #include "request/request_thread.hpp"
 #include "request/task_inbox.hpp"
 #include "slab/slab.hpp"
+#include "support/running_code.hpp"
 #include "support/short_text.hpp"
 #include "sync/fair_queue.hpp"
 #include "sync/mutex.hpp"

@@ -95,3 +95,16 @@ TEST_CASE("a generator that yields in a catch block finds its own exception, and
     CHECK(Catching(module).call("generates") == "ok:main 0, body 0, main 1, body 1, main 2, body 2, main 3, none");
   }
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("inspect warns of a C++ runtime that a module has for itself, unless the SDK keeps its exceptions apart") {
+  const auto warns = [](const std::string& module) {
+    Result result;
+    REQUIRE(bp_module_inspect((SDK_MODULES "/" + module + ".so").c_str(), &result) == BP_OK);
+    return result.says("a C++ runtime of its own (-static-libstdc++, or libc++)");
+  };
+  CHECK(warns("own_runtime"));
+  CHECK_FALSE(warns("catches_static"));
+  CHECK_FALSE(warns("catches_shared"));
+}
+#endif
