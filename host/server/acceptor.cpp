@@ -26,6 +26,8 @@ using Protocol = boost::asio::local::stream_protocol;
 
 /// Retry interval for accepting a connection when no descriptor is left.
 constexpr std::chrono::milliseconds accept_pause{20};
+/// How long there must be descriptors before a shortage of them is over.
+constexpr std::chrono::milliseconds shortage_pause{1000};
 /// Retry interval for making a socket again that somebody has removed.
 constexpr std::chrono::milliseconds renew_pause{1000};
 
@@ -44,7 +46,8 @@ Acceptor::Acceptor(ServerCore& core, Admitter& admitter, AcceptorDescriptors& de
       acceptor_(core.io),
       pause_(core.io),
       changes_(core.io),
-      retry_(core.io) {}
+      retry_(core.io),
+      shortage_(core.io) {}
 
 void Acceptor::start() {
   listening_.emplace(options_.path, lock_, SocketAccess{options_.mode, options_.group});
@@ -63,6 +66,7 @@ void Acceptor::stop() noexcept {
   try {
     retry_.cancel();
     pause_.cancel();
+    shortage_.cancel();
   } catch (const std::exception&) {
     // Their handlers find the acceptor closed.
   }
@@ -78,9 +82,7 @@ void Acceptor::accept() {
 }
 
 void Acceptor::accept_one() {
-  if (descriptors_.spare.fill() && std::exchange(descriptors_.are_short, false)) {
-    core_.log(BP_LOG_INFO, [] { return "there are descriptors for connections again"; });
-  }
+  descriptors_.spare.fill();
   const int error = try_accept();
   if (error == 0) {
     told_error_ = 0;
@@ -121,12 +123,28 @@ bool Acceptor::let_in(bool no_descriptor) {
 /// Told when it begins, and when it is over.
 void Acceptor::tell_short(int error) {
   ++core_.descriptor_shortages;
+  descriptors_.last_short = std::chrono::steady_clock::now();
   if (std::exchange(descriptors_.are_short, true)) return;
   core_.log(BP_LOG_WARN, [error] {
     return std::string("no descriptor is left for connections (") + std::strerror(error) +
            "): further ones are for management alone, as far as spare descriptors go; raise the limit of open files "
            "(ulimit -n), or close connections";
   });
+  look_for_end_of_shortage();
+}
+
+/// Many connections that come and go make a shortage come and go. It is over when there was none for a while.
+void Acceptor::look_for_end_of_shortage() try {
+  shortage_.expires_after(shortage_pause);
+  shortage_.async_wait(KeptHandler(memory_.shortage, [this](const boost::system::error_code& error) {
+    if (error || !acceptor_.is_open()) return;
+    const auto since = std::chrono::steady_clock::now() - descriptors_.last_short;
+    if (!descriptors_.spare.fill() || since < shortage_pause) return look_for_end_of_shortage();
+    descriptors_.are_short = false;
+    core_.log(BP_LOG_INFO, [] { return "there are descriptors for connections again"; });
+  }));
+} catch (const std::exception&) {
+  descriptors_.are_short = false;  // no room in the list of timers: the next shortage is told, too
 }
 
 void Acceptor::accept_later() {

@@ -6,6 +6,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@ namespace backplane::host {
 struct AcceptorDescriptors {
   SpareDescriptors spare;
   bool are_short = false;  ///< it was told that the process has none left
+  std::chrono::steady_clock::time_point last_short{};
 };
 
 /// Accepts the connections of one socket, also when the process has no descriptors left. Makes the socket's file again
@@ -44,6 +46,7 @@ class Acceptor {
   bool let_in(bool no_descriptor);
   void accept_later();
   void tell_short(int error);
+  void look_for_end_of_shortage();
   void watch();
   void add_watches();
   void await_change();
@@ -63,8 +66,9 @@ class Acceptor {
   boost::asio::steady_timer pause_;
   boost::asio::posix::stream_descriptor changes_;  ///< an inotify of the files of the socket and its lock
   boost::asio::steady_timer retry_;
+  boost::asio::steady_timer shortage_;  ///< looks whether it is over
   struct {
-    HandlerMemory accept, change;
+    HandlerMemory accept, change, shortage;
   } memory_;
   int told_error_ = 0;      ///< of accept()
   std::string told_fault_;  ///< of renew()

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <backplane/backplane.h>
+#include <backplane/plugin.h>
 
 #include <cstddef>
 #include <cstring>

@@ -16,6 +16,8 @@ from raw_client import RawClient, encode
 PLUGINS = pathlib.Path(os.environ["BACKPLANE_PLUGINS"])
 MODULES = pathlib.Path(os.environ["BACKPLANE_FLOW_MODULES"])
 MEMORY = 256 << 20  # bytes of the host; 64 calls of depth 64 need a fraction of it
+if "ASAN_OPTIONS" in os.environ:
+    MEMORY += 256 << 20  # memory that was freed and is kept, so that its use is found
 
 
 def peak(pid):

@@ -116,8 +116,10 @@ class Limits(SoonCase):
         self.asks()
         self.soon("call", "echo.version", "{}")
         self.soon("stop")
-        self.assertEqual(self.process.end()[0], 0)
+        code, _, err = self.process.end()
+        self.assertEqual(code, 0)
         self.assertEqual(len(waiting), 200)
+        self.assertEqual(err.count("no descriptor is left"), 1)
 
 
 if __name__ == "__main__":
