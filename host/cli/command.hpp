@@ -21,8 +21,15 @@ struct BenchArgs {
   std::optional<double> seconds;
 };
 
+/// The settings of a module, of load and reload.
+struct SettingsArgs {
+  std::optional<std::string> unload;
+  std::optional<std::uint64_t> workers;
+  std::optional<std::uint64_t> stack_size;
+};
+
 /// The parsed arguments. One struct for all commands; each command reads the members that its options name.
-struct Args : BenchArgs {
+struct Args : BenchArgs, SettingsArgs {
   bool json = false;
   std::optional<std::string> socket;
   std::optional<std::uint64_t> timeout;  // ms

@@ -339,13 +339,14 @@ class ConfigReader {
   ModuleSection module(const std::string& name, const toml::node& node) const {
     const std::string full = cat("modules.", name);
     const toml::table& section = table(node, full);
-    known(section, full, {"path", "load", "config"});
+    known(section, full, {"path", "load", "config", "unload", "workers", "stack_size"});
     ModuleSection out = {.name = name, .where = place(node.source())};
     out.path = path(section, "path");
     if (const toml::node* load = section.get("load")) {
       if (!load->is_boolean()) wrong(*load, full + ".load", "true or false");
       out.load = load->as_boolean()->get();
     }
+    read_settings(section, full, out);
     if (const toml::node* config = section.get("config")) {
       const toml::node* const deep = encode(out.config, table(*config, full + ".config"));
       if (deep != nullptr) throw usage(cat(place(deep->source()), ": ", full, ".config: ", too_deep_text()));
@@ -353,6 +354,30 @@ class ConfigReader {
       note_places(*config, {}, out.places);
     }
     return out;
+  }
+
+  void read_settings(const toml::table& section, const std::string& name, ModuleSection& out) const {
+    if (const toml::node* unload = section.get("unload")) {
+      constexpr const char* expected = "\"drain\" or \"never\"";
+      const std::string how = string(*unload, name + ".unload");
+      if (how != "drain" && how != "never") wrong(*unload, name + ".unload", expected, cat("\"", how, "\""));
+      out.settings.unload_never = how == "never";
+    }
+    const auto number = [&](const char* key, std::uint64_t least, std::uint64_t most, const char* unit) {
+      const std::string expected = cat(unit, "an integer from ", std::to_string(least), " to ", std::to_string(most));
+      const std::string full = cat(name, ".", key);
+      const toml::node* const node = section.get(key);
+      if (node == nullptr) return std::uint64_t{0};
+      if (!node->is_integer()) wrong(*node, full, expected.c_str());
+      const std::int64_t given = node->as_integer()->get();
+      const bool fits =
+          given >= 0 && static_cast<std::uint64_t>(given) >= least && static_cast<std::uint64_t>(given) <= most;
+      if (!fits) wrong(*node, full, expected.c_str(), std::to_string(given));
+      return static_cast<std::uint64_t>(given);
+    };
+    out.settings.workers = number("workers", 1, most_workers, "");
+    out.settings.stack_size = number("stack_size", least_stack, most_stack, "bytes, ");
+    if (const toml::node* workers = section.get("workers")) out.workers_where = place(workers->source());
   }
 
   void note_places(const toml::node& node, const std::string& path,

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/module_settings.hpp"
 #include "server/server.hpp"
 
 namespace backplane::host::cli {
@@ -36,7 +37,9 @@ struct ModuleSection {
   std::string where;  ///< as in Placed
   std::optional<Placed> path;
   bool load = true;
-  cbor::Bytes config;                                      ///< one CBOR map, or empty
+  cbor::Bytes config;  ///< one CBOR map, or empty
+  ModuleSettings settings;
+  std::string workers_where;                               ///< the place of its key; empty: not in the file
   std::string config_where;                                ///< as in Placed; empty: there is no configuration
   std::map<std::string, std::string, std::less<>> places;  ///< of keys of the configuration, as in limits[2].name
 };

@@ -41,7 +41,11 @@ std::vector<RunningModule> running_modules() {
   const Value report = Value::read(result.payload());
   for (const Value& each : report["modules"].items()) {
     const std::string config = each["config"].raw();
-    all.push_back({each["name"].raw(), each["path"].raw(), each["sha256"].raw(), {config.begin(), config.end()}});
+    all.push_back({each["name"].raw(),
+                   each["path"].raw(),
+                   each["sha256"].raw(),
+                   {config.begin(), config.end()},
+                   ModuleSettings::of(each["settings"])});
   }
   return all;
 }
@@ -92,20 +96,22 @@ cbor::Bytes shown(const std::string& file, const RunPlan& plan) {
   out.text("modules");
   out.array(running.size());
   for (const RunningModule& each : running) {
-    out.map(3);
-    field(out, "name", each.name);
-    path_field(out, each.path);
-    out.text("config");
-    out.bytes(each.config);
-  }
-  out.text("planned");
-  out.array(plan.modules.size());
-  for (const PlannedModule& each : plan.modules) {
     out.map(4);
     field(out, "name", each.name);
     path_field(out, each.path);
     out.text("config");
     out.bytes(each.config);
+    each.settings.write(out);
+  }
+  out.text("planned");
+  out.array(plan.modules.size());
+  for (const PlannedModule& each : plan.modules) {
+    out.map(5);
+    field(out, "name", each.name);
+    path_field(out, each.path);
+    out.text("config");
+    out.bytes(each.config);
+    each.settings.write(out);
     field(out, "source", cbor::valid_utf8(each.source) ? std::string_view(each.source) : "");
   }
   return report;
@@ -137,6 +143,7 @@ bp_status begin(const std::vector<ModuleChange>& changes, const std::string& req
   for (std::size_t i = 0; i < changes.size(); ++i) {
     const ModuleChange& each = changes[i];
     loads[i] = {.struct_size = sizeof loads[i], .path = each.path.c_str(), .config = bytes(each.config)};
+    each.settings.add_to(loads[i]);
     requests[i] = {.struct_size = sizeof requests[i], .kind = each.kind, .module = str(each.name)};
     if (each.kind != BP_OPERATION_UNLOAD) requests[i].load = &loads[i];
     pointers.push_back(&requests[i]);

@@ -5,6 +5,7 @@
 #include "cli/input.hpp"
 #include "cli/operation.hpp"
 #include "cli/output.hpp"
+#include "cli/settings_options.hpp"
 
 namespace backplane::host::cli {
 namespace {
@@ -18,9 +19,10 @@ std::string loaded(const Value& report) {
 int run_load(const Args& args) {
   const cbor::Bytes config = args.config ? read_module_config(*args.config) : cbor::Bytes();
   const std::string path = absolute_path(args.file);
+  bp_load_options options = {.struct_size = sizeof options, .path = path.c_str(), .config = bytes(config)};
+  if (gives_settings(args)) with_given({}, args).add_to(options);
   OperationRun operation;
   const Client client(args);
-  const bp_load_options options = {.struct_size = sizeof options, .path = path.c_str(), .config = bytes(config)};
   const bp_operation_request request = {
       .struct_size = sizeof request, .kind = BP_OPERATION_LOAD, .module = str(""), .load = &options};
   Result result;
@@ -41,6 +43,7 @@ Examples:
   backplane load build/plugins/kv.so
   backplane load ./echo.so --config '{"prefix": "> "}'
   backplane load ./echo.so --config @echo.json
+  backplane load ./report.so --workers 2
 
 Ctrl-C asks the host to undo the load. If this command is killed, the load goes on; backplane status lists it.
 
@@ -49,6 +52,9 @@ Exit codes: 0 loaded; 2 usage, or a configuration that is not a JSON object; 3 n
     {
         {"FILE", "", "the shared object", &Args::file, true},
         {"--config", "JSON", "the module's configuration: a JSON object, or @FILE with a JSON object", &Args::config},
+        workers_option,
+        stack_size_option,
+        unload_option,
         {"--timeout", "MS", "how long to wait for the load; default: as long as it takes", &Args::timeout},
         socket_option,
         json_option,

@@ -41,6 +41,9 @@ std::string details(const Value& module, bool cddl_only) {
                {"generation", module["generation"].text()}, {"state", module["state"].text()},
                {"unload", module["unload"].text()},         {"path", module["path"].text()},
                {"summary", module["summary"].text()}};
+  for (const char* const key : {"workers", "stack_size"}) {
+    if (const Value& value = module["settings"][key]; value.number() != 0) rows.push_back({key, value.text()});
+  }
   for (const Value& warning : module["warnings"].items()) rows.push_back({"warning", warning.text()});
   const bool running = module["state"].text() == "running";
   Rows names = {{"NAME", "KIND", "STATE"}};

@@ -51,6 +51,9 @@ cbor::Bytes sorted(cbor::Reader& in) {
 std::string why_reload(const RunningModule& running, const PlannedModule& planned) {
   if (running.path != planned.path) return cat("its path has changed, from ", running.path);
   if (!same_config(running.config, planned.config)) return "its configuration differs";
+  if (running.settings != planned.settings) {
+    return cat("its settings differ: ", difference_of(running.settings, planned.settings));
+  }
   return running.sha256 == planned.sha256 ? "" : "its file has changed";
 }
 
@@ -75,7 +78,7 @@ std::vector<ModuleChange> module_changes(const std::vector<PlannedModule>& old, 
   for (const PlannedModule& each : old) {
     const RunningModule* const runs = named(running, each.name);
     if (runs == nullptr || named(next, each.name) != nullptr) continue;
-    changes.push_back({BP_OPERATION_UNLOAD, each.name, runs->path, {}, "the configuration has it no more"});
+    changes.push_back({BP_OPERATION_UNLOAD, each.name, runs->path, {}, "the configuration has it no more", {}});
   }
   for (const PlannedModule& each : next) {
     const RunningModule* const runs = named(running, each.name);
@@ -85,9 +88,9 @@ std::vector<ModuleChange> module_changes(const std::vector<PlannedModule>& old, 
       const char* const why = known                      ? "it does not run"
                               : each.source == "bundled" ? "nothing names modules, so the bundled ones run"
                                                          : "the configuration has it now";
-      changes.push_back({BP_OPERATION_LOAD, each.name, each.path, config, why});
+      changes.push_back({BP_OPERATION_LOAD, each.name, each.path, config, why, each.settings});
     } else if (std::string why = why_reload(*runs, each); !why.empty()) {
-      changes.push_back({BP_OPERATION_RELOAD, each.name, each.path, config, std::move(why)});
+      changes.push_back({BP_OPERATION_RELOAD, each.name, each.path, config, std::move(why), each.settings});
     }
   }
   return changes;

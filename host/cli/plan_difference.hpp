@@ -17,6 +17,7 @@ struct RunningModule {
   std::string path;
   std::string sha256;
   cbor::Bytes config;  ///< a CBOR map, or empty
+  ModuleSettings settings;
 };
 
 /// What is to be done with a module.
@@ -26,6 +27,7 @@ struct ModuleChange {
   std::string path;    ///< what runs afterwards; after an unload: what ran
   cbor::Bytes config;  ///< never empty, except of an unload
   std::string why;     ///< for people
+  ModuleSettings settings;
 };
 
 /// A key of the configuration whose value in force differs.

@@ -195,6 +195,9 @@ class Printer {
   void module(const PlannedModule& module) {
     out_ += cat("\n[modules.", toml_string(module.name), "]\npath = ", toml_string(module.path), "  # ",
                 one_line(module.source), "\n");
+    for (const auto& [key, value] : module.settings.in_toml()) {
+      if (!value.empty()) out_ += cat(key, " = ", value, "\n");
+    }
     if (module.config.empty()) return;
     cbor::Reader in(module.config);
     out_ += cat("config = ", toml_value(in), "\n");

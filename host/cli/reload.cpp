@@ -5,6 +5,7 @@
 #include "cli/input.hpp"
 #include "cli/operation.hpp"
 #include "cli/output.hpp"
+#include "cli/settings_options.hpp"
 #include "cli/unload_report.hpp"
 #include "support/suggest.hpp"
 
@@ -17,13 +18,28 @@ std::string reloaded(const Value& report) {
              report["generation"].text(), ": ", report["names"].joined(), "\n", replaced_words(report["old"]));
 }
 
+// Those of the generation that runs, with the ones that are given.
+ModuleSettings new_settings(const Client& client, const Args& args) {
+  Result result;
+  check(bp_module_list(client.context(), result.out()), result, exit_code);
+  const Value report = Value::read(result.payload());
+  ModuleSettings settings;
+  for (const Value& module : report["modules"].items()) {
+    const bool runs = module["name"].text() == args.name && module["state"].text() == "running";
+    if (runs) settings = ModuleSettings::of(module["settings"]);
+  }
+  return with_given(settings, args);
+}
+
 int run_reload(const Args& args) {
   const cbor::Bytes config = args.config ? read_module_config(*args.config) : cbor::Bytes();
   const std::string path = args.file.empty() ? std::string() : absolute_path(args.file);
+  with_given({}, args);  // what is wrong needs no host
   OperationRun operation;
   const Client client(args);
-  const bp_load_options options = {
+  bp_load_options options = {
       .struct_size = sizeof options, .path = path.empty() ? nullptr : path.c_str(), .config = bytes(config)};
+  if (gives_settings(args)) new_settings(client, args).add_to(options);
   Result result;
   const bp_operation_request request = {
       .struct_size = sizeof request, .kind = BP_OPERATION_RELOAD, .module = str(args.name), .load = &options};
@@ -44,12 +60,14 @@ const Command reload_command = {
     "replace a module by a new generation; no call is lost",
     R"(All new calls go to the new generation, from one moment on. The old generation finishes its calls and is then
 unloaded. Calls that have not ended after --timeout are reported; the old generation is unloaded when they end.
-If the new generation is refused, the old one continues.
+If the new generation is refused, the old one continues. What is not given stays as it was: the file, the configuration
+and the settings.
 
 Examples:
   backplane reload echo                    the same file, after a new build
   backplane reload echo build/echo2.so     another file
   backplane reload echo --config '{"prefix": "# "}'
+  backplane reload report --workers 2      the same file, with other settings
 
 Ctrl-C asks the host to undo the reload, which it can until the new generation runs; the command says which it was. If
 this command is killed, the reload goes on; backplane status lists it.
@@ -61,6 +79,9 @@ Exit codes: 0 reloaded, even if the old generation still has calls; 1 no such mo
         {"FILE", "", "the shared object; default: the file it was loaded from", &Args::file},
         {"--config", "JSON", "new configuration: a JSON object, or @FILE with a JSON object; default: unchanged",
          &Args::config},
+        workers_option,
+        stack_size_option,
+        unload_option,
         {"--timeout", "MS",
          "how long to wait for the reload and the calls of the old generation; default: 5000 for the calls",
          &Args::timeout},

@@ -118,8 +118,9 @@ class Host {
   bp_context context() const noexcept { return context_; }
 
   void load(const PlannedModule& module) {
-    const bp_load_options options = {
+    bp_load_options options = {
         .struct_size = sizeof options, .path = module.path.c_str(), .config = bytes(module.config)};
+    module.settings.add_to(options);
     Result result;
     const bp_status status = bp_module_load(context_, &options, result.out());
     if (status == BP_OK) return;

@@ -181,7 +181,19 @@ class Planner {
     const ModuleSection* const section = named(file_.modules, name);
     std::string unchecked = check_module_config(name, path, file.cddl, section);
     if (!unchecked.empty()) unchecked_.push_back(std::move(unchecked));
-    modules_.push_back({name, path, section != nullptr ? section->config : cbor::Bytes(), source, file.sha256});
+    modules_.push_back({name, path, section != nullptr ? section->config : cbor::Bytes(), source, file.sha256,
+                        section != nullptr ? section->settings : ModuleSettings()});
+    if (section != nullptr) warn_of_workers(*section);
+  }
+
+  // More than the host has.
+  void warn_of_workers(const ModuleSection& section) {
+    constexpr std::uint64_t usual = 4;
+    const std::uint64_t all = file_.workers.value_or(usual);
+    if (section.settings.workers <= all) return;
+    warnings_.push_back(cat(section.workers_where, ": modules.", section.name, ".workers: found ",
+                            std::to_string(section.settings.workers), ", expected at most workers, which is ",
+                            std::to_string(all), file_.workers ? "" : " by default", "; the smaller one holds"));
   }
 
   void add_section(const ModuleSection& section) {

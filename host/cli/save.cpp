@@ -39,13 +39,18 @@ struct ShownModule {
   std::string path;
   cbor::Bytes config;
   std::string source;
+  ModuleSettings settings;
 };
 
 std::vector<ShownModule> modules_in(const Value& report, const char* key) {
   std::vector<ShownModule> all;
   for (const Value& each : report[key].items()) {
     const std::string config = each["config"].raw();
-    all.push_back({each["name"].raw(), each["path"].raw(), {config.begin(), config.end()}, each["source"].raw()});
+    all.push_back({each["name"].raw(),
+                   each["path"].raw(),
+                   {config.begin(), config.end()},
+                   each["source"].raw(),
+                   ModuleSettings::of(each["settings"])});
   }
   return all;
 }
@@ -89,13 +94,16 @@ class Saver {
 
   void save_running(const ShownModule& running, bool needs_path) {
     const ModuleSection* const section = named(file_.modules, running.name);
-    SavedModule saved{running.name, {}, {}, {}};
+    SavedModule saved{running.name, {}, {}, {}, {}};
     const bool same_path = section != nullptr && section->path && section->path->value == running.path;
     if (needs_path && !same_path) saved.path = running.path;
     if (section != nullptr && !section->load) saved.load = true;
     const cbor::Bytes before = section == nullptr ? cbor::Bytes() : section->config;
     if (!same_config(before, running.config)) saved.config = running.config;
-    if (saved.path || saved.load || saved.config) out_.push_back(std::move(saved));
+    if (running.settings != (section == nullptr ? ModuleSettings() : section->settings)) {
+      saved.settings = running.settings;
+    }
+    if (saved.path || saved.load || saved.config || saved.settings) out_.push_back(std::move(saved));
   }
 
   void leave_out(const std::string& name, const std::string& source) {
@@ -106,7 +114,7 @@ class Saver {
       note(cat("warning: ", name, " is not loaded, but --module of backplane run names it; no table can leave it out"));
       return;
     }
-    out_.push_back({name, {}, false, {}});
+    out_.push_back({name, {}, false, {}, {}});
   }
 
   const ConfigFile& file_;
@@ -198,7 +206,8 @@ std::vector<ShownModule> planned_by(const Args& args, const std::string& target,
   of_file.config = target;
   try {
     for (const PlannedModule& each : make_plan(of_file).modules) {
-      if (named(all, each.name) == nullptr) all.push_back({each.name, each.path, each.config, each.source});
+      if (named(all, each.name) == nullptr)
+        all.push_back({each.name, each.path, each.config, each.source, each.settings});
     }
   } catch (const CommandFailure&) {
     // Its own fault is told when a host reads it.

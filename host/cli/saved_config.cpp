@@ -188,10 +188,24 @@ void edit_config(Editor& editor, const Path& place, cbor::View before, const cbo
   }
 }
 
+void edit_settings(Editor& editor, const std::string& module, const ModuleSettings& before,
+                   const ModuleSettings& after) {
+  const auto old = before.in_toml();
+  const auto next = after.in_toml();
+  for (std::size_t i = 0; i < next.size(); ++i) {
+    const auto& [key, value] = next[i];
+    if (value == old[i].second) continue;
+    editor.set({"modules", module, key}, value.empty() ? std::nullopt : std::optional(value));
+  }
+}
+
 std::string new_table(const SavedModule& module) {
   std::string out = cat("[modules.", toml_key(module.name), "]\n");
   if (module.path) out += cat("path = ", toml_string(*module.path), "\n");
   if (module.load) out += cat("load = ", *module.load ? "true" : "false", "\n");
+  for (const auto& [key, value] : module.settings.value_or(ModuleSettings()).in_toml()) {
+    if (!value.empty()) out += cat(key, " = ", value, "\n");
+  }
   if (module.config) out += cat("config = ", toml_value(*module.config), "\n");
   return out;
 }
@@ -217,11 +231,14 @@ bool is_right(const ConfigFile& before, const ConfigFile& after, const std::vect
     if (each.path && (!now->path || now->path->value != *each.path)) return false;
     if (each.load && now->load != *each.load) return false;
     if (each.config && !same_config(now->config, *each.config)) return false;
+    if (each.settings && now->settings != *each.settings) return false;
   }
   for (const ModuleSection& each : before.modules) {
     if (changed.count(each.name) != 0) continue;
     const ModuleSection* const now = named(after.modules, each.name);
-    if (now == nullptr || now->load != each.load || now->config != each.config) return false;
+    if (now == nullptr || now->load != each.load || now->config != each.config || now->settings != each.settings) {
+      return false;
+    }
   }
   return after.limits.size() == before.limits.size() && after.listen.size() == before.listen.size();
 }
@@ -241,6 +258,7 @@ std::string saved_text(const std::string& path, const std::string& text, const C
     const auto place = [&](const char* key) { return Path{"modules", each.name, key}; };
     if (each.path) editor.set(place("path"), toml_string(*each.path));
     if (each.load) editor.set(place("load"), *each.load ? "true" : "false");
+    if (each.settings) edit_settings(editor, each.name, section->settings, *each.settings);
     if (each.config) edit_config(editor, place("config"), section->config, *each.config);
   }
   std::string out = editor.run();

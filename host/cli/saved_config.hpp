@@ -16,6 +16,7 @@ struct SavedModule {
   std::optional<std::string> path;
   std::optional<bool> load;
   std::optional<cbor::Bytes> config;  ///< a CBOR map
+  std::optional<ModuleSettings> settings;
 };
 
 /// The text of a configuration file with these changes. All else stays, comments too. `file` is what the text says

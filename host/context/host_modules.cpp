@@ -57,13 +57,15 @@ std::string names_of(const std::vector<OperationRequest>& changes) {
   return out;
 }
 
-// What is to be loaded. Throws Failure.
+// What is to be loaded, for `request.kind`. Throws Failure.
 void set_load(OperationRequest& request, const bp_load_options* options) {
   if (options == nullptr) return;
   if (const std::string why = check_config(options->config); !why.empty()) throw Failure{BP_INVALID_ARGUMENT, why};
   if (options->path != nullptr) request.path = options->path;
   const auto config = view(options->config);
   request.config.assign(config.begin(), config.end());
+  if (request.kind == BP_OPERATION_RELOAD && (options->flags & BP_LOAD_SETTINGS) == 0) return;
+  request.settings = {(options->flags & BP_LOAD_UNLOAD_NEVER) != 0, options->stack_size, options->workers};
 }
 
 }  // namespace

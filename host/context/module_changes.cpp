@@ -31,7 +31,7 @@ Kind kind_of(std::uint32_t kind) noexcept {
 void ModuleOperations::change(Operation& operation) {
   std::vector<Loader::Change> wanted;
   for (const OperationRequest& each : operation.request().changes) {
-    wanted.push_back({kind_of(each.kind), each.module, {each.path, each.config}});
+    wanted.push_back({kind_of(each.kind), each.module, {each.path, each.config, nullptr, each.settings}});
   }
   // One more than there are generations that drain, so that the end comes after all of them are counted.
   const auto left = std::make_shared<std::atomic<std::size_t>>(1);

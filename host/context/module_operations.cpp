@@ -134,7 +134,7 @@ std::shared_ptr<Operation> ModuleOperations::find(std::uint64_t id) const {
 void ModuleOperations::execute(Operation& operation) noexcept try {
   check_dynamic_loader();  // it may have been locked while this waited
   const OperationRequest& request = operation.request();
-  const LoadRequest load{request.path, request.config, &operation.canceled()};
+  const LoadRequest load{request.path, request.config, &operation.canceled(), request.settings};
   if (request.kind == BP_OPERATION_CHANGE) return change(operation);
   if (request.kind == BP_OPERATION_UNLOAD) return unload(operation, false);
   if (request.kind == BP_OPERATION_LOAD) return operation.end({BP_OK, {}, loader_.load(load), {}});

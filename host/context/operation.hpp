@@ -21,11 +21,12 @@ namespace backplane::host {
 /// What is asked of an operation.
 struct OperationRequest {
   std::uint32_t kind = BP_OPERATION_LOAD;
-  std::string module;                     ///< to unload or reload
-  std::string path;                       ///< to load; empty in a reload: the old one
-  std::vector<std::uint8_t> config;       ///< empty in a reload: the old one
-  std::string requester;                  ///< for people; empty: this process
-  std::vector<OperationRequest> changes;  ///< of BP_OPERATION_CHANGE; its `module` then names them all
+  std::string module;                      ///< to unload or reload
+  std::string path;                        ///< to load; empty in a reload: the old one
+  std::vector<std::uint8_t> config;        ///< empty in a reload: the old one
+  std::string requester;                   ///< for people; empty: this process
+  std::optional<ModuleSettings> settings;  ///< none in a reload: the old ones
+  std::vector<OperationRequest> changes;   ///< of BP_OPERATION_CHANGE; its `module` then names them all
 };
 
 /// How an operation ended.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "embed/guard.hpp"
+#include "embed/load_options.hpp"
 #include "support/sized.hpp"
 #include "support/views.hpp"
 
@@ -14,7 +15,6 @@ using namespace backplane::host;
 namespace {
 
 constexpr const char* wrong_size = "options->struct_size is too small; set it to sizeof(bp_load_options)";
-constexpr const char* unknown_flags = "options->flags has a bit that this version does not know; set flags to 0";
 
 }  // namespace
 
@@ -29,7 +29,7 @@ bp_status bp_module_load(bp_context ctx, const bp_load_options* options, bp_resu
     }
     const bp_load_options chosen = widened(*options);
     if (is_null(chosen.config)) return set_result(result, BP_INVALID_ARGUMENT, null_view);
-    if (chosen.flags != 0) return set_result(result, BP_INVALID_ARGUMENT, unknown_flags);
+    if (const char* const fault = load_fault(chosen)) return set_result(result, BP_INVALID_ARGUMENT, fault);
     return endpoint.modules().load(chosen, *result);
   });
 }
@@ -49,7 +49,7 @@ bp_status bp_module_reload(bp_context ctx, bp_str name, const bp_load_options* o
     if (!covers_core(options)) return set_result(result, BP_INVALID_ARGUMENT, wrong_size);
     const bp_load_options chosen = widened(*options);
     if (is_null(chosen.config)) return set_result(result, BP_INVALID_ARGUMENT, null_view);
-    if (chosen.flags != 0) return set_result(result, BP_INVALID_ARGUMENT, unknown_flags);
+    if (const char* const fault = load_fault(chosen)) return set_result(result, BP_INVALID_ARGUMENT, fault);
     return endpoint.modules().reload(name, &chosen, timeout_ms, *result);
   });
 }

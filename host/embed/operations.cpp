@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "embed/guard.hpp"
+#include "embed/load_options.hpp"
 #include "support/sized.hpp"
 #include "support/views.hpp"
 
@@ -29,8 +30,7 @@ const char* fault_of(const bp_operation_request& request, const bp_load_options*
   if (!is_load && request.module.size == 0) return "request->module is empty; expected the name of a module";
   if (request.kind == BP_OPERATION_UNLOAD && load != nullptr) return "an unload has no request->load; set it to NULL";
   if (load != nullptr && is_null(load->config)) return null_view;
-  if (load != nullptr && load->flags != 0) return "load->flags has a bit that this version does not know; set it to 0";
-  return nullptr;
+  return load == nullptr ? nullptr : load_fault(*load);
 }
 
 constexpr const char* wrong_size =

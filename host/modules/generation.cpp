@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "modules/generation.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
@@ -15,6 +16,16 @@ const void* Generation::extension(const char* id) const {
 std::uint32_t Generation::handler_stack(std::uint64_t own) const noexcept {
   const std::uint64_t bytes = own != 0 ? own : stack_size;
   return bytes == 0 ? 0 : static_cast<std::uint32_t>(std::bit_ceil(bytes));
+}
+
+PinReason Generation::kept_by_intent() const {
+  return {"unload_never", 1,
+          manifest.unload_never ? "its manifest has unload=never" : "the operator says unload = never"};
+}
+
+bool Generation::runs_on_workers() const noexcept {
+  return std::any_of(registered.begin(), registered.end(),
+                     [](const auto& handler) { return (handler->flags & BP_HANDLER_BLOCKING) != 0; });
 }
 
 std::string Generation::label() const { return manifest.name + " (generation " + std::to_string(number) + ")"; }

@@ -17,6 +17,7 @@
 
 #include "modules/call_stats.hpp"
 #include "modules/manifest.hpp"
+#include "modules/settings.hpp"
 #include "support/log.hpp"
 #include "sync/mutex.hpp"
 
@@ -176,6 +177,7 @@ struct Generation {
   std::string sha256;     ///< of the file, in hexadecimal
   std::string copy_path;  ///< path of the mapped private copy
   std::vector<std::uint8_t> config;
+  ModuleSettings settings;       ///< what the operator says
   std::uint64_t stack_size = 0;  ///< the operator's, else the manifest's; 0: the context's
   std::function<std::string(const std::string& module)> make_data_dir;  ///< see Loader
   std::string data_dir BP_GUARDED_BY(data_dir_mutex);                   ///< made on first use
@@ -215,6 +217,11 @@ struct Generation {
   const void* extension(const char* id) const;
   /// The stack of a handler that asks for `own` bytes of it, or with 0 for none. 0: the context's.
   std::uint32_t handler_stack(std::uint64_t own) const noexcept;
+  /// Whether its object is never unmapped, because the operator or the manifest says so, and which of them.
+  bool unload_never() const noexcept { return manifest.unload_never || settings.unload_never; }
+  PinReason kept_by_intent() const;
+  /// Whether it has handlers that run on worker threads. After init.
+  bool runs_on_workers() const noexcept;
   std::string label() const;                                               ///< "echo (generation 2)"
   log::Source source() const noexcept { return {manifest.name, number}; }  ///< of its lines in the log
   std::string take_failure();
@@ -224,6 +231,8 @@ struct Generation {
 struct Module {
   std::string name;
   std::atomic<Generation*> current{nullptr};  ///< a reload replaces this pointer
+  /// As ModuleSettings of the running generation, or of the last one. The control thread writes it.
+  std::atomic<std::uint32_t> workers{0};
   Mutex static_mutex;
   std::uint64_t last_generation = 0;
   std::uint64_t last_running = 0;  ///< the newest generation that has run

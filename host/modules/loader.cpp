@@ -82,11 +82,17 @@ Generation& Loader::running(std::string_view name) const {
   return *running;
 }
 
-Loader::Swap Loader::reload(std::string_view name, const LoadRequest& wanted) {
-  Generation& old = running(name);
-  LoadRequest request = wanted;
+// A request for the next generation of a module, with all that it leaves to the old one.
+LoadRequest Loader::completed(LoadRequest request, const Generation& old) {
   if (request.path.empty()) request.path = old.path;
   if (request.config.empty()) request.config = old.config;
+  if (!request.settings) request.settings = old.settings;
+  return request;
+}
+
+Loader::Swap Loader::reload(std::string_view name, const LoadRequest& wanted) {
+  Generation& old = running(name);
+  const LoadRequest request = completed(wanted, old);
   Ending ending = new_ending(old);
   Ready ready = prepare(request, name);
   publish(*ready.generation);
@@ -145,6 +151,8 @@ void Loader::add(Ready& ready, const LoadRequest& request, std::string_view expe
                                 std::string(expected_name) + "\"; load it as a module of its own");
   }
   check_interface(generation.manifest, generation.config);
+  if (request.settings) generation.settings = *request.settings;
+  if (generation.settings.stack_size != 0) generation.stack_size = generation.settings.stack_size;
   const MutexLock lock(catalog_);
   generation.module = &registry_.module(manifest.name);
   if (const Generation* const running = generation.module->current.load(); running && expected_name.empty()) {
@@ -268,7 +276,7 @@ void Loader::close_refused(Generation& generation) {
 // After init has succeeded. What must never be unmapped stays, as a generation that has ended.
 void Loader::end_refused(Generation& generation) {
   call_deinit(generation);
-  if (!generation.manifest.unload_never) return close_refused(generation);
+  if (!generation.unload_never()) return close_refused(generation);
   const MutexLock lock(catalog_);
   generation.module->last_generation = generation.number;
   generation.refused = true;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "modules/instance.hpp"
 #include "modules/module_call.hpp"
 #include "modules/registry.hpp"
+#include "modules/settings.hpp"
 #include "support/result.hpp"
 #include "sync/mutex.hpp"
 
@@ -29,6 +31,7 @@ struct LoadRequest {
   /// If it becomes true before the generation is published, the load is undone, and fails with BP_CANCELED. May be
   /// null.
   const std::atomic<bool>* canceled = nullptr;
+  std::optional<ModuleSettings> settings;  ///< none: in a reload those of the running generation, else the defaults
 };
 
 /// Loads, publishes and ends generations. Everything here runs as an operation of Control, one at a time, unless a
@@ -81,7 +84,7 @@ class Loader {
     std::vector<std::uint8_t> report;  ///< a load-report of the new generation
     Ending old;
   };
-  /// An empty path or configuration of the request: those of the running generation.
+  /// An empty path or configuration of the request, and settings that it lacks: those of the running generation.
   Swap reload(std::string_view name, const LoadRequest& request);
 
   /// One of several changes that are made together.
@@ -103,7 +106,7 @@ class Loader {
   /// over from another need two calls. What is withdrawn here cannot be undone by undo_unload().
   std::vector<Changed> change(const std::vector<Change>& wanted, const std::atomic<bool>* canceled);
 
-  /// {name, generation, path, sha256, config} of each module that runs, by name. Any thread.
+  /// {name, generation, path, sha256, config, settings} of each module that runs, by name. Any thread.
   std::vector<std::uint8_t> configurations() const;
 
   /// Makes the unload-report for the current state. Returns true if the object is unmapped. Any thread. Takes up to
@@ -137,6 +140,7 @@ class Loader {
   Ready open(const LoadRequest& request, std::string_view expected_name);
   void discard(Ready& ready) noexcept;
   Generation& running(std::string_view name) const;
+  static LoadRequest completed(LoadRequest request, const Generation& old);
   std::vector<InstanceHost*> open_all(std::vector<Step>& steps, const LoadRequest& all);
   void start_all(std::vector<Step>& steps, const LoadRequest& all);
   void discard_all(std::vector<Step>& steps) noexcept;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "modules/loader.hpp"
+#include "modules/reports.hpp"
 #include "support/report.hpp"
 #include "support/result.hpp"
 
@@ -107,8 +108,7 @@ std::vector<InstanceHost*> Loader::open_all(std::vector<Step>& steps, const Load
     if (wanted.kind == Kind::unload) continue;
     LoadRequest request = wanted.load;
     request.canceled = all.canceled;
-    if (step.old != nullptr && request.path.empty()) request.path = step.old->path;
-    if (step.old != nullptr && request.config.empty()) request.config = step.old->config;
+    if (step.old != nullptr) request = completed(std::move(request), *step.old);
     step.ready = open(request, step.old != nullptr ? std::string_view(wanted.module) : std::string_view());
     const std::string& found = step.ready.generation->manifest.name;
     if (wanted.module.empty() || found == wanted.module) continue;
@@ -192,13 +192,14 @@ std::vector<std::uint8_t> Loader::configurations() const {
   out.text("modules");
   out.array(all.size());
   for (const auto& [name, generation] : all) {
-    out.map(5);
+    out.map(6);
     field(out, "name", name);
     field(out, "generation", generation->number);
     path_field(out, generation->path);
     field(out, "sha256", generation->sha256);
     out.text("config");
     out.bytes(generation->config);  // as it is, because it may be nested as deeply as a report may
+    settings_field(out, generation->settings);
   }
   return report;
 }

@@ -176,9 +176,8 @@ std::string label_when_memory(const Generation& generation) {
 void Loader::finish(Generation& generation) {
   const std::string label = label_when_memory(generation);
   call_deinit(generation);
-  const auto kept = generation.manifest.unload_never
-                        ? std::vector<PinReason>{{"unload_never", 1, "its manifest has unload=never"}}
-                        : close_object(generation);
+  const auto kept =
+      generation.unload_never() ? std::vector<PinReason>{generation.kept_by_intent()} : close_object(generation);
   const auto retirement = generation.retirement;
   if (kept.empty()) {
     log::info("modules", label + " is gone");

@@ -65,7 +65,7 @@ void list(cbor::Writer& out, const char* key, const std::vector<std::string>& te
 void write(cbor::Writer& out, const Generation& generation, std::size_t most) {
   const Manifest& manifest = generation.manifest;
   std::vector<std::string> left_out;
-  out.map(15);
+  out.map(16);
   field(out, "name", manifest.name);
   field(out, "version", manifest.version);
   field(out, "generation", generation.number);
@@ -73,7 +73,8 @@ void write(cbor::Writer& out, const Generation& generation, std::size_t most) {
   field(out, "sha256", generation.sha256);
   field(out, "build_id", manifest.build_id);
   field(out, "state", name(generation.state));
-  field(out, "unload", manifest.unload_never ? "never" : "drain");
+  field(out, "unload", generation.unload_never() ? "never" : "drain");
+  settings_field(out, generation.settings);
   field(out, "summary", manifest.summary);
   // While it is being loaded, its init may be adding to them.
   const std::size_t known = generation.state == Generation::State::loading ? 0 : generation.registered.size();
@@ -100,6 +101,14 @@ void write(cbor::Writer& out, const Generation& generation, std::size_t most) {
 }
 
 }  // namespace
+
+void settings_field(cbor::Writer& out, const ModuleSettings& settings) {
+  out.text("settings");
+  out.map(3);
+  field(out, "unload", settings.unload_never ? "never" : "drain");
+  field(out, "workers", settings.workers);
+  field(out, "stack_size", settings.stack_size);
+}
 
 Bytes load_report(const Generation& generation) {
   Bytes bytes;

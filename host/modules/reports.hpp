@@ -3,6 +3,8 @@
 // The reports of module operations, as CBOR. docs/protocol.md defines them in CDDL.
 #pragma once
 
+#include <backplane/cbor/writer.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -11,7 +13,11 @@
 namespace backplane::host {
 
 struct Generation;
+struct ModuleSettings;
 struct PinReason;
+
+/// A member "settings" of a report: {unload, workers, stack_size}.
+void settings_field(cbor::Writer& out, const ModuleSettings& settings);
 
 std::vector<std::uint8_t> load_report(const Generation& generation);
 /// The outcome is "gone" if there are no reasons, otherwise "pinned".

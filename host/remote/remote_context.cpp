@@ -59,6 +59,23 @@ bp_status no_operations(bp_result& result) {
   return set_result(&result, BP_NOT_SUPPORTED, "this host is too old for module operations that go on by themselves");
 }
 
+/// Fills in what is to be loaded; `path` keeps it. Returns false if the host does not know the settings.
+template <class Frame>
+bool set_load(Frame& frame, std::string& path, const bp_load_options& options, const wire::Features& host) {
+  if (options.path != nullptr && *options.path != 0) path = absolute(options.path);
+  frame.path = wire::as_bytes(path);
+  frame.config = view(options.config);
+  frame.flags = options.flags;
+  frame.stack_size = options.stack_size;
+  frame.workers = options.workers;
+  return host.settings || (frame.flags == 0 && frame.stack_size == 0 && frame.workers == 0);
+}
+bp_status no_settings(bp_result& result) {
+  return set_result(&result, BP_NOT_SUPPORTED,
+                    "this host is too old for the settings of a module: found flags, stack_size or workers; set them "
+                    "to 0, or use a newer host");
+}
+
 }  // namespace
 
 bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& out, Failure& why) noexcept {
@@ -248,9 +265,10 @@ bp_status RemoteContext::load(const bp_load_options& options, bp_result& result)
   if (options.path == nullptr || *options.path == 0) {
     return set_result(&result, BP_INVALID_ARGUMENT, "found no path, expected the path of a module's file");
   }
-  const std::string path = absolute(options.path);
-  return ask(wire::Load{0, wire::as_bytes(path), view(options.config)}, path.size() + options.config.size,
-             milliseconds(0), result);
+  wire::Load frame;
+  std::string path;
+  if (!set_load(frame, path, options, channel_->features())) return no_settings(result);
+  return ask(frame, path.size() + options.config.size, milliseconds(0), result);
 }
 
 bp_status RemoteContext::unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) {
@@ -263,11 +281,7 @@ bp_status RemoteContext::reload(bp_str name, const bp_load_options* options, std
   if (!valid_module(name)) return refuse_module(name, result);
   wire::Reload frame{0, view(name), {}, {}, timeout_ms};
   std::string path;
-  if (options != nullptr) {
-    if (options->path != nullptr && *options->path != 0) path = absolute(options->path);
-    frame.path = wire::as_bytes(path);
-    frame.config = view(options->config);
-  }
+  if (options != nullptr && !set_load(frame, path, *options, channel_->features())) return no_settings(result);
   return ask(frame, name.size + path.size() + frame.config.size(), milliseconds(0), result);
 }
 
@@ -279,10 +293,8 @@ bp_status RemoteContext::begin_operation(const bp_operation_request& request, bp
   if (request.kind != BP_OPERATION_LOAD && !valid_module(request.module)) return refuse_module(request.module, result);
   wire::Begin frame{0, request.kind, view(request.module), {}, {}};
   std::string path;
-  if (request.load != nullptr) {
-    if (request.load->path != nullptr && *request.load->path != 0) path = absolute(request.load->path);
-    frame.path = wire::as_bytes(path);
-    frame.config = view(request.load->config);
+  if (request.load != nullptr && !set_load(frame, path, *request.load, channel_->features())) {
+    return no_settings(result);
   }
   const bp_status status = ask(frame, request.module.size + path.size() + frame.config.size(), prompt, result);
   if (status != BP_OK) return status;

@@ -84,8 +84,7 @@ class Connection::FrameHandler {
   bool take_control(std::uint64_t id, std::size_t most = max_controls);
   void control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> report,
                std::size_t most = max_controls);
-  void operate(std::uint64_t id, std::uint32_t kind, std::string_view module, wire::View path, wire::View config,
-               std::uint64_t timeout_ms);
+  void operate(std::uint64_t id, const AskedOperation& asked, std::uint64_t timeout_ms);
 
   Connection& peer_;
   ServerCore& core_;
@@ -126,7 +125,7 @@ void Connection::FrameHandler::operator()(const wire::Hello& hello) {
   mine.pid = static_cast<std::uint64_t>(::getpid());
   mine.max_frame = core_.options.max_frame;
   mine.oldest = wire::oldest_protocol;
-  mine.features = {true, true, true, true, true, true};
+  mine.features = {true, true, true, true, true, true, true};
   mine.window_bytes = core_.options.request_window_bytes;
   mine.window_parts = core_.options.request_window_parts;
   peer_.out_.add(mine);
@@ -273,13 +272,13 @@ void Connection::FrameHandler::operator()(const wire::Heard& heard) {
 }
 
 void Connection::FrameHandler::operator()(const wire::Load& load) {
-  operate(load.id, BP_OPERATION_LOAD, {}, load.path, load.config, 0);
+  operate(load.id, {peer_.peer_, BP_OPERATION_LOAD, {}, load}, 0);
 }
 void Connection::FrameHandler::operator()(const wire::Unload& unload) {
-  operate(unload.id, BP_OPERATION_UNLOAD, unload.module, {}, {}, unload.timeout_ms);
+  operate(unload.id, {peer_.peer_, BP_OPERATION_UNLOAD, unload.module, wire::Load()}, unload.timeout_ms);
 }
 void Connection::FrameHandler::operator()(const wire::Reload& reload) {
-  operate(reload.id, BP_OPERATION_RELOAD, reload.module, reload.path, reload.config, reload.timeout_ms);
+  operate(reload.id, {peer_.peer_, BP_OPERATION_RELOAD, reload.module, reload}, reload.timeout_ms);
 }
 
 void Connection::FrameHandler::operator()(const wire::List& list) { control(list.id, bp_module_list); }
@@ -310,15 +309,15 @@ void Connection::FrameHandler::operator()(const wire::Begin& begin) {
                  "found the kind " + std::to_string(begin.kind) + "; expected 1 (load), 2 (unload) or 3 (reload)");
   }
   if (!is_usable(begin.kind, begin.path)) return reply(begin.id, BP_INVALID_ARGUMENT, path_expected);
-  control(begin.id, [asked = AskedOperation(peer_.peer_, begin.kind, begin.module, begin.path, begin.config)](
-                        bp_context context, bp_result* out) {
-    bp_operation operation{};
-    const bp_status status = asked.begin(context, &operation, out);
-    if (status != BP_OK) return status;
-    wire::Bytes id;
-    cbor::Writer(id).uint(operation.id);
-    return set_result(out, BP_OK, id);
-  });
+  control(begin.id,
+          [asked = AskedOperation(peer_.peer_, begin.kind, begin.module, begin)](bp_context context, bp_result* out) {
+            bp_operation operation{};
+            const bp_status status = asked.begin(context, &operation, out);
+            if (status != BP_OK) return status;
+            wire::Bytes id;
+            cbor::Writer(id).uint(operation.id);
+            return set_result(out, BP_OK, id);
+          });
 }
 
 void Connection::FrameHandler::operator()(const wire::Wait& wait) {
@@ -401,14 +400,12 @@ void Connection::FrameHandler::control(std::uint64_t id, std::function<bp_status
 }
 
 /// Begins an operation, and answers when it has ended, or has drained for `timeout_ms`.
-void Connection::FrameHandler::operate(std::uint64_t id, std::uint32_t kind, std::string_view module, wire::View path,
-                                       wire::View config, std::uint64_t timeout_ms) {
-  if (!is_usable(kind, path)) return reply(id, BP_INVALID_ARGUMENT, path_expected);
+void Connection::FrameHandler::operate(std::uint64_t id, const AskedOperation& asked, std::uint64_t timeout_ms) {
+  if (!is_usable(asked.kind(), asked.path())) return reply(id, BP_INVALID_ARGUMENT, path_expected);
   if (!take_control(id)) return;
   const std::chrono::milliseconds drain(timeout_ms == 0 ? default_drain_ms : milliseconds(timeout_ms));
   // The operation runs even if its connection ends first, because it affects the whole host.
-  core_.control.push([self = peer_.shared_from_this(), id, drain,
-                      asked = AskedOperation(peer_.peer_, kind, module, path, config)](bool run) {
+  core_.control.push([self = peer_.shared_from_this(), id, drain, asked](bool run) {
     bp_result result{};
     result.struct_size = sizeof result;
     bp_operation operation{};

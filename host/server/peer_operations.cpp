@@ -13,6 +13,9 @@ bp_status AskedOperation::begin(bp_context context, bp_operation* out, bp_result
   load.struct_size = sizeof load;
   load.path = path_.empty() ? nullptr : path_.c_str();
   load.config = bytes(config_);
+  load.flags = flags_;
+  load.stack_size = stack_size_;
+  load.workers = workers_;
   bp_operation_request request{};
   request.struct_size = sizeof request;
   request.kind = kind_;

@@ -22,13 +22,20 @@ class Connection;
 /// An operation that the process `peer` asks for. A copy: its frame is gone when it begins.
 class AskedOperation {
  public:
-  AskedOperation(const Peer& peer, std::uint32_t kind, std::string_view module, wire::View path, wire::View config)
+  /// `frame`: what is to be loaded: a Load, Reload or Begin.
+  template <class Frame>
+  AskedOperation(const Peer& peer, std::uint32_t kind, std::string_view module, const Frame& frame)
       : kind_(kind),
         module_(module),
-        path_(wire::as_text(path)),
-        config_(config.begin(), config.end()),
+        path_(wire::as_text(frame.path)),
+        config_(frame.config.begin(), frame.config.end()),
+        flags_(frame.flags),
+        stack_size_(frame.stack_size),
+        workers_(frame.workers),
         requester_(words_of(peer)) {}
 
+  std::uint32_t kind() const noexcept { return kind_; }
+  wire::View path() const noexcept { return wire::as_bytes(path_); }
   bp_status begin(bp_context context, bp_operation* out, bp_result* result) const;
 
  private:
@@ -36,6 +43,9 @@ class AskedOperation {
   std::string module_;
   std::string path_;
   wire::Bytes config_;
+  std::uint32_t flags_;
+  std::uint64_t stack_size_;
+  std::uint32_t workers_;
   std::string requester_;
 };
 

@@ -60,7 +60,8 @@ struct Layout<Unlisten> {
 };
 template <>
 struct Layout<Load> {
-  static constexpr auto value = describe<Load>(7, "load", &Load::id, &Load::path, &Load::config);
+  static constexpr auto value =
+      describe<Load>(7, "load", &Load::id, &Load::path, &Load::config, &Load::flags, &Load::stack_size, &Load::workers);
 };
 template <>
 struct Layout<Unload> {
@@ -69,7 +70,8 @@ struct Layout<Unload> {
 template <>
 struct Layout<Reload> {
   static constexpr auto value =
-      describe<Reload>(9, "reload", &Reload::id, &Reload::module, &Reload::path, &Reload::config, &Reload::timeout_ms);
+      describe<Reload>(9, "reload", &Reload::id, &Reload::module, &Reload::path, &Reload::config, &Reload::timeout_ms,
+                       &Reload::flags, &Reload::stack_size, &Reload::workers);
 };
 template <>
 struct Layout<List> {
@@ -101,8 +103,8 @@ struct Layout<Log> {
 };
 template <>
 struct Layout<Begin> {
-  static constexpr auto value =
-      describe<Begin>(20, "begin", &Begin::id, &Begin::kind, &Begin::module, &Begin::path, &Begin::config);
+  static constexpr auto value = describe<Begin>(20, "begin", &Begin::id, &Begin::kind, &Begin::module, &Begin::path,
+                                                &Begin::config, &Begin::flags, &Begin::stack_size, &Begin::workers);
 };
 template <>
 struct Layout<Wait> {
@@ -140,11 +142,17 @@ template <class T>
 inline constexpr std::size_t extra_items = std::is_same_v<T, Hello> ? 1 : 0;
 template <class T>
 inline constexpr std::size_t item_count = 1 + extra_items<T> + member_count<T>();
+/// A frame that carries the settings of a module.
+template <class T>
+inline constexpr bool has_settings = requires(const T& frame) {
+  frame.stack_size;
+};
 /// How many items at the end may be missing, because the first senders did not know them.
 template <class T>
 inline constexpr std::size_t later_items = std::is_same_v<T, Hello>    ? 4
                                            : std::is_same_v<T, Call>   ? 2
                                            : std::is_same_v<T, Listen> ? 1
+                                           : has_settings<T>           ? 3
                                                                        : 0;
 template <class T>
 inline constexpr std::size_t least_items = item_count<T> - later_items<T>;
@@ -168,12 +176,20 @@ std::size_t items_of(const Hello& hello) {
 /// An older host knows no flags.
 std::size_t items_of(const Listen& listen) { return item_count<Listen> - (listen.flags == 0 ? 1 : 0); }
 
+/// An older host knows no settings.
+template <class T>
+requires has_settings<T> std::size_t items_of(const T& load) {
+  const bool usual = load.flags == 0 && load.stack_size == 0 && load.workers == 0;
+  return usual ? least_items<T> : item_count<T>;
+}
+
 constexpr std::string_view credit_feature = "credit";
 constexpr std::string_view parts_feature = "parts";
 constexpr std::string_view lossless_feature = "lossless";
 constexpr std::string_view log_feature = "log";
 constexpr std::string_view operations_feature = "operations";
 constexpr std::string_view reconfigure_feature = "reconfigure";
+constexpr std::string_view settings_feature = "settings";
 
 // ---- Writing ---------------------------------------------------------------------------------------
 
@@ -184,13 +200,14 @@ void put(cbor::Writer& writer, std::string_view v) { writer.text(v); }
 void put(cbor::Writer& writer, View v) { writer.bytes(v); }
 void put(cbor::Writer& writer, const Features& v) {
   writer.array(std::size_t{v.credit} + std::size_t{v.parts} + std::size_t{v.lossless} + std::size_t{v.log} +
-               std::size_t{v.operations} + std::size_t{v.reconfigure});
+               std::size_t{v.operations} + std::size_t{v.reconfigure} + std::size_t{v.settings});
   if (v.credit) writer.text(credit_feature);
   if (v.parts) writer.text(parts_feature);
   if (v.lossless) writer.text(lossless_feature);
   if (v.log) writer.text(log_feature);
   if (v.operations) writer.text(operations_feature);
   if (v.reconfigure) writer.text(reconfigure_feature);
+  if (v.settings) writer.text(settings_feature);
 }
 void put(cbor::Writer& writer, const Target& v) { v.method != 0 ? writer.uint(v.method) : writer.text(v.name); }
 
@@ -299,6 +316,7 @@ class Items {
       out.log |= item.text() == log_feature;
       out.operations |= item.text() == operations_feature;
       out.reconfigure |= item.text() == reconfigure_feature;
+      out.settings |= item.text() == settings_feature;
     }
   }
   void get(Target& out) {

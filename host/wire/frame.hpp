@@ -41,6 +41,7 @@ struct Features {
   bool log = false;          ///< log frames
   bool operations = false;   ///< begin, wait and undo frames
   bool reconfigure = false;  ///< reconfigure frames
+  bool settings = false;     ///< settings of a module in load, reload and begin frames
 };
 struct Hello {
   std::uint64_t protocol = protocol_version;  ///< the newest version that the sender speaks
@@ -87,6 +88,9 @@ struct Load {
   std::uint64_t id = 0;
   View path;  ///< bytes, because file names need not be UTF-8
   View config;
+  std::uint32_t flags = 0;       ///< BP_LOAD_…; if the host has `settings`, as the next two
+  std::uint64_t stack_size = 0;  ///< as in bp_load_options
+  std::uint32_t workers = 0;     ///< as in bp_load_options
 };
 struct Unload {
   std::uint64_t id = 0;
@@ -99,6 +103,9 @@ struct Reload {
   View path;    ///< empty: unchanged
   View config;  ///< empty: unchanged
   std::uint64_t timeout_ms = 0;
+  std::uint32_t flags = 0;       ///< BP_LOAD_…; if the host has `settings`, as the next two
+  std::uint64_t stack_size = 0;  ///< as in bp_load_options
+  std::uint32_t workers = 0;     ///< as in bp_load_options
 };
 struct List {
   std::uint64_t id = 0;
@@ -122,6 +129,9 @@ struct Begin {
   std::string_view module;
   View path;
   View config;
+  std::uint32_t flags = 0;       ///< BP_LOAD_…; if the host has `settings`, as the next two
+  std::uint64_t stack_size = 0;  ///< as in bp_load_options
+  std::uint32_t workers = 0;     ///< as in bp_load_options
 };
 /// Is answered when a module operation has ended, or at the timeout.
 struct Wait {
