@@ -264,6 +264,25 @@ std::string silent_line(const std::string& what, const Value& silent, const std:
              duration(silent["for_ms"].number()), more, "\n");
 }
 
+std::uint64_t queued_of(const Value& workers, const std::string& module) {
+  for (const Value& each : workers["modules"].items()) {
+    if (each["module"].text() == module) return each["queued"].number();
+  }
+  return workers["queued"].number();  // an older host
+}
+
+// The worker threads of each module: how long its calls wait for one.
+std::string worker_table(const Value& workers) {
+  std::vector<std::vector<std::string>> rows = {
+      {"WORKERS OF", "RUNNING", "LIMIT", "QUEUED", "WAITED", "WAIT P50", "P99", "MAX"}};
+  for (const Value& each : workers["modules"].items()) {
+    rows.push_back({each["module"].text(), each["running"].text(), each["limit"].text(), each["queued"].text(),
+                    each["waited"].text(), span(each["wait_ns"], "p50"), span(each["wait_ns"], "p99"),
+                    span(each["wait_ns"], "max")});
+  }
+  return rows.size() == 1 ? std::string() : table(rows);
+}
+
 // Threads that make no progress.
 std::string silent_lines(const Value& report) {
   std::string out;
@@ -274,8 +293,9 @@ std::string silent_lines(const Value& report) {
   }
   const Value& workers = report["workers"];
   for (const Value& each : workers["not_responding"].items()) {
-    const char* const wait = workers["queued"].number() == 1 ? " call waits" : " calls wait";
-    out += silent_line("all worker threads", each, cat("; ", workers["queued"].text(), wait));
+    const std::string queued = std::to_string(queued_of(workers, each["module"].text()));
+    out += silent_line(cat("the worker threads of ", each["module"].text()), each,
+                       cat("; ", queued, queued == "1" ? " call waits" : " calls wait"));
   }
   return out;
 }
@@ -318,6 +338,8 @@ std::string status_text(const Value& report) {
   const std::string operations = operation_table(report);
   const std::string calls = not_responding_text(report);
   if (!operations.empty() || !calls.empty()) out = cat(out, "\n", operations, calls);
+  const std::string lines = worker_table(workers);
+  if (!lines.empty()) out = cat(out, "\n", lines);
   const std::string limits = limit_table(server);
   if (!limits.empty()) out = cat(out, "\n", limits);
   const std::string listeners = listener_table(report);

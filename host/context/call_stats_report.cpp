@@ -40,20 +40,6 @@ struct Sum {
   bool any() const noexcept { return calls != 0 || refused != 0; }
 };
 
-void spans(cbor::Writer& out, std::string_view key, const Distribution& seen, double unit) {
-  const auto nanos = [unit](double value) { return static_cast<std::uint64_t>(std::llround(value * unit)); };
-  out.text(key);
-  out.map(8);
-  field(out, "measured", seen.count);
-  field(out, "mean", nanos(seen.mean()));
-  field(out, "p50", nanos(seen.quantile(0.5)));
-  field(out, "p90", nanos(seen.quantile(0.9)));
-  field(out, "p99", nanos(seen.quantile(0.99)));
-  field(out, "p999", nanos(seen.quantile(0.999)));
-  field(out, "max", nanos(static_cast<double>(seen.max)));
-  field(out, "total", nanos(seen.total));
-}
-
 void fields(cbor::Writer& out, const Sum& sum, double unit) {
   field(out, "calls", sum.calls);
   field(out, "errors", sum.errors);
@@ -69,6 +55,20 @@ void fields(cbor::Writer& out, const Sum& sum, double unit) {
 constexpr std::uint64_t field_count = 10;
 
 }  // namespace
+
+void spans(cbor::Writer& out, std::string_view key, const Distribution& seen, double unit) {
+  const auto nanos = [unit](double value) { return static_cast<std::uint64_t>(std::llround(value * unit)); };
+  out.text(key);
+  out.map(8);
+  field(out, "measured", seen.count);
+  field(out, "mean", nanos(seen.mean()));
+  field(out, "p50", nanos(seen.quantile(0.5)));
+  field(out, "p90", nanos(seen.quantile(0.9)));
+  field(out, "p99", nanos(seen.quantile(0.99)));
+  field(out, "p999", nanos(seen.quantile(0.999)));
+  field(out, "max", nanos(static_cast<double>(seen.max)));
+  field(out, "total", nanos(seen.total));
+}
 
 void call_stats_fields(cbor::Writer& out, const Registry& registry) {
   const double unit = nanos_per_tick();

@@ -39,7 +39,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t max_workers = 256;
 
-// A blocking handler may take long. So the worker threads may make no progress for so many thresholds of the watchdog.
+// A blocking handler may take long. So those of a module may make no progress for so many thresholds of the watchdog.
 constexpr unsigned worker_patience = 10;
 constexpr std::uint64_t least_memory = std::uint64_t{64} << 20;
 
@@ -167,17 +167,16 @@ Host::Host(HostOptions options)
           [this](const char* event, const std::vector<std::uint8_t>& payload) { emit(event, payload); }) {
   loader_.allow(options_.module_dirs);
   resting_.reserve(most_resting);
-  workers_.set_watchdog(watchdog_);
-  const auto tell = [this](const Liveness& liveness) { tell_workers(liveness); };
-  const auto culprit = [this] { return workers_.culprit(); };
-  watchdog_.watch(workers_.heartbeat(), "worker", tell, culprit, worker_patience);
+  workers_.set_watchdog(
+      watchdog_, [this](const Module& module, const Liveness& liveness) { tell_workers(module, liveness); },
+      worker_patience);
 }
 
 // Watchdog thread.
-void Host::tell_workers(Liveness liveness) {
-  liveness.waiting = workers_.load().queued;
+void Host::tell_workers(const Module& module, Liveness liveness) {
+  liveness.waiting = workers_.queued_of(module);
   silent_workers_.tell(liveness);
-  log_liveness("all worker threads", true, liveness);
+  log_liveness("the worker threads of " + module.name, true, liveness);
   const MutexLock lock(catalog_);
   for (Context* const context : contexts_) context->tell(event_of(liveness), event_payload(liveness), true);
 }

@@ -91,7 +91,7 @@ class Host final : public ModuleEndpoint {
   std::vector<InstanceHost*> instance_hosts() const;
   void emit(const char* event, const std::vector<std::uint8_t>& payload);
   std::size_t resting_count();
-  void tell_workers(Liveness liveness);
+  void tell_workers(const Module& module, Liveness liveness);
 
   const HostOptions options_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

@@ -11,7 +11,7 @@
 
 namespace backplane::host {
 
-/// The threads of a context that do not respond, as the watchdog has told.
+/// The threads of a context, or the worker threads of modules, that do not respond, as the watchdog has told.
 class SilentThreads {
  public:
   struct Silent {
@@ -21,7 +21,7 @@ class SilentThreads {
 
   void tell(const Liveness& liveness) {
     const MutexLock lock(mutex_);
-    std::erase_if(all_, [&](const Silent& each) { return std::string_view(each.liveness.thread) == liveness.thread; });
+    std::erase_if(all_, [&](const Silent& each) { return is_same(each.liveness, liveness); });
     if (!liveness.responding) all_.push_back({liveness, std::chrono::steady_clock::now()});
   }
 
@@ -36,6 +36,11 @@ class SilentThreads {
   }
 
  private:
+  static bool is_same(const Liveness& a, const Liveness& b) {
+    const std::string_view thread = a.thread;
+    return thread == b.thread && (thread != "worker" || a.culprit.module == b.culprit.module);
+  }
+
   mutable Mutex mutex_;
   std::vector<Silent> all_ BP_GUARDED_BY(mutex_);
 };

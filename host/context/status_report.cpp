@@ -20,6 +20,7 @@
 #include "request/reply_api.hpp"
 #include "support/log.hpp"
 #include "support/report.hpp"
+#include "support/ticks.hpp"
 #include "support/version.hpp"
 
 namespace backplane::host {
@@ -145,6 +146,27 @@ void write(cbor::Writer& out, const StackUse& stacks) {
   field(out, "high_water", stacks.high_water);
 }
 
+void write(cbor::Writer& out, const Workers::Load& load, const std::vector<SilentThreads::Silent>& silent) {
+  out.text("workers");
+  out.map(5);
+  field(out, "threads", load.threads);
+  field(out, "queued", load.queued);
+  field(out, "running", load.running);
+  silent_field(out, silent);
+  out.text("modules");
+  out.array(load.modules.size());
+  const double unit = nanos_per_tick();
+  for (const Workers::ModuleLoad& each : load.modules) {
+    out.map(6);
+    field(out, "module", each.module->name);
+    field(out, "limit", each.limit);
+    field(out, "running", each.running);
+    field(out, "queued", each.queued);
+    field(out, "waited", each.waited);
+    spans(out, "wait_ns", each.wait, unit);
+  }
+}
+
 }  // namespace
 
 OldestCallQueries ask_oldest_calls(const std::vector<Context*>& contexts) {
@@ -175,12 +197,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   field(out, "pid", static_cast<std::uint64_t>(::getpid()));
   field(out, "uptime_ms", host.uptime_ms);
   field(out, "modules", host.modules);
-  out.text("workers");
-  out.map(4);
-  field(out, "threads", host.workers.threads);
-  field(out, "queued", host.workers.queued);
-  field(out, "running", host.workers.running);
-  silent_field(out, host.silent_workers);
+  write(out, host.workers, host.silent_workers);
   field(out, "resting", host.resting);
   field(out, "stale_answers", reply_api::stale_answers());
   const MemoryBudget::Counts memory = memory_budget.counts();

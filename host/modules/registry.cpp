@@ -41,6 +41,7 @@ const Generation* Registry::offered_by_other(std::string_view name, const Module
 void Registry::publish(Module& module, Generation* next) {
   const Generation* const before = module.current.load(std::memory_order_relaxed);
   if (next != nullptr) {
+    module.workers.store(next->settings.workers, std::memory_order_relaxed);
     for (const auto& function : next->functions) {
       offers_.find(function->name)->function.store(function.get(), std::memory_order_release);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Blocking handlers, which run on worker threads. The serial ones of an instance wait for each other here.
+// Blocking handlers, which run on worker threads. The serial ones of an instance wait for each other here. So do those
+// of a module, if it has all the threads that it may have.
 #include <exception>
 #include <new>
 #include <string>
@@ -45,13 +46,16 @@ void Dispatcher::run_on_worker(Request& request) {
   if (!wait_for_worker(request) && serial) give_to_next(instance);
 }
 
-// A context gives the worker threads no more than they can run at once, so that calls of all sources take turns here.
-// False: it is refused, for want of memory or threads.
+// A context gives the worker threads no more of a module than they may run at once, so that calls of all sources take
+// turns here. False: it is refused, for want of memory or threads.
 bool Dispatcher::wait_for_worker(Request& request) {
-  if (on_workers_ < workers_.limit() && for_worker_.empty()) return start_worker(request);
+  const Module& module = *request.method->module;
+  request.ran = ticks();  // until it runs: since when it waits for a thread
   try {
-    for_worker_.push(request);
-    workers_.call_waits();
+    OfModule& all = for_worker_[&module];
+    if (all.on_workers < workers_.limit_of(module) && all.waiting.empty()) return start_worker(request, all, false);
+    all.waiting.push(request);
+    workers_.call_waits(module);
     return true;
   } catch (const std::bad_alloc&) {
     replies_.refuse(request, BP_OUT_OF_MEMORY, "no memory to wait for a worker thread");
@@ -59,16 +63,16 @@ bool Dispatcher::wait_for_worker(Request& request) {
   }
 }
 
-void Dispatcher::start_workers() {
-  while (on_workers_ < workers_.limit()) {
-    Request* const request = for_worker_.pop();
+void Dispatcher::start_workers(const Module& module, OfModule& all) {
+  while (all.on_workers < workers_.limit_of(module)) {
+    Request* const request = all.waiting.pop();
     if (request == nullptr) return;
-    workers_.call_goes();
+    workers_.call_goes(module);
     bp_instance& instance = *request->instance;
     const bool serial = is_serial(*request);
     bool started = false;
     if (request->open()) {
-      started = start_worker(*request);
+      started = start_worker(*request, all, true);
     } else {
       replies_.end(*request);  // canceled while it waited
     }
@@ -76,9 +80,17 @@ void Dispatcher::start_workers() {
   }
 }
 
-void Dispatcher::worker_waits() {
-  --on_workers_;
-  start_workers();
+// One thread less runs a handler of the module.
+void Dispatcher::leave_worker(const Module& module) {
+  OfModule& all = for_worker_.find(&module)->second;
+  --all.on_workers;
+  start_workers(module, all);
+}
+
+void Dispatcher::worker_waits(const Request& request) { leave_worker(*request.method->module); }
+
+void Dispatcher::worker_goes_on(const Request& request) noexcept {
+  ++for_worker_.find(request.method->module)->second.on_workers;
 }
 
 // Whether a handler that waits for this request holds its instance: then it would never be its turn.
@@ -92,9 +104,9 @@ bool Dispatcher::caller_holds(const Request& request) noexcept {
 }
 
 // False: there is no thread, and it is refused.
-bool Dispatcher::start_worker(Request& request) {
+bool Dispatcher::start_worker(Request& request, OfModule& all, bool waited) {
   request.waits_for_worker = false;
-  ++on_workers_;
+  ++all.on_workers;
   WorkerDone& returned = request;
   returned.apply = [](Task& task) {
     auto& done = static_cast<Request&>(static_cast<WorkerDone&>(task));
@@ -121,10 +133,11 @@ bool Dispatcher::start_worker(Request& request) {
       inbox_.send(static_cast<WorkerDone&>(request));
       inbox_.remove_sender();
     };
-    workers_.run({run, request.method, request.instance->generation->number});
+    workers_.run(
+        {run, request.method->module, request.method, request.instance->generation->number, request.ran, waited});
   } catch (const std::exception& error) {
     inbox_.remove_sender();
-    --on_workers_;
+    --all.on_workers;
     replies_.refuse(request, BP_OUT_OF_MEMORY,
                     text_or_none([&error] { return std::string("no worker thread can be had: ") + error.what(); }));
     return false;
@@ -135,10 +148,10 @@ bool Dispatcher::start_worker(Request& request) {
 void Dispatcher::worker_returned(Request& request) {
   bp_instance& instance = *request.instance;
   const bool serial = is_serial(request);
-  --on_workers_;
+  const Module& module = *request.method->module;
   handler_ended(request, request.later);  // may free the request; the instance stays until later in this turn
   if (serial) give_to_next(instance);
-  start_workers();
+  leave_worker(module);
 }
 
 // The serial handler of an instance has ended, or will not run.

@@ -67,9 +67,9 @@ class Dispatcher {
   /// The same for a fiber whose stack has the size of one handler: it runs no other request after it.
   static void sized_fiber_body(Fiber& self, void* dispatcher) noexcept;
 
-  /// A blocking handler waits, and its worker thread is free for another; or it goes on.
-  void worker_waits() BP_REQUIRES(on_request_thread);
-  void worker_goes_on() noexcept BP_REQUIRES(on_request_thread) { ++on_workers_; }
+  /// The blocking handler of a request waits, and its worker thread is free for another; or it goes on.
+  void worker_waits(const Request& request) BP_REQUIRES(on_request_thread);
+  void worker_goes_on(const Request& request) noexcept BP_REQUIRES(on_request_thread);
 
  private:
   // Requests begun in one turn: enough to make the other stages cheap per request, few enough that replies do not wait
@@ -96,8 +96,10 @@ class Dispatcher {
   void run_on_worker(Request& request) BP_REQUIRES(on_request_thread);
   static bool caller_holds(const Request& request) noexcept BP_REQUIRES(on_request_thread);
   bool wait_for_worker(Request& request) BP_REQUIRES(on_request_thread);
-  bool start_worker(Request& request) BP_REQUIRES(on_request_thread);
-  void start_workers() BP_REQUIRES(on_request_thread);
+  struct OfModule;
+  bool start_worker(Request& request, OfModule& all, bool waited) BP_REQUIRES(on_request_thread);
+  void start_workers(const Module& module, OfModule& all) BP_REQUIRES(on_request_thread);
+  void leave_worker(const Module& module) BP_REQUIRES(on_request_thread);
   void worker_returned(Request& request) BP_REQUIRES(on_request_thread);
   void give_to_next(bp_instance& instance) BP_REQUIRES(on_request_thread);
 
@@ -116,10 +118,14 @@ class Dispatcher {
   int budget_ BP_GUARDED_BY(on_request_thread) = 0;            // requests that this turn may still begin
   int resumes_ BP_GUARDED_BY(on_request_thread) = 0;           // fibers that this turn may still resume
   Ticks turn_began_ BP_GUARDED_BY(on_request_thread) = 0;      // if it is watched; else 0
-  // Serial blocking requests that wait for their instance, those that wait for a worker thread, and how many have one.
+  // The blocking requests of one module that wait for a worker thread, and how many have one.
+  struct OfModule {
+    WaitingCalls waiting;
+    std::size_t on_workers = 0;
+  };
+  std::unordered_map<const Module*, OfModule> for_worker_ BP_GUARDED_BY(on_request_thread);
+  // Serial blocking requests that wait for their instance.
   std::unordered_map<const bp_instance*, WaitingCalls> for_instance_ BP_GUARDED_BY(on_request_thread);
-  WaitingCalls for_worker_ BP_GUARDED_BY(on_request_thread);
-  std::size_t on_workers_ BP_GUARDED_BY(on_request_thread) = 0;
 };
 
 }  // namespace backplane::host

@@ -18,7 +18,7 @@ namespace {
 // Under the lock to the end: as soon as the worker sees `done`, the waiter is no more.
 void wake_worker(Waiter& waiter) {
   on_request_thread.assume();
-  waiter.request.thread.load(std::memory_order_relaxed)->dispatcher.worker_goes_on();
+  waiter.request.thread.load(std::memory_order_relaxed)->dispatcher.worker_goes_on(waiter.request);
   const MutexLock lock(waiter.sleep->mutex);
   waiter.done = true;
   waiter.sleep->changed.notify_all();
@@ -76,7 +76,7 @@ void Waits::await(Waiter& waiter, Start start) {
   waiter.sleep = &sleep;
   const auto begin_for_worker = [this, &waiter, &request, &begin] {
     on_request_thread.assume();
-    request.thread.load(std::memory_order_relaxed)->dispatcher.worker_waits();
+    request.thread.load(std::memory_order_relaxed)->dispatcher.worker_waits(request);
     waiter.starting = true;
     begin();
     waiter.starting = false;

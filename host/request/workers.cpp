@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The worker threads: which line of jobs is next, when a further thread is started, and which line does not respond.
 #include "request/workers.hpp"
 
 #include <unistd.h>
@@ -20,105 +22,213 @@ constexpr std::size_t most_threads = 1'024;
 }  // namespace
 
 Workers::~Workers() {
+  std::list<Worker> threads;
   {
     const MutexLock lock(mutex_);
     stop_ = true;
-    changed_.notify_all();
+    work_.notify_all();
+    threads.swap(threads_);
   }
-  for (std::thread& thread : threads_) thread.join();
+  for (Worker& each : threads) each.thread.join();
+}
+
+std::size_t Workers::limit_of(const Module& module) const noexcept {
+  const std::uint32_t own = module.workers.load(std::memory_order_relaxed);
+  return own == 0 ? limit_ : std::min<std::size_t>(own, limit_);
+}
+
+std::size_t Workers::limit_of(const Line& line) const noexcept {
+  return line.instances ? limit_ : limit_of(line.module);
+}
+
+Workers::Line* Workers::find_line(const Module& module, bool instances) noexcept {
+  const auto found = lines_.find({&module, instances});
+  return found == lines_.end() ? nullptr : &found->second;
+}
+
+// Watched from its first use on. Without the lock: the watchdog asks for the culprit under its own.
+Workers::Line& Workers::line_of(const Module& module, bool instances) {
+  Line* made = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    if (Line* const known = find_line(module, instances)) return *known;
+    const std::pair<const Module*, bool> key(&module, instances);
+    made = &lines_.try_emplace(key, module, instances).first->second;
+  }
+  if (watchdog_ != nullptr) {
+    const auto tell = [this, made](const Liveness& liveness) { tell_(made->module, liveness); };
+    watchdog_->watch(
+        made->heartbeat, "worker", tell, [this, made] { return culprit(*made); }, patience_);
+  }
+  return *made;
+}
+
+bool Workers::may_start(const Line& line) const noexcept {
+  if (line.jobs.empty()) return false;
+  return line.running == 0 || (running_.size() - waiting_ < limit_ && line.running < limit_of(line));
+}
+
+Workers::Line* Workers::next_line() noexcept {
+  Line* next = nullptr;
+  const auto before = [](const Line& a, const Line& b) {
+    return std::pair(a.running, a.jobs.front().since) < std::pair(b.running, b.jobs.front().since);
+  };
+  for (auto& [key, line] : lines_) {
+    if (may_start(line) && (next == nullptr || before(line, *next))) next = &line;
+  }
+  return next;
+}
+
+// How many jobs may start now, if there are threads.
+std::size_t Workers::startable() const noexcept {
+  std::size_t first = 0;   // of lines that have no thread
+  std::size_t others = 0;  // as the limits of the lines let them
+  for (const auto& [key, line] : lines_) {
+    const std::size_t room = std::max(limit_of(line), line.running + 1) - line.running;
+    const std::size_t most = std::min(line.jobs.size(), line.running < limit_of(line) || line.running == 0 ? room : 0);
+    const std::size_t sure = line.running == 0 && most != 0 ? 1 : 0;
+    first += sure;
+    others += most - sure;
+  }
+  const std::size_t taken = running_.size() - waiting_ + first;
+  return first + std::min(others, limit_ - std::min(limit_, taken));
 }
 
 void Workers::run(Job job) {
+  Line& line = line_of(*job.module, job.method == nullptr);
   const MutexLock lock(mutex_);
-  jobs_.push(std::move(job));
+  line.jobs.push(std::move(job));
+  line.jobs.back().waited |= line.jobs.size() > 1 || !may_start(line);
   try {
     grow();
   } catch (const std::exception&) {
     if (threads_.empty()) {
-      jobs_ = {};  // the one just pushed: without a thread there are no others
+      line.jobs = {};  // the one just pushed: without a thread there are no others
       throw;
     }  // else those there are get to it
   }
   changed();
-  changed_.notify_one();
+  work_.notify_one();
 }
 
-// One thread more, if there is a job that none is free for.
+// Further threads, if there are jobs that none is free for.
 void Workers::grow() {
-  const std::size_t free = threads_.size() - running_.size();
-  if (jobs_.size() <= free || threads_.size() - waiting_ >= limit_ || threads_.size() >= most_threads) return;
-  running_.reserve(threads_.size() + 1);
-  threads_.emplace_back([this] { work(); });
+  while (startable() > idle() && threads_.size() < most_threads) {
+    running_.reserve(threads_.size() + 1);
+    threads_.emplace_back();
+    try {
+      threads_.back().thread = std::thread([this] { work(); });
+    } catch (...) {
+      threads_.pop_back();
+      throw;
+    }
+  }
+}
+
+// Without a thread, the jobs wait until one is free.
+void Workers::try_grow() noexcept {
+  try {
+    grow();
+  } catch (const std::exception&) {
+  }
 }
 
 void Workers::begin_wait() {
   const MutexLock lock(mutex_);
+  Running& self = running_here();
   ++waiting_;
-  set_waits(true);
-  try {
-    grow();
-  } catch (const std::exception&) {
-    // Then the job waits until a thread is free.
-  }
-  moved();
+  self.waits = true;
+  --self.line->running;
+  try_grow();
+  moved(*self.line);
+  work_.notify_one();
 }
 
 void Workers::end_wait() {
   const MutexLock lock(mutex_);
+  Running& self = running_here();
   --waiting_;
-  set_waits(false);
-  moved();
+  self.waits = false;
+  ++self.line->running;
+  moved(*self.line);
 }
 
-void Workers::call_waits() noexcept {
+void Workers::call_waits(const Module& module) noexcept {
   const MutexLock lock(mutex_);
-  ++calls_;
+  Line* const line = find_line(module, false);
+  if (line == nullptr) return;  // it has no job, so it has room for one
+  ++line->calls;
   changed();
 }
 
-void Workers::call_goes() noexcept {
+void Workers::call_goes(const Module& module) noexcept {
   const MutexLock lock(mutex_);
-  --calls_;
+  Line* const line = find_line(module, false);
+  if (line == nullptr || line->calls == 0) return;
+  --line->calls;
   changed();
 }
 
 Workers::Load Workers::load() {
   const MutexLock lock(mutex_);
-  return {threads_.size(), queued(), running_.size()};
+  Load all{threads_.size(), 0, running_.size(), {}};
+  for (const auto& [key, line] : lines_) {
+    all.queued += line.queued();
+    if (line.instances) continue;
+    const auto running = static_cast<std::size_t>(std::count_if(
+        running_.begin(), running_.end(), [&line = line](const Running& each) { return each.line == &line; }));
+    all.modules.push_back({&line.module, limit_of(line), line.queued(), running, line.waited, {}});
+    line.wait.add_to(all.modules.back().wait);
+  }
+  return all;
 }
 
-Culprit Workers::culprit() {
+std::size_t Workers::queued_of(const Module& module) {
   const MutexLock lock(mutex_);
-  const Running* const found = oldest();
-  if (found == nullptr) return {};
-  return {Holder::handler, found->method->module, found->generation, found->method->name, 0};
+  const Line* const line = find_line(module, false);
+  return line == nullptr ? 0 : line->queued();
 }
 
-Workers::Running* Workers::oldest() noexcept {
-  const auto found = std::find_if(running_.begin(), running_.end(), [](const Running& each) { return !each.waits; });
+// The handler of the line that has kept a thread for longest.
+Culprit Workers::culprit(const Line& line) {
+  const MutexLock lock(mutex_);
+  const Running* const found = oldest(line);
+  if (found == nullptr) return {Holder::none, &line.module, 0, {}, 0};
+  if (found->method == nullptr) return {Holder::instance, &line.module, found->generation, {}, 0};
+  return {Holder::handler, &line.module, found->generation, found->method->name, 0};
+}
+
+Workers::Running* Workers::oldest(const Line& line) noexcept {
+  const auto found = std::find_if(running_.begin(), running_.end(),
+                                  [&](const Running& each) { return each.line == &line && !each.waits; });
   return found == running_.end() ? nullptr : &*found;
 }
 
-void Workers::set_waits(bool waits) noexcept {
+// Of the calling worker thread, which runs a job.
+Workers::Running& Workers::running_here() noexcept {
   const ::pid_t me = ::gettid();
-  for (Running& each : running_) {
-    if (each.tid == me) each.waits = waits;
+  return *std::find_if(running_.begin(), running_.end(), [me](const Running& each) { return each.tid == me; });
+}
+
+// A job or a call more or less waits, or a thread more or less is free. Alone this is no progress of a line.
+void Workers::changed() noexcept {
+  const bool any_idle = idle() != 0;
+  for (auto& [key, line] : lines_) {
+    const bool stuck = line.queued() != 0 && !threads_.empty() && !(any_idle && may_start(line));
+    if (stuck == std::exchange(line.stuck, stuck)) continue;
+    if (!stuck) {
+      line.heartbeat.idle();
+      continue;
+    }
+    line.heartbeat.busy();
+    if (watchdog_ != nullptr) watchdog_->active();
   }
 }
 
-// A call more or less waits, or a thread more or less is free. Alone this is no progress of the threads.
-void Workers::changed() noexcept {
-  const bool full = queued() != 0 && !threads_.empty() && running_.size() == threads_.size();
-  if (full == std::exchange(full_, full)) return;
-  if (!full) return heartbeat_.idle();
-  heartbeat_.busy();
-  if (watchdog_ != nullptr) watchdog_->active();
-}
-
-void Workers::moved() noexcept {
-  heartbeat_.beat();
+void Workers::moved(Line& line) noexcept {
+  line.heartbeat.beat();
   // On a machine without a free core, handlers may run late. So the time that this one waits for a core does not count.
-  if (const Running* const found = oldest()) heartbeat_.follow(found->tid);
+  if (const Running* const found = oldest(line)) line.heartbeat.follow(found->tid);
   changed();
 }
 
@@ -128,17 +238,23 @@ void Workers::work() {
   const ::pid_t me = ::gettid();
   MutexLock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return stop_ || !jobs_.empty(); });
+    Line* line = nullptr;
+    work_.wait(lock, [this, &line]() BP_REQUIRES(mutex_) { return stop_ || (line = next_line()) != nullptr; });
     if (stop_) return;
-    const Job job = std::move(jobs_.front());
-    jobs_.pop();
-    running_.push_back({job.method, job.generation, me, false});
-    moved();
+    const Job job = std::move(line->jobs.front());
+    line->jobs.pop();
+    running_.push_back({line, job.method, job.generation, me, false});
+    ++line->running;
+    line->waited += job.waited ? 1 : 0;
+    line->wait.record(span(job.since, ticks()));
+    moved(*line);
     lock.unlock();
     job.run();
     lock.lock();
     std::erase_if(running_, [me](const Running& each) { return each.tid == me; });
-    moved();
+    --line->running;
+    try_grow();
+    moved(*line);
   }
 }
 
