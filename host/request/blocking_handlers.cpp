@@ -119,6 +119,7 @@ bool Dispatcher::start_worker(Request& request, OfModule& all, bool waited) {
     const auto run = [this, &request] {
       ThreadStack::look_up();
       RequestThread::worker_request = &request;
+      RequestThread::worker_instance = request.instance;
       const Generation& generation = *request.instance->generation;
       const RunningCode running{"handler", generation.module->name, generation.number, request.method->name};
       const RunningCodeNote note(running);
@@ -130,6 +131,7 @@ bool Dispatcher::start_worker(Request& request, OfModule& all, bool waited) {
       leave_to_parent();
       request.leaves_thread(ticks());
       RequestThread::worker_request = nullptr;
+      RequestThread::worker_instance = nullptr;
       inbox_.send(static_cast<WorkerDone&>(request));
       inbox_.remove_sender();
     };

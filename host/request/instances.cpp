@@ -85,6 +85,7 @@ std::string Instances::make(Generation& generation, bool keep_failed) {
   auto instance = std::make_unique<bp_instance>();
   instance->generation = &generation;
   instance->host = &host_;
+  if (generation.runs_on_workers()) instance->handles.share();
   generation.take_failure();
   const Heartbeat::Hold hold(heartbeat_, Holder::instance, nullptr, &generation);
   bp_status status = BP_OK;

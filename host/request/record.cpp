@@ -17,6 +17,7 @@ static_assert(std::is_trivially_destructible_v<Slab<Request, request_kind>>);
 
 [[gnu::tls_model("initial-exec")]] constinit thread_local RequestThread* RequestThread::current = nullptr;
 [[gnu::tls_model("initial-exec")]] constinit thread_local Request* RequestThread::worker_request = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local const bp_instance* RequestThread::worker_instance = nullptr;
 
 namespace {
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <backplane/plugin.h>
+
 #include "sync/thread_role.hpp"
 
 namespace backplane::host {
@@ -39,8 +41,11 @@ struct RequestThread {
   /// The request whose blocking handler the calling worker thread runs; null on other threads.
   [[gnu::tls_model("initial-exec")]] static constinit thread_local Request* worker_request;
 
-  /// Whether the calling thread runs handlers of a context: a request thread, or a worker inside a handler.
-  static bool runs_handlers() noexcept { return current != nullptr || worker_request != nullptr; }
+  /// The instance whose code the calling worker thread runs: a handler, or an instance function. Null on other threads.
+  [[gnu::tls_model("initial-exec")]] static constinit thread_local const bp_instance* worker_instance;
+
+  /// Whether the calling thread runs code of modules for a context: a request thread, or a worker.
+  static bool runs_handlers() noexcept { return current != nullptr || worker_instance != nullptr; }
 };
 
 }  // namespace backplane::host

@@ -85,36 +85,45 @@ class Instance {
   }
 
   /// Stores an object under a new id, which later requests may use. release() frees the object, or the end of the
-  /// instance does. On the request thread only.
+  /// instance does. In handlers, constructor and destructor; not on threads of your own. The same holds for get() and
+  /// release().
   template <class T>
   std::uint64_t put(std::unique_ptr<T> object) {
     if (detail::host.handle == nullptr) detail::no_extension(BP_EXT_HANDLE);
     std::uint64_t id = 0;
     const auto free = [](void* p) { delete static_cast<T*>(p); };
     const bp_status status = detail::host.handle->put(native_, &detail::type_tag<T>, object.get(), free, &id);
+    if (status == BP_NOT_SUPPORTED) throw Error(status, elsewhere);
     if (status != BP_OK) throw Error(status, "the host refused to keep the object of a handle");
     object.release();
     return id;
   }
-  /// Returns the object under `id`. Throws Error (BP_INVALID_HANDLE) unless it is a live T of this instance. On the
-  /// request thread only.
+  /// Returns the object under `id`. Throws Error (BP_INVALID_HANDLE) unless it is a live T of this instance. Handlers
+  /// that run at once must not release what another one uses.
   template <class T>
   T& get(std::uint64_t id) {
     if (detail::host.handle == nullptr) detail::no_extension(BP_EXT_HANDLE);
     void* object = detail::host.handle->get(native_, &detail::type_tag<T>, id);
-    if (object == nullptr) throw bad_handle(id);
-    return *static_cast<T*>(object);
+    if (object != nullptr) return *static_cast<T*>(object);
+    constexpr std::uint64_t none = 0;  // no handle, so this only tells whether the thread is a wrong one
+    const bp_status status = detail::host.handle->release(native_, &detail::type_tag<T>, none);
+    if (status == BP_NOT_SUPPORTED) throw Error(status, elsewhere);
+    throw bad_handle(id);
   }
-  /// Frees the object under `id`. Throws as get() does. On the request thread only.
+  /// Frees the object under `id`. Throws as get() does.
   template <class T>
   void release(std::uint64_t id) {
     if (detail::host.handle == nullptr) detail::no_extension(BP_EXT_HANDLE);
-    if (detail::host.handle->release(native_, &detail::type_tag<T>, id) != BP_OK) throw bad_handle(id);
+    const bp_status status = detail::host.handle->release(native_, &detail::type_tag<T>, id);
+    if (status == BP_NOT_SUPPORTED) throw Error(status, elsewhere);
+    if (status != BP_OK) throw bad_handle(id);
   }
 
   bp_instance* native() const noexcept { return native_; }
 
  private:
+  static constexpr const char* elsewhere =
+      "handles work only in handlers, constructor and destructor of this instance, and not on this thread";
   static Error bad_handle(std::uint64_t id) {
     return Error(BP_INVALID_HANDLE, join("handle ", id, " names no live object of the expected type"));
   }
