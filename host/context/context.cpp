@@ -281,6 +281,10 @@ std::string Context::start_instance(Generation& generation, std::chrono::millise
   return loop_.instances().start(generation, timeout, keep_failed);
 }
 
+std::shared_ptr<InstanceStart> Context::begin_instance(Generation& generation, bool keep_failed) {
+  return loop_.instances().begin(generation, keep_failed);
+}
+
 void Context::retire_instance(Generation& generation) { loop_.instances().retire(generation); }
 
 void Context::prepare_instance(Generation& generation) { loop_.instances().prepare(generation); }

@@ -83,6 +83,7 @@ class Context final : public Endpoint, public InstanceHost {
 
   // InstanceHost
   std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) override;
+  std::shared_ptr<InstanceStart> begin_instance(Generation& generation, bool keep_failed) override;
   bool closed() const noexcept override { return loop_.closed(); }
   bool on_request_thread() const noexcept override { return loop_.on_thread(); }
   void retire_instance(Generation& generation) override;

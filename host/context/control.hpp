@@ -129,6 +129,7 @@ class Control final : public ModuleCalls {
 
   void begin(ModuleCall& call) noexcept override;
   bool end(ModuleCall& call) noexcept override;
+  Milliseconds timeout() const noexcept override { return module_timeout_; }
 
  private:
   // Gives the turn back at its end.

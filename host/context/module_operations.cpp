@@ -223,7 +223,7 @@ OperationOutcome ModuleOperations::interim(Operation& operation) {
   const State state = operation.state();
   std::string where;
   if (state == State::running) {
-    where = ", for a request thread that has to answer";
+    where = ", for its instances";
     for (const Control::Call& call : control_.calls()) {
       if (!call.overdue) where = ", in " + call.what;
     }

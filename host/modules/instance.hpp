@@ -12,10 +12,21 @@
 #include "modules/generation.hpp"
 #include "modules/handles.hpp"
 #include "support/names.hpp"
+#include "sync/latch.hpp"
 
 namespace backplane::host {
 
 struct EmitTry;
+
+/// The creation of one instance, for the thread that waits for it.
+struct InstanceStart {
+  Latch done;
+  /// The thread that waits has given up: if the creation has not begun, it does not.
+  std::atomic<bool> abandoned{false};
+  // Written before `done` opens:
+  std::string failure;
+  bool no_memory = false;
+};
 
 /// The interface of a context for modules.
 class InstanceHost {
@@ -29,6 +40,11 @@ class InstanceHost {
   /// or why it failed. After a failure, the context has no instance, or with `keep_failed` one whose names answer the
   /// failure. Throws std::bad_alloc if out of memory; an instance may then exist. Control thread.
   virtual std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) = 0;
+
+  /// Begins the same and returns at once, for generations whose instance_create runs on a worker thread. It may go on
+  /// after start->abandoned: then retire_instance() ends the instance when it is there. Throws std::bad_alloc. Control
+  /// thread.
+  virtual std::shared_ptr<InstanceStart> begin_instance(Generation& generation, bool keep_failed) = 0;
 
   /// Whether the context takes no new calls. A new generation then needs no instance in it. Any thread.
   virtual bool closed() const noexcept = 0;
@@ -72,6 +88,7 @@ struct bp_instance {
   std::atomic<std::uint64_t> calls_out{0};                  ///< host function calls whose callback it awaits
   std::shared_ptr<backplane::host::Retirement> retirement;  ///< if set, it ends as soon as it has no work
   bool ending = false;                                      ///< it is about to end
+  bool on_worker = false;                                   ///< a worker thread creates it
   bp_instance* next = nullptr;                              ///< next in the list of instances about to end
 
   bool worker_busy = false;  ///< a serial blocking handler runs, or has a worker thread promised

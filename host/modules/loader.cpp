@@ -30,9 +30,12 @@ namespace backplane::host {
 namespace {
 
 // A request thread that needs longer to create an instance is stuck, and the load is refused.
-constexpr std::chrono::seconds instance_timeout{10};
+constexpr std::chrono::milliseconds instance_timeout{10'000};
 // The thread of a closed context may be stuck forever. It must not block loads for the other contexts.
 constexpr std::chrono::milliseconds closed_instance_timeout{100};
+
+// While instances are created on worker threads: how often the load looks whether it is canceled.
+constexpr std::chrono::milliseconds cancel_interval{50};
 
 [[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
 
@@ -104,7 +107,7 @@ Loader::Swap Loader::reload(std::string_view name, const LoadRequest& wanted) {
 Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expected_name) {
   Ready ready = open(request, expected_name);
   try {
-    start_instances(ready);
+    start_instances(ready, request);
     check_canceled(request);
   } catch (Failure& failure) {
     name_file(failure, request.path);
@@ -367,8 +370,9 @@ void Loader::check_registered(const Generation& generation) const {
   }
 }
 
-void Loader::start_instances(Ready& ready) {
+void Loader::start_instances(Ready& ready, const LoadRequest& request) {
   Generation& generation = *ready.generation;
+  if ((generation.entry.flags & BP_MODULE_CREATES_BLOCKING) != 0) return start_on_workers(ready, request);
   for (InstanceHost* const host : ready.hosts) {
     if (host->closed()) {
       host->start_instance(generation, closed_instance_timeout, true);
@@ -376,6 +380,33 @@ void Loader::start_instances(Ready& ready) {
     }
     const std::string why = host->start_instance(generation, instance_timeout, false);
     if (!why.empty()) refuse(BP_LOAD_REFUSED, "its instance could not be created: " + why);
+  }
+}
+
+// All contexts at once. A failure does not wait for the others: they end when they are there.
+void Loader::start_on_workers(Ready& ready, const LoadRequest& request) {
+  Generation& generation = *ready.generation;
+  std::vector<std::shared_ptr<InstanceStart>> all;
+  for (InstanceHost* const host : ready.hosts) {
+    if (host->closed()) {
+      host->start_instance(generation, closed_instance_timeout, true);
+    } else {
+      all.push_back(host->begin_instance(generation, false));
+    }
+  }
+  const auto until = std::chrono::steady_clock::now() + calls_.timeout();
+  for (const auto& each : all) {
+    while (!each->done.wait(cancel_interval)) {
+      const bool late = std::chrono::steady_clock::now() >= until;
+      if (!late && (request.canceled == nullptr || !request.canceled->load())) continue;
+      for (const auto& other : all) other->abandoned = true;
+      check_canceled(request);
+      refuse(BP_LOAD_REFUSED, "its instance_create took too long: more than " +
+                                  std::to_string(calls_.timeout().count()) +
+                                  " ms (load_timeout_ms), so it is not loaded");
+    }
+    if (each->no_memory) throw std::bad_alloc();
+    if (!each->failure.empty()) refuse(BP_LOAD_REFUSED, "its instance could not be created: " + each->failure);
   }
 }
 
@@ -421,7 +452,9 @@ void Loader::populate(InstanceHost& host) {
     }
   }
   for (Generation* const generation : running) {
-    if (const std::string why = host.start_instance(*generation, instance_timeout, true); !why.empty()) {
+    const bool blocks = (generation->entry.flags & BP_MODULE_CREATES_BLOCKING) != 0;
+    const auto timeout = blocks ? calls_.timeout() : instance_timeout;
+    if (const std::string why = host.start_instance(*generation, timeout, true); !why.empty()) {
       log::error(generation->source(), "could not start in a new context: " + why);
     }
   }

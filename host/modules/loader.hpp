@@ -155,7 +155,8 @@ class Loader {
   void end_refused(Generation& generation);
   void run_init(Generation& generation);
   void check_registered(const Generation& generation) const;
-  void start_instances(Ready& ready);
+  void start_instances(Ready& ready, const LoadRequest& request);
+  void start_on_workers(Ready& ready, const LoadRequest& request);
   void check_canceled(const LoadRequest& request) const;
   Ending give_up(Ready& ready);
   void publish(Generation& generation);

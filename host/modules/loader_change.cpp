@@ -148,7 +148,7 @@ void Loader::start_all(std::vector<Step>& steps, const LoadRequest& all) {
   try {
     for (Step& step : steps) {
       current = &step;
-      if (step.ready.generation != nullptr) start_instances(step.ready);
+      if (step.ready.generation != nullptr) start_instances(step.ready, all);
     }
     current = nullptr;
     check_canceled(all);

@@ -226,7 +226,7 @@ bool Loader::report_ending(const Ending& ending, std::vector<std::uint8_t>& repo
       if (generation->deinited) {
         reasons.push_back({"deinit", 1, "its deinit or its destructors have not returned"});
       } else {
-        reasons.push_back({"instances", 1, "a request thread has not ended its instance yet"});
+        reasons.push_back({"instances", 1, "an instance of it has not ended yet"});
       }
     }
   }

@@ -33,6 +33,8 @@ class ModuleCalls {
   virtual void begin(ModuleCall& call) noexcept = 0;
   /// Waits for the turn again. Returns false if the call took too long: other operations may have run meanwhile.
   virtual bool end(ModuleCall& call) noexcept = 0;
+  /// How long a call may take.
+  virtual std::chrono::milliseconds timeout() const noexcept = 0;
 
  protected:
   ~ModuleCalls() = default;

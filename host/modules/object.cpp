@@ -102,8 +102,9 @@ void read_entry(Generation& generation) {
   }
   generation.entry = {};
   std::memcpy(&generation.entry, &found, std::min<std::size_t>(found.struct_size, sizeof(bp_module_entry)));
-  if (generation.entry.flags != 0) {
-    refuse("its entry has the flags " + std::to_string(generation.entry.flags) + ", expected 0");
+  constexpr std::uint32_t known_flags = BP_MODULE_CREATES_BLOCKING | BP_MODULE_ENDS_BLOCKING;
+  if (const std::uint32_t unknown = generation.entry.flags & ~known_flags; unknown != 0) {
+    refuse("its entry has the flags " + std::to_string(unknown) + ", which this host does not know; use a newer host");
   }
   if (generation.entry.init == nullptr) refuse("its entry has no init; set bp_module_entry.init");
 }

@@ -1,32 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The instances of modules in this context: made, and ended, on the request thread.
+// The instances of modules in this context: made, and ended, on the request thread. Their functions may run on a worker
+// thread.
 #include "request/instances.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <memory>
+#include <new>
+#include <utility>
 
 #include "modules/thrown.hpp"
 #include "request/idle_wait.hpp"
+#include "request/request_thread.hpp"
 #include "support/log.hpp"
+#include "support/running_code.hpp"
+#include "support/ticks.hpp"
 #include "sync/latch.hpp"
 #include "sync/mutex.hpp"
 
 namespace backplane::host {
 namespace {
 
-// What the control thread and the request thread share of one start.
-struct Start {
-  Latch done;
-  Mutex mutex;
-  bool abandoned BP_GUARDED_BY(mutex) = false;  // the control thread has stopped waiting
-  // Written before `done` opens:
-  std::string failure;
-  bool no_memory = false;
-};
+// The thread that the module wants for it.
+bp_status create(bp_instance& instance) {
+  Generation& generation = *instance.generation;
+  if (generation.entry.instance_create == nullptr) return BP_OK;
+  generation.take_failure();
+  try {
+    bp_status status = BP_OK;
+    const std::string thrown =
+        thrown_by([&] { status = generation.entry.instance_create(generation.data, &instance, &instance.state); });
+    if (thrown.empty()) return status;
+    const MutexLock lock(generation.failure_mutex);
+    generation.failure = "instance_create threw " + thrown + "; catch it, and return a status";
+    return BP_EXCEPTION;
+  } catch (const std::bad_alloc&) {
+    return BP_OUT_OF_MEMORY;
+  }
+}
+
+std::string failure_of(Generation& generation, bp_status status) {
+  std::string failure = generation.take_failure();
+  if (!failure.empty()) return failure;
+  return "instance_create returned status " + std::to_string(status) + " and gave no reason";
+}
 
 }  // namespace
-
 Instances::Retire::Retire(Instances& in, Generation& of) noexcept : instances(in), generation(of) {
   apply = [](Task& task) {
     on_request_thread.assume();
@@ -35,34 +55,33 @@ Instances::Retire::Retire(Instances& in, Generation& of) noexcept : instances(in
   };
 }
 
-// Runs `what` on the request thread, and returns its text. After the timeout, it does not begin any more, if `in_time`.
+// Runs `what` on the request thread, unless the start is given up by then.
 template <class F>
-std::string Instances::run_there(Milliseconds timeout, bool in_time, F what) {
-  const auto start = std::make_shared<Start>();
+void Instances::post(const std::shared_ptr<InstanceStart>& start, F what) {
   const bool posted = inbox_.post([this, start, what = std::move(what)] {
     on_request_thread.assume();
-    {
-      const MutexLock lock(start->mutex);
-      if (start->abandoned) return;
-    }
+    if (start->abandoned) return;
     try {
-      start->failure = what();
+      what();
     } catch (const std::bad_alloc&) {
       start->no_memory = true;
+      start->done.open();
     }
     idle_wait_.expect_more();  // calls, or the end of the context, often follow at once
-    start->done.open();
   });
   if (!posted) throw std::bad_alloc();
-  if (start->done.wait(timeout, spin_)) {
-    if (start->no_memory) throw std::bad_alloc();
-    return start->failure;
+}
+
+// Returns the text of the start. After the timeout, it does not begin any more, if `in_time`.
+std::string Instances::wait(InstanceStart& start, Milliseconds timeout, bool in_time) const {
+  if (start.done.wait(timeout, spin_)) {
+    if (start.no_memory) throw std::bad_alloc();
+    return start.failure;
   }
   if (!in_time) return {};
   // It may be running all the same. The control thread gives the generation up, and retires it here by a task that
   // comes after this one.
-  const MutexLock lock(start->mutex);
-  start->abandoned = true;
+  start.abandoned = true;
   return "the request thread of a context did not come round to it in " + std::to_string(timeout.count()) + " ms";
 }
 
@@ -72,44 +91,120 @@ void Instances::prepare(Generation& generation) {
 }
 
 std::string Instances::start(Generation& generation, Milliseconds timeout, bool keep_failed) {
-  prepare(generation);
-  return run_there(timeout, true, [this, &generation, keep_failed] {
-    on_request_thread.assume();
-    return make(generation, keep_failed);
-  });
+  return wait(*begin(generation, keep_failed), timeout, true);
 }
 
-std::string Instances::make(Generation& generation, bool keep_failed) {
-  if (stop_.phase() >= Phase::ended) return {};  // the context is about to be detached, and takes no requests
+std::shared_ptr<InstanceStart> Instances::begin(Generation& generation, bool keep_failed) {
+  prepare(generation);
+  auto start = std::make_shared<InstanceStart>();
+  post(start, [this, &generation, keep_failed, start] {
+    on_request_thread.assume();
+    make(generation, keep_failed, start);
+  });
+  return start;
+}
+
+void Instances::make(Generation& generation, bool keep_failed, const std::shared_ptr<InstanceStart>& start) {
+  if (stop_.phase() >= Phase::ended) return start->done.open();  // it is about to be detached, and takes no requests
   if (all_.size() <= generation.slot) all_.resize(generation.slot + 1);
-  auto instance = std::make_unique<bp_instance>();
-  instance->generation = &generation;
-  instance->host = &host_;
-  if (generation.runs_on_workers()) instance->handles.share();
-  generation.take_failure();
-  const Heartbeat::Hold hold(heartbeat_, Holder::instance, nullptr, &generation);
+  auto made = std::make_unique<bp_instance>();
+  bp_instance& instance = *made;
+  instance.generation = &generation;
+  instance.host = &host_;
+  if (generation.runs_on_workers()) instance.handles.share();
+  all_[generation.slot] = std::move(made);
+  if ((generation.entry.flags & BP_MODULE_CREATES_BLOCKING) != 0) return create_on_worker(instance, keep_failed, start);
   bp_status status = BP_OK;
-  std::string failure;
-  if (generation.entry.instance_create != nullptr) {
-    failure = thrown_by(
-        [&] { status = generation.entry.instance_create(generation.data, instance.get(), &instance->state); });
+  {
+    const Heartbeat::Hold hold(heartbeat_, Holder::instance, nullptr, &generation);
+    status = create(instance);
   }
-  if (!failure.empty()) {
-    failure = "instance_create threw " + failure + "; catch it, and return a status";
-    if (!keep_failed) return failure;
-    instance->failure = failure;
-  } else if (status != BP_OK) {
-    failure = generation.take_failure();
-    if (failure.empty()) failure = "instance_create returned status " + std::to_string(status) + " and gave no reason";
-    if (!keep_failed) return failure;
-    instance->failure = failure;
+  created(instance, status, keep_failed, *start);
+}
+
+struct Instances::Creation : Task {
+  Instances& instances;
+  bp_instance& instance;
+  const bool keep_failed;
+  const std::shared_ptr<InstanceStart> start;
+  bp_status status = BP_OK;
+
+  Creation(Instances& in, bp_instance& of, bool keep, std::shared_ptr<InstanceStart> by) noexcept
+      : instances(in), instance(of), keep_failed(keep), start(std::move(by)) {
+    apply = [](Task& task) {
+      on_request_thread.assume();
+      const std::unique_ptr<Creation> self(static_cast<Creation*>(&task));
+      self->instance.on_worker = false;
+      self->instances.created(self->instance, self->status, self->keep_failed, *self->start);
+    };
   }
-  all_[generation.slot] = std::move(instance);
+};
+
+void Instances::create_on_worker(bp_instance& instance, bool keep_failed, const std::shared_ptr<InstanceStart>& start) {
+  std::unique_ptr<Creation> creation;
+  try {
+    creation = std::make_unique<Creation>(*this, instance, keep_failed, start);
+    instance.failure = "its instance is still being created";
+    instance.on_worker = true;
+    run_on_worker(instance, *creation, [task = creation.get()] { task->status = create(task->instance); });
+  } catch (const std::exception&) {  // no memory, or no thread
+    all_[instance.generation->slot].reset();
+    throw std::bad_alloc();
+  }
+  creation.release();  // the task frees it
+}
+
+// Runs `function` on a worker thread, then `after` on the request thread. Throws if there is no thread.
+template <class F>
+void Instances::run_on_worker(bp_instance& instance, Task& after, F function) {
+  inbox_.add_sender();  // see TaskInbox::Sender
+  const auto run = [this, &instance, &after, function] {
+    const Generation& generation = *instance.generation;
+    RequestThread::worker_instance = &instance;
+    const RunningCode running{"instance", generation.module->name, generation.number, {}};
+    {
+      const RunningCodeNote note(running);
+      function();
+    }
+    RequestThread::worker_instance = nullptr;
+    inbox_.send(after);
+    inbox_.remove_sender();
+  };
+  try {
+    workers_.run({run, instance.generation->module, nullptr, instance.generation->number, ticks()});
+  } catch (...) {
+    inbox_.remove_sender();
+    throw;
+  }
+}
+
+// Its creation has returned.
+void Instances::created(bp_instance& instance, bp_status status, bool keep_failed, InstanceStart& start) {
+  Generation& generation = *instance.generation;
   methods_.forget();
-  return failure;
+  instance.failure.clear();
+  try {
+    if (status != BP_OK) instance.failure = failure_of(generation, status);
+    start.failure = instance.failure;
+  } catch (const std::bad_alloc&) {
+    start.no_memory = true;
+  }
+  if (status != BP_OK && !keep_failed) {
+    forget(std::move(all_[generation.slot]));
+  } else {
+    end_if_idle(instance);
+  }
+  idle_wait_.expect_more();
+  start.done.open();
 }
 
 void Instances::retire_here(Generation& generation, const std::shared_ptr<Retirement>& retirement) {
+  // An earlier unload may have been canceled when a worker thread ended an instance already.
+  for (const auto& leaving : leaving_) {
+    if (leaving->generation != &generation) continue;
+    retirement->add_context();
+    leaving->retirement = retirement;
+  }
   bp_instance* const instance = of(generation);
   if (instance == nullptr) return retirement->context_done();
   instance->retirement = retirement;
@@ -129,13 +224,15 @@ void Instances::retire(Generation& generation) {
 
 // A thread that is in a handler comes to it later: the instance in which the handler runs stays.
 std::string Instances::keep(Generation& generation, Milliseconds timeout) {
-  return run_there(timeout, false, [this, &generation] {
+  const auto start = std::make_shared<InstanceStart>();
+  post(start, [this, &generation, start] {
     on_request_thread.assume();
     bp_instance* const instance = of(generation);
-    if (instance == nullptr || instance->generation != &generation) return make(generation, true);
+    if (instance == nullptr || instance->generation != &generation) return make(generation, true, start);
     instance->retirement = nullptr;
-    return std::string();
+    start->done.open();
   });
+  return wait(*start, timeout, false);
 }
 
 bool Instances::end_idle() {
@@ -151,25 +248,77 @@ bool Instances::end_idle() {
   return any;
 }
 
-void Instances::end_all() {
+bool Instances::end_all() {
   while (bp_instance* const instance = idle_.pop()) instance->ending = false;
-  for (auto& instance : all_) {
-    if (instance != nullptr) destroy(*instance);
+  bool creating = false;
+  for (std::size_t slot = 0; slot < all_.size(); ++slot) {
+    if (all_[slot] == nullptr) continue;
+    creating |= all_[slot]->on_worker;
+    if (!all_[slot]->on_worker) destroy(*all_[slot]);
   }
+  return !creating && leaving_.empty();
 }
 
+// Its slot is free at once: while a worker thread ends it, the generation may get another one.
 void Instances::destroy(bp_instance& instance) {
   Generation& generation = *instance.generation;
-  const auto retirement = instance.retirement;  // the generation's own is the control thread's
-  const Heartbeat::Hold hold(heartbeat_, Holder::instance, nullptr, &generation);
-  heartbeat_.beat();
+  std::unique_ptr<bp_instance> own = std::move(all_[generation.slot]);
+  methods_.forget();
+  const bool blocks = (generation.entry.flags & BP_MODULE_ENDS_BLOCKING) != 0;
+  if (blocks && own->failure.empty() && end_on_worker(own)) return;
+  {
+    const Heartbeat::Hold hold(heartbeat_, Holder::instance, nullptr, &generation);
+    heartbeat_.beat();
+    end(*own);
+  }
+  forget(std::move(own));
+}
+
+struct Instances::End : Task {
+  Instances& instances;
+  bp_instance& instance;
+
+  End(Instances& in, bp_instance& of) noexcept : instances(in), instance(of) {
+    apply = [](Task& task) {
+      on_request_thread.assume();
+      const std::unique_ptr<End> self(static_cast<End*>(&task));
+      auto& leaving = self->instances.leaving_;
+      const auto found = std::find_if(leaving.begin(), leaving.end(),
+                                      [&](const auto& each) { return each.get() == &self->instance; });
+      std::unique_ptr<bp_instance> own = std::move(*found);
+      leaving.erase(found);
+      forget(std::move(own));
+    };
+  }
+};
+
+// False: there is no memory, or no thread.
+bool Instances::end_on_worker(std::unique_ptr<bp_instance>& instance) {
+  try {
+    leaving_.reserve(leaving_.size() + 1);
+    auto task = std::make_unique<End>(*this, *instance);
+    run_on_worker(*instance, *task, [of = instance.get()] { end(*of); });
+    task.release();  // it frees itself
+  } catch (const std::exception&) {
+    return false;
+  }
+  leaving_.push_back(std::move(instance));
+  return true;
+}
+
+// The thread that the module wants for it.
+void Instances::end(bp_instance& instance) {
+  const Generation& generation = *instance.generation;
   instance.handles.release_all();
   if (instance.failure.empty() && generation.entry.instance_destroy != nullptr) {
     const std::string thrown = thrown_by([&] { generation.entry.instance_destroy(instance.state); });
     if (!thrown.empty()) log::error(generation.source(), "its instance_destroy threw " + thrown);
   }
-  all_[generation.slot].reset();
-  methods_.forget();
+}
+
+void Instances::forget(std::unique_ptr<bp_instance> instance) {
+  const auto retirement = instance->retirement;  // the generation's own is the control thread's
+  instance.reset();
   if (retirement != nullptr) retirement->context_done();  // the generation may be gone from here on
 }
 

@@ -29,7 +29,7 @@ RequestLoop::RequestLoop(const LoopOptions& options, const Registry& registry, W
       backlog_(options.queue_depth, registry, thread_, inbox_, counts_, limits_, heartbeat_),
       runner_(options, counts_.fibers, heartbeat_, Dispatcher::fiber_body, Dispatcher::sized_fiber_body, &dispatcher_),
       idle_wait_(inbox_, backlog_, runner_, timers_, heartbeat_, options.spin),
-      instances_(host, inbox_, stop_, idle_wait_, methods_, heartbeat_, options.spin),
+      instances_(host, inbox_, stop_, idle_wait_, methods_, workers, heartbeat_, options.spin),
       replies_(options, inbox_, backlog_, timers_, instances_, counts_, limits_, heartbeat_),
       pending_(thread_, registry, inbox_, runner_, timers_, instances_, counts_, heartbeat_),
       waits_(registry, inbox_, backlog_, runner_, timers_, streams_, emitters_, replies_, pending_, idle_wait_, workers,
@@ -204,7 +204,7 @@ void RequestLoop::go_on_stopping() {
 }
 
 void RequestLoop::end_all_instances() {
-  instances_.end_all();
+  if (!instances_.end_all()) return;
   stop_.instances_end();
   give_back();
   idle_wait_.expect_more();  // the next life often comes at once

@@ -133,6 +133,7 @@ class LoopFixture : public InstanceHost {
   }
 
   std::string start_instance(Generation&, std::chrono::milliseconds, bool) override { return "not here"; }
+  std::shared_ptr<InstanceStart> begin_instance(Generation&, bool) override { return nullptr; }
   bool closed() const noexcept override { return loop.closed(); }
   bool on_request_thread() const noexcept override { return loop.on_thread(); }
   void retire_instance(Generation&) override {}

@@ -47,6 +47,16 @@ constexpr bool entry_has_fibers() {
   }
 }
 
+/// The flags of the module that an entry sets.
+template <class Entry>
+constexpr std::uint32_t entry_flags() {
+  if constexpr (requires { Entry::module_flags; }) {
+    return Entry::module_flags;
+  } else {
+    return 0;
+  }
+}
+
 template <class Entry>
 constexpr bool entry_in_scope(std::string_view module) {
   return !Entry::in_module_scope || belongs_to(Entry::name.view(), module);
@@ -71,6 +81,7 @@ struct ModuleOf {
   static_assert(valid_module_name(name.view()), "a module's name is [a-z0-9_]+, at most 64 bytes");
   static_assert((entry_in_scope<Entries>(name.view()) && ...),
                 "each wire name and event of a module begins with the module's name and a dot");
+  static constexpr std::uint32_t flags = (entry_flags<Entries>() | ... | 0u);
   static_assert(names_differ<Entries...>(), "a wire name appears twice in BACKPLANE_MODULE");
   static_assert(std::is_constructible_v<Class, Instance&> || std::is_default_constructible_v<Class>,
                 "the module's class needs a constructor that takes backplane::Instance&, or nothing");
@@ -148,7 +159,7 @@ using Module = ModuleOf<Class, name, version, std::remove_cv_t<decltype(entries)
   BP_MODULE_ENTRY = {sizeof(bp_module_entry),                                                                         \
                      BP_ABI_MAJOR,                                                                                    \
                      BP_ABI_MINOR,                                                                                    \
-                     0,                                                                                               \
+                     BackplaneModule::flags,                                                                          \
                      BackplaneModule::init,                                                                           \
                      BackplaneModule::deinit,                                                                         \
                      BackplaneModule::create,                                                                         \

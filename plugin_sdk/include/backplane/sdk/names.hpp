@@ -138,4 +138,20 @@ struct UnloadNever : detail::EntryBase {
 };
 inline constexpr UnloadNever unload_never{};
 
+namespace detail {
+/// Sets flags of the module.
+template <std::uint32_t flags>
+struct ModuleFlags : EntryBase {
+  static constexpr FixedText<1> name{""};
+  static constexpr std::uint32_t module_flags = flags;
+};
+}  // namespace detail
+
+/// The constructor of the class may take long: it reads a file, connects or starts threads. It runs on a worker thread,
+/// and the calls of other modules go on.
+inline constexpr detail::ModuleFlags<BP_MODULE_CREATES_BLOCKING> blocking_constructor{};
+
+/// The destructor of the class may take long: it joins threads, or writes a file. It runs on a worker thread.
+inline constexpr detail::ModuleFlags<BP_MODULE_ENDS_BLOCKING> blocking_destructor{};
+
 }  // namespace backplane
