@@ -119,6 +119,7 @@ void Context::start_threads() {
     });
   }
   if (!request_thread_.joinable()) {
+    threads_since_ = now();
     request_thread_ = std::thread([this] {
       HostThread host_thread("bp-request");
       loop_.run();

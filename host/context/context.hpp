@@ -42,6 +42,8 @@ class Context final : public Endpoint, public InstanceHost {
   void rest() noexcept;
   void renew() noexcept;
   const ContextConfig& config() const noexcept { return config_; }
+  /// When its threads began, which may be in an earlier life.
+  Nanos threads_since() const noexcept { return threads_since_; }
 
   /// The number of this context in the process, for reports and logs.
   std::uint64_t id() const noexcept { return id_; }
@@ -121,6 +123,7 @@ class Context final : public Endpoint, public InstanceHost {
   const ContextConfig config_;
   std::uint64_t id_ = 0;
   bp_context handle_{};
+  Nanos threads_since_ = 0;
   SilentThreads silent_;
   EventBus bus_;
   RequestLoop loop_;

@@ -162,10 +162,14 @@ Host::Host(HostOptions options)
           [this](std::function<void()> job) { return control_.prepare(std::move(job)); },
           [](const fs::path& made) { temporary_dirs.add(made); },
           [this](const std::string& module) { return module_data_dir(module); }),
-      operations_(
-          control_, loader_, [this] { return forget_resting(); },
-          [this](const char* event, const std::vector<std::uint8_t>& payload) { emit(event, payload); }) {
+      operations_(control_, loader_,
+                  [this](const char* event, const std::vector<std::uint8_t>& payload) { emit(event, payload); }) {
   loader_.allow(options_.module_dirs);
+  loader_.set_end_threads([this](bool again) {
+    const bool any = forget_resting();
+    return (again ? workers_.join_left() : workers_.end_idle()) || any;
+  });
+  workers_.set_on_left([this] { retry_pinned(); });
   resting_.reserve(most_resting);
   workers_.set_watchdog(
       watchdog_, [this](const Module& module, const Liveness& liveness) { tell_workers(module, liveness); },
@@ -230,6 +234,12 @@ std::unique_ptr<Context> Host::resting(const ContextConfig& config) {
 
 void Host::keep(std::unique_ptr<Context> context) noexcept {
   context->rest();
+  const bool retries = loader_.may_be_pinned_by(context->threads_since());
+  keep_resting(std::move(context));
+  if (retries) retry_pinned();  // its threads end then
+}
+
+void Host::keep_resting(std::unique_ptr<Context> context) noexcept {
   const MutexLock lock(resting_mutex_);
   // Replace the oldest, so that contexts with unused options do not fill the list forever.
   if (resting_.size() == most_resting) {
@@ -238,6 +248,17 @@ void Host::keep(std::unique_ptr<Context> context) noexcept {
   } else {
     resting_.push_back(std::move(context));
   }
+}
+
+// A thread has ended, or is about to, that may have kept an object mapped. Without memory, nothing is tried.
+void Host::retry_pinned() noexcept try {
+  control_.prepare([this] {
+    try {
+      loader_.retry_pinned();
+    } catch (const std::bad_alloc&) {
+    }
+  })();
+} catch (const std::bad_alloc&) {
 }
 
 std::size_t Host::resting_count() {

@@ -91,6 +91,8 @@ class Host final : public ModuleEndpoint {
   std::vector<InstanceHost*> instance_hosts() const;
   void emit(const char* event, const std::vector<std::uint8_t>& payload);
   std::size_t resting_count();
+  void keep_resting(std::unique_ptr<Context> context) noexcept;
+  void retry_pinned() noexcept;
   void tell_workers(const Module& module, Liveness liveness);
 
   const HostOptions options_;

@@ -36,7 +36,7 @@ void ModuleOperations::change(Operation& operation) {
   // One more than there are generations that drain, so that the end comes after all of them are counted.
   const auto left = std::make_shared<std::atomic<std::size_t>>(1);
   const std::function<void()> one_less = [this, left, self = operation.shared_from_this()] {
-    if (left->fetch_sub(1) == 1) finish_change(*self, false);
+    if (left->fetch_sub(1) == 1) finish_change(*self);
   };
   operation.drain(loader_.change(wanted, &operation.canceled()));
   wait_for_ends(operation, *left, one_less);
@@ -58,35 +58,10 @@ void ModuleOperations::wait_for_ends(const Operation& operation, std::atomic<std
 }
 
 // Control thread. Without memory, it is told without its report: the changes are made.
-void ModuleOperations::finish_change(Operation& operation, bool again) noexcept try {
-  if (!again && unload_again(operation)) return;
+void ModuleOperations::finish_change(Operation& operation) noexcept try {
   operation.end({BP_OK, {}, change_report(operation.changed()), {}});
 } catch (...) {
   operation.end({BP_OK, {}, {}, {}});
-}
-
-// As finish_unload() does: an object may be kept by a thread of a resting context that has used a thread_local of the
-// module. Returns false if there is none to try.
-bool ModuleOperations::unload_again(Operation& operation) {
-  std::vector<Loader::Changed> changed = operation.changed();
-  const auto is_kept = [](const Loader::Changed& each) {
-    return each.kind == Kind::unload && each.old.retirement->finished() && !each.old.retirement->kept_because().empty();
-  };
-  if (std::none_of(changed.begin(), changed.end(), is_kept) || !forget_resting_()) return false;
-  const auto left = std::make_shared<std::atomic<std::size_t>>(1);
-  const std::function<void()> one_less = [this, left, self = operation.shared_from_this()] {
-    if (left->fetch_sub(1) == 1) finish_change(*self, true);
-  };
-  for (Loader::Changed& each : changed) {
-    if (!is_kept(each)) continue;
-    try {
-      each.old = loader_.begin_unload(each.module);
-    } catch (const Failure&) {  // somebody else has unloaded it meanwhile
-    }
-  }
-  operation.drain(std::move(changed));
-  wait_for_ends(operation, *left, one_less);
-  return true;
 }
 
 std::vector<std::uint8_t> ModuleOperations::change_report(const std::vector<Loader::Changed>& changed) const {

@@ -136,7 +136,7 @@ void ModuleOperations::execute(Operation& operation) noexcept try {
   const OperationRequest& request = operation.request();
   const LoadRequest load{request.path, request.config, &operation.canceled(), request.settings};
   if (request.kind == BP_OPERATION_CHANGE) return change(operation);
-  if (request.kind == BP_OPERATION_UNLOAD) return unload(operation, false);
+  if (request.kind == BP_OPERATION_UNLOAD) return unload(operation);
   if (request.kind == BP_OPERATION_LOAD) return operation.end({BP_OK, {}, loader_.load(load), {}});
   Loader::Swap swap = loader_.reload(request.module, load);
   operation.drain(swap.old, swap.report);
@@ -160,12 +160,11 @@ void ModuleOperations::execute(Operation& operation) noexcept try {
   operation.end({BP_ERROR, {}, {}, {}});
 }
 
-void ModuleOperations::unload(Operation& operation, bool again) {
+void ModuleOperations::unload(Operation& operation) {
   const Loader::Ending ending = loader_.begin_unload(operation.request().module);
   operation.drain(ending, {});
-  ending.retirement->then(
-      [this, self = operation.shared_from_this(), ending, again] { finish_unload(*self, ending, again); });
-  if (operation.canceled() && !again) cancel(operation);
+  ending.retirement->then([this, self = operation.shared_from_this(), ending] { finish_unload(*self, ending); });
+  if (operation.canceled()) cancel(operation);
 }
 
 OperationOutcome ModuleOperations::pinned(const Loader::Ending& ending, std::vector<std::uint8_t> report) const {
@@ -177,11 +176,9 @@ OperationOutcome ModuleOperations::pinned(const Loader::Ending& ending, std::vec
 }
 
 // Control thread.
-void ModuleOperations::finish_unload(Operation& operation, const Loader::Ending& ending, bool again) try {
+void ModuleOperations::finish_unload(Operation& operation, const Loader::Ending& ending) try {
   std::vector<std::uint8_t> report;
   if (loader_.report_ending(ending, report)) return operation.end({BP_OK, {}, std::move(report), {}});
-  // The object may be kept by a thread of a resting context that has used a thread_local of the module.
-  if (!again && forget_resting_()) return unload(operation, true);
   operation.end(pinned(ending, std::move(report)));
 } catch (Failure& failure) {
   operation.end({failure.status, std::move(failure.message), {}, {}});

@@ -19,11 +19,10 @@ namespace backplane::host {
 /// The operations of the host: those that go on, and the last that have ended.
 class ModuleOperations {
  public:
-  /// `forget_resting`: ends resting contexts, whose threads may keep an object mapped; returns whether there were any.
   /// `emit`: emits a typed event in all contexts.
-  ModuleOperations(Control& control, Loader& loader, std::function<bool()> forget_resting,
+  ModuleOperations(Control& control, Loader& loader,
                    std::function<void(const char* event, const std::vector<std::uint8_t>& payload)> emit)
-      : control_(control), loader_(loader), forget_resting_(std::move(forget_resting)), emit_(std::move(emit)) {}
+      : control_(control), loader_(loader), emit_(std::move(emit)) {}
 
   // ---- Any thread
   /// Begins an operation. Throws Failure.
@@ -47,16 +46,15 @@ class ModuleOperations {
   OperationOutcome interim(Operation& operation);
   std::string for_turn_of() const;
   void execute(Operation& operation) noexcept;
-  void unload(Operation& operation, bool again);
+  void unload(Operation& operation);
   void change(Operation& operation);
   static void wait_for_ends(const Operation& operation, std::atomic<std::size_t>& left,
                             const std::function<void()>& one_less) noexcept;
-  void finish_change(Operation& operation, bool again) noexcept;
-  bool unload_again(Operation& operation);
+  void finish_change(Operation& operation) noexcept;
   std::vector<std::uint8_t> change_report(const std::vector<Loader::Changed>& changed) const;
   std::vector<std::uint8_t> report_of(const Loader::Changed& changed,
                                       std::chrono::steady_clock::time_point until) const;
-  void finish_unload(Operation& operation, const Loader::Ending& ending, bool again);
+  void finish_unload(Operation& operation, const Loader::Ending& ending);
   void finish_reload(Operation& operation, const Loader::Ending& ending, const std::vector<std::uint8_t>& report);
   void undo_unload(const Loader::Ending& ending) noexcept;
   void tell_end(const Operation& operation) const noexcept;
@@ -65,7 +63,6 @@ class ModuleOperations {
 
   Control& control_;
   Loader& loader_;
-  const std::function<bool()> forget_resting_;
   const std::function<void(const char* event, const std::vector<std::uint8_t>& payload)> emit_;
   mutable Mutex mutex_;
   std::uint64_t last_id_ BP_GUARDED_BY(mutex_) = 0;

@@ -204,6 +204,7 @@ struct Generation {
   bool static_calls_awaited = false;       ///< the retirement counts them as one context; same guard
   std::shared_ptr<Retirement> retirement;  ///< set while draining
   bool told_pinned = false;                ///< an unload was answered "pinned" while this was draining
+  bool pinned_by_thread = false;           ///< while pinned: it may go when a thread has ended
   bool refused = false;                    ///< creating an instance failed, so it never ran
   bool changed_away = false;               ///< one of several changes has withdrawn it, so that stays
   unsigned endings_undone = 0;             ///< how often an unload was canceled while this was draining

@@ -20,6 +20,7 @@
 #include "modules/registry.hpp"
 #include "modules/settings.hpp"
 #include "support/result.hpp"
+#include "sync/clock.hpp"
 #include "sync/mutex.hpp"
 
 namespace backplane::host {
@@ -55,6 +56,17 @@ class Loader {
   /// Allows loading only from these directories. No directories: from anywhere.
   void allow(std::vector<std::filesystem::path> directories) { allowed_ = std::move(directories); }
 
+  /// `end_threads`: ends idle threads of the host, which may keep an object mapped, and returns whether there were any.
+  /// `again`: it was called for this object before. Then the object is tried once more. Control thread.
+  void set_end_threads(std::function<bool(bool again)> end_threads) { end_threads_ = std::move(end_threads); }
+  /// Tries the generations again whose objects stay mapped because of a thread: one may have ended. Control thread.
+  void retry_pinned();
+  /// Whether a thread that has run since then may keep one of them. Any thread.
+  bool may_be_pinned_by(Nanos since) const noexcept {
+    return pinned_by_threads_.load(std::memory_order_relaxed) != 0 &&
+           since <= last_pinned_.load(std::memory_order_relaxed);
+  }
+
   /// The end of a generation after a reload or an unload. Wait on its retirement, then call report_ending().
   struct Ending {
     std::string module;
@@ -70,8 +82,8 @@ class Loader {
   /// Loads a module and returns the load-report.
   std::vector<std::uint8_t> load(const LoadRequest& request);
 
-  /// Withdraws the module's names and begins to end its instances. If no generation runs, retries one that is draining
-  /// or pinned.
+  /// Withdraws the module's names and begins to end its instances. If no generation runs, retries all of the module
+  /// that are pinned; the end is that of the newest.
   Ending begin_unload(std::string_view name);
 
   /// Gives a generation that begin_unload() has withdrawn its names back, with new instances where they have ended.
@@ -171,6 +183,8 @@ class Loader {
   Generation* find_generation(const Module& module, std::uint64_t number) const;
   void retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& hosts);
   void finish(Generation& generation);
+  void retry(Generation& generation) BP_REQUIRES(catalog_);
+  void count_pinned() noexcept BP_REQUIRES(catalog_);
   std::size_t free_slot() const BP_REQUIRES(catalog_);
 
   Registry& registry_;
@@ -180,6 +194,9 @@ class Loader {
   std::function<std::vector<InstanceHost*>()> instance_hosts_;
   std::function<std::function<void()>(std::function<void()>)> prepare_;
   std::function<std::string(const std::string& module)> make_data_dir_;
+  std::function<bool(bool again)> end_threads_;
+  std::atomic<std::size_t> pinned_by_threads_{0};
+  std::atomic<Nanos> last_pinned_{0};
   std::vector<std::filesystem::path> allowed_;
   CopyStore copies_;
   Dependencies dependencies_{copies_};

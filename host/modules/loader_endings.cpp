@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How generations end: they are withdrawn, drain, and are unmapped; and how an unload is taken back.
+#include <algorithm>
 #include <chrono>
 #include <new>
 #include <thread>
@@ -42,22 +43,42 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
     return ending;
   }
   const MutexLock lock(catalog_);
+  Generation* newest = nullptr;
   for (const auto& generation : generations_) {
     if (generation->module != module || generation->state == Generation::State::loading) continue;
-    if (generation->state == Generation::State::pinned) {
-      set_retirement(*generation, new_ending(*generation).retirement);
-      generation->state = Generation::State::draining;  // a concurrent unload joins this attempt
-      generation->retirement->add_context();
-      generation->retirement->context_done();
-    }
-    return {module->name, generation->number, generation->retirement};
+    if (generation->state == Generation::State::pinned) retry(*generation);
+    newest = generation.get();
   }
+  if (newest != nullptr) return {module->name, newest->number, newest->retirement};
   if (const std::uint64_t number = std::exchange(module->gone_untold, 0)) {
     const auto over = std::make_shared<Retirement>([] {});
     over->finish({});
     return {module->name, number, over};
   }
   refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
+}
+
+// Of a generation that is pinned.
+void Loader::retry(Generation& generation) {
+  set_retirement(generation, new_ending(generation).retirement);
+  generation.state = Generation::State::draining;  // a concurrent unload joins this attempt
+  generation.retirement->add_context();
+  generation.retirement->context_done();
+}
+
+void Loader::retry_pinned() {
+  const MutexLock lock(catalog_);
+  for (const auto& generation : generations_) {
+    if (generation->state == Generation::State::pinned && generation->pinned_by_thread) retry(*generation);
+  }
+}
+
+void Loader::count_pinned() noexcept {
+  std::size_t count = 0;
+  for (const auto& each : generations_) {
+    if (each->state == Generation::State::pinned && each->pinned_by_thread) ++count;
+  }
+  pinned_by_threads_.store(count, std::memory_order_relaxed);
 }
 
 std::string Loader::why_not_undone(const Ending& ending) const {
@@ -160,6 +181,12 @@ void Loader::retire(Generation& generation, const Ending& ending, const std::vec
 
 namespace {
 
+// Or it may be.
+bool is_kept_by_thread(const std::vector<PinReason>& reasons) {
+  return std::any_of(reasons.begin(), reasons.end(),
+                     [](const PinReason& each) { return each.kind == "tls_destructors" || each.kind == "object"; });
+}
+
 // What follows the end of a generation cannot stop half-way. So it begins when there is memory for it.
 std::string label_when_memory(const Generation& generation) {
   constexpr std::size_t enough = std::size_t{64} << 10;
@@ -176,8 +203,11 @@ std::string label_when_memory(const Generation& generation) {
 void Loader::finish(Generation& generation) {
   const std::string label = label_when_memory(generation);
   call_deinit(generation);
-  const auto kept =
+  auto kept =
       generation.unload_never() ? std::vector<PinReason>{generation.kept_by_intent()} : close_object(generation);
+  const bool by_thread = is_kept_by_thread(kept);
+  const bool again = generation.pinned_by_thread;  // threads that began since then have not run its code
+  if (by_thread && end_threads_ && end_threads_(again)) kept = close_object(generation);
   const auto retirement = generation.retirement;
   if (kept.empty()) {
     log::info("modules", label + " is gone");
@@ -186,10 +216,17 @@ void Loader::finish(Generation& generation) {
     Module& module = *generation.module;
     if (generation.told_pinned && module.current.load() == nullptr) module.gone_untold = generation.number;
     std::erase_if(generations_, [&](const auto& each) { return each.get() == &generation; });
+    count_pinned();
   } else {
-    for (const PinReason& reason : kept) log::warn("modules", label + " stays mapped: " + reason.what);
+    for (const PinReason& reason : kept) {
+      if (!again) log::warn("modules", label + " stays mapped: " + reason.what);
+    }
     const MutexLock lock(catalog_);
     generation.state = Generation::State::pinned;
+    generation.told_pinned = true;
+    generation.pinned_by_thread = by_thread;
+    if (by_thread && !again) last_pinned_.store(now(), std::memory_order_relaxed);
+    count_pinned();
   }
   retirement->finish(kept);
 }

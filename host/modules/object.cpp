@@ -130,8 +130,10 @@ std::vector<PinReason> unmap_object(Generation& generation) {
   }
   if (manifest.thread_destructors) {
     reasons.push_back({"tls_destructors", 1,
-                       "a thread that used a thread_local with a destructor still runs; unload it again when that "
-                       "thread has ended, and keep the state in the instance instead"});
+                       "a thread that used a thread_local with a destructor still runs: of the application, of the "
+                       "module, or of the host (bp-request of a context, bp-control, or a bp-worker that is busy). The "
+                       "host tries again when a thread of its own ends; else unload it again when that thread has "
+                       "ended, and keep the state in the instance instead"});
   }
   if (reasons.empty()) {
     reasons.push_back({"object", 1, "the dynamic loader keeps it mapped, and its file does not show the reason"});

@@ -283,8 +283,8 @@ struct Instances::End : Task {
       on_request_thread.assume();
       const std::unique_ptr<End> self(static_cast<End*>(&task));
       auto& leaving = self->instances.leaving_;
-      const auto found = std::find_if(leaving.begin(), leaving.end(),
-                                      [&](const auto& each) { return each.get() == &self->instance; });
+      const auto found =
+          std::find_if(leaving.begin(), leaving.end(), [&](const auto& each) { return each.get() == &self->instance; });
       std::unique_ptr<bp_instance> own = std::move(*found);
       leaving.erase(found);
       forget(std::move(own));

@@ -105,8 +105,8 @@ class Instances {
   Heartbeat& heartbeat_;
   const Nanos spin_;
   std::vector<std::unique_ptr<Retire>> retires_;  // the control thread's; by Generation::slot; null: none was started
-  std::vector<std::unique_ptr<bp_instance>> all_ BP_GUARDED_BY(on_request_thread);  // by Generation::slot
-  Fifo<bp_instance> idle_ BP_GUARDED_BY(on_request_thread);                         // to be ended in this turn
+  std::vector<std::unique_ptr<bp_instance>> all_ BP_GUARDED_BY(on_request_thread);      // by Generation::slot
+  Fifo<bp_instance> idle_ BP_GUARDED_BY(on_request_thread);                             // to be ended in this turn
   std::vector<std::unique_ptr<bp_instance>> leaving_ BP_GUARDED_BY(on_request_thread);  // a worker thread ends them
 };
 

@@ -28,8 +28,33 @@ Workers::~Workers() {
     stop_ = true;
     work_.notify_all();
     threads.swap(threads_);
+    threads.splice(threads.end(), left_);
   }
   for (Worker& each : threads) each.thread.join();
+}
+
+bool Workers::end_idle() {
+  {
+    const MutexLock lock(mutex_);
+    for (auto each = threads_.begin(); each != threads_.end();) {
+      const auto worker = each++;
+      worker->leave = true;
+      if (!worker->busy) left_.splice(left_.end(), threads_, worker);
+    }
+    try_grow();
+    work_.notify_all();
+  }
+  return join_left();
+}
+
+bool Workers::join_left() {
+  std::list<Worker> ended;
+  {
+    const MutexLock lock(mutex_);
+    ended.swap(left_);
+  }
+  for (Worker& each : ended) each.thread.join();
+  return !ended.empty();
 }
 
 std::size_t Workers::limit_of(const Module& module) const noexcept {
@@ -117,7 +142,7 @@ void Workers::grow() {
     running_.reserve(threads_.size() + 1);
     threads_.emplace_back();
     try {
-      threads_.back().thread = std::thread([this] { work(); });
+      threads_.back().thread = std::thread([this, &self = threads_.back()] { work(self); });
     } catch (...) {
       threads_.pop_back();
       throw;
@@ -232,15 +257,17 @@ void Workers::moved(Line& line) noexcept {
   changed();
 }
 
-void Workers::work() {
+void Workers::work(Worker& self) {
   HostThread host_thread("bp-worker");
   const SignalStack signal_stack;
   const ::pid_t me = ::gettid();
   MutexLock lock(mutex_);
   for (;;) {
     Line* line = nullptr;
-    work_.wait(lock, [this, &line]() BP_REQUIRES(mutex_) { return stop_ || (line = next_line()) != nullptr; });
-    if (stop_) return;
+    work_.wait(lock, [this, &self, &line]()
+                         BP_REQUIRES(mutex_) { return stop_ || self.leave || (line = next_line()) != nullptr; });
+    if (stop_ || self.leave) return;
+    self.busy = true;
     const Job job = std::move(line->jobs.front());
     line->jobs.pop();
     running_.push_back({line, job.method, job.generation, me, false});
@@ -253,8 +280,19 @@ void Workers::work() {
     lock.lock();
     std::erase_if(running_, [me](const Running& each) { return each.tid == me; });
     --line->running;
+    self.busy = false;
+    const bool leaves = self.leave && !stop_;
+    if (leaves) {
+      const auto at =
+          std::find_if(threads_.begin(), threads_.end(), [&](const Worker& each) { return &each == &self; });
+      left_.splice(left_.end(), threads_, at);
+    }
     try_grow();
     moved(*line);
+    if (!leaves) continue;
+    lock.unlock();
+    if (on_left_) on_left_();
+    return;
   }
 }
 

@@ -41,6 +41,15 @@ class Workers {
   /// Waits for the jobs that run. Drops the jobs that have not begun.
   ~Workers();
 
+  /// Ends the threads that are idle, and waits for them: a thread_local of a module keeps its object mapped as long as
+  /// the thread runs. Those that run a job end after it; then `on_left` of set_on_left() is called. Returns whether a
+  /// thread has ended. Not from a worker thread.
+  bool end_idle();
+  /// Waits for threads that end after end_idle(). Returns whether there were any. Not from a worker thread.
+  bool join_left();
+  /// Once, before the first run(). `on_left` runs on the worker thread that is about to end; then call join_left().
+  void set_on_left(std::function<void()> on_left) { on_left_ = std::move(on_left); }
+
   /// How many threads the handlers of a module may take at once.
   std::size_t limit_of(const Module& module) const noexcept;
 
@@ -115,9 +124,11 @@ class Workers {
   };
   struct Worker {
     std::thread thread;
+    bool busy = false;
+    bool leave = false;  // it ends when it is idle
   };
 
-  void work();
+  void work(Worker& self);
   Line& line_of(const Module& module, bool instances);
   Line* find_line(const Module& module, bool instances) noexcept BP_REQUIRES(mutex_);
   std::size_t limit_of(const Line& line) const noexcept;
@@ -137,10 +148,12 @@ class Workers {
   Watchdog* watchdog_ = nullptr;
   std::function<void(const Module&, const Liveness&)> tell_;
   unsigned patience_ = 1;
+  std::function<void()> on_left_;
   Mutex mutex_;
   Condition work_;
   std::map<std::pair<const Module*, bool>, Line> lines_ BP_GUARDED_BY(mutex_);  // none goes
   std::list<Worker> threads_ BP_GUARDED_BY(mutex_);
+  std::list<Worker> left_ BP_GUARDED_BY(mutex_);        // about to end, or ended; not joined
   std::vector<Running> running_ BP_GUARDED_BY(mutex_);  // the oldest first; has room for one of each thread
   std::size_t waiting_ BP_GUARDED_BY(mutex_) = 0;       // of those that run
   bool stop_ BP_GUARDED_BY(mutex_) = false;

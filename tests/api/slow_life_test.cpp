@@ -57,14 +57,15 @@ bool is_listed(const Context& context) {
 /// Calls another module all the time, and notes the longest wait for an answer.
 class Caller {
  public:
-  explicit Caller(const Context& context) : thread_([this, &context] {
-    while (!stop_) {
-      const auto begin = Clock::now();
-      if (context.call("holder.release") != "ok:0") return;
-      longest_ = std::max(longest_.load(), Clock::now() - begin);
-      ++calls_;
-    }
-  }) {}
+  explicit Caller(const Context& context)
+      : thread_([this, &context] {
+          while (!stop_) {
+            const auto begin = Clock::now();
+            if (context.call("holder.release") != "ok:0") return;
+            longest_ = std::max(longest_.load(), Clock::now() - begin);
+            ++calls_;
+          }
+        }) {}
   Caller(const Caller&) = delete;
   Caller& operator=(const Caller&) = delete;
   ~Caller() { end(); }
