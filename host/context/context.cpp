@@ -154,9 +154,10 @@ void Context::abandon_start() noexcept {
   stage_ = Stage::stopped;
 }
 
-void Context::rest() noexcept {
+Nanos Context::rest() noexcept {
   loop_.rest();
   bus_.rest();
+  return threads_since_;
 }
 
 void Context::renew() noexcept {
@@ -277,10 +278,6 @@ bp_status Context::set_poller(const bp_poller* poller) {
 bp_status Context::complete(bp_token token, const bp_answer& answer) { return loop_.complete(token, answer); }
 
 ModuleEndpoint& Context::modules() noexcept { return host_; }
-
-std::string Context::start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) {
-  return loop_.instances().start(generation, timeout, keep_failed);
-}
 
 std::shared_ptr<InstanceStart> Context::begin_instance(Generation& generation, bool keep_failed) {
   return loop_.instances().begin(generation, keep_failed);

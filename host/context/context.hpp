@@ -39,11 +39,10 @@ class Context final : public Endpoint, public InstanceHost {
   void start();
 
   // To reuse threads and buffers: stopped → rest() → renew() → start().
-  void rest() noexcept;
+  /// Returns since when its threads run, which may be since an earlier life.
+  Nanos rest() noexcept;
   void renew() noexcept;
   const ContextConfig& config() const noexcept { return config_; }
-  /// When its threads began, which may be in an earlier life.
-  Nanos threads_since() const noexcept { return threads_since_; }
 
   /// The number of this context in the process, for reports and logs.
   std::uint64_t id() const noexcept { return id_; }
@@ -84,7 +83,6 @@ class Context final : public Endpoint, public InstanceHost {
   bp_status stop_host() override { return BP_NOT_SUPPORTED; }
 
   // InstanceHost
-  std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) override;
   std::shared_ptr<InstanceStart> begin_instance(Generation& generation, bool keep_failed) override;
   bool closed() const noexcept override { return loop_.closed(); }
   bool on_request_thread() const noexcept override { return loop_.on_thread(); }

@@ -161,12 +161,17 @@ Host::Host(HostOptions options)
           registry_, catalog_, control_, module_api(), [this] { return instance_hosts(); },
           [this](std::function<void()> job) { return control_.prepare(std::move(job)); },
           [](const fs::path& made) { temporary_dirs.add(made); },
-          [this](const std::string& module) { return module_data_dir(module); }),
+          [this](const std::string& module) { return module_data_dir(module); }, kept_by_threads_),
       operations_(control_, loader_,
                   [this](const char* event, const std::vector<std::uint8_t>& payload) { emit(event, payload); }) {
   loader_.allow(options_.module_dirs);
-  loader_.set_end_threads([this](bool again) {
-    const bool any = forget_resting();
+  kept_by_threads_.set_end([this](bool again) noexcept {
+    bool any = false;
+    try {
+      any = forget_resting();
+    } catch (const std::bad_alloc&) {
+      // Then they rest on.
+    }
     return (again ? workers_.join_left() : workers_.end_idle()) || any;
   });
   workers_.set_on_left([this] { retry_pinned(); });
@@ -233,8 +238,7 @@ std::unique_ptr<Context> Host::resting(const ContextConfig& config) {
 }
 
 void Host::keep(std::unique_ptr<Context> context) noexcept {
-  context->rest();
-  const bool retries = loader_.may_be_pinned_by(context->threads_since());
+  const bool retries = kept_by_threads_.may_keep(context->rest());
   keep_resting(std::move(context));
   if (retries) retry_pinned();  // its threads end then
 }
@@ -254,7 +258,7 @@ void Host::keep_resting(std::unique_ptr<Context> context) noexcept {
 void Host::retry_pinned() noexcept try {
   control_.prepare([this] {
     try {
-      loader_.retry_pinned();
+      loader_.retry_pinned(nullptr);
     } catch (const std::bad_alloc&) {
     }
   })();

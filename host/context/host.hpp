@@ -108,6 +108,7 @@ class Host final : public ModuleEndpoint {
   Mutex resting_mutex_;
   std::vector<std::unique_ptr<Context>> resting_ BP_GUARDED_BY(resting_mutex_);  // oldest first
   Control control_;
+  KeptByThreads kept_by_threads_;
   Loader loader_;
   ModuleOperations operations_;
 };

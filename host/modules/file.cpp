@@ -129,4 +129,9 @@ std::vector<std::uint8_t> read_any_file(const fs::path& path, std::string& probl
   return read_file(path, {}, &problem);
 }
 
+void name_file(Failure& failure, const std::string& path) noexcept try {
+  failure.message = path + ": " + failure.message;
+} catch (const std::bad_alloc&) {
+}
+
 }  // namespace backplane::host

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "support/result.hpp"
+
 namespace backplane::host {
 
 /// Reads a module's file once, so that the host runs the bytes that it has checked. Throws Failure (BP_LOAD_REFUSED) if
@@ -20,5 +22,8 @@ std::vector<std::uint8_t> read_module_file(const std::filesystem::path& path,
 /// Reads a module's file for inspection. Its place is not checked. If read_module_file() would refuse its owner or
 /// mode, `problem` says why.
 std::vector<std::uint8_t> read_any_file(const std::filesystem::path& path, std::string& problem);
+
+/// Puts the path before the message, unless there is no memory for it.
+void name_file(Failure& failure, const std::string& path) noexcept;
 
 }  // namespace backplane::host

@@ -7,11 +7,13 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 
 #include "modules/generation.hpp"
 #include "modules/handles.hpp"
 #include "support/names.hpp"
+#include "sync/clock.hpp"
 #include "sync/latch.hpp"
 
 namespace backplane::host {
@@ -26,6 +28,20 @@ struct InstanceStart {
   // Written before `done` opens:
   std::string failure;
   bool no_memory = false;
+  Nanos spin = 0;  ///< how long wait() looks before it sleeps
+
+  /// Returns its failure. After the timeout, it does not begin any more, if `in_time`. Throws std::bad_alloc.
+  std::string wait(std::chrono::milliseconds timeout, bool in_time) {
+    if (done.wait(timeout, spin)) {
+      if (no_memory) throw std::bad_alloc();
+      return failure;
+    }
+    if (!in_time) return {};
+    // It may be running all the same. The control thread gives the generation up, and retires it by a task that comes
+    // after this one.
+    abandoned = true;
+    return "the request thread of a context did not come round to it in " + std::to_string(timeout.count()) + " ms";
+  }
 };
 
 /// The interface of a context for modules.
@@ -36,15 +52,16 @@ class InstanceHost {
   InstanceHost& operator=(const InstanceHost&) = delete;
   virtual ~InstanceHost() = default;
 
-  /// Creates the generation's instance in this context and waits for it, at most for `timeout`. Returns an empty text,
-  /// or why it failed. After a failure, the context has no instance, or with `keep_failed` one whose names answer the
-  /// failure. Throws std::bad_alloc if out of memory; an instance may then exist. Control thread.
-  virtual std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) = 0;
-
-  /// Begins the same and returns at once, for generations whose instance_create runs on a worker thread. It may go on
-  /// after start->abandoned: then retire_instance() ends the instance when it is there. Throws std::bad_alloc. Control
-  /// thread.
+  /// Begins to create the generation's instance in this context. After a failure, the context has no instance, or with
+  /// `keep_failed` one whose names answer the failure. It may go on after start->abandoned: then retire_instance() ends
+  /// the instance when it is there. Throws std::bad_alloc. Control thread.
   virtual std::shared_ptr<InstanceStart> begin_instance(Generation& generation, bool keep_failed) = 0;
+
+  /// The same, and waits for it, at most for `timeout`. Returns an empty text, or why it failed. Throws std::bad_alloc
+  /// if out of memory; an instance may then exist. Control thread.
+  std::string start_instance(Generation& generation, std::chrono::milliseconds timeout, bool keep_failed) {
+    return begin_instance(generation, keep_failed)->wait(timeout, true);
+  }
 
   /// Whether the context takes no new calls. A new generation then needs no instance in it. Any thread.
   virtual bool closed() const noexcept = 0;

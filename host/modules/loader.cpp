@@ -13,6 +13,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "modules/blocking_start.hpp"
 #include "modules/digest.hpp"
 #include "modules/file.hpp"
 #include "modules/interface.hpp"
@@ -31,11 +32,6 @@ namespace {
 
 // A request thread that needs longer to create an instance is stuck, and the load is refused.
 constexpr std::chrono::milliseconds instance_timeout{10'000};
-// The thread of a closed context may be stuck forever. It must not block loads for the other contexts.
-constexpr std::chrono::milliseconds closed_instance_timeout{100};
-
-// While instances are created on worker threads: how often the load looks whether it is canceled.
-constexpr std::chrono::milliseconds cancel_interval{50};
 
 [[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
 
@@ -50,17 +46,11 @@ std::vector<PinReason> left_behind_when_memory(const Generation& generation) {
 
 }  // namespace
 
-// Without memory, the message stays without the path.
-void Loader::name_file(Failure& failure, const std::string& path) noexcept try {
-  failure.message = path + ": " + failure.message;
-} catch (const std::bad_alloc&) {
-}
-
 Loader::Loader(Registry& registry, Mutex& catalog, ModuleCalls& calls, const bp_host_api& api,
                std::function<std::vector<InstanceHost*>()> hosts,
                std::function<std::function<void()>(std::function<void()>)> prepare,
                std::function<void(const std::filesystem::path&)> made_directory,
-               std::function<std::string(const std::string& module)> make_data_dir)
+               std::function<std::string(const std::string& module)> make_data_dir, KeptByThreads& kept_by_threads)
     : registry_(registry),
       catalog_(catalog),
       calls_(calls),
@@ -68,6 +58,7 @@ Loader::Loader(Registry& registry, Mutex& catalog, ModuleCalls& calls, const bp_
       instance_hosts_(std::move(hosts)),
       prepare_(std::move(prepare)),
       make_data_dir_(std::move(make_data_dir)),
+      kept_by_threads_(kept_by_threads),
       copies_(std::move(made_directory)) {}
 
 Loader::~Loader() = default;
@@ -85,8 +76,8 @@ Generation& Loader::running(std::string_view name) const {
   return *running;
 }
 
-// A request for the next generation of a module, with all that it leaves to the old one.
-LoadRequest Loader::completed(LoadRequest request, const Generation& old) {
+LoadRequest LoadRequest::after(const Generation& old) const {
+  LoadRequest request = *this;
   if (request.path.empty()) request.path = old.path;
   if (request.config.empty()) request.config = old.config;
   if (!request.settings) request.settings = old.settings;
@@ -95,7 +86,7 @@ LoadRequest Loader::completed(LoadRequest request, const Generation& old) {
 
 Loader::Swap Loader::reload(std::string_view name, const LoadRequest& wanted) {
   Generation& old = running(name);
-  const LoadRequest request = completed(wanted, old);
+  const LoadRequest request = wanted.after(old);
   Ending ending = new_ending(old);
   Ready ready = prepare(request, name);
   publish(*ready.generation);
@@ -372,7 +363,9 @@ void Loader::check_registered(const Generation& generation) const {
 
 void Loader::start_instances(Ready& ready, const LoadRequest& request) {
   Generation& generation = *ready.generation;
-  if ((generation.entry.flags & BP_MODULE_CREATES_BLOCKING) != 0) return start_on_workers(ready, request);
+  if ((generation.entry.flags & BP_MODULE_CREATES_BLOCKING) != 0) {
+    return start_on_workers(generation, ready.hosts, request, calls_);
+  }
   for (InstanceHost* const host : ready.hosts) {
     if (host->closed()) {
       host->start_instance(generation, closed_instance_timeout, true);
@@ -380,33 +373,6 @@ void Loader::start_instances(Ready& ready, const LoadRequest& request) {
     }
     const std::string why = host->start_instance(generation, instance_timeout, false);
     if (!why.empty()) refuse(BP_LOAD_REFUSED, "its instance could not be created: " + why);
-  }
-}
-
-// All contexts at once. A failure does not wait for the others: they end when they are there.
-void Loader::start_on_workers(Ready& ready, const LoadRequest& request) {
-  Generation& generation = *ready.generation;
-  std::vector<std::shared_ptr<InstanceStart>> all;
-  for (InstanceHost* const host : ready.hosts) {
-    if (host->closed()) {
-      host->start_instance(generation, closed_instance_timeout, true);
-    } else {
-      all.push_back(host->begin_instance(generation, false));
-    }
-  }
-  const auto until = std::chrono::steady_clock::now() + calls_.timeout();
-  for (const auto& each : all) {
-    while (!each->done.wait(cancel_interval)) {
-      const bool late = std::chrono::steady_clock::now() >= until;
-      if (!late && (request.canceled == nullptr || !request.canceled->load())) continue;
-      for (const auto& other : all) other->abandoned = true;
-      check_canceled(request);
-      refuse(BP_LOAD_REFUSED, "its instance_create took too long: more than " +
-                                  std::to_string(calls_.timeout().count()) +
-                                  " ms (load_timeout_ms), so it is not loaded");
-    }
-    if (each->no_memory) throw std::bad_alloc();
-    if (!each->failure.empty()) refuse(BP_LOAD_REFUSED, "its instance could not be created: " + each->failure);
   }
 }
 

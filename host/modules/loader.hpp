@@ -16,11 +16,11 @@
 #include "modules/copy_store.hpp"
 #include "modules/dependencies.hpp"
 #include "modules/instance.hpp"
+#include "modules/kept_by_threads.hpp"
 #include "modules/module_call.hpp"
 #include "modules/registry.hpp"
 #include "modules/settings.hpp"
 #include "support/result.hpp"
-#include "sync/clock.hpp"
 #include "sync/mutex.hpp"
 
 namespace backplane::host {
@@ -33,6 +33,9 @@ struct LoadRequest {
   /// null.
   const std::atomic<bool>* canceled = nullptr;
   std::optional<ModuleSettings> settings;  ///< none: in a reload those of the running generation, else the defaults
+
+  /// As a reload of `old`: with all that this leaves to it.
+  LoadRequest after(const Generation& old) const;
 };
 
 /// Loads, publishes and ends generations. Everything here runs as an operation of Control, one at a time, unless a
@@ -49,23 +52,16 @@ class Loader {
          std::function<std::vector<InstanceHost*>()> hosts,
          std::function<std::function<void()>(std::function<void()>)> prepare,
          std::function<void(const std::filesystem::path&)> made_directory,
-         std::function<std::string(const std::string& module)> make_data_dir);
+         std::function<std::string(const std::string& module)> make_data_dir, KeptByThreads& kept_by_threads);
   /// What is loaded stays mapped: the process is about to end.
   ~Loader();
 
   /// Allows loading only from these directories. No directories: from anywhere.
   void allow(std::vector<std::filesystem::path> directories) { allowed_ = std::move(directories); }
 
-  /// `end_threads`: ends idle threads of the host, which may keep an object mapped, and returns whether there were any.
-  /// `again`: it was called for this object before. Then the object is tried once more. Control thread.
-  void set_end_threads(std::function<bool(bool again)> end_threads) { end_threads_ = std::move(end_threads); }
-  /// Tries the generations again whose objects stay mapped because of a thread: one may have ended. Control thread.
-  void retry_pinned();
-  /// Whether a thread that has run since then may keep one of them. Any thread.
-  bool may_be_pinned_by(Nanos since) const noexcept {
-    return pinned_by_threads_.load(std::memory_order_relaxed) != 0 &&
-           since <= last_pinned_.load(std::memory_order_relaxed);
-  }
+  /// Tries generations again that are pinned: all of a module, or without one all that a thread may keep. Control
+  /// thread.
+  void retry_pinned(const Module* module);
 
   /// The end of a generation after a reload or an unload. Wait on its retirement, then call report_ending().
   struct Ending {
@@ -152,7 +148,6 @@ class Loader {
   Ready open(const LoadRequest& request, std::string_view expected_name);
   void discard(Ready& ready) noexcept;
   Generation& running(std::string_view name) const;
-  static LoadRequest completed(LoadRequest request, const Generation& old);
   std::vector<InstanceHost*> open_all(std::vector<Step>& steps, const LoadRequest& all);
   void start_all(std::vector<Step>& steps, const LoadRequest& all);
   void discard_all(std::vector<Step>& steps) noexcept;
@@ -162,13 +157,11 @@ class Loader {
   void remove(const Generation& generation) noexcept;
   void open_object(Ready& ready, const LoadRequest& request, std::span<const std::uint8_t> bytes);
   std::vector<PinReason> close_object(Generation& generation);
-  static void name_file(Failure& failure, const std::string& path) noexcept;
   void close_refused(Generation& generation);
   void end_refused(Generation& generation);
   void run_init(Generation& generation);
   void check_registered(const Generation& generation) const;
   void start_instances(Ready& ready, const LoadRequest& request);
-  void start_on_workers(Ready& ready, const LoadRequest& request);
   void check_canceled(const LoadRequest& request) const;
   Ending give_up(Ready& ready);
   void publish(Generation& generation);
@@ -183,8 +176,6 @@ class Loader {
   Generation* find_generation(const Module& module, std::uint64_t number) const;
   void retire(Generation& generation, const Ending& ending, const std::vector<InstanceHost*>& hosts);
   void finish(Generation& generation);
-  void retry(Generation& generation) BP_REQUIRES(catalog_);
-  void count_pinned() noexcept BP_REQUIRES(catalog_);
   std::size_t free_slot() const BP_REQUIRES(catalog_);
 
   Registry& registry_;
@@ -194,9 +185,7 @@ class Loader {
   std::function<std::vector<InstanceHost*>()> instance_hosts_;
   std::function<std::function<void()>(std::function<void()>)> prepare_;
   std::function<std::string(const std::string& module)> make_data_dir_;
-  std::function<bool(bool again)> end_threads_;
-  std::atomic<std::size_t> pinned_by_threads_{0};
-  std::atomic<Nanos> last_pinned_{0};
+  KeptByThreads& kept_by_threads_;
   std::vector<std::filesystem::path> allowed_;
   CopyStore copies_;
   Dependencies dependencies_{copies_};

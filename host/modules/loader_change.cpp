@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "modules/file.hpp"
 #include "modules/loader.hpp"
 #include "modules/reports.hpp"
 #include "support/report.hpp"
@@ -108,7 +109,7 @@ std::vector<InstanceHost*> Loader::open_all(std::vector<Step>& steps, const Load
     if (wanted.kind == Kind::unload) continue;
     LoadRequest request = wanted.load;
     request.canceled = all.canceled;
-    if (step.old != nullptr) request = completed(std::move(request), *step.old);
+    if (step.old != nullptr) request = request.after(*step.old);
     step.ready = open(request, step.old != nullptr ? std::string_view(wanted.module) : std::string_view());
     const std::string& found = step.ready.generation->manifest.name;
     if (wanted.module.empty() || found == wanted.module) continue;

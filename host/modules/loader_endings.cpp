@@ -42,11 +42,11 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
     retire(*current, ending, hosts);
     return ending;
   }
+  retry_pinned(module);
   const MutexLock lock(catalog_);
   Generation* newest = nullptr;
   for (const auto& generation : generations_) {
     if (generation->module != module || generation->state == Generation::State::loading) continue;
-    if (generation->state == Generation::State::pinned) retry(*generation);
     newest = generation.get();
   }
   if (newest != nullptr) return {module->name, newest->number, newest->retirement};
@@ -58,27 +58,16 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
   refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
 }
 
-// Of a generation that is pinned.
-void Loader::retry(Generation& generation) {
-  set_retirement(generation, new_ending(generation).retirement);
-  generation.state = Generation::State::draining;  // a concurrent unload joins this attempt
-  generation.retirement->add_context();
-  generation.retirement->context_done();
-}
-
-void Loader::retry_pinned() {
+void Loader::retry_pinned(const Module* module) {
   const MutexLock lock(catalog_);
   for (const auto& generation : generations_) {
-    if (generation->state == Generation::State::pinned && generation->pinned_by_thread) retry(*generation);
+    if (generation->state != Generation::State::pinned) continue;
+    if (module == nullptr ? !generation->pinned_by_thread : generation->module != module) continue;
+    set_retirement(*generation, new_ending(*generation).retirement);
+    generation->state = Generation::State::draining;  // a concurrent unload joins this attempt
+    generation->retirement->add_context();
+    generation->retirement->context_done();
   }
-}
-
-void Loader::count_pinned() noexcept {
-  std::size_t count = 0;
-  for (const auto& each : generations_) {
-    if (each->state == Generation::State::pinned && each->pinned_by_thread) ++count;
-  }
-  pinned_by_threads_.store(count, std::memory_order_relaxed);
 }
 
 std::string Loader::why_not_undone(const Ending& ending) const {
@@ -181,10 +170,10 @@ void Loader::retire(Generation& generation, const Ending& ending, const std::vec
 
 namespace {
 
-// Or it may be.
-bool is_kept_by_thread(const std::vector<PinReason>& reasons) {
-  return std::any_of(reasons.begin(), reasons.end(),
-                     [](const PinReason& each) { return each.kind == "tls_destructors" || each.kind == "object"; });
+std::size_t count_kept_by_threads(const std::vector<std::unique_ptr<Generation>>& all) noexcept {
+  return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [](const auto& each) {
+    return each->state == Generation::State::pinned && each->pinned_by_thread;
+  }));
 }
 
 // What follows the end of a generation cannot stop half-way. So it begins when there is memory for it.
@@ -205,9 +194,9 @@ void Loader::finish(Generation& generation) {
   call_deinit(generation);
   auto kept =
       generation.unload_never() ? std::vector<PinReason>{generation.kept_by_intent()} : close_object(generation);
-  const bool by_thread = is_kept_by_thread(kept);
+  const bool by_thread = KeptByThreads::may_be(kept);
   const bool again = generation.pinned_by_thread;  // threads that began since then have not run its code
-  if (by_thread && end_threads_ && end_threads_(again)) kept = close_object(generation);
+  if (by_thread && kept_by_threads_.end_threads(again)) kept = close_object(generation);
   const auto retirement = generation.retirement;
   if (kept.empty()) {
     log::info("modules", label + " is gone");
@@ -216,7 +205,7 @@ void Loader::finish(Generation& generation) {
     Module& module = *generation.module;
     if (generation.told_pinned && module.current.load() == nullptr) module.gone_untold = generation.number;
     std::erase_if(generations_, [&](const auto& each) { return each.get() == &generation; });
-    count_pinned();
+    kept_by_threads_.note(count_kept_by_threads(generations_), false);
   } else {
     for (const PinReason& reason : kept) {
       if (!again) log::warn("modules", label + " stays mapped: " + reason.what);
@@ -225,8 +214,7 @@ void Loader::finish(Generation& generation) {
     generation.state = Generation::State::pinned;
     generation.told_pinned = true;
     generation.pinned_by_thread = by_thread;
-    if (by_thread && !again) last_pinned_.store(now(), std::memory_order_relaxed);
-    count_pinned();
+    kept_by_threads_.note(count_kept_by_threads(generations_), by_thread && !again);
   }
   retirement->finish(kept);
 }

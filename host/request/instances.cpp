@@ -47,6 +47,7 @@ std::string failure_of(Generation& generation, bp_status status) {
 }
 
 }  // namespace
+
 Instances::Retire::Retire(Instances& in, Generation& of) noexcept : instances(in), generation(of) {
   apply = [](Task& task) {
     on_request_thread.assume();
@@ -72,31 +73,15 @@ void Instances::post(const std::shared_ptr<InstanceStart>& start, F what) {
   if (!posted) throw std::bad_alloc();
 }
 
-// Returns the text of the start. After the timeout, it does not begin any more, if `in_time`.
-std::string Instances::wait(InstanceStart& start, Milliseconds timeout, bool in_time) const {
-  if (start.done.wait(timeout, spin_)) {
-    if (start.no_memory) throw std::bad_alloc();
-    return start.failure;
-  }
-  if (!in_time) return {};
-  // It may be running all the same. The control thread gives the generation up, and retires it here by a task that
-  // comes after this one.
-  start.abandoned = true;
-  return "the request thread of a context did not come round to it in " + std::to_string(timeout.count()) + " ms";
-}
-
 void Instances::prepare(Generation& generation) {
   if (retires_.size() <= generation.slot) retires_.resize(generation.slot + 1);
   retires_[generation.slot] = std::make_unique<Retire>(*this, generation);
 }
 
-std::string Instances::start(Generation& generation, Milliseconds timeout, bool keep_failed) {
-  return wait(*begin(generation, keep_failed), timeout, true);
-}
-
 std::shared_ptr<InstanceStart> Instances::begin(Generation& generation, bool keep_failed) {
   prepare(generation);
   auto start = std::make_shared<InstanceStart>();
+  start->spin = spin_;
   post(start, [this, &generation, keep_failed, start] {
     on_request_thread.assume();
     make(generation, keep_failed, start);
@@ -187,6 +172,7 @@ void Instances::created(bp_instance& instance, bp_status status, bool keep_faile
     if (status != BP_OK) instance.failure = failure_of(generation, status);
     start.failure = instance.failure;
   } catch (const std::bad_alloc&) {
+    if (status != BP_OK) instance.failure = "no memory";  // short, so that it needs none
     start.no_memory = true;
   }
   if (status != BP_OK && !keep_failed) {
@@ -225,6 +211,7 @@ void Instances::retire(Generation& generation) {
 // A thread that is in a handler comes to it later: the instance in which the handler runs stays.
 std::string Instances::keep(Generation& generation, Milliseconds timeout) {
   const auto start = std::make_shared<InstanceStart>();
+  start->spin = spin_;
   post(start, [this, &generation, start] {
     on_request_thread.assume();
     bp_instance* const instance = of(generation);
@@ -232,7 +219,7 @@ std::string Instances::keep(Generation& generation, Milliseconds timeout) {
     instance->retirement = nullptr;
     start->done.open();
   });
-  return wait(*start, timeout, false);
+  return start->wait(timeout, false);
 }
 
 bool Instances::end_idle() {

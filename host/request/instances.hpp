@@ -37,7 +37,6 @@ class Instances {
   Instances& operator=(const Instances&) = delete;
 
   // ---- The control thread; see InstanceHost in modules/instance.hpp ----
-  std::string start(Generation& generation, Milliseconds timeout, bool keep_failed);
   std::shared_ptr<InstanceStart> begin(Generation& generation, bool keep_failed);
   void retire(Generation& generation);
   void prepare(Generation& generation);
@@ -90,7 +89,6 @@ class Instances {
   void post(const std::shared_ptr<InstanceStart>& start, F what);
   template <class F>
   void run_on_worker(bp_instance& instance, Task& after, F function);
-  std::string wait(InstanceStart& start, Milliseconds timeout, bool in_time) const;
   void destroy(bp_instance& instance) BP_REQUIRES(on_request_thread);
   bool end_on_worker(std::unique_ptr<bp_instance>& instance) BP_REQUIRES(on_request_thread);
   static void end(bp_instance& instance);

@@ -150,7 +150,7 @@ TEST_CASE("settings out of range are refused, and nothing is loaded") {
   CHECK(refused([](bp_load_options& o) { o.stack_size = 16'383; }).find("16384") != std::string::npos);
   CHECK(refused([](bp_load_options& o) { o.stack_size = (1u << 30) + 1; }).find("1073741824") != std::string::npos);
   CHECK(refused([](bp_load_options& o) { o.reserved = 1; }).find("reserved") != std::string::npos);
-  CHECK(context.call("blocking.await", "1") == "not_found");
+  CHECK(context.call("blocking.await", "1").substr(0, 2) != "ok");
 }
 
 TEST_CASE("what the operator never unmaps is pinned with that reason, also if another reload says nothing") {

@@ -37,18 +37,18 @@ class Workers(WatchCase):
         waiting = [self.call_of("stuck.work") for _ in range(2)]
         self.eventually("they do not wait", lambda: self.bp_any("status")["workers"]["queued"] == 2)
         self.eventually("nobody is named", lambda: "NOT RESPONDING" in self.looks())
-        line = (r"NOT RESPONDING: all worker threads, in the handler of stuck \(generation 1\), for stuck.block, "
+        line = (r"NOT RESPONDING: the worker threads of stuck, in the handler of stuck \(generation 1\), for stuck.block, "
                 r"for [\d.]+ s; 2 calls wait\n")
         self.assertRegex(self.looks(), line)
         self.assertRegex(self.soon("ping", code=6)[0], r"^not responding \(pid \d+\)\n" + line)
-        self.assertRegex(self.process.wait_err("all worker threads do not respond"),
-                         r" warn watchdog: all worker threads do not respond, in the handler of stuck \(generation 1\), "
+        self.assertRegex(self.process.wait_err("the worker threads of stuck do not respond"),
+                         r" warn watchdog: the worker threads of stuck do not respond, in the handler of stuck \(generation 1\), "
                          r"for stuck.block, for \d+ ms; 2 calls wait$")
         self.assertEqual(self.soon("call", "stuck.echo", "5")[0], "5\n")
         self.release("worker")
         for call in kept + waiting:
             self.assert_ends(call, 0)
-        self.process.wait_err("all worker threads respond again")
+        self.process.wait_err("the worker threads of stuck respond again")
         self.eventually("it does not recover", lambda: "NOT RESPONDING" not in self.looks())
         self.bp("stop")
         _, err = self.assert_ends(self.process, 0)

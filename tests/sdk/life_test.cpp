@@ -74,3 +74,14 @@ TEST_CASE("a module that was closed is gone from memory, and can be loaded again
     CHECK(dlopen(kit_path.c_str(), RTLD_LAZY | RTLD_NOLOAD) == nullptr);
   }
 }
+
+TEST_CASE("a module says in its entry whether its constructor or destructor may take long") {
+  using backplane::detail::Module;
+  using None = Module<backplane::Stateless, "m", "1">;
+  using Creates = Module<backplane::Stateless, "m", "1", backplane::blocking_constructor>;
+  using Both = Module<backplane::Stateless, "m", "1", backplane::unload_never, backplane::blocking_constructor,
+                      backplane::blocking_destructor>;
+  CHECK(std::uint32_t{None::flags} == 0);
+  CHECK(std::uint32_t{Creates::flags} == BP_MODULE_CREATES_BLOCKING);
+  CHECK(std::uint32_t{Both::flags} == (BP_MODULE_CREATES_BLOCKING | BP_MODULE_ENDS_BLOCKING));
+}

@@ -50,6 +50,19 @@ TEST_CASE("a module is loaded, reloaded or unloaded, each for its reason") {
         Lines{"reload a from /srv/a.so: its path has changed, from /old/a.so"});
 }
 
+TEST_CASE("a module with other settings is reloaded, and each that differs is told") {
+  PlannedModule next = planned("a");
+  next.settings = {true, 2, 0};
+  RunningModule now = running("a");
+  now.settings = {false, 1, 65'536};
+  CHECK(
+      lines({planned("a")}, {next}, {now}) ==
+      Lines{"reload a from /srv/a.so: its settings differ: unload from the default to \"never\", workers from 1 to 2, "
+            "stack_size from 65536 to the default"});
+  now.settings = next.settings;
+  CHECK(lines({planned("a")}, {next}, {now}).empty());
+}
+
 TEST_CASE("what is to run after a load or reload is never without a configuration") {
   const auto changes = module_changes({}, {planned("a"), planned("b", {}, "2")}, {running("b")});
   REQUIRE(changes.size() == 2);

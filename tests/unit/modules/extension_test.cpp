@@ -25,7 +25,7 @@ class LoaderFixture {
             registry_, catalog_, control_, module_api(), [] { return std::vector<InstanceHost*>(); },
             [this](std::function<void()> job) { return control_.prepare(std::move(job)); },
             [this](const std::filesystem::path& made) { copies_ = made; },
-            [](const std::string&) { return std::string(); }) {}
+            [](const std::string&) { return std::string(); }, kept_) {}
   LoaderFixture(const LoaderFixture&) = delete;
   LoaderFixture& operator=(const LoaderFixture&) = delete;
   ~LoaderFixture() { std::filesystem::remove_all(copies_); }
@@ -64,6 +64,7 @@ class LoaderFixture {
   Control control_;
   Mutex catalog_;
   Registry registry_;
+  KeptByThreads kept_;
   Loader loader_;
   Loader::Ending old_;
 };

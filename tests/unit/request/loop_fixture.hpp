@@ -93,7 +93,7 @@ class LoopFixture : public InstanceHost {
   void start() {
     registry.bind(generation);
     registry.publish(*generation.module, &generation);
-    REQUIRE(loop.instances().start(generation, std::chrono::seconds(10), false).empty());
+    REQUIRE(loop.instances().begin(generation, false)->wait(std::chrono::seconds(10), true).empty());
   }
   bp_request call(std::string_view name, SeenReplies& replies, std::string_view payload = {},
                   std::uint64_t timeout_ms = 0) {
@@ -132,7 +132,6 @@ class LoopFixture : public InstanceHost {
     CHECK(wrong_ == 0);
   }
 
-  std::string start_instance(Generation&, std::chrono::milliseconds, bool) override { return "not here"; }
   std::shared_ptr<InstanceStart> begin_instance(Generation&, bool) override { return nullptr; }
   bool closed() const noexcept override { return loop.closed(); }
   bool on_request_thread() const noexcept override { return loop.on_thread(); }

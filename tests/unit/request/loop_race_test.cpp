@@ -222,7 +222,7 @@ TEST_CASE("an instance that nobody waits for any more is not made") {
   rig.start();
   Next next(rig);
   Hold hold(rig);
-  CHECK_FALSE(rig.loop.instances().start(next.generation, std::chrono::milliseconds(5), false).empty());
+  CHECK_FALSE(rig.loop.instances().begin(next.generation, false)->wait(std::chrono::milliseconds(5), true).empty());
   hold.let_go.set_value();
   rig.on_thread([] {});
   CHECK(created == 0);
@@ -234,7 +234,7 @@ TEST_CASE("an instance that is being made when it is given up is ended by the re
   Next next(rig);
   std::promise<void> go_on;
   creation_waits = &go_on;
-  CHECK_FALSE(rig.loop.instances().start(next.generation, std::chrono::milliseconds(5), false).empty());
+  CHECK_FALSE(rig.loop.instances().begin(next.generation, false)->wait(std::chrono::milliseconds(5), true).empty());
   std::atomic<int> counted_down{0};
   const auto retirement = next.retire(rig, counted_down);
   CHECK(counted_down == 0);

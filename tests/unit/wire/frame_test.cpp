@@ -3,6 +3,8 @@
 // The codec of frames: bytes on the wire, round trips, and refusals of malformed frames.
 #include "wire/frame.hpp"
 
+#include <backplane/backplane.h>
+
 #include <backplane/cbor/reader.hpp>
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -117,6 +119,25 @@ TEST_CASE("a reply keeps every status, also those below zero and above the host'
     CHECK(reply.message == "why \xc3\xa9");
     CHECK(same(reply.detail, detail));
   }
+}
+
+TEST_CASE("the settings of a module come back as they were sent, and are missing if there are none") {
+  wire::Load load{9, {}, {}};
+  CHECK(whole(load) == bytes_of({0, 0, 0, 5, 0x84, 0x07, 0x09, 0x40, 0x40}));
+  load.workers = 2;
+  CHECK(whole(load) == bytes_of({0, 0, 0, 8, 0x87, 0x07, 0x09, 0x40, 0x40, 0x00, 0x00, 0x02}));
+  CHECK(round_trip<wire::Load>(whole(load)).workers == 2);
+  wire::Reload reload{7, "kv", {}, {}, 300};
+  reload.flags = BP_LOAD_SETTINGS;
+  CHECK(round_trip<wire::Reload>(whole(reload)).flags == BP_LOAD_SETTINGS);
+  CHECK(round_trip<wire::Reload>(whole(reload)).timeout_ms == 300);
+  wire::Begin begin{7, BP_OPERATION_LOAD, {}, {}, {}};
+  begin.stack_size = 1 << 20;
+  CHECK(round_trip<wire::Begin>(whole(begin)).stack_size == 1 << 20);
+  wire::Hello hello{1, "0.1.0", 42, 1000};
+  CHECK_FALSE(round_trip<wire::Hello>(whole(hello)).features.settings);
+  hello.features.settings = true;
+  CHECK(round_trip<wire::Hello>(whole(hello)).features.settings);
 }
 
 TEST_CASE("the frames on the wire are those that docs/protocol.md describes, byte for byte") {
