@@ -63,6 +63,11 @@ For a handler that keeps the request thread, the time is a little too short; oth
 The table OPERATION has the loads, unloads and reloads that go on: backplane cancel asks for the end of one. A line that
 begins with NOT RESPONDING names a module whose code keeps a thread of the loader for longer than load_timeout_ms.
 
+The table WORKERS OF has the modules whose blocking handlers were called, and their worker threads:
+  LIMIT            threads that the module may have at once (workers in its table of the configuration file)
+  WAITED           calls that found no free thread
+  WAIT             how long calls waited for one
+
 The table LIMIT HIT has the keys of the configuration file whose limits have refused, held or ended something, and how
 often. It is missing if none has.
 

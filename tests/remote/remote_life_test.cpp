@@ -118,6 +118,35 @@ TEST_CASE("a relative path to a module is made absolute, as the host stands else
   free_result(&result);
 }
 
+TEST_CASE("settings of a module go to the host, and a host that knows none is not asked") {
+  bp_load_options options{};
+  options.struct_size = sizeof options;
+  options.path = "/module.so";
+  options.workers = 2;
+  options.flags = BP_LOAD_UNLOAD_NEVER;
+  bp_result result{};
+  result.struct_size = sizeof result;
+  {
+    Pair pair(wire::Features{.settings = true});
+    wire::Load seen;
+    std::thread host([&] {
+      const auto load = pair.host->receive_as<wire::Load>();
+      seen.workers = load->workers;
+      seen.flags = load->flags;
+      pair.host->send_frame(wire::Reply{load->id, BP_OK, {}, {}, {}});
+    });
+    CHECK(pair.context->modules().load(options, result) == BP_OK);
+    host.join();
+    CHECK(seen.workers == 2);
+    CHECK(seen.flags == BP_LOAD_UNLOAD_NEVER);
+    free_result(&result);
+  }
+  const Pair old;
+  CHECK(old.context->modules().load(options, result) == BP_NOT_SUPPORTED);
+  CHECK(view(result.message).find("too old") != std::string_view::npos);
+  free_result(&result);
+}
+
 TEST_CASE("what has to wait for the host is refused on the threads that would bring the answer") {
   Pair pair;
   struct User {
