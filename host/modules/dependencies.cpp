@@ -158,9 +158,10 @@ void Dependencies::open(const Plan& plan) {
   for (const std::string& each : plan) ::dlopen(each.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 }
 
-void Dependencies::pin(void* object) {
+std::vector<std::string> Dependencies::pin(void* object) {
+  std::vector<std::string> paths;
   const link_map* const self = map_of(object);
-  if (self == nullptr) return;
+  if (self == nullptr) return paths;
   std::set<const link_map*> seen{self};
   std::vector<const link_map*> open{self};
   while (!open.empty()) {
@@ -174,10 +175,12 @@ void Dependencies::pin(void* object) {
       if (library != nullptr && seen.insert(library).second) {
         if (void* const pinned = ::dlopen(name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE)) ::dlclose(pinned);
         open.push_back(library);
+        paths.emplace_back(library->l_name);
       }
       ::dlclose(found);
     }
   }
+  return paths;
 }
 
 }  // namespace backplane::host

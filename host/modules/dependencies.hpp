@@ -35,8 +35,9 @@ class Dependencies {
   /// Maps them. Their constructors run. What the loader does not find this way is left to map_object().
   static void open(const Plan& plan);
 
-  /// Has all that the object needs, directly or not, stay mapped. `object`: a handle of dlopen().
-  static void pin(void* object);
+  /// Has all that the object needs, directly or not, stay mapped, and returns the paths of these. `object`: a handle of
+  /// dlopen().
+  static std::vector<std::string> pin(void* object);
 
  private:
   struct Copy {

@@ -187,7 +187,8 @@ struct Generation {
   boost::dll::shared_library object;
   std::uintptr_t object_begin = 0;  ///< addresses of the mapped object; 0: it has not been mapped
   std::uintptr_t object_end = 0;
-  bp_module_entry entry{};  ///< a copy; members that the module's header lacked are zero
+  std::vector<std::string> library_paths;  ///< of the libraries that it needs, as the dynamic loader has them
+  bp_module_entry entry{};                 ///< a copy; members that the module's header lacked are zero
   void* data = nullptr;
   bp_module identity{this};
 

@@ -3,32 +3,44 @@
 
 #include <link.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 #include "modules/generation.hpp"
+#include "modules/library_search.hpp"
 #include "modules/thread_frames.hpp"
 #include "support/log.hpp"
 
 namespace backplane::host {
 namespace {
 
-std::vector<AddressRange> code_of(const std::string& path) {
+// The code of the object, of the libraries that it needs, and of the runtime.
+ProcessCode code_around(const Generation& generation) {
   struct Search {
-    const std::string& path;
-    std::vector<AddressRange> code;
-  } search{path, {}};
+    const Generation& generation;
+    ProcessCode code;
+  } search{generation, {}};
   const auto look = [](dl_phdr_info* info, std::size_t, void* to) {
-    Search& wanted = *static_cast<Search*>(to);
-    if (info->dlpi_name != wanted.path) return 0;
-    for (unsigned i = 0; i < info->dlpi_phnum; ++i) {
+    auto& [of, code] = *static_cast<Search*>(to);
+    const std::string_view path = info->dlpi_name;
+    std::vector<AddressRange>* into = nullptr;
+    if (path == of.copy_path) {
+      into = &code.wanted;
+    } else if (is_plain_library(path.substr(path.rfind('/') + 1))) {
+      into = &code.plain;
+    } else if (std::find(of.library_paths.begin(), of.library_paths.end(), path) != of.library_paths.end()) {
+      into = &code.starters;
+    }
+    for (unsigned i = 0; into != nullptr && i < info->dlpi_phnum; ++i) {
       const ElfW(Phdr)& segment = info->dlpi_phdr[i];
       if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
       const std::uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
-      wanted.code.push_back({begin, begin + segment.p_memsz});
+      into->push_back({begin, begin + segment.p_memsz});
     }
-    return 1;
+    return 0;
   };
   ::dl_iterate_phdr(look, &search);
   return std::move(search.code);
@@ -56,7 +68,7 @@ void add_signals(const Generation& generation, std::vector<PinReason>& reasons) 
 void add_threads(const Generation& generation, std::vector<PinReason>& reasons) {
   if (!generation.manifest.may_start_threads) return;
   bool cannot_look = false;
-  const std::vector<ThreadInRange> threads = threads_in(code_of(generation.copy_path), cannot_look);
+  const std::vector<ThreadInRange> threads = threads_in(code_around(generation), cannot_look);
   if (cannot_look) {
     log::warn(
         generation.source(),

@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "modules/elf.hpp"
+#include "modules/library_search.hpp"
 #include "modules/manifest.hpp"
 
 namespace backplane::host {
@@ -36,19 +37,8 @@ constexpr Leaves leaves[] = {
 
 constexpr std::string_view starts_threads[] = {
     "pthread_create", "thrd_create", "timer_create", "clone", "clone3", "syscall", "_ZNSt6thread15_M_start_threadE*"};
-/// Libraries that start no threads by themselves.
-constexpr std::string_view plain_libraries[] = {"libc.so.*",    "libm.so.*",      "libgcc_s.so.*",   "libstdc++.so.*",
-                                                "libdl.so.*",   "librt.so.*",     "libpthread.so.*", "ld-linux*",
-                                                "libc++.so.*",  "libc++abi.so.*", "libunwind.so.*",  "libatomic.so.*",
-                                                "libasan.so.*", "libtsan.so.*",   "libubsan.so.*"};
-
 bool fits(std::string_view name, std::string_view pattern) {
   return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern;
-}
-
-template <std::size_t N>
-bool fits_one(std::string_view name, const std::string_view (&patterns)[N]) {
-  return std::any_of(std::begin(patterns), std::end(patterns), [&](auto pattern) { return fits(name, pattern); });
 }
 
 // Whether the module has a C++ runtime for itself. Inside of a copy that is linked into it, the runtime's own classes
@@ -81,7 +71,9 @@ void lint(const ElfFile& elf, Manifest& manifest) {
     }
     if (symbol.name.starts_with("__cxa_thread_atexit")) manifest.thread_destructors = true;
     if (symbol.defined) continue;
-    if (fits_one(symbol.name, starts_threads)) manifest.may_start_threads = true;
+    manifest.may_start_threads =
+        manifest.may_start_threads || std::any_of(std::begin(starts_threads), std::end(starts_threads),
+                                                  [&](auto pattern) { return fits(symbol.name, pattern); });
     for (std::size_t i = 0; i < std::size(leaves); ++i) {
       if (told[i] || !fits(symbol.name, leaves[i].import)) continue;
       told[i] = true;
@@ -90,7 +82,7 @@ void lint(const ElfFile& elf, Manifest& manifest) {
     }
   }
   for (const std::string_view library : elf.needed()) {
-    if (!fits_one(library, plain_libraries)) manifest.may_start_threads = true;
+    if (!is_plain_library(library)) manifest.may_start_threads = true;
   }
   if (manifest.thread_destructors) {
     warn(

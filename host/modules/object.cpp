@@ -82,7 +82,7 @@ void map_object(Generation& generation) {
            "Symbols of the host are not there for modules");
   }
   note_range(generation);
-  Dependencies::pin(generation.object.native());
+  generation.library_paths = Dependencies::pin(generation.object.native());
 }
 
 void read_entry(Generation& generation) {

@@ -4,6 +4,7 @@
 #include "modules/thread_frames.hpp"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -93,7 +94,7 @@ bool follows_call(std::uintptr_t address) noexcept {
 #endif
 }
 
-// The end of the mapping that an address lies in.
+// What is mapped where.
 class Mappings {
  public:
   Mappings() {
@@ -101,20 +102,27 @@ class Mappings {
     for (std::string line; std::getline(file, line);) {
       AddressRange range;
       const char* const end = line.data() + line.size();
-      const auto begin = std::from_chars(line.data(), end, range.begin, 16);
-      if (begin.ec == std::errc() && begin.ptr != end) std::from_chars(begin.ptr + 1, end, range.end, 16);
-      if (range.end != 0) all_.push_back(range);
+      auto parsed = std::from_chars(line.data(), end, range.begin, 16);
+      if (parsed.ec == std::errc() && parsed.ptr != end) parsed = std::from_chars(parsed.ptr + 1, end, range.end, 16);
+      if (range.end == 0) continue;
+      all_.push_back(range);
+      if (end - parsed.ptr > 3 && parsed.ptr[3] == 'x') code_.push_back(range);  // " r-xp"
     }
   }
-  std::uintptr_t end_of(std::uintptr_t address) const noexcept {
-    for (const AddressRange& each : all_) {
-      if (each.contains(address)) return each.end;
-    }
-    return 0;
-  }
+  std::uintptr_t begin_of(std::uintptr_t address) const noexcept { return find(address).begin; }
+  std::uintptr_t end_of(std::uintptr_t address) const noexcept { return find(address).end; }
+  bool is_code(std::uintptr_t address) const noexcept { return contains(code_, address); }
 
  private:
+  AddressRange find(std::uintptr_t address) const noexcept {
+    for (const AddressRange& each : all_) {
+      if (each.contains(address)) return each;
+    }
+    return {};
+  }
+
   Ranges all_;
+  Ranges code_;
 };
 
 bool has_frame(const Ranges& code, const Position& at, const Mappings& mappings) {
@@ -132,6 +140,30 @@ bool has_frame(const Ranges& code, const Position& at, const Mappings& mappings)
   return false;
 }
 
+// Whether one of these has started the thread. Its robust list lies in its thread structure, above its stack: what is
+// below begins with its first frames.
+bool is_started_by(::pid_t tid, const ProcessCode& code, const Mappings& mappings) {
+  if (tid == ::getpid()) return false;  // the first thread of the process
+  void* head = nullptr;
+  std::size_t size = 0;
+  if (::syscall(SYS_get_robust_list, tid, &head, &size) != 0 || head == nullptr) return true;
+  constexpr std::size_t most = std::size_t{1} << 20;
+  std::uintptr_t words[512];
+  const std::uintptr_t top = reinterpret_cast<std::uintptr_t>(head) & ~std::uintptr_t{7};
+  const std::uintptr_t bottom = std::max(mappings.begin_of(top), top - most);
+  for (std::uintptr_t end = top; end > bottom;) {
+    const std::size_t bytes = std::min<std::size_t>(sizeof words, end - bottom);
+    const std::uintptr_t begin = end - bytes;
+    if (read_memory(begin, words, bytes) != bytes) return true;
+    for (std::size_t i = bytes / sizeof words[0]; i-- > 0;) {
+      if (!mappings.is_code(words[i]) || !follows_call(words[i]) || contains(code.plain, words[i])) continue;
+      return contains(code.wanted, words[i]) || contains(code.starters, words[i]);
+    }
+    end = begin;
+  }
+  return true;
+}
+
 std::string name_of(const std::string& folder) {
   std::string name = read_text(folder + "/comm");
   while (!name.empty() && name.back() == '\n') name.pop_back();
@@ -140,7 +172,7 @@ std::string name_of(const std::string& folder) {
 
 }  // namespace
 
-std::vector<ThreadInRange> threads_in(const Ranges& code, bool& cannot_look) {
+std::vector<ThreadInRange> threads_in(const ProcessCode& code, bool& cannot_look) {
   cannot_look = false;
   const std::string tasks = "/proc/self/task/";
   std::error_code error;
@@ -159,9 +191,9 @@ std::vector<ThreadInRange> threads_in(const Ranges& code, bool& cannot_look) {
     for (const ::pid_t tid : open) {
       const std::string folder = tasks + std::to_string(tid);
       const Position at = position_of(folder);
-      if (at.kind == Position::Kind::running) running.push_back(tid);
+      if (at.kind == Position::Kind::running && is_started_by(tid, code, mappings)) running.push_back(tid);
       if (at.kind == Position::Kind::unknown) cannot_look = true;
-      if (at.kind == Position::Kind::blocked && has_frame(code, at, mappings)) {
+      if (at.kind == Position::Kind::blocked && has_frame(code.wanted, at, mappings)) {
         // It may have gone on while its stack was read.
         const Position still = position_of(folder);
         if (still.kind == Position::Kind::blocked && still.stack == at.stack && still.code == at.code) {

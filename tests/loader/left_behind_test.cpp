@@ -77,6 +77,9 @@ TEST_CASE("threads of the application pin nothing, whether they sleep or run") {
   std::thread caller([&] {
     while (!over) ctx.call("leaves.none");
   });
+  std::thread running([&] {
+    while (!over.load(std::memory_order_relaxed)) continue;
+  });
   for (int round = 0; round < 20; ++round) {
     REQUIRE(ctx.load(module_file("leaves")).status == BP_OK);
     const Outcome out = ctx.unload("leaves");
@@ -86,6 +89,7 @@ TEST_CASE("threads of the application pin nothing, whether they sleep or run") {
   over = true;
   asleep.join();
   caller.join();
+  running.join();
 }
 
 TEST_CASE("exceptions that leave init, deinit, create or destroy do not take the process down") {
