@@ -17,33 +17,34 @@
 namespace backplane::host {
 namespace {
 
-// The code of the object, of the libraries that it needs, and of the runtime.
-ProcessCode code_around(const Generation& generation) {
+// What is mapped, from the point of view of this generation's object.
+ProcessObjects objects_around(const Generation& generation) {
   struct Search {
     const Generation& generation;
-    ProcessCode code;
+    ProcessObjects objects;
   } search{generation, {}};
   const auto look = [](dl_phdr_info* info, std::size_t, void* to) {
-    auto& [of, code] = *static_cast<Search*>(to);
+    auto& [of, objects] = *static_cast<Search*>(to);
     const std::string_view path = info->dlpi_name;
-    std::vector<AddressRange>* into = nullptr;
+    const auto& libraries = of.library_paths;
+    std::vector<AddressRange>* into = &objects.others;
     if (path == of.copy_path) {
-      into = &code.wanted;
+      into = &objects.wanted;
     } else if (is_plain_library(path.substr(path.rfind('/') + 1))) {
-      into = &code.plain;
-    } else if (std::find(of.library_paths.begin(), of.library_paths.end(), path) != of.library_paths.end()) {
-      into = &code.starters;
+      into = &objects.plain;
+    } else if (std::find(libraries.begin(), libraries.end(), path) != libraries.end()) {
+      into = &objects.starters;
     }
-    for (unsigned i = 0; into != nullptr && i < info->dlpi_phnum; ++i) {
+    for (unsigned i = 0; i < info->dlpi_phnum; ++i) {
       const ElfW(Phdr)& segment = info->dlpi_phdr[i];
-      if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
+      if (segment.p_type != PT_LOAD) continue;
       const std::uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
       into->push_back({begin, begin + segment.p_memsz});
     }
     return 0;
   };
   ::dl_iterate_phdr(look, &search);
-  return std::move(search.code);
+  return std::move(search.objects);
 }
 
 void add_signals(const Generation& generation, std::vector<PinReason>& reasons) {
@@ -68,7 +69,7 @@ void add_signals(const Generation& generation, std::vector<PinReason>& reasons) 
 void add_threads(const Generation& generation, std::vector<PinReason>& reasons) {
   if (!generation.manifest.may_start_threads) return;
   bool cannot_look = false;
-  const std::vector<ThreadInRange> threads = threads_in(code_around(generation), cannot_look);
+  const std::vector<ThreadInRange> threads = threads_in(objects_around(generation), cannot_look);
   if (cannot_look) {
     log::warn(
         generation.source(),

@@ -133,35 +133,75 @@ bool has_frame(const Ranges& code, const Position& at, const Mappings& mappings)
     const std::size_t size = std::min<std::size_t>(sizeof words, end - from);
     const std::size_t got = read_memory(from, words, size) / sizeof words[0];
     for (std::size_t i = 0; i < got; ++i) {
-      if (contains(code, words[i]) && follows_call(words[i])) return true;
+      if (contains(code, words[i]) && mappings.is_code(words[i]) && follows_call(words[i])) return true;
     }
     if (got * sizeof words[0] < size) break;
   }
   return false;
 }
 
-// Whether one of these has started the thread. Its robust list lies in its thread structure, above its stack: what is
-// below begins with its first frames.
-bool is_started_by(::pid_t tid, const ProcessCode& code, const Mappings& mappings) {
-  if (tid == ::getpid()) return false;  // the first thread of the process
-  void* head = nullptr;
-  std::size_t size = 0;
-  if (::syscall(SYS_get_robust_list, tid, &head, &size) != 0 || head == nullptr) return true;
-  constexpr std::size_t most = std::size_t{1} << 20;
-  std::uintptr_t words[512];
-  const std::uintptr_t top = reinterpret_cast<std::uintptr_t>(head) & ~std::uintptr_t{7};
-  const std::uintptr_t bottom = std::max(mappings.begin_of(top), top - most);
-  for (std::uintptr_t end = top; end > bottom;) {
-    const std::size_t bytes = std::min<std::size_t>(sizeof words, end - bottom);
-    const std::uintptr_t begin = end - bytes;
-    if (read_memory(begin, words, bytes) != bytes) return true;
-    for (std::size_t i = bytes / sizeof words[0]; i-- > 0;) {
-      if (!mappings.is_code(words[i]) || !follows_call(words[i]) || contains(code.plain, words[i])) continue;
-      return contains(code.wanted, words[i]) || contains(code.starters, words[i]);
-    }
-    end = begin;
+// Where a thread began, as far as that can be seen while it runs. Its robust list lies in its thread structure, which
+// has the start routine and its argument behind the list. The thread's stack lies below.
+class ThreadBegin {
+ public:
+  ThreadBegin(::pid_t tid, const ProcessObjects& objects, const Mappings& mappings)
+      : objects_(objects), mappings_(mappings) {
+    std::size_t size = 0;
+    void* head = nullptr;
+    if (::syscall(SYS_get_robust_list, tid, &head, &size) != 0) return;
+    list_ = reinterpret_cast<std::uintptr_t>(head) & ~std::uintptr_t{7};
   }
-  return true;
+
+  bool is_in_others() const {
+    const std::uintptr_t at = list_ == 0 ? 0 : routine();
+    if (at != 0) return contains(objects_.others, at);
+    return list_ != 0 && contains(objects_.others, first_frame());
+  }
+
+ private:
+  // The start routine, or for std::thread, whose routine is the runtime's, the virtual table of what it runs; 0:
+  // unknown.
+  std::uintptr_t routine() const {
+    std::uintptr_t words[256];
+    const std::size_t count = read_memory(list_, words, sizeof words) / sizeof words[0];
+    for (std::size_t i = 0; i + 1 < count; ++i) {
+      if (!mappings_.is_code(words[i])) continue;
+      if (!contains(objects_.plain, words[i])) return words[i];
+      std::uintptr_t table = 0;
+      if (read_memory(words[i + 1], &table, sizeof table) == sizeof table && is_of_object(table)) return table;
+    }
+    return 0;
+  }
+
+  // The first return address on its stack that is not the runtime's.
+  std::uintptr_t first_frame() const {
+    constexpr std::size_t most = std::size_t{1} << 20;
+    std::uintptr_t words[512];
+    const std::uintptr_t bottom = std::max(mappings_.begin_of(list_), list_ - most);
+    for (std::uintptr_t end = list_; end > bottom;) {
+      const std::size_t bytes = std::min<std::size_t>(sizeof words, end - bottom);
+      if (read_memory(end - bytes, words, bytes) != bytes) return 0;
+      for (std::size_t i = bytes / sizeof words[0]; i-- > 0;) {
+        if (is_of_object(words[i]) && mappings_.is_code(words[i]) && follows_call(words[i])) return words[i];
+      }
+      end -= bytes;
+    }
+    return 0;
+  }
+
+  bool is_of_object(std::uintptr_t address) const {
+    return contains(objects_.wanted, address) || contains(objects_.starters, address) ||
+           contains(objects_.others, address);
+  }
+
+  const ProcessObjects& objects_;
+  const Mappings& mappings_;
+  std::uintptr_t list_ = 0;
+};
+
+// Whether the application has started it.
+bool is_foreign(::pid_t tid, const ProcessObjects& objects, const Mappings& mappings) {
+  return tid == ::getpid() || ThreadBegin(tid, objects, mappings).is_in_others();
 }
 
 std::string name_of(const std::string& folder) {
@@ -172,7 +212,7 @@ std::string name_of(const std::string& folder) {
 
 }  // namespace
 
-std::vector<ThreadInRange> threads_in(const ProcessCode& code, bool& cannot_look) {
+std::vector<ThreadInRange> threads_in(const ProcessObjects& objects, bool& cannot_look) {
   cannot_look = false;
   const std::string tasks = "/proc/self/task/";
   std::error_code error;
@@ -191,9 +231,9 @@ std::vector<ThreadInRange> threads_in(const ProcessCode& code, bool& cannot_look
     for (const ::pid_t tid : open) {
       const std::string folder = tasks + std::to_string(tid);
       const Position at = position_of(folder);
-      if (at.kind == Position::Kind::running && is_started_by(tid, code, mappings)) running.push_back(tid);
+      if (at.kind == Position::Kind::running && !is_foreign(tid, objects, mappings)) running.push_back(tid);
       if (at.kind == Position::Kind::unknown) cannot_look = true;
-      if (at.kind == Position::Kind::blocked && has_frame(code.wanted, at, mappings)) {
+      if (at.kind == Position::Kind::blocked && has_frame(objects.wanted, at, mappings)) {
         // It may have gone on while its stack was read.
         const Position still = position_of(folder);
         if (still.kind == Position::Kind::blocked && still.stack == at.stack && still.code == at.code) {
