@@ -247,7 +247,7 @@ OFFSET(bp_load_options, path, 8);
 OFFSET(bp_load_options, config, 16);
 OFFSET(bp_load_options, stack_size, 32);
 OFFSET(bp_load_options, workers, 40);
-OFFSET(bp_load_options, reserved, 44);
+OFFSET(bp_load_options, drain_ms, 44);
 
 /* ---- ext/await.h ---- */
 

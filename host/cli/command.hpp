@@ -25,6 +25,8 @@ struct BenchArgs {
 struct SettingsArgs {
   std::optional<std::string> unload;
   std::optional<std::uint64_t> workers;
+  std::optional<std::uint64_t> drain;
+  bool old_first = false;
   std::optional<std::uint64_t> stack_size;
 };
 

@@ -17,6 +17,7 @@ std::string manifest(const Value& report) {
   row("summary", report["summary"].text());
   row("abi", report["abi"].text());
   row("unload", report["unload"].text());
+  row("reload", report["reload"].text());
   row("provides", report["provides"].joined());
   row("offers", report["offers"].joined());
   row("emits", report["emits"].joined());

@@ -40,6 +40,8 @@ int run_reload(const Args& args) {
   bp_load_options options = {
       .struct_size = sizeof options, .path = path.empty() ? nullptr : path.c_str(), .config = bytes(config)};
   if (gives_settings(args)) new_settings(client, args).add_to(options);
+  if (args.old_first) options.flags |= BP_LOAD_OLD_FIRST;
+  options.drain_ms = static_cast<std::uint32_t>(args.drain.value_or(0));
   Result result;
   const bp_operation_request request = {
       .struct_size = sizeof request, .kind = BP_OPERATION_RELOAD, .module = str(args.name), .load = &options};
@@ -68,6 +70,11 @@ Examples:
   backplane reload echo build/echo2.so     another file
   backplane reload echo --config '{"prefix": "# "}'
   backplane reload report --workers 2      the same file, with other settings
+  backplane reload gateway --old-first     for a module that owns a port, a device or a lock
+
+With --old-first the old generation ends before the new one starts. New calls wait meanwhile, with their deadlines. If
+the new generation is refused, the old file is loaded again. If the old one still has work after --drain, the reload is
+undone. A module whose manifest says reload=old_first is always reloaded so.
 
 Ctrl-C asks the host to undo the reload, which it can until the new generation runs; the command says which it was. If
 this command is killed, the reload goes on; backplane status lists it.
@@ -82,6 +89,8 @@ Exit codes: 0 reloaded, even if the old generation still has calls; 1 no such mo
         workers_option,
         stack_size_option,
         unload_option,
+        {"--old-first", "", "end the old generation before the new one starts; calls wait meanwhile", &Args::old_first},
+        {"--drain", "MS", "with --old-first: how long the old generation may have work; default: 5000", &Args::drain},
         {"--timeout", "MS",
          "how long to wait for the reload and the calls of the old generation; default: 5000 for the calls",
          &Args::timeout},

@@ -285,6 +285,8 @@ std::shared_ptr<InstanceStart> Context::begin_instance(Generation& generation, b
 
 void Context::retire_instance(Generation& generation) { loop_.instances().retire(generation); }
 
+void Context::release_held() noexcept { loop_.release_held(); }
+
 void Context::prepare_instance(Generation& generation) { loop_.instances().prepare(generation); }
 
 std::string Context::keep_instance(Generation& generation, std::chrono::milliseconds timeout) {

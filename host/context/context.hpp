@@ -26,6 +26,9 @@ struct ContextConfig {
 };
 ContextConfig config_of(const bp_context_options& options);
 
+/// Inside an event callback: see bp_event_drop(). Returns false outside of one.
+inline bool drop_event() noexcept { return Listeners::drop_event(); }
+
 /// A context of this process: a request thread, an event thread, and an instance of every module.
 class Context final : public Endpoint, public InstanceHost {
  public:
@@ -52,9 +55,6 @@ class Context final : public Endpoint, public InstanceHost {
   /// `to_any`: also to listeners of any event.
   void tell(const char* event, const std::vector<std::uint8_t>& payload, bool to_any = false);
   const SilentThreads& silent_threads() const noexcept { return silent_; }
-
-  /// Inside an event callback: see bp_event_drop(). Returns false outside of one.
-  static bool drop_event() noexcept { return Listeners::drop_event(); }
 
   // Endpoint
   void set_handle(bp_context handle) override;
@@ -88,6 +88,7 @@ class Context final : public Endpoint, public InstanceHost {
   bool on_request_thread() const noexcept override { return loop_.on_thread(); }
   void retire_instance(Generation& generation) override;
   void prepare_instance(Generation& generation) override;
+  void release_held() noexcept override;
   std::string keep_instance(Generation& generation, std::chrono::milliseconds timeout) override;
   void count_work(const Generation& generation, std::chrono::steady_clock::time_point until, std::uint64_t& requests,
                   std::uint64_t& tokens) override;

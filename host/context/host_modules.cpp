@@ -64,6 +64,8 @@ void set_load(OperationRequest& request, const bp_load_options* options) {
   if (options->path != nullptr) request.path = options->path;
   const auto config = view(options->config);
   request.config.assign(config.begin(), config.end());
+  request.old_first = request.kind == BP_OPERATION_RELOAD && (options->flags & BP_LOAD_OLD_FIRST) != 0;
+  request.drain_ms = options->drain_ms;
   if (request.kind == BP_OPERATION_RELOAD && (options->flags & BP_LOAD_SETTINGS) == 0) return;
   request.settings = {(options->flags & BP_LOAD_UNLOAD_NEVER) != 0, options->stack_size, options->workers};
 }

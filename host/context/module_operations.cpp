@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "context/operation_news.hpp"
+#include "modules/old_first.hpp"
 #include "modules/reports.hpp"
 #include "support/log.hpp"
 #include "support/report.hpp"
@@ -138,6 +139,8 @@ void ModuleOperations::execute(Operation& operation) noexcept try {
   if (request.kind == BP_OPERATION_CHANGE) return change(operation);
   if (request.kind == BP_OPERATION_UNLOAD) return unload(operation);
   if (request.kind == BP_OPERATION_LOAD) return operation.end({BP_OK, {}, loader_.load(load), {}});
+  if (request.old_first || Loader::OldFirst::is_asked_for(loader_, request.module))
+    return reload_old_first(operation, load);
   Loader::Swap swap = loader_.reload(request.module, load);
   operation.drain(swap.old, swap.report);
   swap.old.retirement->then([this, self = operation.shared_from_this(), ending = swap.old, report = swap.report] {
@@ -209,7 +212,7 @@ bp_status ModuleOperations::look(Operation& operation, bp_result& result) {
 }
 
 OperationOutcome ModuleOperations::interim(Operation& operation) {
-  if (const auto draining = operation.draining()) {
+  if (const auto draining = operation.draining(); draining && !draining->held) {
     if (!draining->changed.empty()) return {BP_OK, {}, change_report(draining->changed), {}};
     std::vector<std::uint8_t> old;
     const bool gone = loader_.report_ending(draining->ending, old);
@@ -226,6 +229,7 @@ OperationOutcome ModuleOperations::interim(Operation& operation) {
     }
   }
   if (state == State::waiting) where = for_turn_of();
+  if (state == State::draining) where = ": new calls wait until the old generation has ended";
   return {BP_TIMEOUT,
           "operation " + std::to_string(operation.id()) + " (" + words_of(operation) + ") is still " +
               name_of(operation.state()) + where + "; it goes on, and status lists it",
@@ -270,12 +274,28 @@ std::string ModuleOperations::cancel(Operation& operation) {
   if (const std::string why = loader_.why_not_undone(draining->ending); !why.empty()) {
     return which + "cannot be undone any more: " + why;
   }
+  if (draining->held) {
+    control_.prepare([this, ending = draining->ending] {
+      undo_old_first(
+          ending,
+          {BP_CANCELED, "canceled; the old generation of the module \"" + ending.module + "\" goes on", {}, {}});
+    })();
+    return which + "is being undone: the old generation goes on";
+  }
   control_.prepare([this, ending = draining->ending] { undo_unload(ending); })();
   return which + "is being undone: the module gets its names back";
 }
 
-// Control thread. All operations that wait for the same end are answered. Without memory, it goes on.
+// Control thread. Without memory, it goes on.
 void ModuleOperations::undo_unload(const Loader::Ending& ending) noexcept try {
+  end_undone(ending, {BP_CANCELED, "canceled; the names of the module \"" + ending.module + "\" answer again", {}, {}},
+             false);
+} catch (const std::bad_alloc&) {
+}
+
+// Control thread. All operations that wait for the same end are answered.
+void ModuleOperations::end_undone(const Loader::Ending& ending, const OperationOutcome& outcome, bool held) noexcept
+    try {
   std::vector<std::shared_ptr<Operation>> waiting;
   {
     const MutexLock lock(mutex_);
@@ -283,8 +303,8 @@ void ModuleOperations::undo_unload(const Loader::Ending& ending) noexcept try {
   }
   if (!loader_.undo_unload(ending).empty()) return;  // it is over
   for (const auto& each : waiting) {
-    if (!each->drains(*ending.retirement) || each->request().kind != BP_OPERATION_UNLOAD) continue;
-    each->end({BP_CANCELED, "canceled; the names of the module \"" + ending.module + "\" answer again", {}, {}});
+    if (!each->drains(*ending.retirement)) continue;
+    if (held || each->request().kind == BP_OPERATION_UNLOAD) each->end(outcome);
   }
 } catch (const std::bad_alloc&) {
 }

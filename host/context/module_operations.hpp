@@ -48,6 +48,9 @@ class ModuleOperations {
   void execute(Operation& operation) noexcept;
   void unload(Operation& operation);
   void change(Operation& operation);
+  void reload_old_first(Operation& operation, const LoadRequest& load);
+  void start_new(Operation& operation, const std::shared_ptr<Loader::OldFirst>& step);
+  void post_again(Operation& operation) noexcept;
   static void wait_for_ends(const Operation& operation, std::atomic<std::size_t>& left,
                             const std::function<void()>& one_less) noexcept;
   void finish_change(Operation& operation) noexcept;
@@ -57,6 +60,8 @@ class ModuleOperations {
   void finish_unload(Operation& operation, const Loader::Ending& ending);
   void finish_reload(Operation& operation, const Loader::Ending& ending, const std::vector<std::uint8_t>& report);
   void undo_unload(const Loader::Ending& ending) noexcept;
+  void undo_old_first(const Loader::Ending& ending, const OperationOutcome& outcome) noexcept;
+  void end_undone(const Loader::Ending& ending, const OperationOutcome& outcome, bool held) noexcept;
   void tell_end(const Operation& operation) const noexcept;
   void keep_as_ended(std::uint64_t id) noexcept;
   OperationOutcome pinned(const Loader::Ending& ending, std::vector<std::uint8_t> report) const;

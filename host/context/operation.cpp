@@ -54,21 +54,33 @@ void Operation::wait() {
 
 void Operation::wait_for_drain() {
   MutexLock lock(mutex_);
-  changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return state_ != State::waiting && state_ != State::running; });
+  changed_.wait(lock, [this]() BP_REQUIRES(mutex_) {
+    const bool holds = state_ == State::draining && draining_.held;
+    return state_ != State::waiting && state_ != State::running && !holds;
+  });
 }
 
-bool Operation::start() {
+std::function<void(Operation&)> Operation::start() {
   const MutexLock lock(mutex_);
-  if (state_ != State::waiting) return false;
+  if (state_ == State::draining || state_ == State::running) {
+    if (next_) state_ = State::running;
+    return std::move(next_);
+  }
+  if (state_ != State::waiting) return nullptr;
   state_ = State::running;
-  return true;
+  return body_;
 }
 
-void Operation::drain(const Loader::Ending& ending, std::vector<std::uint8_t> committed) {
+void Operation::set_next(std::function<void(Operation&)> body) noexcept {
+  const MutexLock lock(mutex_);
+  next_.swap(body);
+}
+
+void Operation::drain(const Loader::Ending& ending, std::vector<std::uint8_t> committed, bool held) {
   const MutexLock lock(mutex_);
   if (state_ == State::ended) return;
   state_ = State::draining;
-  draining_ = {ending, std::move(committed), {}};
+  draining_ = {ending, std::move(committed), {}, held};
   changed_.notify_all();
 }
 
@@ -76,7 +88,7 @@ void Operation::drain(std::vector<Loader::Changed> changed) {
   const MutexLock lock(mutex_);
   if (state_ == State::ended) return;
   state_ = State::draining;
-  draining_ = {{}, {}, std::move(changed)};
+  draining_ = {{}, {}, std::move(changed), false};
   changed_.notify_all();
 }
 
@@ -170,7 +182,7 @@ const std::vector<Loader::Changed>& Operation::changed() const {
 
 void Operation::run() {
   const std::shared_ptr<Operation> held = std::move(self_);
-  if (start()) body_(*this);
+  if (const auto body = start()) body(*this);
 }
 
 void Operation::overdue(const std::string& what) noexcept try {

@@ -26,6 +26,8 @@ struct OperationRequest {
   std::vector<std::uint8_t> config;        ///< empty in a reload: the old one
   std::string requester;                   ///< for people; empty: this process
   std::optional<ModuleSettings> settings;  ///< none in a reload: the old ones
+  bool old_first = false;                  ///< of a reload: the old generation ends before the new one starts
+  std::uint32_t drain_ms = 0;              ///< with old_first: how long it may drain; 0: the default
   std::vector<OperationRequest> changes;   ///< of BP_OPERATION_CHANGE; its `module` then names them all
 };
 
@@ -63,7 +65,7 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
   /// Waits for the end. Returns false if it has not come before `until`.
   bool wait_until(Clock::time_point until);
   void wait();
-  /// Waits until it drains, is being undone, or has ended.
+  /// Waits until it drains, is being undone, or has ended. A drain during which calls are held does not count.
   void wait_for_drain();
   /// Calls `f` after the end; at once if it has ended. In the order of the calls of then().
   void then(std::function<void()> f);
@@ -74,16 +76,19 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
   void hold() { self_ = shared_from_this(); }
 
   // ---- The thread that runs it
-  /// Returns false if it was canceled while it waited.
-  bool start();
-  /// `ending`: of the generation that drains. `committed`: of a reload, the report of the new generation.
-  void drain(const Loader::Ending& ending, std::vector<std::uint8_t> committed);
+  /// Begins a turn. Empty if it was canceled while it waited.
+  std::function<void(Operation&)> start();
+  /// `ending`: of the generation that drains. `committed`: of a reload, the report of the new generation. `held`: new
+  /// calls wait until the next generation runs.
+  void drain(const Loader::Ending& ending, std::vector<std::uint8_t> committed, bool held = false);
   /// Of several changes, which are made.
   void drain(std::vector<Loader::Changed> changed);
   /// `outcome` is told when what was made has ended; see end_if_undone().
   void undo(OperationOutcome outcome);
   /// Only the first end counts.
   void end(OperationOutcome outcome);
+  /// What it does at its next turn, for which it must be posted again, with hold(). Allocates nothing.
+  void set_next(std::function<void(Operation&)> body) noexcept;
 
   // ---- Any thread
   /// Ends an operation in State::undoing, if that takes too long: a request thread hangs.
@@ -95,6 +100,7 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
     Loader::Ending ending;
     std::vector<std::uint8_t> committed;
     std::vector<Loader::Changed> changed;  ///< of BP_OPERATION_CHANGE; then there is no `ending`
+    bool held = false;                     ///< see drain()
     bool is_committed() const noexcept { return !committed.empty() || !changed.empty(); }
   };
   /// None if nothing drains now.
@@ -123,6 +129,7 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
   Condition changed_;
   State state_ BP_GUARDED_BY(mutex_) = State::waiting;
   Draining draining_ BP_GUARDED_BY(mutex_);
+  std::function<void(Operation&)> next_ BP_GUARDED_BY(mutex_);
   OperationOutcome outcome_ BP_GUARDED_BY(mutex_);  // from State::undoing on
   Clock::time_point undone_by_ BP_GUARDED_BY(mutex_);
   Clock::time_point ended_ BP_GUARDED_BY(mutex_);

@@ -132,9 +132,7 @@ bp_status bp_subscribe(bp_context ctx, const bp_subscription* subscription, bp_l
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.listen(chosen, *out); });
 }
 
-bp_status bp_event_drop(const bp_event* event) {
-  return event != nullptr && Context::drop_event() ? BP_OK : BP_INVALID_HANDLE;
-}
+bp_status bp_event_drop(const bp_event* event) { return event != nullptr && drop_event() ? BP_OK : BP_INVALID_HANDLE; }
 
 bp_status bp_listener_credit(bp_context ctx, bp_listener listener, uint64_t bytes) {
   return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.credit_listener(listener, bytes); });

@@ -9,7 +9,7 @@ namespace backplane::host {
 
 /// What is wrong with the options of a load or reload, widened to this version; null: nothing.
 inline const char* load_fault(const bp_load_options& options) noexcept {
-  constexpr std::uint32_t known = BP_LOAD_SETTINGS | BP_LOAD_UNLOAD_NEVER;
+  constexpr std::uint32_t known = BP_LOAD_SETTINGS | BP_LOAD_UNLOAD_NEVER | BP_LOAD_OLD_FIRST;
   constexpr std::uint64_t least_stack = 16'384;
   constexpr std::uint64_t most_stack = std::uint64_t{1} << 30;
   constexpr std::uint32_t most_workers = 256;
@@ -20,7 +20,7 @@ inline const char* load_fault(const bp_load_options& options) noexcept {
     return "stack_size of the load options is out of range; expected 16384 to 1073741824 bytes, or 0";
   }
   if (options.workers > most_workers) return "workers of the load options is above 256; expected 1 to 256, or 0";
-  return options.reserved == 0 ? nullptr : "reserved of the load options is not 0; set it to 0";
+  return nullptr;
 }
 
 }  // namespace backplane::host

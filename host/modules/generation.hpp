@@ -233,9 +233,13 @@ struct Generation {
 struct Module {
   std::string name;
   std::atomic<Generation*> current{nullptr};  ///< a reload replaces this pointer
+  /// While the old generation ends before the new one starts, the number of the old one; else 0. Then there is no
+  /// current one, and calls of the module's names are held. Written by the control thread.
+  std::atomic<std::uint64_t> held{0};
   /// As ModuleSettings of the running generation, or of the last one. The control thread writes it.
   std::atomic<std::uint32_t> workers{0};
   Mutex static_mutex;
+  std::uint64_t holds = 0;  ///< how often it was held
   std::uint64_t last_generation = 0;
   std::uint64_t last_running = 0;  ///< the newest generation that has run
   std::uint64_t gone_untold = 0;   ///< a generation that was reported pinned and has been unmapped since; 0: none

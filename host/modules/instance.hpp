@@ -78,6 +78,10 @@ class InstanceHost {
   /// comes to it later. Control thread.
   virtual std::string keep_instance(Generation& generation, std::chrono::milliseconds timeout) = 0;
 
+  /// Lets calls go that wait for the next generation of a module, if it is not held any more (Module::held). Returns at
+  /// once. Control thread.
+  virtual void release_held() noexcept = 0;
+
   /// Adds the requests and tokens that keep the generation's instance alive. Waits for the request thread until `until`
   /// at most. Any thread, while the context is attached.
   virtual void count_work(const Generation& generation, std::chrono::steady_clock::time_point until,

@@ -64,13 +64,22 @@ Loader::Loader(Registry& registry, Mutex& catalog, ModuleCalls& calls, const bp_
 Loader::~Loader() = default;
 
 std::vector<std::uint8_t> Loader::load(const LoadRequest& request) {
-  Ready ready = prepare(request, {});
+  Ready ready = start(request, open(request, {}));
   publish(*ready.generation);
   return std::move(ready.report);
 }
 
+// Only the operation that replaces it ends this.
+void check_not_held(const Module& module) {
+  if (module.held.load() == 0) return;
+  refuse(BP_OVERLOADED, "the module \"" + module.name +
+                            "\" is being replaced, the old generation first; wait for that operation, or cancel it "
+                            "(status lists it)");
+}
+
 Generation& Loader::running(std::string_view name) const {
   const Module* const module = registry_.find_module(name);
+  if (module != nullptr) check_not_held(*module);
   Generation* const running = module == nullptr ? nullptr : module->current.load();
   if (running == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded; load it first");
   return *running;
@@ -88,18 +97,17 @@ Loader::Swap Loader::reload(std::string_view name, const LoadRequest& wanted) {
   Generation& old = running(name);
   const LoadRequest request = wanted.after(old);
   Ending ending = new_ending(old);
-  Ready ready = prepare(request, name);
+  Ready ready = start(request, open(request, name));
   publish(*ready.generation);
   retire(old, ending, ready.hosts);
   return {std::move(ready.report), std::move(ending)};
 }
 
-// Does everything except publishing the generation.
-Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expected_name) {
-  Ready ready = open(request, expected_name);
+// Creates the instances. Then everything is done except publishing the generation.
+Loader::Ready Loader::start(const LoadRequest& request, Ready ready) {
   try {
     start_instances(ready, request);
-    check_canceled(request);
+    request.check_canceled();
   } catch (Failure& failure) {
     name_file(failure, request.path);
     throw Refusal{std::move(failure), give_up(ready)};
@@ -111,7 +119,14 @@ Loader::Ready Loader::prepare(const LoadRequest& request, std::string_view expec
 
 // Everything before the instances: reads and maps the file, and runs init.
 Loader::Ready Loader::open(const LoadRequest& request, std::string_view expected_name) try {
-  const auto bytes = read_module_file(request.path, allowed_);
+  return open(request, expected_name, read_module_file(request.path, allowed_));
+} catch (Failure& failure) {
+  name_file(failure, request.path);
+  throw;
+}
+
+Loader::Ready Loader::open(const LoadRequest& request, std::string_view expected_name,
+                           std::span<const std::uint8_t> bytes) {
   Ready ready;
   add(ready, request, expected_name, bytes);
   try {
@@ -121,9 +136,6 @@ Loader::Ready Loader::open(const LoadRequest& request, std::string_view expected
     throw;
   }
   return ready;
-} catch (Failure& failure) {
-  name_file(failure, request.path);
-  throw;
 }
 
 // Adds the generation to the catalog, where other operations and reports find it.
@@ -149,6 +161,7 @@ void Loader::add(Ready& ready, const LoadRequest& request, std::string_view expe
   if (generation.settings.stack_size != 0) generation.stack_size = generation.settings.stack_size;
   const MutexLock lock(catalog_);
   generation.module = &registry_.module(manifest.name);
+  if (!request.of_held) check_not_held(*generation.module);
   if (const Generation* const running = generation.module->current.load(); running && expected_name.empty()) {
     refuse(BP_NAME_TAKEN, "the module \"" + manifest.name + "\" is already loaded (generation " +
                               std::to_string(running->number) + ", from " + running->path +
@@ -179,8 +192,8 @@ void Loader::remove(const Generation& generation) noexcept {
   if (gone) std::erase(generations_, nullptr);
 }
 
-void Loader::check_canceled(const LoadRequest& request) const {
-  if (request.canceled != nullptr && request.canceled->load()) refuse(BP_CANCELED, "canceled; nothing has changed");
+void LoadRequest::check_canceled() const {
+  if (canceled != nullptr && canceled->load()) refuse(BP_CANCELED, "canceled; nothing has changed");
 }
 
 // The instances that exist end on their request threads. The object is unmapped after the last of them.
@@ -245,7 +258,7 @@ void Loader::open_object(Ready& ready, const LoadRequest& request, std::span<con
     run_init(generation);
     initialised = true;
     check_registered(generation);
-    check_canceled(request);
+    request.check_canceled();
     const MutexLock lock(catalog_);
     registry_.bind(generation);
     ready.report = load_report(generation);

@@ -33,10 +33,16 @@ struct LoadRequest {
   /// null.
   const std::atomic<bool>* canceled = nullptr;
   std::optional<ModuleSettings> settings;  ///< none: in a reload those of the running generation, else the defaults
+  bool of_held = false;                    ///< the next generation of a module that is held; see Module::held
 
   /// As a reload of `old`: with all that this leaves to it.
   LoadRequest after(const Generation& old) const;
+  /// Throws Failure (BP_CANCELED).
+  void check_canceled() const;
 };
+
+/// Throws Failure (BP_OVERLOADED) if the module is being replaced, the old generation first.
+void check_not_held(const Module& module);
 
 /// Loads, publishes and ends generations. Everything here runs as an operation of Control, one at a time, unless a
 /// function says otherwise. No lock is held while module code runs. Errors are thrown as Failure, which names the file;
@@ -95,6 +101,8 @@ class Loader {
   /// An empty path or configuration of the request, and settings that it lacks: those of the running generation.
   Swap reload(std::string_view name, const LoadRequest& request);
 
+  class OldFirst;  ///< see modules/old_first.hpp
+
   /// One of several changes that are made together.
   struct Change {
     enum class Kind { load, unload, reload };
@@ -144,8 +152,9 @@ class Loader {
 
   struct Step;  ///< of change()
 
-  Ready prepare(const LoadRequest& request, std::string_view expected_name);
+  Ready start(const LoadRequest& request, Ready ready);
   Ready open(const LoadRequest& request, std::string_view expected_name);
+  Ready open(const LoadRequest& request, std::string_view expected_name, std::span<const std::uint8_t> bytes);
   void discard(Ready& ready) noexcept;
   Generation& running(std::string_view name) const;
   std::vector<InstanceHost*> open_all(std::vector<Step>& steps, const LoadRequest& all);
@@ -162,7 +171,6 @@ class Loader {
   void run_init(Generation& generation);
   void check_registered(const Generation& generation) const;
   void start_instances(Ready& ready, const LoadRequest& request);
-  void check_canceled(const LoadRequest& request) const;
   Ending give_up(Ready& ready);
   void publish(Generation& generation);
   void call_deinit(Generation& generation);

@@ -69,6 +69,12 @@ std::vector<Loader::Changed> Loader::change(const std::vector<Change>& wanted, c
     step.wanted = &each;
     if (each.kind != Kind::load) {
       step.old = &running(each.module);
+      if (each.kind == Kind::reload && step.old->manifest.reload_old_first) {
+        refuse(BP_NOT_SUPPORTED, "the old generation of the module \"" + each.module +
+                                     "\" ends before the new one starts (reload=old_first), which cannot be part of a "
+                                     "change; reload it by itself: backplane reload " +
+                                     each.module);
+      }
       step.ending = new_ending(*step.old);
     }
     steps.push_back(std::move(step));
@@ -117,7 +123,7 @@ std::vector<InstanceHost*> Loader::open_all(std::vector<Step>& steps, const Load
            request.path + ": it is the module \"" + found + "\", expected \"" + wanted.module + "\"; correct the path");
   }
   check_functions(steps);
-  check_canceled(all);
+  all.check_canceled();
   std::vector<InstanceHost*> hosts = instance_hosts_();
   for (Step& step : steps) step.ready.hosts = hosts;
   return hosts;
@@ -152,7 +158,7 @@ void Loader::start_all(std::vector<Step>& steps, const LoadRequest& all) {
       if (step.ready.generation != nullptr) start_instances(step.ready, all);
     }
     current = nullptr;
-    check_canceled(all);
+    all.check_canceled();
   } catch (Failure& failure) {
     if (current != nullptr) name_file(failure, current->ready.generation->path);
     throw Refusal{std::move(failure), give_up_all(joint)};

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "modules/loader.hpp"
+#include "modules/old_first.hpp"
 #include "modules/reports.hpp"
 #include "modules/static_calls.hpp"
 #include "support/log.hpp"
@@ -42,6 +43,7 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
     retire(*current, ending, hosts);
     return ending;
   }
+  check_not_held(*module);
   retry_pinned(module);
   const MutexLock lock(catalog_);
   Generation* newest = nullptr;
@@ -118,6 +120,7 @@ std::string Loader::undo_unload(const Ending& ending) {
   }
   // By now no request thread is between its look at the module and the handler.
   while (!run_again(*generation)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  if (generation->module->held.load() != 0) release_held(*generation->module, hosts);
   return {};
 }
 

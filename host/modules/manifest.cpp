@@ -88,7 +88,8 @@ std::uint64_t read_stack_size(std::string_view text) {
   return bytes;
 }
 
-void read_entry(Manifest& manifest, std::string& unload, UnknownKeys& unknown, std::string_view entry) {
+void read_entry(Manifest& manifest, std::string& unload, std::string& reload, UnknownKeys& unknown,
+                std::string_view entry) {
   const auto equals = entry.find('=');
   if (equals == std::string_view::npos) {
     refuse("its manifest has the entry " + in_quotes(entry) + ", expected key=value");
@@ -104,6 +105,7 @@ void read_entry(Manifest& manifest, std::string& unload, UnknownKeys& unknown, s
     if (manifest.stack_size != 0) refuse("its manifest has \"stack_size\" twice; keep one of them");
     return manifest.stack_size = read_stack_size(value), void();
   }
+  if (key == "reload") return set_once(reload, key, value);
   if (key == "provides") return add_name(manifest.provides, key, value);
   if (key == "offers") return add_name(manifest.offers, key, value);
   if (key == "emits") return add_name(manifest.emits, key, value);
@@ -174,11 +176,12 @@ Manifest read_manifest(std::span<const std::uint8_t> file) {
   check_size(entries, BP_MANIFEST_SECTION, most_manifest_bytes);
   Manifest manifest;
   std::string unload;
+  std::string reload;
   UnknownKeys unknown;
   while (!entries.empty()) {
     const std::string_view entry = entries.substr(0, entries.find('\0'));
     if (!cbor::valid_utf8(entry)) refuse("its manifest is not UTF-8");
-    if (!entry.empty()) read_entry(manifest, unload, unknown, entry);
+    if (!entry.empty()) read_entry(manifest, unload, reload, unknown, entry);
     entries.remove_prefix(std::min(entries.size(), entry.size() + 1));
   }
   warn_of(unknown, manifest.warnings);
@@ -186,6 +189,10 @@ Manifest read_manifest(std::span<const std::uint8_t> file) {
     refuse("its manifest has unload=" + in_quotes(unload) + "; expected \"drain\" or \"never\"");
   }
   manifest.unload_never = unload == "never";
+  if (!reload.empty() && reload != "swap" && reload != "old_first") {
+    refuse("its manifest has reload=" + in_quotes(reload) + "; expected \"swap\" or \"old_first\"");
+  }
+  manifest.reload_old_first = reload == "old_first";
   check(manifest);
   check_size(elf.section(BP_CDDL_SECTION), BP_CDDL_SECTION, most_cddl_bytes);
   manifest.cddl = elf.section(BP_CDDL_SECTION);
@@ -247,6 +254,7 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
   field(out, "version", manifest.version);
   field(out, "abi", manifest.abi);
   field(out, "unload", manifest.unload_never ? "never" : "drain");
+  field(out, "reload", manifest.reload_old_first ? "old_first" : "swap");
   field(out, "summary", manifest.summary);
   field(out, "provides", manifest.provides);
   field(out, "offers", manifest.offers);

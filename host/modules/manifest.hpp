@@ -28,6 +28,7 @@ struct Manifest {
   std::string summary;
   bool unload_never = false;
   std::uint64_t stack_size = 0;  ///< of its handlers that ask for none of their own; 0: not said
+  bool reload_old_first = false;
   std::vector<std::string> provides;
   std::vector<std::string> offers;
   std::vector<std::string> emits;

@@ -38,6 +38,12 @@ const Generation* Registry::offered_by_other(std::string_view name, const Module
   return function == nullptr || function->generation->module == &module ? nullptr : function->generation;
 }
 
+// Its names still answer, for those who look them up.
+void Registry::hold(Module& module) noexcept {
+  module.held.store(module.current.load(std::memory_order_relaxed)->number, std::memory_order_release);
+  module.current.store(nullptr, std::memory_order_release);
+}
+
 void Registry::publish(Module& module, Generation* next) {
   const Generation* const before = module.current.load(std::memory_order_relaxed);
   if (next != nullptr) {

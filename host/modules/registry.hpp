@@ -62,6 +62,11 @@ class Registry {
   /// The running generation of another module that offers the host function `name`, or nullptr.
   const Generation* offered_by_other(std::string_view name, const Module& module) const noexcept;
 
+  /// The module has no current generation from here on, and its names wait for the next. publish(), and then release(),
+  /// end that.
+  static void hold(Module& module) noexcept;
+  static void release(Module& module) noexcept { module.held.store(0, std::memory_order_release); }
+
   /// Makes `next` the current generation of `module`, with its host functions. Null: the module has none.
   void publish(Module& module, Generation* next);
 

@@ -68,7 +68,8 @@ bool set_load(Frame& frame, std::string& path, const bp_load_options& options, c
   frame.flags = options.flags;
   frame.stack_size = options.stack_size;
   frame.workers = options.workers;
-  return host.settings || (frame.flags == 0 && frame.stack_size == 0 && frame.workers == 0);
+  frame.drain_ms = options.drain_ms;
+  return host.settings || (frame.flags == 0 && frame.stack_size == 0 && frame.workers == 0 && frame.drain_ms == 0);
 }
 bp_status no_settings(bp_result& result) {
   return set_result(&result, BP_NOT_SUPPORTED,

@@ -8,6 +8,7 @@
 #include "modules/registry.hpp"
 #include "request/backlog.hpp"
 #include "request/cpu_warning.hpp"
+#include "request/held_calls.hpp"
 #include "request/instances.hpp"
 #include "request/method_cache.hpp"
 #include "request/record.hpp"
@@ -41,7 +42,8 @@ class Dispatcher {
         replies_(replies),
         workers_(workers),
         limits_(limits),
-        heartbeat_(heartbeat) {}
+        heartbeat_(heartbeat),
+        held_(options.queue_depth) {}
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
@@ -71,6 +73,11 @@ class Dispatcher {
   void worker_waits(const Request& request) BP_REQUIRES(on_request_thread);
   void worker_goes_on(const Request& request) noexcept BP_REQUIRES(on_request_thread);
 
+  /// Calls that were held may go, if their modules are not held any more.
+  void look_at_held() noexcept BP_REQUIRES(on_request_thread) { held_.look(); }
+  /// All calls are canceled: the held ones end here.
+  void end_held() noexcept BP_REQUIRES(on_request_thread);
+
  private:
   // Requests begun in one turn: enough to make the other stages cheap per request, few enough that replies do not wait
   // long for the handlers behind them.
@@ -85,6 +92,7 @@ class Dispatcher {
   bool is_usual(Request& request) BP_REQUIRES(on_request_thread);
   void begin(Request& request, const MethodCache::Entry& entry) BP_REQUIRES(on_request_thread);
   void find_handler(Request& request, const Generation* running) BP_REQUIRES(on_request_thread);
+  bool hold(Request& request, const Generation*& running) BP_REQUIRES(on_request_thread);
   void refuse_full(Request& request, const CallStats* stats) BP_REQUIRES(on_request_thread);
   void run_here(Request& request) BP_REQUIRES(on_request_thread);
   void run_on_this_stack(Request& request) BP_REQUIRES(on_request_thread);
@@ -126,6 +134,7 @@ class Dispatcher {
   std::unordered_map<const Module*, OfModule> for_worker_ BP_GUARDED_BY(on_request_thread);
   // Serial blocking requests that wait for their instance.
   std::unordered_map<const bp_instance*, WaitingCalls> for_instance_ BP_GUARDED_BY(on_request_thread);
+  HeldCalls held_;
 };
 
 }  // namespace backplane::host

@@ -47,6 +47,9 @@ Request* Dispatcher::next_new() noexcept {
     if (span(turn_began_, time) > longest) return nullptr;  // the sockets are looked at
   }
   --budget_;
+  if (!held_.empty()) [[unlikely]] {
+    if (Request* const held = held_.next()) return held;
+  }
   const auto admit = [this](Request& request) {
     on_request_thread.assume();
     replies_.admit(request);
@@ -148,6 +151,7 @@ inline void Dispatcher::begin(Request& request, const MethodCache::Entry& entry)
 }
 
 void Dispatcher::find_handler(Request& request, const Generation* running) {
+  if ((running == nullptr || !held_.empty()) && hold(request, running)) return;
   const Handler* const handler = running == nullptr ? nullptr : running->handler(*request.method);
   if (handler == nullptr) {
     std::string why;

@@ -187,6 +187,7 @@ void RequestLoop::cancel_open() {
     request->cause.compare_exchange_strong(none, BP_CANCELED, std::memory_order_release);
     if (Waiter* const awaited = request->awaited()) awaited->fail(BP_CANCELED, stopping_text);
   }
+  dispatcher_.end_held();
 }
 
 void RequestLoop::go_on_stopping() {

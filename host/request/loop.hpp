@@ -93,6 +93,12 @@ class RequestLoop {
   /// For the control thread.
   Instances& instances() noexcept { return instances_; }
 
+  /// Lets calls go whose module is not held any more. Any thread, while the context is attached.
+  void release_held() noexcept {
+    inbox_.send(release_);
+    inbox_.mark_unsettled();
+  }
+
   // ---- The owner: the steps of a stop, in this order, in each life of the context. See StopState. ----
   /// After close(): as soon as nothing is open, all instances end. The next and end_instances() wait for that.
   void end_when_idle() noexcept { stop_.end_when_idle(); }
@@ -163,6 +169,11 @@ class RequestLoop {
                          if (loop.stop_.begin_cancel()) loop.cancel_open();
                        },
                        this};
+  ReusableTask release_{[](void* self) {
+                          on_request_thread.assume();
+                          static_cast<RequestLoop*>(self)->dispatcher_.look_at_held();
+                        },
+                        this};
 };
 
 }  // namespace backplane::host

@@ -23,6 +23,13 @@ bp_status no_handler(const Method& method, bool module_runs, std::string& why) n
     why = unknown_name_text(method.name);
     return BP_UNKNOWN_NAME;
   }
+  if (module.held.load(std::memory_order_acquire) != 0) {  // a call in a context waits; see HeldCalls
+    why = text_or_none([&] {
+      return "the module \"" + module.name +
+             "\" is being replaced, and calls without a context cannot wait for that; call again, or in a context";
+    });
+    return BP_OVERLOADED;
+  }
   if (module_runs) {
     why = text_or_none(
         [&] { return "the running generation of \"" + module.name + "\" has no \"" + method.name + "\""; });

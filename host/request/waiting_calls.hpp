@@ -14,8 +14,8 @@ namespace backplane::host {
 class WaitingCalls {
  public:
   bool empty() const noexcept { return queue_.empty(); }
-  /// Throws std::bad_alloc.
-  void push(Request& request) { queue_.push(lines_[request.source], request); }
+  /// `first`: before the others of its line. Throws std::bad_alloc.
+  void push(Request& request, bool first = false) { queue_.push(lines_[request.source], request, first); }
   /// The one whose turn it is; null if there is none.
   Request* pop() noexcept {
     Request* const request = queue_.pop(cost_in_line);

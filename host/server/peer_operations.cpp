@@ -16,6 +16,7 @@ bp_status AskedOperation::begin(bp_context context, bp_operation* out, bp_result
   load.flags = flags_;
   load.stack_size = stack_size_;
   load.workers = workers_;
+  load.drain_ms = drain_ms_;
   bp_operation_request request{};
   request.struct_size = sizeof request;
   request.kind = kind_;

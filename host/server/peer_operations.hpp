@@ -32,6 +32,7 @@ class AskedOperation {
         flags_(frame.flags),
         stack_size_(frame.stack_size),
         workers_(frame.workers),
+        drain_ms_(frame.drain_ms),
         requester_(words_of(peer)) {}
 
   std::uint32_t kind() const noexcept { return kind_; }
@@ -46,6 +47,7 @@ class AskedOperation {
   std::uint32_t flags_;
   std::uint64_t stack_size_;
   std::uint32_t workers_;
+  std::uint32_t drain_ms_;
   std::string requester_;
 };
 

@@ -60,8 +60,8 @@ struct Layout<Unlisten> {
 };
 template <>
 struct Layout<Load> {
-  static constexpr auto value =
-      describe<Load>(7, "load", &Load::id, &Load::path, &Load::config, &Load::flags, &Load::stack_size, &Load::workers);
+  static constexpr auto value = describe<Load>(7, "load", &Load::id, &Load::path, &Load::config, &Load::flags,
+                                               &Load::stack_size, &Load::workers, &Load::drain_ms);
 };
 template <>
 struct Layout<Unload> {
@@ -71,7 +71,7 @@ template <>
 struct Layout<Reload> {
   static constexpr auto value =
       describe<Reload>(9, "reload", &Reload::id, &Reload::module, &Reload::path, &Reload::config, &Reload::timeout_ms,
-                       &Reload::flags, &Reload::stack_size, &Reload::workers);
+                       &Reload::flags, &Reload::stack_size, &Reload::workers, &Reload::drain_ms);
 };
 template <>
 struct Layout<List> {
@@ -103,8 +103,9 @@ struct Layout<Log> {
 };
 template <>
 struct Layout<Begin> {
-  static constexpr auto value = describe<Begin>(20, "begin", &Begin::id, &Begin::kind, &Begin::module, &Begin::path,
-                                                &Begin::config, &Begin::flags, &Begin::stack_size, &Begin::workers);
+  static constexpr auto value =
+      describe<Begin>(20, "begin", &Begin::id, &Begin::kind, &Begin::module, &Begin::path, &Begin::config,
+                      &Begin::flags, &Begin::stack_size, &Begin::workers, &Begin::drain_ms);
 };
 template <>
 struct Layout<Wait> {
@@ -152,7 +153,7 @@ template <class T>
 inline constexpr std::size_t later_items = std::is_same_v<T, Hello>    ? 4
                                            : std::is_same_v<T, Call>   ? 2
                                            : std::is_same_v<T, Listen> ? 1
-                                           : has_settings<T>           ? 3
+                                           : has_settings<T>           ? 4
                                                                        : 0;
 template <class T>
 inline constexpr std::size_t least_items = item_count<T> - later_items<T>;
@@ -179,7 +180,7 @@ std::size_t items_of(const Listen& listen) { return item_count<Listen> - (listen
 /// An older host knows no settings.
 template <class T>
 requires has_settings<T> std::size_t items_of(const T& load) {
-  const bool usual = load.flags == 0 && load.stack_size == 0 && load.workers == 0;
+  const bool usual = load.flags == 0 && load.stack_size == 0 && load.workers == 0 && load.drain_ms == 0;
   return usual ? least_items<T> : item_count<T>;
 }
 

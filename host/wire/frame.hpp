@@ -88,9 +88,10 @@ struct Load {
   std::uint64_t id = 0;
   View path;  ///< bytes, because file names need not be UTF-8
   View config;
-  std::uint32_t flags = 0;       ///< BP_LOAD_…; if the host has `settings`, as the next two
+  std::uint32_t flags = 0;       ///< BP_LOAD_…; if the host has `settings`, as the next three
   std::uint64_t stack_size = 0;  ///< as in bp_load_options
   std::uint32_t workers = 0;     ///< as in bp_load_options
+  std::uint32_t drain_ms = 0;    ///< as in bp_load_options
 };
 struct Unload {
   std::uint64_t id = 0;
@@ -103,9 +104,10 @@ struct Reload {
   View path;    ///< empty: unchanged
   View config;  ///< empty: unchanged
   std::uint64_t timeout_ms = 0;
-  std::uint32_t flags = 0;       ///< BP_LOAD_…; if the host has `settings`, as the next two
+  std::uint32_t flags = 0;       ///< BP_LOAD_…; if the host has `settings`, as the next three
   std::uint64_t stack_size = 0;  ///< as in bp_load_options
   std::uint32_t workers = 0;     ///< as in bp_load_options
+  std::uint32_t drain_ms = 0;    ///< as in bp_load_options
 };
 struct List {
   std::uint64_t id = 0;
@@ -129,9 +131,10 @@ struct Begin {
   std::string_view module;
   View path;
   View config;
-  std::uint32_t flags = 0;       ///< BP_LOAD_…; if the host has `settings`, as the next two
+  std::uint32_t flags = 0;       ///< BP_LOAD_…; if the host has `settings`, as the next three
   std::uint64_t stack_size = 0;  ///< as in bp_load_options
   std::uint32_t workers = 0;     ///< as in bp_load_options
+  std::uint32_t drain_ms = 0;    ///< as in bp_load_options
 };
 /// Is answered when a module operation has ended, or at the timeout.
 struct Wait {

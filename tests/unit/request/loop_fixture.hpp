@@ -137,6 +137,7 @@ class LoopFixture : public InstanceHost {
   bool on_request_thread() const noexcept override { return loop.on_thread(); }
   void retire_instance(Generation&) override {}
   void prepare_instance(Generation&) override {}
+  void release_held() noexcept override {}
   std::string keep_instance(Generation&, std::chrono::milliseconds) override { return {}; }
   void count_work(const Generation&, std::chrono::steady_clock::time_point, std::uint64_t&, std::uint64_t&) override {}
   bp_status emit(std::string_view, bp_bytes, std::uint32_t, EmitTry*) override { return BP_OK; }
