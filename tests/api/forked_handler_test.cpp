@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Handlers and fibers that fork without exec. The child is a copy of the host, and must do nothing of the host's work.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <deque>
 
 #include "../fibers/host_fixture.hpp"

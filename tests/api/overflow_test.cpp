@@ -131,7 +131,7 @@ TEST_CASE("so does a blocking handler that uses up the stack of its thread") {
   const End end = in_child([] { call("overflows.blocking"); });
   INFO(end.said);
   REQUIRE(end.lines().size() == 1);
-  const std::string& line = end.lines()[0];
+  const std::string line = end.lines()[0];
   CHECK(line.find("in \"overflows.blocking\" of the module \"overflows\": its stack of ") != std::string::npos);
   CHECK(line.find("enlarge the stack with \"ulimit -s\" before the process starts") != std::string::npos);
   CHECK(end.by(SIGSEGV));
