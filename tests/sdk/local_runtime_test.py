@@ -14,7 +14,7 @@ LIBRARY, MODULE = os.environ["BACKPLANE_LIBRARY"], os.environ["BACKPLANE_LIBCXX_
 
 
 class View(ctypes.Structure):
-    _fields_ = [("data", ctypes.c_char_p), ("size", ctypes.c_size_t)]
+    _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_size_t)]
 
 
 class Context(ctypes.Structure):
@@ -31,26 +31,31 @@ class Result(ctypes.Structure):
                 ("detail", View), ("owner", ctypes.c_void_p)]
 
     def text(self, view):
-        return ctypes.string_at(ctypes.cast(view.data, ctypes.c_void_p), view.size).decode() if view.size else ""
+        return ctypes.string_at(view.data, view.size).decode() if view.size else ""
 
 
 def view(text):
-    data = text.encode()
-    return View(data, len(data))
+    data = ctypes.create_string_buffer(text.encode())
+    seen = View(ctypes.addressof(data), len(data) - 1)
+    seen.owner = data
+    return seen
 
 
 class LocalRuntime(unittest.TestCase):
-    def setUp(self):
-        self.library = ctypes.CDLL(LIBRARY)  # RTLD_LOCAL
-        self.context = Context()
-        self.assertEqual(self.library.bp_context_create(None, ctypes.byref(self.context), None), 0)
+    @classmethod
+    def setUpClass(cls):
+        cls.library = ctypes.CDLL(LIBRARY)  # RTLD_LOCAL
+        cls.context = Context()
+        if cls.library.bp_context_create(None, ctypes.byref(cls.context), None) != 0:
+            raise RuntimeError("no context")
         load = Load(ctypes.sizeof(Load), 0, MODULE.encode())
         loaded = Result(ctypes.sizeof(Result))
-        status = self.library.bp_module_load(self.context, ctypes.byref(load), ctypes.byref(loaded))
-        self.assertEqual(status, 0, loaded.text(loaded.message))
+        if cls.library.bp_module_load(cls.context, ctypes.byref(load), ctypes.byref(loaded)) != 0:
+            raise RuntimeError(loaded.text(loaded.message))
 
-    def tearDown(self):
-        self.assertEqual(self.library.bp_context_destroy(self.context), 0)
+    @classmethod
+    def tearDownClass(cls):
+        cls.library.bp_context_destroy(cls.context)
 
     def call(self, verb, payload=""):
         result = Result(ctypes.sizeof(Result))
