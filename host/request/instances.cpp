@@ -13,6 +13,7 @@
 #include "modules/thrown.hpp"
 #include "request/idle_wait.hpp"
 #include "request/request_thread.hpp"
+#include "support/forked_child.hpp"
 #include "support/log.hpp"
 #include "support/running_code.hpp"
 #include "support/ticks.hpp"
@@ -150,6 +151,7 @@ void Instances::run_on_worker(bp_instance& instance, Task& after, F function) {
     {
       const RunningCodeNote note(running);
       function();
+      leave_to_parent();
     }
     RequestThread::worker_instance = nullptr;
     inbox_.send(after);

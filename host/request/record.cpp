@@ -28,6 +28,7 @@ void forget_thread() noexcept {
   is_forked_child.store(true);
   RequestThread::current = nullptr;
   RequestThread::worker_request = nullptr;
+  RequestThread::worker_instance = nullptr;
   Runner::environment = nullptr;
 }
 
