@@ -85,8 +85,7 @@ void calls(LoopFixture& rig, std::string_view name, int count, std::string_view 
 }  // namespace
 
 TEST_CASE(
-    "requests with small payloads allocate nothing once warm, whether they reply inline, later, or after a wait, on a "
-    "stack of their own size or the usual one") {
+    "requests with small payloads allocate nothing once warm, whether they reply inline, later, or after a wait") {
   LoopFixture rig;
   rig.handler("t.inline", [](const bp_call& call) -> bp_handled {
     reply_api::answer(call.token, {sizeof(bp_answer), BP_OK, call.payload, {"", 0}, {nullptr, 0}, nullptr});
