@@ -5,7 +5,7 @@ import random
 import unittest
 
 from client import OK, Callers
-from table import GONE, TABLE
+from table import TABLE
 from wrapped_case import WrappedCase
 
 NAMES = list(TABLE)
@@ -49,7 +49,7 @@ class Together(WrappedCase):
                 continue
             status, message, old = client.reload(name)
             self.assertEqual(status, OK, message)
-            self.assertEqual(old["outcome"], TABLE[name].outcome, old)
+            self.assert_ended(name, old)
         callers.stop()
         self.assertEqual(callers.failed, [])
         for name in NAMES:
