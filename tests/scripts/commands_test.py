@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SCRIPTS = ("setup", "build", "run", "test", "tour", "check", "bench", "mutate")
+SCRIPTS = ("setup", "build", "run", "test", "tour", "check", "bench", "mutate", "wrapped")
 
 
 def run(name, *arguments, **options):
@@ -27,7 +27,8 @@ class Scripts(unittest.TestCase):
     def test_what_a_script_does_not_know_is_a_usage_error(self):
         for name, argument in (("setup", "--nonsense"), ("build", "--nonsense"), ("build", "nonsense"),
                                ("test", "--preset=nonsense"), ("tour", "--nonsense"), ("check", "nonsense"),
-                               ("bench", "--nonsense"), ("mutate", "--nonsense"), ("mutate", "nonsense")):
+                               ("bench", "--nonsense"), ("mutate", "--nonsense"), ("mutate", "nonsense"),
+                               ("wrapped", "nonsense"), ("setup", "--list", "nonsense")):
             done = run(name, argument)
             self.assertEqual(done.returncode, 2, f"{name} {argument}: {done.stderr}")
             self.assertIn("nonsense", done.stderr)

@@ -9,6 +9,12 @@
 
 #ifndef NAME
 #define NAME "libcxx"
+#else
+// A static libstdc++ allocates 72 KiB when it is mapped, for exceptions when memory has run out. Only this frees them.
+namespace __gnu_cxx {
+void __freeres();
+}
+[[gnu::destructor]] static void free_pool() { __gnu_cxx::__freeres(); }
 #endif
 
 namespace {
