@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """All modules of the table in one host: they are used side by side, come, go, and end in any order."""
 
+import pathlib
 import random
+import re
 import unittest
 
 from client import OK, Callers
@@ -20,6 +22,12 @@ class Together(WrappedCase):
         for name in names:
             for call in self.asked[name]:
                 client.check(call)
+
+    def test_the_page_about_libraries_has_the_outcomes_of_the_table(self):
+        page = pathlib.Path(__file__).parents[2].joinpath("docs", "libraries.md").read_text(encoding="utf-8")
+        told = {library: outcome for libraries, outcome in re.findall(r"(?m)^\| ([^|]+) \| (gone|pinned) \|", page)
+                for library in libraries.split(", ")}
+        self.assertEqual(told, {row.library: row.outcome for row in TABLE.values()})
 
     def test_they_are_unloaded_in_any_order(self):
         for seed in range(3):
