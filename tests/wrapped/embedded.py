@@ -55,17 +55,30 @@ class Application:
         self.name = name
         self.library = ctypes.CDLL(os.environ["BACKPLANE_LIBRARY"])
         self.library.bp_host_context.restype = Context
-        self.context, result = Context(), Result()
-        status = self.library.bp_context_create(None, ctypes.byref(self.context), ctypes.byref(result))
-        expect(status == 0, f"a context; found {status}, {result.message.read()}")
+        self.context = self.created()
+        result = Result()
         load = Load(ctypes.sizeof(Load), 0, file.encode())
         status = self.library.bp_module_load(self.context, ctypes.byref(load), ctypes.byref(result))
         expect(status == 0, f"that it loads; found {status}, {result.message.read()}")
         self.library.bp_result_free(ctypes.byref(result))
 
-    def call(self, call):
+    def created(self):
+        context, result = Context(), Result()
+        status = self.library.bp_context_create(None, ctypes.byref(context), ctypes.byref(result))
+        expect(status == 0, f"a context; found {status}, {result.message.read()}")
+        return context
+
+    def contexts(self, calls):
+        """Three more contexts, each with an instance of the module, one after another under load."""
+        more = [self.created() for _ in range(3)]
+        for each in more:
+            self.threads(calls, each)
+        for each in more:
+            expect(self.library.bp_context_destroy(each) == 0, "that the context ends")
+
+    def call(self, call, context=None):
         result = Result()
-        status = self.library.bp_call_sync(self.context, Bytes(call.name.encode(), len(call.name)),
+        status = self.library.bp_call_sync(context or self.context, Bytes(call.name.encode(), len(call.name)),
                                            Bytes(call.payload, len(call.payload)), ctypes.c_uint64(0), ctypes.byref(result))
         found = status, result.payload.read(), result.message.read().decode()
         self.library.bp_result_free(ctypes.byref(result))
@@ -89,14 +102,14 @@ class Application:
                 break
         expect(status == (0 if row.outcome == GONE else PINNED), f"{row.outcome}; found {status}, {message}, {detail}")
 
-    def threads(self, calls):
+    def threads(self, calls, context=None):
         """Calls of many threads at once."""
         failed = []
 
         def run(number):
             try:
                 for i in range(20):
-                    self.call(calls[(number + i) % len(calls)])
+                    self.call(calls[(number + i) % len(calls)], context)
             except SystemExit as error:
                 failed.append(error.code)
 
@@ -116,8 +129,8 @@ def main():
     for call in small:
         application.call(call)
     for step in steps:
-        if step == "threads":
-            application.threads(small)
+        if step in ("threads", "contexts"):
+            getattr(application, step)(small)
         elif step != "exit":
             getattr(application, step)()
     server.close()

@@ -11,7 +11,7 @@ import sys
 import time
 import unittest
 
-from client import CANCELED, LOAD_REFUSED, OK, Callers
+from client import CANCELED, LOAD_REFUSED, MODULE_GONE, OK, UNKNOWN_NAME, Callers
 from table import TABLE
 from wrapped_case import WrappedCase
 
@@ -38,6 +38,11 @@ class Wrapped(WrappedCase):
             self.assertEqual(status, OK, message)
             self.assert_ended(NAME, old)
 
+    def callers(self, calls, also=()):
+        callers = Callers(self.socket, calls, CALLERS, also)
+        self.addCleanup(callers.ends.set)
+        return callers
+
     def test_answers_are_right(self):
         client = self.start(NAME)
         for call in self.asked.small + self.asked.large() + self.asked.small:
@@ -54,17 +59,23 @@ class Wrapped(WrappedCase):
 
     def test_reloads_under_load(self):
         client = self.start(NAME)
-        callers = Callers(self.socket, self.asked.small, CALLERS)
-        self.addCleanup(callers.stop)
+        callers = self.callers(self.asked.small)
         for _ in range(RELOADS):
-            before = list(callers.made)
-            self.eventually("somebody gets no answers", lambda: callers.failed or all(  # pylint: disable=cell-var-from-loop
-                now > then for now, then in zip(callers.made, before)))
-            self.assertEqual(callers.failed, [])
+            callers.go_on()
             self.reload(client)
         callers.stop()
-        self.assertEqual(callers.failed, [])
         self.unload(client, NAME)
+        self.stop()
+
+    def test_it_goes_and_comes_under_load(self):
+        client = self.start(NAME)
+        callers = self.callers(self.asked.small, (UNKNOWN_NAME, MODULE_GONE))
+        for _ in range(1 if ROW.second else RELOADS):
+            callers.go_on()
+            self.unload(client, NAME)
+            if not ROW.second:
+                client.load(self.file(NAME))
+        callers.stop()
         self.stop()
 
     def test_a_long_call_is_canceled(self):
@@ -94,7 +105,6 @@ class Wrapped(WrappedCase):
                 client.check(call)
             if callers:
                 callers.stop()
-                self.assertEqual(callers.failed, [])
             self.unload(client, NAME)
             held.append(self.holds())
         # What is left of the libraries must bear a signal that wakes all threads.
@@ -149,7 +159,8 @@ class Wrapped(WrappedCase):
 
     def test_an_application_ends_in_every_state_of_it(self):
         program = pathlib.Path(__file__).with_name("embedded.py")
-        orders = ("exit", "destroy", "unload destroy", "destroy unload", "unload", "threads unload destroy")
+        orders = ("exit", "destroy", "unload destroy", "destroy unload", "unload", "threads unload destroy",
+                  "contexts destroy unload")
         for order in orders:
             with self.subTest(order):
                 done = subprocess.run([sys.executable, "-B", program, NAME, self.file(NAME), self.dir, *order.split()],
