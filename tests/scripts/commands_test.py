@@ -28,7 +28,7 @@ class Scripts(unittest.TestCase):
         for name, argument in (("setup", "--nonsense"), ("build", "--nonsense"), ("build", "nonsense"),
                                ("test", "--preset=nonsense"), ("tour", "--nonsense"), ("check", "nonsense"),
                                ("bench", "--nonsense"), ("mutate", "--nonsense"), ("mutate", "nonsense"),
-                               ("wrapped", "nonsense"), ("setup", "--list", "nonsense")):
+                               ("wrapped", "nonsense"), ("setup", "nonsense")):
             done = run(name, argument)
             self.assertEqual(done.returncode, 2, f"{name} {argument}: {done.stderr}")
             self.assertIn("nonsense", done.stderr)
