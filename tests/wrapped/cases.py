@@ -76,7 +76,7 @@ def zstd(_):
         return [Call("zstd.work", packed(data), data),
                 Call("zstd.pack", data, lambda out: len(out) < len(data) and tool("-d", data=out) == data)]
 
-    # A frame of a known size begins with its magic number. Whether its contents are right, the large call asks the tool.
+    # Whether the contents are right, the large call asks the tool.
     pack = Call("zstd.pack", text_of(3000), lambda out: out[:4] == b"\x28\xb5\x2f\xfd" and len(out) < 3000)
     return Cases(small + [pack], large, ("zstd.long", text_of(300000)))
 
@@ -187,7 +187,8 @@ def icu(_):
         return typed("icu.work", {"text": text}, {"text": unicodedata.normalize("NFD", text)})
 
     return Cases([decomposed("Ångström, Müller, 한글"), decomposed("plain"),
-                  typed("icu.sorted", ["Muller", "Müller", "Muffe", "Mueller"], ["Mueller", "Müller", "Muffe", "Muller"])],
+                  typed("icu.sorted", ["Muller", "Müller", "Muffe", "Mueller"],
+                        ["Mueller", "Müller", "Muffe", "Muller"])],
                  lambda: [decomposed("Ångström, 한글 " * (MIB // 10))], ("icu.long", b""))
 
 
@@ -220,12 +221,13 @@ def proto_lite(_):
 
 
 def proto_full(_):
-    def told(items):
-        listed = [{"name": name, "count": count} for name, count in items]
-        return Call("proto_full.work", order(items), lambda out: json.loads(out) == {"customer": "Ada", "items": listed})
+    def listed(items):
+        told = {"customer": "Ada", "items": [{"name": name, "count": count} for name, count in items]}
+        return Call("proto_full.work", order(items), lambda out: json.loads(out) == told)
 
-    small = [told([("pen", 2), ("ink", 300)]), told([("a", 1)])]
-    return Cases(small, lambda: [told([(f"item {i}", i + 1) for i in range(60000)])], ("proto_full.long", small[0].payload))
+    small = [listed([("pen", 2), ("ink", 300)]), listed([("a", 1)])]
+    return Cases(small, lambda: [listed([(f"item {i}", i + 1) for i in range(60000)])],
+                 ("proto_full.long", small[0].payload))
 
 
 def openmp(_):
@@ -241,7 +243,8 @@ def tbb(_):
     def ordered(data):
         return Call("tbb.work", data, bytes(sorted(data)))
 
-    return Cases([ordered(text_of(500)), ordered(text_of(50000)), typed("tbb.sum", text_of(50000), sum(text_of(50000)))],
+    return Cases([ordered(text_of(500)), ordered(text_of(50000)),
+                  typed("tbb.sum", text_of(50000), sum(text_of(50000)))],
                  lambda: [ordered(text_of(4 * MIB))], ("tbb.long", b""))
 
 

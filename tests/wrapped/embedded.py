@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""embedded.py MODULE FILE DIRECTORY STEP…: an application that opens the library as ctypes does, with RTLD_LOCAL, so that
-it shares no C++ runtime with the module. It loads the module, calls it, takes the steps, and exits."""
+"""embedded.py MODULE FILE DIRECTORY STEP…: an application that opens the library as ctypes does, with RTLD_LOCAL, so
+that it shares no C++ runtime with the module. It loads the module, calls it, takes the steps, and exits."""
 
 import ctypes
 import os
@@ -79,7 +79,8 @@ class Application:
     def call(self, call, context=None):
         result = Result()
         status = self.library.bp_call_sync(context or self.context, Bytes(call.name.encode(), len(call.name)),
-                                           Bytes(call.payload, len(call.payload)), ctypes.c_uint64(0), ctypes.byref(result))
+                                           Bytes(call.payload, len(call.payload)), ctypes.c_uint64(0),
+                                           ctypes.byref(result))
         found = status, result.payload.read(), result.message.read().decode()
         self.library.bp_result_free(ctypes.byref(result))
         expect(call.is_right(*found), f"{str(call.expected)[:300]} of {call.name}; found {str(found)[:300]}")

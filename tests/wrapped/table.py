@@ -12,7 +12,7 @@ class Row:
     outcome: str = GONE  # of an unload
     reasons: tuple = ()  # kinds, if it is pinned
     second: str = ""  # what the refusal of a second generation says; empty: it is taken
-    spins: bool = False  # its threads look for work for a moment after each use, and an unload may have to wait for them
+    spins: bool = False  # its threads look for work for a moment after each use: an unload may have to be asked again
     cycles: int = 100  # of load and unload
     growth_kib: int = 1536  # of memory, from a fifth of the cycles to the last
 

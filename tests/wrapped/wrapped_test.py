@@ -164,8 +164,8 @@ class Wrapped(WrappedCase):
         for order in orders:
             with self.subTest(order):
                 done = subprocess.run([sys.executable, "-B", program, NAME, self.file(NAME), self.dir, *order.split()],
-                                      env={**os.environ, "TMPDIR": self.dir}, capture_output=True, text=True, check=False,
-                                      timeout=60)
+                                      env={**os.environ, "TMPDIR": self.dir}, capture_output=True, text=True,
+                                      check=False, timeout=60)
                 self.assertEqual((done.returncode, done.stdout), (0, "done\n"), done.stderr)
 
 
