@@ -8,6 +8,7 @@
 
 #include <cstring>
 
+#include "modules/elf_dynamic.hpp"
 #include "support/result.hpp"
 
 namespace backplane::host {
@@ -71,6 +72,7 @@ ElfFile::ElfFile(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
     if (table.type == SHT_DYNSYM) read_symbols(table);
     if (table.type == SHT_DYNAMIC) read_dynamic(table);
   }
+  check_loadable(bytes);
 }
 
 std::string_view ElfFile::section(std::string_view name) const noexcept {

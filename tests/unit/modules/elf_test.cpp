@@ -195,6 +195,7 @@ class Crafted {
   void put(std::size_t section, const std::string& contents) {
     sections_[section].sh_offset = bytes_.size();
     sections_[section].sh_size = contents.size();
+    sections_[section].sh_flags &= ~std::uint64_t{SHF_ALLOC};  // no segment has these bytes
     bytes_.insert(bytes_.end(), contents.begin(), contents.end());
   }
   std::string contents(std::size_t section) const {
