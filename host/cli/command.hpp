@@ -57,6 +57,7 @@ struct Args : BenchArgs, SettingsArgs {
   std::optional<std::string> log_format;
   bool check_config = false;
   bool print_config = false;
+  bool no_trial = false;
 
   bool dry_run = false;  // reconfigure, save
   bool yes = false;      // save

@@ -111,6 +111,7 @@ class ConfigReader {
            "log_queue_bytes",
            "workers",
            "load_timeout_ms",
+           "trial_load",
            "memory_limit",
            "connection_memory",
            "fiber_stack_size",
@@ -162,6 +163,11 @@ class ConfigReader {
       out.workers = static_cast<std::uint32_t>(*n);
     }
     limit(root, "load_timeout_ms", 100, 3'600'000, out.load_timeout_ms);
+    if (const toml::node* node = root.get("trial_load")) {
+      if (!node->is_boolean()) wrong(*node, "trial_load", "true or false");
+      out.trial_load = node->as_boolean()->get();
+      out.trial_load_where = place(node->source());
+    }
     read_memory(root, out);
     read_fibers(root, out.context);
     read_run_limits(root, out.context);

@@ -57,6 +57,8 @@ struct ConfigFile {
   std::uint32_t log_queue_lines = 0;  ///< 0: not in the file, here and in the next
   std::uint32_t log_queue_bytes = 0;
   std::optional<std::uint32_t> workers;
+  std::optional<bool> trial_load;
+  std::string trial_load_where;         ///< its place, or empty
   std::uint32_t load_timeout_ms = 0;    ///< 0: not in the file, here and in the next two
   std::uint64_t memory_limit = 0;       ///< bytes
   std::uint64_t connection_memory = 0;  ///< ServerOptions::max_memory

@@ -72,6 +72,7 @@ class Printer {
     number("log_queue_bytes", 1 << 20);
     number("workers", 4);
     number("load_timeout_ms", 10'000);
+    setting("trial_load", plan_.trial_load ? "true" : "false");
     memory();
     calls();
     setting("on_event_overflow", plan_.context.on_event_overflow == BP_OVERFLOW_REFUSE ? "\"refuse\"" : "\"gap\"");

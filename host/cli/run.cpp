@@ -22,6 +22,7 @@
 #include "cli/print_config.hpp"
 #include "cli/run_plan.hpp"
 #include "cli/stop_request.hpp"
+#include "cli/trial_program.hpp"
 #include "server/server.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
@@ -91,13 +92,15 @@ void configure(const RunPlan& plan) {
   std::vector<const char*> allowed;
   for (const std::string& dir : plan.allowed_dirs) allowed.push_back(dir.c_str());
   allowed.push_back(nullptr);
+  const std::string trial = plan.trial_load ? trial_program() : std::string();
   const bp_host_options options = {.struct_size = sizeof options,
                                    .worker_threads = plan.workers,
                                    .data_dir = plan.data_dir.c_str(),
                                    .module_dirs = plan.allowed_dirs.empty() ? nullptr : allowed.data(),
                                    .memory_limit = plan.memory_limit,
                                    .load_timeout_ms = plan.load_timeout_ms,
-                                   .crash_line = 1};
+                                   .crash_line = 1,
+                                   .trial_program = trial.empty() ? nullptr : trial.c_str()};
   Result why;
   const bp_status status = bp_host_configure(&options, why.out());
   if (status != BP_OK) throw CommandFailure{exit_usage, status, why.message(status)};
@@ -338,6 +341,7 @@ The configuration file is TOML; docs/cli.md lists its keys. These have no option
   memory_limit, connection_memory
                       how many bytes the host may allocate, and how many of them for one connection
   load_timeout_ms     how long a module's constructors, init, deinit or destructors may take
+  trial_load          false: as --no-trial
   log_queue_lines, log_queue_bytes
                       lines of the log that may wait while nobody reads stderr
   fiber_stack_size    stack size of handlers, in bytes
@@ -382,6 +386,7 @@ last line says which; 130 ended at once by a second Ctrl-C.)",
          &Args::check_config},
         {"--print-config", "", "print the configuration in force as TOML, and where each value comes from",
          &Args::print_config},
+        {"--no-trial", "", "load each module without a trial in a process of its own first", &Args::no_trial},
         {"--log-level", "LEVEL", "trace, debug, info, warn, error or off; default info", &Args::log_level},
         {"--log-format", "FORMAT", "human or json: the form of the lines on stderr; default human", &Args::log_format},
         socket_option,

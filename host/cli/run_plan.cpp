@@ -282,6 +282,9 @@ RunPlan make_plan(const Args& args) {
   plan.log.queue_bytes = file.log_queue_bytes;
   plan.workers = file.workers.value_or(0);
   plan.load_timeout_ms = file.load_timeout_ms;
+  plan.trial_load = file.trial_load.value_or(true) && !args.no_trial;
+  if (file.trial_load) plan.sources["trial_load"] = file.trial_load_where;
+  if (args.no_trial) plan.sources["trial_load"] = "--no-trial";
   plan.memory_limit = file.memory_limit;
   plan.connection_memory = file.connection_memory;
   plan.context = file.context;

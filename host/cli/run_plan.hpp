@@ -35,6 +35,7 @@ struct RunPlan {
   bp_log_options log{};
   std::uint32_t workers = 0;  // 0: the default, here and in the next five
   std::uint32_t load_timeout_ms = 0;
+  bool trial_load = true;
   std::uint64_t memory_limit = 0;       // bytes
   std::uint64_t connection_memory = 0;  // bytes
   bp_context_options context{};

@@ -13,8 +13,6 @@ namespace {
 
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool runs_work = false;
 
-using Clock = std::chrono::steady_clock;
-
 // "the init of echo (generation 2)"
 std::string words_of(const ModuleCall& call) {
   return std::string("the ") + call.what + " of " + call.generation->label();
@@ -124,6 +122,11 @@ void Control::serve(std::size_t self) noexcept {
   }
 }
 
+// When a call is overdue. One that returns by itself never is.
+Control::Clock::time_point Control::due_of(const ModuleCall& call) const noexcept {
+  return call.bounded ? Clock::now() + std::chrono::hours(1) : call.began + module_timeout_;
+}
+
 // Returns a call that has become overdue meanwhile, or null.
 ModuleCall* Control::wait(MutexLock& lock, std::size_t self) {
   const auto has_news = [this, self, call = call_]() BP_REQUIRES(mutex_) {
@@ -134,7 +137,7 @@ ModuleCall* Control::wait(MutexLock& lock, std::size_t self) {
     changed_.wait(lock, has_news);
     return nullptr;
   }
-  const auto due = call_->began + module_timeout_;
+  const auto due = due_of(*call_);
   return changed_.wait_until(lock, due, has_news) ? nullptr : leave_overdue(self);
 }
 
@@ -142,7 +145,7 @@ ModuleCall* Control::wait(MutexLock& lock, std::size_t self) {
 ModuleCall* Control::leave_overdue(std::size_t self) {
   ModuleCall* const call = call_;
   // Another call than the one waited for may run by now.
-  if (call == nullptr || Clock::now() < call->began + module_timeout_) return nullptr;
+  if (call == nullptr || Clock::now() < due_of(*call)) return nullptr;
   call_ = nullptr;
   call->overdue = true;
   call->telling = true;

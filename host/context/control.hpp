@@ -47,6 +47,7 @@ class Control final : public ModuleCalls {
  public:
   using Job = ControlJob;
   using Milliseconds = std::chrono::milliseconds;
+  using Clock = std::chrono::steady_clock;
 
   explicit Control(Milliseconds module_timeout = Milliseconds(10'000));
   /// Runs all posted jobs, then ends the threads.
@@ -148,6 +149,7 @@ class Control final : public ModuleCalls {
   void notify_if_awaited() noexcept BP_REQUIRES(mutex_);
   void serve(std::size_t self) noexcept;
   bool takes(std::size_t self, const Fifo<Job>& queue) const BP_REQUIRES(mutex_);
+  Clock::time_point due_of(const ModuleCall& call) const noexcept;
   ModuleCall* wait(MutexLock& lock, std::size_t self) BP_REQUIRES(mutex_);
   ModuleCall* leave_overdue(std::size_t self) BP_REQUIRES(mutex_);
   void tell_overdue(const ModuleCall& call) const noexcept;

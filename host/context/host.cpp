@@ -142,6 +142,7 @@ bp_status Host::configure(const bp_host_options& options, std::string& why) {
     }
   }
   try {
+    if (options.trial_program != nullptr) chosen.trial_program = Trial::open(options.trial_program);
     lock_data_dir(chosen.data_dir);
   } catch (Failure& failure) {
     why = std::move(failure.message);
@@ -165,6 +166,7 @@ Host::Host(HostOptions options)
       operations_(control_, loader_,
                   [this](const char* event, const std::vector<std::uint8_t>& payload) { emit(event, payload); }) {
   loader_.allow(options_.module_dirs);
+  loader_.try_with(options_.trial_program);
   kept_by_threads_.set_end([this](bool again) noexcept {
     bool any = false;
     try {

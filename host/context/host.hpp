@@ -31,6 +31,7 @@ struct HostOptions {
   std::filesystem::path data_dir;  ///< empty: a temporary directory
   std::vector<std::filesystem::path> module_dirs;
   WatchdogOptions watchdog;
+  std::shared_ptr<const UniqueFd> trial_program;   ///< see Trial; null: no trial loads
   bool crash_line = false;                         ///< see install_crash_line()
   std::uint64_t memory_limit = 0;                  ///< bytes; 0: half of what this process may use
   std::chrono::milliseconds load_timeout{10'000};  ///< how long a module's code may keep a control thread

@@ -35,14 +35,11 @@ void check_loadable(std::span<const std::uint8_t> bytes) {
   check_versions(dynamic);
 }
 
-std::vector<std::string> needed_by(std::span<const std::uint8_t> bytes) {
-  const ElfImage image(bytes);
-  const ElfDynamic dynamic(image);
-  return {dynamic.needed().begin(), dynamic.needed().end()};
-}
-
 ElfDynamic::ElfDynamic(const ElfImage& image) : image_(image) {
   read_tags();
+  if ((value(DT_FLAGS_1).value_or(0) & DF_1_PIE) != 0) {
+    throw Failure{BP_LOAD_REFUSED, "it is an executable, expected a shared object; link it with -shared"};
+  }
   check_agreement();
   read_strings();
   read_symbols();

@@ -17,9 +17,6 @@ namespace backplane::host {
 /// that leads. Throws Failure (BP_LOAD_REFUSED). The work is linear in the size of the file.
 void check_loadable(std::span<const std::uint8_t> bytes);
 
-/// The names in DT_NEEDED. Throws as check_loadable() does.
-std::vector<std::string> needed_by(std::span<const std::uint8_t> bytes);
-
 /// The dynamic section, and the tables of names, symbols and hashes.
 class ElfDynamic {
  public:

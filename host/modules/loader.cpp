@@ -18,6 +18,7 @@
 #include "modules/file.hpp"
 #include "modules/interface.hpp"
 #include "modules/left_behind.hpp"
+#include "modules/libraries.hpp"
 #include "modules/object.hpp"
 #include "modules/reports.hpp"
 #include "modules/static_calls.hpp"
@@ -152,6 +153,7 @@ void Loader::add(Ready& ready, const LoadRequest& request, std::string_view expe
   generation.stack_size = generation.manifest.stack_size;
   const Manifest& manifest = generation.manifest;
   check_needs(manifest, api_.extension);
+  check_sanitizers(manifest.libraries);
   if (!expected_name.empty() && manifest.name != expected_name) {
     refuse(BP_LOAD_REFUSED, "it is the module \"" + manifest.name + "\", expected the next generation of \"" +
                                 std::string(expected_name) + "\"; load it as a module of its own");
@@ -250,6 +252,8 @@ void Loader::open_object(Ready& ready, const LoadRequest& request, std::span<con
   try {
     const Dependencies::Plan libraries = dependencies_.prepare(generation.manifest, request.path, allowed_);
     for (const std::string& warning : generation.manifest.warnings) log::warn(generation.source(), warning);
+    trial_.run_once(calls_, generation, libraries, request.canceled);
+    trial_.note_mapped(generation, libraries);
     call_in_time(generation, "constructors", true, [&] {
       Dependencies::open(libraries);
       map_object(generation);
@@ -277,7 +281,7 @@ void Loader::open_object(Ready& ready, const LoadRequest& request, std::span<con
 void Loader::close_refused(Generation& generation) {
   const auto kept = close_object(generation);
   for (const PinReason& reason : kept) log::warn(generation.source(), "refused, but stays mapped: " + reason.what);
-  if (kept.empty()) CopyStore::drop(generation.copy_path);
+  if (kept.empty()) trial_.drop_copy(generation);
 }
 
 // After init has succeeded. What must never be unmapped stays, as a generation that has ended.

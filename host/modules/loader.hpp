@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "modules/copy_store.hpp"
@@ -20,6 +21,7 @@
 #include "modules/module_call.hpp"
 #include "modules/registry.hpp"
 #include "modules/settings.hpp"
+#include "modules/trial.hpp"
 #include "support/result.hpp"
 #include "sync/mutex.hpp"
 
@@ -68,6 +70,8 @@ class Loader {
   /// Tries generations again that are pinned: all of a module, or without one all that a thread may keep. Control
   /// thread.
   void retry_pinned(const Module* module);
+  /// Loads each file for a trial first, with this program; see Trial.
+  void try_with(std::shared_ptr<const UniqueFd> program) noexcept { trial_.use(std::move(program)); }
 
   /// The end of a generation after a reload or an unload. Wait on its retirement, then call report_ending().
   struct Ending {
@@ -197,6 +201,7 @@ class Loader {
   std::vector<std::filesystem::path> allowed_;
   CopyStore copies_;
   Dependencies dependencies_{copies_};
+  Trial trial_;
   std::vector<std::unique_ptr<Generation>> generations_ BP_GUARDED_BY(catalog_);  // by age
 };
 

@@ -203,7 +203,7 @@ void Loader::finish(Generation& generation) {
   const auto retirement = generation.retirement;
   if (kept.empty()) {
     log::info("modules", label + " is gone");
-    CopyStore::drop(generation.copy_path);
+    trial_.drop_copy(generation);
     const MutexLock lock(catalog_);
     Module& module = *generation.module;
     if (generation.told_pinned && module.current.load() == nullptr) module.gone_untold = generation.number;

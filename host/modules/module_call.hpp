@@ -10,9 +10,10 @@ struct Generation;
 
 /// A call of a module's code by the loader: of its constructors, init, deinit or destructors. It may never return.
 struct ModuleCall {
-  const char* what = "";                   ///< "constructors", "init", "deinit" or "destructors"
+  const char* what = "";                   ///< "constructors", "init", "deinit", "destructors" or "trial load"
   const Generation* generation = nullptr;  ///< exists during the call
   bool in_dynamic_loader = false;          ///< the dynamic loader's lock is held meanwhile
+  bool bounded = false;                    ///< no code of the module runs, and it returns in time by itself
 
   // ---- Used by ModuleCalls
   std::chrono::steady_clock::time_point began{};

@@ -51,6 +51,8 @@ ROOMS = {
     # tools.
     "server": ["wire"],
     "cli": ["server", "wire", "cddl"],
+    # The program that loads a module first, in a process of its own. It uses the header for modules alone.
+    "trial": [],
 }
 
 # Part of the tree: the public headers that it may include, as patterns of the name in <backplane/…>. The first part that
@@ -64,6 +66,7 @@ PUBLIC = [
     # These are applications like any other, so they use only the public functions.
     ("host/server/", ["backplane.h", "base.h", "cbor/*.hpp"]),
     ("host/cli/", ["backplane.h", "base.h", "cbor/*.hpp"]),
+    ("host/trial/", ["plugin.h", "base.h"]),
     # The host uses the SDK's CBOR reader and writer, and nothing else of the SDK.
     ("host/", ["*.h", "ext/*.h", "ext/draft/*.h", "cbor/*.hpp"]),
 ]

@@ -230,6 +230,7 @@ class Configuration(Case):
     def test_print_config_shows_what_is_in_force_and_where_it_comes_from_and_is_a_file_itself(self):
         file = self.write("host.toml", f"""data_dir = "d"
 log_level = "error"
+trial_load = false
 output_bytes = 100_000
 fiber_limit = -1
 on_event_overflow = "refuse"
@@ -245,9 +246,9 @@ load = false
         self.assertEqual(err, "")
         for line in (f'socket = "{self.socket}"  # $BACKPLANE_SOCKET', f'data_dir = "{self.path("d")}"  # {file}:1:12',
                      'log_level = "warn"  # --log-level', 'log_format = "json"  # $BACKPLANE_LOG_FORMAT',
-                     f"output_bytes = 100000  # {file}:3:16", "# answer_output_bytes = 1600000  # default",
-                     f"fiber_limit = -1  # {file}:4:15", f'on_event_overflow = "refuse"  # {file}:5:21',
-                     f'path = "{FIXTURE}"  # {file}:7:8', f'path = "{PLUGINS / "echo.so"}"  # --module',
+                     f"output_bytes = 100000  # {file}:4:16", f"trial_load = false  # {file}:3:14", "# answer_output_bytes = 1600000  # default",
+                     f"fiber_limit = -1  # {file}:5:15", f'on_event_overflow = "refuse"  # {file}:6:21',
+                     f'path = "{FIXTURE}"  # {file}:8:8', f'path = "{PLUGINS / "echo.so"}"  # --module',
                      "# call_depth = 64  # default", "# cpu_warning_ms = 500  # default"):
             self.assertIn(line + "\n", out)
         del self.environment["BACKPLANE_LOG_FORMAT"]

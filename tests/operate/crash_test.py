@@ -31,7 +31,8 @@ class CrashTest(Case):
         """Has the module crash; returns the exit code of the host and its stderr."""
         self.environment |= {"CRASH_PLACE": place, "CRASH_WAY": way}
         if place in ("constructor", "init", "create"):
-            process = self.spawn("run", "--data-dir", self.path("data"), "--module", CRASH)
+            process = self.spawn("run", "--data-dir", self.path("data"), "--module", CRASH,
+                                 "--no-trial")
             code, _, err = process.end()
             return code, err
         process = self.host(modules=[CRASH])

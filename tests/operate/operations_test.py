@@ -37,10 +37,10 @@ class OperationCase(SoonCase):
         path = self.places / f"{place}.reached"
         self.eventually(f"nobody is in {place}", path.exists)
 
-    def start(self, load_timeout_ms=None, modules=()):
-        arguments = []
+    def start(self, load_timeout_ms=None, modules=(), trial=True):
+        arguments = [] if trial else ["--no-trial"]
         if load_timeout_ms:
-            arguments = ["--config", self.write("host.toml", f"load_timeout_ms = {load_timeout_ms}\n")]
+            arguments += ["--config", self.write("host.toml", f"load_timeout_ms = {load_timeout_ms}\n")]
         self.process = self.host(*arguments, modules=modules)
         return self.process
 
@@ -223,7 +223,7 @@ class Stuck(OperationCase):
         for place in ("constructor", "destructor"):
             with self.subTest(place):
                 self.release_all()
-                self.start(500)
+                self.start(500, trial=False)  # which would refuse the constructor
                 if place == "destructor":
                     self.bp("load", STUCK)
                     self.stick(place)
@@ -240,6 +240,20 @@ class Stuck(OperationCase):
                     self.assertIn(f"the {place}s of stuck (generation 1) have not returned", said)
                 self.assertIn("keeps the dynamic loader locked", self.looks())
                 self.assertIn(f"left behind: code of a module has not returned: the {place}s", self.stops_soon(1))
+
+    def test_a_constructor_that_hangs_is_refused_by_the_trial_load_and_holds_nobody_up(self):
+        self.start(300)
+        self.stick("constructor")
+        load = self.spawn("load", STUCK)
+        self.reached("constructor")
+        self.assertNotIn("NOT RESPONDING", self.looks())
+        code, _, err = load.end()
+        self.assertEqual(code, 5)
+        self.assertIn("one of its constructors, did not return within 5 s", err)
+        self.release("constructor")
+        self.soon("load", STUCK)
+        self.assertNotIn("NOT RESPONDING", self.looks())
+        self.stops_soon()
 
     def test_a_deinit_that_hangs(self):
         self.start(500, modules=[STUCK])
