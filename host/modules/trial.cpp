@@ -157,11 +157,13 @@ Trial::Outcome Trial::try_after(const std::vector<Step>& steps, const Generation
   program.arguments = {"backplane-trial"};
   for (const Step& step : steps) {
     for (const std::string& each : step.of->libraries) {
-      if (!step.close) program.arguments.push_back("library:" + each);
+      if (!step.close && !is_base_library(each)) program.arguments.push_back("library:" + each);
     }
     program.arguments.push_back((step.close ? "close:" : "open:") + step.of->path);
   }
-  for (const std::string& each : libraries) program.arguments.push_back("need:" + each);
+  for (const std::string& each : libraries) {
+    if (!is_base_library(each)) program.arguments.push_back("need:" + each);
+  }
   program.arguments.push_back("try:" + generation.copy_path);
   QuietChild::Ended ended;
   try {
