@@ -65,7 +65,7 @@ Loader::Loader(Registry& registry, Mutex& catalog, ModuleCalls& calls, const bp_
 Loader::~Loader() = default;
 
 std::vector<std::uint8_t> Loader::load(const LoadRequest& request) {
-  Ready ready = start(request, open(request, {}));
+  Ready ready = start(request, open(request, {}, request.read(allowed_)));
   publish(*ready.generation);
   return std::move(ready.report);
 }
@@ -98,7 +98,7 @@ Loader::Swap Loader::reload(std::string_view name, const LoadRequest& wanted) {
   Generation& old = running(name);
   const LoadRequest request = wanted.after(old);
   Ending ending = new_ending(old);
-  Ready ready = start(request, open(request, name));
+  Ready ready = start(request, open(request, name, request.read(allowed_)));
   publish(*ready.generation);
   retire(old, ending, ready.hosts);
   return {std::move(ready.report), std::move(ending)};
@@ -118,16 +118,16 @@ Loader::Ready Loader::start(const LoadRequest& request, Ready ready) {
   return ready;
 }
 
-// Everything before the instances: reads and maps the file, and runs init.
-Loader::Ready Loader::open(const LoadRequest& request, std::string_view expected_name) try {
-  return open(request, expected_name, read_module_file(request.path, allowed_));
+std::vector<std::uint8_t> LoadRequest::read(const std::vector<std::filesystem::path>& allowed) const try {
+  return read_module_file(path, allowed);
 } catch (Failure& failure) {
-  name_file(failure, request.path);
+  name_file(failure, path);
   throw;
 }
 
+// Everything before the instances: maps the file and runs init.
 Loader::Ready Loader::open(const LoadRequest& request, std::string_view expected_name,
-                           std::span<const std::uint8_t> bytes) {
+                           std::span<const std::uint8_t> bytes) try {
   Ready ready;
   add(ready, request, expected_name, bytes);
   try {
@@ -137,6 +137,9 @@ Loader::Ready Loader::open(const LoadRequest& request, std::string_view expected
     throw;
   }
   return ready;
+} catch (Failure& failure) {
+  name_file(failure, request.path);
+  throw;
 }
 
 // Adds the generation to the catalog, where other operations and reports find it.

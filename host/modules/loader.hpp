@@ -41,6 +41,8 @@ struct LoadRequest {
   LoadRequest after(const Generation& old) const;
   /// Throws Failure (BP_CANCELED).
   void check_canceled() const;
+  /// The file's bytes; see read_module_file(). Throws Failure, which names the file.
+  std::vector<std::uint8_t> read(const std::vector<std::filesystem::path>& allowed) const;
 };
 
 /// Throws Failure (BP_OVERLOADED) if the module is being replaced, the old generation first.
@@ -157,7 +159,6 @@ class Loader {
   struct Step;  ///< of change()
 
   Ready start(const LoadRequest& request, Ready ready);
-  Ready open(const LoadRequest& request, std::string_view expected_name);
   Ready open(const LoadRequest& request, std::string_view expected_name, std::span<const std::uint8_t> bytes);
   void discard(Ready& ready) noexcept;
   Generation& running(std::string_view name) const;

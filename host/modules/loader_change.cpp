@@ -116,7 +116,8 @@ std::vector<InstanceHost*> Loader::open_all(std::vector<Step>& steps, const Load
     LoadRequest request = wanted.load;
     request.canceled = all.canceled;
     if (step.old != nullptr) request = request.after(*step.old);
-    step.ready = open(request, step.old != nullptr ? std::string_view(wanted.module) : std::string_view());
+    step.ready = open(request, step.old != nullptr ? std::string_view(wanted.module) : std::string_view(),
+                      request.read(allowed_));
     const std::string& found = step.ready.generation->manifest.name;
     if (wanted.module.empty() || found == wanted.module) continue;
     refuse(BP_LOAD_REFUSED,

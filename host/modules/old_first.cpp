@@ -59,7 +59,9 @@ void Loader::OldFirst::hold() noexcept {
   loader_.retire(*std::exchange(old_, nullptr), ending_, hosts_);
 }
 
-std::vector<std::uint8_t> Loader::OldFirst::start() { return publish(wanted_, loader_.open(wanted_, module_.name)); }
+std::vector<std::uint8_t> Loader::OldFirst::start() {
+  return publish(wanted_, loader_.open(wanted_, module_.name, wanted_.read(loader_.allowed_)));
+}
 
 std::vector<std::uint8_t> Loader::OldFirst::publish(const LoadRequest& request, Ready opened) {
   Ready ready = loader_.start(request, std::move(opened));
