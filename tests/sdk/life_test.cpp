@@ -3,6 +3,8 @@
 // Instances: configuration, data directory, and constructors that fail.
 #include <dlfcn.h>
 
+#include <backplane/sdk.hpp>
+
 #include "fake_host.hpp"
 #include "sample.hpp"
 
