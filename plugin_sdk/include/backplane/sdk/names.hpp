@@ -138,6 +138,17 @@ struct UnloadNever : detail::EntryBase {
 };
 inline constexpr UnloadNever unload_never{};
 
+/// The module owns something exclusive, such as a port, a device or a lock: in a reload, the old generation ends before
+/// the new one starts, and new calls wait meanwhile. See BP_LOAD_OLD_FIRST.
+struct ReloadOldFirst : detail::EntryBase {
+  static constexpr FixedText<1> name{""};
+  template <class Class>
+  static constexpr void manifest(detail::TextSink& out) {
+    detail::manifest_line(out, "reload", "old_first");
+  }
+};
+inline constexpr ReloadOldFirst reload_old_first{};
+
 namespace detail {
 /// Sets flags of the module.
 template <std::uint32_t flags>
