@@ -361,8 +361,8 @@ enum {
  *   config             empty                       a CBOR map for the module
  *   stack_size  bytes  see plugin.h  16384..1 GiB  stack of its handlers that ask for none of their own
  *   workers            a share       1..256        maximum worker threads that its blocking handlers take at once
- *   drain_ms    ms     5000                        with BP_LOAD_OLD_FIRST: how long the old generation may have work.
- * Then the reload is undone, with BP_LOAD_REFUSED, and it goes on
+ *   drain_ms    ms     5000                        with BP_LOAD_OLD_FIRST: bound of the old generation's work. Then the
+ *                                                  reload is undone, with BP_LOAD_REFUSED
  */
 typedef struct bp_load_options {
   uint32_t struct_size;
