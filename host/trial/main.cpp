@@ -125,7 +125,8 @@ void try_it(const std::string& path, const std::vector<Open>& modules) {
   void* const handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     report("refused the dynamic loader refused it: " + loader_text() +
-           "; link all that it needs into it, but nothing of the host");
+           "; install the libraries that it needs, or put them beside it and link it with -Wl,-rpath,'$ORIGIN'. "
+           "Symbols of the host are not there for modules");
     return;
   }
   const std::string fault = fault_of(handle);
