@@ -33,6 +33,8 @@ constexpr std::chrono::seconds count_pause{2};
 Loader::Ending Loader::begin_unload(std::string_view name) {
   Module* const module = registry_.find_module(name);
   if (module == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
+  check_not_held(*module);
+  retry_pinned(module);
   if (Generation* const current = module->current.load()) {
     Ending ending = new_ending(*current);
     const std::vector<InstanceHost*> hosts = instance_hosts_();
@@ -43,8 +45,6 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
     retire(*current, ending, hosts);
     return ending;
   }
-  check_not_held(*module);
-  retry_pinned(module);
   const MutexLock lock(catalog_);
   Generation* newest = nullptr;
   for (const auto& generation : generations_) {
@@ -63,7 +63,7 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
 void Loader::retry_pinned(const Module* module) {
   const MutexLock lock(catalog_);
   for (const auto& generation : generations_) {
-    if (generation->state != Generation::State::pinned) continue;
+    if (generation->state != Generation::State::pinned || generation->unload_never()) continue;
     if (module == nullptr ? !generation->pinned_by_thread : generation->module != module) continue;
     set_retirement(*generation, new_ending(*generation).retirement);
     generation->state = Generation::State::draining;  // a concurrent unload joins this attempt
