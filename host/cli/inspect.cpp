@@ -18,6 +18,7 @@ std::string manifest(const Value& report) {
   row("abi", report["abi"].text());
   row("unload", report["unload"].text());
   row("reload", report["reload"].text());
+  if (const std::uint64_t stack = report["stack_size"].number(); stack != 0) row("stack size", std::to_string(stack));
   row("provides", report["provides"].joined());
   row("offers", report["offers"].joined());
   row("emits", report["emits"].joined());

@@ -247,7 +247,7 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
                                  const std::string& problem) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(16);
+  out.map(18);
   path_field(out, path);
   field(out, "sha256", sha256);
   field(out, "name", manifest.name);
@@ -255,6 +255,7 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
   field(out, "abi", manifest.abi);
   field(out, "unload", manifest.unload_never ? "never" : "drain");
   field(out, "reload", manifest.reload_old_first ? "old_first" : "swap");
+  field(out, "stack_size", manifest.stack_size);
   field(out, "summary", manifest.summary);
   field(out, "provides", manifest.provides);
   field(out, "offers", manifest.offers);
