@@ -272,6 +272,7 @@ std::string ModuleOperations::cancel(Operation& operation) {
                         : "is committed, and the old generations go on draining");
   }
   if (const std::string why = loader_.why_not_undone(draining->ending); !why.empty()) {
+    if (draining->held) return which + "is being undone: " + why + ", so the old file is loaded again";
     return which + "cannot be undone any more: " + why;
   }
   if (draining->held) {

@@ -49,7 +49,10 @@ class ModuleOperations {
   void unload(Operation& operation);
   void change(Operation& operation);
   void reload_old_first(Operation& operation, const LoadRequest& load);
-  void start_new(Operation& operation, const std::shared_ptr<Loader::OldFirst>& step);
+  void bound_drain(const std::shared_ptr<Operation>& operation, const Loader::Ending& ending);
+  void start_new(Operation& operation, const std::shared_ptr<Loader::OldFirst>& step) noexcept;
+  void restore_after(Operation& operation, const std::shared_ptr<Loader::OldFirst>& step,
+                     const Loader::Refusal& refusal);
   void post_again(Operation& operation) noexcept;
   static void wait_for_ends(const Operation& operation, std::atomic<std::size_t>& left,
                             const std::function<void()>& one_less) noexcept;

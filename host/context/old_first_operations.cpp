@@ -3,8 +3,11 @@
 // Reloads in which the old generation ends before the new one starts. The operation has three turns: it holds the
 // module; when the old generation has ended, it starts the new one; and if that is refused, it loads the old file
 // again.
+#include <atomic>
 #include <chrono>
-#include <new>
+#include <exception>
+#include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -17,18 +20,29 @@ namespace {
 
 // How long the old generation may have work. A call that it waits for may be held, where the host cannot see that.
 constexpr std::uint32_t default_drain_ms = 5000;
+// How long the instances of a refused new generation may take to end before the old file is loaded again.
+constexpr std::chrono::seconds instances_bound{5};
 
 }  // namespace
 
 // Control thread.
 void ModuleOperations::reload_old_first(Operation& operation, const LoadRequest& load) {
   const auto step = std::make_shared<Loader::OldFirst>(loader_, operation.request().module, load);
-  const Loader::Ending& ending = step->ending();
+  const auto self = operation.shared_from_this();
+  bound_drain(self, step->ending());
   // However the operation ends, no call waits any more. If the module's code hangs, that is before its last turn.
   operation.then(control_.prepare([step] { step->release(); }));
-  operation.set_next([this, step](Operation& self) { start_new(self, step); });
-  ending.retirement->then([this, self = operation.shared_from_this()] { post_again(*self); });
-  const std::uint32_t wanted = operation.request().drain_ms;
+  operation.set_next([this, step](Operation& next) { start_new(next, step); });
+  step->ending().retirement->then([this, self] { post_again(*self); });
+  operation.drain(step->ending(), {}, true);
+  step->hold();
+  if (operation.canceled()) cancel(operation);
+}
+
+// Undoes the reload if the old generation keeps its work for too long, and gives it up if that has ended and its own
+// code does not return. Throws std::system_error.
+void ModuleOperations::bound_drain(const std::shared_ptr<Operation>& operation, const Loader::Ending& ending) {
+  const std::uint32_t wanted = operation->request().drain_ms;
   const std::chrono::milliseconds bound(wanted == 0 ? default_drain_ms : wanted);
   const auto undo = control_.prepare([this, ending, bound] {
     undo_old_first(ending,
@@ -39,12 +53,20 @@ void ModuleOperations::reload_old_first(Operation& operation, const LoadRequest&
                     {},
                     {}});
   });
-  std::thread([retirement = ending.retirement, undo, bound] {
-    if (!retirement->wait(bound)) undo();
+  const auto give_up = control_.prepare([operation, ending] {
+    if (!operation->drains(*ending.retirement)) return;
+    operation->end({BP_LOAD_REFUSED,
+                    "the code with which the old generation of \"" + ending.module +
+                        "\" ends has not returned (load_timeout_ms), so nothing is loaded; when it has returned, load "
+                        "the module again",
+                    {},
+                    {}});
+  });
+  std::thread([retirement = ending.retirement, undo, give_up, bound, longest = control_.timeout()] {
+    if (retirement->wait(bound)) return;
+    undo();
+    if (!retirement->wait(longest)) give_up();
   }).detach();
-  operation.drain(ending, {}, true);
-  step->hold();
-  if (operation.canceled()) cancel(operation);
 }
 
 // Control thread. Without memory, it goes on.
@@ -57,23 +79,45 @@ void ModuleOperations::post_again(Operation& operation) noexcept {
   control_.post_operation(operation);
 }
 
+namespace {
+
+// Without memory for the words, the old file is loaded again all the same.
+void restore(Operation& operation, Loader::OldFirst& step, bp_status status, const std::string& why) noexcept try {
+  const std::string how = step.restore();
+  operation.end({status, why + how, {}, {}});
+} catch (const std::exception&) {
+  operation.end({status, {}, {}, {}});
+}
+
+}  // namespace
+
 // Control thread.
-void ModuleOperations::start_new(Operation& operation, const std::shared_ptr<Loader::OldFirst>& step) try {
-  finish_reload(operation, step->ending(), step->start());
-} catch (Loader::Refusal& refusal) {
-  const auto restore = [step, status = refusal.status, why = std::move(refusal.message)](Operation& self) {
-    const std::string how = step->restore();
-    self.end({status, why + how, {}, {}});
+void ModuleOperations::start_new(Operation& operation, const std::shared_ptr<Loader::OldFirst>& step) noexcept try {
+  try {
+    finish_reload(operation, step->ending(), step->start());
+  } catch (Loader::Refusal& refusal) {
+    restore_after(operation, step, refusal);
+  } catch (const Failure& failure) {
+    restore(operation, *step, failure.status, failure.message);
+  }
+} catch (const std::exception&) {  // without memory
+  restore(operation, *step, BP_OUT_OF_MEMORY, {});
+}
+
+// The instances of what was refused may have what the old generation needs. But they may also hang.
+void ModuleOperations::restore_after(Operation& operation, const std::shared_ptr<Loader::OldFirst>& step,
+                                     const Loader::Refusal& refusal) {
+  operation.set_next(
+      [step, status = refusal.status, why = refusal.message](Operation& self) { restore(self, *step, status, why); });
+  const auto retirement = refusal.ending.retirement;
+  const auto once = std::make_shared<std::atomic<bool>>(false);
+  const auto go_on = [this, once, self = operation.shared_from_this()] {
+    if (!once->exchange(true)) post_again(*self);
   };
-  operation.set_next(restore);
-  // Its instances may have what the old generation needs.
-  refusal.ending.retirement->then([this, self = operation.shared_from_this()] { post_again(*self); });
-} catch (Failure& failure) {
-  const std::string how = step->restore();
-  operation.end({failure.status, failure.message + how, {}, {}});
-} catch (const std::bad_alloc&) {
-  step->restore();
-  operation.end({BP_OUT_OF_MEMORY, {}, {}, {}});
+  std::thread([retirement, go_on] {
+    if (!retirement->wait(instances_bound)) go_on();
+  }).detach();
+  retirement->then(go_on);
 }
 
 }  // namespace backplane::host

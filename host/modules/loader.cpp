@@ -281,20 +281,23 @@ void Loader::open_object(Ready& ready, const LoadRequest& request, std::span<con
   }
 }
 
+// What must stay mapped stays as a generation that has ended, which an unload tries again.
 void Loader::close_refused(Generation& generation) {
-  const auto kept = close_object(generation);
+  const bool keeps = generation.unload_never() && generation.deinited;
+  const auto kept = keeps ? std::vector<PinReason>{generation.kept_by_intent()} : close_object(generation);
   for (const PinReason& reason : kept) log::warn(generation.source(), "refused, but stays mapped: " + reason.what);
-  if (kept.empty()) trial_.drop_copy(generation);
-}
-
-// After init has succeeded. What must never be unmapped stays, as a generation that has ended.
-void Loader::end_refused(Generation& generation) {
-  call_deinit(generation);
-  if (!generation.unload_never()) return close_refused(generation);
+  if (kept.empty()) return trial_.drop_copy(generation);
   const MutexLock lock(catalog_);
   generation.module->last_generation = generation.number;
   generation.refused = true;
+  generation.pinned_by_thread = KeptByThreads::may_be(kept);
   generation.state = Generation::State::pinned;
+}
+
+// After init has succeeded.
+void Loader::end_refused(Generation& generation) {
+  call_deinit(generation);
+  close_refused(generation);
 }
 
 // What open() has made.

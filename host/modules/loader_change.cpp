@@ -192,7 +192,8 @@ std::vector<std::uint8_t> Loader::configurations() const {
   std::map<std::string_view, const Generation*> all;
   const MutexLock lock(catalog_);
   for (const auto& each : generations_) {
-    if (each->state == Generation::State::running) all.emplace(each->module->name, each.get());
+    const bool is_held = each->module->held.load() == each->number;  // its reload goes on
+    if (each->state == Generation::State::running || is_held) all.emplace(each->module->name, each.get());
   }
   std::vector<std::uint8_t> report;
   cbor::Writer out(report);

@@ -63,7 +63,8 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
 void Loader::retry_pinned(const Module* module) {
   const MutexLock lock(catalog_);
   for (const auto& generation : generations_) {
-    if (generation->state != Generation::State::pinned || generation->unload_never()) continue;
+    if (generation->state != Generation::State::pinned) continue;
+    if (generation->unload_never() && generation->retirement != nullptr) continue;  // it was tried, and was told
     if (module == nullptr ? !generation->pinned_by_thread : generation->module != module) continue;
     set_retirement(*generation, new_ending(*generation).retirement);
     generation->state = Generation::State::draining;  // a concurrent unload joins this attempt

@@ -45,7 +45,7 @@ Loader::OldFirst::OldFirst(Loader& loader, std::string_view name, const LoadRequ
     throw;
   }
   std::string ignored;
-  old_bytes_ = read_any_file(old_->copy_path, ignored);
+  old_bytes_ = read_any_file(old_->copy_path, ignored);  // throws if a cleaner of temporary files has removed it
   ending_ = loader.new_ending(*old_);
   hosts_ = loader.instance_hosts_();
 }

@@ -52,7 +52,11 @@ struct Position {
 Position position_of(const std::string& folder) {
   errno = 0;
   std::string text = read_text(folder + "/syscall");
-  if (text.empty()) return {errno == ENOENT || errno == ESRCH ? Position::Kind::gone : Position::Kind::unknown, 0, 0};
+  if (text.empty()) {
+    const int error = errno;
+    const bool exists = ::access(folder.c_str(), F_OK) == 0;  // a kernel may lack the file
+    return {exists && error != ESRCH ? Position::Kind::unknown : Position::Kind::gone, 0, 0};
+  }
   if (text.starts_with("running")) return {Position::Kind::running, 0, 0};
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   Position out{Position::Kind::blocked, 0, 0};
@@ -125,7 +129,8 @@ class Mappings {
   Ranges code_;
 };
 
-bool has_frame(const Ranges& code, const Position& at, const Mappings& mappings) {
+// `cannot_look`: the stack cannot be read at all.
+bool has_frame(const Ranges& code, const Position& at, const Mappings& mappings, bool& cannot_look) {
   if (contains(code, at.code)) return true;
   const std::uintptr_t end = std::min<std::uintptr_t>(mappings.end_of(at.stack), at.stack + most_stack);
   std::uintptr_t words[1024];
@@ -135,6 +140,7 @@ bool has_frame(const Ranges& code, const Position& at, const Mappings& mappings)
     for (std::size_t i = 0; i < got; ++i) {
       if (contains(code, words[i]) && mappings.is_code(words[i]) && follows_call(words[i])) return true;
     }
+    if (got == 0 && from < at.stack + 8) cannot_look = true;
     if (got * sizeof words[0] < size) break;
   }
   return false;
@@ -233,7 +239,7 @@ std::vector<ThreadInRange> threads_in(const ProcessObjects& objects, bool& canno
       const Position at = position_of(folder);
       if (at.kind == Position::Kind::running && !is_foreign(tid, objects, mappings)) running.push_back(tid);
       if (at.kind == Position::Kind::unknown) cannot_look = true;
-      if (at.kind == Position::Kind::blocked && has_frame(objects.wanted, at, mappings)) {
+      if (at.kind == Position::Kind::blocked && has_frame(objects.wanted, at, mappings, cannot_look)) {
         // It may have gone on while its stack was read.
         const Position still = position_of(folder);
         if (still.kind == Position::Kind::blocked && still.stack == at.stack && still.code == at.code) {

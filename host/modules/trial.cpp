@@ -117,8 +117,10 @@ std::vector<Trial::Step> Trial::steps_for(const Generation& generation) const {
   return steps;
 }
 
-std::string Trial::key_of(const Generation& generation, const std::vector<Step>& steps) {
+std::string Trial::key_of(const Generation& generation, const Dependencies::Plan& libraries,
+                          const std::vector<Step>& steps) {
   std::string key = generation.sha256;
+  for (const std::string& library : libraries) key += "|" + library;  // a copy of other bytes has another path
   for (const Step& step : steps) key += (step.close ? "-" : "+") + step.of->sha256;
   return key;
 }
@@ -127,7 +129,7 @@ void Trial::run_once(ModuleCalls& calls, const Generation& generation, const Dep
                      const std::atomic<bool>* canceled) {
   if (!on()) return;
   const std::vector<Step> steps = steps_for(generation);
-  if (good_.contains(key_of(generation, steps))) return;
+  if (good_.contains(key_of(generation, libraries, steps))) return;
   ModuleCall call;
   call.what = "trial load";
   call.generation = &generation;
@@ -226,7 +228,7 @@ void Trial::run(const Generation& generation, const Dependencies::Plan& librarie
   }
   if (outcome.good) {
     if (good_.size() >= most_good) good_.clear();
-    good_.insert(key_of(generation, steps));
+    good_.insert(key_of(generation, libraries, steps));
     return;
   }
   if (!outcome.refused.empty()) refuse(std::move(outcome.refused));

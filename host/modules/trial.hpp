@@ -62,7 +62,8 @@ class Trial {
            const std::atomic<bool>* canceled);
   bool note_gone(const Generation& generation);
   std::vector<Step> steps_for(const Generation& generation) const;
-  static std::string key_of(const Generation& generation, const std::vector<Step>& steps);
+  static std::string key_of(const Generation& generation, const Dependencies::Plan& libraries,
+                            const std::vector<Step>& steps);
   Outcome try_after(const std::vector<Step>& steps, const Generation& generation, const Dependencies::Plan& libraries,
                     const std::atomic<bool>* canceled);
 

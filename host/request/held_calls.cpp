@@ -30,15 +30,17 @@ const Generation* caller_of(const Request& request, const Module& module, std::u
 bool Dispatcher::hold(Request& request, const Generation*& running) {
   const Module& module = *request.method->module;
   const bool let = held_.lets(request);
-  const std::uint64_t old = module.held.load(std::memory_order_acquire);
-  if (old != 0) {
-    if (const Generation* const caller = caller_of(request, module, old)) {
+  for (;;) {
+    const std::uint64_t old = module.held.load(std::memory_order_acquire);
+    if (old != 0) {
+      const Generation* const caller = caller_of(request, module, old);
+      if (caller == nullptr) break;
       running = caller;
       return false;
     }
-  } else if (let || !held_.has(module)) {
+    if (!let && held_.has(module)) break;
     running = Registry::running(*request.method);  // it may have been released since the last look
-    return false;
+    if (running != nullptr || module.held.load(std::memory_order_acquire) == 0) return false;
   }
   if (held_.full()) {
     replies_.refuse(request, BP_OVERLOADED, text_or_none([&] {
@@ -49,6 +51,8 @@ bool Dispatcher::hold(Request& request, const Generation*& running) {
   }
   backlog_.link(request);
   replies_.watch_time(request);
+  // After an undone reload the handlers that were known would be right again, and a later call would not come here.
+  if (!held_.has(module)) methods_.forget();
   try {
     held_.add(request, let);
   } catch (const std::bad_alloc&) {

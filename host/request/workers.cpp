@@ -122,13 +122,13 @@ std::size_t Workers::startable() const noexcept {
 void Workers::run(Job job) {
   Line& line = line_of(*job.module, job.method == nullptr);
   const MutexLock lock(mutex_);
-  line.jobs.push(std::move(job));
+  line.jobs.push_back(std::move(job));
   line.jobs.back().waited |= line.jobs.size() > 1 || !may_start(line);
   try {
     grow();
   } catch (const std::exception&) {
     if (threads_.empty()) {
-      line.jobs = {};  // the one just pushed: without a thread there are no others
+      line.jobs.pop_back();
       throw;
     }  // else those there are get to it
   }
@@ -161,11 +161,12 @@ void Workers::try_grow() noexcept {
 void Workers::begin_wait() {
   const MutexLock lock(mutex_);
   Running& self = running_here();
+  Line& line = *self.line;
   ++waiting_;
   self.waits = true;
-  --self.line->running;
-  try_grow();
-  moved(*self.line);
+  --line.running;
+  try_grow();  // `self` may be elsewhere from here on
+  moved(line);
   work_.notify_one();
 }
 
@@ -269,7 +270,7 @@ void Workers::work(Worker& self) {
     if (stop_ || self.leave) return;
     self.busy = true;
     const Job job = std::move(line->jobs.front());
-    line->jobs.pop();
+    line->jobs.pop_front();
     running_.push_back({line, job.method, job.generation, me, false});
     ++line->running;
     line->waited += job.waited ? 1 : 0;

@@ -5,10 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
-#include <queue>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -105,7 +105,7 @@ class Workers {
     explicit Line(const Module& of, bool of_instances) noexcept : module(of), instances(of_instances) {}
     const Module& module;
     const bool instances;
-    std::queue<Job> jobs;
+    std::deque<Job> jobs;
     std::size_t calls = 0;    // that wait to become jobs
     std::size_t running = 0;  // without those that wait
     bool stuck = false;       // jobs or calls wait, and get no thread

@@ -45,6 +45,22 @@ TEST_CASE("the action of a signal pins a module until the action is another") {
   CHECK(goes(ctx));
 }
 
+TEST_CASE("what a refused load has left behind keeps its object mapped, too, and an unload tries it again") {
+  Context ctx;
+  ::setenv("BP_TEST_INIT_FAILS", "1", 1);
+  const Outcome out = ctx.load(module_file("leaves"));
+  ::unsetenv("BP_TEST_INIT_FAILS");
+  CHECK(out.status == BP_LOAD_REFUSED);
+  CHECK(mapped_objects("/leaves.g").size() == 1);
+  CHECK(ctx.state("leaves") == "pinned");
+  std::raise(SIGUSR1);  // its code is there
+  check_pinned(ctx.unload("leaves"), "signal_actions", "SIGUSR1");
+  REQUIRE(ctx.load(module_file("leaves")).status == BP_OK);  // another generation may run meanwhile
+  std::signal(SIGUSR1, SIG_DFL);
+  CHECK(goes(ctx));
+  CHECK(comes_true([] { return mapped_objects("/leaves.g").empty(); }));
+}
+
 TEST_CASE("a detached thread that sleeps in a module pins it until the thread has ended") {
   Context ctx;
   const Late late;
