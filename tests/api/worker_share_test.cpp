@@ -168,3 +168,18 @@ TEST_CASE("what the operator never unmaps is pinned with that reason, also if an
   CHECK(unloaded.says("unload_never"));
   CHECK(unloaded.says("the operator says unload = never"));
 }
+
+TEST_CASE("the pool grows while handlers of two contexts wait, and each call is answered") {
+  configure();
+  const Context one;
+  const Context two;
+  const Loaded blocking(one, "blocking");
+  for (int round = 0; round < 5; ++round) {
+    Replies waiting[2 * threads_of_host];
+    Replies queued[3 * threads_of_host];
+    for (Replies& each : waiting) REQUIRE(one.submit("blocking.nest", each, "20") == BP_OK);
+    for (Replies& each : queued) REQUIRE(two.submit("blocking.together", each, "10") == BP_OK);
+    for (Replies& each : waiting) CHECK(each.wait().back().substr(0, 2) == "ok");
+    for (Replies& each : queued) CHECK(each.wait().back().substr(0, 2) == "ok");
+  }
+}
