@@ -74,7 +74,7 @@ Examples:
 
 With --old-first the old generation ends before the new one starts. New calls wait meanwhile, with their deadlines. If
 the new generation is refused, the old file is loaded again. If the old one still has work after --drain, the reload is
-undone. A module whose manifest says reload=old_first is always reloaded so.
+undone. If the manifest of the running generation says reload=old_first, this is always so.
 
 Ctrl-C asks the host to undo the reload, which it can until the new generation runs; the command says which it was. If
 this command is killed, the reload goes on; backplane status lists it.

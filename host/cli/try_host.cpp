@@ -211,7 +211,7 @@ class TryHost {
     Result result;
     const bp_status status = bp_module_unload(context_, str(name_), 0, result.out());
     if (status != BP_PINNED) check(status, result, load_exit_code);
-    return end_of(Value::read(result.payload()));
+    return end_of(Value::read(status == BP_PINNED ? result.detail() : result.payload()));
   }
 
   // Once is enough to name a reason.

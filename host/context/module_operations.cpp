@@ -277,9 +277,8 @@ std::string ModuleOperations::cancel(Operation& operation) {
   }
   if (draining->held) {
     control_.prepare([this, ending = draining->ending] {
-      undo_old_first(
-          ending,
-          {BP_CANCELED, "canceled; the old generation of the module \"" + ending.module + "\" goes on", {}, {}});
+      undo_old_first(ending,
+                     {BP_CANCELED, "the old generation of the module \"" + ending.module + "\" goes on", {}, {}});
     })();
     return which + "is being undone: the old generation goes on";
   }
@@ -289,8 +288,7 @@ std::string ModuleOperations::cancel(Operation& operation) {
 
 // Control thread. Without memory, it goes on.
 void ModuleOperations::undo_unload(const Loader::Ending& ending) noexcept try {
-  end_undone(ending, {BP_CANCELED, "canceled; the names of the module \"" + ending.module + "\" answer again", {}, {}},
-             false);
+  end_undone(ending, {BP_CANCELED, "the names of the module \"" + ending.module + "\" answer again", {}, {}}, false);
 } catch (const std::bad_alloc&) {
 }
 
@@ -317,8 +315,13 @@ void ModuleOperations::cancel_all(std::chrono::milliseconds timeout) {
     for (const auto& [id, each] : running_) all.push_back(each);
   }
   for (const auto& each : all) {
-    if (each->draining()) {
+    const auto draining = each->draining();
+    if (draining && !draining->held) {
       each->end(interim(*each));
+    } else if (draining) {  // the calls that wait are answered by the old generation
+      control_.prepare([this, ending = draining->ending] {
+        undo_old_first(ending, {BP_CANCELED, "canceled, because the host stops", {}, {}});
+      })();
     } else {
       each->cancel();
     }

@@ -92,8 +92,7 @@ void Dependencies::add(const std::string& name, const LibraryPaths& paths, Searc
   switch (place.kind) {
     case LibraryPlace::Kind::mapped:
       compare(name, place.path, paths, search);
-      search.plan.push_back(name);
-      return;
+      return add_mapped(name, place.path, search);
     case LibraryPlace::Kind::beside:
       return add_copy(name, paths, place.path, search);
     case LibraryPlace::Kind::path:
@@ -102,6 +101,14 @@ void Dependencies::add(const std::string& name, const LibraryPaths& paths, Searc
     case LibraryPlace::Kind::missing:
       return search.plan.push_back(name);
   }
+}
+
+// Another process, in which the module is tried, finds a private copy only by its path.
+void Dependencies::add_mapped(const std::string& name, const std::string& path, Search& search) {
+  const auto copy = copied_.find(path);
+  if (copy == copied_.end()) return search.plan.push_back(name);
+  for (const std::string& needed : copy->second.needed) add(needed, copy->second.paths, search);
+  search.plan.push_back(path);
 }
 
 // The process can have one library of a name.
@@ -134,7 +141,8 @@ void Dependencies::add_copy(const std::string& name, const LibraryPaths& paths, 
   }
   LibraryPaths own{fs::path(path).parent_path(), std::string(elf.runpath()), {}};
   own.rpath = joined(std::string(elf.rpath()), paths.runpath.empty() ? paths.rpath : std::string());
-  for (const std::string_view needed : elf.needed()) add(std::string(needed), own, search);
+  const std::vector<std::string> needed(elf.needed().begin(), elf.needed().end());
+  for (const std::string& each : needed) add(each, own, search);
   if (search.seen.size() > most_copies * 16 || copied_.size() > most_copies * 64) {
     throw Failure{BP_LOAD_REFUSED, "there are too many libraries beside modules"};
   }
@@ -145,7 +153,7 @@ void Dependencies::add_copy(const std::string& name, const LibraryPaths& paths, 
   });
   if (same != copied_.end()) return search.plan.push_back(same->first);
   const std::string copy = copies_.add(file_name(name), 1, bytes).string();
-  copied_[copy] = {path, sha256};
+  copied_[copy] = {path, sha256, needed, own};
   search.plan.push_back(copy);
 } catch (Failure& failure) {
   if (!failure.message.starts_with("its library ")) {

@@ -43,10 +43,13 @@ class Dependencies {
   struct Copy {
     std::string source;
     std::string sha256;
+    std::vector<std::string> needed;
+    LibraryPaths paths;  // where it looks for these
   };
   struct Search;
 
   void add(const std::string& name, const LibraryPaths& paths, Search& search);
+  void add_mapped(const std::string& name, const std::string& path, Search& search);
   void add_copy(const std::string& name, const LibraryPaths& paths, const std::string& path, Search& search);
   void compare(const std::string& name, const std::string& mapped, const LibraryPaths& paths, Search& search) const;
 

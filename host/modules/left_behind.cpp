@@ -62,8 +62,7 @@ void add_signals(const Generation& generation, std::vector<PinReason>& reasons) 
   }
   if (count == 0) return;
   reasons.push_back(
-      {"signal_actions", count,
-       "the action of " + names + " is a function of the module; set the previous action again in deinit"});
+      {"signal_actions", count, "the action of " + names + " is a function of the module; set another one in deinit"});
 }
 
 void add_threads(const Generation& generation, std::vector<PinReason>& reasons) {
@@ -83,7 +82,8 @@ void add_threads(const Generation& generation, std::vector<PinReason>& reasons) 
          thread.running
              ? who +
                    " ran all the time, so the host cannot see whether it runs code of the module; unload it again later"
-             : who + " is blocked below code of the module; end it in deinit, then unload the module again"});
+             : who + " is blocked below code of the module; end it in deinit (C++: in the destructor of its class), "
+                     "then unload the module again"});
   }
 }
 

@@ -70,10 +70,11 @@ std::vector<Loader::Changed> Loader::change(const std::vector<Change>& wanted, c
     if (each.kind != Kind::load) {
       step.old = &running(each.module);
       if (each.kind == Kind::reload && step.old->manifest.reload_old_first) {
-        refuse(BP_NOT_SUPPORTED, "the old generation of the module \"" + each.module +
-                                     "\" ends before the new one starts (reload=old_first), which cannot be part of a "
-                                     "change; reload it by itself: backplane reload " +
-                                     each.module);
+        refuse(BP_NOT_SUPPORTED,
+               "the old generation of the module \"" + each.module +
+                   "\" ends before the new one starts (reload=old_first), which cannot be part of a "
+                   "change; reload it by itself, with its file and its configuration: backplane reload " +
+                   each.module + " FILE --config @CONFIG.json");
       }
       step.ending = new_ending(*step.old);
     }

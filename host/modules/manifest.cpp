@@ -227,18 +227,38 @@ void check_needs(const Manifest& manifest, const void* (*extension)(const char* 
 
 namespace {
 
+struct Library {
+  std::string name;
+  LibraryPlace place;
+};
+
 // Each library, and where the loader would take it from.
-void write_libraries(cbor::Writer& out, const Manifest& manifest, const std::string& path) {
+std::vector<Library> libraries_of(const Manifest& manifest, const std::string& path) {
   std::error_code error;
   const LibraryPaths paths{std::filesystem::absolute(path, error).parent_path(), manifest.runpath, manifest.rpath};
-  out.array(manifest.libraries.size());
-  for (const std::string& name : manifest.libraries) {
-    const LibraryPlace place = find_library_file(name, paths);
+  std::vector<Library> out;
+  for (const std::string& name : manifest.libraries) out.push_back({name, find_library_file(name, paths)});
+  return out;
+}
+
+void write(cbor::Writer& out, const std::vector<Library>& libraries) {
+  out.array(libraries.size());
+  for (const auto& [name, place] : libraries) {
     out.map(3);
     field(out, "name", cbor::escaped(name, cbor::Escape::line));
     field(out, "found", text_of(place.kind));
     path_field(out, place.path);
   }
+}
+
+// Why the loader would refuse it; empty: it finds all.
+std::string missing_library(const std::vector<Library>& libraries) {
+  for (const auto& [name, place] : libraries) {
+    if (place.kind != LibraryPlace::Kind::missing) continue;
+    return "its library " + cbor::escaped(name, cbor::Escape::line) +
+           " was not found; install it, or put it beside the module and link that with -Wl,-rpath,'$ORIGIN'";
+  }
+  return {};
 }
 
 }  // namespace
@@ -263,11 +283,12 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
   field(out, "requires", manifest.needs);
   field(out, "calls", manifest.calls);
   field(out, "cddl", manifest.cddl);
+  const std::vector<Library> libraries = libraries_of(manifest, path);
   out.text("libraries");
-  write_libraries(out, manifest, path);
+  write(out, libraries);
   field(out, "warnings", manifest.warnings);
   // It may name a directory.
-  field(out, "problem", cbor::escaped(problem, cbor::Escape::lines));
+  field(out, "problem", cbor::escaped(problem.empty() ? missing_library(libraries) : problem, cbor::Escape::lines));
   return bytes;
 }
 

@@ -19,7 +19,9 @@ EXPECTED = {
     # By then they had drifted to 1562 and 972; the bounds of calls in flight take 10 more.
     "request": 1572,  # a 64-byte echo: submitted from the reply before it, one in each turn of the loop
     "requests": 982,  # the same, 64 in each turn
-    "sourced": 1270,  # the same as the server does it: with a source and a handle; 1503 before spare records were used
+    # The same as the server does it: with a source and a handle; 1503 before spare records were used. It had drifted to
+    # 1330; what a forked child, a held module and a stack of another size need takes about 20 in each of the three.
+    "sourced": 1350,
     "switch": 195,    # to a fiber and back, through bp.fiber/1
     "create": 394,    # a fiber is made, runs, and returns
     "encode": 312,    # {a, b: int64, x: float64, ok: bool, name: text} by the SDK

@@ -396,6 +396,8 @@ BP_EXPORT bp_status bp_module_unload(bp_context ctx, bp_str name, uint32_t timeo
  * The report is a reload-report.
  *   BP_NOT_LOADED  there is no such module
  *   Other errors are those of bp_module_load. After an error the old generation goes on.
+ * With BP_LOAD_OLD_FIRST there is no such swap. After an error the old file may run as a new generation; the message
+ * says what runs.
  * [thread: caller] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_module_reload(bp_context ctx, bp_str name, const bp_load_options* options, uint32_t timeout_ms,
                                      bp_result* result);

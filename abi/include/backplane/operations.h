@@ -70,9 +70,13 @@ BP_EXPORT bp_status bp_operation_begin(bp_context ctx, const bp_operation_reques
 /* Waits until an operation has ended, for `timeout_ms` milliseconds at most; 0: not at all. Returns what
  * bp_module_load, bp_module_unload or bp_module_reload would. Those that have not ended by then: an unload that drains
  * is BP_PINNED, a reload whose new generation runs is BP_OK with a report of how the old one drains, and any other is
- * BP_TIMEOUT. A change is like a reload; its report is a change-report. The host knows the last 16 that have ended.
- * BP_INVALID_HANDLE  no such operation, or it ended long ago BP_TIMEOUT         it goes on BP_CANCELED
- * bp_operation_cancel has undone it [thread: caller] [state: context open] [suspend: no] */
+ * BP_TIMEOUT. A change is like a reload; its report is a change-report. The host knows at least the last
+ * 16 that have ended.
+ *
+ *   BP_INVALID_HANDLE  no such operation, or it ended long ago
+ *   BP_TIMEOUT         it goes on
+ *   BP_CANCELED        bp_operation_cancel has undone it
+ * [thread: caller] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_operation_wait(bp_context ctx, bp_operation operation, uint32_t timeout_ms, bp_result* result);
 
 /* Tells that an operation has ended. It must not block, and must not begin or wait for operations.

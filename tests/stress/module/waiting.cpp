@@ -172,8 +172,12 @@ bp_handled block(const bp_call* call) {
   if (run.order.pick % 4 == 1) status = inner(run, run.order.count % 2 != 0);
   if (run.order.pick % 4 == 2) note_wait(status = waits->sleep(call->token, 1));
   static int object;
-  std::uint64_t id = 0;  // handles are the request thread's alone
-  if (handles->put(call->instance, &object, &object, nullptr, &id) != BP_NOT_SUPPORTED) ++shared.board->wrong_handle;
+  std::uint64_t id = 0;
+  const bool right = handles->put(call->instance, &object, &object, nullptr, &id) == BP_OK &&
+                     handles->get(call->instance, &object, id) == &object &&
+                     handles->release(call->instance, &object, id) == BP_OK &&
+                     handles->get(call->instance, &object, id) == nullptr;
+  if (!right) ++shared.board->wrong_handle;
   if (run.order.stats != nullptr && run.order.pick % 8 == 3) emit(shared, *run.state, false, false, 8);
   return run.answer(status);
 }

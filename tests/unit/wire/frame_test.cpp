@@ -125,7 +125,7 @@ TEST_CASE("the settings of a module come back as they were sent, and are missing
   wire::Load load{9, {}, {}};
   CHECK(whole(load) == bytes_of({0, 0, 0, 5, 0x84, 0x07, 0x09, 0x40, 0x40}));
   load.workers = 2;
-  CHECK(whole(load) == bytes_of({0, 0, 0, 8, 0x87, 0x07, 0x09, 0x40, 0x40, 0x00, 0x00, 0x02}));
+  CHECK(whole(load) == bytes_of({0, 0, 0, 9, 0x88, 0x07, 0x09, 0x40, 0x40, 0x00, 0x00, 0x02, 0x00}));
   CHECK(round_trip<wire::Load>(whole(load)).workers == 2);
   wire::Reload reload{7, "kv", {}, {}, 300};
   reload.flags = BP_LOAD_SETTINGS;
