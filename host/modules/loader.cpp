@@ -36,11 +36,13 @@ constexpr std::chrono::milliseconds instance_timeout{10'000};
 
 [[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
 
-// The object must not be unmapped without this look.
+// The object of a generation that has run must not be unmapped without this look. A refused one is, without memory: the
+// refusal must be told.
 std::vector<PinReason> left_behind_when_memory(const Generation& generation) {
   for (;;) try {
       return left_behind(generation);
     } catch (const std::bad_alloc&) {
+      if (generation.state == Generation::State::loading) return {};
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
 }

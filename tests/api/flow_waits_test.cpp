@@ -162,6 +162,7 @@ TEST_CASE("a call that is canceled while it waits for its instance does not run,
 TEST_CASE(
     "a call that is canceled while it waits for a worker thread does not run, and gives its instance to the next") {
   const Context context;
+  const Loaded module(context, "streams");
   const Loaded blocking(context, "blocking");
   std::deque<Replies> crowd(64);  // more than a module may have worker threads
   for (Replies& each : crowd) REQUIRE(context.submit("blocking.together", each, "100") == BP_OK);

@@ -67,7 +67,7 @@ class NoMemoryFlow(Case):
     def test_where_the_frame_itself_has_no_room_the_connection_ends_with_the_reason(self):
         self.begin()
         size = int(pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.prlimit(self.process.pid, resource.RLIMIT_AS, (size + 40_000_000, SPACE))
+        resource.prlimit(self.process.pid, resource.RLIMIT_AS, (size + 35_000_000, SPACE))
         self.assertEqual(self.ask_for_too_much(self.client()), OUT_OF_MEMORY)
         self.assert_serves()
         self.end_host()

@@ -114,7 +114,7 @@ class Draining(OperationCase):
         unload.signal(signal.SIGINT)
         _, err = self.assert_ends(unload, 130)
         self.assertIn("is being undone: the module gets its names back", err)
-        self.assertIn("canceled; the names of the module \"stuck\" answer again", err)
+        self.assertIn("canceled: the names of the module \"stuck\" answer again", err)
         self.release("handler")
         self.assert_ends(self.call, 0)
         self.assertEqual(self.bp("call", "stuck.echo", "5")[0], "5\n")
