@@ -114,10 +114,12 @@ class Wrapped(WrappedCase):
         self.process.signal(signal.SIGCONT)
         self.bp("ping")
         self.stop()
-        settled, last = held[:max(CYCLES // 5, 1)], held[-1]
+        # In the first cycles, new connections and the reports of operations still fill their places. So growth is taken
+        # from the second half, by the rate that the row allows for the last four fifths.
+        settled, last = held[:max(CYCLES // 2, 1)], held[-1]
         if os.environ.get("WRAPPED_SHOW"):
             print(f"{NAME}: {held[0]} first, then {held[9::len(held) // 10]}", file=sys.stderr)
-        self.assertLess(last[0] - settled[-1][0], ROW.growth_kib, f"KiB of memory: {[each[0] for each in held]}")
+        self.assertLess(last[0] - settled[-1][0], ROW.growth_kib * 5 // 8, f"KiB of memory: {[each[0] for each in held]}")
         for what, place in (("threads", 1), ("descriptors", 2)):
             counts = [each[place] for each in held]
             self.assertLessEqual(last[place], max(each[place] for each in settled) + SPARE, f"{what}: {counts}")
