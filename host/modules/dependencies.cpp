@@ -13,6 +13,7 @@
 #include "modules/digest.hpp"
 #include "modules/elf.hpp"
 #include "modules/file.hpp"
+#include "modules/libraries.hpp"
 #include "support/result.hpp"
 
 namespace backplane::host {
@@ -52,13 +53,7 @@ const link_map* map_of(void* handle) {
 
 // The names that a mapped object needs.
 std::vector<const char*> needed_by(const link_map& map) {
-  const char* names = nullptr;
-  for (const ElfW(Dyn)* entry = map.l_ld; entry->d_tag != DT_NULL; ++entry) {
-    if (entry->d_tag != DT_STRTAB) continue;
-    // The loader has added the object's address, unless its table is read-only.
-    const auto at = static_cast<std::uintptr_t>(entry->d_un.d_ptr);
-    names = reinterpret_cast<const char*>(at < map.l_addr ? at + map.l_addr : at);
-  }
+  const char* const names = dynamic_strings(map.l_addr, map.l_ld);
   std::vector<const char*> out;
   if (names == nullptr) return out;
   for (const ElfW(Dyn)* entry = map.l_ld; entry->d_tag != DT_NULL; ++entry) {

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "modules/generation.hpp"
-#include "modules/library_search.hpp"
+#include "modules/libraries.hpp"
 #include "modules/thread_frames.hpp"
 #include "support/log.hpp"
 
@@ -30,7 +30,7 @@ ProcessObjects objects_around(const Generation& generation) {
     std::vector<AddressRange>* into = &objects.others;
     if (path == of.copy_path) {
       into = &objects.wanted;
-    } else if (is_plain_library(path.substr(path.rfind('/') + 1))) {
+    } else if (is_base_library(path.substr(path.rfind('/') + 1))) {
       into = &objects.plain;
     } else if (std::find(libraries.begin(), libraries.end(), path) != libraries.end()) {
       into = &objects.starters;

@@ -20,25 +20,15 @@ constexpr std::array<std::string_view, 8> early_sanitizers = {
     "libasan.so",       "libtsan.so",       "liblsan.so",       "libhwasan.so",
     "libclang_rt.asan", "libclang_rt.tsan", "libclang_rt.lsan", "libclang_rt.hwasan"};
 
-constexpr std::array<std::string_view, 12> base_libraries = {
-    "libc.so.",      "libm.so.",      "ld-linux",       "libgcc_s.so.", "libstdc++.so.", "libc++.so.",
-    "libc++abi.so.", "libunwind.so.", "libpthread.so.", "libdl.so.",    "librt.so.",     "libubsan.so."};
+constexpr std::array<std::string_view, 13> base_libraries = {
+    "libc.so.",      "libm.so.",       "ld-linux",  "libgcc_s.so.", "libstdc++.so.", "libc++.so.",   "libc++abi.so.",
+    "libunwind.so.", "libpthread.so.", "libdl.so.", "librt.so.",    "libubsan.so.",  "libatomic.so."};
 
 bool begins_with_one_of(std::string_view name, std::span<const std::string_view> all) {
   return std::any_of(all.begin(), all.end(), [name](std::string_view each) { return name.starts_with(each); });
 }
 
 using Needs = std::map<std::string, std::vector<std::string>, std::less<>>;
-
-// The dynamic loader has changed the addresses in this table to those in memory, in most objects.
-const char* strings_of(const dl_phdr_info& info, const ElfW(Dyn) * table) {
-  for (; table->d_tag != DT_NULL; ++table) {
-    if (table->d_tag != DT_STRTAB) continue;
-    const ElfW(Addr) at = table->d_un.d_ptr;
-    return reinterpret_cast<const char*>(at < info.dlpi_addr ? at + info.dlpi_addr : at);
-  }
-  return nullptr;
-}
 
 int note(dl_phdr_info* info, std::size_t, void* data) noexcept {
   auto& all = *static_cast<Needs*>(data);
@@ -48,7 +38,7 @@ int note(dl_phdr_info* info, std::size_t, void* data) noexcept {
     const ElfW(Phdr)& segment = info->dlpi_phdr[i];
     if (segment.p_type != PT_DYNAMIC) continue;
     const auto* entry = reinterpret_cast<const ElfW(Dyn)*>(info->dlpi_addr + segment.p_vaddr);
-    const char* const strings = strings_of(*info, entry);
+    const char* const strings = dynamic_strings(info->dlpi_addr, entry);
     if (strings == nullptr) return 0;
     std::string name(path.substr(path.rfind('/') + 1));
     std::vector<std::string> needed;
@@ -72,6 +62,16 @@ Needs mapped_libraries() {
 }
 
 }  // namespace
+
+// The dynamic loader has changed the addresses in this table to those in memory, in most objects.
+const char* dynamic_strings(ElfW(Addr) address, const ElfW(Dyn) * table) noexcept {
+  for (; table->d_tag != DT_NULL; ++table) {
+    if (table->d_tag != DT_STRTAB) continue;
+    const ElfW(Addr) at = table->d_un.d_ptr;
+    return reinterpret_cast<const char*>(at < address ? at + address : at);
+  }
+  return nullptr;
+}
 
 bool is_base_library(std::string_view name) {
   return begins_with_one_of(name, base_libraries) || begins_with_one_of(name, early_sanitizers);

@@ -3,6 +3,8 @@
 // The shared libraries that the dynamic loader has in this process, by the names in DT_NEEDED.
 #pragma once
 
+#include <link.h>
+
 #include <set>
 #include <span>
 #include <string>
@@ -11,8 +13,12 @@
 namespace backplane::host {
 
 /// Whether every module needs it, or the library keeps nothing that two modules could quarrel about: the C library and
-/// its parts, the C++ library, and the run-time libraries of sanitizers.
+/// its parts, the C++ library, and the run-time libraries of sanitizers. They start no threads for modules. `name`:
+/// without a directory.
 bool is_base_library(std::string_view name);
+
+/// The names to which the dynamic table of a mapped object refers; null: it has none. `address`: of the object.
+const char* dynamic_strings(ElfW(Addr) address, const ElfW(Dyn) * table) noexcept;
 
 struct LibrarySet {
   std::set<std::string> names;   ///< without base libraries

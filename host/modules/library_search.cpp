@@ -146,14 +146,6 @@ const char* text_of(Kind kind) noexcept {
   return "missing";
 }
 
-bool is_plain_library(std::string_view name) noexcept {
-  constexpr std::string_view plain[] = {"libc.so.",    "libm.so.",      "libgcc_s.so.",   "libstdc++.so.",
-                                        "libdl.so.",   "librt.so.",     "libpthread.so.", "ld-linux",
-                                        "libc++.so.",  "libc++abi.so.", "libunwind.so.",  "libatomic.so.",
-                                        "libasan.so.", "libtsan.so.",   "libubsan.so."};
-  return std::any_of(std::begin(plain), std::end(plain), [&](auto each) { return name.starts_with(each); });
-}
-
 std::string find_mapped(const std::string& name) {
   void* const handle = ::dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD);
   if (handle == nullptr) return {};

@@ -38,9 +38,6 @@ LibraryPlace find_library_file(const std::string& name, const LibraryPaths& path
 /// The file that lies beside, whether or not the process has a library of this name; empty: none.
 std::string find_beside(const std::string& name, const LibraryPaths& paths);
 
-/// Whether it is a part of the C or C++ runtime, which starts no threads by itself. `name`: without a directory.
-bool is_plain_library(std::string_view name) noexcept;
-
 /// Where the process has a library of this name from; empty: it has none.
 std::string find_mapped(const std::string& name);
 

@@ -8,7 +8,7 @@
 #include <iterator>
 
 #include "modules/elf.hpp"
-#include "modules/library_search.hpp"
+#include "modules/libraries.hpp"
 #include "modules/manifest.hpp"
 
 namespace backplane::host {
@@ -82,7 +82,7 @@ void lint(const ElfFile& elf, Manifest& manifest) {
     }
   }
   for (const std::string_view library : elf.needed()) {
-    if (!is_plain_library(library)) manifest.may_start_threads = true;
+    if (!is_base_library(library)) manifest.may_start_threads = true;
   }
   if (manifest.thread_destructors) {
     warn(

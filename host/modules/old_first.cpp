@@ -8,7 +8,6 @@
 
 #include "modules/file.hpp"
 #include "modules/interface.hpp"
-#include "support/log.hpp"
 #include "support/result.hpp"
 
 namespace backplane::host {

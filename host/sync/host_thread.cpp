@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sync/host_thread.hpp"
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include <new>
 
 #include "sync/mutex.hpp"
+#include "sync/thread_name.hpp"
 
 namespace backplane::host {
 namespace {
@@ -26,7 +26,7 @@ AllThreads& all() noexcept {
 }  // namespace
 
 HostThread::HostThread(const char* name) noexcept : tid_(::gettid()) {
-  ::pthread_setname_np(::pthread_self(), name);
+  name_thread(name);
   AllThreads& threads = all();
   const MutexLock lock(threads.mutex);
   next_ = threads.first;
