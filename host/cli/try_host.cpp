@@ -27,6 +27,7 @@
 #include "cli/input.hpp"
 #include "cli/output.hpp"
 #include "cli/trial_program.hpp"
+#include "support/loaded_objects.hpp"
 
 namespace backplane::host::cli {
 namespace {
@@ -63,12 +64,10 @@ struct State {
       std::getline(in, name);
       state.threads.emplace(std::atoi(each.path().filename().c_str()), name);
     }
-    ::dl_iterate_phdr(
-        [](dl_phdr_info* info, std::size_t, void* data) {
-          static_cast<State*>(data)->objects.insert(info->dlpi_name);
-          return 0;
-        },
-        &state);
+    any_loaded_object([&](const dl_phdr_info& info) {
+      state.objects.insert(info.dlpi_name);
+      return false;
+    });
     for (int number = 1; number <= last_signal; ++number) {
       struct sigaction action {};
       if (::sigaction(number, nullptr, &action) == 0)

@@ -12,6 +12,7 @@
 #include "modules/generation.hpp"
 #include "modules/libraries.hpp"
 #include "modules/thread_frames.hpp"
+#include "support/loaded_objects.hpp"
 #include "support/log.hpp"
 
 namespace backplane::host {
@@ -19,32 +20,27 @@ namespace {
 
 // What is mapped, from the point of view of this generation's object.
 ProcessObjects objects_around(const Generation& generation) {
-  struct Search {
-    const Generation& generation;
-    ProcessObjects objects;
-  } search{generation, {}};
-  const auto look = [](dl_phdr_info* info, std::size_t, void* to) {
-    auto& [of, objects] = *static_cast<Search*>(to);
-    const std::string_view path = info->dlpi_name;
-    const auto& libraries = of.library_paths;
+  ProcessObjects objects;
+  any_loaded_object([&](const dl_phdr_info& info) {
+    const std::string_view path = info.dlpi_name;
+    const auto& libraries = generation.library_paths;
     std::vector<AddressRange>* into = &objects.others;
-    if (path == of.copy_path) {
+    if (path == generation.copy_path) {
       into = &objects.wanted;
     } else if (is_base_library(path.substr(path.rfind('/') + 1))) {
       into = &objects.plain;
     } else if (std::find(libraries.begin(), libraries.end(), path) != libraries.end()) {
       into = &objects.starters;
     }
-    for (unsigned i = 0; i < info->dlpi_phnum; ++i) {
-      const ElfW(Phdr)& segment = info->dlpi_phdr[i];
+    for (unsigned i = 0; i < info.dlpi_phnum; ++i) {
+      const ElfW(Phdr)& segment = info.dlpi_phdr[i];
       if (segment.p_type != PT_LOAD) continue;
-      const std::uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
+      const std::uintptr_t begin = info.dlpi_addr + segment.p_vaddr;
       into->push_back({begin, begin + segment.p_memsz});
     }
-    return 0;
-  };
-  ::dl_iterate_phdr(look, &search);
-  return std::move(search.objects);
+    return false;
+  });
+  return objects;
 }
 
 void add_signals(const Generation& generation, std::vector<PinReason>& reasons) {

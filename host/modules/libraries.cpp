@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/loaded_objects.hpp"
 #include "support/result.hpp"
 
 namespace backplane::host {
@@ -30,34 +31,27 @@ bool begins_with_one_of(std::string_view name, std::span<const std::string_view>
 
 using Needs = std::map<std::string, std::vector<std::string>, std::less<>>;
 
-int note(dl_phdr_info* info, std::size_t, void* data) noexcept {
-  auto& all = *static_cast<Needs*>(data);
-  const std::string_view path = info->dlpi_name;
-  if (path.find('/') == std::string_view::npos) return 0;  // the program, or a part of the kernel
-  for (unsigned i = 0; i < info->dlpi_phnum; ++i) {
-    const ElfW(Phdr)& segment = info->dlpi_phdr[i];
-    if (segment.p_type != PT_DYNAMIC) continue;
-    const auto* entry = reinterpret_cast<const ElfW(Dyn)*>(info->dlpi_addr + segment.p_vaddr);
-    const char* const strings = dynamic_strings(info->dlpi_addr, entry);
-    if (strings == nullptr) return 0;
-    std::string name(path.substr(path.rfind('/') + 1));
-    std::vector<std::string> needed;
-    try {
+Needs mapped_libraries() {
+  Needs all;
+  any_loaded_object([&](const dl_phdr_info& info) {
+    const std::string_view path = info.dlpi_name;
+    if (path.find('/') == std::string_view::npos) return false;  // the program, or a part of the kernel
+    for (unsigned i = 0; i < info.dlpi_phnum; ++i) {
+      const ElfW(Phdr)& segment = info.dlpi_phdr[i];
+      if (segment.p_type != PT_DYNAMIC) continue;
+      const auto* entry = reinterpret_cast<const ElfW(Dyn)*>(info.dlpi_addr + segment.p_vaddr);
+      const char* const strings = dynamic_strings(info.dlpi_addr, entry);
+      if (strings == nullptr) return false;
+      std::string name(path.substr(path.rfind('/') + 1));
+      std::vector<std::string> needed;
       for (; entry->d_tag != DT_NULL; ++entry) {
         if (entry->d_tag == DT_SONAME) name = strings + entry->d_un.d_val;
         if (entry->d_tag == DT_NEEDED) needed.emplace_back(strings + entry->d_un.d_val);
       }
       all.insert_or_assign(std::move(name), std::move(needed));
-    } catch (const std::bad_alloc&) {
-      return 1;  // as if the others were not mapped yet
     }
-  }
-  return 0;
-}
-
-Needs mapped_libraries() {
-  Needs all;
-  ::dl_iterate_phdr(note, &all);
+    return false;
+  });
   return all;
 }
 

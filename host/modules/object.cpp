@@ -11,6 +11,7 @@
 #include "modules/dependencies.hpp"
 #include "modules/generation.hpp"
 #include "support/gone_code.hpp"
+#include "support/loaded_objects.hpp"
 #include "support/result.hpp"
 
 namespace backplane::host {
@@ -27,10 +28,7 @@ bool loader_knows(const std::string& path) {
 }
 
 bool is_mapped(const std::string& path) {
-  const auto look = [](dl_phdr_info* info, std::size_t, void* wanted) {
-    return info->dlpi_name == *static_cast<const std::string*>(wanted) ? 1 : 0;
-  };
-  return ::dl_iterate_phdr(look, const_cast<std::string*>(&path)) != 0;
+  return any_loaded_object([&](const dl_phdr_info& info) { return info.dlpi_name == path; });
 }
 
 // The dynamic loader's message, without the text that Boost.DLL adds around it.
@@ -44,23 +42,21 @@ std::string loader_text(std::string text) {
 
 // Notes the addresses of a mapped object.
 void note_range(Generation& generation) {
-  const auto look = [](dl_phdr_info* info, std::size_t, void* to) {
-    Generation& wanted = *static_cast<Generation*>(to);
-    if (info->dlpi_name != wanted.copy_path) return 0;
-    static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  any_loaded_object([&](const dl_phdr_info& info) {
+    if (info.dlpi_name != generation.copy_path) return false;
     std::uintptr_t begin = UINTPTR_MAX;
     std::uintptr_t end = 0;
-    for (unsigned i = 0; i < info->dlpi_phnum; ++i) {
-      const ElfW(Phdr)& segment = info->dlpi_phdr[i];
+    for (unsigned i = 0; i < info.dlpi_phnum; ++i) {
+      const ElfW(Phdr)& segment = info.dlpi_phdr[i];
       if (segment.p_type != PT_LOAD) continue;
-      begin = std::min<std::uintptr_t>(begin, info->dlpi_addr + segment.p_vaddr);
-      end = std::max<std::uintptr_t>(end, info->dlpi_addr + segment.p_vaddr + segment.p_memsz);
+      begin = std::min<std::uintptr_t>(begin, info.dlpi_addr + segment.p_vaddr);
+      end = std::max<std::uintptr_t>(end, info.dlpi_addr + segment.p_vaddr + segment.p_memsz);
     }
-    wanted.object_begin = begin & ~(page - 1);
-    wanted.object_end = (end + page - 1) & ~(page - 1);
-    return 1;
-  };
-  ::dl_iterate_phdr(look, &generation);
+    generation.object_begin = begin & ~(page - 1);
+    generation.object_end = (end + page - 1) & ~(page - 1);
+    return true;
+  });
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every allocation and every thread that the making of a context needs fails once: nothing may be left behind.
+#include <link.h>
+
 #include <cstdlib>
 #include <fstream>
 
@@ -212,6 +214,44 @@ TEST_CASE("a module that cannot be loaded for want of memory leaves nothing behi
     CAPTURE(nth);
     REQUIRE(nth < more_than_enough);
     ++nth;
+  }
+  CHECK(nth > 30);
+}
+
+TEST_CASE("a load without memory of a module that needs other libraries, and its unload, leave the loader unlocked") {
+  const Context ctx;
+  const std::string path = module_path("news");
+  const bp_load_options options = load_options(path);
+  const auto failing_at = [](long nth, const auto& step) {
+    failing::arm(nth, Which::one);
+    const bp_status status = step();
+    const bool failed = failing::disarm().failed;
+    // Hangs if another thread left the dynamic loader locked.
+    (void)::dl_iterate_phdr([](dl_phdr_info*, std::size_t, void*) { return 1; }, nullptr);
+    return std::pair(status, failed);
+  };
+  long nth = 0;
+  for (bool failed = true; failed;) {
+    REQUIRE(++nth < more_than_enough);
+    Result loaded;
+    const auto [load, load_failed] = failing_at(nth, [&] { return bp_module_load(ctx.native, &options, &loaded); });
+    {
+      CAPTURE(nth, bp_status_name(load), loaded.words());
+      CHECK((load == BP_OK || load == BP_OUT_OF_MEMORY || load == BP_IO || loaded.says("std::bad_alloc") ||
+             loaded.says("its init failed with status 40")));
+    }
+    Result again;
+    if (load != BP_OK) REQUIRE(bp_module_load(ctx.native, &options, &again) == BP_OK);
+    Result unloaded;
+    const auto [unload, unload_failed] =
+        failing_at(more_than_enough, [&] { return bp_module_unload(ctx.native, BP_STR("news"), 0, &unloaded); });
+    {
+      CAPTURE(nth, bp_status_name(unload), unloaded.words());
+      CHECK((unload == BP_OK || unload == BP_PINNED || unload == BP_OUT_OF_MEMORY));
+    }
+    Result gone;
+    if (unload == BP_OUT_OF_MEMORY) (void)bp_module_unload(ctx.native, BP_STR("news"), 0, &gone);
+    failed = load_failed || unload_failed;
   }
   CHECK(nth > 30);
 }

@@ -148,7 +148,12 @@ TEST_CASE("the other process has nothing of this one") {
   REQUIRE(trials.ctx.load(fresh_copy("statics")).status == BP_OK);
   CHECK(trials.ctx.unload("statics").status == BP_OK);
   CHECK(descriptors() == before);
-  CHECK(trials.record.lines().back() == "steps=1 signals=0 leader=1 core=0 death=9 fds=0,1,2,3,");
+#ifdef __SANITIZE_ADDRESS__
+  const std::string signals = "3";  // it acts on signals of its own, in each process
+#else
+  const std::string signals = "0";
+#endif
+  CHECK(trials.record.lines().back() == "steps=1 signals=" + signals + " leader=1 core=0 death=9 fds=0,1,2,3,");
   ::pthread_sigmask(SIG_UNBLOCK, &usr, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
 }

@@ -15,6 +15,11 @@ SANITIZED = any(name in os.environ for name in ("ASAN_OPTIONS", "TSAN_OPTIONS"))
 
 
 class TryTest(Case):
+    def setUp(self):
+        super().setUp()
+        if "ASAN_OPTIONS" in self.environment:  # freed memory is kept, and a leak is a failure of the process
+            self.environment["ASAN_OPTIONS"] += ":quarantine_size_mb=0:thread_local_quarantine_size_kb=0:detect_leaks=0"
+
     def test_a_good_module_goes_through_all_steps(self):
         out, _ = self.bp("try", str(PLUGINS / "echo.so"), "--config", '{"prefix": "> "}')
         steps = [line.split(":")[0] for line in out.splitlines()]
