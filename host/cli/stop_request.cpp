@@ -17,6 +17,7 @@
 #include "cli/failure.hpp"
 #include "cli/log_options.hpp"
 #include "cli/output.hpp"
+#include "support/signal_name.hpp"
 
 namespace backplane::host::cli {
 namespace {
@@ -123,7 +124,7 @@ void StopRequest::ask() noexcept {
 
 std::string StopRequest::reason() const {
   const int signal = signal_;
-  return signal == 0 ? std::string("a peer has asked for it") : cat("signal ", ::sigabbrev_np(signal));
+  return signal == 0 ? std::string("a peer has asked for it") : signal_name(signal);
 }
 
 bool StopRequest::wait() {

@@ -35,7 +35,7 @@ class StopRequest {
 
   void ask() noexcept;  ///< any thread
   bool asked() const noexcept { return asked_at_.load() != 0; }
-  /// Why, for people: "signal TERM", or that a peer has asked.
+  /// Why, for people: "SIGTERM", or that a peer has asked.
   std::string reason() const;
   /// Blocks until ask() has been called, or SIGHUP has come and the terminal is still there: then it returns false, and
   /// the configuration file is to be read again.

@@ -28,6 +28,7 @@
 #include "cli/output.hpp"
 #include "cli/trial_program.hpp"
 #include "support/loaded_objects.hpp"
+#include "support/signal_name.hpp"
 
 namespace backplane::host::cli {
 namespace {
@@ -122,8 +123,7 @@ void tell_difference(const State& before, const State& after) {
   for (int number = 1; number <= last_signal; ++number) {
     const auto i = static_cast<std::size_t>(number);
     if (before.signals[i] == after.signals[i] || is_own(reinterpret_cast<const void*>(after.signals[i]))) continue;
-    const char* const name = ::sigabbrev_np(number);
-    left("signal", cat("another action of SIG", name == nullptr ? std::to_string(number) : std::string(name)));
+    left("signal", cat("another action of ", signal_name(number)));
   }
 }
 

@@ -14,6 +14,7 @@
 #include "modules/thread_frames.hpp"
 #include "support/loaded_objects.hpp"
 #include "support/log.hpp"
+#include "support/signal_name.hpp"
 
 namespace backplane::host {
 namespace {
@@ -53,8 +54,7 @@ void add_signals(const Generation& generation, std::vector<PinReason>& reasons) 
     const void* const handler = (action.sa_flags & SA_SIGINFO) != 0 ? reinterpret_cast<const void*>(action.sa_sigaction)
                                                                     : reinterpret_cast<const void*>(action.sa_handler);
     if (!object.contains(reinterpret_cast<std::uintptr_t>(handler))) continue;
-    const char* const name = ::sigabbrev_np(number);
-    names += (count++ == 0 ? "SIG" : ", SIG") + (name != nullptr ? std::string(name) : std::to_string(number));
+    names += (count++ == 0 ? "" : ", ") + signal_name(number);
   }
   if (count == 0) return;
   reasons.push_back(

@@ -18,6 +18,7 @@
 #include "support/log.hpp"
 #include "support/quiet_child.hpp"
 #include "support/result.hpp"
+#include "support/signal_name.hpp"
 
 namespace backplane::host {
 namespace {
@@ -35,11 +36,6 @@ std::string quoted_text(std::string text) {
   if (text.size() > most_text) text = text.substr(0, most_text) + "…";
   std::replace(text.begin(), text.end(), '\n', ' ');
   return cbor::escaped(text, cbor::Escape::line);
-}
-
-std::string signal_name(int number) {
-  const char* const name = ::sigabbrev_np(number);
-  return name == nullptr ? "signal " + std::to_string(number) : "SIG" + std::string(name);
 }
 
 }  // namespace

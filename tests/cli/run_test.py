@@ -208,12 +208,12 @@ class End(Case):
         host.wait_err("reconfigure for SIGHUP")
         self.assertEqual(self.bp("call", "cli_fixture.version")[0], '"1.0"\n')
         os.close(terminal)
-        self.assertIn("stopping: signal HUP", self.assert_ends(host, 0)[1])
+        self.assertIn("stopping: SIGHUP", self.assert_ends(host, 0)[1])
         # The host is a job of a shell, which passes the signal on.
         shell = f"trap 'kill -HUP $!' HUP; {shlex.join(run)} & wait; wait"
         host, terminal = self.on_terminal("/bin/sh", "-c", shell)
         os.close(terminal)
-        self.assertIn("stopping: signal HUP", self.assert_ends(host, 0)[1])
+        self.assertIn("stopping: SIGHUP", self.assert_ends(host, 0)[1])
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; children inherit it
         self.addCleanup(signal.signal, signal.SIGHUP, before)
         host = self.host()
