@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Operations of the kind BP_OPERATION_CHANGE: several loads, unloads and reloads that are made together.
-#include <algorithm>
-#include <atomic>
 #include <backplane/cbor/writer.hpp>
-#include <functional>
 #include <memory>
-#include <new>
 #include <utility>
 #include <vector>
 
 #include "context/module_operations.hpp"
 #include "context/operation_news.hpp"
+#include "modules/joint_end.hpp"
 #include "modules/reports.hpp"
 #include "support/report.hpp"
 #include "support/result.hpp"
@@ -33,28 +30,14 @@ void ModuleOperations::change(Operation& operation) {
   for (const OperationRequest& each : operation.request().changes) {
     wanted.push_back({kind_of(each.kind), each.module, {each.path, each.config, nullptr, each.settings}});
   }
-  // One more than there are generations that drain, so that the end comes after all of them are counted.
-  const auto left = std::make_shared<std::atomic<std::size_t>>(1);
-  const std::function<void()> one_less = [this, left, self = operation.shared_from_this()] {
-    if (left->fetch_sub(1) == 1) finish_change(*self);
-  };
+  const std::shared_ptr<Retirement> joint = make_joint();
+  joint->then([this, self = operation.shared_from_this()] { finish_change(*self); });
+  joint->add_context();  // the end comes after all generations that drain are counted
   operation.drain(loader_.change(wanted, &operation.canceled()));
-  wait_for_ends(operation, *left, one_less);
-}
-
-// Calls `one_less` for each generation that has ended, and once more. Without memory, it does not wait for one.
-void ModuleOperations::wait_for_ends(const Operation& operation, std::atomic<std::size_t>& left,
-                                     const std::function<void()>& one_less) noexcept {
   for (const Loader::Changed& each : operation.changed()) {
-    if (each.old.retirement == nullptr) continue;
-    left.fetch_add(1);
-    try {
-      each.old.retirement->then(one_less);
-    } catch (const std::bad_alloc&) {
-      left.fetch_sub(1);
-    }
+    if (each.old.retirement != nullptr) count_in(joint, *each.old.retirement);
   }
-  one_less();
+  joint->context_done();
 }
 
 // Control thread. Without memory, it is told without its report: the changes are made.

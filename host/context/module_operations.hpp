@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <backplane/cbor/writer.hpp>
 #include <chrono>
 #include <cstddef>
@@ -54,8 +53,6 @@ class ModuleOperations {
   void restore_after(Operation& operation, const std::shared_ptr<Loader::OldFirst>& step,
                      const Loader::Refusal& refusal);
   void post_again(Operation& operation) noexcept;
-  static void wait_for_ends(const Operation& operation, std::atomic<std::size_t>& left,
-                            const std::function<void()>& one_less) noexcept;
   void finish_change(Operation& operation) noexcept;
   std::vector<std::uint8_t> change_report(const std::vector<Loader::Changed>& changed) const;
   std::vector<std::uint8_t> report_of(const Loader::Changed& changed,

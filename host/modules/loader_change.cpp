@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "modules/file.hpp"
+#include "modules/joint_end.hpp"
 #include "modules/loader.hpp"
 #include "modules/reports.hpp"
 #include "support/report.hpp"
@@ -21,26 +22,6 @@ namespace {
 using Kind = Loader::Change::Kind;
 
 [[noreturn]] void refuse(bp_status status, std::string message) { throw Failure{status, std::move(message)}; }
-
-// Ends when all that it counts have ended.
-std::shared_ptr<Retirement> make_joint() {
-  const auto self = std::make_shared<std::weak_ptr<Retirement>>();
-  auto joint = std::make_shared<Retirement>([self] {
-    if (const auto made = self->lock()) made->finish({});
-  });
-  *self = joint;
-  return joint;
-}
-
-// Without memory, the joint end does not wait for this one.
-void count_in(const std::shared_ptr<Retirement>& joint, Retirement& one) noexcept {
-  joint->add_context();
-  try {
-    one.then([joint] { joint->context_done(); });
-  } catch (const std::bad_alloc&) {
-    joint->context_done();
-  }
-}
 
 void check_once_each(const std::vector<Loader::Change>& wanted) {
   std::set<std::string_view> names;
