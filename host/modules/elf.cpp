@@ -28,9 +28,10 @@ constexpr const char* this_machine_name = "AArch64";
 
 // The string at `offset` of a string table, or its beginning. Names may overlap, so that a small file may have many
 // long ones. No name that means something to the host is so long.
-std::string_view name_at(std::string_view table, std::uint64_t offset, std::size_t most = 256) {
+constexpr std::size_t longest_name = 256;
+std::string_view name_at(std::string_view table, std::uint64_t offset) {
   if (offset >= table.size()) refuse("it is a damaged ELF file: a name lies outside its string table");
-  table = table.substr(offset, most);
+  table = table.substr(offset, longest_name);
   return table.substr(0, table.find('\0'));
 }
 
@@ -69,10 +70,11 @@ ElfFile::ElfFile(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
       refuse("it is a damaged ELF file: it has two tables of dynamic symbols");
     if (table.type == SHT_DYNAMIC && ++dynamic_sections > 1)
       refuse("it is a damaged ELF file: it has two dynamic sections");
+    if (table.type == SHT_DYNAMIC && table.link >= sections_.size())
+      refuse("it is a damaged ELF file: a dynamic section has no names");
     if (table.type == SHT_DYNSYM) read_symbols(table);
-    if (table.type == SHT_DYNAMIC) read_dynamic(table);
   }
-  check_loadable(bytes);
+  read_dynamic(LoadableElf(bytes).dynamic);
 }
 
 std::string_view ElfFile::section(std::string_view name) const noexcept {
@@ -161,22 +163,19 @@ void ElfFile::read_symbols(const Section& table) {
   }
 }
 
-void ElfFile::read_dynamic(const Section& table) {
-  if (table.link >= sections_.size()) refuse("it is a damaged ELF file: a dynamic section has no names");
-  const std::string_view names = sections_[table.link].contents;
+// The paths may be long, and the names of libraries are as long as those of symbols.
+void ElfFile::read_dynamic(const ElfDynamic& dynamic) {
   constexpr std::size_t longest_path = 4096;
-  constexpr std::size_t most_needed = 1024;
-  for (std::size_t i = 0; i < table.contents.size() / sizeof(Elf64_Dyn); ++i) {
-    const auto entry = element<Elf64_Dyn>(table.contents, i);
-    if (entry.d_tag == DT_NULL) break;
-    if (entry.d_tag == DT_NEEDED) needed_.push_back(name_at(names, entry.d_un.d_val));
-    if (needed_.size() > most_needed) refuse("it needs more than " + std::to_string(most_needed) + " libraries");
-    if (entry.d_tag == DT_SONAME) soname_ = name_at(names, entry.d_un.d_val);
-    if (entry.d_tag == DT_RUNPATH) runpath_ = name_at(names, entry.d_un.d_val, longest_path);
-    if (entry.d_tag == DT_RPATH) rpath_ = name_at(names, entry.d_un.d_val, longest_path);
-    if (entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_NODELETE) != 0) no_delete_ = true;
-    if (entry.d_tag == DT_FLAGS && (entry.d_un.d_val & DF_STATIC_TLS) != 0) static_tls_ = true;
-  }
+  for (const std::string_view name : dynamic.needed()) needed_.push_back(name.substr(0, longest_name));
+  const auto text = [&](std::int64_t tag, std::size_t most) {
+    const auto offset = dynamic.value(tag);
+    return offset ? dynamic.string(*offset).substr(0, most) : std::string_view();
+  };
+  soname_ = text(DT_SONAME, longest_name);
+  runpath_ = text(DT_RUNPATH, longest_path);
+  rpath_ = text(DT_RPATH, longest_path);
+  no_delete_ = (dynamic.value(DT_FLAGS_1).value_or(0) & DF_1_NODELETE) != 0;
+  static_tls_ = (dynamic.value(DT_FLAGS).value_or(0) & DF_STATIC_TLS) != 0;
 }
 
 }  // namespace backplane::host

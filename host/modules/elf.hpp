@@ -9,6 +9,8 @@
 
 namespace backplane::host {
 
+class ElfDynamic;
+
 /// Reads an ELF shared object for the machine of this build (64-bit, little-endian). The file is untrusted: every
 /// offset in it is checked before use.
 class ElfFile {
@@ -54,7 +56,7 @@ class ElfFile {
   void check_segments() const;
   void read_sections();
   void read_symbols(const Section& table);
-  void read_dynamic(const Section& table);
+  void read_dynamic(const ElfDynamic& dynamic);
 
   std::span<const std::uint8_t> bytes_;
   std::vector<Section> sections_;

@@ -28,13 +28,6 @@ bool may_repeat(std::int64_t tag) {
 
 }  // namespace
 
-void check_loadable(std::span<const std::uint8_t> bytes) {
-  const ElfImage image(bytes);
-  const ElfDynamic dynamic(image);
-  check_relocations(dynamic);
-  check_versions(dynamic);
-}
-
 ElfDynamic::ElfDynamic(const ElfImage& image) : image_(image) {
   read_tags();
   if ((value(DT_FLAGS_1).value_or(0) & DF_1_PIE) != 0) {
@@ -85,7 +78,11 @@ void ElfDynamic::read_tags() {
 
 void ElfDynamic::add(const Elf64_Dyn& entry) {
   if (!may_be_tag(entry.d_tag)) refuse_damaged("its dynamic section has an entry of no known kind");
+  constexpr std::size_t most_needed = 1024;
   if (entry.d_tag == DT_NEEDED) needed_offsets_.push_back(entry.d_un.d_val);
+  if (needed_offsets_.size() > most_needed) {
+    throw Failure{BP_LOAD_REFUSED, "it needs more than " + std::to_string(most_needed) + " libraries"};
+  }
   const bool fresh = tags_.insert_or_assign(entry.d_tag, entry.d_un.d_val).second;
   if (!fresh && !may_repeat(entry.d_tag)) {
     refuse_damaged("its dynamic section has two entries of one kind (" + std::to_string(entry.d_tag) + ")");

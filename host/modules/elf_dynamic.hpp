@@ -13,10 +13,6 @@
 
 namespace backplane::host {
 
-/// Refuses a file on which the dynamic loader would fail badly: it trusts the dynamic section and all tables to which
-/// that leads. Throws Failure (BP_LOAD_REFUSED). The work is linear in the size of the file.
-void check_loadable(std::span<const std::uint8_t> bytes);
-
 /// The dynamic section, and the tables of names, symbols and hashes.
 class ElfDynamic {
  public:
@@ -55,5 +51,20 @@ class ElfDynamic {
 
 void check_relocations(const ElfDynamic& dynamic);
 void check_versions(const ElfDynamic& dynamic);
+
+/// A file on which the dynamic loader does not fail badly: it trusts the dynamic section and all tables to which that
+/// leads. The work is linear in the size of the file.
+struct LoadableElf {
+  /// `bytes` must outlive what is read from them. Throws Failure (BP_LOAD_REFUSED).
+  explicit LoadableElf(std::span<const std::uint8_t> bytes) : image(bytes), dynamic(image) {
+    check_relocations(dynamic);
+    check_versions(dynamic);
+  }
+  LoadableElf(const LoadableElf&) = delete;
+  LoadableElf& operator=(const LoadableElf&) = delete;
+
+  const ElfImage image;
+  const ElfDynamic dynamic;
+};
 
 }  // namespace backplane::host

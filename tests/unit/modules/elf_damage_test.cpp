@@ -235,7 +235,7 @@ TEST_CASE("the shared objects of the system are sound") {
     const Bytes bytes = bytes_of(paths[i]);
     if (bytes.size() < sizeof(Elf64_Ehdr) || std::memcmp(bytes.data(), ELFMAG, SELFMAG) != 0) continue;
     CAPTURE(paths[i]);
-    CHECK_NOTHROW(check_loadable(bytes));
+    CHECK_NOTHROW(LoadableElf(bytes));
     ++sound;
   }
   CHECK(sound > 10);
