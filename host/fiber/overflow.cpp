@@ -14,20 +14,32 @@ namespace {
 std::atomic<OverflowWatch::Find> find_overflow{nullptr};
 struct sigaction previous;  // written once, before the new action is set
 
+// How its author and its operator give it a larger stack.
+void tell_ways(SignalText& line, const Overflow& overflow) noexcept {
+  if (overflow.fiber != 0) {
+    line << "bp_fiber_desc.stack_size (C++: StackSize)";
+  } else if (overflow.blocking) {
+    line << "\"ulimit -s\" before the process starts: a blocking handler has the stack of a thread";
+  } else {
+    line << "bp_handler_desc.stack_size (C++: StackSize); for all handlers of the module that give none, with "
+            "stack_size "
+            "in its manifest, in [modules."
+         << overflow.module
+         << "] of the configuration file, with \"backplane load --stack-size\" or in bp_load_options; or for all "
+            "modules "
+            "with fiber_stack_size in the configuration file or in bp_context_options";
+  }
+}
+
 void tell(const Overflow& overflow) noexcept {
   SignalText line;
   line << "backplane: stack overflow in ";
   if (overflow.fiber != 0) line << "fiber " << overflow.fiber << " of ";
   line << "\"" << overflow.wire_name << "\" of the module \"" << overflow.module << "\": its stack of "
        << std::uint64_t{overflow.stack_size}
-       << " bytes is used up, and the process ends. Put large objects on the heap, or enlarge the stack with "
-       << (overflow.fiber != 0 ? "bp_fiber_desc.stack_size (C++: StackSize)"
-           : overflow.blocking
-               ? "\"ulimit -s\" before the process starts: a blocking handler has the stack of a thread"
-               : "bp_handler_desc.stack_size (C++: StackSize), for all handlers of the module with stack_size in its "
-                 "manifest or bp_load_options, or for all modules with bp_context_options.fiber_stack_size (backplane "
-                 "run: fiber_stack_size in its file)")
-       << ".";
+       << " bytes is used up, and the process ends. Put large objects on the heap, or enlarge the stack with ";
+  tell_ways(line, overflow);
+  line << ".";
   line.write();
   crash_is_told();
 }

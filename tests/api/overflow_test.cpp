@@ -89,10 +89,13 @@ std::string line(int fiber, const std::string& name) {
               "bp_fiber_desc.stack_size (C++: StackSize)");
 }
 
-constexpr const char* of_handler =
-    "bp_handler_desc.stack_size (C++: StackSize), for all handlers of the module with stack_size in its manifest or "
-    "bp_load_options, or for all modules with bp_context_options.fiber_stack_size (backplane run: fiber_stack_size in "
-    "its file)";
+std::string of_handler(const std::string& module = "overflows") {
+  return "bp_handler_desc.stack_size (C++: StackSize); for all handlers of the module that give none, with stack_size "
+         "in its manifest, in [modules." +
+         module +
+         "] of the configuration file, with \"backplane load --stack-size\" or in bp_load_options; or for all modules "
+         "with fiber_stack_size in the configuration file or in bp_context_options";
+}
 
 void check_tells(const char* name, const std::string& expected) {
   const End end = in_child([&] { call(name); });
@@ -120,11 +123,11 @@ void set_handler(int flags) {
 }  // namespace
 
 TEST_CASE("a handler that uses up its stack ends the process with a line that names it") {
-  check_tells("overflows.handler", line("\"overflows.handler\"", 131072, of_handler));
+  check_tells("overflows.handler", line("\"overflows.handler\"", 131072, of_handler()));
 }
 
 TEST_CASE("so does one with a stack of its own size") {
-  check_tells("overflows.sized", line("\"overflows.sized\"", 1 << 20, of_handler));
+  check_tells("overflows.sized", line("\"overflows.sized\"", 1 << 20, of_handler()));
 }
 
 TEST_CASE("so does a blocking handler that uses up the stack of its thread") {
@@ -140,7 +143,7 @@ TEST_CASE("so does a blocking handler that uses up the stack of its thread") {
 // Without stack probes. It touches only the lowest byte of its frame.
 TEST_CASE("a function that was built without -fstack-clash-protection does not step over the guard either") {
   check_tells("overflows_unprobed.array",
-              line("\"overflows_unprobed.array\"", 131072, of_handler, "overflows_unprobed"));
+              line("\"overflows_unprobed.array\"", 131072, of_handler("overflows_unprobed"), "overflows_unprobed"));
 }
 
 TEST_CASE("a fiber that uses up its stack ends the process with a line that names it") {
