@@ -2,7 +2,6 @@
 #include "cli/module_config_check.hpp"
 
 #include "cddl/config_check.hpp"
-#include "cddl/parser.hpp"
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
 
@@ -21,18 +20,15 @@ std::string place_of(std::string path, const ModuleSection& section) {
 
 }  // namespace
 
-std::string check_module_config(const std::string& module, const std::string& path, const std::string& cddl,
-                                const ModuleSection* section) {
-  cddl::Verdict verdict;
-  try {
-    verdict = cddl::check_config(cddl::parse(cddl), module, section == nullptr ? cbor::Bytes() : section->config);
-  } catch (const cddl::ParseError& e) {
-    return cat("the CDDL of the module ", module, " is not valid, so its configuration is not checked: ", e.what());
-  }
-  if (!verdict.unchecked.empty()) return cat(path, ": ", verdict.unchecked);
-  if (verdict.findings.empty()) return {};
+void check_module_config(const std::string& module, const std::string& path, const std::string& cddl,
+                         const ModuleSection* section, std::vector<std::string>& unchecked) {
+  std::vector<std::string> warnings;
+  const std::vector<cddl::Finding> findings =
+      cddl::check_config(cddl, module, section == nullptr ? cbor::Bytes() : section->config, warnings);
+  for (const std::string& warning : warnings) unchecked.push_back(cat(path, ": ", warning));
+  if (findings.empty()) return;
   std::string text;
-  for (const cddl::Finding& finding : verdict.findings) {
+  for (const cddl::Finding& finding : findings) {
     if (!text.empty()) text += "; ";
     if (section != nullptr) text += cat(place_of(finding.path, *section), ": ");
     text += cat("modules.", module, ".config: ", one_line(finding.message()));

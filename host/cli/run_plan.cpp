@@ -179,8 +179,7 @@ class Planner {
       }
     }
     const ModuleSection* const section = named(file_.modules, name);
-    std::string unchecked = check_module_config(name, path, file.cddl, section);
-    if (!unchecked.empty()) unchecked_.push_back(std::move(unchecked));
+    check_module_config(name, path, file.cddl, section, unchecked_);
     modules_.push_back({name, path, section != nullptr ? section->config : cbor::Bytes(), source, file.sha256,
                         section != nullptr ? section->settings : ModuleSettings()});
     if (section != nullptr) warn_of_workers(*section);

@@ -68,7 +68,7 @@ class ConfigRules(Case):
         fault = 'not valid, so its configuration is not checked: line 3: found "}", expected a type'
         self.assertIn(fault, self.bp("inspect", BAD_CDDL)[0])
         self.assertIn(fault, self.bp_json("inspect", BAD_CDDL)["warnings"][0])
-        self.assertIn(f"warning: the CDDL of the module cli_fixture is {fault}", self.check(0, path=BAD_CDDL))
+        self.assertIn(f"warning: {BAD_CDDL}: its CDDL is {fault}", self.check(0, path=BAD_CDDL))
         process = self.host("--config", self.file("config.dir = 5\n", path=BAD_CDDL), modules=())
         process.wait_err("warn cli_fixture (generation 1): its CDDL is " + fault[:40])
 
