@@ -18,17 +18,18 @@ int run_cancel(const Args& args) {
   Result said;
   check(bp_operation_cancel(client.context(), operation, said.out()), said, exit_code);
   const std::string what = said.message(BP_OK);
-  if (!args.json) note(what);
+  if (!args.json) note(one_line(what));
   Args wait = args;
   wait.timeout = args.timeout.value_or(default_timeout_ms);
   Result result;
   const bp_status status = run.wait(client, operation, wait, result);
   if (status == BP_TIMEOUT) check(status, result, exit_code);
   const char* const outcome = status == BP_CANCELED ? "undone" : status == BP_OK ? "committed" : "ended";
-  write_result(args.json
-                   ? cat("{\"operation\":", std::to_string(operation.id), ",\"outcome\":\"", outcome, "\"}\n")
-                   : cat("operation ", std::to_string(operation.id), ": ", outcome,
-                         status == BP_CANCELED || status == BP_OK ? "" : cat(", ", result.message(status)), "\n"));
+  const std::string state = status == BP_OK ? cat("operation ", id, " was not undone: what it was asked for is done")
+                                            : result.message(status);
+  write_result(
+      args.json ? cat("{\"operation\":", id, ",\"outcome\":\"", outcome, "\",\"message\":", cli::quoted(state), "}\n")
+                : cat(outcome, ": ", one_line(state), "\n"));
   return exit_ok;
 }
 

@@ -76,7 +76,7 @@ class Host final : public ModuleEndpoint {
   bp_status begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) override;
   bp_status wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result) override;
   bp_status then_operation(bp_operation operation, bp_operation_fn on_end, void* user) override;
-  bp_status cancel_operation(bp_operation operation, bp_result& result) override;
+  bp_status cancel_operation(bp_operation operation, bp_str requester, bp_result& result) override;
   bp_status configurations(bp_result& result) override;
   bp_status list(bp_result& result) override;
   bp_status status(bp_result& result) override;

@@ -150,13 +150,13 @@ bp_status Host::then_operation(bp_operation wanted, bp_operation_fn on_end, void
   return BP_OK;
 }
 
-bp_status Host::cancel_operation(bp_operation wanted, bp_result& result) {
+bp_status Host::cancel_operation(bp_operation wanted, bp_str requester, bp_result& result) {
   return guarded(result, [&] {
     if (wanted.id == 0) {
       operations_.cancel_all(cancel_all_timeout);
       return bp_status{BP_OK};
     }
-    return set_result(&result, BP_OK, operations_.cancel(*find_operation(wanted)));
+    return set_result(&result, BP_OK, operations_.cancel(*find_operation(wanted), std::string(view(requester))));
   });
 }
 

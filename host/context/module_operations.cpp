@@ -148,7 +148,7 @@ void ModuleOperations::execute(Operation& operation) noexcept try {
   });
 } catch (Loader::Refusal& refusal) {
   const std::shared_ptr<Retirement> retirement = std::move(refusal.ending.retirement);
-  operation.undo({refusal.status, std::move(refusal.message), {}, {}});
+  operation.undo(outcome_of(operation, refusal));
   const auto end = [&operation] { operation.end_if_undone(Operation::Clock::time_point::max()); };
   try {
     retirement->then([self = operation.shared_from_this(), end] { end(); });
@@ -156,18 +156,24 @@ void ModuleOperations::execute(Operation& operation) noexcept try {
     end();
   }
 } catch (Failure& failure) {
-  operation.end({failure.status, std::move(failure.message), {}, {}});
+  operation.end(outcome_of(operation, failure));
 } catch (const std::bad_alloc&) {
   operation.end(without_memory());
 } catch (const std::exception&) {
   operation.end({BP_ERROR, {}, {}, {}});
 }
 
+// The loader does not know who has canceled it.
+OperationOutcome ModuleOperations::outcome_of(const Operation& operation, Failure& failure) {
+  if (failure.status == BP_CANCELED) return canceled_outcome(operation);
+  return {failure.status, std::move(failure.message), {}, {}};
+}
+
 void ModuleOperations::unload(Operation& operation) {
   const Loader::Ending ending = loader_.begin_unload(operation.request().module);
   operation.drain(ending, {});
   ending.retirement->then([this, self = operation.shared_from_this(), ending] { finish_unload(*self, ending); });
-  if (operation.canceled()) cancel(operation);
+  if (operation.canceled()) cancel(operation, {});
 }
 
 OperationOutcome ModuleOperations::pinned(const Loader::Ending& ending, std::vector<std::uint8_t> report) const {
@@ -231,8 +237,7 @@ OperationOutcome ModuleOperations::interim(Operation& operation) {
   if (state == State::waiting) where = for_turn_of();
   if (state == State::draining) where = ": new calls wait until the old generation has ended";
   return {BP_TIMEOUT,
-          "operation " + std::to_string(operation.id()) + " (" + words_of(operation) + ") is still " +
-              name_of(operation.state()) + where + "; it goes on, and status lists it",
+          name_of(operation) + " is still " + name_of(operation.state()) + where + "; it goes on, and status lists it",
           {},
           {}};
 }
@@ -242,16 +247,15 @@ std::string ModuleOperations::for_turn_of() const {
   const MutexLock lock(mutex_);
   for (const auto& [id, each] : running_) {
     if (each->state() == State::running) {
-      return " for its turn, after operation " + std::to_string(id) + " (" + words_of(*each) + "): backplane cancel " +
-             std::to_string(id) + " ends that one";
+      return " for its turn, after " + name_of(*each) + ": backplane cancel " + std::to_string(id) + " ends that one";
     }
   }
   return {};
 }
 
-std::string ModuleOperations::cancel(Operation& operation) {
-  const std::string which = "operation " + std::to_string(operation.id()) + " (" + words_of(operation) + ") ";
-  switch (operation.cancel()) {
+std::string ModuleOperations::cancel(Operation& operation, std::string requester) {
+  const std::string which = name_of(operation) + " ";
+  switch (operation.cancel(std::move(requester))) {
     case State::waiting:
       return which + "was canceled before its turn; nothing has changed";
     case State::running:
@@ -275,21 +279,19 @@ std::string ModuleOperations::cancel(Operation& operation) {
     if (draining->held) return which + "is being undone: " + why + ", so the old file is loaded again";
     return which + "cannot be undone any more: " + why;
   }
-  if (draining->held) {
-    control_.prepare([this, ending = draining->ending] {
-      undo_old_first(ending,
-                     {BP_CANCELED, "the old generation of the module \"" + ending.module + "\" goes on", {}, {}});
-    })();
-    return which + "is being undone: the old generation goes on";
-  }
-  control_.prepare([this, ending = draining->ending] { undo_unload(ending); })();
+  undo_draining(operation, *draining);
+  if (draining->held) return which + "is being undone: the old generation goes on";
   return which + "is being undone: the module gets its names back";
 }
 
-// Control thread. Without memory, it goes on.
-void ModuleOperations::undo_unload(const Loader::Ending& ending) noexcept try {
-  end_undone(ending, {BP_CANCELED, "the names of the module \"" + ending.module + "\" answer again", {}, {}}, false);
-} catch (const std::bad_alloc&) {
+// Without memory on the control thread, the operation goes on.
+void ModuleOperations::undo_draining(const Operation& operation, const Operation::Draining& draining) {
+  const std::string module = "the module \"" + draining.ending.module + "\"";
+  const std::string state =
+      draining.held ? "the old generation of " + module + " goes on" : "the names of " + module + " answer again";
+  control_.prepare([this, ending = draining.ending, held = draining.held, end = canceled_outcome(operation, state)] {
+    end_undone(ending, end, held);
+  })();
 }
 
 // Control thread. All operations that wait for the same end are answered.
@@ -319,11 +321,14 @@ void ModuleOperations::cancel_all(std::chrono::milliseconds timeout) {
     if (draining && !draining->held) {
       each->end(interim(*each));
     } else if (draining) {  // the calls that wait are answered by the old generation
-      control_.prepare([this, ending = draining->ending] {
-        undo_old_first(ending, {BP_CANCELED, "canceled, because the host stops", {}, {}});
-      })();
+      control_.prepare(
+          [this, ending = draining->ending,
+           end = OperationOutcome{BP_CANCELED,
+                                  name_of(*each) + " was canceled by the host, which stops; the old generation goes on",
+                                  {},
+                                  {}}] { undo_old_first(ending, end); })();
     } else {
-      each->cancel();
+      each->cancel("the host, which stops");
     }
   }
   const std::vector<Control::Call> stuck = control_.wait_for_calls(timeout);

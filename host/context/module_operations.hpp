@@ -30,8 +30,9 @@ class ModuleOperations {
   std::shared_ptr<Operation> find(std::uint64_t id) const;
   /// How it stands, or how it ended, as bp_operation_wait says it.
   bp_status look(Operation& operation, bp_result& result);
-  /// Returns what follows, for people. Throws Failure if it has ended.
-  std::string cancel(Operation& operation);
+  /// Cancels it for `requester`: empty is this process. Returns what follows, for people. Throws Failure if it has
+  /// ended.
+  std::string cancel(Operation& operation, std::string requester);
   /// Ends all, because the host stops: those that drain are answered as they stand, and the others are canceled. Then
   /// waits for `timeout` until no code of a module runs. Throws Failure if some does not return.
   void cancel_all(std::chrono::milliseconds timeout);
@@ -59,7 +60,8 @@ class ModuleOperations {
                                       std::chrono::steady_clock::time_point until) const;
   void finish_unload(Operation& operation, const Loader::Ending& ending);
   void finish_reload(Operation& operation, const Loader::Ending& ending, const std::vector<std::uint8_t>& report);
-  void undo_unload(const Loader::Ending& ending) noexcept;
+  static OperationOutcome outcome_of(const Operation& operation, Failure& failure);
+  void undo_draining(const Operation& operation, const Operation::Draining& draining);
   void undo_old_first(const Loader::Ending& ending, const OperationOutcome& outcome) noexcept;
   void end_undone(const Loader::Ending& ending, const OperationOutcome& outcome, bool held) noexcept;
   void tell_end(const Operation& operation) const noexcept;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "context/module_operations.hpp"
+#include "context/operation_news.hpp"
 #include "modules/old_first.hpp"
 #include "support/result.hpp"
 
@@ -36,7 +37,7 @@ void ModuleOperations::reload_old_first(Operation& operation, const LoadRequest&
   step->ending().retirement->then([this, self] { post_again(*self); });
   operation.drain(step->ending(), {}, true);
   step->hold();
-  if (operation.canceled()) cancel(operation);
+  if (operation.canceled()) cancel(operation, {});
 }
 
 // Undoes the reload if the old generation keeps its work for too long, and gives it up if that has ended and its own
@@ -84,7 +85,9 @@ namespace {
 // Without memory for the words, the old file is loaded again all the same.
 void restore(Operation& operation, Loader::OldFirst& step, bp_status status, const std::string& why) noexcept try {
   const std::string how = step.restore();
-  operation.end({status, why + how, {}, {}});
+  const bool canceled = status == BP_CANCELED;
+  const std::string what = canceled ? name_of(operation) + " was canceled by " + operation.canceler() : why;
+  operation.end({status, what + how, {}, {}});
 } catch (const std::exception&) {
   operation.end({status, {}, {}, {}});
 }

@@ -5,6 +5,8 @@
 #include <new>
 #include <utility>
 
+#include "context/operation_news.hpp"
+
 namespace backplane::host {
 namespace {
 
@@ -144,8 +146,17 @@ void Operation::then(std::function<void()> f) {
   f();
 }
 
-Operation::State Operation::cancel() {
-  OperationOutcome outcome{BP_CANCELED, "canceled before its turn; nothing has changed", {}, {}};
+std::string Operation::canceler() const {
+  const MutexLock lock(mutex_);
+  return canceler_;
+}
+
+Operation::State Operation::cancel(std::string requester) {
+  {
+    const MutexLock lock(mutex_);
+    if (canceler_.empty()) canceler_ = requester.empty() ? std::string("this process") : std::move(requester);
+  }
+  OperationOutcome outcome = canceled_outcome(*this);
   canceled_ = true;
   State was;
   {

@@ -93,8 +93,10 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
   // ---- Any thread
   /// Ends an operation in State::undoing, if that takes too long: a request thread hangs.
   void end_if_undone(Clock::time_point now);
-  /// Asks for the end. Returns the state in which it was asked.
-  State cancel();
+  /// Asks for the end, for `requester`: empty is this process. Returns the state in which it was asked.
+  State cancel(std::string requester);
+  /// Who was the first to ask for it; empty: nobody.
+  std::string canceler() const;
   /// The generation that drains or has drained, and the report of a reload's new generation.
   struct Draining {
     Loader::Ending ending;
@@ -132,6 +134,7 @@ class Operation final : public ControlJob, public std::enable_shared_from_this<O
   std::function<void(Operation&)> next_ BP_GUARDED_BY(mutex_);
   OperationOutcome outcome_ BP_GUARDED_BY(mutex_);  // from State::undoing on
   Clock::time_point undone_by_ BP_GUARDED_BY(mutex_);
+  std::string canceler_ BP_GUARDED_BY(mutex_);
   Clock::time_point ended_ BP_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> then_ BP_GUARDED_BY(mutex_);
 };

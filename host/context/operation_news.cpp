@@ -65,6 +65,36 @@ std::string words_of(const Operation& operation) {
   return words_of(request.kind, request.module, request.path);
 }
 
+std::string name_of(const Operation& operation) {
+  return "operation " + std::to_string(operation.id()) + " (" + words_of(operation) + ")";
+}
+
+namespace {
+
+std::string unchanged_words(std::uint32_t kind) {
+  const std::string nothing = "nothing has changed";
+  switch (kind) {
+    case BP_OPERATION_LOAD:
+      return nothing + ": the module is not loaded";
+    case BP_OPERATION_UNLOAD:
+      return nothing + ": the module answers";
+    case BP_OPERATION_RELOAD:
+      return nothing + ": the old generation goes on";
+    default:
+      return nothing;
+  }
+}
+
+}  // namespace
+
+OperationOutcome canceled_outcome(const Operation& operation, const std::string& state) {
+  return {BP_CANCELED,
+          name_of(operation) + " was canceled by " + operation.canceler() + "; " +
+              (state.empty() ? unchanged_words(operation.request().kind) : state),
+          {},
+          {}};
+}
+
 std::vector<OperationNews> news_of(const Operation& operation, const OperationOutcome& outcome,
                                    const std::function<std::vector<std::uint8_t>(const Loader::Changed&)>& report_of) {
   const OperationRequest& request = operation.request();

@@ -18,6 +18,11 @@ const char* name_of(Loader::Change::Kind kind) noexcept;
 
 /// For people: "load of ./echo.so", "unload of kv".
 std::string words_of(const Operation& operation);
+/// The same with its id: "operation 12 (unload of kv)".
+std::string name_of(const Operation& operation);
+
+/// How an operation ends that was canceled. `state`: what remains; empty: as it was before the operation.
+OperationOutcome canceled_outcome(const Operation& operation, const std::string& state = {});
 
 /// What is told of an operation, or of one of the changes that it has made.
 struct OperationNews {

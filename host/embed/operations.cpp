@@ -114,7 +114,17 @@ bp_status bp_operation_then(bp_context ctx, bp_operation operation, bp_operation
 
 bp_status bp_operation_cancel(bp_context ctx, bp_operation operation, bp_result* result) {
   return with_endpoint(ctx, result,
-                       [&](Endpoint& endpoint) { return endpoint.modules().cancel_operation(operation, *result); });
+                       [&](Endpoint& endpoint) { return endpoint.modules().cancel_operation(operation, {}, *result); });
+}
+
+bp_status bp_operation_cancel_for(bp_context ctx, bp_operation operation, bp_str requester, bp_result* result) {
+  return with_endpoint(ctx, result, [&](Endpoint& endpoint) {
+    const auto refuse = [&](const char* fault) { return set_result(result, BP_INVALID_ARGUMENT, fault); };
+    if (is_null(requester)) return refuse(null_view);
+    if (requester.size > longest_requester) return refuse("requester has more than 256 bytes; shorten it");
+    if (operation.id == 0) return refuse("found the operation 0; expected an id, as bp_operation_begin gives it");
+    return endpoint.modules().cancel_operation(operation, requester, *result);
+  });
 }
 
 bp_status bp_module_configurations(bp_context ctx, bp_result* result) {

@@ -22,7 +22,7 @@ class ModuleEndpoint {
   virtual bp_status begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) = 0;
   virtual bp_status wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result) = 0;
   virtual bp_status then_operation(bp_operation, bp_operation_fn, void*) { return BP_NOT_SUPPORTED; }
-  virtual bp_status cancel_operation(bp_operation operation, bp_result& result) = 0;
+  virtual bp_status cancel_operation(bp_operation operation, bp_str requester, bp_result& result) = 0;
   virtual bp_status configurations(bp_result&) { return BP_NOT_SUPPORTED; }
   virtual bp_status reconfigure(std::uint32_t, std::uint32_t, bp_result&) { return BP_NOT_SUPPORTED; }
   virtual bp_status list(bp_result& result) = 0;

@@ -316,7 +316,7 @@ bp_status RemoteContext::wait_operation(bp_operation operation, std::uint32_t ti
   return ask(wire::Wait{0, operation.id, timeout_ms}, 0, milliseconds(timeout_ms) + prompt, result);
 }
 
-bp_status RemoteContext::cancel_operation(bp_operation operation, bp_result& result) {
+bp_status RemoteContext::cancel_operation(bp_operation operation, bp_str, bp_result& result) {
   if (!channel_->features().operations) return no_operations(result);
   if (operation.id == 0) {
     return set_result(&result, BP_NOT_SUPPORTED, "found the operation 0; over a connection, name one operation");

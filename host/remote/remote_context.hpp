@@ -45,7 +45,7 @@ class RemoteContext final : public Endpoint, public ModuleEndpoint {
   bp_status reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms, bp_result& result) override;
   bp_status begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) override;
   bp_status wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result) override;
-  bp_status cancel_operation(bp_operation operation, bp_result& result) override;
+  bp_status cancel_operation(bp_operation operation, bp_str requester, bp_result& result) override;
   bp_status reconfigure(std::uint32_t flags, std::uint32_t timeout_ms, bp_result& result) override;
   bp_status list(bp_result& result) override;
   bp_status status(bp_result& result) override;

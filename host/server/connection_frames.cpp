@@ -338,8 +338,8 @@ void Connection::FrameHandler::operator()(const wire::Undo& undo) {
   if (undo.operation == 0) return reply(undo.id, BP_INVALID_ARGUMENT, "found the operation 0; expected an id");
   control(
       undo.id,
-      [operation = undo.operation](bp_context context, bp_result* out) {
-        return bp_operation_cancel(context, {operation}, out);
+      [operation = undo.operation, requester = words_of(peer_.peer_)](bp_context context, bp_result* out) {
+        return bp_operation_cancel_for(context, {operation}, str(requester), out);
       },
       max_controls + more_controls_to_cancel);
 }

@@ -154,6 +154,8 @@ TEST_CASE("a load that is canceled while its instance is created ends as cancele
   REQUIRE(bp_operation_cancel(context.native, operation, &canceled) == BP_OK);
   Result ended;
   CHECK(bp_operation_wait(context.native, operation, 5'000, &ended) == BP_CANCELED);
+  CHECK_THAT(ended.words(),
+             Catch::Contains(" was canceled by this process; nothing has changed: the module is not loaded"));
   CHECK(eventually([&] { return !is_listed(context); }));
 }
 
@@ -196,10 +198,17 @@ TEST_CASE("an unload that is canceled while its instance ends has another instan
   Result begun;
   REQUIRE(bp_operation_begin(context.native, &request, &operation, &begun) == BP_OK);
   std::this_thread::sleep_for(milliseconds(100));
+  const std::string longest(256, 'x');
+  Result too_long;
+  Result of_all;
+  CHECK(bp_operation_cancel_for(context.native, operation, str(longest + "x"), &too_long) == BP_INVALID_ARGUMENT);
+  CHECK(bp_operation_cancel_for(context.native, {}, str(longest), &of_all) == BP_INVALID_ARGUMENT);
   Result canceled;
-  REQUIRE(bp_operation_cancel(context.native, operation, &canceled) == BP_OK);
+  REQUIRE(bp_operation_cancel_for(context.native, operation, str("the deploy script"), &canceled) == BP_OK);
   Result ended;
   CHECK(bp_operation_wait(context.native, operation, 5'000, &ended) == BP_CANCELED);
+  CHECK_THAT(ended.words(), Catch::Contains("(unload of slow_life) was canceled by the deploy script; the names of the "
+                                            "module \"slow_life\" answer again"));
   CHECK(context.call("slow_life.get") == "ok:made on a worker");
   Result gone;
   CHECK(unload(context, gone) == BP_OK);

@@ -218,7 +218,8 @@ class Stuck(ConfigurationCase):
         command.wait_err("is being undone")
         self.release()
         _, err = self.assert_ends(command, 130)
-        self.assertIn("canceled; nothing has changed", err)
+        self.assertRegex(err, rf"operation \d+ \(change of .*\) was canceled by process {command.pid} \(.*\); nothing has "
+                              "changed\n")
         self.assertEqual(self.running(), {"echo": 1})
         self.assertIn("load stuck", self.bp("reconfigure", "--dry-run")[0])
 

@@ -114,7 +114,8 @@ class Draining(OperationCase):
         unload.signal(signal.SIGINT)
         _, err = self.assert_ends(unload, 130)
         self.assertIn("is being undone: the module gets its names back", err)
-        self.assertIn("canceled: the names of the module \"stuck\" answer again", err)
+        self.assertIn(f"canceled: operation 2 (unload of stuck) was canceled by process {unload.pid} (user {os.getuid()}, "
+                      "backplane); the names of the module \"stuck\" answer again", err)
         self.release("handler")
         self.assert_ends(self.call, 0)
         self.assertEqual(self.bp("call", "stuck.echo", "5")[0], "5\n")
@@ -124,8 +125,14 @@ class Draining(OperationCase):
         self.hang()
         unload = self.spawn("unload", "stuck", "--timeout", "3600000")
         self.eventually("it does not drain", lambda: self.states() == [("unload", "draining")])
-        self.assertEqual(self.soon("cancel", "2")[0], "operation 2: undone\n")
-        self.assert_ends(unload, 130)
+        cancel = self.spawn("cancel", "2")
+        out, _ = self.assert_ends(cancel, 0)
+        said = (f"operation 2 (unload of stuck) was canceled by process {cancel.pid} (user {os.getuid()}, backplane); "
+                "the names of the module \"stuck\" answer again\n")
+        self.assertEqual(out, f"undone: {said}")
+        self.assertIn(f"canceled: {said}", self.assert_ends(unload, 130)[1])
+        self.process.wait_err(f"unload of stuck for process {unload.pid} (user {os.getuid()}, backplane): "
+                              f"canceled: {said.strip()}")
         self.release("handler")
         self.assert_ends(self.call, 0)
         self.assertEqual(self.bp("call", "stuck.echo", "5")[0], "5\n")
@@ -282,7 +289,8 @@ class Stuck(OperationCase):
         load.wait_err("is being undone")
         self.release("init")
         _, err = self.assert_ends(load, 130)
-        self.assertIn("canceled; nothing has changed", err)
+        self.assertIn(f"canceled: operation 1 (load of {STUCK}) was canceled by process {load.pid} (user {os.getuid()}, "
+                      "backplane); nothing has changed: the module is not loaded", err)
         self.assertEqual(self.bp_json("ls")["modules"], [])
 
     def test_a_load_that_waits_is_canceled_before_its_turn(self):
@@ -294,7 +302,8 @@ class Stuck(OperationCase):
         self.eventually("it does not wait", lambda: ("load", "waiting") in self.states())
         second.signal(signal.SIGINT)
         _, err = self.assert_ends(second, 130)
-        self.assertIn("canceled before its turn; nothing has changed", err)
+        self.assertIn("was canceled before its turn; nothing has changed", err)
+        self.assertRegex(err, rf"canceled: operation 2 \(load of .*\) was canceled by process {second.pid} \(")
         self.release("init")
         self.assert_ends(first, 0)
 

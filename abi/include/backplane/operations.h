@@ -102,6 +102,15 @@ BP_EXPORT bp_status bp_operation_then(bp_context ctx, bp_operation operation, bp
  * [thread: caller] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_operation_cancel(bp_context ctx, bp_operation operation, bp_result* result);
 
+/* The same for one operation, and the message with which it ends names `requester`: who cancels it, up to 256 bytes of
+ * text. Empty, as with bp_operation_cancel: this process. A host that is reached over a connection names the process at
+ * its other end instead.
+ *   BP_INVALID_ARGUMENT  operation 0; or `requester` is too long, or its data is NULL and its size is not 0
+ *   BP_INVALID_HANDLE    no such operation, or it has ended
+ * [thread: caller] [state: context open] [suspend: no] */
+BP_EXPORT bp_status bp_operation_cancel_for(bp_context ctx, bp_operation operation, bp_str requester,
+                                            bp_result* result);
+
 /* Reports name, generation, path, sha256 and configuration of each module that runs: {modules: [* {name, generation,
  * path, sha256, config: bytes}]}. Configurations may hold secrets, so a connection does not carry them.
  *   BP_NOT_SUPPORTED  on a connected context
