@@ -24,6 +24,7 @@
 #include "cli/plan_difference.hpp"
 #include "cli/run_plan.hpp"
 #include "cli/saved_config.hpp"
+#include "cli/text_diff.hpp"
 #include "cli/value.hpp"
 #include "cli/wait.hpp"
 #include "support/unique_fd.hpp"
@@ -261,8 +262,7 @@ int run_save(const Args& args) {
       Saver(config, modules_in(report, "modules"), planned_by(args, target, report)).run();
   const std::string after = changes.empty() ? before : saved_text(file, before, config, changes);
   const std::vector<std::string> lines = changed_lines(before, after);
-  std::string text;
-  for (const std::string& line : lines) text += line + "\n";
+  const std::string text = unified_diff(exists ? one_line(file) : "/dev/null", before, one_line(file), after);
   if (!args.json) write_result(lines.empty() ? "nothing has changed\n" : printable(text));
   const bool writes = !lines.empty() && !args.dry_run && agrees(args, file);
   if (writes) {
@@ -287,8 +287,9 @@ const Command save_command = {
     "save",
     "write what the running host has loaded into its configuration file",
     R"(save changes the tables [modules.NAME] of the file, so that a host with this file loads what runs now: the paths, the
-configurations, and load = false for modules of the file or the bundled set that do not run. It shows the lines that
-change, and writes them. All else in the file stays, comments too. On a terminal it asks first.
+configurations, and load = false for modules of the file or the bundled set that do not run. It shows the difference as
+diff -u does, with the table in which each change begins, and writes it. All else in the file stays, comments too. On a
+terminal it asks first.
 
 The file is replaced as a whole: it is the old or the new one, whatever happens. Its mode, owner and links stay; access
 control lists and extended attributes do not. If somebody changes the file meanwhile, save leaves it as it is.
@@ -301,7 +302,7 @@ Exit codes: 0 written, or nothing to write; 1 it cannot be written, and the old 
 or a configuration that cannot be changed in place; 3 no host answers; 4 no answer within --timeout.)",
     {
         {"--config", "FILE", "the configuration file; default: the one that the host runs with", &Args::config},
-        {"--dry-run", "", "show the lines that change, and write nothing", &Args::dry_run},
+        {"--dry-run", "", "show the difference, and write nothing", &Args::dry_run},
         {"--yes", "", "do not ask, also on a terminal", &Args::yes},
         look_timeout_option,
         socket_option,

@@ -275,45 +275,4 @@ std::string saved_text(const std::string& path, const std::string& text, const C
               "write each as [modules.NAME], with one key in each line");
 }
 
-std::vector<std::string> changed_lines(const std::string& before, const std::string& after) {
-  const auto split = [](const std::string& text) {
-    std::vector<std::string> lines;
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      lines.push_back(text.substr(at, end - at));
-      at = end + 1;
-    }
-    return lines;
-  };
-  const std::vector<std::string> old = split(before);
-  const std::vector<std::string> now = split(after);
-  // Lines are only added, changed or removed in place, so the next line that both have is near.
-  constexpr std::size_t near = 256;
-  std::vector<std::string> out;
-  std::size_t i = 0;
-  std::size_t j = 0;
-  while (i < old.size() || j < now.size()) {
-    if (i < old.size() && j < now.size() && old[i] == now[j]) {
-      ++i, ++j;
-      continue;
-    }
-    std::size_t skip_old = 0;
-    std::size_t skip_new = 0;
-    const auto meets = [&] {
-      for (std::size_t sum = 1; sum < 2 * near; ++sum) {
-        for (skip_old = 0; skip_old <= sum; ++skip_old) {
-          skip_new = sum - skip_old;
-          if (i + skip_old < old.size() && j + skip_new < now.size() && old[i + skip_old] == now[j + skip_new])
-            return true;
-        }
-      }
-      return false;
-    };
-    if (!meets()) skip_old = old.size() - i, skip_new = now.size() - j;
-    for (; skip_old != 0; --skip_old) out.push_back("- " + old[i++]);
-    for (; skip_new != 0; --skip_new) out.push_back("+ " + now[j++]);
-  }
-  return out;
-}
-
 }  // namespace backplane::host::cli

@@ -25,7 +25,4 @@ struct SavedModule {
 std::string saved_text(const std::string& path, const std::string& text, const ConfigFile& file,
                        const std::vector<SavedModule>& modules);
 
-/// The lines in which two texts differ: "- old", "+ new", in order.
-std::vector<std::string> changed_lines(const std::string& before, const std::string& after);
-
 }  // namespace backplane::host::cli

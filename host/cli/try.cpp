@@ -12,10 +12,12 @@
 #include "cli/command.hpp"
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
+#include "cli/log_lines.hpp"
 #include "cli/output.hpp"
 #include "cli/trial_program.hpp"
 #include "cli/try_host.hpp"
 #include "support/quiet_child.hpp"
+#include "support/signal_name.hpp"
 
 namespace backplane::host::cli {
 namespace {
@@ -61,7 +63,8 @@ class Findings {
 
   /// The step that has begun and not ended; empty: none.
   const std::string& open() const noexcept { return open_; }
-  bool refused() const noexcept { return refused_; }
+  /// The step in which the host has refused the file; empty: none.
+  const std::string& refused() const noexcept { return refused_; }
   bool left() const noexcept { return something_left_; }
   const std::string& steps_json() const noexcept { return steps_; }
   const std::string& left_json() const noexcept { return left_; }
@@ -87,7 +90,7 @@ class Findings {
       const std::string ms = after.substr(0, second);
       const std::string words = after.substr(std::min(second + 1, after.size()));
       open_.clear();
-      refused_ = refused_ || kind == "refused";
+      if (kind == "refused") refused_ = name;
       steps_ += cat(steps_.empty() ? "" : ",", "{\"step\":", cli::quoted(name), ",\"ms\":", ms,
                     ",\"ok\":", kind == "done" ? "true" : "false", ",\"what\":", cli::quoted(words), "}");
       if (!json_) write_out(cat(name, ": ", one_line(words), " (", ms, " ms)\n"));
@@ -99,17 +102,16 @@ class Findings {
   std::string open_;
   std::string steps_;
   std::string left_;
-  bool refused_ = false;
+  std::string refused_;
   bool something_left_ = false;  // libraries stay by the rules of the host
 };
 
-std::string how_it_ended(const QuietChild::Ended& ended, const std::string& step, std::uint64_t timeout_ms) {
+std::string how_it_ended(const QuietChild::Ended& ended, const Findings& findings, std::uint64_t timeout_ms) {
+  if (!findings.refused().empty()) return cat("it is refused in the step \"", findings.refused(), "\"");
+  const std::string& step = findings.open();
   const std::string where = step.empty() ? "after its last step" : cat("in the step \"", step, "\"");
   if (!ended.in_time) return cat("it did not return within ", std::to_string(timeout_ms), " ms, ", where);
-  if (ended.signal != 0) {
-    const char* const name = ::sigabbrev_np(ended.signal);
-    return cat("the process died of SIG", name == nullptr ? "?" : name, " ", where);
-  }
+  if (ended.signal != 0) return cat("the process died of ", signal_name(ended.signal), " ", where);
   return cat("the process ended with exit code ", std::to_string(ended.code), " ", where);
 }
 
@@ -131,17 +133,18 @@ int run_try(const Args& args) {
   try {
     ended = QuietChild::run(program, std::chrono::milliseconds(timeout_ms), [] { return false; });
   } catch (const std::system_error& error) {
-    throw CommandFailure{exit_error, BP_IO, cat("the process for the trial cannot be started: ", error.what())};
+    throw CommandFailure{exit_usage, BP_IO, cat("the process for the trial cannot be started: ", error.what())};
   }
   const bool failed = !ended.in_time || ended.signal != 0 || ended.code != 0;
-  const std::string fault = failed && !findings.refused() ? how_it_ended(ended, findings.open(), timeout_ms) : "";
+  const std::string fault = failed ? how_it_ended(ended, findings, timeout_ms) : std::string();
+  const std::string errors = without_repeats(ended.errors);
   const char* const verdict = failed ? "failed" : findings.left() ? "left" : "well";
   if (args.json) {
     write_result(cat("{\"verdict\":\"", verdict, "\",\"steps\":[", findings.steps_json(), "],\"left\":[",
                      findings.left_json(), "],\"fault\":", fault.empty() ? "null" : cli::quoted(fault),
-                     ",\"stderr\":", cli::quoted(ended.errors), "}\n"));
+                     ",\"stderr\":", cli::quoted(errors), "}\n"));
   } else {
-    if (!ended.errors.empty()) write_err(cat("--- what it wrote to stderr\n", printable(ended.errors), "---\n"));
+    if (!errors.empty()) write_err(cat("--- what it wrote to stderr\n", printable(errors), "---\n"));
     if (!fault.empty()) write_result(cat("FAILED: ", fault, "\n"));
     if (!failed) write_result(findings.left() ? "it works, but leaves something behind\n" : "all is well\n");
   }
@@ -158,14 +161,15 @@ may do: a trial load, init and an instance; a second generation beside the first
 load again; and the end of the process. It calls no handler. Each step is a line with its time.
 
 Then it tells what is left: mapped objects, threads, descriptors, actions of signals, and memory that grows with each
-load. A crash is told with the step and the line about it. Nothing can tell what a file does that is only called later.
+load. A crash is told with the step and the line about it. The last line of stdout is the verdict. Nothing can tell what
+a file does that is only called later.
 
 Examples:
   backplane try build/plugins/kv.so
   backplane try ./echo.so --config '{"prefix": "> "}' --json
 
-Exit codes: 0 all is well; 1 it works, but leaves something behind; 2 usage; 5 the file is refused, crashes, ends the
-process, or does not return within --timeout.)",
+Exit codes: 0 all is well; 1 it works, but leaves something behind; 2 usage, or the other process cannot be started; 5
+the file is refused, crashes, ends the process, or does not return within --timeout.)",
     {
         {"FILE", "", "the shared object", &Args::file, true},
         {"--config", "JSON", "the module's configuration: a JSON object, or @FILE with a JSON object", &Args::config},

@@ -23,6 +23,11 @@ class Save(ConfigurationCase):
         with open(self.file, encoding="utf-8") as file:
             return file.read()
 
+    def patched(self, difference):
+        """The file as `patch` changes it: its author did not see this code."""
+        done = subprocess.run(["patch", "-o", "-", self.file], input=difference, capture_output=True, text=True, check=True)
+        return done.stdout
+
     def check(self):
         """The file means what runs."""
         self.bp("run", "--data-dir", self.path("data"), "--config", self.file, "--check-config")
@@ -39,18 +44,27 @@ class Save(ConfigurationCase):
         self.bp("unload", "kv")
         self.bp("load", self.path("timer.so"))
         out, err = self.bp("save", "--dry-run")
-        self.assertEqual(out.splitlines(), ['- config = { prefix = "> " } # as ever',
-                                            '+ config = { "prefix" = "- " } # as ever', "+ load = false", "+ ",
-                                            "+ [modules.timer]", f'+ path = "{self.path("timer.so")}"'])
+        lines = out.splitlines()
+        self.assertEqual(lines[:2], [f"--- {self.file}", f"+++ {self.file}"])
+        self.assertRegex(lines[2], r"^@@ -\d+,\d+ \+\d+,\d+ @@")
+        self.assertIn(" # loud", lines)
+        self.assertEqual([line for line in lines[2:] if line[0] in "+-"],
+                         ['-config = { prefix = "> " } # as ever', '+config = { "prefix" = "- " } # as ever',
+                          "+load = false", "+", "+[modules.timer]", f'+path = "{self.path("timer.so")}"'])
+        self.assertEqual(self.bp_json("save", "--dry-run")["lines"],
+                         [f"{line[0]} {line[1:]}" for line in lines[2:] if line[0] in "+-"])
         self.assertEqual(self.text(), before)
+        patched = self.patched(out)
         self.assertEqual(self.bp("save")[0], out)
+        self.assertEqual(patched, self.text())
         self.assertEqual(self.text(), before.replace('{ prefix = "> " }', '{ "prefix" = "- " }')
                          .replace("# the shop's data\n", "# the shop's data\nload = false\n") +
                          f'\n[modules.timer]\npath = "{self.path("timer.so")}"\n')
         self.assertEqual(stat.S_IMODE(os.stat(self.file).st_mode), 0o640)
         self.check()
         self.bp("load", self.path("kv.so"))
-        self.assertEqual(self.bp("save")[0], "- load = false\n+ load = true\n")
+        self.assertRegex(self.bp("save")[0], r"(?m)^@@ .*\n(.*\n)* \[modules\.kv\] # the shop's data\n-load = false\n"
+                                             r"\+load = true\n path = ")
         self.check()
 
     def test_the_configuration_in_a_table_of_its_own_changes_key_by_key(self):
@@ -73,7 +87,7 @@ class Save(ConfigurationCase):
         before = self.running()
         self.assertIn("kv", before)
         self.bp("unload", "kv")
-        self.assertEqual(self.bp("save")[0], "+ \n+ [modules.kv]\n+ load = false\n")
+        self.assertTrue(self.bp("save")[0].endswith("@@\n # nothing yet\n+\n+[modules.kv]\n+load = false\n"))
         self.check()
         self.bp("load", str(MODULES / "cli_fixture.so"))
         self.bp("save")
@@ -180,7 +194,8 @@ class Save(ConfigurationCase):
         self.start(self.table("echo"))
         self.bp("load", self.path("kv.so"))
         out, err = self.bp("save", "--config", "/proc/host.toml", code=1)
-        self.assertIn("+ [modules.kv]", out)
+        self.assertTrue(out.startswith("--- /dev/null\n+++ /proc/host.toml\n@@ -0,0 +1,"), out)
+        self.assertIn("+[modules.kv]\n", out)
         self.assertIn('"/proc/host.toml" is as it was: cannot make a new file beside it', err)
 
     def test_a_full_disk_leaves_the_file_as_it_was(self):
@@ -217,8 +232,9 @@ class Save(ConfigurationCase):
         self.start("[modules]", "echo.path = 'echo.so'", "echo.config.prefix = '> '", "kv.path = 'kv.so'")
         self.bp("reload", "echo", "--config", '{"prefix": "- "}')
         self.bp("unload", "kv")
-        self.assertEqual(self.bp("save")[0].splitlines(),
-                         ["- echo.config.prefix = '> '", '+ echo.config.prefix = "- "', "+ kv.load = false"])
+        self.assertEqual(self.bp("save")[0].splitlines()[2:],
+                         ["@@ -1,4 +1,5 @@", " [modules]", " echo.path = 'echo.so'", "-echo.config.prefix = '> '",
+                          '+echo.config.prefix = "- "', " kv.path = 'kv.so'", "+kv.load = false"])
         self.check()
 
     def test_without_a_file_it_needs_one(self):

@@ -65,7 +65,7 @@ class Settings(ConfigurationCase):
         self.bp("reload", "echo", "--workers", "3")
         self.assertEqual(self.settings(), {"unload": "drain", "workers": 3, "stack_size": 65536})
         out, _ = self.bp("save")
-        self.assertIn("+ workers = 3\n+ stack_size = 65536\n", out)
+        self.assertIn("+workers = 3\n+stack_size = 65536\n", out)
         self.nothing_has_changed()
         self.bp("reload", "echo", "--workers", "0", "--unload", "never")
         self.assertEqual(self.settings(), {"unload": "never", "workers": 0, "stack_size": 65536})

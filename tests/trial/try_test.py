@@ -39,6 +39,7 @@ class TryTest(Case):
         out, _ = self.bp("try", str(MODULES / "throws.so"), code=5)
         self.assertIn("load: ", out)
         self.assertIn("its trial load, in a process of its own, failed", out)
+        self.assertTrue(out.endswith('\nFAILED: it is refused in the step "load"\n'), out)
         self.assertNotIn("\x1b", out)
         out, err = self.bp("try", str(MODULES / "throws.so"), "--no-trial", code=5)
         if not SANITIZED:
@@ -60,6 +61,7 @@ class TryTest(Case):
         out, _ = self.bp("try", str(MODULES / "registers_1.so"), code=5)
         self.assertIn("load: loaded registers", out)
         self.assertRegex(out, "second generation: .*File already exists in database.*alone it loads")
+        self.assertTrue(out.endswith('\nFAILED: it is refused in the step "second generation"\n'), out)
 
     def test_what_is_left(self):
         found = json.loads(self.bp("try", str(MODULES / "leaves.so"), "--json", code=1)[0])
@@ -71,6 +73,11 @@ class TryTest(Case):
         out, _ = self.bp("try", str(MODULES / "leaves.so"), code=1)
         self.assertRegex(out, r"(?m)^left: \d+ descriptors: /dev/zero$")
         self.assertRegex(out, r"(?m)^left: another action of SIGUSR2$")
+
+    def test_a_warning_is_told_once(self):
+        _, err = self.bp("try", str(MODULES / "warns.so"))
+        self.assertRegex(err, r"(?m)^\S+ warn warns \(generation 1\): it imports pthread_key_create, .* \(11 times\)$")
+        self.assertEqual(err.count("it imports"), 1, err)
 
     def test_usage(self):
         self.refused(2, "try")
