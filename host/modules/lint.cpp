@@ -22,8 +22,8 @@ struct Leaves {
 constexpr Leaves leaves[] = {
     {"pthread_key_create", "the destructor of a key of pthread_key_create"},
     {"tss_create", "the destructor of a key of tss_create"},
-    {"g_type_register_*", "a type of GObject, which cannot be taken back"},
-    {"g_type_plugin_*", "a type of GObject, which cannot be taken back"},
+    {"g_type_register_*", "a type of GObject"},
+    {"g_type_plugin_*", "a type of GObject"},
     {"g_log_set_default_handler", "a callback in GLib"},
     {"xmlSetGenericErrorFunc", "a callback in libxml2"},
     {"xmlSetStructuredErrorFunc", "a callback in libxml2"},
@@ -75,7 +75,7 @@ void lint(const ElfFile& elf, Manifest& manifest) {
         manifest.may_start_threads || std::any_of(std::begin(starts_threads), std::end(starts_threads),
                                                   [&](auto pattern) { return fits(symbol.name, pattern); });
     for (std::size_t i = 0; i < std::size(leaves); ++i) {
-      if (told[i] || !fits(symbol.name, leaves[i].import)) continue;
+      if (told[i] || manifest.unload_never || !fits(symbol.name, leaves[i].import)) continue;
       told[i] = true;
       warn("it imports " + cbor::escaped(symbol.name, cbor::Escape::line) + ", and may leave " + leaves[i].what +
            " behind, which the host cannot see; take it back in deinit, or set unload=never");

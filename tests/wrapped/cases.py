@@ -172,6 +172,14 @@ def glib(_):
                  lambda: [replaced(b"ada@home, " * (MIB // 10))], ("glib.long", b""))
 
 
+def gobject(_):
+    def shouted(text):
+        return Call("gobject.work", text, text.upper())
+
+    return Cases([shouted(b"hello"), shouted(b""), shouted(text_of(2000))], lambda: [shouted(text_of(4 * MIB))],
+                 ("gobject.long", text_of(1000)))
+
+
 def jpeg(_):
     def picture(width, height):
         data, pixels = grey_jpeg(width, height, lambda x, y: (x * 37 + y * 11) % 256)

@@ -28,6 +28,7 @@ TABLE = {
     "python": Row("CPython"),
     "uv": Row("libuv"),
     "glib": Row("GLib"),
+    "gobject": Row("GObject", PINNED, ("unload_never",), cycles=40, growth_kib=4096),
     "jpeg": Row("libjpeg"),
     "icu": Row("ICU"),
     "proto_lite": Row("protobuf with the lite runtime"),
