@@ -24,6 +24,7 @@ int run_cancel(const Args& args) {
   Result result;
   const bp_status status = run.wait(client, operation, wait, result);
   if (status == BP_TIMEOUT) check(status, result, exit_code);
+  const std::string id = std::to_string(operation.id);
   const char* const outcome = status == BP_CANCELED ? "undone" : status == BP_OK ? "committed" : "ended";
   const std::string state = status == BP_OK ? cat("operation ", id, " was not undone: what it was asked for is done")
                                             : result.message(status);
@@ -48,7 +49,8 @@ While a module's code hangs, the end is told when the code returns, or after loa
 Examples:
   backplane cancel 12
 
-Exit codes: 0 undone or committed, as the output says; 1 no such operation; 2 usage; 3 no host answers; 4 timeout.)",
+Exit codes: 0 undone or committed, as the output says; 1 no such operation, or it has ended; 2 usage; 3 no host answers;
+4 it has not ended within --timeout.)",
     {
         {"ID", "", "the id of the operation; backplane status lists them", &Args::operation, true, UINT64_MAX >> 1, 1},
         {"--timeout", "MS", "how long to wait for its end; default 10000", &Args::timeout},

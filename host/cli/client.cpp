@@ -24,10 +24,14 @@ std::string Result::message(bp_status status) const {
   return result_.message.size != 0 ? std::string(view(result_.message)) : std::string(bp_status_text(status));
 }
 
-Client::Client(const Args& args, std::optional<std::uint64_t> within_ms)
-    : socket_(args.socket ? *args.socket : default_socket_path()) {
-  // The library replaces an empty path by the default. A script with an empty variable would then reach another host.
-  if (socket_.empty()) throw usage("the socket path is empty", "give a path with --socket PATH, or leave out --socket");
+// The library replaces an empty path by the default. A script with an empty variable would then reach another host.
+std::string socket_of(const Args& args) {
+  std::string path = args.socket ? *args.socket : default_socket_path();
+  if (path.empty()) throw usage("the socket path is empty", "give a path with --socket PATH, or leave out --socket");
+  return path;
+}
+
+Client::Client(const Args& args, std::optional<std::uint64_t> within_ms) : socket_(socket_of(args)) {
   const bp_connect_options options = {
       .struct_size = sizeof options,
       .timeout_ms = static_cast<std::uint32_t>(std::min<std::uint64_t>(within_ms.value_or(0), usual_timeout_ms)),

@@ -31,6 +31,9 @@ class Result {
   bp_result result_ = {.struct_size = sizeof(bp_result)};
 };
 
+/// The path of the socket that the arguments name. Throws CommandFailure if it is empty.
+std::string socket_of(const Args& args);
+
 /// A connection to the running host that the arguments name.
 class Client {
  public:

@@ -420,12 +420,19 @@ class ConfigReader {
     for (const auto& [key, node] : section) {
       const std::string given(key.str());
       if (std::find(keys.begin(), keys.end(), given) != keys.end()) continue;
-      std::string all;
-      for (const std::string& name : keys) all += cat(all.empty() ? "" : ", ", name);
       const std::string hint = did_you_mean(given, keys);
       throw usage(cat(place(key.source()), ": unknown key \"", given, "\"", prefix.empty() ? "" : " in ", prefix,
-                      hint.empty() ? "" : "; ", hint, "; expected one of: ", all));
+                      hint.empty() ? "" : "; ", hint, "; ", where_listed(keys)));
     }
+  }
+
+  // Few keys are told, and of many where they are.
+  static std::string where_listed(const std::vector<std::string>& keys) {
+    constexpr std::size_t few = 8;
+    if (keys.size() > few) return "backplane run --help and docs/cli.md list the keys";
+    std::string all = "expected one of: ";
+    for (const std::string& name : keys) all += cat(&name == &keys.front() ? "" : ", ", name);
+    return all;
   }
 
   const toml::table& table(const toml::node& node, const std::string& key) const {

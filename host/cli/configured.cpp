@@ -121,13 +121,18 @@ cbor::Bytes shown(const std::string& file, const RunPlan& plan) {
   throw CommandFailure{exit_usage, BP_INVALID_ARGUMENT, std::move(message)};
 }
 
-void refuse_restart(const std::vector<KeyChange>& keys) {
+// With the whole difference as its detail.
+void refuse_restart(const std::string& file, const PlanDifference& difference,
+                    const std::vector<std::string>& warnings) {
   std::string all;
-  for (const KeyChange& each : keys) {
+  for (const KeyChange& each : difference.keys) {
     if (each.needs_restart()) all += cat(all.empty() ? "" : "; ", each.key, ": from ", each.from, " to ", each.to);
   }
-  if (!all.empty())
-    refuse(cat("these keys take effect only when the host starts: ", all, "; restart it, or take them back"));
+  if (all.empty()) return;
+  throw CommandFailure{
+      exit_usage, BP_INVALID_ARGUMENT,
+      cat("these keys take effect only when the host starts: ", all, "; restart it, or take them back"),
+      report_of(file, difference, warnings, 0)};
 }
 
 bool is_other_than_a_file(const std::string& path) {
@@ -163,7 +168,7 @@ struct Configured::State : std::enable_shared_from_this<Configured::State> {
 
   void serve();
   void handle(ReconfigureRequest& request) noexcept;
-  void refused(ReconfigureRequest& request, bp_status status, std::string message);
+  void refused(ReconfigureRequest& request, bp_status status, std::string message, const cbor::Bytes& detail = {});
   void change(ReconfigureRequest& request);
   bp_operation begin_unless_stopped(const std::vector<ModuleChange>& changes, const std::string& requester);
   bp_status wait_for_commit(bp_operation operation, std::string& why);
@@ -230,7 +235,7 @@ void Configured::State::handle(ReconfigureRequest& request) noexcept {
       change(request);
     } catch (const CommandFailure& failure) {
       refused(request, failure.status == BP_OK ? bp_status{BP_INVALID_ARGUMENT} : failure.status,
-              cat(failure.message, failure.hint.empty() ? "" : cat("; ", failure.hint)));
+              cat(failure.message, failure.hint.empty() ? "" : cat("; ", failure.hint)), failure.detail);
     } catch (const Failure& failure) {
       refused(request, failure.status, failure.message);
     } catch (const std::bad_alloc&) {
@@ -245,14 +250,15 @@ void Configured::State::handle(ReconfigureRequest& request) noexcept {
   }
 }
 
-void Configured::State::refused(ReconfigureRequest& request, bp_status status, std::string message) {
+void Configured::State::refused(ReconfigureRequest& request, bp_status status, std::string message,
+                                const cbor::Bytes& detail) {
   if (message.empty()) message = bp_status_text(status);
   if (status != BP_NOT_SUPPORTED && status != BP_CLOSED && message.find(unchanged) == std::string::npos)
     message += cat("; ", unchanged);
   if (request.flags == 0) log_line(BP_LOG_WARN, cat("reconfigure for ", request.requester, ": ", message));
   if (!request.answer) return;
   bp_result result = {.struct_size = sizeof result};
-  set_result(&result, status, message);
+  set_result(&result, status, {}, message, detail);
   std::exchange(request.answer, nullptr)(status, result);
 }
 
@@ -298,7 +304,7 @@ void Configured::State::change(ReconfigureRequest& request) {
   RunPlan next = make_plan(args);
   PlanDifference difference{module_changes(plan.modules, next.modules, running_modules()),
                             key_changes(settings_of(plan), settings_of(next))};
-  refuse_restart(difference.keys);
+  refuse_restart(place, difference, next.warnings);
   if (request.flags == BP_RECONFIGURE_DRY_RUN) return answer(request, report_of(place, difference, next.warnings, 0));
   const std::string who = cat("reconfigure for ", request.requester, ": ");
   for (const std::string& warning : next.warnings) log_line(BP_LOG_WARN, cat(who, warning));

@@ -182,8 +182,8 @@ Examples:
   backplane events kv.changed --count 1 --json
   backplane events order.paid --lossless
 
-Exit codes: 0 ended by Ctrl-C, SIGTERM or --count, or stdout was closed; 1 the host refuses the listener; 2 usage; 3 no host answers, or the host
-ended.)",
+Exit codes: 0 ended by Ctrl-C, SIGTERM or --count, or stdout was closed; 1 the host refuses the listener; 2 usage; 3 no
+host answers, or the host ended.)",
     {
         {"PATTERN", "", "the events to print; default *", &Args::values},
         {"--count", "N", "end after N events", &Args::count},

@@ -47,8 +47,9 @@ Examples:
 
 Ctrl-C asks the host to undo the load. If this command is killed, the load goes on; backplane status lists it.
 
-Exit codes: 0 loaded; 2 usage, or a configuration that is not a JSON object; 3 no host answers; 4 not loaded within
---timeout, and it goes on; 5 refused; 130 canceled by Ctrl-C.)",
+Exit codes: 0 loaded; 1 the host takes no such operation, or the socket lacks the role; 2 usage, or a configuration that
+is not a JSON object; 3 no host answers; 4 not loaded within --timeout, and it goes on; 5 refused; 130 canceled by
+Ctrl-C.)",
     {
         {"FILE", "", "the shared object", &Args::file, true},
         {"--config", "JSON", "the module's configuration: a JSON object, or @FILE with a JSON object", &Args::config},

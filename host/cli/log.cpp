@@ -68,7 +68,7 @@ Examples:
   backplane log debug kv
   backplane log info
 
-Exit codes: 0 ok; 1 the host refuses it; 2 usage; 3 no host answers.)",
+Exit codes: 0 ok; 1 the host refuses it; 2 usage; 3 no host answers; 4 no answer within --timeout.)",
     {
         {"LEVEL", "", "trace, debug, info, warn, error or off; without it: show the levels", &Args::log_level},
         {"MODULE", "", "a module, or a part of the host; without it: all", &Args::name},

@@ -94,7 +94,8 @@ Examples:
   backplane ls kv --cddl > kv.cddl
   backplane ls --json | jq -r '.modules[].name'
 
-Exit codes: 0 ok; 1 no such module; 2 usage; 3 no host answers.)",
+Exit codes: 0 ok; 1 no such module, or the socket lacks the role; 2 usage; 3 no host answers; 4 no answer within
+--timeout.)",
     {
         {"MODULE", "", "show only this module, with its interface", &Args::name},
         {"--cddl", "", "with MODULE: print only its CDDL", &Args::cddl},

@@ -42,8 +42,9 @@ Commands reach the host over a Unix socket. Its path is the first of these that 
   3. $XDG_RUNTIME_DIR/backplane/backplane.sock
   4. backplane-UID/backplane.sock in $TMPDIR, or in /tmp if that is not set
 
-Results go to stdout, everything else to stderr. Exit codes: 0 ok; 1 the module or the host answered an error;
-2 usage; 3 no host answers; 4 timeout; 5 a module was refused; 130 ended by Ctrl-C.
+Results go to stdout, everything else to stderr. Exit codes: 0 ok; 1 the module or the host answered an error, or the
+socket lacks the role; 2 usage, or a wrong configuration; 3 no host answers; 4 timeout; 5 a module was refused; 6 the
+host answers, but a thread of it does not respond (status and ping); 130 ended by Ctrl-C.
 )";
 
 std::string help() {

@@ -72,6 +72,7 @@ bp_status OperationRun::ask(const std::function<bp_status()>& f, const Args& arg
 }
 
 bp_status OperationRun::wait(const Client& client, bp_operation operation, const Args& args, Result& result) {
+  id_ = operation.id;
   bp_status status = BP_OK;
   // A jthread, because cancel() may throw.
   std::jthread waiting([&] {

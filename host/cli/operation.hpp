@@ -22,12 +22,15 @@ class OperationRun {
   bp_status ask(const std::function<bp_status()>& f, const Args& args);
   /// As run(), for an operation that has begun.
   bp_status wait(const Client& client, bp_operation operation, const Args& args, Result& result);
+  /// The operation that was waited for last; 0: none.
+  std::uint64_t id() const noexcept { return id_; }
 
  private:
   void cancel(const Client& client, bp_operation operation);
 
   Signals signals_;
   Bell over_;
+  std::uint64_t id_ = 0;
   bool interrupted_ = false;
 };
 

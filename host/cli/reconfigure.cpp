@@ -78,6 +78,10 @@ int run_reconfigure(const Args& args) {
   const std::uint32_t flags = args.dry_run ? BP_RECONFIGURE_DRY_RUN : 0;
   const bp_status asked =
       operation.ask([&] { return bp_host_reconfigure(client.context(), flags, timeout_ms(args), answer.out()); }, args);
+  if (asked != BP_OK && !answer.detail().empty() && !args.json) {  // all that it found, beside what it refuses
+    write_result(printable(difference_words(Value::read(answer.detail()))));
+    throw CommandFailure{reconfigure_exit_code(asked), asked, answer.message(asked)};
+  }
   check(asked, answer, reconfigure_exit_code);
   const Value difference = Value::read(answer.payload());
   for (const Value& warning : difference["warnings"].items()) note(cat("warning: ", warning.text()));
@@ -111,7 +115,8 @@ const Command reconfigure_command = {
     R"(The host reads the file that backplane run was given, and prints the difference. It loads, unloads and reloads the
 modules whose table in the file appeared, went or changed, and those whose own file has other contents than what runs.
 The other keys: log_level changes at once; all others take effect only when the host starts, so a change of them is
-refused. All or nothing: if anything is refused, nothing has changed. SIGHUP does the same, and the log has the answer.
+refused, and the difference is printed all the same. All or nothing: if anything is refused, nothing has changed. SIGHUP
+does the same, and the log has the answer.
 
 A module that was loaded by hand, with backplane load, stays as it is. One that was unloaded by hand, and that the file
 has, is loaded again.

@@ -336,12 +336,13 @@ file, $XDG_DATA_HOME/backplane, ~/.local/share/backplane.
 An option on the command line takes precedence over the environment (BACKPLANE_SOCKET, BACKPLANE_DATA_DIR,
 BACKPLANE_LOG_LEVEL, BACKPLANE_LOG_FORMAT, BACKPLANE_CONFIG), and the environment over the configuration file.
 
-The configuration file is TOML; docs/cli.md lists its keys. These have no option:
+The configuration file is TOML; docs/cli.md describes its keys. The keys socket, data_dir, log_level, log_format,
+module_dirs and trial_load are as the options. The others:
+  allowed_dirs        the directories from which modules may be loaded; default: any
   workers             number of threads for blocking handlers
   memory_limit, connection_memory
                       how many bytes the host may allocate, and how many of them for one connection
   load_timeout_ms     how long a module's constructors, init, deinit or destructors may take
-  trial_load          false: as --no-trial
   log_queue_lines, log_queue_bytes
                       lines of the log that may wait while nobody reads stderr
   fiber_stack_size    stack size of handlers, in bytes
@@ -367,9 +368,9 @@ The configuration file is TOML; docs/cli.md lists its keys. These have no option
                       how many connections beyond max_connections are served for management alone, and how long an
                       idle one stays
   [[listen]]          a further socket: path, mode, group, and may: the roles "call", "observe" and "manage"
+  [modules.NAME]      a module: path, load, config, and its settings workers, stack_size and unload
 
 Examples:
-  backplane run
   backplane run --module ./mine.so --data-dir ./data
   backplane run --config backplane.toml --check-config
   backplane run --config backplane.toml --print-config

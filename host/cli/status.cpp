@@ -60,8 +60,9 @@ A line "oldest call" names the call of a context that has waited longest for its
   on a worker           its blocking handler runs
 For a handler that keeps the request thread, the time is a little too short; otherwise it may be up to a second too long.
 
-The table OPERATION has the loads, unloads and reloads that go on: backplane cancel asks for the end of one. A line that
-begins with NOT RESPONDING names a module whose code keeps a thread of the loader for longer than load_timeout_ms.
+The table OPERATION has the loads, unloads and reloads that go on: backplane cancel asks for the end of one. Lines
+that begin with NOT RESPONDING stand above all tables. They name threads that make no progress, and modules whose code
+keeps a thread of the loader for longer than load_timeout_ms.
 
 The table WORKERS OF has the modules whose blocking handlers were called, and their worker threads:
   LIMIT            threads that the module may have at once (workers in its table of the configuration file)
@@ -94,8 +95,8 @@ Examples:
   backplane status --json | jq .contexts[0].errors
   backplane status --json | jq '.names | max_by(.run_ns.p99)'
 
-Exit codes: 0 ok; 2 usage; 3 no host answers; 4 no answer within --timeout; 6 the host answers, but a thread of it does
-not respond.)",
+Exit codes: 0 ok; 1 the socket lacks the role; 2 usage; 3 no host answers; 4 no answer within --timeout; 6 the host
+answers, but a thread of it does not respond.)",
     {look_timeout_option, socket_option, json_option},
     run_status,
 };
@@ -109,8 +110,8 @@ a context and no code of a module on a control thread is stuck; the watchdog tak
 Examples:
   backplane ping --timeout 1000; [ $? -ne 6 ] || echo "a thread hangs: see backplane status"
 
-Exit codes: 0 it responds; 2 usage; 3 no host answers; 4 no answer within --timeout; 6 it answers, but does not
-respond.)",
+Exit codes: 0 it responds; 1 the socket lacks the role; 2 usage; 3 no host answers; 4 no answer within --timeout; 6 it
+answers, but does not respond.)",
     {{"--timeout", "MS", "how long to wait for the answer; default 2000", &Args::timeout}, socket_option, json_option},
     run_ping,
 };

@@ -216,12 +216,8 @@ std::string refusal_lines(const Value& report) {
 std::string oldest_call_lines(const Value& report) {
   std::string out;
   for (const Value& context : report["contexts"].items()) {
-    const Value& oldest = context["oldest_call"];
-    if (oldest["state"].text().empty()) continue;
-    const std::string name = printable(oldest["name"].text());
-    out += cat("context ", context["id"].text(), ": oldest call: ", name.empty() ? "an unknown name" : name, ", of ",
-               printable(oldest["client"].text()), ", ", oldest["state"].text(), ", for ",
-               duration(oldest["for_ms"].number()), "\n");
+    const std::string oldest = oldest_call_text(context["oldest_call"]);
+    if (!oldest.empty()) out += cat("context ", context["id"].text(), ": oldest call: ", oldest, "\n");
   }
   return out;
 }
@@ -241,11 +237,11 @@ std::string operation_table(const Value& report) {
   return rows.size() > 1 ? table(rows) : "";
 }
 
-// What keeps a control thread: code of modules that the loader has called.
-std::string module_call_lines(const Value& report) {
+// What keeps a control thread: code of modules that the loader has called. `overdue`: for too long.
+std::string module_call_lines(const Value& report, bool overdue) {
   std::string out;
   for (const Value& each : report["module_calls"].items()) {
-    const bool overdue = each["overdue"].truth();
+    if (each["overdue"].truth() != overdue) continue;
     out += cat(overdue ? "NOT RESPONDING: " : "", printable(each["what"].text()),
                overdue ? " did not return in time, for " : ", for ", duration(each["for_ms"].number()),
                overdue && each["locks_loader"].truth()
@@ -302,7 +298,16 @@ std::string silent_lines(const Value& report) {
 
 }  // namespace
 
-std::string not_responding_text(const Value& report) { return cat(silent_lines(report), module_call_lines(report)); }
+std::string oldest_call_text(const Value& oldest) {
+  if (oldest["state"].text().empty()) return {};
+  const std::string name = printable(oldest["name"].text());
+  return cat(name.empty() ? "an unknown name" : name, ", of ", printable(oldest["client"].text()), ", ",
+             oldest["state"].text(), ", for ", duration(oldest["for_ms"].number()));
+}
+
+std::string not_responding_text(const Value& report) {
+  return cat(silent_lines(report), module_call_lines(report, true));
+}
 
 std::string status_text(const Value& report) {
   const Value& workers = report["workers"];
@@ -321,7 +326,8 @@ std::string status_text(const Value& report) {
   }
   const Value& lost = report["log"]["dropped"];
   if (lost.number() != 0) head.push_back({"log", cat("dropped ", lost.text(), ", because stderr took no lines")});
-  std::string out = table(head);
+  const std::string silent = not_responding_text(report);
+  std::string out = cat(silent, silent.empty() ? "" : "\n", table(head));
   std::vector<std::vector<std::string>> rows = {{"CONTEXT", "STATE", "QUEUED", "RUNNING", "ACCEPTED", "REPLIED",
                                                  "ERRORS", "REFUSED", "LISTENERS", "EVENTS", "TOKENS OPEN", "FIBERS",
                                                  "SUSPENDED"}};
@@ -336,7 +342,7 @@ std::string status_text(const Value& report) {
     out = cat(out, "\n", table(rows), oldest_call_lines(report), swallowed_lines(report), refusal_lines(report),
               part_lines(report));
   const std::string operations = operation_table(report);
-  const std::string calls = not_responding_text(report);
+  const std::string calls = module_call_lines(report, false);
   if (!operations.empty() || !calls.empty()) out = cat(out, "\n", operations, calls);
   const std::string lines = worker_table(workers);
   if (!lines.empty()) out = cat(out, "\n", lines);

@@ -6,6 +6,7 @@
 #include "cli/failure.hpp"
 #include "cli/operation.hpp"
 #include "cli/output.hpp"
+#include "cli/status_text.hpp"
 #include "cli/unload_report.hpp"
 #include "support/suggest.hpp"
 
@@ -69,20 +70,62 @@ std::string replaced_words(const Value& report) {
 
 namespace {
 
-CommandFailure pinned(const Args& args, const Result& result) {
-  const Value report = Value::read(result.detail());
+bool goes_on(const Value& status, std::uint64_t operation) {
+  const std::vector<Value>& all = status["operations"].items();
+  return operation != 0 && std::any_of(all.begin(), all.end(), [operation](const Value& each) {
+           return each["id"].number() == operation && each["state"].text() != "ended";
+         });
+}
+
+// The calls of a module that have not ended, and whose they are: "kv.get (2 calls); the oldest is …"; empty: it has
+// none.
+std::string calls_of(const Value& status, const std::string& module) {
+  const std::string prefix = module + ".";
+  std::string names;
+  for (const Value& each : status["names"].items()) {
+    const std::uint64_t count = each["in_flight"].number();
+    if (count == 0 || !each["name"].text().starts_with(prefix)) continue;
+    names += cat(names.empty() ? "" : ", ", each["name"].text(), " (", std::to_string(count),
+                 count == 1 ? " call)" : " calls)");
+  }
+  std::string oldest;
+  for (const Value& context : status["contexts"].items()) {
+    const Value& call = context["oldest_call"];
+    // Another module's handler that keeps the request thread keeps the instances of this one, too.
+    const bool holds = call["name"].text().starts_with(prefix) || call["state"].text() == "running";
+    if (holds) oldest += cat(oldest.empty() ? "" : "; ", oldest_call_text(call));
+  }
+  return cat(names, names.empty() || oldest.empty() ? "" : "; ", oldest.empty() ? "" : "the oldest call is ", oldest);
+}
+
+// What an operator does next. `status`: of the host, after the report.
+std::string next_step(const Args& args, const Value& report, const Value& status, std::uint64_t operation) {
   const std::vector<Value>& reasons = report["reasons"].items();
-  const bool stays = std::any_of(reasons.begin(), reasons.end(), lasting);
+  if (goes_on(status, operation)) {
+    const std::string calls = calls_of(status, args.name);
+    const std::string id = std::to_string(operation);
+    return cat("operation ", id, " goes on", calls.empty() ? "" : cat(", and waits for ", calls),
+               ". It unloads the module when ", calls.empty() ? "what the report names has ended" : "they have ended",
+               ": wait (backplane status shows it), or take the unload back with: backplane cancel ", id);
+  }
+  if (std::any_of(reasons.begin(), reasons.end(), lasting)) return "the object stays mapped until the host ends";
+  const bool by_itself = std::all_of(reasons.begin(), reasons.end(),
+                                     [](const Value& each) { return each["kind"].text() == "tls_destructors"; });
+  return cat("when that has ended, run again: backplane unload ", args.name,
+             by_itself ? ". The host tries it again itself when one of its own threads ends" : "");
+}
+
+CommandFailure pinned(const Args& args, const Client& client, const Result& result, std::uint64_t operation) {
+  const Value report = Value::read(result.detail());
   std::string message = result.message(BP_PINNED);
   if (!args.json) {  // stdout already has the report with the reasons
     message = cat("the names of \"", args.name,
                   "\" are removed, but its object is still mapped; the report on stdout has the reasons");
   }
-  return {exit_error,
-          BP_PINNED,
-          message,
-          {},
-          stays ? "the object stays mapped until the host ends" : "run backplane unload again later"};
+  Result shown;
+  const bool asked = bp_host_status(client.context(), shown.out()) == BP_OK;
+  const Value status = asked ? Value::read(shown.payload()) : Value();
+  return {exit_error, BP_PINNED, message, {}, next_step(args, report, status, operation)};
 }
 
 int run_unload(const Args& args) {
@@ -94,7 +137,7 @@ int run_unload(const Args& args) {
   const bp_status status = operation.run(client, request, args, result);
   if (status == BP_PINNED) {
     show(args, result.detail(), unload_words);
-    throw pinned(args, result);
+    throw pinned(args, client, result, operation.id());
   }
   if (status == BP_NOT_LOADED) {
     throw CommandFailure{
@@ -112,8 +155,8 @@ const Command unload_command = {
     "remove a module from the running host",
     R"(unload removes the module's names, lets running calls end, unmaps the object, and checks the result:
   gone      the object is unmapped
-  pinned    the names are removed, but the object is still mapped; the report has every reason.
-            If the reason can pass, unload again later.
+  pinned    the names are removed, but the object is still mapped; the report has every reason, and the hint says
+            what to do. While calls of the module run, it names them and their clients.
 
 Examples:
   backplane unload kv

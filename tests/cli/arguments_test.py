@@ -3,6 +3,8 @@
 
 import json
 import os
+import pathlib
+import re
 import subprocess
 import unittest
 
@@ -132,6 +134,33 @@ class Arguments(Case):
         self.assertIn(b"cannot write to stdout: No space left on device", done.stderr)
 
 
+class ExitCodes(Case):
+    PAGE = pathlib.Path(__file__).parents[2] / "docs" / "cli.md"
+
+    def codes(self, text):
+        told = text.partition("Exit codes:")[2]
+        self.assertTrue(told, text)
+        return {int(code) for code in re.findall(r"(?:^|;)\s(\d+)\s", told)}
+
+    def test_the_help_has_the_exit_codes_of_the_page(self):
+        table = self.PAGE.read_text(encoding="utf-8").partition("| exit code | meaning |")[2].partition("\n\n")[0]
+        all_codes = {int(code) for code in re.findall(r"(?m)^\| (\d+) \|", table)}
+        self.assertEqual(all_codes, {0, 1, 2, 3, 4, 5, 6, 130})
+        out, _ = self.bp("--help")
+        self.assertEqual(self.codes(out), all_codes)
+        commands = re.findall(r"(?m)^  (\w+) {2,}\S", out.partition("Commands:\n")[2].partition("\n\n")[0])
+        self.assertIn("ping", commands)
+        for command in commands:
+            with self.subTest(command):
+                out, _ = self.bp(command, "--help")
+                codes = self.codes(out)
+                self.assertLessEqual({0, 2}, codes)
+                self.assertLessEqual(codes, all_codes)
+                self.assertEqual("--socket" in out and command != "run", 3 in codes)
+                self.assertEqual("--timeout" in out and command != "try", 4 in codes)  # of try, it is a refusal
+                self.assertEqual(command in ("status", "ping"), 6 in codes)
+
+
 class Inspect(Case):
     def test_inspect_shows_the_manifest(self):
         report = self.bp_json("inspect", FIXTURE)
@@ -162,10 +191,23 @@ class CheckConfig(Case):
         self.assertIn("the configuration is valid: 1 module (cli_fixture)", err)
         self.assertEqual(os.listdir(self.dir), ["host.toml"])
 
+    def test_a_library_that_a_module_needs_and_nobody_has_is_told_as_inspect_tells_it(self):
+        lost = pathlib.Path(self.path("lost.so"))
+        lost.write_bytes(pathlib.Path(FIXTURE).read_bytes().replace(b"\0libc.so.6\0", b"\0libq.so.6\0"))
+        lost.chmod(0o755)
+        problem = self.bp_json("inspect", str(lost))["problem"]
+        self.assertIn("its library libq.so.6 was not found", problem)
+        err = self.check(f'data_dir = "data"\n[modules.cli_fixture]\npath = "{lost}"\n', code=5)
+        self.assertIn(f"{lost}: {problem}", err)
+        self.assertIn("host.toml:3:8: ", err)
+
     def test_what_is_wrong_is_told_with_line_and_column(self):
         for text, parts in [
             ("socket = \n", ["host.toml:1:"]),
-            ("sockt = 'x'\n", ["host.toml:1:1: unknown key \"sockt\"", "did you mean socket?", "expected one of: socket, data_dir"]),
+            ("sockt = 'x'\n", ["host.toml:1:1: unknown key \"sockt\"; did you mean socket?; backplane run --help and "
+                               "docs/cli.md list the keys\n"]),
+            ("[modules.a]\nwork = 1\n", ["host.toml:2:1: unknown key \"work\" in modules.a", "expected one of: path, "
+                                          "load, config, unload, workers, stack_size\n"]),
             ("\n  socket = 5\n", ["host.toml:2:", "socket: found an integer, expected a non-empty string"]),
             ("workers = 0\n", ["host.toml:1:11: workers: found 0, expected an integer from 1 to 256"]),
             ("workers = 1.5\n", ["host.toml:1:11: workers: found a float, expected an integer from 1 to 256"]),

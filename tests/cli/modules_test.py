@@ -46,7 +46,9 @@ class Modules(Case):
         out, err = self.bp("unload", "cli_fixture", "--timeout", "20", code=1)
         self.assertIn("  1 request: ", out)
         self.assertIn("the report on stdout has the reasons", err)
-        self.assertIn("hint: run backplane unload again later", err)
+        self.assertRegex(err, r"hint: operation 2 goes on, and waits for cli_fixture\.wait \(1 call\); the oldest call is "
+                              r"cli_fixture\.wait, of process \d+ \(.*\), suspended, for .* take the unload back with: "
+                              r"backplane cancel 2\n")
         self.assertRegex(self.bp("ls", "cli_fixture")[0], r"(?m)^cli_fixture\.version  call +withdrawn$")
         self.load()
         self.assertRegex(self.bp("ls", "cli_fixture")[0], r"(?m)^cli_fixture\.version  call +running$")

@@ -233,7 +233,13 @@ class End(Case):
         err = self.refused(2, "run", "--data-dir", self.path("data"), "--module", FIXTURE)
         self.assertIn(f"process {host.pid}, which served", err)
         self.assertIn("is stopping; wait for it", err)
+        self.assertIn("is stopping; wait for its end", self.refused(3, "status"))
+        stop = self.spawn("stop")
+        stop.wait_err(f"the host (pid {host.pid}) is stopping already")
+        self.assertEqual(json.loads(self.bp("stop", "--timeout", "0", "--json")[0]),
+                         {"outcome": "stopping", "pid": host.pid})
         self.signal_until_it_ends(host)
+        self.assertEqual(self.assert_ends(stop, 0)[0], f"stopped the host (pid {host.pid}) on {self.socket}\n")
         self.assert_ends(host, 130)
         self.host()
 

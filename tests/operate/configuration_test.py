@@ -110,9 +110,13 @@ class Reconfigure(ConfigurationCase):
         self.start("workers = 2", self.table("echo"))
         self.configure("workers = 3", self.table("echo"), self.table("kv"))
         for arguments in ((), ("--dry-run",)):
-            err = self.refused(2, "reconfigure", *arguments)
+            out, err = self.bp("reconfigure", *arguments, code=2)
+            self.assertEqual(out, f"load kv from {self.path('kv.so')}: the configuration has it now\nworkers: from 2 to 3\n")
             self.assertIn("these keys take effect only when the host starts: workers: from 2 to 3; restart it", err)
             self.assertIn("nothing has changed", err)
+            self.assertNotIn("detail:", err)
+        error = json.loads(self.bp("reconfigure", "--json", code=2)[1])["error"]
+        self.assertEqual([each["module"] for each in error["detail"]["changes"]], ["kv"])
         self.assertEqual(self.running(), {"echo": 1})
         self.configure("workers = 2", "max_connections = 1024", self.table("echo"))  # the default
         self.nothing_has_changed()

@@ -54,6 +54,7 @@ class OperationCase(SoonCase):
         done = subprocess.run([EXE, "status"], env=self.environment, cwd=self.dir, capture_output=True, text=True,
                               timeout=LIMIT, check=False)
         self.assertIn(done.returncode, (0, 6), done.stderr)
+        self.assertRegex(done.stdout, r"\A(NOT RESPONDING: .*\n)+\nversion " if done.returncode else r"\Aversion ")
         self.assertEqual(done.returncode == 6, "NOT RESPONDING" in done.stdout, done.stdout)
         if not SLOW:
             self.assertLess(time.monotonic() - begin, SOON)
@@ -158,6 +159,10 @@ class Draining(OperationCase):
         self.assertIn("its object stays mapped because of\n  1 instance", out)
         self.assertLess(time.monotonic() - begin, LIMIT if SLOW else SOON)
         self.assertEqual(self.states(), [("unload", "draining")])
+        self.assertRegex(err, r"hint: operation 2 goes on, and waits for stuck\.hold \(1 call\); the oldest call is stuck\.hold, "
+                              rf"of process {self.call.pid} \(user {os.getuid()}, backplane\), running, for .* s\. It unloads "
+                              r"the module when they have ended: wait \(backplane status shows it\), or take the unload "
+                              r"back with: backplane cancel 2\n")
 
     def test_a_handler_that_hangs_is_named(self):
         self.hang()
