@@ -31,8 +31,8 @@ class Forgets(Case):
         self.bp("call", "gobject_forgets.work", "a", "--raw", code=3)
         code, _, err = process.end()
         self.assertEqual(code, -signal.SIGSEGV)
-        self.assertRegex(err, r'backplane: SIGSEGV: code of the module "gobject_forgets", generation 1, unloaded \d+ s ago, '
-                              "was called from ")
+        self.assertRegex(err, r'backplane: SIGSEGV in the handler of "gobject_forgets\.work" .*, generation 2, .*; code of the '
+                              r'module "gobject_forgets", generation 1, unloaded \d+ s ago, was called from ')
 
     def test_with_the_setting_of_the_operator_it_goes_on(self):
         self.host(modules=())
