@@ -304,11 +304,13 @@ void Configured::State::change(ReconfigureRequest& request) {
   RunPlan next = make_plan(args);
   PlanDifference difference{module_changes(plan.modules, next.modules, running_modules()),
                             key_changes(settings_of(plan), settings_of(next))};
+  const std::string who = cat("reconfigure for ", request.requester, ": ");
+  if (request.flags == 0) {
+    for (const std::string& warning : next.warnings) log_line(BP_LOG_WARN, cat(who, warning));
+    for (const std::string& line : lines_of(difference)) log_line(BP_LOG_INFO, cat(who, line));
+  }
   refuse_restart(place, difference, next.warnings);
   if (request.flags == BP_RECONFIGURE_DRY_RUN) return answer(request, report_of(place, difference, next.warnings, 0));
-  const std::string who = cat("reconfigure for ", request.requester, ": ");
-  for (const std::string& warning : next.warnings) log_line(BP_LOG_WARN, cat(who, warning));
-  for (const std::string& line : lines_of(difference)) log_line(BP_LOG_INFO, cat(who, line));
   bp_operation operation{};
   if (!difference.modules.empty()) operation = begin_unless_stopped(difference.modules, request.requester);
   const cbor::Bytes report = report_of(place, difference, next.warnings, operation.id);

@@ -169,6 +169,16 @@ class Hup(ConfigurationCase):
         self.process.signal(signal.SIGHUP)
         self.process.wait_err("reconfigure for SIGHUP: nothing has changed")
 
+    def test_a_key_that_needs_a_restart_is_refused_after_the_whole_difference(self):
+        self.start("workers = 2", self.table("echo"))
+        self.configure("workers = 3", self.table("echo"), self.table("kv"))
+        self.process.signal(signal.SIGHUP)
+        self.process.wait_err(f"info run: reconfigure for SIGHUP: load kv from {self.path('kv.so')}: the configuration has")
+        self.process.wait_err("info run: reconfigure for SIGHUP: workers: from 2 to 3")
+        line = self.process.wait_err("warn run: reconfigure for SIGHUP: these keys take effect only")
+        self.assertIn("nothing has changed", line)
+        self.assertEqual(self.running(), {"echo": 1})
+
     def test_a_wrong_file_changes_nothing_and_the_host_goes_on(self):
         self.start(self.table("echo"))
         self.configure("[modules.echo")
