@@ -58,14 +58,20 @@ std::string names_of(const std::vector<OperationRequest>& changes) {
 }
 
 // What is to be loaded, for `request.kind`. Throws Failure.
-void set_load(OperationRequest& request, const bp_load_options* options) {
+void set_load(OperationRequest& request, const bp_load_options* options, bool part_of_change = false) {
   if (options == nullptr) return;
   if (const std::string why = check_config(options->config); !why.empty()) throw Failure{BP_INVALID_ARGUMENT, why};
   if (options->path != nullptr) request.path = options->path;
   const auto config = view(options->config);
   request.config.assign(config.begin(), config.end());
-  request.old_first = request.kind == BP_OPERATION_RELOAD && (options->flags & BP_LOAD_OLD_FIRST) != 0;
+  request.old_first = (options->flags & BP_LOAD_OLD_FIRST) != 0;
   request.drain_ms = options->drain_ms;
+  if ((request.old_first || request.drain_ms != 0) && (part_of_change || request.kind != BP_OPERATION_RELOAD)) {
+    throw Failure{BP_INVALID_ARGUMENT,
+                  std::string("found ") + (request.old_first ? "BP_LOAD_OLD_FIRST" : "drain_ms") + " for " +
+                      (part_of_change ? "one of several changes" : "a load") +
+                      "; expected it for a reload, in which an old generation can end first; leave it out"};
+  }
   if (request.kind == BP_OPERATION_RELOAD && (options->flags & BP_LOAD_SETTINGS) == 0) return;
   request.settings = {(options->flags & BP_LOAD_UNLOAD_NEVER) != 0, options->stack_size, options->workers};
 }
@@ -127,7 +133,7 @@ bp_status Host::begin_operation(const bp_operation_request& wanted, bp_operation
       OperationRequest& each = request.changes.emplace_back();
       each.kind = wanted.changes[i]->kind;
       each.module = view(wanted.changes[i]->module);
-      set_load(each, wanted.changes[i]->load);
+      set_load(each, wanted.changes[i]->load, true);
     }
     if (count != 0) request.module = names_of(request.changes);
     out.id = operations_.begin(std::move(request))->id();

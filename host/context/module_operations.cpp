@@ -139,9 +139,15 @@ void ModuleOperations::execute(Operation& operation) noexcept try {
   if (request.kind == BP_OPERATION_CHANGE) return change(operation);
   if (request.kind == BP_OPERATION_UNLOAD) return unload(operation);
   if (request.kind == BP_OPERATION_LOAD) return operation.end({BP_OK, {}, loader_.load(load), {}});
-  if (request.old_first || Loader::OldFirst::is_asked_for(loader_, request.module))
-    return reload_old_first(operation, load);
-  Loader::Swap swap = loader_.reload(request.module, load);
+  Loader::Reload reload(loader_, request.module, load);
+  if (request.old_first || reload.asks_old_first()) return reload_old_first(operation, std::move(reload));
+  if (request.drain_ms != 0) {
+    throw Failure{BP_INVALID_ARGUMENT,
+                  "found a bound of the drain (--drain, drain_ms), but this is a reload that does not wait for the end "
+                  "of the old generation; nothing has changed. Leave it out, or end the old generation first "
+                  "(--old-first, BP_LOAD_OLD_FIRST)"};
+  }
+  Loader::Swap swap = loader_.reload(std::move(reload));
   operation.drain(swap.old, swap.report);
   swap.old.retirement->then([this, self = operation.shared_from_this(), ending = swap.old, report = swap.report] {
     finish_reload(*self, ending, report);
@@ -311,6 +317,7 @@ void ModuleOperations::end_undone(const Loader::Ending& ending, const OperationO
 }
 
 void ModuleOperations::cancel_all(std::chrono::milliseconds timeout) {
+  Loader::OldFirst::give_up_hanging(loader_);
   std::vector<std::shared_ptr<Operation>> all;
   {
     const MutexLock lock(mutex_);

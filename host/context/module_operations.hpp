@@ -48,9 +48,12 @@ class ModuleOperations {
   void execute(Operation& operation) noexcept;
   void unload(Operation& operation);
   void change(Operation& operation);
-  void reload_old_first(Operation& operation, const LoadRequest& load);
+  void reload_old_first(Operation& operation, Loader::Reload reload);
   void bound_drain(const std::shared_ptr<Operation>& operation, const Loader::Ending& ending);
   void start_new(Operation& operation, const std::shared_ptr<Loader::OldFirst>& step) noexcept;
+  void restore(Operation& operation, Loader::OldFirst& step, bp_status status, const std::string& why) noexcept;
+  void tell_late(const Operation& operation, const std::string& path, std::vector<std::uint8_t> report,
+                 const std::string& how) const;
   void restore_after(Operation& operation, const std::shared_ptr<Loader::OldFirst>& step,
                      const Loader::Refusal& refusal);
   void post_again(Operation& operation) noexcept;

@@ -14,6 +14,7 @@
 #include "context/module_operations.hpp"
 #include "context/operation_news.hpp"
 #include "modules/old_first.hpp"
+#include "support/log.hpp"
 #include "support/result.hpp"
 
 namespace backplane::host {
@@ -27,12 +28,12 @@ constexpr std::chrono::seconds instances_bound{5};
 }  // namespace
 
 // Control thread.
-void ModuleOperations::reload_old_first(Operation& operation, const LoadRequest& load) {
-  const auto step = std::make_shared<Loader::OldFirst>(loader_, operation.request().module, load);
+void ModuleOperations::reload_old_first(Operation& operation, Loader::Reload reload) {
+  const auto step = std::make_shared<Loader::OldFirst>(loader_, std::move(reload));
   const auto self = operation.shared_from_this();
   bound_drain(self, step->ending());
   // However the operation ends, no call waits any more. If the module's code hangs, that is before its last turn.
-  operation.then(control_.prepare([step] { step->release(); }));
+  operation.then(control_.prepare([step] { step->end(); }));
   operation.set_next([this, step](Operation& next) { start_new(next, step); });
   step->ending().retirement->then([this, self] { post_again(*self); });
   operation.drain(step->ending(), {}, true);
@@ -80,19 +81,33 @@ void ModuleOperations::post_again(Operation& operation) noexcept {
   control_.post_operation(operation);
 }
 
-namespace {
-
 // Without memory for the words, the old file is loaded again all the same.
-void restore(Operation& operation, Loader::OldFirst& step, bp_status status, const std::string& why) noexcept try {
-  const std::string how = step.restore();
-  const bool canceled = status == BP_CANCELED;
-  const std::string what = canceled ? name_of(operation) + " was canceled by " + operation.canceler() : why;
-  operation.end({status, what + how, {}, {}});
+void ModuleOperations::restore(Operation& operation, Loader::OldFirst& step, bp_status status,
+                               const std::string& why) noexcept try {
+  const bool late = operation.outcome() != nullptr;  // the new code hung, and who waited has been answered
+  Loader::OldFirst::Restored done = step.restore();
+  if (!late) {
+    const bool canceled = status == BP_CANCELED;
+    const std::string what = canceled ? name_of(operation) + " was canceled by " + operation.canceler() : why;
+    return operation.end({status, what + done.words, {}, {}});
+  }
+  const std::string how = "the code for which its reload hung has returned" + done.words;
+  if (done.wanted) return tell_late(operation, done.path, std::move(done.report), how);
+  log::info("modules", words_of(operation) + ": " + how);
 } catch (const std::exception&) {
   operation.end({status, {}, {}, {}});
 }
 
-}  // namespace
+// The old file is loaded again, or cannot be, after the end of the operation.
+void ModuleOperations::tell_late(const Operation& operation, const std::string& path, std::vector<std::uint8_t> report,
+                                 const std::string& how) const {
+  const OperationRequest& request = operation.request();
+  const bp_status status = report.empty() ? BP_LOAD_REFUSED : BP_OK;
+  const OperationNews news{operation.id(),   BP_OPERATION_LOAD, request.module, path, request.requester, status, how,
+                           std::move(report)};
+  news.log();
+  emit_(news.event(), news.payload());
+}
 
 // Control thread.
 void ModuleOperations::start_new(Operation& operation, const std::shared_ptr<Loader::OldFirst>& step) noexcept try {
@@ -110,8 +125,9 @@ void ModuleOperations::start_new(Operation& operation, const std::shared_ptr<Loa
 // The instances of what was refused may have what the old generation needs. But they may also hang.
 void ModuleOperations::restore_after(Operation& operation, const std::shared_ptr<Loader::OldFirst>& step,
                                      const Loader::Refusal& refusal) {
-  operation.set_next(
-      [step, status = refusal.status, why = refusal.message](Operation& self) { restore(self, *step, status, why); });
+  operation.set_next([this, step, status = refusal.status, why = refusal.message](Operation& self) {
+    restore(self, *step, status, why);
+  });
   const auto retirement = refusal.ending.retirement;
   const auto once = std::make_shared<std::atomic<bool>>(false);
   const auto go_on = [this, once, self = operation.shared_from_this()] {

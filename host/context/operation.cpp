@@ -197,9 +197,16 @@ void Operation::run() {
 }
 
 void Operation::overdue(const std::string& what) noexcept try {
+  bool old_first = false;
+  {
+    const MutexLock lock(mutex_);
+    old_first = draining_.held;
+  }
   end({BP_LOAD_REFUSED,
-       what +
-           " did not return in time (load_timeout_ms); a thread is left to that code. If it returns, a load is undone",
+       what + " did not return in time (load_timeout_ms); a thread is left to that code. " +
+           (old_first ? "Until it returns, no generation runs. If it is code of the new file, the old file is loaded "
+                        "again then, unless the module is unloaded before"
+                      : "If it returns, a load is undone"),
        {},
        {}});
 } catch (const std::bad_alloc&) {

@@ -152,7 +152,8 @@ void OperationNews::log() const {
   if (!has_happened(status)) {
     log::warn("modules", who + ": " + std::string(status_name(status)) + ": " + message);
   } else {
-    log::info("modules", who + ": done" + report_words(report));
+    const bool says_more = status == BP_OK && !message.empty();
+    log::info("modules", who + ": done" + report_words(report) + (says_more ? ": " + message : ""));
   }
 }
 

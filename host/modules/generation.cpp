@@ -30,6 +30,23 @@ bool Generation::runs_on_workers() const noexcept {
 
 std::string Generation::label() const { return manifest.name + " (generation " + std::to_string(number) + ")"; }
 
+std::string Module::hang_words() const {
+  const std::string begin = "module \"" + name + "\": its reload hangs; ";
+  switch (hang.load(std::memory_order_relaxed)) {
+    case Hang::none:
+      return {};
+    case Hang::ending:
+      return begin + "the old generation's deinit or destructors have not returned; load it again when they have";
+    case Hang::starting:
+      return begin +
+             "the new generation's code has not returned; when it does, the old file is loaded again, unless "
+             "the module is unloaded before";
+    case Hang::restoring:
+      break;
+  }
+  return begin + "the new file was refused, and the old file's code has not returned; load it again when it has";
+}
+
 std::string Generation::take_failure() {
   const MutexLock lock(failure_mutex);
   return std::exchange(failure, {});

@@ -231,11 +231,23 @@ struct Generation {
 
 /// All generations of one name, from its first load until the process ends.
 struct Module {
+  /// Where a reload hangs, the old generation first, so that no generation runs.
+  enum class Hang : std::uint8_t {
+    none,
+    ending,     ///< in code of the old generation; nothing is loaded when it returns
+    starting,   ///< in code of the new generation; when it returns, the old file is loaded again
+    restoring,  ///< in code of the old file, which is loaded again after a refusal
+  };
+
   std::string name;
   std::atomic<Generation*> current{nullptr};  ///< a reload replaces this pointer
   /// While the old generation ends before the new one starts, the number of the old one; else 0. Then there is no
   /// current one, and calls of the module's names are held. Written by the control thread.
   std::atomic<std::uint64_t> held{0};
+  mutable std::atomic<std::uint64_t> held_calls{0};  ///< in all contexts; also those that were canceled since
+  std::chrono::steady_clock::time_point held_since;  ///< guarded by the catalog, like the change of `held` to it
+  /// The control thread sets it, and anybody may give the return of the old file up by setting it to none.
+  std::atomic<Hang> hang{Hang::none};
   /// As ModuleSettings of the running generation, or of the last one. The control thread writes it.
   std::atomic<std::uint32_t> workers{0};
   Mutex static_mutex;
@@ -244,6 +256,9 @@ struct Module {
   std::uint64_t last_running = 0;  ///< the newest generation that has run
   std::uint64_t gone_untold = 0;   ///< a generation that was reported pinned and has been unmapped since; 0: none
   std::vector<Method*> methods;    ///< those that were looked up; guarded by the mutex of MethodNames
+
+  /// Where it hangs, and what to do, for people; empty: nowhere. Any thread.
+  std::string hang_words() const;
 };
 
 }  // namespace backplane::host

@@ -5,7 +5,6 @@
 #include "modules/loader.hpp"
 
 #include <algorithm>
-#include <backplane/cbor/head.hpp>
 #include <chrono>
 #include <new>
 #include <thread>
@@ -14,12 +13,11 @@
 #include <utility>
 
 #include "modules/blocking_start.hpp"
-#include "modules/digest.hpp"
 #include "modules/file.hpp"
-#include "modules/interface.hpp"
 #include "modules/left_behind.hpp"
 #include "modules/libraries.hpp"
 #include "modules/object.hpp"
+#include "modules/old_first.hpp"
 #include "modules/reports.hpp"
 #include "modules/static_calls.hpp"
 #include "modules/thrown.hpp"
@@ -67,9 +65,19 @@ Loader::Loader(Registry& registry, Mutex& catalog, ModuleCalls& calls, const bp_
 Loader::~Loader() = default;
 
 std::vector<std::uint8_t> Loader::load(const LoadRequest& request) {
-  Ready ready = start(request, open(request, {}, request.read(allowed_)));
+  ModuleFile file = ModuleFile::read(request, {}, allowed_, api_.extension);
+  Ready ready = start(request, open(file, Purpose::load));
   publish(*ready.generation);
   return std::move(ready.report);
+}
+
+void check_offers(const Registry& registry, const Manifest& manifest, const Module& module) {
+  for (const std::string& name : manifest.offers) {
+    if (const Generation* const other = registry.offered_by_other(name, module)) {
+      refuse(BP_NAME_TAKEN, "it offers the host function \"" + name + "\", which " + other->label() +
+                                " already offers; unload that module first");
+    }
+  }
 }
 
 // Only the operation that replaces it ends this.
@@ -84,25 +92,22 @@ Generation& Loader::running(std::string_view name) const {
   const Module* const module = registry_.find_module(name);
   if (module != nullptr) check_not_held(*module);
   Generation* const running = module == nullptr ? nullptr : module->current.load();
-  if (running == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded; load it first");
+  if (running == nullptr) {
+    const std::string hangs = module == nullptr ? std::string() : module->hang_words();
+    refuse(BP_NOT_LOADED, hangs.empty() ? "no module \"" + std::string(name) + "\" is loaded; load it first" : hangs);
+  }
   return *running;
 }
 
-LoadRequest LoadRequest::after(const Generation& old) const {
-  LoadRequest request = *this;
-  if (request.path.empty()) request.path = old.path;
-  if (request.config.empty()) request.config = old.config;
-  if (!request.settings) request.settings = old.settings;
-  return request;
-}
+Loader::Reload::Reload(const Loader& loader, std::string_view name, const LoadRequest& request)
+    : old(loader.running(name)),
+      file(ModuleFile::read(request.after(old), {std::string(name), true}, loader.allowed_, loader.api_.extension)) {}
 
-Loader::Swap Loader::reload(std::string_view name, const LoadRequest& wanted) {
-  Generation& old = running(name);
-  const LoadRequest request = wanted.after(old);
-  Ending ending = new_ending(old);
-  Ready ready = start(request, open(request, name, request.read(allowed_)));
+Loader::Swap Loader::reload(Reload wanted) {
+  Ending ending = new_ending(wanted.old);
+  Ready ready = start(wanted.file.request, open(wanted.file, Purpose::reload));
   publish(*ready.generation);
-  retire(old, ending, ready.hosts);
+  retire(wanted.old, ending, ready.hosts);
   return {std::move(ready.report), std::move(ending)};
 }
 
@@ -120,73 +125,41 @@ Loader::Ready Loader::start(const LoadRequest& request, Ready ready) {
   return ready;
 }
 
-std::vector<std::uint8_t> LoadRequest::read(const std::vector<std::filesystem::path>& allowed) const try {
-  return read_module_file(path, allowed);
-} catch (Failure& failure) {
-  name_file(failure, path);
-  throw;
-}
-
 // Everything before the instances: maps the file and runs init.
-Loader::Ready Loader::open(const LoadRequest& request, std::string_view expected_name,
-                           std::span<const std::uint8_t> bytes) try {
-  Ready ready;
-  add(ready, request, expected_name, bytes);
+Loader::Ready Loader::open(ModuleFile& file, Purpose purpose) try {
+  Ready ready = enter(file.generation(), purpose);
   try {
-    open_object(ready, request, bytes);
+    open_object(ready, file.request, &file);
   } catch (...) {
     remove(*ready.generation);
     throw;
   }
   return ready;
 } catch (Failure& failure) {
-  name_file(failure, request.path);
+  name_file(failure, file.request.path);
   throw;
 }
 
-// Adds the generation to the catalog, where other operations and reports find it.
-void Loader::add(Ready& ready, const LoadRequest& request, std::string_view expected_name,
-                 std::span<const std::uint8_t> bytes) {
-  auto made = std::make_unique<Generation>();
+// Adds the generation to the catalog, where other operations and reports find it. `made` is left if that fails.
+Loader::Ready Loader::enter(std::unique_ptr<Generation>&& made, Purpose purpose) {
   Generation& generation = *made;
-  generation.path = request.path;
-  generation.sha256 = sha256_of(bytes);
-  generation.config = request.config;
-  if (generation.config.empty()) generation.config = {cbor::empty_map};  // the empty map
   generation.make_data_dir = make_data_dir_;
-  generation.manifest = read_manifest(bytes);
-  generation.stack_size = generation.manifest.stack_size;
-  const Manifest& manifest = generation.manifest;
-  check_needs(manifest, api_.extension);
-  check_sanitizers(manifest.libraries);
-  if (!expected_name.empty() && manifest.name != expected_name) {
-    refuse(BP_LOAD_REFUSED, "it is the module \"" + manifest.name + "\", expected the next generation of \"" +
-                                std::string(expected_name) + "\"; load it as a module of its own");
-  }
-  check_interface(generation.manifest, generation.config);
-  if (request.settings) generation.settings = *request.settings;
-  if (generation.settings.stack_size != 0) generation.stack_size = generation.settings.stack_size;
   const MutexLock lock(catalog_);
-  generation.module = &registry_.module(manifest.name);
-  if (!request.of_held) check_not_held(*generation.module);
-  if (const Generation* const running = generation.module->current.load(); running && expected_name.empty()) {
-    refuse(BP_NAME_TAKEN, "the module \"" + manifest.name + "\" is already loaded (generation " +
+  Module& module = registry_.module(generation.manifest.name);
+  generation.module = &module;
+  if (purpose != Purpose::next_of_held) check_not_held(module);
+  if (const Generation* const running = module.current.load(); running && purpose == Purpose::load) {
+    refuse(BP_NAME_TAKEN, "the module \"" + module.name + "\" is already loaded (generation " +
                               std::to_string(running->number) + ", from " + running->path +
                               "); reload it, or unload it first");
   }
-  for (const auto& other : generations_) {
-    if (other->module == generation.module && other->state == Generation::State::loading) {
-      refuse(BP_NAME_TAKEN,
-             other->label() +
-                 " is being loaded: by another of the same changes, or by an earlier load whose code has " +
-                 "not returned. Such a thread is left to it until the host ends: give the module another name, or " +
-                 "restart the host");
-    }
-  }
-  generation.number = generation.module->last_generation + 1;
+  OldFirst::check_none_is_loading(*this, module);
+  generation.number = module.last_generation + 1;
   generation.slot = free_slot();
   generations_.push_back(std::move(made));
+  Ready ready;
   ready.generation = &generation;
+  return ready;
 }
 
 // A refused generation that must stay mapped is left.
@@ -197,10 +170,6 @@ void Loader::remove(const Generation& generation) noexcept {
     if (each.get() == &generation && generation.state != Generation::State::pinned) gone = std::move(each);
   }
   if (gone) std::erase(generations_, nullptr);
-}
-
-void LoadRequest::check_canceled() const {
-  if (canceled != nullptr && canceled->load()) refuse(BP_CANCELED, "canceled; nothing has changed");
 }
 
 // The instances that exist end on their request threads. The object is unmapped after the last of them.
@@ -250,17 +219,26 @@ void Loader::call_in_time(const Generation& generation, const char* what, bool i
   refuse(BP_LOAD_REFUSED, "its " + std::string(what) + " took too long (load_timeout_ms), so it is not loaded");
 }
 
-void Loader::open_object(Ready& ready, const LoadRequest& request, std::span<const std::uint8_t> bytes) {
+// Writes the private copy, finds the libraries, and loads both for a trial. `leaving`: a generation that will have
+// ended by the time this one is mapped.
+Dependencies::Plan Loader::try_out(Generation& generation, const ModuleFile& file, const Generation* leaving) {
+  generation.copy_path = copies_.add(generation.manifest.name, generation.number, file.bytes).string();
+  Dependencies::Plan libraries = dependencies_.prepare(generation.manifest, file.request.path, allowed_);
+  for (const std::string& warning : generation.manifest.warnings) log::warn(generation.source(), warning);
+  trial_.run_once(calls_, generation, libraries, file.request.canceled, leaving);
+  return libraries;
+}
+
+// `untried`: the file, if try_out() has not run.
+void Loader::open_object(Ready& ready, const LoadRequest& request, const ModuleFile* untried) {
   Generation& generation = *ready.generation;
-  generation.copy_path = copies_.add(generation.manifest.name, generation.number, bytes).string();
   bool initialised = false;
   try {
-    const Dependencies::Plan libraries = dependencies_.prepare(generation.manifest, request.path, allowed_);
-    for (const std::string& warning : generation.manifest.warnings) log::warn(generation.source(), warning);
-    trial_.run_once(calls_, generation, libraries, request.canceled);
-    trial_.note_mapped(generation, libraries);
+    if (untried != nullptr) ready.libraries = try_out(generation, *untried, nullptr);
+    trial_.note_mapped(generation, ready.libraries);
+    ++mapped_;
     call_in_time(generation, "constructors", true, [&] {
-      Dependencies::open(libraries);
+      Dependencies::open(ready.libraries);
       map_object(generation);
       read_entry(generation);
     });
@@ -378,12 +356,7 @@ void Loader::check_registered(const Generation& generation) const {
   };
   compare("provides", generation.manifest.provides, handlers);
   compare("offers", generation.manifest.offers, functions);
-  for (const std::string_view name : functions) {
-    if (const Generation* const other = registry_.offered_by_other(name, *generation.module)) {
-      refuse(BP_NAME_TAKEN, "it offers the host function \"" + std::string(name) + "\", which " + other->label() +
-                                " already offers; unload that module first");
-    }
-  }
+  check_offers(registry_, generation.manifest, *generation.module);
 }
 
 void Loader::start_instances(Ready& ready, const LoadRequest& request) {
@@ -407,6 +380,7 @@ void Loader::publish(Generation& next) {
     next.module->last_generation = next.number;
     next.module->last_running = next.number;
     next.module->gone_untold = 0;
+    next.module->hang = Module::Hang::none;
     next.state = Generation::State::running;
     registry_.publish(*next.module, &next);
   }

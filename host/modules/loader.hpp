@@ -7,8 +7,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,34 +17,18 @@
 #include "modules/instance.hpp"
 #include "modules/kept_by_threads.hpp"
 #include "modules/module_call.hpp"
+#include "modules/module_file.hpp"
 #include "modules/registry.hpp"
-#include "modules/settings.hpp"
 #include "modules/trial.hpp"
 #include "support/result.hpp"
 #include "sync/mutex.hpp"
 
 namespace backplane::host {
 
-/// The arguments of a load.
-struct LoadRequest {
-  std::string path;
-  std::vector<std::uint8_t> config;  ///< a CBOR map; no bytes mean the empty map
-  /// If it becomes true before the generation is published, the load is undone, and fails with BP_CANCELED. May be
-  /// null.
-  const std::atomic<bool>* canceled = nullptr;
-  std::optional<ModuleSettings> settings;  ///< none: in a reload those of the running generation, else the defaults
-  bool of_held = false;                    ///< the next generation of a module that is held; see Module::held
-
-  /// As a reload of `old`: with all that this leaves to it.
-  LoadRequest after(const Generation& old) const;
-  /// Throws Failure (BP_CANCELED).
-  void check_canceled() const;
-  /// The file's bytes; see read_module_file(). Throws Failure, which names the file.
-  std::vector<std::uint8_t> read(const std::vector<std::filesystem::path>& allowed) const;
-};
-
 /// Throws Failure (BP_OVERLOADED) if the module is being replaced, the old generation first.
 void check_not_held(const Module& module);
+/// Throws Failure (BP_NAME_TAKEN) if another module offers one of its host functions. Control thread.
+void check_offers(const Registry& registry, const Manifest& manifest, const Module& module);
 
 /// Loads, publishes and ends generations. Everything here runs as an operation of Control, one at a time, unless a
 /// function says otherwise. No lock is held while module code runs. Errors are thrown as Failure, which names the file;
@@ -104,8 +86,16 @@ class Loader {
     std::vector<std::uint8_t> report;  ///< a load-report of the new generation
     Ending old;
   };
-  /// An empty path or configuration of the request, and settings that it lacks: those of the running generation.
-  Swap reload(std::string_view name, const LoadRequest& request);
+  /// A reload whose file was read, and fits as far as that can be told without its code. To be made at once.
+  struct Reload {
+    /// An empty path or configuration of the request, and settings that it lacks: those of the running generation.
+    Reload(const Loader& loader, std::string_view name, const LoadRequest& request);
+    /// Whether one of the two manifests asks for the old generation to end first.
+    bool asks_old_first() const noexcept { return old.manifest.reload_old_first || file.manifest.reload_old_first; }
+    Generation& old;
+    ModuleFile file;
+  };
+  Swap reload(Reload wanted);
 
   class OldFirst;  ///< see modules/old_first.hpp
 
@@ -151,25 +141,26 @@ class Loader {
   /// A generation with its instances, and all memory for the following steps, so that these cannot fail.
   struct Ready {
     Generation* generation = nullptr;  ///< in generations_
+    Dependencies::Plan libraries;      ///< as try_out() has returned them
     std::vector<std::uint8_t> report;  ///< a load-report
     std::vector<InstanceHost*> hosts;
     Ending ending;  ///< used if the generation is given up
   };
 
   struct Step;  ///< of change()
+  enum class Purpose { load, reload, next_of_held };
 
   Ready start(const LoadRequest& request, Ready ready);
-  Ready open(const LoadRequest& request, std::string_view expected_name, std::span<const std::uint8_t> bytes);
+  Ready open(ModuleFile& file, Purpose purpose);
   void discard(Ready& ready) noexcept;
   Generation& running(std::string_view name) const;
   std::vector<InstanceHost*> open_all(std::vector<Step>& steps, const LoadRequest& all);
   void start_all(std::vector<Step>& steps, const LoadRequest& all);
   void discard_all(std::vector<Step>& steps) noexcept;
-  void check_functions(const std::vector<Step>& steps) const;
-  void add(Ready& ready, const LoadRequest& request, std::string_view expected_name,
-           std::span<const std::uint8_t> bytes);
+  Ready enter(std::unique_ptr<Generation>&& made, Purpose purpose);
   void remove(const Generation& generation) noexcept;
-  void open_object(Ready& ready, const LoadRequest& request, std::span<const std::uint8_t> bytes);
+  Dependencies::Plan try_out(Generation& generation, const ModuleFile& file, const Generation* leaving);
+  void open_object(Ready& ready, const LoadRequest& request, const ModuleFile* untried);
   std::vector<PinReason> close_object(Generation& generation);
   void close_refused(Generation& generation);
   void end_refused(Generation& generation);
@@ -203,6 +194,7 @@ class Loader {
   CopyStore copies_;
   Dependencies dependencies_{copies_};
   Trial trial_;
+  std::uint64_t mapped_ = 0;                                                      // objects, since the process began
   std::vector<std::unique_ptr<Generation>> generations_ BP_GUARDED_BY(catalog_);  // by age
 };
 

@@ -32,6 +32,28 @@ void check_once_each(const std::vector<Loader::Change>& wanted) {
   }
 }
 
+// It would cost the old generation before it is known whether the other changes can be made.
+[[noreturn]] void refuse_old_first(const std::string& module, const std::string& path) {
+  refuse(BP_NOT_SUPPORTED,
+         "the old generation of the module \"" + module +
+             "\" ends before the new one starts (reload=old_first), which cannot be part of a change; reload it by "
+             "itself first, with its file and its configuration: backplane reload " +
+             module + " " + path + " --config @CONFIG.json");
+}
+
+// Each has looked at the host functions that are published. They must not offer the same among each other, either.
+void check_functions(const std::vector<const Generation*>& made) {
+  std::map<std::string_view, const Generation*> offered;
+  for (const Generation* const each : made) {
+    for (const auto& function : each->functions) {
+      const auto [at, fresh] = offered.emplace(function->name, each);
+      if (fresh) continue;
+      refuse(BP_NAME_TAKEN, each->path + ": it offers the host function \"" + function->name + "\", which " +
+                                at->second->label() + " offers, too; load one of them");
+    }
+  }
+}
+
 }  // namespace
 
 /// A change on its way.
@@ -51,11 +73,7 @@ std::vector<Loader::Changed> Loader::change(const std::vector<Change>& wanted, c
     if (each.kind != Kind::load) {
       step.old = &running(each.module);
       if (each.kind == Kind::reload && step.old->manifest.reload_old_first) {
-        refuse(BP_NOT_SUPPORTED,
-               "the old generation of the module \"" + each.module +
-                   "\" ends before the new one starts (reload=old_first), which cannot be part of a "
-                   "change; reload it by itself, with its file and its configuration: backplane reload " +
-                   each.module + " FILE --config @CONFIG.json");
+        refuse_old_first(each.module, each.load.after(*step.old).path);
       }
       step.ending = new_ending(*step.old);
     }
@@ -97,15 +115,20 @@ std::vector<InstanceHost*> Loader::open_all(std::vector<Step>& steps, const Load
     if (wanted.kind == Kind::unload) continue;
     LoadRequest request = wanted.load;
     request.canceled = all.canceled;
-    if (step.old != nullptr) request = request.after(*step.old);
-    step.ready = open(request, step.old != nullptr ? std::string_view(wanted.module) : std::string_view(),
-                      request.read(allowed_));
-    const std::string& found = step.ready.generation->manifest.name;
-    if (wanted.module.empty() || found == wanted.module) continue;
-    refuse(BP_LOAD_REFUSED,
-           request.path + ": it is the module \"" + found + "\", expected \"" + wanted.module + "\"; correct the path");
+    if (step.old != nullptr) {
+      Reload reload(*this, wanted.module, request);
+      if (reload.asks_old_first()) refuse_old_first(wanted.module, reload.file.request.path);
+      step.ready = open(reload.file, Purpose::reload);
+    } else {
+      ModuleFile file = ModuleFile::read(std::move(request), {wanted.module, false}, allowed_, api_.extension);
+      step.ready = open(file, Purpose::load);
+    }
   }
-  check_functions(steps);
+  std::vector<const Generation*> opened;
+  for (const Step& step : steps) {
+    if (step.ready.generation != nullptr) opened.push_back(step.ready.generation);
+  }
+  check_functions(opened);
   all.check_canceled();
   std::vector<InstanceHost*> hosts = instance_hosts_();
   for (Step& step : steps) step.ready.hosts = hosts;
@@ -153,20 +176,6 @@ void Loader::start_all(std::vector<Step>& steps, const LoadRequest& all) {
 void Loader::discard_all(std::vector<Step>& steps) noexcept {
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     if (step->ready.generation != nullptr) discard(step->ready);
-  }
-}
-
-// Each has looked at the host functions that are published. They must not offer the same among each other, either.
-void Loader::check_functions(const std::vector<Step>& steps) const {
-  std::map<std::string_view, const Generation*> offered;
-  for (const Step& step : steps) {
-    if (step.ready.generation == nullptr) continue;
-    for (const auto& function : step.ready.generation->functions) {
-      const auto [at, fresh] = offered.emplace(function->name, step.ready.generation);
-      if (fresh) continue;
-      refuse(BP_NAME_TAKEN, step.ready.generation->path + ": it offers the host function \"" + function->name +
-                                "\", which " + at->second->label() + " offers, too; load one of them");
-    }
   }
 }
 

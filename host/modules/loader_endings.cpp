@@ -51,8 +51,14 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
     if (generation->module != module || generation->state == Generation::State::loading) continue;
     newest = generation.get();
   }
-  if (newest != nullptr) return {module->name, newest->number, newest->retirement};
-  if (const std::uint64_t number = std::exchange(module->gone_untold, 0)) {
+  if (newest != nullptr) {
+    module->hang = Module::Hang::none;
+    return {module->name, newest->number, newest->retirement};
+  }
+  const bool hung = module->hang.exchange(Module::Hang::none) != Module::Hang::none;  // nothing comes back
+  std::uint64_t number = std::exchange(module->gone_untold, 0);
+  if (hung && number == 0) number = module->last_running;
+  if (number != 0) {
     const auto over = std::make_shared<Retirement>([] {});
     over->finish({});
     return {module->name, number, over};
@@ -202,6 +208,8 @@ void Loader::finish(Generation& generation) {
   const bool again = generation.pinned_by_thread;  // threads that began since then have not run its code
   if (by_thread && kept_by_threads_.end_threads(again)) kept = close_object(generation);
   const auto retirement = generation.retirement;
+  Module::Hang ending = Module::Hang::ending;  // its code has returned after all
+  generation.module->hang.compare_exchange_strong(ending, Module::Hang::none);
   if (kept.empty()) {
     log::info("modules", label + " is gone");
     trial_.drop_copy(generation);

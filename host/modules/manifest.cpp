@@ -263,6 +263,10 @@ std::string missing_library(const std::vector<Library>& libraries) {
 
 }  // namespace
 
+std::string missing_library(const Manifest& manifest, const std::string& path) {
+  return missing_library(libraries_of(manifest, path));
+}
+
 std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path, const std::string& sha256,
                                  const std::string& problem) {
   std::vector<std::uint8_t> bytes;

@@ -57,6 +57,10 @@ Manifest read_manifest(std::span<const std::uint8_t> file);
 /// Throws Failure (BP_LOAD_REFUSED) if the module needs another ABI, or an extension that `extension` does not find.
 void check_needs(const Manifest& manifest, const void* (*extension)(const char* id));
 
+/// Why the loader would find no library of that name for the module at `path`; empty: it finds all that the module
+/// itself needs.
+std::string missing_library(const Manifest& manifest, const std::string& path);
+
 /// The manifest-report of docs/protocol.md. `sha256`: of the file. `problem`: why this host would refuse the file, or
 /// empty.
 std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& path, const std::string& sha256,

@@ -65,7 +65,7 @@ void list(cbor::Writer& out, const char* key, const std::vector<std::string>& te
 void write(cbor::Writer& out, const Generation& generation, std::size_t most) {
   const Manifest& manifest = generation.manifest;
   std::vector<std::string> left_out;
-  out.map(16);
+  out.map(17);
   field(out, "name", manifest.name);
   field(out, "version", manifest.version);
   field(out, "generation", generation.number);
@@ -74,6 +74,7 @@ void write(cbor::Writer& out, const Generation& generation, std::size_t most) {
   field(out, "build_id", manifest.build_id);
   field(out, "state", name(generation.state));
   field(out, "unload", generation.unload_never() ? "never" : "drain");
+  field(out, "reload", manifest.reload_old_first ? "old_first" : "swap");
   settings_field(out, generation.settings);
   field(out, "summary", manifest.summary);
   // While it is being loaded, its init may be adding to them.

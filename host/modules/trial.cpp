@@ -95,7 +95,7 @@ bool Trial::note_gone(const Generation& generation) {
 }
 
 // The generations that share a library, in the order in which they were mapped and unmapped.
-std::vector<Trial::Step> Trial::steps_for(const Generation& generation) const {
+std::vector<Trial::Step> Trial::steps_for(const Generation& generation, const Generation* leaving) const {
   std::vector<Step> steps;
   const LibrarySet own = libraries_behind(generation.manifest.libraries);
   if (own.names.empty()) return steps;
@@ -107,7 +107,8 @@ std::vector<Trial::Step> Trial::steps_for(const Generation& generation) const {
     const bool may_share = own.mapped.size() != own.names.size() && !others.mapped.empty();
     if (!shares && !may_share) continue;
     steps.push_back({each.mapped, false, &each});
-    if (each.gone != 0) steps.push_back({each.gone, true, &each});
+    const bool leaves = leaving != nullptr && each.path == leaving->copy_path;
+    if (each.gone != 0 || leaves) steps.push_back({each.gone != 0 ? each.gone : clock_ + 1, true, &each});
   }
   std::sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) { return a.when < b.when; });
   return steps;
@@ -122,9 +123,9 @@ std::string Trial::key_of(const Generation& generation, const Dependencies::Plan
 }
 
 void Trial::run_once(ModuleCalls& calls, const Generation& generation, const Dependencies::Plan& libraries,
-                     const std::atomic<bool>* canceled) {
+                     const std::atomic<bool>* canceled, const Generation* leaving) {
   if (!on()) return;
-  const std::vector<Step> steps = steps_for(generation);
+  const std::vector<Step> steps = steps_for(generation, leaving);
   if (good_.contains(key_of(generation, libraries, steps))) return;
   ModuleCall call;
   call.what = "trial load";

@@ -34,10 +34,11 @@ class Trial {
   bool on() const noexcept { return program_ != nullptr; }
 
   /// Tries the private copy of a generation that is not mapped, unless this file was tried with success in the same
-  /// company. Throws Failure: BP_LOAD_REFUSED says what went wrong, BP_IO that the trial could not be made. It takes 5
-  /// seconds at most; twice this if others are mapped first and it fails. Short work goes on meanwhile.
+  /// company. `leaving`: a generation that will be gone by the time this one is mapped; may be null. Throws Failure:
+  /// BP_LOAD_REFUSED says what went wrong, BP_IO that the trial could not be made. It takes 5 seconds at most; twice
+  /// this if others are mapped first and it fails. Short work goes on meanwhile.
   void run_once(ModuleCalls& calls, const Generation& generation, const Dependencies::Plan& libraries,
-                const std::atomic<bool>* canceled);
+                const std::atomic<bool>* canceled, const Generation* leaving);
 
   /// The generation is about to be mapped.
   void note_mapped(const Generation& generation, const Dependencies::Plan& libraries);
@@ -61,7 +62,7 @@ class Trial {
   void run(const Generation& generation, const Dependencies::Plan& libraries, const std::vector<Step>& steps,
            const std::atomic<bool>* canceled);
   bool note_gone(const Generation& generation);
-  std::vector<Step> steps_for(const Generation& generation) const;
+  std::vector<Step> steps_for(const Generation& generation, const Generation* leaving) const;
   static std::string key_of(const Generation& generation, const Dependencies::Plan& libraries,
                             const std::vector<Step>& steps);
   Outcome try_after(const std::vector<Step>& steps, const Generation& generation, const Dependencies::Plan& libraries,

@@ -36,6 +36,7 @@ bp_status no_handler(const Method& method, bool module_runs, std::string& why) n
     return BP_UNKNOWN_NAME;
   }
   why = text_or_none([&] {
+    if (std::string hangs = module.hang_words(); !hangs.empty()) return hangs;
     return "the module \"" + module.name + "\", which had \"" + method.name +
            "\", is not loaded any more; load it again";
   });

@@ -1,48 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reloads of a module that owns something exclusive: the old generation ends before the new one starts, and calls wait.
-#include <backplane/operations.h>
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <chrono>
-#include <cstdlib>
-#include <memory>
-#include <thread>
 #include <vector>
 
-#include "harness.hpp"
+#include "old_first.hpp"
+
+using old_first::Holding;
+using old_first::load_options;
+using old_first::Lock;
+using old_first::Reload;
 
 namespace {
 
-using std::chrono::milliseconds;
-
-struct Lock : TempDir {
-  Lock() { ::setenv("BP_TEST_LOCK", (*this / "lock").c_str(), 1); }
-};
-
 Outcome reload_old_first(Context& ctx, const std::string& file, std::uint32_t drain_ms = 0) {
-  const std::string path = module_file(file);
-  bp_load_options options{};
-  options.struct_size = sizeof options;
-  options.flags = BP_LOAD_OLD_FIRST;
-  options.path = path.c_str();
-  options.drain_ms = drain_ms;
-  return outcome_of([&](bp_result* result) { return bp_module_reload(ctx, str("owner"), &options, 0, result); });
+  return old_first::reload(ctx, file, drain_ms);
 }
-
-// A reload that waits until the calls of the old generation have ended.
-struct Reload {
-  Reload(Context& ctx, const std::string& file, std::uint32_t drain_ms = 0)
-      : thread([this, &ctx, file, drain_ms] { out = reload_old_first(ctx, file, drain_ms); }) {
-    if (!comes_true([&] { return ctx.state("owner") == "draining"; })) throw std::runtime_error("it does not drain");
-  }
-  const Outcome& wait() {
-    thread.join();
-    return out;
-  }
-  Outcome out;
-  std::thread thread;
-};
 
 }  // namespace
 
@@ -64,13 +38,8 @@ TEST_CASE("a module that owns a lock can be reloaded the old generation first, a
 }
 
 TEST_CASE("calls wait for the new generation, in order, with their deadlines, and can be canceled") {
-  const Lock lock;
-  Context ctx;
-  REQUIRE(ctx.load(module_file("owner_1")).status == BP_OK);
-  Call busy;
-  REQUIRE(busy.submit(ctx, "owner.sleep", "300") == BP_OK);
-  ctx.settle();
-  Reload reload(ctx, "owner_2");
+  Holding holding;
+  Context& ctx = holding.ctx;
   std::vector<std::unique_ptr<Call>> held;
   for (int i = 0; i < 100; ++i) {
     held.push_back(std::make_unique<Call>());
@@ -84,11 +53,9 @@ TEST_CASE("calls wait for the new generation, in order, with their deadlines, an
       outcome_of([&](bp_result* result) { return bp_call_sync(ctx, str("owner.generation"), bytes(""), 30, result); });
   CHECK(late.status == BP_DEADLINE);
   CHECK(ctx.find("owner.generation") == BP_OK);
-  CHECK(busy.replies() == 0);
-  CHECK(reload.wait().status == BP_OK);
-  CHECK(busy.wait().payload == "1");
+  CHECK(holding.finish().status == BP_OK);
+  CHECK(holding.busy().payload == "let go");
   for (const auto& each : held) CHECK(each->wait().payload == "2");
-  CHECK(ctx.unload("owner").status == BP_OK);
 }
 
 TEST_CASE("a call that the old generation makes is answered by it") {
@@ -106,35 +73,42 @@ TEST_CASE("a call that the old generation makes is answered by it") {
 }
 
 TEST_CASE("if the new generation is refused, the old file runs again, and answers the calls that waited") {
-  const Lock lock;
-  Context ctx;
-  REQUIRE(ctx.load(module_file("owner_1")).status == BP_OK);
   const char* const file = GENERATE("owner_fails", "owner_instance_fails");
-  Call busy;
-  REQUIRE(busy.submit(ctx, "owner.sleep", "100") == BP_OK);
-  ctx.settle();
-  Reload reload(ctx, file);
-  Call held;
-  REQUIRE(held.submit(ctx, "owner.generation") == BP_OK);
-  const Outcome out = reload.wait();
-  INFO(out.message);
-  CHECK(out.status == BP_LOAD_REFUSED);
-  CHECK(out.says("; the old file runs again, as generation "));
-  CHECK(held.wait().payload == "1");
-  CHECK(ctx.call("owner.generation").payload == "1");
-  CHECK(ctx.unload("owner").status == BP_OK);
+  {
+    Holding holding(file);
+    Call held;
+    REQUIRE(held.submit(holding.ctx, "owner.generation") == BP_OK);
+    const Outcome out = holding.finish();
+    INFO(out.message);
+    CHECK(out.status == BP_LOAD_REFUSED);
+    CHECK(out.says("; the old file runs again, as generation "));
+    CHECK(held.wait().payload == "1");
+    CHECK(holding.ctx.call("owner.generation").payload == "1");
+  }
   CHECK(comes_true([] { return mapped_objects("/owner.g").empty(); }));
 }
 
-TEST_CASE("a file that is wrong without running it is refused before anything is held") {
+// Its call would have to end first if the old generation were touched.
+TEST_CASE("a file that is wrong without running it is refused while the old generation works, and costs it nothing") {
   const Lock lock;
   Context ctx;
   REQUIRE(ctx.load(module_file("owner_1")).status == BP_OK);
   const std::uint64_t before = ctx.modules().front()["generation"].number;
+  Call busy;
+  REQUIRE(busy.submit(ctx, "owner.sleep", "600000") == BP_OK);
+  ctx.settle();
   CHECK(reload_old_first(ctx, "holder").says("expected the next generation of \"owner\""));
   CHECK(reload_old_first(ctx, "no_such_file").status == BP_LOAD_REFUSED);
+  const Outcome needs = reload_old_first(ctx, "owner_needs");
+  INFO(needs.message);
+  CHECK(needs.status == BP_LOAD_REFUSED);
+  CHECK(needs.says("its library libbp_test_absent.so was not found"));
+  CHECK_FALSE(needs.says("the old file runs again"));
   CHECK(ctx.call("owner.generation").payload == "1");
   CHECK(ctx.modules().front()["generation"].number == before);
+  CHECK(busy.replies() == 0);
+  CHECK(busy.cancel() == BP_OK);
+  CHECK(busy.wait().status == BP_CANCELED);
   CHECK(ctx.unload("owner").status == BP_OK);
 }
 
@@ -181,10 +155,7 @@ TEST_CASE("a reload that holds calls can be canceled while the old generation dr
   REQUIRE(busy.submit(ctx, "owner.sleep", "300") == BP_OK);
   ctx.settle();
   const std::string path = module_file("owner_2");
-  bp_load_options load{};
-  load.struct_size = sizeof load;
-  load.flags = BP_LOAD_OLD_FIRST;
-  load.path = path.c_str();
+  const bp_load_options load = load_options(path, BP_LOAD_OLD_FIRST, 0);
   bp_operation_request request{};
   request.struct_size = sizeof request;
   request.kind = BP_OPERATION_RELOAD;
@@ -211,7 +182,7 @@ TEST_CASE("a reload that holds calls can be canceled while the old generation dr
   CHECK(ctx.unload("owner").status == BP_OK);
 }
 
-TEST_CASE("a manifest can ask for it, and then it cannot be part of a change") {
+TEST_CASE("the manifest of either generation can ask for it, and then it cannot be part of a change") {
   const Lock lock;
   Context ctx;
   REQUIRE(ctx.load(module_file("owner_asks")).status == BP_OK);
@@ -220,7 +191,9 @@ TEST_CASE("a manifest can ask for it, and then it cannot be part of a change") {
   INFO(out.message);
   CHECK(out.status == BP_OK);
   CHECK(ctx.call("owner.generation").payload == "2");
-  REQUIRE(reload_old_first(ctx, "owner_asks").status == BP_OK);
+  // The next one asks, and this one does not.
+  REQUIRE(ctx.reload("owner", module_file("owner_asks")).status == BP_OK);
+  CHECK(ctx.modules().front()["reload"].text == "old_first");
   bp_operation_request one{};
   one.struct_size = sizeof one;
   one.kind = BP_OPERATION_RELOAD;
@@ -234,29 +207,9 @@ TEST_CASE("a manifest can ask for it, and then it cannot be part of a change") {
   bp_operation operation{};
   REQUIRE(outcome_of([&](bp_result* r) { return bp_operation_begin(ctx, &change, &operation, r); }).status == BP_OK);
   const Outcome refused = outcome_of([&](bp_result* r) { return bp_operation_wait(ctx, operation, 5000, r); });
+  INFO(refused.message);
   CHECK(refused.status == BP_NOT_SUPPORTED);
-  CHECK(refused.says("backplane reload owner"));
-  CHECK(ctx.unload("owner").status == BP_OK);
-}
-
-TEST_CASE("a context that is destroyed while calls wait ends them") {
-  const Lock lock;
-  Context ctx;
-  REQUIRE(ctx.load(module_file("owner_1")).status == BP_OK);
-  Call busy;
-  REQUIRE(busy.submit(ctx, "owner.sleep", "400") == BP_OK);
-  ctx.settle();
-  Reload reload(ctx, "owner_2");
-  Context other;
-  Call held;
-  REQUIRE(held.submit(other, "owner.generation") == BP_OK);
-  other.settle();
-  CHECK(other.destroy() == BP_OK);
-  const Outcome out = held.wait();
-  CHECK((out.status == BP_CANCELED || out.payload == "2"));
-  CHECK(held.replies() == 1);
-  CHECK(reload.wait().status == BP_OK);
-  CHECK(busy.wait().payload == "1");
+  CHECK(refused.says("backplane reload owner /"));
   CHECK(ctx.unload("owner").status == BP_OK);
 }
 
