@@ -41,6 +41,7 @@ std::string details(const Value& module, bool cddl_only) {
                {"generation", module["generation"].text()}, {"state", module["state"].text()},
                {"unload", module["unload"].text()},         {"path", module["path"].text()},
                {"summary", module["summary"].text()}};
+  if (module["reload"].text() == "old_first") rows.push_back({"reload", "old_first"});
   for (const char* const key : {"workers", "stack_size"}) {
     if (const Value& value = module["settings"][key]; value.number() != 0) rows.push_back({key, value.text()});
   }

@@ -46,6 +46,10 @@ int run_reload(const Args& args) {
   const bp_operation_request request = {
       .struct_size = sizeof request, .kind = BP_OPERATION_RELOAD, .module = str(args.name), .load = &options};
   const bp_status status = operation.run(client, request, args, result);
+  if (status == BP_INVALID_ARGUMENT && args.drain && !args.old_first) {
+    throw CommandFailure{
+        exit_usage, status, result.message(status), {}, "backplane reload " + args.name + " --old-first"};
+  }
   if (status == BP_NOT_LOADED) {
     throw CommandFailure{
         exit_error, status, result.message(status), {}, did_you_mean(args.name, known_names(client.context(), true))};
@@ -74,7 +78,8 @@ Examples:
 
 With --old-first the old generation ends before the new one starts. New calls wait meanwhile, with their deadlines. If
 the new generation is refused, the old file is loaded again. If the old one still has work after --drain, the reload is
-undone. If the manifest of the running generation says reload=old_first, this is always so.
+undone. If the manifest of the running generation or of the new file says reload=old_first, this is always so. A --drain
+is refused in any other reload.
 
 Ctrl-C asks the host to undo the reload, which it can until the new generation runs; the command says which it was. If
 this command is killed, the reload goes on; backplane status lists it.
@@ -90,7 +95,8 @@ Exit codes: 0 reloaded, even if the old generation still has calls; 1 no such mo
         stack_size_option,
         unload_option,
         {"--old-first", "", "end the old generation before the new one starts; calls wait meanwhile", &Args::old_first},
-        {"--drain", "MS", "with --old-first: how long the old generation may have work; default: 5000", &Args::drain},
+        {"--drain", "MS", "with --old-first: how long the old generation may have work; default: 5000", &Args::drain,
+         false, UINT32_MAX, 1},
         {"--timeout", "MS",
          "how long to wait for the reload and the calls of the old generation; default: 5000 for the calls",
          &Args::timeout},

@@ -62,7 +62,8 @@ For a handler that keeps the request thread, the time is a little too short; oth
 
 The table OPERATION has the loads, unloads and reloads that go on: backplane cancel asks for the end of one. Lines
 that begin with NOT RESPONDING stand above all tables. They name threads that make no progress, and modules whose code
-keeps a thread of the loader for longer than load_timeout_ms.
+keeps a thread of the loader for longer than load_timeout_ms. A line "NAME: 3 calls wait for
+its next generation" names a module that is being replaced, the old generation first.
 
 The table WORKERS OF has the modules whose blocking handlers were called, and their worker threads:
   LIMIT            threads that the module may have at once (workers in its table of the configuration file)

@@ -203,6 +203,11 @@ std::string refusal_lines(const Value& report) {
       out += cat(who, depth["refused"].text(), " calls refused because of their depth: call_depth ",
                  depth["limit"].text(), "\n");
     }
+    const Value& held = context["held_calls"];
+    if (held["refused"].number() != 0) {
+      out += cat(who, held["refused"].text(), " calls refused because too many wait for modules that are being ",
+                 "replaced: queue_depth ", held["limit"].text(), "\n");
+    }
     const Value& patterns = context["listener_patterns"];
     if (patterns["refused"].number() != 0) {
       out += cat(who, patterns["refused"].text(), " listeners refused because of their patterns: listener_patterns ",
@@ -235,6 +240,17 @@ std::string operation_table(const Value& report) {
                     requester.empty() ? "the host" : printable(requester)});
   }
   return rows.size() > 1 ? table(rows) : "";
+}
+
+// The modules that are being replaced, the old generation first.
+std::string held_lines(const Value& report) {
+  std::string out;
+  for (const Value& each : report["held"].items()) {
+    const bool one = each["calls"].number() == 1;
+    out += cat(each["module"].text(), ": ", each["calls"].text(), one ? " call waits" : " calls wait",
+               " for its next generation, held for ", duration(each["for_ms"].number()), "\n");
+  }
+  return out;
 }
 
 // What keeps a control thread: code of modules that the loader has called. `overdue`: for too long.
@@ -341,7 +357,7 @@ std::string status_text(const Value& report) {
   if (rows.size() > 1)
     out = cat(out, "\n", table(rows), oldest_call_lines(report), swallowed_lines(report), refusal_lines(report),
               part_lines(report));
-  const std::string operations = operation_table(report);
+  const std::string operations = cat(operation_table(report), held_lines(report));
   const std::string calls = module_call_lines(report, false);
   if (!operations.empty() || !calls.empty()) out = cat(out, "\n", operations, calls);
   const std::string lines = worker_table(workers);

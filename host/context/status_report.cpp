@@ -53,7 +53,7 @@ void write(cbor::Writer& out, Context& context, const std::optional<OldestCall>&
   const LoopCounts& counts = context.loop().counts();
   const EventCounts events = context.events().counts();
   const auto read = [](const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); };
-  out.map(21);
+  out.map(22);
   field(out, "id", context.id());
   field(out, "state", context.loop().closed() ? "closed" : "open");
   silent_field(out, context.silent_threads().all());
@@ -135,6 +135,29 @@ void write(cbor::Writer& out, Context& context, const std::optional<OldestCall>&
   out.map(2);
   field(out, "limit", limits.call_depth);
   field(out, "refused", read(counts.too_deep));
+  out.text("held_calls");
+  out.map(2);
+  field(out, "limit", limits.queue_depth);
+  field(out, "refused", read(counts.held_refused));
+}
+
+// The modules that are being replaced, the old generation first, and the calls that wait for that.
+void write_held(cbor::Writer& out, const Registry& registry) {
+  std::vector<const Module*> held;
+  for (const auto& module : registry.modules()) {
+    if (module->held.load() != 0) held.push_back(module.get());
+  }
+  out.text("held");
+  out.array(held.size());
+  for (const Module* const module : held) {
+    out.map(4);
+    field(out, "module", module->name);
+    field(out, "generation", module->held.load());
+    field(out, "calls", module->held_calls.load(std::memory_order_relaxed));
+    const auto time = std::chrono::steady_clock::now() - module->held_since;
+    field(out, "for_ms",
+          static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()));
+  }
 }
 
 void write(cbor::Writer& out, const StackUse& stacks) {
@@ -190,7 +213,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   const bool silent = !host.silent_workers.empty() ||
                       std::any_of(contexts.begin(), contexts.end(),
                                   [](const Context* each) { return !each->silent_threads().all().empty(); });
-  out.map(17);
+  out.map(18);
   field(out, "state", silent || operations.any_overdue() ? "not responding" : "responding");
   field(out, "version", version);
   field(out, "abi", std::to_string(BP_ABI_MAJOR) + "." + std::to_string(BP_ABI_MINOR));
@@ -221,6 +244,7 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   out.array(contexts.size());
   for (Context* const context : contexts) write(out, *context, oldest_call_of(*context, oldest));
   operations.report(out);
+  write_held(out, registry);
   call_stats_fields(out, registry);
   return bytes;
 }

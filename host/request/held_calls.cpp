@@ -43,9 +43,11 @@ bool Dispatcher::hold(Request& request, const Generation*& running) {
     if (running != nullptr || module.held.load(std::memory_order_acquire) == 0) return false;
   }
   if (held_.full()) {
+    limits_.held_is_full();
     replies_.refuse(request, BP_OVERLOADED, text_or_none([&] {
-                      return "the module \"" + module.name +
-                             "\" is being replaced, and as many calls as queue_depth allows wait for it";
+                      return "the module \"" + module.name + "\" is being replaced, and " +
+                             std::to_string(held_.most()) +
+                             " calls of this context wait for such modules, the limit (queue_depth); call again later";
                     }));
     return true;
   }

@@ -12,7 +12,8 @@
 namespace backplane::host {
 
 /// Calls of modules that are being replaced, the old generation first: they wait until the next generation runs. Of
-/// one source they keep their order. Those that come while others of the module wait here wait behind them.
+/// one source they keep their order. Those that come while others of the module wait here wait behind them. One that is
+/// canceled keeps its place until the module is released.
 class HeldCalls {
  public:
   /// `most`: how many may wait.
@@ -21,6 +22,7 @@ class HeldCalls {
   HeldCalls& operator=(const HeldCalls&) = delete;
 
   bool empty() const noexcept BP_REQUIRES(on_request_thread) { return lines_.empty(); }
+  std::size_t most() const noexcept { return most_; }
   bool full() const noexcept BP_REQUIRES(on_request_thread) { return count_ >= most_; }
   bool has(const Module& module) const noexcept BP_REQUIRES(on_request_thread) { return lines_.contains(&module); }
   /// Whether next() has given this request, for its handler to begin. Once.
@@ -30,6 +32,7 @@ class HeldCalls {
   /// `first`: before the others of its source. Throws std::bad_alloc.
   void add(Request& request, bool first) BP_REQUIRES(on_request_thread) {
     lines_[request.method->module].push(request, first);
+    request.method->module->held_calls.fetch_add(1, std::memory_order_relaxed);
     ++count_;
     may_go_ = true;  // the module may have been released meanwhile
   }
@@ -50,6 +53,7 @@ class HeldCalls {
       Request* const request = at->second.pop();
       if (request != nullptr) {
         --count_;
+        at->first->held_calls.fetch_sub(1, std::memory_order_relaxed);
         let_ = request->token();
         return request;
       }

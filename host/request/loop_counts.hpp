@@ -63,6 +63,7 @@ struct LoopCounts {
   std::atomic<std::uint64_t> memory_refused{0};     ///< calls refused because of them
   std::atomic<std::uint64_t> name_refused{0};       ///< calls refused because of the calls in flight of their name
   std::atomic<std::uint64_t> too_deep{0};           ///< calls refused because of their depth
+  std::atomic<std::uint64_t> held_refused{0};       ///< calls refused because too many wait for replaced modules
 
   FiberCounts fibers;
 
@@ -70,10 +71,10 @@ struct LoopCounts {
   static void drop(std::atomic<std::uint64_t>& count) noexcept { drop_single_writer(count); }
   void reset() noexcept {
     for (auto* const count :
-         {&accepted,        &replied,           &errors,          &refused,        &open,           &tokens_open,
-          &tokens_answered, &tokens_failed,     &tokens_refused,  &parts_sent,     &parts_received, &parts_blocked,
-          &suspended,       &suspended_refused, &held_bytes,      &memory_refused, &name_refused,   &too_deep,
-          &fibers.created,  &fibers.alive,      &fibers.swallowed}) {
+         {&accepted,        &replied,           &errors,         &refused,         &open,           &tokens_open,
+          &tokens_answered, &tokens_failed,     &tokens_refused, &parts_sent,      &parts_received, &parts_blocked,
+          &suspended,       &suspended_refused, &held_bytes,     &memory_refused,  &name_refused,   &too_deep,
+          &held_refused,    &fibers.created,    &fibers.alive,   &fibers.swallowed}) {
       count->store(0, std::memory_order_relaxed);
     }
   }

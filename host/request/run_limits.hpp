@@ -40,6 +40,9 @@ class RunLimits {
   /// chain of calls.
   void refuse_deep(Waiter& waiter, const Method* method, std::string_view name) noexcept BP_REQUIRES(on_request_thread);
 
+  /// A call is refused because as many as queue_depth wait for modules that are being replaced.
+  void held_is_full() noexcept BP_REQUIRES(on_request_thread) { LoopCounts::add(counts_.held_refused); }
+
   // ---- Suspended runs ----
   void suspends(const Request& request) noexcept BP_REQUIRES(on_request_thread) {
     LoopCounts::add(counts_.suspended);
