@@ -348,9 +348,9 @@ enum {
   BP_LOAD_SETTINGS = 1,
   /* The object is never unmapped, as if its manifest said unload=never. An unload ends as BP_PINNED. */
   BP_LOAD_UNLOAD_NEVER = 2,
-  /* In a reload, for a module that owns a port, a device or a lock: new calls are held, the old generation drains and
-   * ends, and then the new one starts. If that fails, the old file is loaded again. Held calls keep order, deadline and
-   * cancel. Calls that the old generation makes itself, directly or through others, are not held: it answers them. */
+  /* Only in a reload, of a module that owns a port, a device or a lock: new calls are held, the old generation ends,
+   * and then the new one starts. If that fails, the old file is loaded again. Held calls keep order, deadline and
+   * cancel. Calls that the old generation makes, directly or through others, are not held. A manifest may ask for it. */
   BP_LOAD_OLD_FIRST = 4
 };
 
@@ -361,8 +361,8 @@ enum {
  *   config             empty                       a CBOR map for the module
  *   stack_size  bytes  see plugin.h  16384..1 GiB  stack of its handlers that ask for none of their own
  *   workers            a share       1..256        maximum worker threads that its blocking handlers take at once
- *   drain_ms    ms     5000                        with BP_LOAD_OLD_FIRST: bound of the old generation's work. Then the
- *                                                  reload is undone, with BP_LOAD_REFUSED
+ *   drain_ms    ms     5000                        only in a reload as with BP_LOAD_OLD_FIRST: bound of the old
+ *                                                  generation's work. Then it is undone, with BP_LOAD_REFUSED
  */
 typedef struct bp_load_options {
   uint32_t struct_size;
@@ -377,7 +377,7 @@ typedef struct bp_load_options {
 /* Loads a module: all of its names, or none. The report is a load-report.
  *   BP_LOAD_REFUSED      the file, the manifest, a check, init or instance_create failed
  *   BP_NAME_TAKEN        a name or the module itself is there already
- *   BP_INVALID_ARGUMENT  no path, a configuration that is no CBOR map, or an unknown flag
+ *   BP_INVALID_ARGUMENT  no path, a configuration that is no CBOR map, or a flag that is unknown or only for reloads
  *   BP_IO                no private copy can be made
  * [thread: caller] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_module_load(bp_context ctx, const bp_load_options* options, bp_result* result);
