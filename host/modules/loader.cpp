@@ -45,6 +45,16 @@ std::vector<PinReason> left_behind_when_memory(const Generation& generation) {
     }
 }
 
+// The end of a generation that has run cannot stop half-way.
+std::vector<PinReason> unmap_when_memory(Generation& generation) {
+  for (;;) try {
+      return unmap_object(generation);
+    } catch (const std::bad_alloc&) {
+      if (generation.state == Generation::State::loading) throw;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+}
+
 }  // namespace
 
 Loader::Loader(Registry& registry, Mutex& catalog, ModuleCalls& calls, const bp_host_api& api,
@@ -302,7 +312,7 @@ void Loader::call_deinit(Generation& generation) {
 std::vector<PinReason> Loader::close_object(Generation& generation) {
   std::vector<PinReason> kept;
   call_module(generation, "threads", false, [&] { kept = left_behind_when_memory(generation); });
-  if (kept.empty()) call_module(generation, "destructors", true, [&] { kept = unmap_object(generation); });
+  if (kept.empty()) call_module(generation, "destructors", true, [&] { kept = unmap_when_memory(generation); });
   return kept;
 }
 

@@ -197,6 +197,16 @@ std::string label_when_memory(const Generation& generation) {
     }
 }
 
+// What is done is done, even without its line in the log.
+template <class F>
+void log_if_memory(F write) noexcept {
+  try {
+    write();
+  } catch (const std::bad_alloc&) {
+    // It is missing.
+  }
+}
+
 }  // namespace
 
 void Loader::finish(Generation& generation) {
@@ -211,7 +221,7 @@ void Loader::finish(Generation& generation) {
   Module::Hang ending = Module::Hang::ending;  // its code has returned after all
   generation.module->hang.compare_exchange_strong(ending, Module::Hang::none);
   if (kept.empty()) {
-    log::info("modules", label + " is gone");
+    log_if_memory([&] { log::info("modules", label + " is gone"); });
     trial_.drop_copy(generation);
     const MutexLock lock(catalog_);
     Module& module = *generation.module;
@@ -220,7 +230,7 @@ void Loader::finish(Generation& generation) {
     kept_by_threads_.note(count_kept_by_threads(generations_), false);
   } else {
     for (const PinReason& reason : kept) {
-      if (!again) log::warn("modules", label + " stays mapped: " + reason.what);
+      if (!again) log_if_memory([&] { log::warn("modules", label + " stays mapped: " + reason.what); });
     }
     const MutexLock lock(catalog_);
     generation.state = Generation::State::pinned;

@@ -33,13 +33,14 @@ TEST_CASE("a call for which there is no memory to wait is refused, and the other
     ++refused;
     CHECK(failed);
     CHECK((answered ? calls.back()->wait().status : status) == BP_OUT_OF_MEMORY);
+    if (!answered) calls.back() = nullptr;  // it was not accepted
   }
   CHECK(refused >= 1);
   CHECK(refused < calls.size());
   CHECK(holding.held()["calls"].number == calls.size() - refused);
   CHECK(holding.finish().status == BP_OK);
   std::size_t served = 0;
-  for (const auto& each : calls) served += each->wait().payload == "2";
+  for (const auto& each : calls) served += each != nullptr && each->wait().payload == "2";
   CHECK(served == calls.size() - refused);
 }
 
