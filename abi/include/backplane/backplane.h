@@ -350,7 +350,7 @@ enum {
   BP_LOAD_UNLOAD_NEVER = 2,
   /* Only in a reload, of a module that owns a port, a device or a lock: new calls are held, the old generation ends,
    * and then the new one starts. If that fails, the old file is loaded again. Held calls keep order, deadline and
-   * cancel. Calls that the old generation makes, directly or through others, are not held. A manifest may ask for it. */
+   * cancel. Calls that the old generation makes, directly or through others, are not held. A manifest may ask too. */
   BP_LOAD_OLD_FIRST = 4
 };
 
