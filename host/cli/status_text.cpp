@@ -333,8 +333,12 @@ std::string status_text(const Value& report) {
       {"pid", report["pid"].text()},
       {"uptime", duration(report["uptime_ms"].number())},
       {"modules", report["modules"].text()},
-      {"workers", cat(workers["threads"].text(), workers["threads"].number() == 1 ? " thread, " : " threads, ",
-                      workers["running"].text(), " running, ", workers["queued"].text(), " queued")},
+      {"workers",
+       cat(workers["threads"].text(), workers["threads"].number() == 1 ? " thread, " : " threads, ",
+           workers["running"].text(), " running, ", workers["queued"].text(), " queued",
+           workers["refused"].number() == 0 ? ""
+                                            : cat(", ", workers["refused"].text(), " refused: all of at most ",
+                                                  workers["limit"].text(), " threads waited"))},
       {"memory", memory_line(report["memory"])},
   };
   if (!server["limits"].items().empty()) {

@@ -171,10 +171,13 @@ void write(cbor::Writer& out, const StackUse& stacks) {
 
 void write(cbor::Writer& out, const Workers::Load& load, const std::vector<SilentThreads::Silent>& silent) {
   out.text("workers");
-  out.map(5);
+  out.map(8);
   field(out, "threads", load.threads);
+  field(out, "limit", load.most);
   field(out, "queued", load.queued);
   field(out, "running", load.running);
+  field(out, "waiting", load.waiting);
+  field(out, "refused", load.refused);
   silent_field(out, silent);
   out.text("modules");
   out.array(load.modules.size());

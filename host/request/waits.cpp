@@ -83,13 +83,11 @@ void Waits::await(Waiter& waiter, Start start) {
     if (waiter.over) return wake_worker(waiter);
     limits_.suspends(request);
   };
+  request.leaves_thread(ticks());
+  workers_.begin_wait();  // before a call is begun that may find no thread; see Workers::run()
   if (!inbox_.post(begin_for_worker)) {
     waiter.answer.fail(BP_OUT_OF_MEMORY, "no memory to begin the wait");
-    return;
-  }
-  request.leaves_thread(ticks());
-  workers_.begin_wait();
-  {
+  } else {
     MutexLock lock(sleep.mutex);
     sleep.changed.wait(lock, [&waiter] { return waiter.done; });
   }

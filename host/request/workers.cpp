@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The worker threads: which line of jobs is next, when a further thread is started, and which line does not respond.
+// The worker threads: which line of jobs is next, when a further thread is started, what becomes of jobs for which
+// there is none, and which line does not respond.
 #include "request/workers.hpp"
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <exception>
+#include <tuple>
 #include <utility>
 
 #include "support/signal_stack.hpp"
@@ -16,8 +18,10 @@
 namespace backplane::host {
 namespace {
 
-// Threads that wait in a handler do not count against the limit; this one holds for all.
-constexpr std::size_t most_threads = 1'024;
+// The part of the threads that only lines without a thread take.
+constexpr std::size_t reserve_part = 8;
+// For how long the number of threads counts as all there are, after the system gave no further one.
+constexpr Nanos given_for = 1'000 * nanos_per_ms;
 
 }  // namespace
 
@@ -39,7 +43,9 @@ bool Workers::end_idle() {
     for (auto each = threads_.begin(); each != threads_.end();) {
       const auto worker = each++;
       worker->leave = true;
-      if (!worker->busy) left_.splice(left_.end(), threads_, worker);
+      if (worker->busy) continue;
+      worker->left = true;
+      left_.splice(left_.end(), threads_, worker);
     }
     try_grow();
     work_.notify_all();
@@ -79,6 +85,7 @@ Workers::Line& Workers::line_of(const Module& module, bool instances) {
     if (Line* const known = find_line(module, instances)) return *known;
     const std::pair<const Module*, bool> key(&module, instances);
     made = &lines_.try_emplace(key, module, instances).first->second;
+    ++without_;
   }
   if (watchdog_ != nullptr) {
     const auto tell = [this, made](const Liveness& liveness) { tell_(made->module, liveness); };
@@ -88,15 +95,25 @@ Workers::Line& Workers::line_of(const Module& module, bool instances) {
   return *made;
 }
 
+// How many threads may run jobs before the reserve begins, if so many lines have none.
+std::size_t Workers::before_reserve(std::size_t lines_without) const noexcept {
+  const bool none_given = given_at_ != 0 && now() - given_at_ < given_for;
+  const std::size_t all = none_given ? std::min(given_, most_) : most_;
+  return all - std::min(all, std::max(all / reserve_part, lines_without));
+}
+
 bool Workers::may_start(const Line& line) const noexcept {
   if (line.jobs.empty()) return false;
-  return line.running == 0 || (running_.size() - waiting_ < limit_ && line.running < limit_of(line));
+  if (line.threads() == 0) return true;
+  const bool within = line.running == 0 || (running_.size() - waiting_ < limit_ && line.running < limit_of(line));
+  return within && running_.size() < before_reserve(without_);
 }
 
 Workers::Line* Workers::next_line() noexcept {
   Line* next = nullptr;
   const auto before = [](const Line& a, const Line& b) {
-    return std::pair(a.running, a.jobs.front().since) < std::pair(b.running, b.jobs.front().since);
+    return std::tuple(a.running, a.waiting != 0, a.jobs.front().since) <
+           std::tuple(b.running, b.waiting != 0, b.jobs.front().since);
   };
   for (auto& [key, line] : lines_) {
     if (may_start(line) && (next == nullptr || before(line, *next))) next = &line;
@@ -106,21 +123,25 @@ Workers::Line* Workers::next_line() noexcept {
 
 // How many jobs may start now, if there are threads.
 std::size_t Workers::startable() const noexcept {
-  std::size_t first = 0;   // of lines that have no thread
+  std::size_t fresh = 0;   // of lines that have no thread
+  std::size_t first = 0;   // of lines whose threads all wait
   std::size_t others = 0;  // as the limits of the lines let them
   for (const auto& [key, line] : lines_) {
     const std::size_t room = std::max(limit_of(line), line.running + 1) - line.running;
     const std::size_t most = std::min(line.jobs.size(), line.running < limit_of(line) || line.running == 0 ? room : 0);
     const std::size_t sure = line.running == 0 && most != 0 ? 1 : 0;
-    first += sure;
+    (line.threads() == 0 ? fresh : first) += sure;
     others += most - sure;
   }
-  const std::size_t taken = running_.size() - waiting_ + first;
-  return first + std::min(others, limit_ - std::min(limit_, taken));
+  const std::size_t taken = running_.size() - waiting_ + fresh + first;
+  const std::size_t more = first + std::min(others, limit_ - std::min(limit_, taken));
+  const std::size_t bound = before_reserve(without_ - std::min(without_, fresh));
+  return fresh + std::min(more, bound - std::min(bound, running_.size() + fresh));
 }
 
-void Workers::run(Job job) {
+bool Workers::run(Job job) {
   Line& line = line_of(*job.module, job.method == nullptr);
+  const unsigned stuck = job.stuck;
   const MutexLock lock(mutex_);
   line.jobs.push_back(std::move(job));
   line.jobs.back().waited |= line.jobs.size() > 1 || !may_start(line);
@@ -132,21 +153,69 @@ void Workers::run(Job job) {
       throw;
     }  // else those there are get to it
   }
+  if (stuck != 0) {
+    stuck_ += stuck;
+    if (has_no_way_out()) {
+      stuck_ -= stuck;
+      line.jobs.pop_back();
+      return false;
+    }
+  }
   changed();
   work_.notify_one();
+  return true;
+}
+
+// Whether each thread that has a job waits for a call that has no thread, and none can take one. A call counts when it
+// is its turn. So of several, the last one finds that all threads are stuck. Calls that were canceled count until their
+// turn, so the others must wait as well.
+bool Workers::stands_still() const noexcept {
+  if (stuck_ < running_.size() || waiting_ != running_.size()) return false;
+  return idle() == 0 ||
+         std::none_of(lines_.begin(), lines_.end(), [this](const auto& each) { return may_start(each.second); });
+}
+
+bool Workers::has_no_way_out() noexcept {
+  if (!stands_still()) return false;
+  if (given_at_ == 0) return true;
+  given_at_ = 0;  // there may be more threads by now
+  try_grow();
+  return stands_still();
+}
+
+bool Workers::gets_stuck(unsigned stuck) {
+  const MutexLock lock(mutex_);
+  stuck_ += stuck;
+  if (!has_no_way_out()) return true;
+  stuck_ -= stuck;
+  return false;
+}
+
+void Workers::gets_free(unsigned stuck) noexcept {
+  const MutexLock lock(mutex_);
+  stuck_ -= stuck;
+}
+
+std::size_t Workers::call_refused() noexcept {
+  const MutexLock lock(mutex_);
+  ++refused_;
+  return threads_.size();
 }
 
 // Further threads, if there are jobs that none is free for.
 void Workers::grow() {
-  while (startable() > idle() && threads_.size() < most_threads) {
+  while (startable() > idle() && threads_.size() < most_) {
     running_.reserve(threads_.size() + 1);
     threads_.emplace_back();
     try {
-      threads_.back().thread = std::thread([this, &self = threads_.back()] { work(self); });
+      threads_.back().thread.start([this, &self = threads_.back()] { work(self); });
     } catch (...) {
       threads_.pop_back();
+      given_ = threads_.size();
+      given_at_ = now();
       throw;
     }
+    given_at_ = 0;
   }
 }
 
@@ -165,6 +234,7 @@ void Workers::begin_wait() {
   ++waiting_;
   self.waits = true;
   --line.running;
+  ++line.waiting;
   try_grow();  // `self` may be elsewhere from here on
   moved(line);
   work_.notify_one();
@@ -176,6 +246,7 @@ void Workers::end_wait() {
   --waiting_;
   self.waits = false;
   ++self.line->running;
+  --self.line->waiting;
   moved(*self.line);
 }
 
@@ -197,13 +268,11 @@ void Workers::call_goes(const Module& module) noexcept {
 
 Workers::Load Workers::load() {
   const MutexLock lock(mutex_);
-  Load all{threads_.size(), 0, running_.size(), {}};
+  Load all{threads_.size(), most_, 0, running_.size(), waiting_, refused_, {}};
   for (const auto& [key, line] : lines_) {
     all.queued += line.queued();
     if (line.instances) continue;
-    const auto running = static_cast<std::size_t>(std::count_if(
-        running_.begin(), running_.end(), [&line = line](const Running& each) { return each.line == &line; }));
-    all.modules.push_back({&line.module, limit_of(line), line.queued(), running, line.waited, {}});
+    all.modules.push_back({&line.module, limit_of(line), line.queued(), line.threads(), line.waited, {}});
     line.wait.add_to(all.modules.back().wait);
   }
   return all;
@@ -258,43 +327,56 @@ void Workers::moved(Line& line) noexcept {
   changed();
 }
 
+// Not while jobs wait that would find no thread in its place.
+bool Workers::try_leave(Worker& self) noexcept {
+  const auto at = std::find_if(threads_.begin(), threads_.end(), [&](const Worker& each) { return &each == &self; });
+  left_.splice(left_.end(), threads_, at);
+  try_grow();
+  self.left = startable() <= idle();
+  if (!self.left) threads_.splice(threads_.end(), left_, at);
+  changed();
+  return self.left;
+}
+
 void Workers::work(Worker& self) {
   HostThread host_thread("bp-worker");
   const SignalStack signal_stack;
-  const ::pid_t me = ::gettid();
   MutexLock lock(mutex_);
   for (;;) {
     Line* line = nullptr;
-    work_.wait(lock, [this, &self, &line]()
-                         BP_REQUIRES(mutex_) { return stop_ || self.leave || (line = next_line()) != nullptr; });
-    if (stop_ || self.leave) return;
-    self.busy = true;
-    const Job job = std::move(line->jobs.front());
-    line->jobs.pop_front();
-    running_.push_back({line, job.method, job.generation, me, false});
-    ++line->running;
-    line->waited += job.waited ? 1 : 0;
-    line->wait.record(span(job.since, ticks()));
-    moved(*line);
-    lock.unlock();
-    job.run();
-    lock.lock();
-    std::erase_if(running_, [me](const Running& each) { return each.tid == me; });
-    --line->running;
-    self.busy = false;
-    const bool leaves = self.leave && !stop_;
-    if (leaves) {
-      const auto at =
-          std::find_if(threads_.begin(), threads_.end(), [&](const Worker& each) { return &each == &self; });
-      left_.splice(left_.end(), threads_, at);
-    }
-    try_grow();
-    moved(*line);
-    if (!leaves) continue;
+    work_.wait(lock, [this, &self, &line]() BP_REQUIRES(mutex_) {
+      return stop_ || self.left || (line = next_line()) != nullptr || self.leave;
+    });
+    if (stop_ || self.left) return;
+    if (line != nullptr) run_next(*line, self, lock);
+    if (!self.leave || stop_ || !try_leave(self)) continue;
     lock.unlock();
     if (on_left_) on_left_();
     return;
   }
+}
+
+void Workers::run_next(Line& line, Worker& self, MutexLock& lock) {
+  const ::pid_t me = ::gettid();
+  self.busy = true;
+  const Job job = std::move(line.jobs.front());
+  line.jobs.pop_front();
+  stuck_ -= job.stuck;
+  running_.push_back({&line, job.method, job.generation, me, false});
+  without_ -= line.threads() == 0 ? 1 : 0;
+  ++line.running;
+  line.waited += job.waited ? 1 : 0;
+  line.wait.record(span(job.since, ticks()));
+  moved(line);
+  lock.unlock();
+  job.run();
+  lock.lock();
+  std::erase_if(running_, [me](const Running& each) { return each.tid == me; });
+  --line.running;
+  without_ += line.threads() == 0 ? 1 : 0;
+  self.busy = false;
+  if (!self.leave) try_grow();
+  moved(line);
 }
 
 }  // namespace backplane::host

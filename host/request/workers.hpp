@@ -9,13 +9,14 @@
 #include <functional>
 #include <list>
 #include <map>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "modules/registry.hpp"
+#include "request/worker_thread.hpp"
 #include "support/histogram.hpp"
 #include "support/ticks.hpp"
+#include "sync/clock.hpp"
 #include "sync/mutex.hpp"
 #include "watchdog/heartbeat.hpp"
 #include "watchdog/watchdog.hpp"
@@ -30,12 +31,19 @@ namespace backplane::host {
 /// Of several lines, the one with the fewest threads is next, then the one whose job has waited longest. Handlers that
 /// wait do not count, here and below.
 ///
+/// With those that wait, there are at most `most` threads, or as many as the system gives. The last of them are a
+/// reserve: only lines that have no thread at all take one of these. So each line gets on, also if the handlers of one
+/// wait for those of another. If all threads wait nevertheless, a job that one of them waits for is refused: it might
+/// never get a thread.
+///
 /// A blocking handler may take as long as it likes. But if jobs of a line wait, and none of its handlers returns,
 /// begins or waits for long, then that module does not respond. So each line has a heartbeat. It is busy while jobs
 /// wait that get no thread. It beats when a handler of the line begins, returns, waits or goes on.
 class Workers {
  public:
-  explicit Workers(std::size_t limit) : limit_(limit) {}
+  static constexpr std::size_t most_threads = 1'024;
+
+  explicit Workers(std::size_t limit, std::size_t most = most_threads) : limit_(limit), most_(most) {}
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
   /// Waits for the jobs that run. Drops the jobs that have not begun.
@@ -61,12 +69,25 @@ class Workers {
     std::uint64_t generation;
     Ticks since;          ///< it waits for a thread since then
     bool waited = false;  ///< it found none
+    unsigned stuck = 0;   ///< see gets_stuck()
   };
-  /// Throws std::system_error or std::bad_alloc if there is no thread at all to run it.
-  void run(Job job);
+  /// Returns false, and drops the job, if a handler waits for it and it might never get a thread. Throws
+  /// std::system_error or std::bad_alloc if there is no thread at all to run it.
+  bool run(Job job);
+  /// A call waits for a thread, and is not a job yet; handlers on `stuck` of the threads wait for it, each for the
+  /// next. Returns false, and changes nothing, if it might never get a thread: all threads would be stuck then, and
+  /// there can be no further one.
+  bool gets_stuck(unsigned stuck);
+  /// It waits no longer.
+  void gets_free(unsigned stuck) noexcept;
+  /// A call was refused because of run() or gets_stuck(). Returns the number of threads.
+  std::size_t call_refused() noexcept;
+  /// How many threads there may be.
+  std::size_t most() const noexcept { return most_; }
 
   /// Around a wait of a handler on one of the threads, on that thread: meanwhile it does not count against the limits,
-  /// so that handlers that wait for handlers cannot take all threads there are.
+  /// so that handlers that wait for handlers cannot take all threads there are. Begin before another thread can learn
+  /// what is waited for.
   void begin_wait();
   void end_wait();
 
@@ -85,8 +106,11 @@ class Workers {
   };
   struct Load {
     std::size_t threads;
+    std::size_t most;    ///< that there may be
     std::size_t queued;  ///< with the calls that are no jobs yet
     std::size_t running;
+    std::size_t waiting;    ///< of those that run
+    std::uint64_t refused;  ///< calls that might never have got a thread
     std::vector<ModuleLoad> modules;
   };
   Load load();
@@ -108,12 +132,14 @@ class Workers {
     std::deque<Job> jobs;
     std::size_t calls = 0;    // that wait to become jobs
     std::size_t running = 0;  // without those that wait
+    std::size_t waiting = 0;  // handlers that wait on their threads
     bool stuck = false;       // jobs or calls wait, and get no thread
     std::uint64_t waited = 0;
     Histogram wait;
     Heartbeat heartbeat;
 
     std::size_t queued() const noexcept { return jobs.size() + calls; }
+    std::size_t threads() const noexcept { return running + waiting; }
   };
   struct Running {
     Line* line;
@@ -123,18 +149,24 @@ class Workers {
     bool waits;
   };
   struct Worker {
-    std::thread thread;
+    WorkerThread thread;
     bool busy = false;
-    bool leave = false;  // it ends when it is idle
+    bool leave = false;  // it ends when it is idle, unless it is needed
+    bool left = false;   // it is in left_
   };
 
   void work(Worker& self);
+  void run_next(Line& line, Worker& self, MutexLock& lock) BP_REQUIRES(mutex_);
+  bool try_leave(Worker& self) noexcept BP_REQUIRES(mutex_);
   Line& line_of(const Module& module, bool instances);
   Line* find_line(const Module& module, bool instances) noexcept BP_REQUIRES(mutex_);
   std::size_t limit_of(const Line& line) const noexcept;
   bool may_start(const Line& line) const noexcept BP_REQUIRES(mutex_);
   Line* next_line() noexcept BP_REQUIRES(mutex_);
   std::size_t startable() const noexcept BP_REQUIRES(mutex_);
+  std::size_t before_reserve(std::size_t lines_without) const noexcept BP_REQUIRES(mutex_);
+  bool stands_still() const noexcept BP_REQUIRES(mutex_);
+  bool has_no_way_out() noexcept BP_REQUIRES(mutex_);
   std::size_t idle() const noexcept BP_REQUIRES(mutex_) { return threads_.size() - running_.size(); }
   void grow() BP_REQUIRES(mutex_);
   void try_grow() noexcept BP_REQUIRES(mutex_);
@@ -145,6 +177,7 @@ class Workers {
   Culprit culprit(const Line& line);
 
   const std::size_t limit_;
+  const std::size_t most_;
   Watchdog* watchdog_ = nullptr;
   std::function<void(const Module&, const Liveness&)> tell_;
   unsigned patience_ = 1;
@@ -156,6 +189,11 @@ class Workers {
   std::list<Worker> left_ BP_GUARDED_BY(mutex_);        // about to end, or ended; not joined
   std::vector<Running> running_ BP_GUARDED_BY(mutex_);  // the oldest first; has room for one of each thread
   std::size_t waiting_ BP_GUARDED_BY(mutex_) = 0;       // of those that run
+  std::size_t stuck_ BP_GUARDED_BY(mutex_) = 0;         // of those that wait, for calls that have no thread
+  std::size_t without_ BP_GUARDED_BY(mutex_) = 0;       // lines that have no thread
+  std::size_t given_ BP_GUARDED_BY(mutex_) = 0;  // how many threads the system gave at most, when it gave no more
+  Nanos given_at_ BP_GUARDED_BY(mutex_) = 0;     // when that was; 0: never
+  std::uint64_t refused_ BP_GUARDED_BY(mutex_) = 0;
   bool stop_ BP_GUARDED_BY(mutex_) = false;
 };
 

@@ -71,3 +71,24 @@ TEST_CASE("no more blocking handlers run at once than the host has worker thread
     CHECK(std::stoul(seen.substr(3)) <= limit);
   }
 }
+
+TEST_CASE("a call that a blocking handler awaits is refused if all threads wait and there can be no further one") {
+  configure();
+  const Context context;
+  const Loaded blocking(context, "blocking");
+  REQUIRE(context.call("blocking.together", "1") == "ok:1");
+  failing::arm(1, failing::Which::threads);
+  constexpr int calls = 6;
+  Replies replies[calls];
+  for (Replies& each : replies) REQUIRE(context.submit("blocking.nest", each, "1", 10'000) == BP_OK);
+  int refused = 0;
+  for (Replies& each : replies) {
+    const std::string seen = each.wait().back();
+    CHECK((seen == "ok:nested" || seen.starts_with("overloaded")));
+    refused += seen.starts_with("overloaded");
+  }
+  failing::disarm();
+  CHECK(refused > 0);
+  CHECK(status_of(context.native)["workers"]["refused"].number >= static_cast<std::uint64_t>(refused));
+  CHECK(context.call("blocking.nest", "1", 10'000) == "ok:nested");
+}
