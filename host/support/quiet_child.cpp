@@ -22,6 +22,7 @@
 #include <new>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 // glibc's function without the interceptor of a sanitizer, which would take the new process for a fork.
 extern "C" int __clone(int (*function)(void*), void* stack, int flags, void* argument, ...);  // NOLINT
@@ -41,6 +42,7 @@ constexpr int program_fd = 4;
 struct Shared {
   // Set before.
   int program;
+  int input;
   int null;
   int report;
   int errors;
@@ -49,6 +51,7 @@ struct Shared {
   // Set by the process in between.
   int error;     // errno of what failed
   int child_fd;  // a pidfd of the program; -1: not yet
+  int child;     // its id; it is nobody else's as long as the process in between has not ended
   int child_pidfd;
   siginfo_t ended;
 };
@@ -103,7 +106,7 @@ BP_PLAIN int become_program(void* argument) {
   default_signals();
   const rlimit none = {0, 0};
   system_call(SYS_prlimit64, 0, RLIMIT_CORE, word(&none), 0);
-  const int places[5] = {shared.null, shared.null, shared.errors, shared.report, shared.program};
+  const int places[5] = {shared.input, shared.null, shared.errors, shared.report, shared.program};
   for (int i = 0; i < 5; ++i) system_call(SYS_dup3, places[i], i, i == program_fd ? O_CLOEXEC : 0);
   if (system_call(SYS_close_range, program_fd + 1, UINT32_MAX, 0) < 0) {
     rlimit most = {};
@@ -131,6 +134,7 @@ BP_PLAIN int stand_between(void* argument) {
     publish(shared.error, errno);
     system_call(SYS_exit_group, 1);
   }
+  shared.child = pid;
   publish(shared.child_fd, shared.child_pidfd);
   // First kill whatever it has started, while its number cannot be another's yet.
   while (system_call(SYS_waitid, P_PID, pid, word(&shared.ended), WEXITED | WNOWAIT) == -EINTR) {
@@ -235,75 +239,137 @@ UniqueFd QuietChild::open(const std::string& path) noexcept {
   return file;
 }
 
-QuietChild::Ended QuietChild::run(const Program& program, std::chrono::milliseconds timeout,
-                                  const std::function<bool()>& canceled) {
+struct QuietChild::Parts {
   using Clock = std::chrono::steady_clock;
-  const auto until = Clock::now() + timeout;
+
+  explicit Parts(const Program& of) : on_output(of.on_output), texts(of.arguments) {
+    for (const std::string& each : texts) arguments.push_back(const_cast<char*>(each.c_str()));
+    arguments.push_back(nullptr);
+  }
+
+  std::function<void(std::string_view)> on_output;
+  std::vector<std::string> texts;
   std::vector<char*> arguments;
-  for (const std::string& each : program.arguments) arguments.push_back(const_cast<char*>(each.c_str()));
-  arguments.push_back(nullptr);
-  const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  if (!null) fail(errno, "/dev/null");
   Captured report;
   Captured errors;
-  const UniqueFd null_high = Captured::high(null.get());
-  const UniqueFd program_high = Captured::high(program.file);
   Mapping mapping;
-  Shared& shared = *mapping.shared;
-  shared.program = program_high.get();
-  shared.null = null_high.get();
-  shared.report = report.write_end();
-  shared.errors = errors.write_end();
-  shared.arguments = arguments.data();
+  UniqueFd between;
+  UniqueFd program, input, null;  // until the program is executed
+  Clock::time_point killed{};     // when it was asked for
+  bool has_ended = false;
+
+  // The process in between ends with the program, unless somebody has stopped it.
+  void kill_all() const noexcept {
+    constexpr std::chrono::seconds grace{1};
+    const Shared& shared = *mapping.shared;
+    const int child = read(shared.child_fd);
+    if (child >= 0) ::syscall(SYS_pidfd_send_signal, child, SIGKILL, nullptr, 0);
+    if (Clock::now() < killed + grace) return;
+    if (child >= 0) ::kill(-shared.child, SIGKILL);
+    ::syscall(SYS_pidfd_send_signal, between.get(), SIGKILL, nullptr, 0);
+  }
+};
+
+QuietChild::QuietChild(const Program& program) : parts_(std::make_unique<Parts>(program)) {
+  const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null) fail(errno, "/dev/null");
+  parts_->null = Captured::high(null.get());
+  parts_->input = Captured::high(program.input >= 0 ? program.input : null.get());
+  parts_->program = Captured::high(program.file);
+  Shared& shared = *parts_->mapping.shared;
+  shared.program = parts_->program.get();
+  shared.input = parts_->input.get();
+  shared.null = parts_->null.get();
+  shared.report = parts_->report.write_end();
+  shared.errors = parts_->errors.write_end();
+  shared.arguments = parts_->arguments.data();
   shared.environment = ::environ;
   int fd = -1;
   int made = -1;
   {
     const NoSignals blocked;
-    made = ::__clone(stand_between, mapping.stack(), CLONE_VM | CLONE_FILES | CLONE_PIDFD, &shared, &fd);
+    made = ::__clone(stand_between, parts_->mapping.stack(), CLONE_VM | CLONE_FILES | CLONE_PIDFD, &shared, &fd);
   }
   if (made < 0) fail(errno, "clone");
-  const UniqueFd between(fd);
-  Ended ended;
-  bool killed = false;
-  for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
-    if (!killed && (left.count() <= 0 || canceled())) {
-      if (left.count() <= 0) {
-        ended.in_time = false;
-      } else {
-        ended.canceled = true;
-      }
-      const int child = read(shared.child_fd);
-      if (child >= 0) ::syscall(SYS_pidfd_send_signal, child, SIGKILL, nullptr, 0);
-      killed = child >= 0;
-    }
-    constexpr long look_ms = 50;
-    const int wait_ms = killed || left.count() > look_ms ? look_ms
-                        : left.count() < 1               ? 1
-                                                         : static_cast<int>(left.count());
-    pollfd all[3] = {{between.get(), POLLIN, 0}, {report.read_end(), POLLIN, 0}, {errors.read_end(), POLLIN, 0}};
-    if (::poll(all, 3, wait_ms) < 0) continue;
-    // The program has its own by now, or never will.
-    if (read(shared.child_fd) >= 0) {
-      report.close_write_end();
-      errors.close_write_end();
-    }
-    if (all[1].revents != 0) report.take(program.on_output);
-    if (all[2].revents != 0) errors.take();
-    if (all[0].revents != 0) break;
+  parts_->between = UniqueFd(fd);
+}
+
+QuietChild::~QuietChild() {
+  constexpr int look_ms = 50;
+  kill();
+  while (!wait(look_ms)) continue;
+}
+
+void QuietChild::kill() noexcept {
+  if (parts_->has_ended || parts_->killed != Parts::Clock::time_point{}) return;
+  parts_->killed = Parts::Clock::now();
+  parts_->kill_all();
+}
+
+bool QuietChild::wait(int most_ms) {
+  Parts& parts = *parts_;
+  if (parts.has_ended) return true;
+  if (parts.killed != Parts::Clock::time_point{}) parts.kill_all();
+  pollfd all[3] = {
+      {parts.between.get(), POLLIN, 0}, {parts.report.read_end(), POLLIN, 0}, {parts.errors.read_end(), POLLIN, 0}};
+  if (::poll(all, 3, most_ms) < 0) return false;
+  // The program has its own by now, or never will.
+  if (read(parts.mapping.shared->child_fd) >= 0) {
+    parts.report.close_write_end();
+    parts.errors.close_write_end();
+    parts.program.reset();
+    parts.input.reset();
+    parts.null.reset();
   }
+  if (all[1].revents != 0) parts.report.take(parts.on_output);
+  if (all[2].revents != 0) parts.errors.take();
+  if (all[0].revents == 0) return false;
   siginfo_t of_between;
-  while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(between.get()), &of_between, WEXITED | __WALL) !=
-             0 &&
+  while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(parts.between.get()), &of_between,
+                  WEXITED | __WALL) != 0 &&
          errno == EINTR) {
   }
-  if (report.read_end() >= 0) report.take(program.on_output);
-  if (errors.read_end() >= 0) errors.take();
+  if (parts.report.read_end() >= 0) parts.report.take(parts.on_output);
+  if (parts.errors.read_end() >= 0) parts.errors.take();
+  return parts.has_ended = true;
+}
+
+std::string QuietChild::take_errors() {
+  if (parts_->errors.read_end() >= 0) parts_->errors.take();
+  return std::exchange(parts_->errors.text, {});
+}
+
+QuietChild::Ended QuietChild::ended() {
+  const Shared& shared = *parts_->mapping.shared;
   if (const int error = read(shared.error); error != 0) fail(error, "execve");
-  (shared.ended.si_code == CLD_EXITED ? ended.code : ended.signal) = shared.ended.si_status;
-  ended.output = std::move(report.text);
-  ended.errors = std::move(errors.text);
+  Ended out;
+  const bool known = shared.ended.si_pid != 0;  // else what stood between was killed
+  (known && shared.ended.si_code == CLD_EXITED ? out.code : out.signal) = known ? shared.ended.si_status : SIGKILL;
+  out.output = std::move(parts_->report.text);
+  out.errors = std::move(parts_->errors.text);
+  return out;
+}
+
+QuietChild::Ended QuietChild::run(const Program& program, std::chrono::milliseconds timeout,
+                                  const std::function<bool()>& canceled) {
+  using Clock = std::chrono::steady_clock;
+  constexpr long look_ms = 50;
+  const auto until = Clock::now() + timeout;
+  QuietChild child(program);
+  bool in_time = true;
+  bool is_canceled = false;
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    const bool over = !in_time || is_canceled;
+    if (!over && (left.count() <= 0 || canceled())) {
+      (left.count() <= 0 ? in_time : is_canceled) = left.count() > 0;
+      child.kill();
+    }
+    if (child.wait(static_cast<int>(over ? look_ms : std::clamp(static_cast<long>(left.count()), 1L, look_ms)))) break;
+  }
+  Ended ended = child.ended();
+  ended.in_time = in_time;
+  ended.canceled = is_canceled;
   return ended;
 }
 

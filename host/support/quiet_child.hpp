@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,7 @@ class QuietChild {
   struct Program {
     int file = -1;                       ///< an open descriptor of the executable, perhaps O_PATH
     std::vector<std::string> arguments;  ///< the first is its name
+    int input = -1;                      ///< its descriptor 0; -1: /dev/null
     /// Gets what it writes to descriptor 3, at once; may be empty.
     std::function<void(std::string_view)> on_output = {};
   };
@@ -42,9 +44,32 @@ class QuietChild {
   /// says why.
   static UniqueFd open(const std::string& path) noexcept;
 
-  /// Runs the program until it ends. Descriptors 0 and 1 are /dev/null. Throws std::system_error if it cannot be
-  /// started. `canceled` is asked now and then. Any thread; the thread must not end meanwhile.
+  /// Runs the program until it ends. Descriptor 1 is /dev/null. Throws std::system_error if it cannot be started.
+  /// `canceled` is asked now and then. Any thread; the thread must not end meanwhile. It takes a second more than
+  /// `timeout` at most, also if somebody has stopped one of the two processes.
   static Ended run(const Program& program, std::chrono::milliseconds timeout, const std::function<bool()>& canceled);
+
+  /// Starts the program. Throws std::system_error if there is no process for it. One that cannot be executed ends at
+  /// once. Only the thread that made this uses it, or one that follows it, and that thread must not end before it.
+  explicit QuietChild(const Program& program);
+  QuietChild(const QuietChild&) = delete;
+  QuietChild& operator=(const QuietChild&) = delete;
+  /// Kills it.
+  ~QuietChild();
+
+  /// Waits until it has written something, or has ended, but not longer than so many milliseconds. Returns whether it
+  /// has ended.
+  bool wait(int most_ms);
+  /// From now on, wait() kills it; and what stands between, if that does not end within a second.
+  void kill() noexcept;
+  /// What it has written since the last of these calls.
+  std::string take_errors();
+  /// After wait() was true. Throws std::system_error if it could not be executed.
+  Ended ended();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
 };
 
 }  // namespace backplane::host
