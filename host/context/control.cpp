@@ -3,6 +3,8 @@
 // The control threads: who has the turn, whose call is overdue, and which thread runs the next job.
 #include "context/control.hpp"
 
+#include <algorithm>
+
 #include "modules/generation.hpp"
 #include "support/log.hpp"
 #include "support/signal_stack.hpp"
@@ -58,6 +60,32 @@ void Control::post_operation(Job& job) noexcept {
   const MutexLock lock(mutex_);
   operations_.push(&job);
   if (!taken_) changed_.notify_all();
+}
+
+// The main thread alone waits for the time.
+void Control::post_operation_later(LaterJob& job, Milliseconds delay) noexcept {
+  const auto due = Clock::now() + delay;
+  const MutexLock lock(mutex_);
+  job.due = job.waits ? std::min(job.due, due) : due;
+  if (!job.waits) job.next = std::exchange(later_, &job);
+  job.waits = true;
+  ++later_changes_;
+  changed_.notify_all();
+}
+
+void Control::post_due() noexcept {
+  const auto at = Clock::now();
+  LaterJob* others = nullptr;
+  while (LaterJob* const job = later_) {
+    later_ = static_cast<LaterJob*>(job->next);
+    if (job->due > at) {
+      job->next = std::exchange(others, job);
+    } else {
+      job->waits = false;
+      operations_.push(job);
+    }
+  }
+  later_ = others;
 }
 
 // An idle thread is woken only for work: contexts that come and go give the turn back often.
@@ -134,7 +162,17 @@ ModuleCall* Control::wait(MutexLock& lock, std::size_t self) {
     return takes(self, short_) || takes(self, operations_);
   };
   if (call_ == nullptr) {
-    changed_.wait(lock, has_news);
+    const auto woken = [&has_news, this, before = later_changes_]()
+                           BP_REQUIRES(mutex_) { return has_news() || later_changes_ != before; };
+    if (self != main_ || later_ == nullptr) {
+      changed_.wait(lock, woken);
+    } else {
+      auto due = Clock::time_point::max();
+      for (const LaterJob* job = later_; job != nullptr; job = static_cast<const LaterJob*>(job->next)) {
+        due = std::min(due, job->due);
+      }
+      if (!changed_.wait_until(lock, due, woken)) post_due();
+    }
     return nullptr;
   }
   const auto due = due_of(*call_);

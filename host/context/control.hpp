@@ -33,6 +33,12 @@ struct ControlJob {
   ControlJob* next = nullptr;
 };
 
+/// One that waits for its time; see Control::post_operation_later().
+struct LaterJob : ControlJob {
+  std::chrono::steady_clock::time_point due{};
+  bool waits = false;
+};
+
 /// The control threads, and the turn at what modules and contexts share.
 ///
 /// Work has the *turn* while it runs: nothing else has it. There are two kinds. Short work adds or removes a context.
@@ -57,6 +63,10 @@ class Control final : public ModuleCalls {
   void post(Job& job) noexcept;
   /// The same for an operation.
   void post_operation(Job& job) noexcept;
+
+  /// The same, but not before `delay` is over. A job that waits already comes at the earlier of the two times. It is
+  /// forgotten if the control threads end first.
+  void post_operation_later(LaterJob& job, Milliseconds delay) noexcept;
 
   /// Runs short work on the calling thread. Returns false without running it if somebody has the turn, or other short
   /// work waits for it. Exceptions of `job` pass through. Not from a control thread.
@@ -150,6 +160,7 @@ class Control final : public ModuleCalls {
   void serve(std::size_t self) noexcept;
   bool takes(std::size_t self, const Fifo<Job>& queue) const BP_REQUIRES(mutex_);
   Clock::time_point due_of(const ModuleCall& call) const noexcept;
+  void post_due() noexcept BP_REQUIRES(mutex_);
   ModuleCall* wait(MutexLock& lock, std::size_t self) BP_REQUIRES(mutex_);
   ModuleCall* leave_overdue(std::size_t self) BP_REQUIRES(mutex_);
   void tell_overdue(const ModuleCall& call) const noexcept;
@@ -172,6 +183,8 @@ class Control final : public ModuleCalls {
   bool stop_ BP_GUARDED_BY(mutex_) = false;
   std::size_t main_ BP_GUARDED_BY(mutex_) = 0;  // index of the main thread
   std::vector<std::thread> threads_ BP_GUARDED_BY(mutex_);
+  LaterJob* later_ BP_GUARDED_BY(mutex_) = nullptr;   // operations that are not due
+  unsigned later_changes_ BP_GUARDED_BY(mutex_) = 0;  // how often one was added or came nearer
 };
 
 }  // namespace backplane::host

@@ -45,6 +45,12 @@ struct Operation final : Control::Job {
   std::promise<std::string> told;
 };
 
+struct Later final : LaterJob {
+  explicit Later(std::function<void()> f) : body(std::move(f)) {}
+  void run() override { body(); }
+  std::function<void()> body;
+};
+
 struct Named final : Control::Job {
   explicit Named(std::function<void()> f) : body(std::move(f)) {}
   void run() override {
@@ -162,4 +168,36 @@ TEST_CASE("several calls may be overdue at once") {
     CHECK(comes(ended));
   }
   owner.reset();
+}
+
+TEST_CASE("an operation that is posted for later runs then, at the earlier of two times, and others go on meanwhile") {
+  Control control;
+  std::promise<void> ran;
+  Later later([&] { ran.set_value(); });
+  const auto begin = Control::Clock::now();
+  control.post_operation_later(later, std::chrono::minutes(10));
+  CHECK(control.run_now([] { return true; }));
+  control.post_operation_later(later, milliseconds(100));
+  control.post_operation_later(later, std::chrono::minutes(10));
+  std::promise<void> other;
+  control.prepare([&] { other.set_value(); })();
+  CHECK(other.get_future().wait_for(long_enough) == std::future_status::ready);
+  REQUIRE(ran.get_future().wait_for(long_enough) == std::future_status::ready);
+  CHECK(Control::Clock::now() - begin >= milliseconds(100));
+  // It may be posted again.
+  ran = {};
+  control.post_operation_later(later, milliseconds(1));
+  CHECK(ran.get_future().wait_for(long_enough) == std::future_status::ready);
+}
+
+TEST_CASE("the control threads end without waiting for what is posted for later") {
+  const auto begin = Control::Clock::now();
+  bool ran = false;
+  Later later([&] { ran = true; });
+  {
+    Control control;
+    control.post_operation_later(later, std::chrono::minutes(10));
+  }
+  CHECK_FALSE(ran);
+  CHECK(Control::Clock::now() - begin < long_enough);
 }
