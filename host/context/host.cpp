@@ -17,6 +17,7 @@
 #include "context/context.hpp"
 #include "context/data_dir_lock.hpp"
 #include "context/liveness_news.hpp"
+#include "context/operation_news.hpp"
 #include "context/status_report.hpp"
 #include "extensions/module_api.hpp"
 #include "memory/budget.hpp"
@@ -164,7 +165,8 @@ Host::Host(HostOptions options)
           [](const fs::path& made) { temporary_dirs.add(made); },
           [this](const std::string& module) { return module_data_dir(module); }, kept_by_threads_),
       operations_(control_, loader_,
-                  [this](const char* event, const std::vector<std::uint8_t>& payload) { emit(event, payload); }) {
+                  [this](const char* event, const std::vector<std::uint8_t>& payload) { emit(event, payload); }),
+      pin_retries_(control_, kept_by_threads_, loader_) {
   loader_.allow(options_.module_dirs);
   loader_.try_with(options_.trial_program);
   kept_by_threads_.set_end([this](bool again) noexcept {
@@ -176,6 +178,8 @@ Host::Host(HostOptions options)
     }
     return (again ? workers_.join_left() : workers_.end_idle()) || any;
   });
+  kept_by_threads_.set_news([this] { pin_retries_.begin(); },
+                            [this](const std::string& module, std::uint64_t number) { tell_gone(module, number); });
   workers_.set_on_left([this] { retry_pinned(); });
   resting_.reserve(most_resting);
   workers_.set_watchdog(
@@ -260,10 +264,17 @@ void Host::keep_resting(std::unique_ptr<Context> context) noexcept {
 void Host::retry_pinned() noexcept try {
   control_.prepare([this] {
     try {
-      loader_.retry_pinned(nullptr);
+      loader_.retry_pinned([](const Generation& generation) { return generation.pinned_by_thread; });
     } catch (const std::bad_alloc&) {
     }
   })();
+} catch (const std::bad_alloc&) {
+}
+
+// Control thread. An unload has told that the object stays mapped. Without memory, only the log says the rest.
+void Host::tell_gone(const std::string& module, std::uint64_t generation) noexcept try {
+  const OperationNews news{0, BP_OPERATION_UNLOAD, module, {}, {}, BP_OK, {}, unload_report(module, generation, {})};
+  emit(news.event(), news.payload());
 } catch (const std::bad_alloc&) {
 }
 

@@ -14,6 +14,7 @@
 
 #include "context/control.hpp"
 #include "context/module_operations.hpp"
+#include "context/pin_retries.hpp"
 #include "context/silent_threads.hpp"
 #include "endpoint/module_endpoint.hpp"
 #include "modules/loader.hpp"
@@ -94,6 +95,7 @@ class Host final : public ModuleEndpoint {
   std::size_t resting_count();
   void keep_resting(std::unique_ptr<Context> context) noexcept;
   void retry_pinned() noexcept;
+  void tell_gone(const std::string& module, std::uint64_t generation) noexcept;
   void tell_workers(const Module& module, Liveness liveness);
 
   const HostOptions options_;
@@ -112,6 +114,7 @@ class Host final : public ModuleEndpoint {
   KeptByThreads kept_by_threads_;
   Loader loader_;
   ModuleOperations operations_;
+  PinRetries pin_retries_;
 };
 
 }  // namespace backplane::host

@@ -61,6 +61,14 @@ void add_signals(const Generation& generation, std::vector<PinReason>& reasons) 
       {"signal_actions", count, "the action of " + names + " is a function of the module; set another one in deinit"});
 }
 
+// A thread inherits its name, so one that a module starts in a handler or in init has the name of a thread of the host.
+std::string words_of(const ThreadInRange& thread) {
+  const std::string number = "thread " + std::to_string(thread.tid);
+  if (!thread.name.starts_with("bp-")) return number + " (" + thread.name + ")";
+  return number + ", which the module or a library of it has started (its name, " + thread.name +
+         ", is that of the host's thread where it was started),";
+}
+
 void add_threads(const Generation& generation, std::vector<PinReason>& reasons) {
   if (!generation.manifest.may_start_threads) return;
   bool cannot_look = false;
@@ -72,14 +80,15 @@ void add_threads(const Generation& generation, std::vector<PinReason>& reasons) 
         "unmapped; mount /proc, and allow the host to read its own threads");
   }
   for (const ThreadInRange& thread : threads) {
-    const std::string who = "thread " + std::to_string(thread.tid) + " (" + thread.name + ")";
+    const std::string who = words_of(thread);
     reasons.push_back(
         {"thread", 1,
          thread.running
-             ? who +
-                   " ran all the time, so the host cannot see whether it runs code of the module; unload it again later"
-             : who + " is blocked below code of the module; end it in deinit (C++: in the destructor of its class), "
-                     "then unload the module again"});
+             ? who + " ran all the time, so the host cannot see whether it runs code of the module; the host tries "
+                     "again by itself"
+             : who +
+                   " is blocked below code of the module; end it in deinit (C++: in the destructor of its class). The "
+                   "host tries again by itself"});
   }
 }
 

@@ -281,6 +281,7 @@ void Loader::close_refused(Generation& generation) {
   generation.module->last_generation = generation.number;
   generation.refused = true;
   generation.pinned_by_thread = KeptByThreads::may_be(kept);
+  kept_by_threads_.note_below(generation, kept);
   generation.state = Generation::State::pinned;
 }
 

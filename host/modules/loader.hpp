@@ -51,9 +51,8 @@ class Loader {
   /// Allows loading only from these directories. No directories: from anywhere.
   void allow(std::vector<std::filesystem::path> directories) { allowed_ = std::move(directories); }
 
-  /// Tries generations again that are pinned: all of a module, or without one all that a thread may keep. Control
-  /// thread.
-  void retry_pinned(const Module* module);
+  /// Tries the pinned generations again that are `wanted`. Returns how many. Control thread.
+  std::size_t retry_pinned(const std::function<bool(const Generation&)>& wanted);
   /// Loads each file for a trial first, with this program; see Trial.
   void try_with(std::shared_ptr<const UniqueFd> program) noexcept { trial_.use(std::move(program)); }
 

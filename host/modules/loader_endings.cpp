@@ -34,7 +34,7 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
   Module* const module = registry_.find_module(name);
   if (module == nullptr) refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
   check_not_held(*module);
-  retry_pinned(module);
+  retry_pinned([module](const Generation& generation) { return generation.module == module; });
   if (Generation* const current = module->current.load()) {
     Ending ending = new_ending(*current);
     const std::vector<InstanceHost*> hosts = instance_hosts_();
@@ -52,6 +52,7 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
     newest = generation.get();
   }
   if (newest != nullptr) {
+    kept_by_threads_.note_tried(*newest, true);
     module->hang = Module::Hang::none;
     return {module->name, newest->number, newest->retirement};
   }
@@ -66,17 +67,21 @@ Loader::Ending Loader::begin_unload(std::string_view name) {
   refuse(BP_NOT_LOADED, "no module \"" + std::string(name) + "\" is loaded");
 }
 
-void Loader::retry_pinned(const Module* module) {
+std::size_t Loader::retry_pinned(const std::function<bool(const Generation&)>& wanted) {
+  std::size_t tried = 0;
   const MutexLock lock(catalog_);
   for (const auto& generation : generations_) {
     if (generation->state != Generation::State::pinned) continue;
     if (generation->unload_never() && generation->retirement != nullptr) continue;  // it was tried, and was told
-    if (module == nullptr ? !generation->pinned_by_thread : generation->module != module) continue;
+    if (!wanted(*generation)) continue;
+    ++tried;
+    kept_by_threads_.note_tried(*generation, false);
     set_retirement(*generation, new_ending(*generation).retirement);
     generation->state = Generation::State::draining;  // a concurrent unload joins this attempt
     generation->retirement->add_context();
     generation->retirement->context_done();
   }
+  return tried;
 }
 
 std::string Loader::why_not_undone(const Ending& ending) const {
@@ -197,13 +202,13 @@ std::string label_when_memory(const Generation& generation) {
     }
 }
 
-// What is done is done, even without its line in the log.
+// What is done is done, even if there is no memory to tell it.
 template <class F>
-void log_if_memory(F write) noexcept {
+void if_memory(F tell) noexcept {
   try {
-    write();
+    tell();
   } catch (const std::bad_alloc&) {
-    // It is missing.
+    // Nobody is told.
   }
 }
 
@@ -217,20 +222,24 @@ void Loader::finish(Generation& generation) {
   const bool by_thread = KeptByThreads::may_be(kept);
   const bool again = generation.pinned_by_thread;  // threads that began since then have not run its code
   if (by_thread && kept_by_threads_.end_threads(again)) kept = close_object(generation);
+  const bool was_below = kept_by_threads_.note_below(generation, kept);
+  const bool told = (again && by_thread) || (was_below && KeptByThreads::is_below(kept));
+  const bool untold_end = kept_by_threads_.end_tried(generation) && !generation.refused;
   const auto retirement = generation.retirement;
+  Module& module = *generation.module;  // exists as long as the process
+  const std::uint64_t number = generation.number;
   Module::Hang ending = Module::Hang::ending;  // its code has returned after all
-  generation.module->hang.compare_exchange_strong(ending, Module::Hang::none);
+  module.hang.compare_exchange_strong(ending, Module::Hang::none);
   if (kept.empty()) {
-    log_if_memory([&] { log::info("modules", label + " is gone"); });
+    if_memory([&] { log::info("modules", label + " is gone"); });
     trial_.drop_copy(generation);
     const MutexLock lock(catalog_);
-    Module& module = *generation.module;
-    if (generation.told_pinned && module.current.load() == nullptr) module.gone_untold = generation.number;
+    if (generation.told_pinned && module.current.load() == nullptr) module.gone_untold = number;
     std::erase_if(generations_, [&](const auto& each) { return each.get() == &generation; });
     kept_by_threads_.note(count_kept_by_threads(generations_), false);
   } else {
     for (const PinReason& reason : kept) {
-      if (!again) log_if_memory([&] { log::warn("modules", label + " stays mapped: " + reason.what); });
+      if (!told) if_memory([&] { log::warn("modules", label + " stays mapped: " + reason.what); });
     }
     const MutexLock lock(catalog_);
     generation.state = Generation::State::pinned;
@@ -239,6 +248,7 @@ void Loader::finish(Generation& generation) {
     kept_by_threads_.note(count_kept_by_threads(generations_), by_thread && !again);
   }
   retirement->finish(kept);
+  if (kept.empty() && untold_end) if_memory([&] { kept_by_threads_.tell_gone(module.name, number); });
 }
 
 void Loader::note_told(const Ending& ending) {

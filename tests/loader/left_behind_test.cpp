@@ -4,7 +4,11 @@
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <cstdlib>
+#include <mutex>
+#include <stdexcept>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "harness.hpp"
 
@@ -15,6 +19,37 @@ struct Late : TempDir {
   Late() { ::setenv("BP_TEST_LATE", file.c_str(), 1); }
   void comes() const { write_all(file, ""); }
   const std::string file = *this / "late";
+};
+
+/// The statuses of the events backplane.module_unloaded of "leaves".
+class Unloads {
+ public:
+  explicit Unloads(bp_context ctx) : ctx_(ctx) {
+    const auto on_event = [](void* user, const bp_event* event) {
+      auto& self = *static_cast<Unloads*>(user);
+      const std::string_view bytes(reinterpret_cast<const char*>(event->payload.data), event->payload.size);
+      const Value told = Value::of(bytes)["payload"];
+      if (told["module"].text != "leaves") return;
+      const std::lock_guard lock(self.mutex_);
+      self.all_.push_back(told["status"].text);
+    };
+    if (bp_listen(ctx_, str("backplane.module_unloaded"), on_event, this, &listener_) != BP_OK) {
+      throw std::runtime_error("no listener");
+    }
+  }
+  Unloads(const Unloads&) = delete;
+  Unloads& operator=(const Unloads&) = delete;
+  ~Unloads() { bp_unlisten(ctx_, listener_); }
+  std::vector<std::string> all() {
+    const std::lock_guard lock(mutex_);
+    return all_;
+  }
+
+ private:
+  bp_context ctx_;
+  bp_listener listener_{};
+  std::mutex mutex_;
+  std::vector<std::string> all_;
 };
 
 void check_pinned(const Outcome& out, const std::string& kind, const std::string& words) {
@@ -82,6 +117,32 @@ TEST_CASE("a detached thread that runs all the time pins a module until the thre
   check_pinned(ctx.unload("leaves"), "thread", "(left-running) ran all the time");
   late.comes();
   CHECK(goes(ctx));
+}
+
+TEST_CASE("all generations that threads pin go by themselves when the threads have ended, and an event tells it") {
+  Context ctx;
+  const Late late;
+  Unloads unloads(ctx);
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(ctx.load(module_file("leaves")).status == BP_OK);
+    REQUIRE(ctx.call(i == 0 ? "leaves.blocked" : "leaves.unnamed").payload == "1");
+    REQUIRE(comes_true([i] { return threads() > i; }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const Outcome out = ctx.unload("leaves");
+    REQUIRE(out.status == BP_PINNED);
+    const std::string what = out.details()["reasons"].items[0]["what"].text;
+    INFO(what);
+    const std::string words = i == 0 ? "(left-asleep) is" : "its name, bp-request, is that of the host's thread";
+    CHECK(what.find(words) != std::string::npos);
+  }
+  CHECK(ctx.state("leaves") == "pinned");
+  CHECK(comes_true([&] { return unloads.all().size() == 2; }));
+  late.comes();
+  CHECK(comes_true([&] { return ctx.state("leaves") == "none"; }));
+  CHECK(mapped_objects("/leaves.g").empty());
+  REQUIRE(comes_true([&] { return unloads.all().size() == 4; }));
+  CHECK(unloads.all() == std::vector<std::string>{"pinned", "pinned", "ok", "ok"});
+  CHECK(ctx.unload("leaves").status == BP_OK);  // the last unload was not told yet
 }
 
 TEST_CASE("threads of the application pin nothing, whether they sleep or run") {
