@@ -166,9 +166,9 @@ Host::Host(HostOptions options)
           [this](const std::string& module) { return module_data_dir(module); }, kept_by_threads_),
       operations_(control_, loader_,
                   [this](const char* event, const std::vector<std::uint8_t>& payload) { emit(event, payload); }),
-      pin_retries_(control_, kept_by_threads_, loader_) {
-  loader_.allow(options_.module_dirs);
-  loader_.try_with(options_.trial_program);
+      pin_retries_(control_, kept_by_threads_, loader_),
+      trial_rest_(control_, loader_) {
+  loader_.set({options_.module_dirs, options_.worker_threads, options_.trial_program, [this] { trial_rest_.begin(); }});
   kept_by_threads_.set_end([this](bool again) noexcept {
     bool any = false;
     try {

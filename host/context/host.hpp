@@ -16,6 +16,7 @@
 #include "context/module_operations.hpp"
 #include "context/pin_retries.hpp"
 #include "context/silent_threads.hpp"
+#include "context/trial_rest.hpp"
 #include "endpoint/module_endpoint.hpp"
 #include "modules/loader.hpp"
 #include "request/workers.hpp"
@@ -115,6 +116,7 @@ class Host final : public ModuleEndpoint {
   Loader loader_;
   ModuleOperations operations_;
   PinRetries pin_retries_;
+  TrialRest trial_rest_;
 };
 
 }  // namespace backplane::host

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -57,6 +58,11 @@ void CopyStore::make_directory() {
   fs::path temporary = fs::temp_directory_path(error);
   if (error) temporary = "/tmp";
   sweep(temporary);
+  if (struct statvfs system{}; ::statvfs(temporary.c_str(), &system) == 0 && (system.f_flag & ST_NOEXEC) != 0) {
+    throw Failure{BP_IO, "the directory for private copies of modules, " + temporary.string() +
+                             ", is mounted noexec, so nothing there can be mapped as code; set TMPDIR to a directory "
+                             "on a file system without noexec"};
+  }
   for (;;) {
     std::string pattern =
         (temporary / (std::string(directory_prefix) + std::to_string(::getpid()) + "-XXXXXX")).string();

@@ -154,6 +154,11 @@ Loader::Ready Loader::open(ModuleFile& file, Purpose purpose) try {
 Loader::Ready Loader::enter(std::unique_ptr<Generation>&& made, Purpose purpose) {
   Generation& generation = *made;
   generation.make_data_dir = make_data_dir_;
+  if (workers_ != 0 && generation.settings.workers > workers_) {
+    generation.manifest.warnings.push_back("found " + std::to_string(generation.settings.workers) +
+                                           " workers for it, expected at most the " + std::to_string(workers_) +
+                                           " worker threads of the host (workers); it gets no more than these");
+  }
   const MutexLock lock(catalog_);
   Module& module = registry_.module(generation.manifest.name);
   generation.module = &module;

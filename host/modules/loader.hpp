@@ -48,13 +48,23 @@ class Loader {
   /// What is loaded stays mapped: the process is about to end.
   ~Loader();
 
-  /// Allows loading only from these directories. No directories: from anywhere.
-  void allow(std::vector<std::filesystem::path> directories) { allowed_ = std::move(directories); }
+  struct Options {
+    std::vector<std::filesystem::path> allowed;     ///< load from these directories only; none: from anywhere
+    std::size_t workers = 0;                        ///< worker threads of the host; 0: not known
+    std::shared_ptr<const UniqueFd> trial_program;  ///< see Trial; null: no trial loads
+    std::function<void()> on_trial;                 ///< see Trial::use()
+  };
+  /// Before the first load.
+  void set(Options options) {
+    allowed_ = std::move(options.allowed);
+    workers_ = options.workers;
+    trial_.use(std::move(options.trial_program), std::move(options.on_trial));
+  }
 
   /// Tries the pinned generations again that are `wanted`. Returns how many. Control thread.
   std::size_t retry_pinned(const std::function<bool(const Generation&)>& wanted);
-  /// Loads each file for a trial first, with this program; see Trial.
-  void try_with(std::shared_ptr<const UniqueFd> program) noexcept { trial_.use(std::move(program)); }
+  /// See Trial::rest(). Control thread.
+  bool rest_trials() noexcept { return trial_.rest(); }
 
   /// The end of a generation after a reload or an unload. Wait on its retirement, then call report_ending().
   struct Ending {
@@ -190,6 +200,7 @@ class Loader {
   std::function<std::string(const std::string& module)> make_data_dir_;
   KeptByThreads& kept_by_threads_;
   std::vector<std::filesystem::path> allowed_;
+  std::size_t workers_ = 0;
   CopyStore copies_;
   Dependencies dependencies_{copies_};
   Trial trial_;

@@ -48,7 +48,7 @@ struct Trial::Step {
 
 /// What one process found.
 struct Trial::Outcome {
-  char stage = ' ';  // of its last step: l, o, c, n, t or d as in backplane-trial; a blank: it has begun none
+  char stage = ' ';  // of its last step: l, o, c, n, t, k or d as in backplane-trial; a blank: it has begun none
   bool good = false;
   std::string refused;  // by the dynamic loader, or because of the entry
   std::string fault;    // how it ended, if neither
@@ -149,24 +149,31 @@ void Trial::drop_copy(const Generation& generation) noexcept try {
   // Then it stays until the process ends.
 }
 
+bool Trial::rest() noexcept {
+  if (std::exchange(used_, false)) return false;
+  helper_.stop();
+  return true;
+}
+
 Trial::Outcome Trial::try_after(const std::vector<Step>& steps, const Generation& generation,
                                 const Dependencies::Plan& libraries, const std::atomic<bool>* canceled) {
-  QuietChild::Program program;
-  program.file = program_->get();
-  program.arguments = {"backplane-trial"};
+  std::vector<std::string> wanted;
   for (const Step& step : steps) {
     for (const std::string& each : step.of->libraries) {
-      if (!step.close && !is_base_library(each)) program.arguments.push_back("library:" + each);
+      if (!step.close && !is_base_library(each)) wanted.push_back("library:" + each);
     }
-    program.arguments.push_back((step.close ? "close:" : "open:") + step.of->path);
+    wanted.push_back((step.close ? "close:" : "open:") + step.of->path);
   }
   for (const std::string& each : libraries) {
-    if (!is_base_library(each)) program.arguments.push_back("need:" + each);
+    if (!is_base_library(each)) wanted.push_back("need:" + each);
   }
-  program.arguments.push_back("try:" + generation.copy_path);
+  wanted.push_back((generation.unload_never() ? "keep:" : "try:") + generation.copy_path);
   QuietChild::Ended ended;
   try {
-    ended = QuietChild::run(program, time_limit, [canceled] { return canceled != nullptr && canceled->load(); });
+    used_ = true;
+    ended = helper_.run(program_->get(), wanted, time_limit,
+                        [canceled] { return canceled != nullptr && canceled->load(); });
+    if (on_used_) on_used_();
   } catch (const std::system_error& error) {
     throw Failure{BP_IO, "its trial load, in a process of its own, could not be started: " + std::string(error.what()) +
                              "; nothing was loaded. Make room for a process, or restart the host without trial loads "
@@ -206,7 +213,8 @@ void Trial::run(const Generation& generation, const Dependencies::Plan& librarie
   if (!outcome.good && outcome.refused.empty() && in_company) {
     // Is it the file, or that the others are there?
     const Outcome second = try_after({}, generation, libraries, canceled);
-    const bool others_failed = outcome.stage != 'n' && outcome.stage != 't' && outcome.stage != 'd';
+    const bool others_failed =
+        outcome.stage != 'n' && outcome.stage != 't' && outcome.stage != 'k' && outcome.stage != 'd';
     if (second.good && !others_failed) {
       std::string names;
       for (const Step& step : steps) {

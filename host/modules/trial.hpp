@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "modules/dependencies.hpp"
 #include "modules/module_call.hpp"
+#include "modules/trial_helper.hpp"
 #include "support/unique_fd.hpp"
 
 namespace backplane::host {
@@ -29,8 +31,14 @@ class Trial {
 
   /// Opens the program. Throws Failure (BP_IO) if it cannot be run.
   static std::shared_ptr<const UniqueFd> open(const std::string& program);
-  /// From now on, files are tried with this program; null: they are not.
-  void use(std::shared_ptr<const UniqueFd> program) noexcept { program_ = std::move(program); }
+  /// From now on, files are tried with this program; null: they are not. `on_used`: its process waits for the next
+  /// trial; call rest() when there is none for a while.
+  void use(std::shared_ptr<const UniqueFd> program, std::function<void()> on_used) noexcept {
+    program_ = std::move(program);
+    on_used_ = std::move(on_used);
+  }
+  /// Ends the process that waits, unless it was used since the last of these calls. Returns false if it was.
+  bool rest() noexcept;
   bool on() const noexcept { return program_ != nullptr; }
 
   /// Tries the private copy of a generation that is not mapped, unless this file was tried with success in the same
@@ -69,6 +77,9 @@ class Trial {
                     const std::atomic<bool>* canceled);
 
   std::shared_ptr<const UniqueFd> program_;
+  std::function<void()> on_used_;
+  TrialHelper helper_;
+  bool used_ = false;
   std::vector<Known> known_;  // by time; those that need nothing but base libraries are left out
   std::uint64_t clock_ = 0;
   std::set<std::string> good_;

@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Loads modules in the order in which a host has loaded them, and the last one for a trial. The host starts this
-// program; it is of no use by itself. Its arguments are steps:
+// program; it is of no use by itself. It reads requests from descriptor 0, and forks a process for each. A request has
+// its size as a uint32_t of this machine, and then steps, each with a 0 behind it:
 //
 //   library:NAME maps a library that the next module needs, as the host did; need:NAME is the same for the last module
 //   open:PATH    maps a module, as the host did
 //   close:PATH   unmaps it
 //   try:PATH     maps a module, looks at its entry, and unmaps it
+//   keep:PATH    the same for a module that the host never unmaps: it is not unmapped here, either
 //
 // Descriptor 3 gets a line for each step that begins, its first character alone, and "refused TEXT" or "good" at the
-// end. A module may end this process at any step; the host sees where that was.
+// end. A module may end its process at any step; the host sees where that was. Then comes "ended CODE SIGNAL LAST".
+// LAST is 1 if the module has left processes behind: this one ends then, so that the host kills all of its process
+// group.
 #include <backplane/plugin.h>
 #include <dlfcn.h>
 #include <link.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -121,7 +129,7 @@ void close(const std::string& path, std::vector<Open>& modules) {
   }
 }
 
-void try_it(const std::string& path, const std::vector<Open>& modules) {
+void try_it(const std::string& path, const std::vector<Open>& modules, bool unmaps) {
   void* const handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     report("refused the dynamic loader refused it: " + loader_text() +
@@ -131,31 +139,85 @@ void try_it(const std::string& path, const std::vector<Open>& modules) {
   }
   const std::string fault = fault_of(handle);
   keep_libraries(handle, modules);
-  report("d");  // its destructors
-  ::dlclose(handle);
+  if (unmaps) {
+    report("d");  // its destructors
+    ::dlclose(handle);
+  }
   report(fault.empty() ? "good" : "refused " + fault);
 }
 
-}  // namespace
-
-int main(int count, char** arguments) {
+// Returns an exit code.
+int take_steps(const std::vector<std::string>& steps) {
   std::vector<Open> modules;
-  if (count < 2) {
-    std::fputs("backplane-trial: a host starts this program to load a module in a process of its own\n", stderr);
-    return 2;
-  }
-  for (int i = 1; i < count; ++i) {
-    const std::string_view step = arguments[i];
+  for (const std::string& step : steps) {
     const std::size_t colon = step.find(':');
-    if (colon == std::string_view::npos) return 2;
-    const std::string path(step.substr(colon + 1));
-    report(std::string(step.substr(0, 1)));
+    if (colon == std::string::npos) return 2;
+    const std::string path = step.substr(colon + 1);
+    report(step.substr(0, 1));
     if (step.starts_with("library:") || step.starts_with("need:")) {
       ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     }
     if (step.starts_with("open:")) open(path, modules);
     if (step.starts_with("close:")) close(path, modules);
-    if (step.starts_with("try:")) try_it(path, modules);
+    if (step.starts_with("try:")) try_it(path, modules, true);
+    if (step.starts_with("keep:")) try_it(path, modules, false);
   }
-  _exit(0);  // the exit handlers of modules are no part of the trial
+  return 0;
+}
+
+bool read_all(char* to, std::size_t size) {
+  for (std::size_t got = 0; got < size;) {
+    const ssize_t n = ::read(0, to + got, size - got);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    got += static_cast<std::size_t>(n);
+  }
+  return true;
+}
+
+bool read_request(std::vector<std::string>& steps) {
+  std::uint32_t size = 0;
+  if (!read_all(reinterpret_cast<char*>(&size), sizeof size)) return false;
+  std::string text(size, '\0');
+  if (!read_all(text.data(), size)) return false;
+  steps.clear();
+  for (std::size_t at = 0; at < size;) {
+    steps.emplace_back(text.c_str() + at);
+    at += steps.back().size() + 1;
+  }
+  return true;
+}
+
+[[noreturn]] void run_trial(const std::vector<std::string>& steps, pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) _exit(126);
+  ::dup2(1, 0);  // /dev/null
+  const int code = take_steps(steps);
+  _exit(code);  // the exit handlers of modules are no part of the trial
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count != 2 || std::string_view(arguments[1]) != "--serve") {
+    std::fputs("backplane-trial: a host starts this program to load a module in a process of its own\n", stderr);
+    return 2;
+  }
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // to notice the children of children
+  const pid_t self = ::getpid();
+  std::vector<std::string> steps;
+  while (read_request(steps)) {
+    const pid_t child = ::fork();
+    if (child == 0) run_trial(steps, self);
+    if (child < 0) _exit(125);
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+    pid_t left = 0;
+    while ((left = ::waitpid(-1, nullptr, WNOHANG)) > 0) continue;
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    report("\nended " + std::to_string(code) + " " + std::to_string(signal) + (left == 0 ? " 1" : " 0"));
+    if (left == 0) break;
+  }
+  _exit(0);
 }

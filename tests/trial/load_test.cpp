@@ -9,9 +9,12 @@
 #include <catch2/catch.hpp>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "harness.hpp"
 
@@ -36,10 +39,22 @@ class Record {
     for (std::string line; std::getline(in, line);) all.push_back(line);
     return all;
   }
-  std::size_t count() const { return lines().size(); }
+  /// How many trials there were, and how often the program was started.
+  std::size_t count() const { return count_of("trial"); }
+  std::size_t starts() const { return count_of("steps="); }
+  std::string last_start() const {
+    std::string last;
+    for (const std::string& each : lines()) last = each.starts_with("steps=") ? each : last;
+    return last;
+  }
   const TempDir& dir() const { return dir_; }
 
  private:
+  std::size_t count_of(const std::string& begin) const {
+    std::size_t count = 0;
+    for (const std::string& each : lines()) count += each.starts_with(begin) ? 1 : 0;
+    return count;
+  }
   Record() {
     ::setenv("TRIAL_RECORD", path_.c_str(), 1);
     const bp_host_options options = {.struct_size = sizeof options, .trial_program = TRIAL_COUNTING};
@@ -56,6 +71,19 @@ std::string fresh_copy(const std::string& name) {
   std::string bytes = read_all(module_file(name));
   bytes += std::string(static_cast<std::size_t>(++number), 'x');
   return write_all(Record::get().dir() / (name + std::to_string(number) + ".so"), bytes);
+}
+
+/// The processes that this one has started.
+std::vector<pid_t> children() {
+  std::vector<pid_t> all;
+  for (const auto& each : std::filesystem::directory_iterator("/proc")) {
+    if (std::atoi(each.path().filename().c_str()) == 0) continue;
+    const std::string stat = read_all(each.path() / "stat");  // "ID (NAME) STATE PARENT …"
+    const std::size_t at = stat.rfind(") ");
+    if (at != std::string::npos && std::atoi(stat.c_str() + at + 4) == ::getpid())
+      all.push_back(std::atoi(stat.c_str()));
+  }
+  return all;
 }
 
 struct Trials {
@@ -144,18 +172,78 @@ TEST_CASE("the other process has nothing of this one") {
   sigemptyset(&usr);
   sigaddset(&usr, SIGUSR1);
   ::pthread_sigmask(SIG_BLOCK, &usr, nullptr);
+  const std::size_t starts = trials.record.starts();
+  ::setenv("TRIAL_TEST_FRESH", "1", 1);  // the process of earlier trials has another environment
   const std::ptrdiff_t before = descriptors();
   REQUIRE(trials.ctx.load(fresh_copy("statics")).status == BP_OK);
+  ::unsetenv("TRIAL_TEST_FRESH");
   CHECK(trials.ctx.unload("statics").status == BP_OK);
-  CHECK(descriptors() == before);
+  CHECK(trials.record.starts() == starts + 1);
+  CHECK(comes_true([&] { return descriptors() <= before; }));
 #ifdef __SANITIZE_ADDRESS__
   const std::string signals = "3";  // it acts on signals of its own, in each process
 #else
   const std::string signals = "0";
 #endif
-  CHECK(trials.record.lines().back() == "steps=1 signals=" + signals + " leader=1 core=0 death=9 fds=0,1,2,3,");
+  CHECK(trials.record.last_start() == "steps=1 signals=" + signals + " leader=1 core=0 death=9 fds=0,1,2,3,");
   ::pthread_sigmask(SIG_UNBLOCK, &usr, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
+}
+
+TEST_CASE("one process tries several files one after another, and ends when no more come") {
+  Trials trials;
+  ::setenv("TRIAL_TEST_FRESH", "2", 1);
+  const std::size_t starts = trials.record.starts();
+  const std::size_t count = trials.record.count();
+  for (int i = 0; i < 5; ++i) {
+    REQUIRE(trials.ctx.load(fresh_copy("statics")).status == BP_OK);
+    REQUIRE(trials.ctx.unload("statics").status == BP_OK);
+  }
+  CHECK(trials.record.count() == count + 5);
+  CHECK(trials.record.starts() < starts + 5);
+  CHECK_FALSE(children().empty());
+  // A file that ends its process is named, and the next one is sound.
+  trials.refused(trial_module("throws"));
+  REQUIRE(trials.ctx.load(fresh_copy("statics")).status == BP_OK);
+  REQUIRE(trials.ctx.unload("statics").status == BP_OK);
+  CHECK(comes_true([] { return children().empty(); }));
+  ::unsetenv("TRIAL_TEST_FRESH");
+}
+
+TEST_CASE("a process that a constructor leaves behind is killed") {
+  Trials trials;
+  const std::string file = trials.record.dir() / "left";
+  ::setenv("TRIAL_LEFT", file.c_str(), 1);
+  REQUIRE(trials.ctx.load(trial_module("forks")).status == BP_OK);
+  CHECK(trials.ctx.unload("forks").status == BP_OK);
+  std::string left;
+  REQUIRE(comes_true([&] { return !(left = read_all(file)).empty(); }));
+  CHECK(comes_true([&] {
+    const std::string stat = read_all("/proc/" + left + "/stat");
+    return stat.empty() || stat.find(") Z ") != std::string::npos;
+  }));
+}
+
+TEST_CASE("a module that is never unmapped is not unmapped in its trial") {
+  Trials trials;
+  const std::string path = trial_module("never");
+  REQUIRE(trials.ctx.load(path).status == BP_OK);  // its destructor would abort
+  CHECK(trials.ctx.unload("never").status == BP_PINNED);
+}
+
+TEST_CASE("a trial is over after some seconds, also if somebody has stopped the process between") {
+  Trials trials;
+  const auto begin = std::chrono::steady_clock::now();
+  Outcome out;
+  const std::size_t before = trials.record.count();
+  std::thread load([&] { out = trials.ctx.load(trial_module("hangs")); });
+  CHECK(comes_true([&] { return trials.record.count() > before; }));
+  for (const pid_t child : children()) ::kill(child, SIGSTOP);
+  load.join();
+  CHECK(out.status == BP_LOAD_REFUSED);
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(15));
+  REQUIRE(trials.ctx.load(fresh_copy("statics")).status == BP_OK);
+  CHECK(trials.ctx.unload("statics").status == BP_OK);
 }
 
 TEST_CASE("an application that waits for any child gets none, and no SIGCHLD") {
