@@ -2,7 +2,9 @@
 //
 // Private copies that a killed host has left behind, and files that this user may not read. Hosts run in
 // children, forked before this process has any of its own.
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,4 +135,33 @@ TEST_CASE("a file that this user may not read is refused") {
     return out.status == BP_LOAD_REFUSED && out.message.find(path + ": cannot open it: Permission denied") == 0;
   });
   CHECK(reader.ready());
+}
+
+TEST_CASE("a directory for private copies that is mounted noexec is told as that") {
+  const TempDir dir;
+  bool mounted = false;
+  std::string said;
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const Child child([&] {
+    mounted = ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+              ::mount("tmpfs", dir.path().c_str(), "tmpfs", MS_NOEXEC, nullptr) == 0;
+    if (!mounted) return ::write(ends[1], "-", 1) == 1;
+    ::setenv("TMPDIR", dir.path().c_str(), 1);
+    Context ctx;
+    const Outcome out = ctx.load(module_file("statics"));
+    const std::string text = std::to_string(out.status) + out.message;
+    return ::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  });
+  REQUIRE(child.ready());
+  char text[4096];
+  const ssize_t size = ::read(ends[0], text, sizeof text);
+  REQUIRE(size > 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+  if (text[0] == '-') return;  // this user may not mount
+  const std::string out(text, static_cast<std::size_t>(size));
+  CHECK(out.starts_with(std::to_string(BP_IO)));
+  CHECK(out.find("is mounted noexec") != std::string::npos);
+  CHECK(out.find("set TMPDIR") != std::string::npos);
 }

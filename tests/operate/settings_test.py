@@ -58,7 +58,10 @@ class Settings(ConfigurationCase):
 
     def test_load_and_reload_take_them_and_save_writes_them(self):
         self.start(self.table("kv"))
-        self.bp("load", self.path("echo.so"), "--workers", "2", "--stack-size", "65536")
+        _, err = self.bp("load", self.path("echo.so"), "--workers", "64", "--stack-size", "65536")
+        self.assertIn("found 64 workers for it, expected at most the 4 worker threads of the host", err)
+        _, err = self.bp("reload", "echo", "--workers", "2")
+        self.assertNotIn("worker threads of the host", err)
         self.assertEqual(self.settings(), {"unload": "drain", "workers": 2, "stack_size": 65536})
         self.bp("reload", "echo")
         self.assertEqual(self.settings(), {"unload": "drain", "workers": 2, "stack_size": 65536})
