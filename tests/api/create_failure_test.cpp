@@ -244,7 +244,7 @@ TEST_CASE("a load without memory of a module that needs other libraries, and its
     if (load != BP_OK) REQUIRE(bp_module_load(ctx.native, &options, &again) == BP_OK);
     Result unloaded;
     const auto [unload, unload_failed] =
-        failing_at(more_than_enough, [&] { return bp_module_unload(ctx.native, BP_STR("news"), 0, &unloaded); });
+        failing_at(nth, [&] { return bp_module_unload(ctx.native, BP_STR("news"), 0, &unloaded); });
     {
       CAPTURE(nth, bp_status_name(unload), unloaded.words());
       CHECK((unload == BP_OK || unload == BP_PINNED || unload == BP_OUT_OF_MEMORY));

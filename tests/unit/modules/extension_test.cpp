@@ -39,7 +39,7 @@ class LoaderFixture {
   }
   Generation& reload(const std::string& name) {
     return *control_.run_now([&] {
-      old_ = loader_.reload(name, LoadRequest{}).old;
+      old_ = loader_.reload({loader_, name, LoadRequest{}}).old;
       return registry_.find_module(name)->current.load();
     });
   }
