@@ -104,13 +104,27 @@ bool is_own(const std::string& target) {
   return target.find("/backplane-modules-") != std::string::npos || target.starts_with("/proc/");
 }
 
-// Threads of the host are the host's own business.
-void tell_difference(const State& before, const State& after) {
+std::map<std::string, int> opened_between(const State& before, const State& after) {
   std::map<std::string, int> opened;
   for (const auto& [fd, target] : after.descriptors) {
     if (!before.descriptors.contains(fd) && !is_own(target)) ++opened[target];
   }
-  for (const auto& [target, count] : opened) {
+  return opened;
+}
+
+// What there is when the host has ended the program for its trials, which waits a second or two for the next file.
+State settled_after(const State& before) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(2500);
+  for (;;) {
+    State now = State::now();
+    if (opened_between(before, now).empty() || std::chrono::steady_clock::now() >= until) return now;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+// Threads of the host are the host's own business.
+void tell_difference(const State& before, const State& after) {
+  for (const auto& [target, count] : opened_between(before, after)) {
     left("descriptor", cat(std::to_string(count), count == 1 ? " descriptor: " : " descriptors: ", target));
   }
   for (const auto& [id, name] : after.threads) {
@@ -154,7 +168,7 @@ class TryHost {
     if (!step("load again", [this] { return load(); })) return exit_refused;
     if (!step("unload again", [this] { return unload(); })) return exit_refused;
     if (pinned_.empty() && !step("more loads", [this] { return cycle(); })) return exit_refused;
-    tell_difference(first_, State::now());
+    tell_difference(first_, settled_after(first_));
     for (const std::string& reason : pinned_) left("pinned", cat("it stays mapped: ", reason));
     report("begin end");
     const auto begin = Clock::now();

@@ -58,17 +58,18 @@ void CopyStore::make_directory() {
   fs::path temporary = fs::temp_directory_path(error);
   if (error) temporary = "/tmp";
   sweep(temporary);
-  if (struct statvfs system{}; ::statvfs(temporary.c_str(), &system) == 0 && (system.f_flag & ST_NOEXEC) != 0) {
-    throw Failure{BP_IO, "the directory for private copies of modules, " + temporary.string() +
-                             ", is mounted noexec, so nothing there can be mapped as code; set TMPDIR to a directory "
-                             "on a file system without noexec"};
-  }
   for (;;) {
     std::string pattern =
         (temporary / (std::string(directory_prefix) + std::to_string(::getpid()) + "-XXXXXX")).string();
     if (::mkdtemp(pattern.data()) == nullptr) {  // mode 0700
       throw Failure{BP_IO, "cannot create a directory for private copies of modules in " + temporary.string() + ": " +
                                system_text() + "; set TMPDIR to a directory that this host may write to"};
+    }
+    if (struct statvfs system{}; ::statvfs(pattern.c_str(), &system) == 0 && (system.f_flag & ST_NOEXEC) != 0) {
+      ::rmdir(pattern.c_str());
+      throw Failure{BP_IO, "the directory for private copies of modules, " + temporary.string() +
+                               ", is mounted noexec, so nothing there can be mapped as code; set TMPDIR to a directory "
+                               "on a file system without noexec"};
     }
     UniqueFd directory = open_directory(pattern);
     // Another host's sweep() may have removed the directory before it was opened here.

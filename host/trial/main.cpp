@@ -199,10 +199,12 @@ bool read_request(std::vector<std::string>& steps) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 2 || std::string_view(arguments[1]) != "--serve") {
+  if (count < 2) {
     std::fputs("backplane-trial: a host starts this program to load a module in a process of its own\n", stderr);
     return 2;
   }
+  // For tools: one trial in this process. Nobody listens after the steps of a host.
+  if (std::string_view(arguments[1]) != "--serve") _exit(take_steps({arguments + 1, arguments + count}));
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // to notice the children of children
   const pid_t self = ::getpid();
   std::vector<std::string> steps;

@@ -75,7 +75,8 @@ class LimitsFlow(Case):
                     clients[0].call(number, "timer.echo", wait)
                 self.eventually("the calls are open", lambda: self.server()["calls"] == calls)
                 self.assertEqual(self.server()["bytes"], calls * len(wait))
-                self.assertRegex(self.bp("status")[0], rf"(?m)^connections +3 of 1024, peak 3; {calls} calls in flight with ")
+                # The peak may have counted one that had just gone.
+                self.assertRegex(self.bp("status")[0], rf"(?m)^connections +3 of 1024, peak [34]; {calls} calls in flight with ")
                 refused = clients[0 if "per" in key else 1]
                 refused.call(100, "timer.echo", wait)
                 self.assertIn(f"{value} ({key}); wait for answers", refused.read()[4])

@@ -147,7 +147,7 @@ TEST_CASE("if the host stops while calls wait, the reload is undone, and the old
   CHECK(cancel_all(holding.ctx).status == BP_OK);
   const Outcome out = holding.outcome();
   CHECK(out.status == BP_CANCELED);
-  CHECK(out.says("the host stops"));
+  CHECK(out.says("was canceled by the host, which stops"));
   CHECK(held.wait().payload == "1");
 }
 
