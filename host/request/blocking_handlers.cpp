@@ -5,7 +5,6 @@
 #include <exception>
 #include <new>
 #include <string>
-#include <utility>
 
 #include "request/dispatcher.hpp"
 #include "request/submission.hpp"
@@ -17,15 +16,6 @@ namespace backplane::host {
 namespace {
 
 bool is_serial(const Request& request) noexcept { return (request.handler->flags & BP_HANDLER_CONCURRENT) == 0; }
-
-// On how many worker threads handlers wait for it, each for the next.
-std::uint16_t stuck_threads(const Request& request) noexcept {
-  std::uint16_t count = 0;
-  for (const Waiter* waiter = request.waiter(); waiter != nullptr; waiter = waiter->request.waiter()) {
-    if (waiter->sleep != nullptr) ++count;
-  }
-  return count;
-}
 
 }  // namespace
 
@@ -44,11 +34,9 @@ void Dispatcher::run_on_worker(Request& request) {
                                       "declare them concurrent, or call a function instead";
                              }));
     }
-    if (!begin_stuck(request)) return;
     try {
       for_instance_[request.instance].push(request);
     } catch (const std::bad_alloc&) {
-      end_stuck(request);
       replies_.refuse(request, BP_OUT_OF_MEMORY, "no memory to wait for its turn");
     }
     return;
@@ -66,12 +54,10 @@ bool Dispatcher::wait_for_worker(Request& request) {
   try {
     OfModule& all = for_worker_[&module];
     if (all.on_workers < workers_.limit_of(module) && all.waiting.empty()) return start_worker(request, all, false);
-    if (!begin_stuck(request)) return false;
     all.waiting.push(request);
     workers_.call_waits(module);
     return true;
   } catch (const std::bad_alloc&) {
-    end_stuck(request);
     replies_.refuse(request, BP_OUT_OF_MEMORY, "no memory to wait for a worker thread");
     return false;
   }
@@ -82,7 +68,6 @@ void Dispatcher::start_workers(const Module& module, OfModule& all) {
     Request* const request = all.waiting.pop();
     if (request == nullptr) return;
     workers_.call_goes(module);
-    end_stuck(*request);
     bp_instance& instance = *request->instance;
     const bool serial = is_serial(*request);
     bool started = false;
@@ -118,35 +103,6 @@ bool Dispatcher::caller_holds(const Request& request) noexcept {
   return false;
 }
 
-// Before it waits in a queue here. False: it is refused.
-bool Dispatcher::begin_stuck(Request& request) {
-  const std::uint16_t threads = stuck_threads(request);
-  if (threads == 0) return true;
-  if (!workers_.gets_stuck(threads)) {
-    refuse_without_thread(request);
-    return false;
-  }
-  request.stuck = threads;
-  return true;
-}
-
-void Dispatcher::end_stuck(Request& request) noexcept {
-  if (request.stuck != 0) workers_.gets_free(std::exchange(request.stuck, std::uint16_t{0}));
-}
-
-// All threads are stuck, and one of them for this request.
-void Dispatcher::refuse_without_thread(Request& request) {
-  const std::size_t threads = workers_.call_refused();
-  replies_.refuse(
-      request, BP_OVERLOADED, text_or_none([&] {
-        return "all worker threads wait: " + std::to_string(threads) +
-               (threads < workers_.most() ? ", and there can be no further one" : ", the limit of the host") + "; \"" +
-               request.method->name +
-               "\" is awaited on one of them and would wait for ever; bound "
-               "the calls of blocking handlers that wait for others (calls_per_name)";
-      }));
-}
-
 // False: there is no thread, and it is refused.
 bool Dispatcher::start_worker(Request& request, OfModule& all, bool waited) {
   request.waits_for_worker = false;
@@ -179,13 +135,9 @@ bool Dispatcher::start_worker(Request& request, OfModule& all, bool waited) {
       inbox_.send(static_cast<WorkerDone&>(request));
       inbox_.remove_sender();
     };
-    if (workers_.run({run, request.method->module, request.method, request.instance->generation->number, request.ran,
-                      waited, stuck_threads(request)})) {
-      return true;
-    }
-    inbox_.remove_sender();
-    --all.on_workers;
-    refuse_without_thread(request);
+    workers_.run({run, request.method->module, request.method, request.instance->generation->number, request.ran,
+                  waited, &request});
+    return true;
   } catch (const std::exception& error) {
     inbox_.remove_sender();
     --all.on_workers;
@@ -210,7 +162,6 @@ void Dispatcher::give_to_next(bp_instance& instance) {
   const auto waiting = for_instance_.find(&instance);
   if (waiting == for_instance_.end()) return;
   while (Request* const next = waiting->second.pop()) {
-    end_stuck(*next);
     if (!next->open()) {
       replies_.end(*next);  // canceled while it waited
       continue;

@@ -105,9 +105,6 @@ class Dispatcher {
   static bool caller_holds(const Request& request) noexcept BP_REQUIRES(on_request_thread);
   bool wait_for_worker(Request& request) BP_REQUIRES(on_request_thread);
   struct OfModule;
-  bool begin_stuck(Request& request) BP_REQUIRES(on_request_thread);
-  void end_stuck(Request& request) noexcept BP_REQUIRES(on_request_thread);
-  void refuse_without_thread(Request& request) BP_REQUIRES(on_request_thread);
   bool start_worker(Request& request, OfModule& all, bool waited) BP_REQUIRES(on_request_thread);
   void start_workers(const Module& module, OfModule& all) BP_REQUIRES(on_request_thread);
   void leave_worker(const Module& module) BP_REQUIRES(on_request_thread);

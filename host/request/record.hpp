@@ -63,7 +63,6 @@ struct InlineCall {
 /// How many calls of handlers a call is made below; 0: it is from outside. A base, because it fits behind the Timer.
 struct CallDepth {
   std::uint16_t depth = 0;
-  std::uint16_t stuck = 0;  ///< while it waits to become a job: see Workers::gets_stuck(). Request thread
 };
 
 /// One accepted call, from submit until both its terminal reply is delivered and its handler has ended. Its token can

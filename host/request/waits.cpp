@@ -11,18 +11,10 @@
 #include <utility>
 
 #include "request/dispatcher.hpp"
+#include "request/submission.hpp"
 
 namespace backplane::host {
 namespace {
-
-// Under the lock to the end: as soon as the worker sees `done`, the waiter is no more.
-void wake_worker(Waiter& waiter) {
-  on_request_thread.assume();
-  waiter.request.thread.load(std::memory_order_relaxed)->dispatcher.worker_goes_on(waiter.request);
-  const MutexLock lock(waiter.sleep->mutex);
-  waiter.done = true;
-  waiter.sleep->changed.notify_all();
-}
 
 // The deadline of a call that `request` makes; 0 if it has none.
 Nanos deadline_of(const Request& request, std::uint64_t timeout_ms) noexcept {
@@ -40,6 +32,64 @@ bp_status Waits::wanted(const Request& request) noexcept {
   const bp_status cause = request.cause.load(std::memory_order_acquire);
   if (cause != BP_OK || request.deadline == 0) return cause;
   return now() >= request.deadline ? BP_DEADLINE : BP_OK;
+}
+
+// Under the lock to the end: as soon as the worker sees `done`, the waiter is no more.
+void Waits::wake_worker(Waiter& waiter) {
+  waiter.request.thread.load(std::memory_order_relaxed)->dispatcher.worker_goes_on(waiter.request);
+  workers_.wait_is_over();
+  const MutexLock lock(waiter.sleep->mutex);
+  waiter.done = true;
+  waiter.sleep->changed.notify_all();
+}
+
+// On a worker thread. `last`: all others that have a handler wait, too, so that this may last for ever.
+void Waits::sleep_until_done(Waiter& waiter, bool last) {
+  const auto is_done = [&waiter] { return waiter.done; };
+  Waiter::Sleep& sleep = *waiter.sleep;
+  std::uint64_t seen = 0;
+  bool looked = true;
+  const auto look = [this, &waiter, &sleep, &looked] {
+    on_request_thread.assume();
+    // What was on its way to the request thread has come by now, and may have changed it.
+    if (!waiter.over && waiter.call != nullptr && has_not_begun(*waiter.call) && workers_.no_job_can_start()) {
+      refuse_without_thread(waiter);
+    }
+    const MutexLock lock(sleep.mutex);
+    looked = true;
+    sleep.changed.notify_all();
+  };
+  MutexLock lock(sleep.mutex);
+  while (last && !sleep.changed.wait_for(lock, Workers::wait_check, is_done)) {
+    lock.unlock();
+    const bool post = workers_.stands_still(seen);
+    lock.lock();
+    if (!post) continue;
+    looked = false;
+    lock.unlock();
+    const bool posted = inbox_.post(look);
+    lock.lock();
+    if (!posted) looked = true;
+    sleep.changed.wait(lock, [&looked] { return looked; });  // it uses what is here
+  }
+  sleep.changed.wait(lock, is_done);
+}
+
+// Whether the handler of this call has not begun.
+bool Waits::has_not_begun(const Request& call) {
+  return call.handler == nullptr || call.waits_for_worker || workers_.has_queued(&call);
+}
+
+// All worker threads wait, and this waiter is on one of them.
+void Waits::refuse_without_thread(Waiter& waiter) {
+  const std::size_t threads = workers_.note_refused();
+  waiter.fail(BP_OVERLOADED, text_or_none([&] {
+                return "all worker threads wait: " + std::to_string(threads) +
+                       (threads < workers_.most() ? ", and there can be no further one" : ", the limit of the host") +
+                       "; \"" + waiter.call->method->name +
+                       "\" would wait for one for ever; bound the calls of blocking handlers that wait for others "
+                       "(calls_per_name)";
+              }));
 }
 
 // `start` runs on the request thread and begins what is waited for. It may complete it at once.
@@ -84,12 +134,12 @@ void Waits::await(Waiter& waiter, Start start) {
     limits_.suspends(request);
   };
   request.leaves_thread(ticks());
-  workers_.begin_wait();  // before a call is begun that may find no thread; see Workers::run()
+  const bool last = workers_.begin_wait();  // before a call is begun that may find no thread
   if (!inbox_.post(begin_for_worker)) {
     waiter.answer.fail(BP_OUT_OF_MEMORY, "no memory to begin the wait");
+    workers_.wait_is_over();
   } else {
-    MutexLock lock(sleep.mutex);
-    sleep.changed.wait(lock, [&waiter] { return waiter.done; });
+    sleep_until_done(waiter, last);
   }
   workers_.end_wait();
   request.is_back(ticks());

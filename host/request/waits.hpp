@@ -64,6 +64,10 @@ class Waits {
  private:
   template <class Start>
   void await(Waiter& waiter, Start start);
+  void wake_worker(Waiter& waiter) BP_REQUIRES(on_request_thread);
+  void sleep_until_done(Waiter& waiter, bool last);
+  bool has_not_begun(const Request& call) BP_REQUIRES(on_request_thread);
+  void refuse_without_thread(Waiter& waiter) BP_REQUIRES(on_request_thread);
   void complete(Waiter& waiter) BP_REQUIRES(on_request_thread);
   void drop_operations(Waiter& waiter) BP_REQUIRES(on_request_thread);
   bool set_timer(Waiter& waiter, std::uint64_t ms, bp_status meaning) BP_REQUIRES(on_request_thread);

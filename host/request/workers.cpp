@@ -139,9 +139,8 @@ std::size_t Workers::startable() const noexcept {
   return fresh + std::min(more, bound - std::min(bound, running_.size() + fresh));
 }
 
-bool Workers::run(Job job) {
+void Workers::run(Job job) {
   Line& line = line_of(*job.module, job.method == nullptr);
-  const unsigned stuck = job.stuck;
   const MutexLock lock(mutex_);
   line.jobs.push_back(std::move(job));
   line.jobs.back().waited |= line.jobs.size() > 1 || !may_start(line);
@@ -153,50 +152,43 @@ bool Workers::run(Job job) {
       throw;
     }  // else those there are get to it
   }
-  if (stuck != 0) {
-    stuck_ += stuck;
-    if (has_no_way_out()) {
-      stuck_ -= stuck;
-      line.jobs.pop_back();
-      return false;
-    }
-  }
   changed();
   work_.notify_one();
+}
+
+bool Workers::has_queued(const void* call) noexcept {
+  const MutexLock lock(mutex_);
+  return std::any_of(lines_.begin(), lines_.end(), [call](const auto& each) {
+    const auto& jobs = each.second.jobs;
+    return std::any_of(jobs.begin(), jobs.end(), [call](const Job& job) { return job.call == call; });
+  });
+}
+
+bool Workers::stands_still(std::uint64_t& seen) {
+  const MutexLock lock(mutex_);
+  if (std::exchange(seen, moves_) != moves_ || !find_no_start()) return false;
+  ++moves_;  // so that the others wait for what comes of it
   return true;
 }
 
-// Whether each thread that has a job waits for a call that has no thread, and none can take one. A call counts when it
-// is its turn. So of several, the last one finds that all threads are stuck. Calls that were canceled count until their
-// turn, so the others must wait as well.
-bool Workers::stands_still() const noexcept {
-  if (stuck_ < running_.size() || waiting_ != running_.size()) return false;
-  return idle() == 0 ||
-         std::none_of(lines_.begin(), lines_.end(), [this](const auto& each) { return may_start(each.second); });
-}
-
-bool Workers::has_no_way_out() noexcept {
-  if (!stands_still()) return false;
-  if (given_at_ == 0) return true;
-  given_at_ = 0;  // there may be more threads by now
-  try_grow();
-  return stands_still();
-}
-
-bool Workers::gets_stuck(unsigned stuck) {
+bool Workers::no_job_can_start() {
   const MutexLock lock(mutex_);
-  stuck_ += stuck;
-  if (!has_no_way_out()) return true;
-  stuck_ -= stuck;
+  return find_no_start();
+}
+
+bool Workers::find_no_start() {
+  if (waiting_ != running_.size() || woken_ != 0) return false;
+  if (std::none_of(lines_.begin(), lines_.end(), [](const auto& each) { return !each.second.jobs.empty(); })) {
+    return false;
+  }
+  given_at_ = 0;  // the system may give more threads by now
+  try_grow();
+  if (startable() == 0 || idle() == 0) return true;
+  work_.notify_all();
   return false;
 }
 
-void Workers::gets_free(unsigned stuck) noexcept {
-  const MutexLock lock(mutex_);
-  stuck_ -= stuck;
-}
-
-std::size_t Workers::call_refused() noexcept {
+std::size_t Workers::note_refused() noexcept {
   const MutexLock lock(mutex_);
   ++refused_;
   return threads_.size();
@@ -227,7 +219,7 @@ void Workers::try_grow() noexcept {
   }
 }
 
-void Workers::begin_wait() {
+bool Workers::begin_wait() {
   const MutexLock lock(mutex_);
   Running& self = running_here();
   Line& line = *self.line;
@@ -238,10 +230,18 @@ void Workers::begin_wait() {
   try_grow();  // `self` may be elsewhere from here on
   moved(line);
   work_.notify_one();
+  return waiting_ == running_.size();
+}
+
+void Workers::wait_is_over() noexcept {
+  const MutexLock lock(mutex_);
+  ++woken_;
 }
 
 void Workers::end_wait() {
   const MutexLock lock(mutex_);
+  ++moves_;
+  --woken_;
   Running& self = running_here();
   --waiting_;
   self.waits = false;
@@ -334,6 +334,7 @@ bool Workers::try_leave(Worker& self) noexcept {
   try_grow();
   self.left = startable() <= idle();
   if (!self.left) threads_.splice(threads_.end(), left_, at);
+  if (startable() != 0) work_.notify_all();  // an idle thread may have been woken when no job could start
   changed();
   return self.left;
 }
@@ -361,7 +362,7 @@ void Workers::run_next(Line& line, Worker& self, MutexLock& lock) {
   self.busy = true;
   const Job job = std::move(line.jobs.front());
   line.jobs.pop_front();
-  stuck_ -= job.stuck;
+  ++moves_;
   running_.push_back({&line, job.method, job.generation, me, false});
   without_ -= line.threads() == 0 ? 1 : 0;
   ++line.running;
@@ -371,6 +372,7 @@ void Workers::run_next(Line& line, Worker& self, MutexLock& lock) {
   lock.unlock();
   job.run();
   lock.lock();
+  ++moves_;
   std::erase_if(running_, [me](const Running& each) { return each.tid == me; });
   --line.running;
   without_ += line.threads() == 0 ? 1 : 0;

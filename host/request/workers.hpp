@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -33,8 +34,8 @@ namespace backplane::host {
 ///
 /// With those that wait, there are at most `most` threads, or as many as the system gives. The last of them are a
 /// reserve: only lines that have no thread at all take one of these. So each line gets on, also if the handlers of one
-/// wait for those of another. If all threads wait nevertheless, a job that one of them waits for is refused: it might
-/// never get a thread.
+/// wait for those of another. If all threads wait nevertheless, nothing moves, and no job can start, then a handler
+/// that waits for a job is to give it up: see stands_still().
 ///
 /// A blocking handler may take as long as it likes. But if jobs of a line wait, and none of its handlers returns,
 /// begins or waits for long, then that module does not respond. So each line has a heartbeat. It is busy while jobs
@@ -67,29 +68,34 @@ class Workers {
     const Module* module;
     const Method* method;
     std::uint64_t generation;
-    Ticks since;          ///< it waits for a thread since then
-    bool waited = false;  ///< it found none
-    unsigned stuck = 0;   ///< see gets_stuck()
+    Ticks since;                 ///< it waits for a thread since then
+    bool waited = false;         ///< it found none
+    const void* call = nullptr;  ///< see has_queued()
   };
-  /// Returns false, and drops the job, if a handler waits for it and it might never get a thread. Throws
-  /// std::system_error or std::bad_alloc if there is no thread at all to run it.
-  bool run(Job job);
-  /// A call waits for a thread, and is not a job yet; handlers on `stuck` of the threads wait for it, each for the
-  /// next. Returns false, and changes nothing, if it might never get a thread: all threads would be stuck then, and
-  /// there can be no further one.
-  bool gets_stuck(unsigned stuck);
-  /// It waits no longer.
-  void gets_free(unsigned stuck) noexcept;
-  /// A call was refused because of run() or gets_stuck(). Returns the number of threads.
-  std::size_t call_refused() noexcept;
+  /// Throws std::system_error or std::bad_alloc if there is no thread at all to run it.
+  void run(Job job);
+  /// Whether the job of this call has not begun.
+  bool has_queued(const void* call) noexcept;
   /// How many threads there may be.
   std::size_t most() const noexcept { return most_; }
 
   /// Around a wait of a handler on one of the threads, on that thread: meanwhile it does not count against the limits,
   /// so that handlers that wait for handlers cannot take all threads there are. Begin before another thread can learn
-  /// what is waited for.
-  void begin_wait();
+  /// what is waited for. Returns whether all handlers on threads wait now. Then this one asks stands_still() now and
+  /// then: of handlers that wait for each other's jobs, it is the last, or follows the last.
+  bool begin_wait();
+  /// What a handler waits for has come: it goes on as soon as its thread runs. Any thread, once before end_wait().
+  void wait_is_over() noexcept;
   void end_wait();
+  /// How often it asks.
+  static constexpr std::chrono::milliseconds wait_check{250};
+  /// Whether no job can get a thread, and no handler has begun, ended or gone on since the last call with this `seen`,
+  /// which begins as 0. One thread alone is told so; another one only when something has moved.
+  bool stands_still(std::uint64_t& seen);
+  /// Whether all handlers on threads wait, and jobs wait that cannot have a thread.
+  bool no_job_can_start();
+  /// A handler has given up a wait because of stands_still(). Returns the number of threads.
+  std::size_t note_refused() noexcept;
 
   /// A call of that module waits for one of the threads, and is not a job yet. And it waits no longer.
   void call_waits(const Module& module) noexcept;
@@ -110,7 +116,7 @@ class Workers {
     std::size_t queued;  ///< with the calls that are no jobs yet
     std::size_t running;
     std::size_t waiting;    ///< of those that run
-    std::uint64_t refused;  ///< calls that might never have got a thread
+    std::uint64_t refused;  ///< waits that were given up because all threads waited
     std::vector<ModuleLoad> modules;
   };
   Load load();
@@ -165,9 +171,8 @@ class Workers {
   Line* next_line() noexcept BP_REQUIRES(mutex_);
   std::size_t startable() const noexcept BP_REQUIRES(mutex_);
   std::size_t before_reserve(std::size_t lines_without) const noexcept BP_REQUIRES(mutex_);
-  bool stands_still() const noexcept BP_REQUIRES(mutex_);
-  bool has_no_way_out() noexcept BP_REQUIRES(mutex_);
   std::size_t idle() const noexcept BP_REQUIRES(mutex_) { return threads_.size() - running_.size(); }
+  bool find_no_start() BP_REQUIRES(mutex_);
   void grow() BP_REQUIRES(mutex_);
   void try_grow() noexcept BP_REQUIRES(mutex_);
   void changed() noexcept BP_REQUIRES(mutex_);
@@ -189,7 +194,8 @@ class Workers {
   std::list<Worker> left_ BP_GUARDED_BY(mutex_);        // about to end, or ended; not joined
   std::vector<Running> running_ BP_GUARDED_BY(mutex_);  // the oldest first; has room for one of each thread
   std::size_t waiting_ BP_GUARDED_BY(mutex_) = 0;       // of those that run
-  std::size_t stuck_ BP_GUARDED_BY(mutex_) = 0;         // of those that wait, for calls that have no thread
+  std::size_t woken_ BP_GUARDED_BY(mutex_) = 0;         // of those that wait, for what has come
+  std::uint64_t moves_ BP_GUARDED_BY(mutex_) = 1;       // handlers that have begun, ended or gone on
   std::size_t without_ BP_GUARDED_BY(mutex_) = 0;       // lines that have no thread
   std::size_t given_ BP_GUARDED_BY(mutex_) = 0;  // how many threads the system gave at most, when it gave no more
   Nanos given_at_ BP_GUARDED_BY(mutex_) = 0;     // when that was; 0: never

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -59,27 +60,53 @@ class Chains {
     Method method;
   };
 
-  void run(const std::vector<int>& modules, std::size_t at, Then then) {
+  // A job that a handler waits for. Guarded by mutex_.
+  struct Next {
+    bool begun = false;
+    bool done = false;
+    bool good = false;
+    bool given_up = false;
+  };
+
+  void run(const std::vector<int>& modules, std::size_t at, Then then, std::shared_ptr<Next> self = nullptr) {
     Line& line = lines_[static_cast<std::size_t>(modules[at])];
-    const auto handler = [this, modules, at, then] {
-      if (at + 1 == modules.size()) return then(true);
-      bool done = false;
-      bool good = false;
-      workers_.begin_wait();
-      run(modules, at + 1, [&](bool answer) {
+    const auto handler = [this, modules, at, then, self] {
+      if (self != nullptr) {
         const std::lock_guard lock(mutex_);
-        good = answer;
-        done = true;
-        changed_.notify_all();
-      });
+        self->begun = true;
+        if (self->given_up) return;
+      }
+      if (at + 1 == modules.size()) return then(true);
+      std::uint64_t seen = 0;
+      const bool last = workers_.begin_wait();
+      const auto next = std::make_shared<Next>();
+      run(
+          modules, at + 1,
+          [this, next](bool answer) {
+            const std::lock_guard lock(mutex_);
+            if (next->given_up) return;
+            next->good = answer;
+            next->done = true;
+            workers_.wait_is_over();
+            changed_.notify_all();
+          },
+          next);
       {
         std::unique_lock lock(mutex_);
-        changed_.wait_for(lock, 2 * patience, [&] { return done; });
+        const auto until = std::chrono::steady_clock::now() + 2 * patience;
+        while (!changed_.wait_for(lock, std::chrono::milliseconds(last ? 2 : 1000), [&] { return next->done; })) {
+          if (std::chrono::steady_clock::now() > until) break;
+          if (last && !next->begun && workers_.stands_still(seen)) {
+            next->given_up = next->done = true;  // and its job does nothing when its turn comes
+            workers_.wait_is_over();
+            (void)workers_.note_refused();
+          }
+        }
       }
       workers_.end_wait();
-      then(good);
+      then(next->good);
     };
-    if (!workers_.run({handler, &line.module, &line.method, 1, ticks(), false, static_cast<unsigned>(at)})) then(false);
+    workers_.run({handler, &line.module, &line.method, 1, ticks(), false, self.get()});
   }
 
   std::mutex mutex_;
