@@ -193,10 +193,12 @@ class CheckConfig(Case):
 
     def test_a_library_that_a_module_needs_and_nobody_has_is_told_as_inspect_tells_it(self):
         lost = pathlib.Path(self.path("lost.so"))
-        lost.write_bytes(pathlib.Path(FIXTURE).read_bytes().replace(b"\0libc.so.6\0", b"\0libq.so.6\0"))
+        needed = self.bp_json("inspect", FIXTURE)["libraries"][0]["name"]
+        nobodys = "nobodys-library"[:len(needed)].ljust(len(needed), "q")
+        lost.write_bytes(pathlib.Path(FIXTURE).read_bytes().replace(f"\0{needed}\0".encode(), f"\0{nobodys}\0".encode()))
         lost.chmod(0o755)
         problem = self.bp_json("inspect", str(lost))["problem"]
-        self.assertIn("its library libq.so.6 was not found", problem)
+        self.assertIn(f"its library {nobodys} was not found", problem)
         err = self.check(f'data_dir = "data"\n[modules.cli_fixture]\npath = "{lost}"\n', code=5)
         self.assertIn(f"{lost}: {problem}", err)
         self.assertIn("host.toml:3:8: ", err)

@@ -61,7 +61,7 @@ class Modules(Case):
         events.wait_err("listening to")
         calls = [self.spawn("call", "cli_fixture.wait")]
         events.wait_out("cli_fixture.said")
-        out, _ = self.bp("reload", "cli_fixture", "--timeout", "20")
+        out, _ = self.bp("reload", "cli_fixture", "--timeout", "500")
         self.assertIn("reloaded cli_fixture 1.0, generation 2: ", out)
         self.assertTrue(out.endswith("\ncli_fixture, generation 1: still has 1 request; it is unloaded when that call "
                                      "ends\n"), out)
