@@ -110,6 +110,7 @@ std::vector<PinReason> unmap_object(Generation& generation) {
   // dlclose() succeeds even if the object stays mapped, so check that it is absent. Ask twice: if an object was kept
   // until a thread ended, the loader unmaps it only at the next dlclose(), which the first question causes.
   const std::string& path = generation.copy_path;
+  if (path.empty()) return {};  // there was no room for its copy; the executable is the object without a path
   if ((!loader_knows(path) || !loader_knows(path)) && !is_mapped(path)) {
     reserve_gone_code(generation.object_begin, generation.object_end, generation.manifest.name, generation.number);
     generation.object_begin = generation.object_end = 0;

@@ -57,6 +57,12 @@ std::vector<fs::path> copies_in(const TempDir& dir) {
   return found;
 }
 
+// Without a map, an unshared user makes no files.
+bool tell_kernel(const std::string& file, const std::string& text) {
+  std::ofstream out("/proc/self/" + file);
+  return (out << text).flush().good();
+}
+
 bool run_host() {
   static auto& ctx = *new Context;  // it is killed with this in it
   return ctx.load(module_file("newer_minor")).status == BP_OK;
@@ -144,7 +150,10 @@ TEST_CASE("a directory for private copies that is mounted noexec is told as that
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
   const Child child([&] {
-    mounted = ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+    const std::string user = std::to_string(::geteuid());
+    const std::string group = std::to_string(::getegid());
+    mounted = ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 && tell_kernel("setgroups", "deny") &&
+              tell_kernel("uid_map", user + " " + user + " 1") && tell_kernel("gid_map", group + " " + group + " 1") &&
               ::mount("tmpfs", dir.path().c_str(), "tmpfs", MS_NOEXEC, nullptr) == 0;
     if (!mounted) return ::write(ends[1], "-", 1) == 1;
     ::setenv("TMPDIR", dir.path().c_str(), 1);
