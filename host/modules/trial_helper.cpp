@@ -5,6 +5,8 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +22,37 @@ namespace {
 
 constexpr std::size_t most_line = 4096;
 constexpr std::size_t most_output = 16384;
+constexpr std::size_t most_environment = std::size_t{2} << 20;
+
+// Reads memory of this process that another thread may free meanwhile: an error then, and not a crash.
+bool read_own(const void* from, void* to, std::size_t size) noexcept {
+  const iovec source = {const_cast<void*>(from), size};
+  const iovec target = {to, size};
+  return ::syscall(SYS_process_vm_readv, ::getpid(), &target, 1, &source, 1, 0) == static_cast<ssize_t>(size);
+}
+
+// The application may change its environment at any time. Returns false if it cannot be read.
+bool hash_environment(std::uint64_t& hash) noexcept {
+  constexpr std::size_t page = 4096;  // or larger
+  hash = 14695981039346656037u;       // FNV-1a
+  std::size_t size = 0;
+  for (char** each = ::environ; each != nullptr; ++each) {
+    const char* at = nullptr;
+    if (!read_own(each, &at, sizeof at)) return false;
+    if (at == nullptr) return true;
+    for (bool ends = false; !ends;) {
+      char piece[256];
+      const std::size_t count = std::min(sizeof piece, page - reinterpret_cast<std::uintptr_t>(at) % page);
+      if ((size += count) > most_environment || !read_own(at, piece, count)) return false;
+      for (std::size_t i = 0; i < count && !ends; ++i) {
+        hash = (hash ^ static_cast<unsigned char>(piece[i])) * 1099511628211u;
+        ends = piece[i] == '\0';
+      }
+      at += count;
+    }
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -27,13 +60,7 @@ TrialHelper::~TrialHelper() = default;
 
 TrialHelper::Inherited TrialHelper::Inherited::now() noexcept {
   Inherited out;
-  out.environment = 14695981039346656037u;  // FNV-1a
-  for (char** each = ::environ; each != nullptr && *each != nullptr; ++each) {
-    for (const char* at = *each;; ++at) {
-      out.environment = (out.environment ^ static_cast<unsigned char>(*at)) * 1099511628211u;
-      if (*at == '\0') break;
-    }
-  }
+  out.is_known = hash_environment(out.environment);
   struct stat here {};
   if (::stat(".", &here) == 0) {
     out.device = here.st_dev;
@@ -47,6 +74,7 @@ TrialHelper::Inherited TrialHelper::Inherited::now() noexcept {
 void TrialHelper::stop() noexcept {
   child_.reset();
   requests_.reset();
+  line_.clear();
 }
 
 void TrialHelper::start(int program) {
@@ -56,19 +84,19 @@ void TrialHelper::start(int program) {
   }
   requests_ = UniqueFd(ends[0]);
   const UniqueFd input(ends[1]);
-  line_.clear();
   inherited_ = Inherited::now();
   child_ = std::make_unique<QuietChild>(QuietChild::Program{
       program, {"backplane-trial", "--serve"}, input.get(), [this](std::string_view bytes) { take(bytes); }});
 }
 
-bool TrialHelper::send(const std::string& request) noexcept {
+template <class F>
+bool TrialHelper::send(const std::string& request, F over) {
   std::size_t put = 0;
-  while (put < request.size()) {
+  while (put < request.size() && !over()) {
     const ssize_t n = ::send(requests_.get(), request.data() + put, request.size() - put, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n > 0) put += static_cast<std::size_t>(n);
     if (n > 0 || errno == EINTR) continue;
-    // It reads as soon as it runs. If it does not, the trial is not in time.
+    // It reads as soon as it runs.
     if (errno != EAGAIN || child_->wait(1)) return false;
   }
   return true;
@@ -118,9 +146,20 @@ QuietChild::Ended TrialHelper::run(int program, const std::vector<std::string>& 
     ended_ = {};
     over_ = goes_ = false;
     if (child_ == nullptr) start(program);
-    return send(request);
+    return send(request, [&] { return Clock::now() >= until || canceled(); });  // then the trial does not end, either
   };
-  if (child_ != nullptr && (child_->wait(0) || inherited_ != Inherited::now())) stop();
+  // After an exception, its answer would be taken for that of the next trial.
+  struct Guard {
+    explicit Guard(TrialHelper& of) : helper(of) {}
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+    ~Guard() {
+      if (stops) helper.stop();
+    }
+    TrialHelper& helper;
+    bool stops = true;
+  } guard(*this);
+  if (child_ != nullptr && (child_->wait(0) || !inherited_.still_true())) stop();
   const bool fresh = child_ == nullptr;
   if (!begin() && !fresh) {
     stop();
@@ -142,7 +181,7 @@ QuietChild::Ended TrialHelper::run(int program, const std::vector<std::string>& 
     out.code = how.code;
     out.signal = how.signal;
   }
-  if (!over_ || helper_ended || goes_) stop();
+  guard.stops = !over_ || helper_ended || goes_;
   return out;
 }
 

@@ -35,17 +35,21 @@ class TrialHelper {
  private:
   // What a process takes over when it is started.
   struct Inherited {
-    std::uint64_t environment = 0;
+    std::uint64_t environment = 0;  ///< a hash
+    bool is_known = false;          ///< false: the environment could not be read, so it may have changed
     ::dev_t device = 0;
     ::ino_t directory = 0;
     ::uid_t user = 0;
     ::gid_t group = 0;
     bool operator==(const Inherited&) const = default;
+    bool still_true() const noexcept { return is_known && *this == now(); }
     static Inherited now() noexcept;
   };
 
   void start(int program);
-  bool send(const std::string& request) noexcept;
+  // Until `over`. Returns false if there is nobody to read it.
+  template <class F>
+  bool send(const std::string& request, F over);
   void take(std::string_view bytes);
   void take_line();
 

@@ -37,6 +37,7 @@ constexpr std::size_t kernel_mask_size = 8;
 // Descriptors of the program.
 constexpr int report_fd = 3;
 constexpr int program_fd = 4;
+constexpr long close_range_unshare = 2;  // CLOSE_RANGE_UNSHARE
 
 /// What this process and the one in between share. It lies in a mapping with the stacks.
 struct Shared {
@@ -98,6 +99,13 @@ BP_PLAIN void default_signals() noexcept {
   }
 }
 
+BP_PLAIN void close_from(long first) noexcept {
+  if (system_call(SYS_close_range, first, UINT32_MAX, 0) >= 0) return;
+  rlimit most = {};
+  system_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, word(&most));
+  for (long i = first; i < static_cast<long>(most.rlim_cur); ++i) system_call(SYS_close, i);
+}
+
 // Becomes the program. Runs in a process that shares the memory until then, while its parent waits.
 BP_PLAIN int become_program(void* argument) {
   Shared& shared = *static_cast<Shared*>(argument);
@@ -108,11 +116,7 @@ BP_PLAIN int become_program(void* argument) {
   system_call(SYS_prlimit64, 0, RLIMIT_CORE, word(&none), 0);
   const int places[5] = {shared.input, shared.null, shared.errors, shared.report, shared.program};
   for (int i = 0; i < 5; ++i) system_call(SYS_dup3, places[i], i, i == program_fd ? O_CLOEXEC : 0);
-  if (system_call(SYS_close_range, program_fd + 1, UINT32_MAX, 0) < 0) {
-    rlimit most = {};
-    system_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, word(&most));
-    for (long i = program_fd + 1; i < static_cast<long>(most.rlim_cur); ++i) system_call(SYS_close, i);
-  }
+  close_from(program_fd + 1);
   const std::uint64_t no_signals = 0;
   system_call(SYS_rt_sigprocmask, SIG_SETMASK, word(&no_signals), 0, kernel_mask_size);
   const long error =
@@ -136,6 +140,12 @@ BP_PLAIN int stand_between(void* argument) {
   }
   shared.child = pid;
   publish(shared.child_fd, shared.child_pidfd);
+  // Until here, this process shares the descriptors of the application, which gets the pidfd by that. Now it drops them:
+  // if the application is killed, its locks and listening sockets must not stay until this process has ended.
+  if (system_call(SYS_close_range, 0, UINT32_MAX, close_range_unshare) < 0 &&
+      system_call(SYS_unshare, CLONE_FILES) == 0) {
+    close_from(0);
+  }
   // First kill whatever it has started, while its number cannot be another's yet.
   while (system_call(SYS_waitid, P_PID, pid, word(&shared.ended), WEXITED | WNOWAIT) == -EINTR) {
   }
@@ -193,6 +203,7 @@ class Captured {
   int write_end() const noexcept { return write_.get(); }
   int read_end() const noexcept { return read_.get(); }
   void close_write_end() noexcept { write_.reset(); }
+  void close_read_end() noexcept { read_.reset(); }
 
   /// Takes what is there. Of more than the bound, the beginning stays.
   void take(const std::function<void(std::string_view)>& then = {}) {
@@ -297,6 +308,9 @@ QuietChild::QuietChild(const Program& program) : parts_(std::make_unique<Parts>(
 QuietChild::~QuietChild() {
   constexpr int look_ms = 50;
   kill();
+  // Nobody reads what it has written, and there may be no memory for it.
+  parts_->report.close_read_end();
+  parts_->errors.close_read_end();
   while (!wait(look_ms)) continue;
 }
 
