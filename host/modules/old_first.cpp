@@ -89,8 +89,9 @@ Loader::Ready Loader::OldFirst::map_new() try {
     if (loader_.mapped_ != draft_.mapped) {  // in another company, it may find other libraries
       Manifest scratch = generation.manifest;
       ready.libraries = loader_.dependencies_.prepare(scratch, generation.path, loader_.allowed_);
-      loader_.trial_.run_once(loader_.calls_, generation, ready.libraries, wanted_.canceled, nullptr);
     }
+    // The trial so far took the old generation for gone. Perhaps something keeps it mapped.
+    loader_.trial_.run_once(loader_.calls_, generation, ready.libraries, wanted_.canceled, nullptr);
   } catch (...) {
     loader_.trial_.drop_copy(generation);
     loader_.remove(generation);

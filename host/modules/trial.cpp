@@ -107,7 +107,7 @@ std::vector<Trial::Step> Trial::steps_for(const Generation& generation, const Ge
     const bool may_share = own.mapped.size() != own.names.size() && !others.mapped.empty();
     if (!shares && !may_share) continue;
     steps.push_back({each.mapped, false, &each});
-    const bool leaves = leaving != nullptr && each.path == leaving->copy_path;
+    const bool leaves = leaving != nullptr && !leaving->unload_never() && each.path == leaving->copy_path;
     if (each.gone != 0 || leaves) steps.push_back({each.gone != 0 ? each.gone : clock_ + 1, true, &each});
   }
   std::sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) { return a.when < b.when; });
@@ -116,7 +116,7 @@ std::vector<Trial::Step> Trial::steps_for(const Generation& generation, const Ge
 
 std::string Trial::key_of(const Generation& generation, const Dependencies::Plan& libraries,
                           const std::vector<Step>& steps) {
-  std::string key = generation.sha256;
+  std::string key = generation.sha256 + (generation.unload_never() ? "!" : "");  // then its destructors are untried
   for (const std::string& library : libraries) key += "|" + library;  // a copy of other bytes has another path
   for (const Step& step : steps) key += (step.close ? "-" : "+") + step.of->sha256;
   return key;
@@ -171,9 +171,9 @@ Trial::Outcome Trial::try_after(const std::vector<Step>& steps, const Generation
   QuietChild::Ended ended;
   try {
     used_ = true;
+    if (on_used_) on_used_();
     ended = helper_.run(program_->get(), wanted, time_limit,
                         [canceled] { return canceled != nullptr && canceled->load(); });
-    if (on_used_) on_used_();
   } catch (const std::system_error& error) {
     throw Failure{BP_IO, "its trial load, in a process of its own, could not be started: " + std::string(error.what()) +
                              "; nothing was loaded. Make room for a process, or restart the host without trial loads "

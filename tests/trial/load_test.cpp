@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "children.hpp"
 #include "harness.hpp"
 
 namespace {
@@ -74,17 +75,7 @@ std::string fresh_copy(const std::string& name) {
 }
 
 /// The processes that this one has started.
-std::vector<pid_t> children() {
-  std::vector<pid_t> all;
-  for (const auto& each : std::filesystem::directory_iterator("/proc")) {
-    if (std::atoi(each.path().filename().c_str()) == 0) continue;
-    const std::string stat = read_all(each.path() / "stat");  // "ID (NAME) STATE PARENT …"
-    const std::size_t at = stat.rfind(") ");
-    if (at != std::string::npos && std::atoi(stat.c_str() + at + 4) == ::getpid())
-      all.push_back(std::atoi(stat.c_str()));
-  }
-  return all;
-}
+std::vector<pid_t> children() { return children_of(::getpid()); }
 
 struct Trials {
   Record& record = Record::get();  // before the context
@@ -319,6 +310,65 @@ TEST_CASE("what a generation that is gone has left in a library counts as long a
   } else {
     CHECK(trials.ctx.unload("registers_gone").status == BP_OK);
   }
+}
+
+namespace {
+
+Outcome load_with(Trials& trials, const std::string& name, std::uint32_t flags) {
+  const std::string path = trial_module(name);
+  bp_load_options options{};
+  options.struct_size = sizeof options;
+  options.flags = flags;
+  options.path = path.c_str();
+  return outcome_of([&](bp_result* result) { return bp_module_load(trials.ctx, &options, result); });
+}
+
+Outcome reload_old_first(Trials& trials, const std::string& module, const std::string& file) {
+  const std::string path = trial_module(file);
+  bp_load_options options{};
+  options.struct_size = sizeof options;
+  options.flags = BP_LOAD_OLD_FIRST;
+  options.path = path.c_str();
+  return outcome_of([&](bp_result* result) { return bp_module_reload(trials.ctx, str(module), &options, 0, result); });
+}
+
+}  // namespace
+
+TEST_CASE("a file that must not meet the old generation is refused before that ends, if that will stay mapped") {
+  Trials trials;
+  REQUIRE(load_with(trials, "leaver_1", 0).status == BP_OK);
+  const Outcome replaced = reload_old_first(trials, "leaver", "leaver_2");  // the old one unregisters the file
+  INFO(replaced.message);
+  REQUIRE(replaced.status == BP_OK);
+  REQUIRE(trials.ctx.unload("leaver").status == BP_OK);
+
+  REQUIRE(load_with(trials, "leaver_1", BP_LOAD_SETTINGS | BP_LOAD_UNLOAD_NEVER).status == BP_OK);
+  const std::uint64_t before = trials.ctx.modules().back()["generation"].number;
+  const Outcome out = reload_old_first(trials, "leaver", "leaver_2");
+  CHECK(out.status == BP_LOAD_REFUSED);
+  CHECK_THAT(out.message, Contains("File already exists in database"));
+  CHECK_FALSE(out.says("the old file"));
+  CHECK(trials.ctx.modules().back()["generation"].number == before);
+  CHECK(trials.ctx.call("leaver.echo", "1").status == BP_OK);
+  CHECK(trials.ctx.unload("leaver").status == BP_PINNED);
+}
+
+TEST_CASE("a file that must not meet the old generation is refused if that stays mapped unexpectedly") {
+  Trials trials;
+  REQUIRE(load_with(trials, "toucher_1", 0).status == BP_OK);
+  const Outcome out = reload_old_first(trials, "toucher", "toucher_2");
+  CHECK(out.status == BP_LOAD_REFUSED);
+  CHECK_THAT(out.message, Contains("File already exists in database") && Contains("toucher (generation 1)"));
+  CHECK_THAT(out.message, Contains("the old file cannot be loaded again"));
+}
+
+TEST_CASE("a file that was tried as one that is never unmapped is tried again as one that is") {
+  Trials trials;
+  REQUIRE(load_with(trials, "goes", BP_LOAD_SETTINGS | BP_LOAD_UNLOAD_NEVER).status == BP_OK);
+  CHECK(trials.ctx.unload("goes").status == BP_PINNED);
+  const Outcome out = load_with(trials, "goes", 0);
+  CHECK(out.status == BP_LOAD_REFUSED);
+  CHECK_THAT(out.message, Contains("its destructors ended the process by SIGABRT"));
 }
 
 TEST_CASE("damaged files are refused before anything is mapped or started") {
