@@ -140,8 +140,8 @@ BP_PLAIN int stand_between(void* argument) {
   }
   shared.child = pid;
   publish(shared.child_fd, shared.child_pidfd);
-  // Until here, this process shares the descriptors of the application, which gets the pidfd by that. Now it drops them:
-  // if the application is killed, its locks and listening sockets must not stay until this process has ended.
+  // Until here, this process shares the descriptors of the application, which gets the pidfd by that. Now it drops
+  // them: if the application is killed, its locks and listening sockets must not stay until this process has ended.
   if (system_call(SYS_close_range, 0, UINT32_MAX, close_range_unshare) < 0 &&
       system_call(SYS_unshare, CLONE_FILES) == 0) {
     close_from(0);
