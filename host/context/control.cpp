@@ -66,6 +66,7 @@ void Control::post_operation(Job& job) noexcept {
 void Control::post_operation_later(LaterJob& job, Milliseconds delay) noexcept {
   const auto due = Clock::now() + delay;
   const MutexLock lock(mutex_);
+  if (job.queued) return;  // its time has come
   job.due = job.waits ? std::min(job.due, due) : due;
   if (!job.waits) job.next = std::exchange(later_, &job);
   job.waits = true;
@@ -82,6 +83,7 @@ void Control::post_due() noexcept {
       job->next = std::exchange(others, job);
     } else {
       job->waits = false;
+      job->queued = true;
       operations_.push(job);
     }
   }
@@ -126,6 +128,7 @@ void Control::serve(std::size_t self) noexcept {
     const bool is_short = takes(self, short_);
     if (is_short || takes(self, operations_)) {
       Job* const job = is_short ? short_.pop() : operations_.pop();
+      job->queued = false;
       if (!is_short) operation_ = job;
       --free_;
       taken_ = true;

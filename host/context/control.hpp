@@ -31,6 +31,7 @@ struct ControlJob {
   /// Called with no lock held, while run() runs on another thread. Must return soon.
   virtual void overdue(const std::string& what) noexcept { static_cast<void>(what); }
   ControlJob* next = nullptr;
+  bool queued = false;  ///< of a LaterJob: its time has come, and it waits for its turn, linked by `next`
 };
 
 /// One that waits for its time; see Control::post_operation_later().
@@ -64,8 +65,8 @@ class Control final : public ModuleCalls {
   /// The same for an operation.
   void post_operation(Job& job) noexcept;
 
-  /// The same, but not before `delay` is over. A job that waits already comes at the earlier of the two times. It is
-  /// forgotten if the control threads end first.
+  /// The same, but not before `delay` is over. A job that waits already comes at the earlier of the two times: one
+  /// whose time has come already runs once. It is forgotten if the control threads end first.
   void post_operation_later(LaterJob& job, Milliseconds delay) noexcept;
 
   /// Runs short work on the calling thread. Returns false without running it if somebody has the turn, or other short

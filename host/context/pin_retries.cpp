@@ -17,9 +17,11 @@ void PinRetries::begin() noexcept {
 // The tries follow as operations of their own. Without memory, it is tried next time.
 void PinRetries::run() {
   try {
-    if (loader_.retry_pinned([this](const Generation& each) { return kept_.has_below(each); }) == 0) return;
+    loader_.retry_pinned([this](const Generation& each) { return kept_.has_below(each); });
   } catch (const std::bad_alloc&) {
   }
+  // One that another operation tries now may stay all the same, and nobody begins again for it.
+  if (!kept_.has_any_below()) return;
   delay_ = std::min(2 * delay_, longest);
   control_.post_operation_later(*this, delay_);
 }

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "context/call_stats_report.hpp"
 #include "context/context.hpp"
@@ -143,16 +144,16 @@ void write(cbor::Writer& out, Context& context, const std::optional<OldestCall>&
 
 // The modules that are being replaced, the old generation first, and the calls that wait for that.
 void write_held(cbor::Writer& out, const Registry& registry) {
-  std::vector<const Module*> held;
+  std::vector<std::pair<const Module*, std::uint64_t>> held;  // the control thread may set `held` to 0 meanwhile
   for (const auto& module : registry.modules()) {
-    if (module->held.load() != 0) held.push_back(module.get());
+    if (const std::uint64_t old = module->held.load(); old != 0) held.emplace_back(module.get(), old);
   }
   out.text("held");
   out.array(held.size());
-  for (const Module* const module : held) {
+  for (const auto& [module, old] : held) {
     out.map(4);
     field(out, "module", module->name);
-    field(out, "generation", module->held.load());
+    field(out, "generation", old);
     field(out, "calls", module->held_calls.load(std::memory_order_relaxed));
     const auto time = std::chrono::steady_clock::now() - module->held_since;
     field(out, "for_ms",

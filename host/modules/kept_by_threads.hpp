@@ -59,6 +59,7 @@ class KeptByThreads {
   bool has_below(const Generation& generation) const noexcept {
     return std::find(below_.begin(), below_.end(), &generation) != below_.end();
   }
+  bool has_any_below() const noexcept { return !below_.empty(); }
   /// It is tried again, and an operation tells how that ends, or none does.
   void note_tried(const Generation& generation, bool operation_tells) {
     std::erase(untold_, &generation);

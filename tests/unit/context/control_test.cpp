@@ -190,6 +190,33 @@ TEST_CASE("an operation that is posted for later runs then, at the earlier of tw
   CHECK(ran.get_future().wait_for(long_enough) == std::future_status::ready);
 }
 
+TEST_CASE("an operation whose time has come and that is posted for later before its turn runs once, and none is lost") {
+  int runs = 0;
+  std::promise<void> again;
+  std::promise<void> last_ran;
+  auto owner = std::make_unique<Control>();
+  Control& control = *owner;
+  Later last([&] { last_ran.set_value(); });
+  Later twice([&] {
+    if (++runs == 2) again.set_value();
+  });
+  Later first([&] { control.post_operation_later(twice, std::chrono::minutes(10)); });
+  // The time of all three comes at once, because the main thread is busy; the newest has the first turn.
+  control.run_now([&] {
+    for (Later* const each : {&last, &twice, &first}) control.post_operation_later(*each, milliseconds(0));
+    return true;
+  });
+  auto last_future = last_ran.get_future();
+  CHECK(comes(last_future));
+  CHECK(runs == 1);
+  // It may be posted again.
+  control.post_operation_later(twice, milliseconds(0));
+  auto again_future = again.get_future();
+  CHECK(comes(again_future));
+  owner.reset();  // before what its threads have used
+  CHECK(runs == 2);
+}
+
 TEST_CASE("the control threads end without waiting for what is posted for later") {
   const auto begin = Control::Clock::now();
   bool ran = false;
