@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <string_view>
 
 #include "cli/client.hpp"
 #include "cli/command.hpp"
@@ -109,10 +110,16 @@ std::string next_step(const Args& args, const Value& report, const Value& status
                ": wait (backplane status shows it), or take the unload back with: backplane cancel ", id);
   }
   if (std::any_of(reasons.begin(), reasons.end(), lasting)) return "the object stays mapped until the host ends";
-  const bool by_itself = std::all_of(reasons.begin(), reasons.end(),
-                                     [](const Value& each) { return each["kind"].text() == "tls_destructors"; });
-  return cat("when that has ended, run again: backplane unload ", args.name,
-             by_itself ? ". The host tries it again itself when one of its own threads ends" : "");
+  const auto all_are = [&reasons](std::string_view kind) {
+    return std::all_of(reasons.begin(), reasons.end(),
+                       [kind](const Value& each) { return each["kind"].text() == kind; });
+  };
+  const std::string again = cat("run again: backplane unload ", args.name);
+  if (all_are("thread")) {
+    return cat("when that has ended, the host unmaps it by itself, within a minute; to have it sooner, ", again);
+  }
+  return cat("when that has ended, ", again,
+             all_are("tls_destructors") ? ". The host tries it again itself when one of its own threads ends" : "");
 }
 
 CommandFailure pinned(const Args& args, const Client& client, const Result& result, std::uint64_t operation) {
