@@ -84,8 +84,8 @@ void ModuleOperations::post_again(Operation& operation) noexcept {
 // Without memory for the words, the old file is loaded again all the same.
 void ModuleOperations::restore(Operation& operation, Loader::OldFirst& step, bp_status status,
                                const std::string& why) noexcept try {
-  const bool late = operation.outcome() != nullptr;  // the new code hung, and who waited has been answered
   Loader::OldFirst::Restored done = step.restore();
+  const bool late = operation.outcome() != nullptr;  // code of a file hung, and who waited has been answered
   if (!late) {
     const bool canceled = status == BP_CANCELED;
     const std::string what = canceled ? name_of(operation) + " was canceled by " + operation.canceler() : why;

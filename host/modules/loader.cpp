@@ -22,6 +22,7 @@
 #include "modules/static_calls.hpp"
 #include "modules/thrown.hpp"
 #include "support/forked_child.hpp"
+#include "support/if_memory.hpp"
 #include "support/log.hpp"
 #include "support/result.hpp"
 #include "support/running_code.hpp"
@@ -154,11 +155,6 @@ Loader::Ready Loader::open(ModuleFile& file, Purpose purpose) try {
 Loader::Ready Loader::enter(std::unique_ptr<Generation>&& made, Purpose purpose) {
   Generation& generation = *made;
   generation.make_data_dir = make_data_dir_;
-  if (workers_ != 0 && generation.settings.workers > workers_) {
-    generation.manifest.warnings.push_back("found " + std::to_string(generation.settings.workers) +
-                                           " workers for it, expected at most the " + std::to_string(workers_) +
-                                           " worker threads of the host (workers); it gets no more than these");
-  }
   const MutexLock lock(catalog_);
   Module& module = registry_.module(generation.manifest.name);
   generation.module = &module;
@@ -239,6 +235,11 @@ void Loader::call_in_time(const Generation& generation, const char* what, bool i
 Dependencies::Plan Loader::try_out(Generation& generation, const ModuleFile& file, const Generation* leaving) {
   generation.copy_path = copies_.add(generation.manifest.name, generation.number, file.bytes).string();
   Dependencies::Plan libraries = dependencies_.prepare(generation.manifest, file.request.path, allowed_);
+  if (workers_ != 0 && generation.settings.workers > workers_) {
+    generation.manifest.warnings.push_back("found " + std::to_string(generation.settings.workers) +
+                                           " workers for it, expected at most the " + std::to_string(workers_) +
+                                           " worker threads of the host (workers); it gets no more than these");
+  }
   for (const std::string& warning : generation.manifest.warnings) log::warn(generation.source(), warning);
   trial_.run_once(calls_, generation, libraries, file.request.canceled, leaving);
   return libraries;
@@ -280,7 +281,9 @@ void Loader::open_object(Ready& ready, const LoadRequest& request, const ModuleF
 void Loader::close_refused(Generation& generation) {
   const bool keeps = generation.unload_never() && generation.deinited;
   const auto kept = keeps ? std::vector<PinReason>{generation.kept_by_intent()} : close_object(generation);
-  for (const PinReason& reason : kept) log::warn(generation.source(), "refused, but stays mapped: " + reason.what);
+  for (const PinReason& reason : kept) {
+    if_memory([&] { log::warn(generation.source(), "refused, but stays mapped: " + reason.what); });
+  }
   if (kept.empty()) return trial_.drop_copy(generation);
   const MutexLock lock(catalog_);
   generation.module->last_generation = generation.number;
@@ -312,7 +315,7 @@ void Loader::call_deinit(Generation& generation) {
   std::string thrown;
   call_module(generation, "deinit", false,
               [&] { thrown = thrown_by([&] { generation.entry.deinit(generation.data); }); });
-  if (!thrown.empty()) log::error(generation.source(), "its deinit threw " + thrown);
+  if (!thrown.empty()) if_memory([&] { log::error(generation.source(), "its deinit threw " + thrown); });
 }
 
 std::vector<PinReason> Loader::close_object(Generation& generation) {

@@ -11,6 +11,7 @@
 #include "modules/old_first.hpp"
 #include "modules/reports.hpp"
 #include "modules/static_calls.hpp"
+#include "support/if_memory.hpp"
 #include "support/log.hpp"
 #include "support/result.hpp"
 
@@ -202,16 +203,6 @@ std::string label_when_memory(const Generation& generation) {
     }
 }
 
-// What is done is done, even if there is no memory to tell it.
-template <class F>
-void if_memory(F tell) noexcept {
-  try {
-    tell();
-  } catch (const std::bad_alloc&) {
-    // Nobody is told.
-  }
-}
-
 }  // namespace
 
 void Loader::finish(Generation& generation) {
@@ -228,8 +219,9 @@ void Loader::finish(Generation& generation) {
   const auto retirement = generation.retirement;
   Module& module = *generation.module;  // exists as long as the process
   const std::uint64_t number = generation.number;
-  Module::Hang ending = Module::Hang::ending;  // its code has returned after all
-  module.hang.compare_exchange_strong(ending, Module::Hang::none);
+  Module::Hang ending = Module::Hang::ending;
+  // Its code has returned after all. What hangs is the end of the last that has run; an older one may end meanwhile.
+  if (number == module.last_running) module.hang.compare_exchange_strong(ending, Module::Hang::none);
   if (kept.empty()) {
     if_memory([&] { log::info("modules", label + " is gone"); });
     trial_.drop_copy(generation);

@@ -117,8 +117,12 @@ std::vector<std::uint8_t> Loader::OldFirst::publish(const LoadRequest& request, 
 }
 
 // While the new code hung, an unload or a stop of the host may have given the module up, and it may have been loaded.
-bool Loader::OldFirst::is_wanted() const noexcept {
-  return module_.holds == hold_ && (module_.held.load() != 0 || module_.hang.load() == Hang::starting);
+// If it is wanted then, it is the old file's code that may hang from here on.
+bool Loader::OldFirst::is_wanted() noexcept {
+  if (module_.holds != hold_) return false;
+  if (module_.held.load() != 0) return true;
+  Hang hang = Hang::starting;
+  return module_.hang.compare_exchange_strong(hang, Hang::restoring) || hang == Hang::restoring;
 }
 
 // Without memory, it tries again for a while: without the old file, the module is lost.
@@ -189,8 +193,7 @@ void Loader::OldFirst::release(Hang hang) noexcept {
 void Loader::OldFirst::give_up_hanging(Loader& loader) noexcept {
   const MutexLock lock(loader.catalog_);
   for (const auto& module : loader.registry_.modules()) {
-    Hang starting = Hang::starting;
-    module->hang.compare_exchange_strong(starting, Hang::none);
+    for (Hang hang : {Hang::starting, Hang::restoring}) module->hang.compare_exchange_strong(hang, Hang::none);
   }
 }
 

@@ -72,7 +72,7 @@ class Loader::OldFirst {
   std::vector<std::uint8_t> publish(const LoadRequest& request, Ready opened);
   Ready map_new();
   void restore_once(Restored& done);
-  bool is_wanted() const noexcept;
+  bool is_wanted() noexcept;
   void release(Module::Hang hang) noexcept;
 
   Loader& loader_;

@@ -74,6 +74,16 @@ class News {
   std::vector<std::pair<std::string, std::string>> all_;
 };
 
+/// What is told when the old file cannot be loaded again after the reload has been refused, which is told, too.
+Value late_refusal(News& news) {
+  Value told;
+  CHECK(comes_true([&] {
+    told = news.wait("backplane.module_refused");
+    return told["kind"].text == "load";
+  }));
+  return told;
+}
+
 /// owner_1 was to be reloaded, and the init of owner_2 hangs: the reload has been refused.
 struct HangingInit {
   HangingInit() {
@@ -152,6 +162,54 @@ TEST_CASE("a new generation whose init hangs is refused, calls learn it, and the
   CHECK(told["message"].text.find("the old file runs again, as generation ") != std::string::npos);
   CHECK(told["report"]["generation"].number == ctx.modules().front()["generation"].number);
   CHECK(ctx.call("owner.generation").payload == "1");
+  CHECK(ctx.unload("owner").status == BP_OK);
+}
+
+TEST_CASE("an old file that hangs when it is loaded again for a refused new one is told when it returns") {
+  const Place place("nothing");
+  Context ctx;
+  REQUIRE(ctx.load(module_file("owner_1")).status == BP_OK);
+  Place::hang("init of 1");
+  const Outcome out = old_first::reload(ctx, "owner_fails");
+  INFO(out.message);
+  CHECK(out.status == BP_LOAD_REFUSED);
+  CHECK(out.says("did not return in time"));
+  CHECK(ctx.call("owner.generation").says("the new file was refused, and the old file's code has not returned"));
+  News news(ctx);
+  place.let_go();
+  const Value told = late_refusal(news);
+  CHECK(told["module"].text == "owner");
+  CHECK(told["message"].text.find("the old file cannot be loaded again, so the module is not loaded") !=
+        std::string::npos);
+  CHECK(ctx.call("owner.generation").says("is not loaded any more"));
+  CHECK(ctx.load(module_file("owner_1")).status == BP_OK);
+  CHECK(ctx.unload("owner").status == BP_OK);
+}
+
+TEST_CASE("an old file that hangs, too, after the code of the new one has returned is told to those who call") {
+  HangingInit hanging;
+  Context& ctx = hanging.ctx;
+  REQUIRE(hanging.began);
+  CHECK(hanging.held.wait().status == BP_MODULE_GONE);
+  News news(ctx);
+  const std::string later = hanging.place / "later";
+  ::setenv("BP_TEST_LATE", later.c_str(), 1);
+  Place::hang("init of 1");
+  write_all(hanging.place.late, "");  // the new code returns
+  CHECK(comes_true([&] {
+    return ctx.call("owner.generation").says("the new file was refused, and the old file's code has not returned");
+  }));
+  CHECK(comes_true([&] {
+    const Value status = outcome_of([&](bp_result* result) { return bp_host_status(ctx, result); }).report();
+    const std::vector<Value>& calls = status["module_calls"].items;
+    return calls.size() == 1 && calls.front()["overdue"].number != 0;
+  }));
+  Place::hang("nothing");
+  write_all(later, "");
+  const Value told = late_refusal(news);
+  CHECK(told["status"].text == "load_refused");
+  CHECK(ctx.call("owner.generation").says("is not loaded any more"));
+  CHECK(ctx.load(module_file("owner_2")).status == BP_OK);
   CHECK(ctx.unload("owner").status == BP_OK);
 }
 

@@ -60,6 +60,9 @@ class Settings(ConfigurationCase):
         self.start(self.table("kv"))
         _, err = self.bp("load", self.path("echo.so"), "--workers", "64", "--stack-size", "65536")
         self.assertIn("found 64 workers for it, expected at most the 4 worker threads of the host", err)
+        _, err = self.bp("reload", "echo", "--workers", "65", "--old-first")
+        self.assertIn("found 65 workers for it, expected at most the 4 worker threads of the host", err)
+        self.process.wait_err("found 65 workers for it, expected at most the 4 worker threads of the host")  # the log
         _, err = self.bp("reload", "echo", "--workers", "2")
         self.assertNotIn("worker threads of the host", err)
         self.assertEqual(self.settings(), {"unload": "drain", "workers": 2, "stack_size": 65536})
