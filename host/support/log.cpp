@@ -20,10 +20,17 @@ namespace {
 /// How long the end of the process waits for stderr, in all.
 constexpr std::chrono::milliseconds at_exit{100};
 
+// Null until the first use of the log. For signal handlers, which may not make it.
+std::atomic<LogWriter*> made_writer{nullptr};
+
 // In static memory and never destroyed, because threads of the host may log while the process exits.
 LogWriter& writer() noexcept {
   alignas(LogWriter) static char place[sizeof(LogWriter)];
-  static LogWriter* const instance = new (place) LogWriter(STDERR_FILENO);
+  static LogWriter* const instance = [] {
+    LogWriter* const made = new (place) LogWriter(STDERR_FILENO);
+    made_writer.store(made);
+    return made;
+  }();
   return *instance;
 }
 
@@ -151,6 +158,9 @@ Counts counts() noexcept { return {writer().waiting(), writer().dropped()}; }
 
 bool flush(std::chrono::milliseconds most) noexcept { return writer().flush(most); }
 
-bool flush_in_signal_handler(std::chrono::milliseconds most) noexcept { return writer().wait_written(most); }
+bool flush_in_signal_handler(std::chrono::milliseconds most) noexcept {
+  LogWriter* const made = made_writer.load();
+  return made == nullptr || made->wait_written(most);
+}
 
 }  // namespace backplane::host::log

@@ -171,7 +171,7 @@ TEST_CASE("the other process has nothing of this one") {
   CHECK(trials.ctx.unload("statics").status == BP_OK);
   CHECK(trials.record.starts() == starts + 1);
   CHECK(comes_true([&] { return descriptors() <= before; }));
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   const std::string signals = "3";  // it acts on signals of its own, in each process
 #else
   const std::string signals = "0";
