@@ -11,7 +11,6 @@ import unittest
 from harness import EXE, PLUGINS, Case
 
 MODULES = pathlib.Path(os.environ["BACKPLANE_TRIAL_MODULES"])
-KEEPS_MEMORY = "TSAN_OPTIONS" in os.environ
 SANITIZED = any(name in os.environ for name in ("ASAN_OPTIONS", "TSAN_OPTIONS"))
 
 
@@ -21,7 +20,7 @@ class TryTest(Case):
         if "ASAN_OPTIONS" in self.environment:  # freed memory is kept, and a leak is a failure of the process
             self.environment["ASAN_OPTIONS"] += ":quarantine_size_mb=0:thread_local_quarantine_size_kb=0:detect_leaks=0"
 
-    @unittest.skipIf(KEEPS_MEMORY, "tsan keeps memory for each object that was mapped")
+    @unittest.skipIf(SANITIZED, "a sanitizer keeps memory for each object that was mapped")
     def test_a_good_module_goes_through_all_steps(self):
         out, _ = self.bp("try", str(PLUGINS / "echo.so"), "--config", '{"prefix": "> "}')
         steps = [line.split(":")[0] for line in out.splitlines()]
@@ -30,7 +29,7 @@ class TryTest(Case):
         self.assertIn("it ran beside the first generation, which is gone", out)
         self.assertRegex(out, r"(?m)^load: loaded echo 1\.0\.0: .* \(\d+\.\d ms\)$")
 
-    @unittest.skipIf(KEEPS_MEMORY, "tsan keeps memory for each object that was mapped")
+    @unittest.skipIf(SANITIZED, "a sanitizer keeps memory for each object that was mapped")
     def test_as_json(self):
         out, _ = self.bp("try", str(PLUGINS / "timer.so"), "--json")
         found = json.loads(out)
@@ -77,7 +76,7 @@ class TryTest(Case):
         self.assertRegex(out, r"(?m)^left: \d+ descriptors: /dev/zero$")
         self.assertRegex(out, r"(?m)^left: another action of SIGUSR2$")
 
-    @unittest.skipIf(KEEPS_MEMORY, "tsan keeps memory for each object that was mapped")
+    @unittest.skipIf(SANITIZED, "a sanitizer keeps memory for each object that was mapped")
     def test_a_warning_is_told_once(self):
         _, err = self.bp("try", str(MODULES / "warns.so"))
         self.assertRegex(err, r"(?m)^\S+ warn warns \(generation 1\): it imports pthread_key_create, .* \(11 times\)$")
