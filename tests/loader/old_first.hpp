@@ -58,6 +58,42 @@ class Reload {
   std::thread thread_;
 };
 
+/// owner_1 with a call that lasts. A reload that is refused before the old generation is touched leaves both alone.
+class Busy {
+ public:
+  explicit Busy(Context& ctx) : ctx_(ctx) {
+    REQUIRE(ctx_.load(module_file("owner_1")).status == BP_OK);
+    number_ = ctx_.modules().front()["generation"].number;
+    REQUIRE(call_.submit(ctx_, "owner.sleep", "600000") == BP_OK);
+    ctx_.settle();
+  }
+  /// Checks that, and ends the call and the module.
+  void check_untouched() {
+    CHECK(ctx_.call("owner.generation").payload == "1");
+    CHECK(ctx_.modules().front()["generation"].number == number_);
+    CHECK(call_.replies() == 0);
+    CHECK(call_.cancel() == BP_OK);
+    CHECK(call_.wait().status == BP_CANCELED);
+    CHECK(ctx_.unload("owner").status == BP_OK);
+  }
+
+ private:
+  Context& ctx_;
+  std::uint64_t number_ = 0;
+  Call call_;
+};
+
+/// Begins an operation of the kind BP_OPERATION_CHANGE with this one part.
+inline Outcome begin_change(Context& ctx, const bp_operation_request& part, bp_operation& operation) {
+  const bp_operation_request* const list[] = {&part};
+  bp_operation_request change{};
+  change.struct_size = sizeof change;
+  change.kind = BP_OPERATION_CHANGE;
+  change.changes = list;
+  change.change_count = 1;
+  return outcome_of([&](bp_result* result) { return bp_operation_begin(ctx, &change, &operation, result); });
+}
+
 /// owner_1 has a call that lasts until let_go(), and a reload holds new calls meanwhile.
 class Holding {
  public:

@@ -185,14 +185,8 @@ TEST_CASE("old-first and its bound are refused where they mean nothing, and noth
   CHECK(plain.says("drain_ms"));
   const bp_load_options load = old_first::load_options(path, BP_LOAD_OLD_FIRST, 0);
   const bp_operation_request one = reload_request(load);
-  const bp_operation_request* const list[] = {&one};
-  bp_operation_request change{};
-  change.struct_size = sizeof change;
-  change.kind = BP_OPERATION_CHANGE;
-  change.changes = list;
-  change.change_count = 1;
   bp_operation operation{};
-  const Outcome part = outcome_of([&](bp_result* r) { return bp_operation_begin(ctx, &change, &operation, r); });
+  const Outcome part = old_first::begin_change(ctx, one, operation);
   CHECK(part.status == BP_INVALID_ARGUMENT);
   CHECK(part.says("for one of several changes"));
   CHECK(ctx.modules().front()["generation"].number == before);

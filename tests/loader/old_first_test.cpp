@@ -12,14 +12,6 @@ using old_first::load_options;
 using old_first::Lock;
 using old_first::Reload;
 
-namespace {
-
-Outcome reload_old_first(Context& ctx, const std::string& file, std::uint32_t drain_ms = 0) {
-  return old_first::reload(ctx, file, drain_ms);
-}
-
-}  // namespace
-
 TEST_CASE("a module that owns a lock can be reloaded the old generation first, and only so") {
   const Lock lock;
   Context ctx;
@@ -28,7 +20,7 @@ TEST_CASE("a module that owns a lock can be reloaded the old generation first, a
   CHECK(plain.status == BP_LOAD_REFUSED);
   CHECK(plain.says("address already in use"));
   CHECK(ctx.call("owner.generation").payload == "1");
-  const Outcome out = reload_old_first(ctx, "owner_2");
+  const Outcome out = old_first::reload(ctx, "owner_2");
   INFO(out.message);
   REQUIRE(out.status == BP_OK);
   CHECK(out.report()["old"]["outcome"].text == "gone");
@@ -92,24 +84,15 @@ TEST_CASE("if the new generation is refused, the old file runs again, and answer
 TEST_CASE("a file that is wrong without running it is refused while the old generation works, and costs it nothing") {
   const Lock lock;
   Context ctx;
-  REQUIRE(ctx.load(module_file("owner_1")).status == BP_OK);
-  const std::uint64_t before = ctx.modules().front()["generation"].number;
-  Call busy;
-  REQUIRE(busy.submit(ctx, "owner.sleep", "600000") == BP_OK);
-  ctx.settle();
-  CHECK(reload_old_first(ctx, "holder").says("expected the next generation of \"owner\""));
-  CHECK(reload_old_first(ctx, "no_such_file").status == BP_LOAD_REFUSED);
-  const Outcome needs = reload_old_first(ctx, "owner_needs");
+  old_first::Busy busy(ctx);
+  CHECK(old_first::reload(ctx, "holder").says("expected the next generation of \"owner\""));
+  CHECK(old_first::reload(ctx, "no_such_file").status == BP_LOAD_REFUSED);
+  const Outcome needs = old_first::reload(ctx, "owner_needs");
   INFO(needs.message);
   CHECK(needs.status == BP_LOAD_REFUSED);
   CHECK(needs.says("its library libbp_test_absent.so was not found"));
   CHECK_FALSE(needs.says("the old file runs again"));
-  CHECK(ctx.call("owner.generation").payload == "1");
-  CHECK(ctx.modules().front()["generation"].number == before);
-  CHECK(busy.replies() == 0);
-  CHECK(busy.cancel() == BP_OK);
-  CHECK(busy.wait().status == BP_CANCELED);
-  CHECK(ctx.unload("owner").status == BP_OK);
+  busy.check_untouched();
 }
 
 TEST_CASE("an old generation that waits for a held call is not waited for for ever: the reload is undone") {
@@ -198,14 +181,8 @@ TEST_CASE("the manifest of either generation can ask for it, and then it cannot 
   one.struct_size = sizeof one;
   one.kind = BP_OPERATION_RELOAD;
   one.module = str("owner");
-  const bp_operation_request* const list[] = {&one};
-  bp_operation_request change{};
-  change.struct_size = sizeof change;
-  change.kind = BP_OPERATION_CHANGE;
-  change.changes = list;
-  change.change_count = 1;
   bp_operation operation{};
-  REQUIRE(outcome_of([&](bp_result* r) { return bp_operation_begin(ctx, &change, &operation, r); }).status == BP_OK);
+  REQUIRE(old_first::begin_change(ctx, one, operation).status == BP_OK);
   const Outcome refused = outcome_of([&](bp_result* r) { return bp_operation_wait(ctx, operation, 5000, r); });
   INFO(refused.message);
   CHECK(refused.status == BP_NOT_SUPPORTED);
@@ -234,7 +211,7 @@ TEST_CASE("no call is lost in many reloads under load") {
   }
   for (int i = 0; i < 20; ++i) {
     const int before = answered;
-    const Outcome out = reload_old_first(ctx, i % 2 == 0 ? "owner_2" : "owner_1");
+    const Outcome out = old_first::reload(ctx, i % 2 == 0 ? "owner_2" : "owner_1");
     INFO(out.message);
     CHECK(out.status == BP_OK);
     CHECK(comes_true([&] { return answered > before; }));
