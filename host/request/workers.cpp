@@ -349,7 +349,13 @@ void Workers::work(Worker& self) {
       return stop_ || self.left || (line = next_line()) != nullptr || self.leave;
     });
     if (stop_ || self.left) return;
-    if (line != nullptr) run_next(*line, self, lock);
+    if (line != nullptr) {
+      const Job job = begin_next(*line, self);
+      lock.unlock();
+      job.run();
+      lock.lock();
+      end_running(*line, self);
+    }
     if (!self.leave || stop_ || !try_leave(self)) continue;
     lock.unlock();
     if (on_left_) on_left_();
@@ -357,23 +363,23 @@ void Workers::work(Worker& self) {
   }
 }
 
-void Workers::run_next(Line& line, Worker& self, MutexLock& lock) {
-  const ::pid_t me = ::gettid();
+Workers::Job Workers::begin_next(Line& line, Worker& self) {
   self.busy = true;
-  const Job job = std::move(line.jobs.front());
+  Job job = std::move(line.jobs.front());
   line.jobs.pop_front();
   ++moves_;
-  running_.push_back({&line, job.method, job.generation, me, false});
+  running_.push_back({&line, job.method, job.generation, ::gettid(), false});
   without_ -= line.threads() == 0 ? 1 : 0;
   ++line.running;
   line.waited += job.waited ? 1 : 0;
   line.wait.record(span(job.since, ticks()));
   moved(line);
-  lock.unlock();
-  job.run();
-  lock.lock();
+  return job;
+}
+
+void Workers::end_running(Line& line, Worker& self) {
   ++moves_;
-  std::erase_if(running_, [me](const Running& each) { return each.tid == me; });
+  std::erase_if(running_, [me = ::gettid()](const Running& each) { return each.tid == me; });
   --line.running;
   without_ += line.threads() == 0 ? 1 : 0;
   self.busy = false;

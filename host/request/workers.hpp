@@ -162,7 +162,8 @@ class Workers {
   };
 
   void work(Worker& self);
-  void run_next(Line& line, Worker& self, MutexLock& lock) BP_REQUIRES(mutex_);
+  Job begin_next(Line& line, Worker& self) BP_REQUIRES(mutex_);
+  void end_running(Line& line, Worker& self) BP_REQUIRES(mutex_);
   bool try_leave(Worker& self) noexcept BP_REQUIRES(mutex_);
   Line& line_of(const Module& module, bool instances);
   Line* find_line(const Module& module, bool instances) noexcept BP_REQUIRES(mutex_);
