@@ -65,26 +65,29 @@ class Call {
   }
 
   /// Calls another wire name of this context and returns its answer. Throws Error if the answer is an error or does not
-  /// fit Reply; void fits anything. `timeout` 0 means no limit except this request's own deadline.
+  /// fit Reply; void fits anything. `timeout` 0 means no limit except this request's own deadline. Members of the
+  /// answer that Reply does not have are ignored; with `strict` they are an error.
   template <class Reply, class Request>
-  Reply call(std::string_view name, const Request& request, Milliseconds timeout = Milliseconds(0)) {
-    return outward<Reply>(await().call, name, request, timeout);
+  Reply call(std::string_view name, const Request& request, Milliseconds timeout = Milliseconds(0),
+             Reading reading = lenient) {
+    return outward<Reply>(await().call, name, request, timeout, reading);
   }
   template <FixedText name, class Request, class Reply>
   Reply call(Calls<name, Request, Reply>, const std::type_identity_t<Request>& request,
-             Milliseconds timeout = Milliseconds(0)) {
-    return outward<Reply>(await().call, name.view(), request, timeout);
+             Milliseconds timeout = Milliseconds(0), Reading reading = lenient) {
+    return outward<Reply>(await().call, name.view(), request, timeout, reading);
   }
 
   /// Calls a host function: the application's of that name, or else a module's. The rest is as for call().
   template <class Reply, class Request>
-  Reply host_call(std::string_view name, const Request& request, Milliseconds timeout = Milliseconds(0)) {
-    return outward<Reply>(await().host_call, name, request, timeout);
+  Reply host_call(std::string_view name, const Request& request, Milliseconds timeout = Milliseconds(0),
+                  Reading reading = lenient) {
+    return outward<Reply>(await().host_call, name, request, timeout, reading);
   }
   template <FixedText name, class Request, class Reply>
   Reply host_call(Calls<name, Request, Reply>, const std::type_identity_t<Request>& request,
-                  Milliseconds timeout = Milliseconds(0)) {
-    return outward<Reply>(await().host_call, name.view(), request, timeout);
+                  Milliseconds timeout = Milliseconds(0), Reading reading = lenient) {
+    return outward<Reply>(await().host_call, name.view(), request, timeout, reading);
   }
 
   /// Calls another wire name with raw bytes and returns the raw answer, without CBOR.
@@ -205,7 +208,8 @@ class Call {
   using Outward = bp_status (*)(bp_token, bp_str, bp_bytes, std::uint64_t, bp_result*);
 
   template <class Reply, class Request>
-  Reply outward(Outward function, std::string_view name, const Request& request, Milliseconds timeout) {
+  Reply outward(Outward function, std::string_view name, const Request& request, Milliseconds timeout,
+                Reading reading = lenient) {
     Answer answer;
     if constexpr (std::is_same_v<Request, View>) {
       send(function, name, request, timeout, answer);
@@ -217,7 +221,7 @@ class Call {
         Codec<Request>::encode(encoder, request);
         send(function, name, out.view(), timeout, answer);
       }
-      if constexpr (!std::is_void_v<Reply>) return read<Reply>(name, answer);
+      if constexpr (!std::is_void_v<Reply>) return read<Reply>(name, answer, reading);
     }
   }
 
@@ -234,9 +238,9 @@ class Call {
   }
 
   template <class Reply>
-  static Reply read(std::string_view name, const Answer& answer) {
+  static Reply read(std::string_view name, const Answer& answer, Reading reading) {
     try {
-      return decode<Reply>(detail::view(answer.payload));
+      return decode<Reply>(detail::view(answer.payload), reading);
     } catch (const DecodeError& e) {
       throw Error(BP_ERROR, join("the answer of ", name, " has another form than expected: ", e.message()));
     }

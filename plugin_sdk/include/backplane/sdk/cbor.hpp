@@ -20,10 +20,11 @@ Bytes encode(const T& value) {
   return item;
 }
 
-/// Reads exactly one item. Throws DecodeError with the path of the wrong field.
+/// Reads exactly one item. Throws DecodeError with the path of the wrong field. With `lenient`, structs ignore members
+/// that they do not have.
 template <class T>
-T decode(View item) {
-  detail::Decoder decoder(item);
+T decode(View item, Reading reading = strict) {
+  detail::Decoder decoder(item, false, reading);
   T value{};
   Codec<T>::decode(decoder, value);
   decoder.finish();
@@ -51,8 +52,8 @@ class Cbor {
 
   /// Decodes the item as a T. Throws DecodeError.
   template <class T>
-  T as() const {
-    return decode<T>(encoded_);
+  T as(Reading reading = strict) const {
+    return decode<T>(encoded_, reading);
   }
   /// The encoded item; valid as long as this object, so not of one that ends with its expression.
   View view() const& noexcept { return encoded_; }
@@ -79,6 +80,11 @@ struct Codec<Cbor> {
 template <class T>
 Error::Error(bp_status status, std::string message, const T& detail) : Error(status, std::move(message)) {
   detail_ = encode(detail);
+}
+
+template <class T>
+T Error::detail_as() const {
+  return decode<T>(detail(), lenient);
 }
 
 }  // namespace backplane

@@ -141,7 +141,8 @@ struct Codec<std::monostate> {
   static constexpr void cddl(detail::TextSink& out) { out << "null"; }
 };
 
-/// Tries the alternatives that take the item's CBOR type, in order. The first that fits wins.
+/// Tries the alternatives that take the item's CBOR type, in order. The first that fits wins; read leniently, the first
+/// among those that ignore the fewest members.
 template <class... Ts>
 struct Codec<std::variant<Ts...>> {
   using Variant = std::variant<Ts...>;
@@ -160,8 +161,21 @@ struct Codec<std::variant<Ts...>> {
     if (candidates == 0) in.mismatch(expected(), head);
     std::string reasons;
     bool done = false;
-    // A single candidate is read directly, so that the error is its own.
-    (void)((done = attempt<Ts>(in, out, head.type, candidates == 1, reasons)) || ...);
+    if (candidates > 1 && in.ignores_unknown()) {
+      Variant best;
+      Fit fit{in.mark(), in.mark(), never};
+      in.set_ignored(0);
+      (void)((attempt<Ts>(in, out, head.type, false, reasons) && take_better(in, out, best, fit)) || ...);
+      done = fit.ignored != never;
+      if (done) {
+        in.go_to(fit.end);
+        in.set_ignored(fit.begin.ignored + fit.ignored);
+        out = std::move(best);
+      }
+    } else {
+      // A single candidate is read directly, so that the error is its own.
+      (void)((done = attempt<Ts>(in, out, head.type, candidates == 1, reasons)) || ...);
+    }
     if (!done) in.fail(join("fits none of ", candidates, " forms (", reasons, ")"));
   }
 
@@ -175,6 +189,27 @@ struct Codec<std::variant<Ts...>> {
   }
 
  private:
+  static constexpr std::size_t never = SIZE_MAX;
+  struct Fit {
+    detail::Decoder::Mark begin;
+    detail::Decoder::Mark end;
+    std::size_t ignored;
+  };
+
+  // { a, b } leniently fits a struct of `a` alone, too. So the form that ignores the fewest members wins. Returns
+  // whether no other can be better.
+  static bool take_better(detail::Decoder& in, Variant& read, Variant& best, Fit& fit) {
+    const std::size_t ignored = in.mark().ignored;
+    if (ignored < fit.ignored) {
+      best = std::move(read);
+      fit.end = in.mark();
+      fit.ignored = ignored;
+    }
+    if (ignored != 0) in.again_from(fit.begin);
+    in.set_ignored(0);
+    return ignored == 0;
+  }
+
   template <class T>
   static bool attempt(detail::Decoder& in, Variant& out, cbor::Type type, bool only, std::string& reasons) {
     if (!Codec<T>::takes(type)) return false;
@@ -186,8 +221,9 @@ struct Codec<std::variant<Ts...>> {
       try {
         Codec<T>::decode(in, value);
       } catch (const DecodeError& e) {
-        in.back_to(mark);
-        reasons += join(reasons.empty() ? "" : "; ", e.message());
+        in.again_from(mark);
+        constexpr std::size_t most = 1000;  // bytes; a variant inside of a variant has the reasons of both
+        if (reasons.size() < most) reasons += join(reasons.empty() ? "" : "; ", detail::shortened(e.message(), most));
         return false;
       }
     }

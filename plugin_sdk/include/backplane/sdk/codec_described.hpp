@@ -102,7 +102,8 @@ inline constexpr bool always_encodes<T> = []<class... M>(boost::mp11::mp_list<M.
 
 }  // namespace detail
 
-/// A map from member names to values. Each member must occur once; optionals may be absent. No other key may occur.
+/// A map from member names to values. Each member must occur once; optionals may be absent. Another key is an error, or
+/// with `lenient` it is skipped with its value.
 template <detail::DescribedStruct T>
 struct Codec<T> {
   using All = detail::Members<T>;
@@ -207,7 +208,11 @@ struct Codec<T> {
     std::size_t next = All::count;
     in.pairs_left(count, [&](std::string_view key) {
       const std::size_t i = All::find(key, next);
-      if (i == All::count) in.fail(join("unknown field; known: ", All::known()));
+      if (i == All::count) {
+        if (!in.ignores_unknown()) in.fail(join("unknown field; known: ", All::known()));
+        in.ignore_item();
+        return;
+      }
       if (seen[i]) in.fail("given twice");
       seen.set(i);
       next = i + 1;

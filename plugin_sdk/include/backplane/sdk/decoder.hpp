@@ -7,19 +7,40 @@
 #include <array>
 #include <backplane/cbor/probe.hpp>
 #include <backplane/cbor/reader.hpp>
+#include <cstdint>
 #include <cstring>
 
 #include "path.hpp"
+
+namespace backplane {
+
+/// What a struct makes of members that it does not have.
+enum class Reading : std::uint8_t {
+  strict,   ///< refuses them: requests and configurations are read like this
+  lenient,  ///< ignores them: answers, parts, events and stored state are read like this, since a newer version of
+            ///< the other side may say more
+};
+inline constexpr Reading strict = Reading::strict;
+inline constexpr Reading lenient = Reading::lenient;
+
+}  // namespace backplane
 
 namespace backplane::detail {
 
 class Decoder {
  public:
   /// `absent_is_default`: absent members of a struct keep the value that the struct had before.
-  explicit Decoder(View input, bool absent_is_default = false)
-      : reader_(input), absent_is_default_(absent_is_default) {}
+  explicit Decoder(View input, bool absent_is_default = false, Reading reading = strict)
+      : reader_(input), absent_is_default_(absent_is_default), reading_(reading) {}
 
   bool absent_is_default() const noexcept { return absent_is_default_; }
+  bool ignores_unknown() const noexcept { return reading_ == lenient; }
+  /// Skips the value of a member that the struct does not have.
+  void ignore_item() {
+    item();
+    ++ignored_;
+  }
+  void set_ignored(std::size_t members) noexcept { ignored_ = members; }
   const Step*& here() noexcept { return here_; }
 
   /// Reads the next head and skips tags. Throws DecodeError.
@@ -164,12 +185,24 @@ class Decoder {
     cbor::Reader reader;
     const Step* here;
     std::size_t depth;
+    std::size_t ignored;  ///< how many members were ignored up to there
   };
-  Mark mark() const { return {reader_, here_, depth_}; }
-  void back_to(const Mark& mark) {
+  Mark mark() const { return {reader_, here_, depth_, ignored_}; }
+  void go_to(const Mark& mark) {
     reader_ = mark.reader;
     here_ = mark.here;
     depth_ = mark.depth;
+    ignored_ = mark.ignored;
+  }
+  /// Goes back there. Throws DecodeError after very many attempts, which types that contain themselves
+  /// could double at each level.
+  void again_from(const Mark& mark) {
+    const std::size_t read = reader_.offset() - mark.reader.offset();
+    go_to(mark);
+    constexpr std::size_t most = 64;  // readings of the whole input
+    read_again_ += read + 1;
+    if (read_again_ / most > reader_.offset() + reader_.rest().size() + most) [[unlikely]]
+      fail("too many attempts to find the form of a value");
   }
 
  private:
@@ -206,7 +239,10 @@ class Decoder {
   cbor::Reader reader_;
   const Step* here_ = nullptr;
   std::size_t depth_ = 0;
+  std::size_t ignored_ = 0;
+  std::size_t read_again_ = 0;  // bytes, by attempts that failed
   bool absent_is_default_;
+  Reading reading_;
 };
 
 }  // namespace backplane::detail

@@ -48,6 +48,10 @@ class Error : public std::exception {
   const std::string& message() const noexcept { return message_; }
   /// The detail as one CBOR item; empty if there is none.
   View detail() const noexcept { return detail_; }
+  /// The detail as a T; members that T does not have are ignored. Throws DecodeError if there is none, or it does not
+  /// fit.
+  template <class T>
+  T detail_as() const;
   void set_detail(View item) { detail_.assign(item.begin(), item.end()); }
 
   const char* what() const noexcept override { return message_.c_str(); }

@@ -55,6 +55,13 @@ inline std::string shown(std::string_view text, std::size_t limit = 64) {
   return out;
 }
 
+/// The beginning of UTF-8 text, at most `limit` bytes.
+inline std::string shortened(std::string_view text, std::size_t limit) {
+  if (text.size() <= limit) return std::string(text);
+  while (limit != 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
+  return join(text.substr(0, limit), "…");
+}
+
 /// Makes UTF-8 of text in an unknown encoding. For example, what() may hold the bytes of a file name. Bytes that are
 /// not UTF-8 appear as `\xff`.
 inline std::string repaired(std::string_view text) {
