@@ -19,22 +19,17 @@ Verdict check_config(const Schema& schema, std::string_view module, cbor::View c
   return out;
 }
 
-std::optional<Schema> read_interface(std::string_view text, std::vector<std::string>& warnings) try {
+std::vector<Finding> check_config(const Schema& schema, std::string_view module, cbor::View config,
+                                  std::vector<std::string>& warnings) {
+  Verdict verdict = check_config(schema, module, config);
+  if (!verdict.unchecked.empty()) warnings.push_back(std::move(verdict.unchecked));
+  return std::move(verdict.findings);
+}
+
+Schema read_interface(std::string_view text, std::vector<std::string>& warnings) {
   Schema schema = parse(text);
   for (const std::string& warning : schema.warnings()) warnings.push_back("its CDDL, " + warning);
   return schema;
-} catch (const ParseError& e) {
-  warnings.push_back(std::string("its CDDL is not valid, so its configuration is not checked: ") + e.what());
-  return std::nullopt;
-}
-
-std::vector<Finding> check_config(std::string_view text, std::string_view module, cbor::View config,
-                                  std::vector<std::string>& warnings) {
-  const std::optional<Schema> schema = read_interface(text, warnings);
-  if (!schema) return {};
-  Verdict verdict = check_config(*schema, module, config);
-  if (!verdict.unchecked.empty()) warnings.push_back(std::move(verdict.unchecked));
-  return std::move(verdict.findings);
 }
 
 }  // namespace backplane::host::cddl

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <backplane/cbor/writer.hpp>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,12 +14,11 @@ namespace backplane::host::cddl {
 /// CBOR map; no bytes mean the empty map. A schema without the rule allows everything.
 Verdict check_config(const Schema& schema, std::string_view module, cbor::View config);
 
-/// The rules of a module's interface; none if they are not valid. Adds to `warnings` what is not checked, for people.
-std::optional<Schema> read_interface(std::string_view text, std::vector<std::string>& warnings);
-
-/// Both: what does not fit in the configuration of a module with this interface. Adds to `warnings` why something is
-/// not checked.
-std::vector<Finding> check_config(std::string_view text, std::string_view module, cbor::View config,
+/// The same. Adds to `warnings` why something is not checked.
+std::vector<Finding> check_config(const Schema& schema, std::string_view module, cbor::View config,
                                   std::vector<std::string>& warnings);
+
+/// The rules of a module's interface. Adds to `warnings` what is not checked, for people. Throws ParseError.
+Schema read_interface(std::string_view text, std::vector<std::string>& warnings);
 
 }  // namespace backplane::host::cddl

@@ -106,7 +106,7 @@ bool Matcher::embedded(Bound argument, std::string_view bytes, bool sequence) tr
 bool Matcher::ordered(Control control, Bound argument, const TreeItem& item) {
   const auto bound = names_.literal_of(argument);
   if (!bound || (bound->kind != Kind::integer && bound->kind != Kind::real)) {
-    throw Unchecked{"line " + std::to_string(node(argument).line) +
+    throw Unchecked{"line " + std::to_string(node(argument).place.line) +
                     ": found another thing than a number to compare with"};
   }
   // An integer of 64 bits and its sign fit a long double without rounding.

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cddl/scanner.hpp"
+
 namespace backplane::host::cddl {
 
 using NodeId = std::uint32_t;
@@ -69,7 +71,7 @@ struct Node {
   Kind kind = Kind::any;
   Control control = Control::size;
   bool flag = false;
-  std::uint32_t line = 0;
+  Place place;
   NodeId a = no_node;
   NodeId b = no_node;
   std::uint32_t first = 0;  // of the children
@@ -86,7 +88,7 @@ struct Rule {
   std::string name;
   std::vector<std::string> parameters;  ///< of a generic rule
   NodeId body = no_node;                ///< a type or a group
-  std::uint32_t line = 0;
+  Place place;
   bool standard = false;  ///< of the prelude, which every text has
 };
 

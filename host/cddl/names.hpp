@@ -69,6 +69,6 @@ class Names {
 };
 
 /// The beginning of a message about a fault of the rules.
-inline std::string line_of(const Node& node) { return "line " + std::to_string(node.line) + ": "; }
+inline std::string line_of(const Node& node) { return "line " + std::to_string(node.place.line) + ": "; }
 
 }  // namespace backplane::host::cddl

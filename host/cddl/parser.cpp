@@ -88,7 +88,7 @@ bool is_literal(Kind kind) { return kind <= Kind::bytes; }
 class Parser {
  public:
   Schema run(std::string_view text) {
-    if (!cbor::valid_utf8(text)) throw ParseError(1, "the text is not UTF-8");
+    check_utf8(text);
     read_rules(prelude, true);
     out_.resolve();
     read_rules(text, false);
@@ -97,6 +97,16 @@ class Parser {
   }
 
  private:
+  static void check_utf8(std::string_view text) {
+    if (cbor::valid_utf8(text)) return;
+    Place place;
+    for (std::size_t end = 0; (end = text.find('\n')) != text.npos && cbor::valid_utf8(text.substr(0, end));) {
+      text.remove_prefix(end + 1);
+      ++place.line;
+    }
+    throw ParseError(place, "the line is not UTF-8; save the text as UTF-8");
+  }
+
   void read_rules(std::string_view text, bool standard) {
     in_ = Scanner(text);
     standard_ = standard;
@@ -105,7 +115,7 @@ class Parser {
 
   void read_rule() {
     Rule rule;
-    rule.line = in_.line();
+    rule.place = in_.place();
     rule.standard = standard_;
     rule.name = in_.id(true);
     if (in_.take("<")) {
@@ -133,14 +143,15 @@ class Parser {
     const NodeId entry = read_entry();
     const Node& node = out_.node(entry);
     if (node.a == no_node && node.number == 1 && node.max == 1) return node.b;
-    return out_.new_list(Kind::group, {out_.new_list(Kind::sequence, {entry}, node.line)}, node.line);
+    return out_.new_list(Kind::group, {out_.new_list(Kind::sequence, {entry}, node.place)}, node.place);
   }
 
   // A group in parentheses must have one type alone where a type is expected.
   NodeId as_type(NodeId id) {
     id = out_.inside_parentheses(id);
     if (out_.node(id).kind == Kind::group) {
-      throw ParseError(out_.node(id).line, "found a group in parentheses, expected a type");
+      throw ParseError(out_.node(id).place,
+                       "found a group in parentheses, expected a type; write {…} for a map, or […] for an array");
     }
     return id;
   }
@@ -150,7 +161,8 @@ class Parser {
    public:
     explicit Nesting(Parser& parser) : parser_(parser) {
       if (++parser_.nesting_ > most_nesting) {
-        parser_.in_.fail("nested deeper than " + std::to_string(most_nesting) + " levels");
+        parser_.in_.fail("nested deeper than " + std::to_string(most_nesting) +
+                         " levels; give an inner type a rule of its own");
       }
     }
     Nesting(const Nesting&) = delete;
@@ -165,24 +177,29 @@ class Parser {
 
   NodeId read_group(char closing) {
     const Nesting nesting(*this);
-    const std::uint32_t line = in_.line();
+    const Place place = in_.place();
     std::vector<NodeId> sequences;
     do {
-      const std::uint32_t begin = in_.line();
+      const Place begin = in_.place();
       std::vector<NodeId> entries;
       for (in_.space(); in_.peek() != closing && !in_.ahead("//"); in_.space()) {
+        if (in_.at_end() || in_.ahead(")") || in_.ahead("]") || in_.ahead("}")) unexpected_end(closing);
         entries.push_back(read_entry());
         in_.space();
         in_.take(",");
       }
       sequences.push_back(out_.new_list(Kind::sequence, entries, begin));
     } while (in_.take("//"));
-    in_.expect({&closing, 1}, "the end of the group");
-    return out_.new_list(Kind::group, sequences, line);
+    in_.take({&closing, 1});
+    return out_.new_list(Kind::group, sequences, place);
+  }
+
+  [[noreturn]] void unexpected_end(char closing) const {
+    in_.unexpected(std::string("a type, a member or \"") + closing + "\"");
   }
 
   NodeId read_entry() {
-    Node entry{.kind = Kind::entry, .line = in_.line(), .number = 1, .max = 1};
+    Node entry{.kind = Kind::entry, .place = in_.place(), .number = 1, .max = 1};
     read_occurrence(entry);
     if (read_bareword(entry)) {
       entry.b = read_type();
@@ -231,7 +248,7 @@ class Parser {
   bool read_bareword(Node& entry) {
     const Scanner::Mark begin = in_.mark();
     if (!in_.id_ahead() || in_.bytes_ahead()) return false;
-    const std::uint32_t line = in_.line();
+    const Place place = in_.place();
     const std::string_view name = in_.id();
     in_.space();
     if (!in_.take(":")) {
@@ -239,7 +256,7 @@ class Parser {
       return false;
     }
     entry.flag = true;
-    entry.a = out_.new_text(Kind::text, name, line);
+    entry.a = out_.new_text(Kind::text, name, place);
     in_.space();
     return true;
   }
@@ -262,14 +279,14 @@ class Parser {
       in_.space();
       types.push_back(as_type(read_type1()));
     }
-    return types.empty() ? first : out_.new_list(Kind::choice, types, out_.node(types.front()).line);
+    return types.empty() ? first : out_.new_list(Kind::choice, types, out_.node(types.front()).place);
   }
 
   NodeId read_type1() {
     const NodeId left = read_type2();
     const Scanner::Mark behind = in_.mark();
     in_.space();
-    Node node{.line = in_.line(), .a = left};
+    Node node{.place = out_.node(left).place, .a = left};
     if (in_.take("...")) {
       node.kind = Kind::range;
       node.flag = true;
@@ -292,13 +309,17 @@ class Parser {
     const std::string_view name = in_.id();
     const auto* const found =
         std::find_if(controls.begin(), controls.end(), [&](const auto& each) { return each.first == name; });
-    if (found == controls.end())
-      in_.fail("the control operator " + quoted("." + std::string(name)) + " is not supported");
+    if (found == controls.end()) {
+      std::string known;
+      for (const auto& each : controls) known += (known.empty() ? "." : ", .") + std::string(each.first);
+      in_.fail("the control operator " + quoted("." + std::string(name)) + " is not supported; expected one of " +
+               known);
+    }
     node.kind = Kind::control;
     node.control = found->second;
     node.text = out_.add_text(name);
     if (node.control == Control::unchecked) {
-      out_.warn("line " + std::to_string(in_.line()) + ": ." + std::string(name) + " is not checked by this host");
+      out_.warn(in_.place().words() + ": ." + std::string(name) + " is not checked by this host");
     }
   }
 
@@ -308,45 +329,45 @@ class Parser {
     const auto fits = [](Kind kind) { return kind == Kind::integer || kind == Kind::real; };
     const auto later = [](Kind kind) { return kind == Kind::name || kind == Kind::parameter; };
     if ((fits(from) || later(from)) && (fits(to) || later(to)) && (later(from) || later(to) || from == to)) return;
-    in_.fail("found a range of other things than two integers or two reals");
+    throw ParseError(node.place, "found a range of other things, expected two integers or two reals, such as 0..255");
   }
 
   NodeId read_type2() {
-    const std::uint32_t line = in_.line();
-    if (in_.number_ahead()) return read_number(line);
-    if (in_.peek() == '"') return out_.new_text(Kind::text, in_.text(), line);
-    if (in_.bytes_ahead()) return out_.new_text(Kind::bytes, in_.bytes(), line);
+    const Place place = in_.place();
+    if (in_.number_ahead()) return read_number(place);
+    if (in_.peek() == '"') return out_.new_text(Kind::text, in_.text(), place);
+    if (in_.bytes_ahead()) return out_.new_text(Kind::bytes, in_.bytes(), place);
     if (in_.take("(")) return read_group(')');
-    if (in_.take("{")) return out_.add({.kind = Kind::map, .line = line, .a = read_group('}')});
-    if (in_.take("[")) return out_.add({.kind = Kind::array, .line = line, .a = read_group(']')});
-    if (in_.take("#")) return read_major(line);
+    if (in_.take("{")) return out_.add({.kind = Kind::map, .place = place, .a = read_group('}')});
+    if (in_.take("[")) return out_.add({.kind = Kind::array, .place = place, .a = read_group(']')});
+    if (in_.take("#")) return read_major(place);
     if (in_.take("~")) {
       in_.space();
-      return out_.add({.kind = Kind::unwrap, .line = line, .a = read_name()});
+      return out_.add({.kind = Kind::unwrap, .place = place, .a = read_name()});
     }
     if (in_.take("&")) {
       in_.space();
       const NodeId group = in_.take("(") ? read_group(')') : read_name();
-      return out_.add({.kind = Kind::enumeration, .line = line, .a = group});
+      return out_.add({.kind = Kind::enumeration, .place = place, .a = group});
     }
     if (!in_.id_ahead()) in_.unexpected("a type");
     return read_name();
   }
 
-  NodeId read_number(std::uint32_t line) {
+  NodeId read_number(Place place) {
     const Number number = in_.number();
-    Node node{.kind = number.is_real ? Kind::real : Kind::integer, .flag = number.negative, .line = line};
+    Node node{.kind = number.is_real ? Kind::real : Kind::integer, .flag = number.negative, .place = place};
     node.number = number.value;
     if (number.is_real) node.real = number.real;
     return out_.add(node);
   }
 
   NodeId read_name() {
-    const std::uint32_t line = in_.line();
+    const Place place = in_.place();
     const std::string_view name = in_.id();
     const auto parameter = std::find(parameters_.begin(), parameters_.end(), name);
     if (parameter != parameters_.end()) {
-      const NodeId id = out_.new_text(Kind::parameter, name, line);
+      const NodeId id = out_.new_text(Kind::parameter, name, place);
       out_.node(id).number = static_cast<std::uint64_t>(parameter - parameters_.begin());
       return id;
     }
@@ -360,24 +381,25 @@ class Parser {
       } while (in_.take(","));
       in_.expect(">", "\",\" or \">\" behind an argument");
     }
-    return out_.new_name(name, arguments, line);
+    return out_.new_name(name, arguments, place);
   }
 
   // Behind a "#".
-  NodeId read_major(std::uint32_t line) {
+  NodeId read_major(Place place) {
     const char digit = in_.peek();
-    if (digit < '0' || digit > '9') return out_.add({.kind = Kind::any, .line = line});
+    if (digit < '0' || digit > '9') return out_.add({.kind = Kind::any, .place = place});
     if (digit > '7') in_.unexpected("a major type from 0 to 7");
     in_.take({&digit, 1});
     const bool is_tag = digit == '6';
     std::uint64_t argument = no_limit;
     if (in_.take(".")) {
-      if (in_.peek() == '<') in_.fail("tag numbers that are types, as in #6.<…>, are not supported");
+      if (in_.peek() == '<')
+        in_.fail("tag numbers that are types, as in #6.<…>, are not supported; write the number, as in #6.32(tstr)");
       argument = in_.uint();
     }
     if (!is_tag) {
       return out_.add(
-          {.kind = Kind::major, .line = line, .number = static_cast<std::uint64_t>(digit - '0'), .max = argument});
+          {.kind = Kind::major, .place = place, .number = static_cast<std::uint64_t>(digit - '0'), .max = argument});
     }
     NodeId content = no_node;
     if (in_.take("(")) {
@@ -387,9 +409,9 @@ class Parser {
       in_.space();
       in_.expect(")", "\")\" behind the type in a tag");
     } else {
-      content = out_.add({.kind = Kind::any, .line = line});
+      content = out_.add({.kind = Kind::any, .place = place});
     }
-    return out_.add({.kind = Kind::tag, .line = line, .a = content, .number = argument});
+    return out_.add({.kind = Kind::tag, .place = place, .a = content, .number = argument});
   }
 
   Scanner in_{{}};

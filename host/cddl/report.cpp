@@ -35,7 +35,7 @@ void Report::add(std::size_t depth, Finding finding) {
 }
 
 Finding Report::finding(Finding::Kind kind, Bound what) const {
-  return {.kind = kind, .path = path(), .rule = what.scope->rule->name, .line = schema_.node(what.node).line};
+  return {.kind = kind, .path = path(), .rule = what.scope->rule->name, .line = schema_.node(what.node).place.line};
 }
 
 std::string Report::path() const {

@@ -53,14 +53,26 @@ void Scanner::expect(std::string_view token, const char* what) {
 void Scanner::space() {
   for (; !at_end(); ++at_) {
     const char c = text_[at_];
-    if (c == '\n') {
-      ++line_;
-    } else if (c == ';') {
+    if (c == ';') {
       at_ = std::min(text_.find('\n', at_), text_.size()) - 1;  // the newline is next
-    } else if (c != ' ' && c != '\t' && c != '\r') {
+    } else if (c != ' ' && c != '\t' && c != '\r' && c != '\n') {
       return;
     }
   }
+}
+
+// Counts what was read since the last call, so that all of them together take linear time.
+Place Scanner::place() const noexcept {
+  for (; counted_ < at_; ++counted_) {
+    const auto byte = static_cast<unsigned char>(text_[counted_]);
+    if (byte == '\n') {
+      ++place_.line;
+      place_.column = 1;
+    } else if ((byte & 0xc0) != 0x80) {  // not inside of a character
+      ++place_.column;
+    }
+  }
+  return place_;
 }
 
 bool Scanner::id_ahead() const noexcept { return is_letter(peek()); }
@@ -189,7 +201,7 @@ void Scanner::escape(std::string& out) {
 
 // The contents of a string. The opening quote is passed.
 std::string Scanner::quoted(char quote) {
-  const std::uint32_t begin = line_;
+  const Place begin = place();
   std::string out;
   for (;;) {
     const char c = peek();
@@ -198,7 +210,6 @@ std::string Scanner::quoted(char quote) {
     }
     ++at_;
     if (c == quote) return out;
-    if (c == '\n') ++line_;
     if (c == '\\') {
       escape(out);
     } else {

@@ -8,11 +8,19 @@
 
 namespace backplane::host::cddl {
 
-/// The text is not CDDL, or has something that this host does not support. The message begins with the line.
+/// A place in the text, counted from 1. Columns count characters.
+struct Place {
+  std::uint32_t line = 1;
+  std::uint32_t column = 1;
+
+  /// For example: line 3, column 14
+  std::string words() const { return "line " + std::to_string(line) + ", column " + std::to_string(column); }
+};
+
+/// The text is not CDDL, or has something that this host does not support. The message begins with the place.
 struct ParseError : std::runtime_error {
-  ParseError(std::uint32_t at, const std::string& what)
-      : std::runtime_error("line " + std::to_string(at) + ": " + what), line(at) {}
-  std::uint32_t line;
+  ParseError(Place at, const std::string& what) : std::runtime_error(at.words() + ": " + what), place(at) {}
+  Place place;
 };
 
 /// A number as it is written.
@@ -28,7 +36,7 @@ class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
 
-  std::uint32_t line() const noexcept { return line_; }
+  Place place() const noexcept;
   bool at_end() const noexcept { return at_ == text_.size(); }
   /// The next character, or that after `ahead` more; 0 behind the end.
   char peek(std::size_t ahead = 0) const noexcept { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
@@ -42,12 +50,12 @@ class Scanner {
 
   struct Mark {
     std::size_t at;
-    std::uint32_t line;
+    Place place;
   };
-  Mark mark() const noexcept { return {at_, line_}; }
+  Mark mark() const noexcept { return {at_, place()}; }
   void back_to(Mark mark) noexcept {
-    at_ = mark.at;
-    line_ = mark.line;
+    at_ = counted_ = mark.at;
+    place_ = mark.place;
   }
 
   /// Whether an identifier begins here.
@@ -65,7 +73,7 @@ class Scanner {
   bool bytes_ahead() const noexcept;
   std::string bytes();
 
-  [[noreturn]] void fail(const std::string& what) const { throw ParseError(line_, what); }
+  [[noreturn]] void fail(const std::string& what) const { throw ParseError(place(), what); }
   /// Throws: found the next characters, expected `what`.
   [[noreturn]] void unexpected(const std::string& what) const;
 
@@ -79,7 +87,8 @@ class Scanner {
 
   std::string_view text_;
   std::size_t at_ = 0;
-  std::uint32_t line_ = 1;
+  mutable std::size_t counted_ = 0;  // characters up to here are counted in place_; never behind at_
+  mutable Place place_;
 };
 
 }  // namespace backplane::host::cddl

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cddl/scanner.hpp"
+#include "support/suggest.hpp"
 
 namespace backplane::host::cddl {
 
@@ -26,12 +27,13 @@ void SchemaBuilder::add_rule(Rule rule, bool more, bool groups, NodeId body) {
   const Rule& first = schema_.rules_[found->second];
   Body& all = bodies_[found->second];
   if (!more) {
-    throw ParseError(rule.line, "found the rule " + quoted(rule.name) + " again, which line " +
-                                    std::to_string(first.line) + " has; expected another name, or \"/=\"");
+    throw ParseError(rule.place, "found the rule " + quoted(rule.name) + " again, which line " +
+                                     std::to_string(first.place.line) + " has; expected another name, or \"/=\"");
   }
   if (rule.parameters.size() != first.parameters.size()) {
-    throw ParseError(rule.line, "found " + std::to_string(rule.parameters.size()) + " parameters, but line " +
-                                    std::to_string(first.line) + " has " + std::to_string(first.parameters.size()));
+    throw ParseError(rule.place, "found " + std::to_string(rule.parameters.size()) + " parameters, but line " +
+                                     std::to_string(first.place.line) + " has " +
+                                     std::to_string(first.parameters.size()));
   }
   all.alternatives.push_back(body);
   all.groups = all.groups || groups;
@@ -43,15 +45,27 @@ void SchemaBuilder::finish_rule(std::size_t index) {
   if (body.alternatives.size() == 1) {
     rule.body = body.alternatives.front();
   } else if (!body.groups) {
-    rule.body = new_list(Kind::choice, body.alternatives, rule.line);
+    rule.body = new_list(Kind::choice, body.alternatives, rule.place);
   } else {
     std::vector<NodeId> sequences;
     for (const NodeId each : body.alternatives) {
-      const NodeId entry = add({.kind = Kind::entry, .line = rule.line, .b = each, .number = 1, .max = 1});
-      sequences.push_back(new_list(Kind::sequence, {entry}, rule.line));
+      const NodeId entry = add({.kind = Kind::entry, .place = rule.place, .b = each, .number = 1, .max = 1});
+      sequences.push_back(new_list(Kind::sequence, {entry}, rule.place));
     }
-    rule.body = new_list(Kind::group, sequences, rule.line);
+    rule.body = new_list(Kind::group, sequences, rule.place);
   }
+}
+
+// What to write for a name without a rule.
+std::string SchemaBuilder::cure_of(const std::string& name) const {
+  if (name.find("..") != std::string::npos) return "write a space before the dots of a range";
+  constexpr std::size_t most = 1000;
+  std::vector<std::string> known;
+  for (const Rule& rule : schema_.rules_) {
+    if (known.size() < most) known.push_back(rule.name);
+  }
+  const std::string hint = did_you_mean(name, known);
+  return hint.empty() ? "add a rule " + quoted(name.substr(0, 50) + " = …") : hint;
 }
 
 void SchemaBuilder::resolve() {
@@ -61,14 +75,12 @@ void SchemaBuilder::resolve() {
     const auto found = schema_.by_name_.find(name);
     if (found == schema_.by_name_.end()) {
       if (name.starts_with('$')) continue;  // a socket may stay empty
-      throw ParseError(node.line,
-                       "found the name " + quoted(name) + ", expected that of a rule" +
-                           (name.find("..") == std::string::npos ? "" : "; write a space before the dots of a range"));
+      throw ParseError(node.place, "found the name " + quoted(name) + ", expected that of a rule; " + cure_of(name));
     }
     const std::size_t expected = schema_.rules_[found->second].parameters.size();
     if (node.count != expected) {
-      throw ParseError(node.line, "found " + quoted(name) + " with " + std::to_string(node.count) +
-                                      " arguments, expected " + std::to_string(expected));
+      throw ParseError(node.place, "found " + quoted(name) + " with " + std::to_string(node.count) +
+                                       " arguments, expected " + std::to_string(expected));
     }
     node.number = found->second;
   }
@@ -77,7 +89,7 @@ void SchemaBuilder::resolve() {
 
 NodeId SchemaBuilder::add(Node node) {
   if (schema_.nodes_.size() >= most_nodes) {
-    throw ParseError(node.line, "found more than " + std::to_string(most_nodes) + " types and groups, expected fewer");
+    throw ParseError(node.place, "found more than " + std::to_string(most_nodes) + " types and groups, expected fewer");
   }
   schema_.nodes_.push_back(node);
   return static_cast<NodeId>(schema_.nodes_.size() - 1);
@@ -89,18 +101,18 @@ void SchemaBuilder::set_children(Node& node, const std::vector<NodeId>& children
   schema_.links_.insert(schema_.links_.end(), children.begin(), children.end());
 }
 
-NodeId SchemaBuilder::new_list(Kind kind, const std::vector<NodeId>& children, std::uint32_t line) {
-  Node node{.kind = kind, .line = line};
+NodeId SchemaBuilder::new_list(Kind kind, const std::vector<NodeId>& children, Place place) {
+  Node node{.kind = kind, .place = place};
   set_children(node, children);
   return add(node);
 }
 
-NodeId SchemaBuilder::new_text(Kind kind, std::string_view text, std::uint32_t line) {
-  return add({.kind = kind, .line = line, .text = add_text(text)});
+NodeId SchemaBuilder::new_text(Kind kind, std::string_view text, Place place) {
+  return add({.kind = kind, .place = place, .text = add_text(text)});
 }
 
-NodeId SchemaBuilder::new_name(std::string_view name, const std::vector<NodeId>& arguments, std::uint32_t line) {
-  Node node{.kind = Kind::name, .line = line, .text = add_text(name), .number = no_rule};
+NodeId SchemaBuilder::new_name(std::string_view name, const std::vector<NodeId>& arguments, Place place) {
+  Node node{.kind = Kind::name, .place = place, .text = add_text(name), .number = no_rule};
   set_children(node, arguments);
   names_.push_back(add(node));
   return names_.back();

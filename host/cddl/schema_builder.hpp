@@ -14,11 +14,11 @@ namespace backplane::host::cddl {
 class SchemaBuilder {
  public:
   NodeId add(Node node);
-  NodeId new_list(Kind kind, const std::vector<NodeId>& children, std::uint32_t line);
+  NodeId new_list(Kind kind, const std::vector<NodeId>& children, Place place);
   /// A literal, a name or a parameter.
-  NodeId new_text(Kind kind, std::string_view text, std::uint32_t line);
+  NodeId new_text(Kind kind, std::string_view text, Place place);
   /// A name, which resolve() will look up.
-  NodeId new_name(std::string_view name, const std::vector<NodeId>& arguments, std::uint32_t line);
+  NodeId new_name(std::string_view name, const std::vector<NodeId>& arguments, Place place);
   std::uint32_t add_text(std::string_view text);
   Node& node(NodeId id) { return schema_.nodes_[id]; }
   NodeId inside_parentheses(NodeId id) const { return schema_.inside_parentheses(id); }
@@ -38,6 +38,7 @@ class SchemaBuilder {
   };
 
   void set_children(Node& node, const std::vector<NodeId>& children);
+  std::string cure_of(const std::string& name) const;
   void finish_rule(std::size_t index);
 
   std::vector<NodeId> names_;  // not resolved yet

@@ -39,7 +39,7 @@ Verdict validate(const Schema& schema, std::string_view rule, cbor::View item, c
         {.found = std::string("no well-formed CBOR (") + e.what() + ", at byte " + std::to_string(e.offset) + ")",
          .expected = describe(schema, found->body),
          .rule = found->name,
-         .line = found->line}};
+         .line = found->place.line}};
   }
   return out;
 }

@@ -23,8 +23,8 @@ std::string place_of(std::string path, const ModuleSection& section) {
 void check_module_config(const std::string& module, const std::string& path, const std::string& cddl,
                          const ModuleSection* section, std::vector<std::string>& unchecked) {
   std::vector<std::string> warnings;
-  const std::vector<cddl::Finding> findings =
-      cddl::check_config(cddl, module, section == nullptr ? cbor::Bytes() : section->config, warnings);
+  const std::vector<cddl::Finding> findings = cddl::check_config(
+      cddl::read_interface(cddl, warnings), module, section == nullptr ? cbor::Bytes() : section->config, warnings);
   for (const std::string& warning : warnings) unchecked.push_back(cat(path, ": ", warning));
   if (findings.empty()) return;
   std::string text;

@@ -7,14 +7,25 @@
 #include <string>
 
 #include "cddl/config_check.hpp"
+#include "cddl/parser.hpp"
 #include "support/result.hpp"
 
 namespace backplane::host {
-void check_interface(Manifest& manifest) { cddl::read_interface(manifest.cddl, manifest.warnings); }
+namespace {
+
+cddl::Schema read_rules(Manifest& manifest) try {
+  return cddl::read_interface(manifest.cddl, manifest.warnings);
+} catch (const cddl::ParseError& fault) {
+  throw Failure{BP_LOAD_REFUSED, std::string("its CDDL cannot be read: ") + fault.what()};
+}
+
+}  // namespace
+
+void check_interface(Manifest& manifest) { read_rules(manifest); }
 
 // The rules are not kept: they take about ten times as much memory as their text.
 void check_interface(Manifest& manifest, std::span<const std::uint8_t> config) {
-  const auto findings = cddl::check_config(manifest.cddl, manifest.name, config, manifest.warnings);
+  const auto findings = cddl::check_config(read_rules(manifest), manifest.name, config, manifest.warnings);
   if (findings.empty()) return;
   constexpr std::size_t most = 8;
   std::string text = "its configuration does not fit: ";

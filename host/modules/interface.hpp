@@ -8,7 +8,8 @@
 
 namespace backplane::host {
 
-/// Adds a warning if the module's CDDL is not valid. The module may run without it.
+/// Throws Failure (BP_LOAD_REFUSED) if the module's CDDL cannot be read. Adds what this host does not check to the
+/// warnings.
 void check_interface(Manifest& manifest);
 
 /// The same, and throws Failure (BP_CONFIG) if `config`, a CBOR map or empty, does not fit the rule `<module>.config`

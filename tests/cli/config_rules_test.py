@@ -64,13 +64,16 @@ class ConfigRules(Case):
         self.assertIn('"legs" is unknown; known: dir, max_keys, limits', err)
         self.assertEqual(json.loads(self.bp("call", "cli_fixture.config")[0]), {"legs": 4})
 
-    def test_cddl_that_is_not_valid_is_a_warning_and_the_module_decides(self):
-        fault = 'not valid, so its configuration is not checked: line 3: found "}", expected a type'
-        self.assertIn(fault, self.bp("inspect", BAD_CDDL)[0])
-        self.assertIn(fault, self.bp_json("inspect", BAD_CDDL)["warnings"][0])
-        self.assertIn(f"warning: {BAD_CDDL}: its CDDL is {fault}", self.check(0, path=BAD_CDDL))
-        process = self.host("--config", self.file("config.dir = 5\n", path=BAD_CDDL), modules=())
-        process.wait_err("warn cli_fixture (generation 1): its CDDL is " + fault[:40])
+    def test_cddl_that_cannot_be_read_is_refused_with_its_place(self):
+        fault = f'{BAD_CDDL}: its CDDL cannot be read: line 3, column 34: found "}}", expected a type'
+        self.assertIn(fault, self.refused(5, "inspect", BAD_CDDL))
+        self.assertIn(fault, self.check(5, path=BAD_CDDL))
+        self.host(modules=())
+        self.assertIn(fault, self.refused(5, "load", BAD_CDDL))
+        self.assertEqual(self.bp_json("ls")["modules"], [])
+        self.bp("load", FIXTURE)
+        self.assertIn(fault, self.refused(5, "reload", "cli_fixture", BAD_CDDL))
+        self.assertEqual(self.bp_json("ls")["modules"][0]["generation"], 1)
 
     def test_all_bundled_modules_have_valid_cddl(self):
         for path in sorted(PLUGINS.glob("*.so")):

@@ -147,7 +147,7 @@ TEST_CASE("random changes of good CDDL and CBOR end in a verdict") {
         for (const Finding& finding : verdict.findings) found += finding.message().size();
       }
     } catch (const ParseError& e) {
-      CHECK(e.line >= 1);
+      CHECK(e.place.line >= 1);
     }
   }
   // The changes leave enough of both kinds.

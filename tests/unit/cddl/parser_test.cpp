@@ -67,44 +67,63 @@ TEST_CASE("rules, comments, sockets, generics and later alternatives are read") 
 }
 
 TEST_CASE("errors of the text name the line, what was found and what is expected") {
-  CHECK(parsed("a = ") == "line 1: found the end, expected a type");
-  CHECK(parsed("a = int\n\nb = %") == "line 3: found \"%\", expected a type");
-  CHECK(parsed("a int") == "line 1: found \"int\", expected \"=\", \"/=\" or \"//=\" behind the name a");
-  CHECK(parsed("a = foo") == "line 1: found the name \"foo\", expected that of a rule");
+  CHECK(parsed("a = ") == "line 1, column 5: found the end, expected a type");
+  CHECK(parsed("a = int\n\nb = %") == "line 3, column 5: found \"%\", expected a type");
+  CHECK(parsed("a int") == "line 1, column 3: found \"int\", expected \"=\", \"/=\" or \"//=\" behind the name a");
+  CHECK(parsed("a = foo") ==
+        "line 1, column 5: found the name \"foo\", expected that of a rule; add a rule \"foo = …\"");
   CHECK(parsed("a = b..5\nb = 1") ==
-        "line 1: found the name \"b..5\", expected that of a rule; write a space before the "
+        "line 1, column 5: found the name \"b..5\", expected that of a rule; write a space before the "
         "dots of a range");
   CHECK(parsed("a = int\na = tstr") ==
-        "line 2: found the rule \"a\" again, which line 1 has; expected another name, or \"/=\"");
-  CHECK(parsed("a = [int") == "line 1: found the end, expected a type");
-  CHECK(parsed("a = {x: int]") == "line 1: found \"]\", expected a type");
-  CHECK(parsed("a = \"open\nb = 1") == "line 1: found a string without its end, expected a closing quote");
-  CHECK(parsed("a = tstr .plus 3") == "line 1: the control operator \".plus\" is not supported");
-  CHECK(parsed("a = #6.<uint>(any)") == "line 1: tag numbers that are types, as in #6.<…>, are not supported");
-  CHECK(parsed("a = #8") == "line 1: found \"8\", expected a major type from 0 to 7");
-  CHECK(parsed("a = (x: int) / tstr") == "line 1: found a group in parentheses, expected a type");
-  CHECK(parsed("a = 1..2.5") == "line 1: found a range of other things than two integers or two reals");
-  CHECK(parsed("a = 18446744073709551616") == "line 1: found an integer of more than 64 bits, expected a smaller one");
-  CHECK(parsed("a = 1e999") == "line 1: found \"1e999\", expected a number that fits 64 bits");
-  CHECK(parsed("a = h'6'") == "line 1: found an odd number of digits in h'', expected two for each byte");
-  CHECK(parsed("a = {3*2 x: int}") == "line 1: found an occurrence whose upper bound is below its lower bound");
-  CHECK(parsed("a = p<int, int>\np<x> = x") == "line 1: found \"p\" with 2 arguments, expected 1");
-  CHECK(parsed("a = \"\\ud800x\"") == "line 1: found \"x\"\", expected the second half of a surrogate pair");
-  CHECK(parsed("a = int\n\033[2J") == "line 2: found \"\\x1b[2J\", expected a name");
-  CHECK(parsed("a = \xff") == "line 1: the text is not UTF-8");
+        "line 2, column 1: found the rule \"a\" again, which line 1 has; expected another name, or \"/=\"");
+  CHECK(parsed("a = [int") == "line 1, column 9: found the end, expected a type, a member or \"]\"");
+  CHECK(parsed("a = {x: int]") == "line 1, column 12: found \"]\", expected a type, a member or \"}\"");
+  CHECK(parsed("a = \"open\nb = 1") == "line 1, column 6: found a string without its end, expected a closing quote");
+  CHECK(parsed("a = {x: int,\n     y: (int / %)}") == "line 2, column 16: found \"%)}\", expected a type");
+  CHECK(parsed("; ä\n\"ä\" = 1") == "line 2, column 1: found \"\"ä\"\", expected a name");
+  CHECK(parsed("a = \"äö\" int %") ==
+        "line 1, column 14: found \"%\", expected \"=\", \"/=\" or \"//=\" behind the name int");
+  CHECK(parsed("a = strng") ==
+        "line 1, column 5: found the name \"strng\", expected that of a rule; add a rule \"strng = …\"");
+  CHECK(parsed("a = tstrr") ==
+        "line 1, column 5: found the name \"tstrr\", expected that of a rule; did you mean tstr?");
+  CHECK(parsed("a = tstr .plus 3") ==
+        "line 1, column 15: the control operator \".plus\" is not supported; expected one of .size, .bits, .cbor, "
+        ".cborseq, .within, .and, .lt, .le, .gt, .ge, .eq, .ne, .default, .regexp, .pcre, .iregexp, .abnf, .abnfb");
+  CHECK(parsed("a = #6.<uint>(any)") ==
+        "line 1, column 8: tag numbers that are types, as in #6.<…>, are not supported; write the number, as in "
+        "#6.32(tstr)");
+  CHECK(parsed("a = #8") == "line 1, column 6: found \"8\", expected a major type from 0 to 7");
+  CHECK(parsed("a = (x: int) / tstr") ==
+        "line 1, column 6: found a group in parentheses, expected a type; write {…} for a map, or […] for an array");
+  CHECK(parsed("a = 1..2.5") ==
+        "line 1, column 5: found a range of other things, expected two integers or two reals, such as 0..255");
+  CHECK(parsed("a = 18446744073709551616") ==
+        "line 1, column 24: found an integer of more than 64 bits, expected a smaller one");
+  CHECK(parsed("a = 1e999") == "line 1, column 5: found \"1e999\", expected a number that fits 64 bits");
+  CHECK(parsed("a = h'6'") == "line 1, column 9: found an odd number of digits in h'', expected two for each byte");
+  CHECK(parsed("a = {3*2 x: int}") ==
+        "line 1, column 9: found an occurrence whose upper bound is below its lower bound");
+  CHECK(parsed("a = p<int, int>\np<x> = x") == "line 1, column 5: found \"p\" with 2 arguments, expected 1");
+  CHECK(parsed("a = \"\\ud800x\"") == "line 1, column 12: found \"x\"\", expected the second half of a surrogate pair");
+  CHECK(parsed("a = int\n\033[2J") == "line 2, column 1: found \"\\x1b[2J\", expected a name");
+  CHECK(parsed("a = \xff") == "line 1, column 1: the line is not UTF-8; save the text as UTF-8");
 }
 
 TEST_CASE("what this host cannot check is a warning with its line") {
   const auto schema = parse("a = int\nb = tstr .regexp \"[a-z]+\"\n");
   REQUIRE(schema.warnings().size() == 1);
-  CHECK(schema.warnings()[0] == "line 2: .regexp is not checked by this host");
+  CHECK(schema.warnings()[0] == "line 2, column 17: .regexp is not checked by this host");
 }
 
 TEST_CASE("nesting and size of the text are bounded") {
   CHECK(parsed("a = " + std::string(90, '[') + "int" + std::string(90, ']')).find("line") == std::string::npos);
-  CHECK(parsed("a = " + std::string(101, '[')) == "line 1: nested deeper than 100 levels");
-  CHECK(parsed("a = " + std::string(1'000'000, '(')) == "line 1: nested deeper than 100 levels");
+  CHECK(parsed("a = " + std::string(101, '[')) ==
+        "line 1, column 106: nested deeper than 100 levels; give an inner type a rule of its own");
+  CHECK(parsed("a = " + std::string(1'000'000, '(')) ==
+        "line 1, column 106: nested deeper than 100 levels; give an inner type a rule of its own");
   std::string many = "a = [";
   for (int i = 0; i < 300'000; ++i) many += "1,";
-  CHECK(parsed(many + "]") == "line 1: found more than 262144 types and groups, expected fewer");
+  CHECK(parsed(many + "]") == "line 1, column 262020: found more than 262144 types and groups, expected fewer");
 }
