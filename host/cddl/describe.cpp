@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Writes nodes as CDDL, for messages.
+#include <algorithm>
 #include <backplane/cbor/escape.hpp>
 #include <charconv>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "cddl/model.hpp"
 
@@ -11,7 +15,8 @@ namespace {
 
 class Writer {
  public:
-  Writer(const Schema& schema, std::size_t most) : schema_(schema), most_(most) {}
+  /// `sorted`: what may stand in any order is sorted.
+  Writer(const Schema& schema, std::size_t most, bool sorted) : schema_(schema), most_(most), sorted_(sorted) {}
 
   std::string run(NodeId id) {
     write(id);
@@ -29,7 +34,21 @@ class Writer {
     }
   }
 
+  void sorted_list(const Node& node, const char* separator) {
+    std::vector<std::string> texts;
+    for (const NodeId child : schema_.children(node)) {
+      Writer each(schema_, most_, true);
+      each.in_map_ = in_map_;
+      texts.push_back(each.run(child));
+    }
+    std::sort(texts.begin(), texts.end());
+    for (std::size_t i = 0; i < texts.size(); ++i) put((i == 0 ? "" : separator) + texts[i]);
+  }
+
   void list(const Node& node, const char* separator) {
+    if (sorted_ && (node.kind == Kind::choice || (node.kind == Kind::sequence && in_map_))) {
+      return sorted_list(node, separator);
+    }
     bool first = true;
     for (const NodeId child : schema_.children(node)) {
       if (full_) return;
@@ -76,17 +95,23 @@ class Writer {
     }
     if (node.a != no_node) {
       const Node& key = schema_.node(node.a);
-      if (key.kind == Kind::text && node.flag && is_plain(schema_.text(key))) {
+      const bool cut = node.flag || (sorted_ && key.kind <= Kind::bytes);  // `1 => int` and `1: int`
+      if (key.kind == Kind::text && cut && is_plain(schema_.text(key))) {
         put(schema_.text(key) + ": ");
-      } else if (key.kind <= Kind::bytes && node.flag) {
+      } else if (key.kind <= Kind::bytes && cut) {
         write(node.a);
         put(": ");
       } else {
         parenthesised(node.a);
-        put(node.flag ? " ^ => " : " => ");
+        put(cut ? " ^ => " : " => ");
       }
     }
-    if (schema_.node(node.b).kind != Kind::group) return write(node.b);
+    if (schema_.node(node.b).kind != Kind::group) {
+      const bool outer = std::exchange(in_map_, false);
+      write(node.b);
+      in_map_ = outer;
+      return;
+    }
     put("(");
     write(node.b);
     put(")");
@@ -100,9 +125,11 @@ class Writer {
   }
 
   void bracketed(const char* open, NodeId id, const char* close) {
+    const bool outer = std::exchange(in_map_, *open == '{' || (in_map_ && *open == '('));
     put(open);
     write(id);
     put(close);
+    in_map_ = outer;
   }
 
   void major(const Node& node) {
@@ -166,12 +193,18 @@ class Writer {
 
   const Schema& schema_;
   std::size_t most_;
+  bool sorted_;
+  bool in_map_ = false;
   std::string out_;
   bool full_ = false;
 };
 
 }  // namespace
 
-std::string describe(const Schema& schema, NodeId node, std::size_t most) { return Writer(schema, most).run(node); }
+std::string describe(const Schema& schema, NodeId node, std::size_t most) {
+  return Writer(schema, most, false).run(node);
+}
+
+std::string canonical(const Schema& schema, NodeId node) { return Writer(schema, SIZE_MAX, true).run(node); }
 
 }  // namespace backplane::host::cddl

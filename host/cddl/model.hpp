@@ -121,4 +121,7 @@ class Schema {
 /// A node as CDDL on one line, with at most about `most` bytes.
 std::string describe(const Schema& schema, NodeId node, std::size_t most = 100);
 
+/// A node as CDDL, whole, with choices and the members of maps sorted: equal texts mean the same.
+std::string canonical(const Schema& schema, NodeId node);
+
 }  // namespace backplane::host::cddl

@@ -9,16 +9,21 @@ constexpr std::size_t most_scopes = 10'000;
 
 }  // namespace
 
+Bound Names::rule_body(std::size_t index) {
+  const Rule& rule = schema_.rules()[index];
+  Scope& scope = scopes_[{static_cast<NodeId>(index), nullptr}];
+  scope.rule = &rule;
+  return {rule.body, &scope};
+}
+
 Bound Names::body_of(Bound name) {
   const Node& used = schema_.node(name.node);
+  if (used.count == 0) return rule_body(used.number);  // each use is the same
   const Rule& rule = schema_.rules()[used.number];
-  // Without arguments, each use is the same.
-  const std::pair<NodeId, const Scope*> key =
-      used.count == 0 ? std::pair(static_cast<NodeId>(used.number), nullptr) : std::pair(name.node, name.scope);
-  const auto [place, fresh] = scopes_.try_emplace(key);
+  const auto [place, fresh] = scopes_.try_emplace({name.node, name.scope});
   Scope& scope = place->second;
   if (fresh) {
-    if (used.count != 0 && scopes_.size() > most_scopes + schema_.rules().size()) {
+    if (scopes_.size() > most_scopes + schema_.rules().size()) {
       throw Unchecked{line_of(used) + "generic rules are used with too many different arguments"};
     }
     scope.rule = &rule;

@@ -24,9 +24,13 @@ class Budget {
 
   /// Throws Unchecked if there are too many.
   void step(std::size_t count = 1) {
-    if (count > left_) throw Unchecked{"it takes more than the allowed steps to check"};
+    if (count > left_) {
+      left_ = 0;
+      throw Unchecked{"it takes more than the allowed steps to check"};
+    }
     left_ -= count;
   }
+  bool left() const noexcept { return left_ != 0; }
 
  private:
   std::size_t left_;
@@ -55,6 +59,8 @@ class Names {
 
   /// The body of the rule that `name` names. The name must have a rule.
   Bound body_of(Bound name);
+  /// The body of the rule of this index, which has no parameters.
+  Bound rule_body(std::size_t index);
   /// Follows names and parameters up to something else, or to a socket without rules.
   Bound resolved(Bound what);
   /// The group that `what` stands for, also as an unwrapped map or array. Nothing if it is a type.
