@@ -179,8 +179,17 @@ TEST_CASE("an error from outside reaches the caller with its detail") {
     return Answer{BP_OK, encode(Text{"n"}), "", {}, false};
   };
   check_error(kit.ask("kit.ask", encode(Text{"q"})), BP_ERROR,
-              "the answer of other.lookup has another form than expected: text: unknown field; known: n");
+              "the answer of other.lookup has another form than expected: n: missing, expected int");
   CHECK(kit.results_alive() == 0);
+}
+
+TEST_CASE("answers may have members that the caller does not know, requests may not") {
+  Kit kit;
+  const Bytes more = hex("a2 61 6e 0a 61 78 f5");  // {n: 10, x: true}
+  kit.on_call = [&](std::string_view, const Bytes&, std::uint64_t) { return Answer{BP_OK, more, "", {}, false}; };
+  kit.on_host_call = kit.on_call;
+  CHECK(kit.number("kit.ask", Text{"q"}) == 20);
+  check_error(kit.ask("kit.accumulate", more), BP_BAD_PAYLOAD, "x: unknown field; known: n");
 }
 
 TEST_CASE("the deadline of a call outwards is an error, that of the request itself ends the handler") {

@@ -18,12 +18,6 @@ namespace backplane {
 
 using Milliseconds = std::chrono::milliseconds;
 
-/// The stack size of a fiber or handler, in bytes; bp_fiber_desc and bp_handler_desc have the bounds. Only touched
-/// pages cost memory.
-struct StackSize {
-  std::uint64_t bytes = 0;  ///< 0: of a fiber 65536; of a handler see bp_handler_desc
-};
-
 /// A stack: the bytes from `low` to below `high`. It grows down towards `low`.
 struct StackBounds {
   const std::byte* low;
@@ -72,10 +66,14 @@ class Call {
              Reading reading = lenient) {
     return outward<Reply>(await().call, name, request, timeout, reading);
   }
-  template <FixedText name, class Request, class Reply>
-  Reply call(Calls<name, Request, Reply>, const std::type_identity_t<Request>& request,
-             Milliseconds timeout = Milliseconds(0), Reading reading = lenient) {
-    return outward<Reply>(await().call, name.view(), request, timeout, reading);
+  template <detail::CallsEntry C>
+  typename C::Reply call(C, const typename C::Request& request, Milliseconds timeout = Milliseconds(0)) {
+    return outward<typename C::Reply>(await().call, C::name.view(), request, timeout, C::reading);
+  }
+  /// The same for calls<name, void, Reply>.
+  template <detail::CallsNothing C>
+  typename C::Reply call(C, Milliseconds timeout = Milliseconds(0)) {
+    return outward<typename C::Reply>(await().call, C::name.view(), detail::Nothing(), timeout, C::reading);
   }
 
   /// Calls a host function: the application's of that name, or else a module's. The rest is as for call().
@@ -84,10 +82,13 @@ class Call {
                   Reading reading = lenient) {
     return outward<Reply>(await().host_call, name, request, timeout, reading);
   }
-  template <FixedText name, class Request, class Reply>
-  Reply host_call(Calls<name, Request, Reply>, const std::type_identity_t<Request>& request,
-                  Milliseconds timeout = Milliseconds(0), Reading reading = lenient) {
-    return outward<Reply>(await().host_call, name.view(), request, timeout, reading);
+  template <detail::CallsEntry C>
+  typename C::Reply host_call(C, const typename C::Request& request, Milliseconds timeout = Milliseconds(0)) {
+    return outward<typename C::Reply>(await().host_call, C::name.view(), request, timeout, C::reading);
+  }
+  template <detail::CallsNothing C>
+  typename C::Reply host_call(C, Milliseconds timeout = Milliseconds(0)) {
+    return outward<typename C::Reply>(await().host_call, C::name.view(), detail::Nothing(), timeout, C::reading);
   }
 
   /// Calls another wire name with raw bytes and returns the raw answer, without CBOR.
@@ -129,8 +130,8 @@ class Call {
   }
 
   /// The same functions as in Instance.
-  template <FixedText name, class T>
-  bp_status emit(Event<name, T> event, const std::type_identity_t<T>& payload) {
+  template <FixedText name, class T, detail::Option... o>
+  bp_status emit(Event<name, T, o...> event, const std::type_identity_t<T>& payload) {
     return instance_.emit(event, payload);
   }
   template <class T>
@@ -140,8 +141,9 @@ class Call {
   /// As emit(), but waits until each listener that asked to lose none can take the event, at most for `timeout`
   /// (at least 1 ms). Returns false if one could not within that; then the event was not emitted. Throws Canceled if
   /// the call is no longer wanted, and Error if the event is refused.
-  template <FixedText name, class T>
-  bool emit_wait(Event<name, T>, const std::type_identity_t<T>& payload, Milliseconds timeout = Milliseconds(1000)) {
+  template <FixedText name, class T, detail::Option... o>
+  bool emit_wait(Event<name, T, o...>, const std::type_identity_t<T>& payload,
+                 Milliseconds timeout = Milliseconds(1000)) {
     return emit_wait(name.view(), payload, timeout);
   }
   template <class T>

@@ -12,6 +12,7 @@ namespace backplane {
 /// Encodes `value` as one CBOR item. Throws Error (BP_EXCEPTION) if text is not UTF-8 or an enum value has no name.
 template <class T>
 Bytes encode(const T& value) {
+  static_assert(detail::WireType<T>::checked);
   Bytes item;
   detail::Output out(item);
   detail::Encoder encoder(out);
@@ -24,6 +25,7 @@ Bytes encode(const T& value) {
 /// that they do not have.
 template <class T>
 T decode(View item, Reading reading = strict) {
+  static_assert(detail::WireType<T>::checked);
   detail::Decoder decoder(item, false, reading);
   T value{};
   Codec<T>::decode(decoder, value);
@@ -74,7 +76,9 @@ struct Codec<Cbor> {
   static std::string expected() { return "any item"; }
   static void decode(detail::Decoder& in, Cbor& out) { out = Cbor(in.item()); }
   static void encode(detail::Encoder& out, const Cbor& value) { out.encoded(value.view()); }
+  static constexpr detail::Form form = detail::Form::plain;
   static constexpr void cddl(detail::TextSink& out) { out << "any"; }
+  static constexpr void part_name(detail::TextSink& out) { out << "Any"; }
 };
 
 template <class T>

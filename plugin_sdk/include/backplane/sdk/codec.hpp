@@ -6,9 +6,9 @@
 //   static std::string expected()                   the name of T in errors: "expected int, got text"
 //   static void decode(detail::Decoder&, T&)        overwrites the value; throws DecodeError
 //   static void encode(detail::Encoder&, const T&)
-//   static constexpr void cddl(detail::TextSink&)   writes one CDDL type; it may take a bool more, which says that
-//                                                   structs in it may leave out members, see detail::write_cddl
+//   static constexpr void cddl(detail::TextSink&)   writes one CDDL type
 //
+// If the wire form is that of another type, such as std::string: `using Wire = std::string;` instead of cddl().
 // Optional, for a type whose encoding fails before anything is written:
 //
 //   static bool try_encode(detail::Encoder&, const T&)  writes nothing and returns false where encode() would throw
@@ -16,40 +16,73 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <concepts>
 #include <limits>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
 #include "decoder.hpp"
 #include "encoder.hpp"
-#include "fixed_text.hpp"
+#include "interface_text.hpp"
 
 namespace backplane {
 
+/// A type without a wire form. Whoever uses it says so in one static_assert; the functions here keep the compiler from
+/// saying more.
 template <class T>
 struct Codec {
-  static_assert(!std::is_same_v<T, T>,
-                "this type has no wire form: describe a struct with BOOST_DESCRIBE_STRUCT and an enum with "
-                "BOOST_DESCRIBE_ENUM, use one of the types that docs/sdk.md lists, or specialise backplane::Codec");
+  using no_wire_form = void;
+  static constexpr bool takes(cbor::Type) { return false; }
+  static std::string expected() { return {}; }
+  static void decode(detail::Decoder&, T&) {}
+  static void encode(detail::Encoder&, const T&) {}
+  static constexpr void cddl(detail::TextSink&) {}
 };
 
 namespace detail {
 
 template <class T>
+constexpr bool is_wire();
+
+template <class... T>
+constexpr bool all_wire(Parts<T...>) {
+  return (is_wire<T>() && ...);
+}
+
+/// Whether T has a wire form. A described struct has one; its members are checked on their own.
+template <class T>
+constexpr bool is_wire() {
+  if constexpr (requires { typename Codec<T>::no_wire_form; }) {
+    return false;
+  } else if constexpr (requires { typename Codec<T>::Inside; }) {
+    return all_wire(typename Codec<T>::Inside());
+  } else {
+    return true;
+  }
+}
+
+/// Ends the compilation unless T has a wire form.
+template <class T>
+struct WireType {
+  static_assert(is_wire<T>(),
+                "this type has no wire form: describe a struct with BOOST_DESCRIBE_STRUCT and an enum with "
+                "BOOST_DESCRIBE_ENUM, use one of the types that docs/sdk.md lists, or specialise backplane::Codec");
+  static constexpr bool checked = true;
+};
+
+template <class T>
 concept Integer = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
                   !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
 
-/// Writes the CDDL of T. `all_optional`: every member of a struct in it may be absent, as in a configuration.
-template <class T>
-constexpr void write_cddl(TextSink& out, bool all_optional) {
-  if constexpr (requires { Codec<T>::cddl(out, all_optional); }) {
-    Codec<T>::cddl(out, all_optional);
-  } else {
-    Codec<T>::cddl(out);
-  }
-}
+/// The type of <cstdint> with the same values.
+template <Integer T>
+using FixedWidth = std::tuple_element_t<
+    std::countr_zero(sizeof(T)),
+    std::conditional_t<std::is_signed_v<T>, std::tuple<std::int8_t, std::int16_t, std::int32_t, std::int64_t>,
+                       std::tuple<std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t>>>;
 
 /// Types of which every value can be encoded, so that no error needs a path. Described structs add themselves.
 template <class T>
@@ -96,7 +129,9 @@ struct Codec<bool> {
     }
   }
   static void encode(detail::Encoder& out, bool value) { out.boolean(value); }
+  static constexpr detail::Form form = detail::Form::plain;
   static constexpr void cddl(detail::TextSink& out) { out << "bool"; }
+  static constexpr void part_name(detail::TextSink& out) { out << "Bool"; }
 
  private:
   static constexpr std::array<std::uint8_t, 1> is_false = {0xf4};
@@ -128,14 +163,26 @@ struct Codec<T> {
     }
   }
 
-  static constexpr void cddl(detail::TextSink& out) {
-    if constexpr (sizeof(T) == 8) {
-      out << (std::is_signed_v<T> ? "int" : "uint");
-    } else {
-      if constexpr (std::is_signed_v<T>) out << "-";
-      out.number(static_cast<std::uint64_t>(-static_cast<std::int64_t>(Limits::min()))) << "..";
-      out.number(static_cast<std::uint64_t>(Limits::max()));
-    }
+  using Wire = detail::FixedWidth<T>;
+  static constexpr detail::Form form = detail::Form::rule;
+  static constexpr std::string_view scalar_name =
+      std::array<std::string_view, 9>{"",
+                                      std::is_signed_v<T> ? "int8" : "uint8",
+                                      std::is_signed_v<T> ? "int16" : "uint16",
+                                      "",
+                                      std::is_signed_v<T> ? "int32" : "uint32",
+                                      "",
+                                      "",
+                                      "",
+                                      std::is_signed_v<T> ? "int64" : "uint64"}[sizeof(T)];
+  static constexpr void part_name(detail::TextSink& out) {
+    out << (std::is_signed_v<T> ? "Int" : "Uint");
+    out.number(sizeof(T) * 8);
+  }
+  static constexpr void describe(detail::TypeText& out) {
+    if constexpr (std::is_signed_v<T>) out << "-";
+    out.sink().number(std::uint64_t{0} - static_cast<std::uint64_t>(Limits::min())) << "..";
+    out.sink().number(static_cast<std::uint64_t>(Limits::max()));
   }
 
  private:
@@ -181,7 +228,12 @@ struct Codec<T> {
     }
   }
   static void encode(detail::Encoder& out, T value) { out.real(value); }
-  static constexpr void cddl(detail::TextSink& out) { out << "number"; }
+  // Integers, too: encoders of JSON write 3.0 as 3.
+  static constexpr detail::Form form = detail::Form::rule;
+  static constexpr std::string_view scalar_name = sizeof(T) == 8 ? "double" : "single";
+  static constexpr std::string_view doc = sizeof(T) == 8 ? "64 bits" : "32 bits";
+  static constexpr void describe(detail::TypeText& out) { out << "number"; }
+  static constexpr void part_name(detail::TextSink& out) { out << (sizeof(T) == 8 ? "Double" : "Single"); }
 
  private:
   static void decode_any(detail::Decoder& in, T& out) {
@@ -230,7 +282,9 @@ struct Codec<std::string> {
   }
   static void encode(detail::Encoder& out, const std::string& value) { out.text(value); }
   static bool try_encode(detail::Encoder& out, const std::string& value) { return out.try_text(value); }
+  static constexpr detail::Form form = detail::Form::plain;
   static constexpr void cddl(detail::TextSink& out) { out << "tstr"; }
+  static constexpr void part_name(detail::TextSink& out) { out << "Text"; }
 
  private:
   [[gnu::noinline]] static void decode_any(detail::Decoder& in, std::string& out) {
@@ -254,7 +308,9 @@ struct Codec<Bytes> {
     }
   }
   static void encode(detail::Encoder& out, const Bytes& value) { out.bytes(value); }
+  static constexpr detail::Form form = detail::Form::plain;
   static constexpr void cddl(detail::TextSink& out) { out << "bstr"; }
+  static constexpr void part_name(detail::TextSink& out) { out << "Bytes"; }
 
  private:
   [[gnu::noinline]] static void decode_any(detail::Decoder& in, Bytes& out) {

@@ -42,10 +42,17 @@ struct Codec<std::vector<T, Allocator>> {
     }
   }
 
-  static constexpr void cddl(detail::TextSink& out, bool all_optional = false) {
+  using Inside = detail::Parts<T>;
+  using Wire = std::vector<detail::WireForm<T>>;
+  static constexpr detail::Form form = detail::Form::compound;
+  static constexpr void describe(detail::TypeText& out) {
     out << "[* ";
-    detail::write_cddl<T>(out, all_optional);
+    out.type<T>(detail::Place::element);
     out << "]";
+  }
+  static constexpr void part_name(detail::TextSink& out) {
+    detail::name_part<T>(out);
+    out << "List";
   }
 };
 
@@ -77,10 +84,17 @@ struct MapCodec {
     }
   }
 
-  static constexpr void cddl(TextSink& out, bool all_optional = false) {
-    out << "{* tstr => ";
-    write_cddl<T>(out, all_optional);
-    out << "}";
+  using Inside = Parts<T>;
+  using Wire = std::map<std::string, WireForm<T>>;
+  static constexpr Form form = Form::compound;
+  static constexpr void describe(TypeText& out) {
+    out << "{ * tstr => ";
+    out.type<T>(Place::element);
+    out << " }";
+  }
+  static constexpr void part_name(TextSink& out) {
+    name_part<T>(out);
+    out << "Map";
   }
 };
 
@@ -123,9 +137,16 @@ struct Codec<std::optional<T>> {
     }
   }
 
-  static constexpr void cddl(detail::TextSink& out, bool all_optional = false) {
-    detail::write_cddl<T>(out, all_optional);
-    out << " / null";
+  using Inside = detail::Parts<T>;
+  using Wire = std::optional<detail::WireForm<T>>;
+  static constexpr detail::Form form = detail::Form::choice;
+  static constexpr void describe(detail::TypeText& out) {
+    out.type<T>(detail::Place::choice);
+    if (!Codec<T>::takes(cbor::Type::null)) out << " / null";
+  }
+  static constexpr void part_name(detail::TextSink& out) {
+    out << "Optional";
+    detail::name_part<T>(out);
   }
 };
 
@@ -138,7 +159,34 @@ struct Codec<std::monostate> {
     if (!takes(item.type)) in.mismatch("null", item);
   }
   static void encode(detail::Encoder& out, std::monostate) { out.null(); }
+  static constexpr detail::Form form = detail::Form::plain;
   static constexpr void cddl(detail::TextSink& out) { out << "null"; }
+  static constexpr void part_name(detail::TextSink& out) { out << "Null"; }
+};
+
+namespace detail {
+/// The request of a handler that takes none. The payload must be empty, null or an empty map. It is sent as an empty
+/// map.
+struct Nothing {};
+}  // namespace detail
+
+template <>
+struct Codec<detail::Nothing> {
+  static constexpr bool takes(cbor::Type type) { return type == cbor::Type::map || type == cbor::Type::null; }
+  static std::string expected() { return "an empty map"; }
+  static void decode(detail::Decoder& in, detail::Nothing&) {
+    if (in.null_ahead()) {
+      in.next();
+      return;
+    }
+    in.pairs(in.next(cbor::Type::map, "an empty map"), [&](std::string_view) {
+      if (!in.ignores_unknown()) in.fail("unknown field; known: none");
+      in.ignore_item();
+    });
+  }
+  static void encode(detail::Encoder& out, detail::Nothing) { out.map(0); }
+  static constexpr detail::Form form = detail::Form::plain;
+  static constexpr void cddl(detail::TextSink& out) { out << "{}"; }
 };
 
 /// Tries the alternatives that take the item's CBOR type, in order. The first that fits wins; read leniently, the first
@@ -183,9 +231,16 @@ struct Codec<std::variant<Ts...>> {
     std::visit([&]<class T>(const T& v) { Codec<T>::encode(out, v); }, value);
   }
 
-  static constexpr void cddl(detail::TextSink& out, bool all_optional = false) {
+  using Inside = detail::Parts<Ts...>;
+  using Wire = std::variant<detail::WireForm<Ts>...>;
+  static constexpr detail::Form form = detail::Form::choice;
+  static constexpr void describe(detail::TypeText& out) {
     bool first = true;
-    ((out << (first ? "" : " / "), first = false, detail::write_cddl<Ts>(out, all_optional)), ...);
+    ((out << (first ? "" : " / "), first = false, out.type<Ts>(detail::Place::choice)), ...);
+  }
+  static constexpr void part_name(detail::TextSink& out) {
+    bool first = true;
+    ((out << (first ? "" : "Or"), first = false, detail::name_part<Ts>(out)), ...);
   }
 
  private:

@@ -3,97 +3,14 @@
 // Codecs of the structs and enums that Boost.Describe describes.
 #pragma once
 
-#include <boost/describe.hpp>
-#include <boost/mp11.hpp>
-
 #include <array>
-#include <backplane/cbor/head.hpp>
 #include <bitset>
-#include <optional>
 
 #include "codec.hpp"
+#include "described_text.hpp"
 
 namespace backplane {
 namespace detail {
-
-template <class T>
-concept DescribedStruct = std::is_class_v<T> && boost::describe::has_describe_members<T>::value;
-
-template <class T>
-concept DescribedEnum = std::is_enum_v<T> && boost::describe::has_describe_enumerators<T>::value;
-
-template <class T>
-inline constexpr bool is_optional = false;
-template <class T>
-inline constexpr bool is_optional<std::optional<T>> = true;
-
-/// The wire name of a member or enumerator: its C++ name without a trailing underscore. So `delete_` and `class_` stand
-/// for C++ keywords.
-constexpr std::string_view wire_name(const char* identifier) {
-  std::string_view name = identifier;
-  if (name.size() > 1 && name.back() == '_') name.remove_suffix(1);
-  return name;
-}
-
-/// The wire name of a member or enumerator as encoded CBOR text.
-template <class Member>
-struct Key {
-  static constexpr std::string_view name = wire_name(Member::name);
-  static_assert(name.size() < 256, "a member's name is too long");
-  static constexpr std::size_t head = cbor::head_size(name.size());
-  static constexpr auto bytes = [] {
-    std::array<std::uint8_t, head + name.size()> out{};
-    cbor::write_head(out.data(), cbor::Major::text, name.size());
-    for (std::size_t i = 0; i < name.size(); ++i) out[head + i] = static_cast<std::uint8_t>(name[i]);
-    return out;
-  }();
-};
-
-/// Whether no name appears twice.
-template <std::size_t count>
-constexpr bool all_distinct(const std::array<std::string_view, count>& names) {
-  for (std::size_t i = 0; i < count; ++i) {
-    for (std::size_t k = i + 1; k < count; ++k) {
-      if (names[i] == names[k]) return false;
-    }
-  }
-  return true;
-}
-
-template <class T>
-struct Members {
-  using List = boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>;
-  static constexpr std::size_t count = boost::mp11::mp_size<List>::value;
-
-  template <std::size_t I>
-  using At = boost::mp11::mp_at_c<List, I>;
-  template <class Member>
-  using Type = std::remove_cvref_t<decltype(std::declval<T&>().*Member::pointer)>;
-
-  static constexpr std::array<std::string_view, count> names = []<class... M>(boost::mp11::mp_list<M...>) {
-    return std::array<std::string_view, count>{Key<M>::name...};
-  }(boost::mp11::mp_rename<List, boost::mp11::mp_list>());
-  static_assert(all_distinct(names),
-                "two members have the same name on the wire, where a trailing underscore is dropped: rename one");
-
-  static constexpr bool any_optional = []<class... M>(boost::mp11::mp_list<M...>) {
-    return (is_optional<Type<M>> || ...);
-  }(boost::mp11::mp_rename<List, boost::mp11::mp_list>());
-
-  /// Returns the index of the member `key`, or `count` if there is none. It looks at `guess` first.
-  static std::size_t find(std::string_view key, std::size_t guess) {
-    if (guess < count && names[guess] == key) return guess;
-    std::size_t i = 0;
-    while (i < count && names[i] != key) ++i;
-    return i;
-  }
-
-  static std::string known() {
-    std::string out;
-    for (const std::string_view name : names) out += join(out.empty() ? "" : ", ", name);
-    return out.empty() ? "none" : out;
-  }
-};
 
 template <DescribedStruct T>
 inline constexpr bool always_encodes<T> = []<class... M>(boost::mp11::mp_list<M...>) {
@@ -107,11 +24,11 @@ inline constexpr bool always_encodes<T> = []<class... M>(boost::mp11::mp_list<M.
 template <detail::DescribedStruct T>
 struct Codec<T> {
   using All = detail::Members<T>;
-
   static constexpr bool takes(cbor::Type type) { return type == cbor::Type::map; }
   static std::string expected() { return "map"; }
 
   static void decode(detail::Decoder& in, T& out) {
+    static_assert(detail::StructChecks<T>::checked);
     const std::uint64_t count = decode_head(in);
     const detail::Decoder::Depth depth(in);
     Seen seen;
@@ -121,6 +38,7 @@ struct Codec<T> {
   }
 
   static void encode(detail::Encoder& out, const T& value) {
+    static_assert(detail::StructChecks<T>::checked);
     encode_head(out, value);
     each([&]<class M>(M) {
       if (!present(value.*M::pointer)) return;
@@ -129,22 +47,11 @@ struct Codec<T> {
     });
   }
 
-  static constexpr void cddl(detail::TextSink& out) { cddl(out, false); }
-
-  /// `all_optional`: every member may be absent, as in a configuration.
-  static constexpr void cddl(detail::TextSink& out, bool all_optional) {
-    if constexpr (All::count == 0) {
-      out << "{}";
-    } else {
-      out << "{ ";
-      bool first = true;
-      each([&]<class M>(M) {
-        if (!first) out << ", ";
-        first = false;
-        member_cddl<M, typename All::template Type<M>>(out, all_optional);
-      });
-      out << " }";
-    }
+  using struct_members = void;
+  static constexpr detail::Form form = detail::Form::rule;
+  static constexpr void describe(detail::TypeText& out) {
+    static_assert(detail::StructChecks<T>::checked);
+    detail::describe_struct<T>(out);
   }
 
  private:
@@ -177,7 +84,7 @@ struct Codec<T> {
   template <class Member>
   static constexpr bool present(const Member& member) {
     if constexpr (detail::is_optional<Member>) {
-      return member.has_value();
+      return static_cast<bool>(member);
     } else {
       return true;
     }
@@ -234,15 +141,6 @@ struct Codec<T> {
   }
 
   template <class M, class Type>
-  static constexpr void member_cddl(detail::TextSink& out, bool all_optional) {
-    if (all_optional || detail::is_optional<Type>) out << "? ";
-    constexpr bool ascii = std::all_of(detail::Key<M>::name.begin(), detail::Key<M>::name.end(),
-                                       [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-    out << (ascii ? "" : "\"") << detail::Key<M>::name << (ascii ? ": " : "\": ");  // names of CDDL are ASCII
-    detail::write_cddl<Type>(out, all_optional);
-  }
-
-  template <class M, class Type>
   static void missing(detail::Decoder& in) {
     const detail::Step step(in.here(), detail::Key<M>::name);
     in.fail(join("missing, expected ", Codec<Type>::expected()));
@@ -251,7 +149,7 @@ struct Codec<T> {
   static void check_missing(detail::Decoder& in, const Seen& seen) {
     std::size_t i = 0;
     each([&]<class M>(M) {
-      if constexpr (!detail::is_optional<typename All::template Type<M>>) {
+      if constexpr (!All::template may_be_absent<M>) {
         if (!seen[i]) missing<M, typename All::template Type<M>>(in);
       }
       ++i;
@@ -312,13 +210,8 @@ struct Codec<T> {
     return found;
   }
 
-  static constexpr void cddl(detail::TextSink& out) {
-    bool first = true;
-    each([&]<class E>(E) {
-      out << (first ? "\"" : " / \"") << detail::wire_name(E::name) << "\"";
-      first = false;
-    });
-  }
+  static constexpr detail::Form form = detail::Form::rule;
+  static constexpr void describe(detail::TypeText& out) { detail::describe_enum<T>(out); }
 
  private:
   // For text that is tagged, in chunks, with a head longer than needed, or wrong.

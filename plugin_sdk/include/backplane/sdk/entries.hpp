@@ -8,44 +8,47 @@
 namespace backplane {
 namespace detail {
 
-template <class T>
-constexpr void rule(TextSink& out, std::string_view name, std::string_view kind) {
-  out << name << kind << " = ";
-  if constexpr (std::is_same_v<T, Nothing>) {
-    out << "{}";
-  } else if constexpr (std::is_void_v<T>) {
-    out << "null";
-  } else {
-    Codec<T>::cddl(out);
-  }
-  out << "\n";
-}
-
-template <FixedText text, auto fn, bool raw>
+template <FixedText text, auto fn, bool raw, Option... options>
 struct FunctionEntry : EntryBase {
   static constexpr auto name = text;
   static_assert(valid_wire_name(text.view()),
-                "a wire name is module.verb: [a-z0-9_]+(\\.[a-z0-9_]+)+, 128 bytes at most");
+                "a wire name is module.verb: [a-z_][a-z0-9_]*(\\.[a-z0-9_]+)+, 128 bytes at most");
 
   template <class Class>
-  static constexpr void cddl(TextSink& out, std::string_view) {
+  static constexpr void rules(TypeText& out) {
     using S = Shape<Class, fn>;
+    using Given = Options<options...>;
     const std::string_view wire = text.view();
     if constexpr (raw) {
-      out << wire << ".request = bstr ; raw: the payload is these bytes, with no CBOR around them\n";
-      out << wire << ".reply = bstr ; raw, too\n";
+      if (out.begin(wire, ".request")) {
+        out << "bstr ; raw: the payload is these bytes, with no CBOR around them" << (Given::doc().empty() ? "" : "; ");
+        out.comment(Given::doc());
+        out.end({});
+      }
+      if (out.begin(wire, ".reply")) out << "bstr ; raw, too\n";
     } else {
-      rule<typename S::Request>(out, wire, ".request");
-      if constexpr (S::takes_input) rule<typename S::InputPart>(out, wire, ".request.part");
-      if constexpr (!std::is_void_v<typename S::Part>) rule<typename S::Part>(out, wire, ".partial");
-      rule<Reply<S>>(out, wire, ".reply");
+      static_assert(WireType<typename S::Request>::checked);
+      out.rule<typename S::Request>(wire, ".request", Given::doc());
+      if constexpr (S::takes_input) {
+        static_assert(WireType<typename S::InputPart>::checked);
+        out.rule<typename S::InputPart>(wire, ".request.part");
+      }
+      if constexpr (!std::is_void_v<typename S::Part>) {
+        static_assert(WireType<typename S::Part>::checked);
+        out.rule<typename S::Part>(wire, ".partial");
+      }
+      if constexpr (!std::is_void_v<Reply<S>>) static_assert(WireType<Reply<S>>::checked);
+      out.rule<Reply<S>>(wire, ".reply");
     }
+    Given::write_statuses(out, wire);
   }
 };
 
-template <FixedText text, auto fn, bool raw, std::uint32_t flags, StackSize stack = StackSize{}>
-struct HandlerEntry : FunctionEntry<text, fn, raw> {
+template <FixedText text, auto fn, bool raw, std::uint32_t kind, Option... options>
+struct HandlerEntry : FunctionEntry<text, fn, raw, options...> {
   static constexpr bool in_module_scope = true;
+  static constexpr std::uint32_t flags = kind | Options<options...>::flags();
+  static constexpr StackSize stack = Options<options...>::stack();
   template <class Class>
   static constexpr bool suspends_in = Shape<Class, fn>::waits;
   template <class Class>
@@ -74,8 +77,8 @@ struct HandlerEntry : FunctionEntry<text, fn, raw> {
   }
 };
 
-template <FixedText text, auto fn>
-struct StaticEntry : HandlerEntry<text, fn, false, BP_HANDLER_STATIC> {
+template <FixedText text, auto fn, Option... options>
+struct StaticEntry : HandlerEntry<text, fn, false, BP_HANDLER_STATIC, options...> {
   template <class Class>
   static bp_status add(const bp_host_api* api, bp_module* module, std::string_view* name) {
     using S = Shape<Class, fn>;
@@ -93,8 +96,8 @@ struct StaticEntry : HandlerEntry<text, fn, false, BP_HANDLER_STATIC> {
   }
 };
 
-template <FixedText text, auto fn, bool raw>
-struct OfferEntry : FunctionEntry<text, fn, raw> {
+template <FixedText text, auto fn, bool raw, Option... options>
+struct OfferEntry : FunctionEntry<text, fn, raw, options...> {
   template <class Class>
   static constexpr void manifest(TextSink& out) {
     static_assert(
@@ -127,32 +130,38 @@ struct OfferEntry : FunctionEntry<text, fn, raw> {
 ///     Fibers&          to make fibers
 ///     Later<Reply>&&   to answer after `fn` has returned
 ///
-/// It runs on a stack of `stack` bytes: handler<"lua.run", run, StackSize{4 << 20}>. See bp_handler_desc.stack_size.
-template <FixedText name, auto fn, StackSize stack = StackSize{}>
-inline constexpr detail::HandlerEntry<name, fn, false, 0, stack> handler{};
+/// A lambda that captures nothing is a free function, too. Options follow, in any order:
+///
+///     "…"              the doc of the name
+///     StackSize{…}     the bytes of its stack: handler<"lua.run", run, StackSize{4 << 20}>. See
+///                      bp_handler_desc.stack_size.
+///     fails<…>         a status that it may answer
+template <FixedText name, auto fn, detail::Option... options>
+inline constexpr detail::HandlerEntry<name, fn, false, 0, options...> handler{};
 
 /// A wire name whose handler runs on the worker pool and may block. Each instance runs one such handler at a time.
-template <FixedText name, auto fn>
-inline constexpr detail::HandlerEntry<name, fn, false, BP_HANDLER_BLOCKING> blocking{};
+template <FixedText name, auto fn, detail::Option... options>
+inline constexpr detail::HandlerEntry<name, fn, false, BP_HANDLER_BLOCKING, options...> blocking{};
 
 /// Like `blocking`, but one instance may run several at once. The author must lock.
-template <FixedText name, auto fn>
-inline constexpr detail::HandlerEntry<name, fn, false, BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT> concurrent{};
+template <FixedText name, auto fn, detail::Option... options>
+inline constexpr detail::HandlerEntry<name, fn, false, BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT, options...>
+    concurrent{};
 
 /// A wire name that needs no context and can be called without one. `fn` is a free function. It takes the request by
 /// value or const&, or nothing. It returns the reply, or void. It may run on several threads at once.
-template <FixedText name, auto fn>
-inline constexpr detail::StaticEntry<name, fn> static_handler{};
+template <FixedText name, auto fn, detail::Option... options>
+inline constexpr detail::StaticEntry<name, fn, options...> static_handler{};
 
 /// A wire name whose payload and answer are raw bytes, without CBOR. `fn` takes a View of the payload. It returns
-/// Bytes, a View or void. A returned View must lie in the payload or in memory that lives as long as the instance.
-/// `flags` are BP_HANDLER_…; `stack` is as for `handler`.
-template <FixedText name, auto fn, std::uint32_t flags = 0, StackSize stack = StackSize{}>
-inline constexpr detail::HandlerEntry<name, fn, true, flags, stack> raw{};
+/// Bytes, a View or void. A returned View must lie in the payload or in memory that lives as long as the instance. The
+/// options may also be BP_HANDLER_… flags.
+template <FixedText name, auto fn, detail::Option... options>
+inline constexpr detail::HandlerEntry<name, fn, true, 0, options...> raw{};
 
 /// A host function that this module offers to handlers of every module. Its name is any wire name. It runs on the
 /// request thread of the calling context and must not wait.
-template <FixedText name, auto fn>
-inline constexpr detail::OfferEntry<name, fn, false> offers{};
+template <FixedText name, auto fn, detail::Option... options>
+inline constexpr detail::OfferEntry<name, fn, false, options...> offers{};
 
 }  // namespace backplane

@@ -6,6 +6,7 @@
 #include <backplane/base.h>
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -48,6 +49,16 @@ class TextSink {
     while (n != 0) put(digits[--n]);
     return *this;
   }
+  template <std::integral T>
+  constexpr TextSink& integer(T value) {
+    if constexpr (std::is_signed_v<T>) {
+      if (value < 0) {
+        put('-');
+        return number(std::uint64_t{0} - static_cast<std::uint64_t>(value));
+      }
+    }
+    return number(static_cast<std::uint64_t>(value));
+  }
   constexpr std::size_t size() const noexcept { return size_; }
 
  private:
@@ -73,18 +84,23 @@ consteval auto text_constant() {
 
 constexpr bool is_name_char(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
 
-/// Whether `name` is [a-z0-9_]+ of at most BP_MODULE_NAME_MAX bytes.
-constexpr bool valid_module_name(std::string_view name) noexcept {
-  if (name.empty() || name.size() > BP_MODULE_NAME_MAX) return false;
+/// Whether `name` is [a-z0-9_]+, as each part of a wire name is.
+constexpr bool valid_wire_name_part(std::string_view name) noexcept {
+  if (name.empty()) return false;
   for (const char c : name) {
     if (!is_name_char(c)) return false;
   }
   return true;
 }
 
-/// Whether `name` is [a-z0-9_]+(\.[a-z0-9_]+)+ of at most BP_WIRE_NAME_MAX bytes.
+/// Whether `name` is [a-z_][a-z0-9_]* of at most BP_MODULE_NAME_MAX bytes. CDDL has no names that begin with a digit.
+constexpr bool valid_module_name(std::string_view name) noexcept {
+  return valid_wire_name_part(name) && name.size() <= BP_MODULE_NAME_MAX && !(name[0] >= '0' && name[0] <= '9');
+}
+
+/// Whether `name` is [a-z_][a-z0-9_]*(\.[a-z0-9_]+)+ of at most BP_WIRE_NAME_MAX bytes.
 constexpr bool valid_wire_name(std::string_view name) noexcept {
-  if (name.size() > BP_WIRE_NAME_MAX) return false;
+  if (name.empty() || name.size() > BP_WIRE_NAME_MAX || (name[0] >= '0' && name[0] <= '9')) return false;
   bool dotted = false;
   char before = '.';
   for (const char c : name) {

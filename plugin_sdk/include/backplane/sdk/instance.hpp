@@ -56,8 +56,8 @@ class Instance {
   /// Appends a typed event to the log for the listeners of this context. Never waits for them. Returns BP_OK;
   /// BP_OVERFLOW if the event is too large, or the host is set to refuse events; BP_CLOSED if the context has stopped;
   /// BP_OUT_OF_MEMORY.
-  template <FixedText name, class T>
-  bp_status emit(Event<name, T>, const std::type_identity_t<T>& payload) {
+  template <FixedText name, class T, detail::Option... o>
+  bp_status emit(Event<name, T, o...>, const std::type_identity_t<T>& payload) {
     return emit(name.view(), payload);
   }
   template <class T>
@@ -68,8 +68,8 @@ class Instance {
     return emit_raw(name, out.view(), BP_EVENT_TYPED);
   }
   /// Like emit(), but writes a lost event to the log instead of returning a status.
-  template <FixedText name, class T>
-  void announce(Event<name, T> event, const std::type_identity_t<T>& payload) {
+  template <FixedText name, class T, detail::Option... o>
+  void announce(Event<name, T, o...> event, const std::type_identity_t<T>& payload) {
     const bp_status status = emit(event, payload);
     if (status != BP_OK) log(Level::warn, "event ", name.view(), " is lost: ", status_name(status));
   }

@@ -78,7 +78,7 @@ constexpr bool names_differ() {
 
 template <class Class, FixedText name, FixedText version, class... Entries>
 struct ModuleOf {
-  static_assert(valid_module_name(name.view()), "a module's name is [a-z0-9_]+, at most 64 bytes");
+  static_assert(valid_module_name(name.view()), "a module's name is [a-z_][a-z0-9_]*, at most 64 bytes");
   static_assert((entry_in_scope<Entries>(name.view()) && ...),
                 "each wire name and event of a module begins with the module's name and a dot");
   static constexpr std::uint32_t flags = (entry_flags<Entries>() | ... | 0u);
@@ -101,10 +101,19 @@ struct ModuleOf {
   };
 
   struct Cddl {
-    static constexpr void write(TextSink& out) {
-      (Entries::template cddl<Class>(out, name.view()), ...);
+    static constexpr Fault write(TextSink& out) {
+      TypeText text(name.view());
+      const Fault fault = text.write(
+          out, [](TypeText& types) { (Entries::constants(types), ...); },
+          [](TypeText& types) { (Entries::template rules<Class>(types), ...); });
       out.put('\0');
+      return fault;
     }
+    static constexpr Fault fault = [] {
+      TextSink nowhere;
+      return write(nowhere);
+    }();
+    static_assert(InterfaceFault<fault.kind, fault.first, fault.second>::checked);
   };
 
   static bp_status init(const bp_host_api* api, bp_module* module, void**) noexcept {

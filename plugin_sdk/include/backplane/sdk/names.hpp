@@ -6,7 +6,7 @@
 
 #include <chrono>
 
-#include "cbor.hpp"
+#include "options.hpp"
 
 namespace backplane {
 
@@ -23,8 +23,11 @@ struct EntryBase {
   }
   template <class Class>
   static constexpr void manifest(TextSink&) {}
+  /// Writes the rules of constants, which stand before all others.
+  static constexpr void constants(TypeText&) {}
+  /// Writes the rules of the entry.
   template <class Class>
-  static constexpr void cddl(TextSink&, std::string_view /*module*/) {}
+  static constexpr void rules(TypeText&) {}
 };
 
 constexpr bool valid_handler_stack(std::uint64_t bytes) {
@@ -37,8 +40,8 @@ constexpr void manifest_line(TextSink& out, std::string_view key, std::string_vi
 }
 }  // namespace detail
 
-/// An event with a typed payload.
-template <FixedText text, class T>
+/// An event with a typed payload. Its one option is a doc.
+template <FixedText text, class T, detail::Option... options>
 struct Event : detail::EntryBase {
   static constexpr auto name = text;
   static constexpr bool is_event = true;
@@ -50,43 +53,117 @@ struct Event : detail::EntryBase {
     detail::manifest_line(out, "emits", text.view());
   }
   template <class Class>
-  static constexpr void cddl(detail::TextSink& out, std::string_view) {
-    out << text.view() << ".event = ";
-    Codec<T>::cddl(out);
-    out << "\n";
+  static constexpr void rules(detail::TypeText& out) {
+    static_assert(detail::WireType<T>::checked);
+    out.rule<T>(text.view(), ".event", detail::Options<options...>::doc());
   }
 };
-template <FixedText text, class T>
-inline constexpr Event<text, T> event{};
+template <FixedText text, class T, detail::Option... options>
+inline constexpr Event<text, T, options...> event{};
 
-/// A wire name or host function that the module calls, with the types of request and reply.
-template <FixedText text, class Request, class Reply>
-struct Calls : detail::EntryBase {
+/// An event of another module that this module needs, with the type of its payload. A module itself does not receive
+/// events; the entry tells people and tools that something else must bring them, such as an application that listens
+/// and calls this module.
+template <FixedText text, class T, detail::Option... options>
+struct Listens : detail::EntryBase {
   static constexpr auto name = text;
+  static_assert(detail::valid_wire_name(text.view()), "an event name is module.verb: [a-z0-9_]+(\\.[a-z0-9_]+)+");
+
+  template <class Class>
+  static constexpr void manifest(detail::TextSink& out) {
+    detail::manifest_line(out, "listens", text.view());
+  }
+  template <class Class>
+  static constexpr void rules(detail::TypeText& out) {
+    static_assert(detail::WireType<T>::checked);
+    out.rule<T>(text.view(), ".event", detail::Options<options...>::doc());
+  }
+};
+template <FixedText text, class T = Cbor, detail::Option... options>
+inline constexpr Listens<text, T, options...> listens{};
+
+/// A number, bool or text that callers should know: constant<"max_delay_ms", 60000, "the longest delay">. In the
+/// interface text it is `<module>.<name>.constant`.
+template <FixedText text, detail::Option constant_value, detail::Option... options>
+struct Constant : detail::EntryBase {
+  static constexpr FixedText<1> name{""};
+  static constexpr auto value = constant_value.value;
+  static_assert(detail::valid_wire_name_part(text.view()), "the name of a constant is [a-z0-9_]+");
+
+  static constexpr void constants(detail::TypeText& out) {
+    using T = std::remove_cv_t<decltype(value)>;
+    out << out.module() << "." << text.view() << ".constant = ";
+    if constexpr (std::is_same_v<T, bool>) {
+      out << (value ? "true" : "false");
+    } else if constexpr (detail::is_text<T>) {
+      detail::write_quoted(out.sink(), value.view());
+    } else {
+      static_assert(std::is_integral_v<T>, "a constant is an integer, a bool or text");
+      out.sink().integer(value);
+    }
+    out.end(detail::Options<options...>::doc());
+  }
+};
+template <FixedText text, detail::Option value, detail::Option... options>
+inline constexpr Constant<text, value, options...> constant{};
+
+/// A wire name or host function that the module calls, with the types of request and reply. void: a request without
+/// content, or an answer that is not read. Its options are a doc, the statuses that it may answer, and `strict`, which
+/// refuses answers with members that Reply does not have.
+template <FixedText text, class RequestType, class ReplyType, detail::Option... options>
+struct Calls : detail::EntryBase {
+  using Request = RequestType;
+  using Reply = ReplyType;
+  static constexpr auto name = text;
+  static constexpr Reading reading = detail::Options<options...>::reading();
   static_assert(detail::valid_wire_name(text.view()), "a wire name is module.verb: [a-z0-9_]+(\\.[a-z0-9_]+)+");
 
   template <class Class>
   static constexpr void manifest(detail::TextSink& out) {
     detail::manifest_line(out, "calls", text.view());
   }
+  template <class Class>
+  static constexpr void rules(detail::TypeText& out) {
+    using Given = std::conditional_t<std::is_void_v<Request>, detail::Nothing, Request>;
+    static_assert(detail::WireType<Given>::checked);
+    if constexpr (!std::is_void_v<Reply>) static_assert(detail::WireType<Reply>::checked);
+    if (detail::belongs_to(text.view(), out.module())) return;  // the entry that answers it writes them
+    out.rule<Given>(text.view(), ".request", detail::Options<options...>::doc());
+    out.rule<Reply>(text.view(), ".reply");
+    detail::Options<options...>::write_statuses(out, text.view());
+  }
 };
-template <FixedText text, class Request = Cbor, class Reply = Cbor>
-inline constexpr Calls<text, Request, Reply> calls{};
+template <FixedText text, class Request = Cbor, class Reply = Cbor, detail::Option... options>
+inline constexpr Calls<text, Request, Reply, options...> calls{};
 
-/// The rule `<module>.config` in the CDDL: the type that config<T>() reads.
-template <class T>
+namespace detail {
+template <class C>
+concept IsCalls = requires {
+  typename C::Request;
+  typename C::Reply;
+  C::reading;
+};
+template <class C>
+concept CallsNothing = IsCalls<C> && std::is_void_v<typename C::Request>;
+template <class C>
+concept CallsEntry = IsCalls<C> && !std::is_void_v<typename C::Request>;
+}  // namespace detail
+
+/// The rule `<module>.config` in the interface text: the type that config<T>() reads. Its one option is a doc.
+template <class T, detail::Option... options>
 struct Configuration : detail::EntryBase {
   static constexpr FixedText<1> name{""};
 
   template <class Class>
-  static constexpr void cddl(detail::TextSink& out, std::string_view module) {
-    out << module << ".config = ";
-    detail::write_cddl<T>(out, true);
-    out << "\n";
+  static constexpr void rules(detail::TypeText& out) {
+    static_assert(detail::WireType<T>::checked);
+    out.set_settings(true);
+    out.rule<T>(out.module(), ".config", detail::Options<options...>::doc());
+    out.set_settings(false);
   }
 };
-template <class T>
-inline constexpr Configuration<T> configuration{};
+template <class T, detail::Option... options>
+inline constexpr Configuration<T, options...> configuration{};
 
 /// One line about the module, for people.
 template <FixedText text>

@@ -9,9 +9,6 @@
 
 namespace backplane::detail {
 
-/// The request of a handler that takes none. The payload must be empty, null or an empty map.
-struct Nothing {};
-
 template <class... T>
 struct Types {};
 

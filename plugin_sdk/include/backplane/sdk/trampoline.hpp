@@ -30,11 +30,7 @@ Request read_request(View payload) {
     return payload;
   } else if constexpr (std::is_same_v<Request, Nothing>) {
     if (payload.empty() || (payload.size() == 1 && (payload[0] == cbor::empty_map || payload[0] == 0xf6))) return {};
-    Decoder decoder(payload);
-    const cbor::Item head = decoder.next(cbor::Type::map, "an empty map");
-    decoder.pairs(head, [&](std::string_view) { decoder.fail("unknown field; known: none"); });
-    decoder.finish();
-    return {};
+    return decode<Nothing>(payload);
   } else if constexpr (DescribedStruct<Request>) {
     return decode<Request>(payload.empty() ? View(empty_map) : payload);
   } else {
