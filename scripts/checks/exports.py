@@ -25,7 +25,7 @@ def exported(path):
     if done.returncode != 0:
         print(f"exports.py: nm cannot read {path}: {done.stderr.strip()}")
         sys.exit(2)
-    # "0000000000003d60 T bp_submit@@BACKPLANE_0.1"; the definition of a version itself is of type A.
+    # "0000000000003d60 T bp_submit@@BACKPLANE_1"; the definition of a version itself is of type A.
     rows = [line.split() for line in done.stdout.splitlines()]
     symbols = [row[-1].partition("@") for row in rows if len(row) == 3 and row[1] != "A"]
     return {name: version.lstrip("@") for name, _, version in symbols}
@@ -38,7 +38,8 @@ def declared(root):
         if name.startswith("abi/include/") and name.endswith(".h"):
             for _, declaration in thread_tags.declarations(common.read(root, name) or ""):
                 function = thread_tags.function_name(declaration)
-                if function and function.startswith("bp_") and declaration[0].text != "typedef":
+                # What is static lies in the header, for whoever includes it.
+                if function and function.startswith("bp_") and declaration[0].text not in ("typedef", "static"):
                     places[function] = (name, declaration[0].first)
     return places
 
@@ -70,7 +71,7 @@ def check_map(root, findings):
         if name in versions:
             findings.add(MAP, line, f"names {name} twice; expected one version for each function; remove one of them")
         elif not version:
-            findings.add(MAP, line, f"names {name} without a version; expected a node like BACKPLANE_0.1")
+            findings.add(MAP, line, f"names {name} without a version; expected a node like BACKPLANE_1")
         elif name not in functions:
             findings.add(MAP, line, f"names {name}, which no header in abi/include declares; expected each function by"
                          " its name; declare it or remove it")

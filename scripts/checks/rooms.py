@@ -48,7 +48,7 @@ ROOMS = {
     # call the reply room.
     "embed": ["memory", "context", "endpoint", "remote", "modules", "reply", "wire"],
     # The socket server and the command line are applications: they include the public header, and of the host only plain
-    # tools.
+    # tools. The server's serving.cpp is in libbackplane.so, for bp_context_serve; it uses the public header as well.
     "server": ["wire"],
     "cli": ["server", "wire", "cddl"],
     # The program that loads a module first, in a process of its own. It uses the header for modules alone.
@@ -60,8 +60,8 @@ ROOMS = {
 PUBLIC = [
     ("abi/", ["*.h", "ext/*.h", "ext/draft/*.h"]),
     # A module includes only headers for modules, so that it runs on any host.
-    ("plugins/hello_c/", ["plugin.h", "base.h", "ext/*.h"]),
-    ("plugins/", ["plugin.h", "base.h", "ext/*.h", "ext/draft/*.h", "*.hpp", "cbor/*.hpp"]),
+    ("plugins/hello_c/", ["plugin.h", "base.h", "cbor.h", "ext/*.h"]),
+    ("plugins/", ["plugin.h", "base.h", "cbor.h", "ext/*.h", "ext/draft/*.h", "*.hpp", "cbor/*.hpp"]),
     ("plugin_sdk/", ["plugin.h", "base.h", "ext/*.h", "ext/draft/*.h", "*.hpp", "cbor/*.hpp"]),
     # These are applications like any other, so they use only the public functions.
     ("host/server/", ["backplane.h", "base.h", "cbor/*.hpp"]),
