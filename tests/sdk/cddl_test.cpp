@@ -96,8 +96,8 @@ TEST_CASE("scalars are named rules, once each and only if used") {
   CHECK(rules<std::uint32_t>() == "uint32 = 0..4294967295\n\n");
   CHECK(rules<std::int64_t>() == "int64 = -9223372036854775808..9223372036854775807\n\n");
   CHECK(rules<std::uint64_t>() == "uint64 = 0..18446744073709551615\n\n");
-  CHECK(rules<float>() == "single = number ; 32 bits\n\n");
-  CHECK(rules<double>() == "double = number ; 64 bits\n\n");
+  CHECK(rules<float>() == "single = float / int ; 32 bits\n\n");
+  CHECK(rules<double>() == "double = float / int ; 64 bits\n\n");
   CHECK(type<long long>() == "int64");
   CHECK(rules<std::vector<std::variant<long, std::string>>>() == rules<long long>());
 }
@@ -140,7 +140,7 @@ TEST_CASE("a struct is one rule, and may contain itself") {
 TEST_CASE("docs stand at the end of the line, and defaults at the member") {
   CHECK(rules<Documented>() ==
         "int32 = -2147483648..2147483647\n"
-        "double = number ; 64 bits\n\n"
+        "double = float / int ; 64 bits\n\n"
         "Documented = {\n"
         "  name: tstr, ; of whom\n"
         "  ? times: int32 .default 3,\n"

@@ -6,6 +6,8 @@
 #include "codec.hpp"
 #include "codec_containers.hpp"
 #include "codec_described.hpp"
+#include "codec_more.hpp"
+#include "tagged.hpp"
 
 namespace backplane {
 

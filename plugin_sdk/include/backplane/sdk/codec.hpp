@@ -232,7 +232,7 @@ struct Codec<T> {
   static constexpr detail::Form form = detail::Form::rule;
   static constexpr std::string_view scalar_name = sizeof(T) == 8 ? "double" : "single";
   static constexpr std::string_view doc = sizeof(T) == 8 ? "64 bits" : "32 bits";
-  static constexpr void describe(detail::TypeText& out) { out << "number"; }
+  static constexpr void describe(detail::TypeText& out) { out << "float / int"; }
   static constexpr void part_name(detail::TextSink& out) { out << (sizeof(T) == 8 ? "Double" : "Single"); }
 
  private:

@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "codec.hpp"
+#include "variant_checks.hpp"
 
 namespace backplane {
 
@@ -204,6 +204,7 @@ struct Codec<std::variant<Ts...>> {
   }
 
   static void decode(detail::Decoder& in, Variant& out) {
+    static_assert(detail::VariantForms<Ts...>::checked);
     const cbor::Item head = in.peek();
     const int candidates = (static_cast<int>(Codec<Ts>::takes(head.type)) + ...);
     if (candidates == 0) in.mismatch(expected(), head);
@@ -235,6 +236,7 @@ struct Codec<std::variant<Ts...>> {
   using Wire = std::variant<detail::WireForm<Ts>...>;
   static constexpr detail::Form form = detail::Form::choice;
   static constexpr void describe(detail::TypeText& out) {
+    static_assert(detail::VariantForms<Ts...>::checked);
     bool first = true;
     ((out << (first ? "" : " / "), first = false, out.type<Ts>(detail::Place::choice)), ...);
   }

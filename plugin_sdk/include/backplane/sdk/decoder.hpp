@@ -136,6 +136,13 @@ class Decoder {
     pairs_left(head.until_end ? to_the_end : head.value, value);
   }
 
+  /// Calls `pair()` for each pair of the map that `head` begins; it reads key and value.
+  template <class Pair>
+  void items_in_pairs(const cbor::Item& head, Pair pair) {
+    const Depth depth(*this);
+    for (std::uint64_t i = 0; head.until_end ? !passed_end() : i < head.value; ++i) pair();
+  }
+
   static constexpr std::uint64_t to_the_end = UINT64_MAX;  // no map has this many pairs
 
   /// Calls `value(key)` for the given number of pairs, or for all up to the break.

@@ -137,31 +137,32 @@ struct OfferEntry : FunctionEntry<text, fn, raw, options...> {
 ///                      bp_handler_desc.stack_size.
 ///     fails<…>         a status that it may answer
 template <FixedText name, auto fn, detail::Option... options>
-inline constexpr detail::HandlerEntry<name, fn, false, 0, options...> handler{};
+inline constexpr detail::HandlerEntry<name, detail::callable(fn), false, 0, options...> handler{};
 
 /// A wire name whose handler runs on the worker pool and may block. Each instance runs one such handler at a time.
 template <FixedText name, auto fn, detail::Option... options>
-inline constexpr detail::HandlerEntry<name, fn, false, BP_HANDLER_BLOCKING, options...> blocking{};
+inline constexpr detail::HandlerEntry<name, detail::callable(fn), false, BP_HANDLER_BLOCKING, options...> blocking{};
 
 /// Like `blocking`, but one instance may run several at once. The author must lock.
 template <FixedText name, auto fn, detail::Option... options>
-inline constexpr detail::HandlerEntry<name, fn, false, BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT, options...>
+inline constexpr detail::HandlerEntry<name, detail::callable(fn), false, BP_HANDLER_BLOCKING | BP_HANDLER_CONCURRENT,
+                                      options...>
     concurrent{};
 
 /// A wire name that needs no context and can be called without one. `fn` is a free function. It takes the request by
 /// value or const&, or nothing. It returns the reply, or void. It may run on several threads at once.
 template <FixedText name, auto fn, detail::Option... options>
-inline constexpr detail::StaticEntry<name, fn, options...> static_handler{};
+inline constexpr detail::StaticEntry<name, detail::callable(fn), options...> static_handler{};
 
 /// A wire name whose payload and answer are raw bytes, without CBOR. `fn` takes a View of the payload. It returns
 /// Bytes, a View or void. A returned View must lie in the payload or in memory that lives as long as the instance. The
 /// options may also be BP_HANDLER_… flags.
 template <FixedText name, auto fn, detail::Option... options>
-inline constexpr detail::HandlerEntry<name, fn, true, 0, options...> raw{};
+inline constexpr detail::HandlerEntry<name, detail::callable(fn), true, 0, options...> raw{};
 
 /// A host function that this module offers to handlers of every module. Its name is any wire name. It runs on the
 /// request thread of the calling context and must not wait.
 template <FixedText name, auto fn, detail::Option... options>
-inline constexpr detail::OfferEntry<name, fn, false, options...> offers{};
+inline constexpr detail::OfferEntry<name, detail::callable(fn), false, options...> offers{};
 
 }  // namespace backplane

@@ -319,6 +319,13 @@ class TypeText {
   bool collecting_ = true;
 };
 
+/// Writes a name with a capital letter at its begin.
+constexpr void put_capital(TextSink& out, std::string_view name) {
+  const bool small = !name.empty() && name[0] >= 'a' && name[0] <= 'z';
+  if (small) out.put(static_cast<char>(name[0] - 'a' + 'A'));
+  out << name.substr(small ? 1 : 0);
+}
+
 /// The name of T as a part of the name of a list or map of it: "Profile", "Int32", "Text".
 template <class T>
 constexpr void name_part(TextSink& out) {
@@ -326,11 +333,7 @@ constexpr void name_part(TextSink& out) {
   if constexpr (requires { Codec<W>::part_name(out); }) {
     Codec<W>::part_name(out);
   } else {
-    std::string_view name = type_name<W>();
-    for (std::size_t i = 0; i < name.size(); ++i) {
-      const bool small = name[i] >= 'a' && name[i] <= 'z';
-      out.put(i == 0 && small ? static_cast<char>(name[i] - 'a' + 'A') : name[i]);
-    }
+    put_capital(out, type_name<W>());
   }
 }
 

@@ -42,6 +42,18 @@ struct Function<R (C::*)(A...) const noexcept> : Function<R (*)(A...) noexcept> 
   using Owner = C;
 };
 
+/// A handler as a function or member. A lambda that captures nothing is its function.
+template <class F>
+constexpr auto callable(F fn) {
+  if constexpr (std::is_class_v<F>) {
+    static_assert(
+        requires { +fn; }, "a lambda as a handler captures nothing, and names the types of its parameters");
+    return +fn;
+  } else {
+    return fn;
+  }
+}
+
 /// Of Stream<Part> and Input<Part>: Part; of others void.
 template <class A>
 struct PartOf {
