@@ -40,9 +40,9 @@ struct Reply {
 
 bool is_wire_name(std::string_view name) {
   constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789_.";
-  return name.size() <= BP_WIRE_NAME_MAX && name.find('.') != std::string_view::npos &&
-         name.find("..") == std::string_view::npos && !name.starts_with('.') && !name.ends_with('.') &&
-         name.find_first_not_of(letters) == std::string_view::npos;
+  return !name.empty() && name.size() <= BP_WIRE_NAME_MAX && !(name[0] >= '0' && name[0] <= '9') &&
+         name.find('.') != std::string_view::npos && name.find("..") == std::string_view::npos &&
+         !name.starts_with('.') && !name.ends_with('.') && name.find_first_not_of(letters) == std::string_view::npos;
 }
 
 cbor::Bytes make_payload(const Args& args) {

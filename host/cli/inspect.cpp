@@ -24,6 +24,7 @@ std::string manifest(const Value& report) {
   row("emits", report["emits"].joined());
   row("requires", report["requires"].joined());
   row("calls", report["calls"].joined());
+  row("listens", report["listens"].joined());
   row("path", report["path"].text());
   for (const Value& library : report["libraries"].items()) {
     const std::string found = library["found"].text();

@@ -46,7 +46,8 @@ bp_status set_log_level(std::string_view module, std::int32_t level, bp_result& 
   if (!module.empty() && !is_module_name(module)) {
     return set_result(&result, BP_INVALID_ARGUMENT,
                       "found a module name of " + std::to_string(module.size()) +
-                          " bytes; expected [a-z0-9_]+, at most " + std::to_string(BP_MODULE_NAME_MAX) + " bytes");
+                          " bytes; expected [a-z_][a-z0-9_]*, at most " + std::to_string(BP_MODULE_NAME_MAX) +
+                          " bytes");
   }
   if (level == BP_LOG_KEEP) return set_result(&result, BP_OK, log_report(std::nullopt));
   if (module.empty()) {

@@ -44,7 +44,8 @@ bp_status refuse_name(Generation& generation, bp_status status, std::string_view
   return status;
 }
 
-constexpr std::string_view no_wire_name = "which is not a wire name; expected module.verb, both [a-z0-9_]+";
+constexpr std::string_view no_wire_name =
+    "which is not a wire name; expected module.verb, both [a-z0-9_]+ and not with a digit first";
 constexpr std::string_view registered_twice = "which it had registered before; register each name once";
 constexpr std::string_view no_code = "without a function, or with a struct_size that is too small; set both";
 

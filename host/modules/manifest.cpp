@@ -57,7 +57,7 @@ void set_once(std::string& field, std::string_view key, std::string_view value) 
 void add_name(std::vector<std::string>& names, std::string_view key, std::string_view value) {
   if (!is_wire_name(value)) {
     refuse("its manifest has " + std::string(key) + "=" + in_quotes(value) +
-           ", which is not a wire name; expected module.verb, both [a-z0-9_]+, at most " +
+           ", which is not a wire name; expected module.verb, both [a-z0-9_]+ and not with a digit first, at most " +
            std::to_string(BP_WIRE_NAME_MAX) + " bytes");
   }
   names.emplace_back(value);
@@ -111,6 +111,7 @@ void read_entry(Manifest& manifest, std::string& unload, std::string& reload, Un
   if (key == "emits") return add_name(manifest.emits, key, value);
   if (key == "requires") return manifest.needs.emplace_back(value), void();
   if (key == "calls") return add_name(manifest.calls, key, value);
+  if (key == "listens") return add_name(manifest.listens, key, value);
   // An unknown key comes from a newer SDK. Keys that a host must understand do not exist; see `requires`.
   if (++unknown.count == 1) unknown.first = key;
 }
@@ -136,11 +137,13 @@ void check(const Manifest& manifest) {
   check_once(manifest.offers, "offers");
   check_once(manifest.emits, "emits");
   check_once(manifest.calls, "calls");
+  check_once(manifest.listens, "listens");
   if (manifest.abi.empty()) refuse("its manifest has no abi= entry; write BP_MANIFEST_ABI once");
   if (manifest.name.empty()) refuse("its manifest has no name= entry; write BP_MANIFEST(\"name=…\") once");
   if (!is_module_name(manifest.name)) {
-    refuse("its manifest has name=" + in_quotes(manifest.name) + "; expected [a-z0-9_]+, at most " +
-           std::to_string(BP_MODULE_NAME_MAX) + " bytes");
+    refuse("its manifest has name=" + in_quotes(manifest.name) + "; expected [a-z_][a-z0-9_]*, at most " +
+           std::to_string(BP_MODULE_NAME_MAX) + " bytes" +
+           (begins_with_digit(manifest.name) ? "; CDDL has no names that begin with a digit, so choose another" : ""));
   }
   if (manifest.name == "backplane") {
     refuse("its manifest has name=\"backplane\", which is the name of the host itself; choose another name");
@@ -271,7 +274,7 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
                                  const std::string& problem) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(18);
+  out.map(19);
   path_field(out, path);
   field(out, "sha256", sha256);
   field(out, "name", manifest.name);
@@ -286,6 +289,7 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
   field(out, "emits", manifest.emits);
   field(out, "requires", manifest.needs);
   field(out, "calls", manifest.calls);
+  field(out, "listens", manifest.listens);
   field(out, "cddl", manifest.cddl);
   const std::vector<Library> libraries = libraries_of(manifest, path);
   out.text("libraries");

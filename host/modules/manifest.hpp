@@ -34,6 +34,7 @@ struct Manifest {
   std::vector<std::string> emits;
   std::vector<std::string> needs;  ///< the key `requires`, which is a keyword of C++
   std::vector<std::string> calls;
+  std::vector<std::string> listens;  ///< events of others that it needs
   std::string cddl;
   std::string build_id;  ///< in hexadecimal; empty: the file has none
   // What the file says of the libraries that it needs; see ElfFile.

@@ -51,8 +51,8 @@ std::string absolute(const char* path) {
 bool valid_module(bp_str name) { return name.size <= BP_MODULE_NAME_MAX && cbor::valid_utf8(view(name)); }
 bp_status refuse_module(bp_str name, bp_result& result) {
   return set_result(&result, BP_INVALID_ARGUMENT,
-                    "found a module name of " + std::to_string(name.size) + " bytes; expected [a-z0-9_]+, at most " +
-                        std::to_string(BP_MODULE_NAME_MAX) + " bytes");
+                    "found a module name of " + std::to_string(name.size) +
+                        " bytes; expected [a-z_][a-z0-9_]*, at most " + std::to_string(BP_MODULE_NAME_MAX) + " bytes");
 }
 
 bp_status no_operations(bp_result& result) {

@@ -12,13 +12,19 @@ namespace backplane::host {
 
 constexpr bool is_name_char(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
 
-constexpr bool is_module_name(std::string_view name) noexcept {
-  return !name.empty() && name.size() <= BP_MODULE_NAME_MAX && std::all_of(name.begin(), name.end(), is_name_char);
+/// No name begins with a digit, because CDDL has no such names.
+constexpr bool begins_with_digit(std::string_view name) noexcept {
+  return !name.empty() && name[0] >= '0' && name[0] <= '9';
 }
 
-/// Two or more parts of [a-z0-9_], separated by dots.
+constexpr bool is_module_name(std::string_view name) noexcept {
+  return !name.empty() && name.size() <= BP_MODULE_NAME_MAX && !begins_with_digit(name) &&
+         std::all_of(name.begin(), name.end(), is_name_char);
+}
+
+/// Two or more parts of [a-z0-9_], separated by dots. The first does not begin with a digit.
 constexpr bool is_wire_name(std::string_view name) noexcept {
-  if (name.size() > BP_WIRE_NAME_MAX) return false;
+  if (name.size() > BP_WIRE_NAME_MAX || begins_with_digit(name)) return false;
   std::size_t dots = 0;
   bool in_part = false;
   for (const char c : name) {

@@ -55,6 +55,7 @@ TEST_CASE("inspect tells all that a manifest says") {
   CHECK(report["emits"].texts() == Texts{"described.happened"});
   CHECK(report["requires"].texts() == Texts{"bp.log/1"});
   CHECK(report["calls"].texts() == Texts{"other.name"});
+  CHECK(report["listens"].texts() == Texts{"other.happened", "another.ended"});
   CHECK(report["cddl"].text == "described.quick.request = bytes\ndescribed.quick.reply = bytes\n");
 }
 

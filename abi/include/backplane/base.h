@@ -193,9 +193,9 @@ typedef struct bp_result {
 
 /* ---- Limits ------------------------------------------------------------------------------ */
 
-/* Maximum bytes of a wire name. A wire name is `module.verb`: [a-z0-9_]+(\.[a-z0-9_]+)+ */
+/* Maximum bytes of a wire name. A wire name is `module.verb`: [a-z_][a-z0-9_]*(\.[a-z0-9_]+)+ */
 #define BP_WIRE_NAME_MAX 128
-/* Maximum bytes of a module name. A module name is [a-z0-9_]+ */
+/* Maximum bytes of a module name. A module name is [a-z_][a-z0-9_]*, as names of CDDL begin with no digit. */
 #define BP_MODULE_NAME_MAX 64
 
 /* Log levels, as in bp.log/1 and bp_log_level(). */

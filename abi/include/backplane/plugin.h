@@ -10,22 +10,25 @@
  *
  *   key       value                                                     times
  *   abi       "1.0": the ABI built for. BP_MANIFEST_ABI writes it           1
- *   name      [a-z0-9_]+, not "backplane"; names and events begin with it   1
+ *   name      [a-z_][a-z0-9_]*, not "backplane"; its names begin with it    1
  *   version   the module's own version, any text                            1
  *   provides  a wire name that init registers                             any
  *   offers    a host function that init registers                         any
  *   emits     an event name, which begins with the name of the module     any
  *   requires  an extension id ("bp.await/1") that the host must have      any
  *   calls     a wire name or host function that the module calls          any, for people
+ *   listens   an event of another module that the module needs            any, for people
  *   unload    "drain" (the default) or "never"                      at most 1
  *   reload    "swap" (the default) or "old_first"; see backplane.h  at most 1
  *   stack_size  bytes of stack of each handler; see bp_handler_desc   at most 1
  *   summary   one line for people                                   at most 1
  *
  * The CDDL has these rules for a wire name: `<wire name>.request` for its payload, `<wire name>.reply` for its result,
- * `<wire name>.partial` for its partial replies, `<wire name>.request.part` for
- * each part of its request after the first. `<event name>.event` is an event's payload. `<module name>.config` is the
- * module's configuration; the host refuses a load whose configuration does not fit.
+ * `<wire name>.partial` for its partial replies, and `<wire name>.request.part` for each part of its request after the
+ * first. `<wire name>.error.<status>` is the detail of an error that it may answer, and null if that has none.
+ * `<event name>.event` is an event's payload, `<module name>.<name>.constant` a value that callers should know.
+ * `<module name>.config` is the module's configuration; the host refuses a load whose configuration does not fit. Names
+ * that the module calls or listens to have the same rules. docs/interfaces.md describes the text.
  *
  * LIFE OF A MODULE. Only the steps marked * happen more than once. The thread stands in brackets.
  *     1. The host reads the file and checks its manifest.
