@@ -273,7 +273,7 @@ class [[nodiscard]] AsyncCall {
       }
       return call_.operation_->wait(waiting, executor != nullptr ? executor : call_.of_context_);
     }
-    auto await_resume() {
+    std::conditional_t<throws, Reply, Result<Reply>> await_resume() {
       if constexpr (throws) {
         return call_.operation_->take().value();
       } else {
