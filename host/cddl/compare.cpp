@@ -20,36 +20,11 @@ constexpr std::string_view constant_end = ".constant";
 
 Names set_of(std::span<const std::string> names) { return {names.begin(), names.end()}; }
 
-std::string canonical_of(const Interface& interface, const Schema& schema) {
-  std::string out;
-  const auto list = [&](const char* key, std::span<const std::string> names) {
-    out += key;
-    for (const std::string& name : set_of(names)) out += " " + name;
-    out += "\n";
-  };
-  out += "module " + std::string(interface.module) + "\n";
-  list("provides", interface.provides);
-  list("offers", interface.offers);
-  list("emits", interface.emits);
-  list("calls", interface.calls);
-  list("listens", interface.listens);
-  std::vector<std::string> rules;
-  for (const Rule& rule : schema.rules()) {
-    if (rule.standard) continue;
-    std::string text = rule.name;
-    for (std::size_t i = 0; i < rule.parameters.size(); ++i) text += (i == 0 ? "<" : ", ") + rule.parameters[i];
-    rules.push_back(text + (rule.parameters.empty() ? " = " : "> = ") + canonical(schema, rule.body) + "\n");
-  }
-  std::sort(rules.begin(), rules.end());
-  for (const std::string& rule : rules) out += rule;
-  return out;
-}
-
 /// One side of the comparison.
 struct Side {
   explicit Side(const Interface& interface)
       : schema(parse(interface.text)),
-        form(canonical_of(interface, schema)),
+        form(canonical(interface, schema)),
         provides(set_of(interface.provides)),
         offers(set_of(interface.offers)),
         emits(set_of(interface.emits)) {
@@ -101,9 +76,8 @@ class Comparer {
 
  private:
   void note(What what, Flow flow, const std::string& name, std::string text) {
-    const Consequence means = consequence(what, flow);
-    if (!means.why.empty()) text += "; " + std::string(means.why);
-    out_.push_back({what, flow, means.judgement, name, std::move(text), {name}, 0});
+    out_.push_back(
+        {what, flow, consequence(what, flow).judgement, name, sentence(std::move(text), what, flow), {name}, 0});
   }
 
   void names(const Names& before, const Names& after, const std::string& kind, Flow asked, Flow answered) {
@@ -233,7 +207,32 @@ Comparison compare(const Interface& before, const Interface& after, std::size_t 
   return out;
 }
 
-std::string canonical(const Interface& interface) { return canonical_of(interface, parse(interface.text)); }
+std::string canonical(const Interface& interface) { return canonical(interface, parse(interface.text)); }
+
+std::string canonical(const Interface& interface, const Schema& schema) {
+  std::string out;
+  const auto list = [&](const char* key, std::span<const std::string> names) {
+    out += key;
+    for (const std::string& name : set_of(names)) out += " " + name;
+    out += "\n";
+  };
+  out += "module " + std::string(interface.module) + "\n";
+  list("provides", interface.provides);
+  list("offers", interface.offers);
+  list("emits", interface.emits);
+  list("calls", interface.calls);
+  list("listens", interface.listens);
+  std::vector<std::string> rules;
+  for (const Rule& rule : schema.rules()) {
+    if (rule.standard) continue;
+    std::string text = rule.name;
+    for (std::size_t i = 0; i < rule.parameters.size(); ++i) text += (i == 0 ? "<" : ", ") + rule.parameters[i];
+    rules.push_back(text + (rule.parameters.empty() ? " = " : "> = ") + canonical(schema, rule.body) + "\n");
+  }
+  std::sort(rules.begin(), rules.end());
+  for (const std::string& rule : rules) out += rule;
+  return out;
+}
 
 void write(cbor::Writer& out, const Comparison& comparison) {
   const auto field = [&](const char* key, std::string_view text) {

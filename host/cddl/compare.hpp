@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cddl/model.hpp"
 #include "cddl/verdicts.hpp"
 
 namespace backplane::host::cddl {
@@ -50,6 +51,8 @@ Comparison compare(const Interface& before, const Interface& after, std::size_t 
 /// The interface in a form without comments, and without the order and the spelling of what may be written in several
 /// ways. Equal forms mean the same interface; names of types count. Throws ParseError.
 std::string canonical(const Interface& interface);
+/// The same, of rules that are read already.
+std::string canonical(const Interface& interface, const Schema& schema);
 
 /// Writes the members "verdict", "changes" and "left_out" of a compare-report; see docs/protocol.md.
 inline constexpr std::size_t comparison_members = 3;

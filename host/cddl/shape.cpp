@@ -203,16 +203,11 @@ void Shapes::add_sized(Bound argument, Scalars& sized, const Scalars& from, std:
   cut(from.texts, sized.texts);
   cut(from.bytes, sized.bytes);
   if (from.integers.empty()) return;
-  Wide most = -1;
-  for (Wide size = 0; size <= 8; ++size) {
+  Intervals eight;
+  eight.add(0, 8);
+  Wide most = allowed.within(eight) ? -1 : most_integer;
+  for (Wide size = 0; size <= 8 && most != most_integer; ++size) {
     if (allowed.has(size)) most = (Wide{1} << (8 * size)) - 1;
-  }
-  if (!allowed.within([] {
-        Intervals all;
-        all.add(0, 8);
-        return all;
-      }())) {
-    most = most_integer;
   }
   Intervals integers = from.integers;
   integers.clip(0, most);

@@ -43,6 +43,13 @@ bool only_parts(const Shape& shape) {
                       [](const Alternative& each) { return each.kind == Alternative::Kind::opaque; });
 }
 
+// Whether `shape` has a type without a name of its own that `other` lacks.
+bool has_other_kinds(const Shape& shape, const Shape& other) {
+  if (other.any) return false;
+  return shape.any || (shape.any_map && !other.any_map) || (shape.any_array && !other.any_array) ||
+         (shape.any_tag && !other.any_tag);
+}
+
 // Whether no other alternative comes from the same type.
 bool is_only(const Shape& shape, const Alternative& alternative) {
   return alternative.what.node != no_node &&
@@ -112,10 +119,9 @@ std::vector<Change> TypeCompare::run() {
 
 void TypeCompare::note(std::size_t pair, What what, const std::string& where, std::string text) {
   const Flow flow = pairs_[pair].flow;
-  const Consequence means = consequence(what, flow);
-  if (!means.why.empty()) text += "; " + std::string(means.why);
   pairs_[pair].changes.push_back(changes_.size());
-  changes_.push_back({what, flow, means.judgement, where, std::move(text), {}, 0});
+  changes_.push_back(
+      {what, flow, consequence(what, flow).judgement, where, sentence(std::move(text), what, flow), {}, 0});
 }
 
 std::size_t TypeCompare::intern(const Sides& at, Flow flow, const std::string& where) {
@@ -188,17 +194,12 @@ bool TypeCompare::scalars(std::size_t pair, const Shape& before, const Shape& af
   if (before.any && after.any) return false;
   Beyond lost = after.any ? Beyond{} : beyond(before.scalars, after.scalars);
   Beyond gained = before.any ? Beyond{} : beyond(after.scalars, before.scalars);
-  lost.more |= (before.any && !after.any) || (before.any_map && !after.any_map && !after.any) ||
-               (before.any_array && !after.any_array && !after.any) || (before.any_tag && !after.any_tag && !after.any);
-  gained.more |= (after.any && !before.any) || (after.any_map && !before.any_map && !before.any) ||
-                 (after.any_array && !before.any_array && !before.any) ||
-                 (after.any_tag && !before.any_tag && !before.any);
-  // A text that may be anything now takes all that it could be before.
-  const bool both = (lost.more || !lost.literals.empty()) && gained.more;
+  lost.more |= has_other_kinds(before, after);
+  gained.more |= has_other_kinds(after, before);
+  // What is gone beside what is new makes another type.
+  const bool both = (lost.more && !gained.literals.empty()) || ((lost.more || !lost.literals.empty()) && gained.more);
   if (lost.more || gained.more) {
-    const What what = both || (lost.more && !gained.literals.empty()) ? What::other_type
-                      : lost.more                                     ? What::narrower
-                                                                      : What::wider;
+    const What what = both ? What::other_type : lost.more ? What::narrower : What::wider;
     type_change(pair, what, at, where);
     return true;
   }

@@ -147,4 +147,16 @@ Consequence consequence(What what, Flow flow) noexcept {
   return table[static_cast<std::size_t>(what)].by_flow[static_cast<std::size_t>(flow)];
 }
 
+std::string sentence(std::string text, What what, Flow flow) {
+  std::string why(consequence(what, flow).why);
+  if (why.empty()) return text;
+  constexpr std::string_view callers_word = "callers";
+  if (flow == Flow::answer_to || flow == Flow::request_by) {
+    for (std::size_t at = 0; (at = why.find(callers_word, at)) != std::string::npos;) {
+      why.replace(at, callers_word.size(), "providers");
+    }
+  }
+  return text + "; " + why;
+}
+
 }  // namespace backplane::host::cddl

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace backplane::host::cddl {
@@ -72,8 +73,10 @@ std::string_view word(What what) noexcept;
 
 struct Consequence {
   Judgement judgement = Judgement::compatible;
-  std::string_view why;  ///< the end of a sentence; may be empty
+  std::string_view why;  ///< of callers: the end of a sentence; may be empty
 };
 Consequence consequence(What what, Flow flow) noexcept;
+/// "text", or "text; why", with the words for those who stand on the other side.
+std::string sentence(std::string text, What what, Flow flow);
 
 }  // namespace backplane::host::cddl

@@ -30,8 +30,15 @@ struct SettingsArgs {
   std::optional<std::uint64_t> stack_size;
 };
 
+/// The comparison of interfaces, of inspect and reload.
+struct CompareArgs {
+  std::optional<std::string> against;  // inspect: a file or a module
+  bool compare = false;
+  bool strict = false;
+};
+
 /// The parsed arguments. One struct for all commands; each command reads the members that its options name.
-struct Args : BenchArgs, SettingsArgs {
+struct Args : BenchArgs, SettingsArgs, CompareArgs {
   bool json = false;
   std::optional<std::string> socket;
   std::optional<std::uint64_t> timeout;  // ms

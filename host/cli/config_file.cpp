@@ -345,12 +345,16 @@ class ConfigReader {
   ModuleSection module(const std::string& name, const toml::node& node) const {
     const std::string full = cat("modules.", name);
     const toml::table& section = table(node, full);
-    known(section, full, {"path", "load", "config", "unload", "workers", "stack_size"});
+    known(section, full, {"path", "load", "config", "unload", "workers", "stack_size", "strict"});
     ModuleSection out = {.name = name, .where = place(node.source())};
     out.path = path(section, "path");
     if (const toml::node* load = section.get("load")) {
       if (!load->is_boolean()) wrong(*load, full + ".load", "true or false");
       out.load = load->as_boolean()->get();
+    }
+    if (const toml::node* strict = section.get("strict")) {
+      if (!strict->is_boolean()) wrong(*strict, full + ".strict", "true or false");
+      out.strict = strict->as_boolean()->get();
     }
     read_settings(section, full, out);
     if (const toml::node* config = section.get("config")) {

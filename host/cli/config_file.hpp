@@ -37,7 +37,8 @@ struct ModuleSection {
   std::string where;  ///< as in Placed
   std::optional<Placed> path;
   bool load = true;
-  cbor::Bytes config;  ///< one CBOR map, or empty
+  bool strict = false;  ///< a reconfigure refuses to break its callers
+  cbor::Bytes config;   ///< one CBOR map, or empty
   ModuleSettings settings;
   std::string workers_where;                               ///< the place of its key; empty: not in the file
   std::string config_where;                                ///< as in Placed; empty: there is no configuration

@@ -149,6 +149,7 @@ bp_status begin(const std::vector<ModuleChange>& changes, const std::string& req
     const ModuleChange& each = changes[i];
     loads[i] = {.struct_size = sizeof loads[i], .path = each.path.c_str(), .config = bytes(each.config)};
     each.settings.add_to(loads[i]);
+    if (each.strict) loads[i].flags |= BP_LOAD_STRICT;
     requests[i] = {.struct_size = sizeof requests[i], .kind = each.kind, .module = str(each.name)};
     if (each.kind != BP_OPERATION_UNLOAD) requests[i].load = &loads[i];
     pointers.push_back(&requests[i]);

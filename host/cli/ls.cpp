@@ -45,6 +45,10 @@ std::string details(const Value& module, bool cddl_only) {
   for (const char* const key : {"workers", "stack_size"}) {
     if (const Value& value = module["settings"][key]; value.number() != 0) rows.push_back({key, value.text()});
   }
+  for (const char* const key : {"calls", "listens"}) {
+    if (const std::string names = module[key].joined(); !names.empty()) rows.push_back({key, names});
+  }
+  if (const std::string& hash = module["interface_hash"].text(); !hash.empty()) rows.push_back({"interface", hash});
   for (const Value& warning : module["warnings"].items()) rows.push_back({"warning", warning.text()});
   const bool running = module["state"].text() == "running";
   Rows names = {{"NAME", "KIND", "STATE"}};

@@ -90,7 +90,8 @@ std::vector<ModuleChange> module_changes(const std::vector<PlannedModule>& old, 
                                                          : "the configuration has it now";
       changes.push_back({BP_OPERATION_LOAD, each.name, each.path, config, why, each.settings});
     } else if (std::string why = why_reload(*runs, each); !why.empty()) {
-      changes.push_back({BP_OPERATION_RELOAD, each.name, each.path, config, std::move(why), each.settings});
+      changes.push_back(
+          {BP_OPERATION_RELOAD, each.name, each.path, config, std::move(why), each.settings, each.strict});
     }
   }
   return changes;

@@ -28,6 +28,7 @@ struct ModuleChange {
   cbor::Bytes config;  ///< never empty, except of an unload
   std::string why;     ///< for people
   ModuleSettings settings;
+  bool strict = false;  ///< of a reload: refuse to break callers
 };
 
 /// A key of the configuration whose value in force differs.

@@ -199,6 +199,7 @@ class Printer {
     for (const auto& [key, value] : module.settings.in_toml()) {
       if (!value.empty()) out_ += cat(key, " = ", value, "\n");
     }
+    if (module.strict) out_ += "strict = true\n";
     if (module.config.empty()) return;
     cbor::Reader in(module.config);
     out_ += cat("config = ", toml_value(in), "\n");

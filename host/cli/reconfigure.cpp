@@ -4,6 +4,7 @@
 
 #include "cli/client.hpp"
 #include "cli/command.hpp"
+#include "cli/comparison.hpp"
 #include "cli/failure.hpp"
 #include "cli/operation.hpp"
 #include "cli/output.hpp"
@@ -48,7 +49,9 @@ std::string made_words(const Value& result) {
     }
     out += cat(each["kind"].text(), "ed ", report["module"].text(), " ", report["version"].text(), ", generation ",
                report["generation"].text(), "\n");
-    if (each["kind"].text() == "reload") out += replaced_words(report["old"]);
+    if (each["kind"].text() != "reload") continue;
+    out += replaced_words(report["old"]);
+    if (!report["compare"]["changes"].items().empty()) out += comparison_words(report["compare"]);
   }
   return out;
 }

@@ -368,7 +368,7 @@ module_dirs and trial_load are as the options. The others:
                       how many connections beyond max_connections are served for management alone, and how long an
                       idle one stays
   [[listen]]          a further socket: path, mode, group, and may: the roles "call", "observe" and "manage"
-  [modules.NAME]      a module: path, load, config, and its settings workers, stack_size and unload
+  [modules.NAME]      a module: path, load, config, its settings workers, stack_size and unload, and strict
 
 Examples:
   backplane run --module ./mine.so --data-dir ./data

@@ -181,7 +181,8 @@ class Planner {
     const ModuleSection* const section = named(file_.modules, name);
     check_module_config(name, path, file.cddl, section, unchecked_);
     modules_.push_back({name, path, section != nullptr ? section->config : cbor::Bytes(), source, file.sha256,
-                        section != nullptr ? section->settings : ModuleSettings()});
+                        section != nullptr ? section->settings : ModuleSettings(),
+                        section != nullptr && section->strict});
     if (section != nullptr) warn_of_workers(*section);
   }
 

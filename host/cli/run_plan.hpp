@@ -25,6 +25,7 @@ struct PlannedModule {
   std::string source;  ///< what names the file: an option, a place in the file, or "bundled"
   std::string sha256;  ///< of the file, in hexadecimal
   ModuleSettings settings;
+  bool strict = false;
 };
 
 /// What `backplane run` will do. Options take precedence over the environment, the environment over the file.

@@ -65,7 +65,14 @@ void set_load(OperationRequest& request, const bp_load_options* options, bool pa
   const auto config = view(options->config);
   request.config.assign(config.begin(), config.end());
   request.old_first = (options->flags & BP_LOAD_OLD_FIRST) != 0;
+  request.strict = (options->flags & BP_LOAD_STRICT) != 0;
+  request.compare = (options->flags & BP_LOAD_COMPARE) != 0;
   request.drain_ms = options->drain_ms;
+  if (request.compare && (part_of_change || request.kind != BP_OPERATION_RELOAD)) {
+    throw Failure{BP_INVALID_ARGUMENT, std::string("found BP_LOAD_COMPARE for ") +
+                                           (part_of_change ? "one of several changes" : "a load") +
+                                           "; expected it for a reload, which has an old interface; leave it out"};
+  }
   if ((request.old_first || request.drain_ms != 0) && (part_of_change || request.kind != BP_OPERATION_RELOAD)) {
     throw Failure{BP_INVALID_ARGUMENT,
                   std::string("found ") + (request.old_first ? "BP_LOAD_OLD_FIRST" : "drain_ms") + " for " +

@@ -28,7 +28,7 @@ Kind kind_of(std::uint32_t kind) noexcept {
 void ModuleOperations::change(Operation& operation) {
   std::vector<Loader::Change> wanted;
   for (const OperationRequest& each : operation.request().changes) {
-    wanted.push_back({kind_of(each.kind), each.module, {each.path, each.config, nullptr, each.settings}});
+    wanted.push_back({kind_of(each.kind), each.module, {each.path, each.config, nullptr, each.settings, each.strict}});
   }
   const std::shared_ptr<Retirement> joint = make_joint();
   joint->then([this, self = operation.shared_from_this()] { finish_change(*self); });

@@ -135,11 +135,13 @@ std::shared_ptr<Operation> ModuleOperations::find(std::uint64_t id) const {
 void ModuleOperations::execute(Operation& operation) noexcept try {
   check_dynamic_loader();  // it may have been locked while this waited
   const OperationRequest& request = operation.request();
-  const LoadRequest load{request.path, request.config, &operation.canceled(), request.settings};
+  const LoadRequest load{request.path,     request.config, &operation.canceled(),
+                         request.settings, request.strict, request.compare};
   if (request.kind == BP_OPERATION_CHANGE) return change(operation);
   if (request.kind == BP_OPERATION_UNLOAD) return unload(operation);
   if (request.kind == BP_OPERATION_LOAD) return operation.end({BP_OK, {}, loader_.load(load), {}});
   Loader::Reload reload(loader_, request.module, load);
+  if (request.compare) return operation.end({BP_OK, {}, std::move(reload.file.compared), {}});
   if (request.old_first || reload.asks_old_first()) return reload_old_first(operation, std::move(reload));
   if (request.drain_ms != 0) {
     throw Failure{BP_INVALID_ARGUMENT,
@@ -172,7 +174,7 @@ void ModuleOperations::execute(Operation& operation) noexcept try {
 // The loader does not know who has canceled it.
 OperationOutcome ModuleOperations::outcome_of(const Operation& operation, Failure& failure) {
   if (failure.status == BP_CANCELED) return canceled_outcome(operation);
-  return {failure.status, std::move(failure.message), {}, {}};
+  return {failure.status, std::move(failure.message), {}, std::move(failure.detail)};
 }
 
 void ModuleOperations::unload(Operation& operation) {

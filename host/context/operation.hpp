@@ -27,6 +27,8 @@ struct OperationRequest {
   std::string requester;                   ///< for people; empty: this process
   std::optional<ModuleSettings> settings;  ///< none in a reload: the old ones
   bool old_first = false;                  ///< of a reload: the old generation ends before the new one starts
+  bool strict = false;                     ///< of a reload: refuse it if callers may break
+  bool compare = false;                    ///< of a reload: only report what it would change
   std::uint32_t drain_ms = 0;              ///< with old_first: how long it may drain; 0: the default
   std::vector<OperationRequest> changes;   ///< of BP_OPERATION_CHANGE; its `module` then names them all
 };

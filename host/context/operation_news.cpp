@@ -99,6 +99,7 @@ std::vector<OperationNews> news_of(const Operation& operation, const OperationOu
                                    const std::function<std::vector<std::uint8_t>(const Loader::Changed&)>& report_of) {
   const OperationRequest& request = operation.request();
   std::vector<OperationNews> all;
+  if (request.compare) return all;  // it was to change nothing
   const auto add = [&](const OperationRequest& of, bp_status status, std::vector<std::uint8_t> report) {
     all.push_back(
         {operation.id(), of.kind, of.module, of.path, request.requester, status, outcome.message, std::move(report)});

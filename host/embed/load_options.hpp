@@ -9,7 +9,8 @@ namespace backplane::host {
 
 /// What is wrong with the options of a load or reload, widened to this version; null: nothing.
 inline const char* load_fault(const bp_load_options& options) noexcept {
-  constexpr std::uint32_t known = BP_LOAD_SETTINGS | BP_LOAD_UNLOAD_NEVER | BP_LOAD_OLD_FIRST;
+  constexpr std::uint32_t known =
+      BP_LOAD_SETTINGS | BP_LOAD_UNLOAD_NEVER | BP_LOAD_OLD_FIRST | BP_LOAD_STRICT | BP_LOAD_COMPARE;
   constexpr std::uint64_t least_stack = 16'384;
   constexpr std::uint64_t most_stack = std::uint64_t{1} << 30;
   constexpr std::uint32_t most_workers = 256;

@@ -177,8 +177,9 @@ struct Generation {
   std::string sha256;     ///< of the file, in hexadecimal
   std::string copy_path;  ///< path of the mapped private copy
   std::vector<std::uint8_t> config;
-  ModuleSettings settings;       ///< what the operator says
-  std::uint64_t stack_size = 0;  ///< the operator's, else the manifest's; 0: the context's
+  std::vector<std::uint8_t> compared;  ///< of a reload, until its report is made: see ModuleFile
+  ModuleSettings settings;             ///< what the operator says
+  std::uint64_t stack_size = 0;        ///< the operator's, else the manifest's; 0: the context's
   std::function<std::string(const std::string& module)> make_data_dir;  ///< see Loader
   std::string data_dir BP_GUARDED_BY(data_dir_mutex);                   ///< made on first use
   std::string data_dir_failure BP_GUARDED_BY(data_dir_mutex);           ///< why it could not be

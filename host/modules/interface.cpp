@@ -6,15 +6,28 @@
 #include <algorithm>
 #include <string>
 
+#include "cddl/compare.hpp"
 #include "cddl/config_check.hpp"
 #include "cddl/parser.hpp"
+#include "modules/digest.hpp"
+#include "support/report.hpp"
 #include "support/result.hpp"
 
 namespace backplane::host {
 namespace {
 
+cddl::Interface interface_of(const Manifest& manifest) {
+  return {manifest.name,  manifest.cddl,  manifest.provides, manifest.offers,
+          manifest.emits, manifest.calls, manifest.listens};
+}
+
 cddl::Schema read_rules(Manifest& manifest) try {
-  return cddl::read_interface(manifest.cddl, manifest.warnings);
+  cddl::Schema schema = cddl::read_interface(manifest.cddl, manifest.warnings);
+  const std::string form = cddl::canonical(interface_of(manifest), schema);
+  constexpr std::size_t digits = 16;
+  manifest.interface_hash =
+      sha256_of({reinterpret_cast<const std::uint8_t*>(form.data()), form.size()}).substr(0, digits);
+  return schema;
 } catch (const cddl::ParseError& fault) {
   throw Failure{BP_LOAD_REFUSED, std::string("its CDDL cannot be read: ") + fault.what()};
 }
@@ -34,6 +47,29 @@ void check_interface(Manifest& manifest, std::span<const std::uint8_t> config) {
   }
   if (findings.size() > most) text += "; and more";
   throw Failure{BP_CONFIG, std::move(text)};
+}
+
+InterfaceChange compare_interfaces(const Manifest& before, std::uint64_t generation, const Manifest& after) {
+  const cddl::Comparison found = cddl::compare(interface_of(before), interface_of(after));
+  InterfaceChange out;
+  cbor::Writer report(out.report);
+  report.map(3 + cddl::comparison_members);
+  field(report, "module", after.name);
+  report.text("from");
+  report.map(3);
+  field(report, "version", before.version);
+  field(report, "interface_hash", before.interface_hash);
+  field(report, "generation", generation);
+  report.text("to");
+  report.map(2);
+  field(report, "version", after.version);
+  field(report, "interface_hash", after.interface_hash);
+  cddl::write(report, found);
+  if (found.verdict >= cddl::Judgement::cannot_tell) {
+    out.warning =
+        "its interface differs from that of generation " + std::to_string(generation) + ": " + cddl::summary(found);
+  }
+  return out;
 }
 
 }  // namespace backplane::host

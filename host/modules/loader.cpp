@@ -112,7 +112,9 @@ Generation& Loader::running(std::string_view name) const {
 
 Loader::Reload::Reload(const Loader& loader, std::string_view name, const LoadRequest& request)
     : old(loader.running(name)),
-      file(ModuleFile::read(request.after(old), {std::string(name), true}, loader.allowed_, loader.api_.extension)) {}
+      file(ModuleFile::read(request.after(old), {std::string(name), true}, loader.allowed_, loader.api_.extension)) {
+  file.compare_with(old);
+}
 
 Loader::Swap Loader::reload(Reload wanted) {
   Ending ending = new_ending(wanted.old);
@@ -265,6 +267,7 @@ void Loader::open_object(Ready& ready, const LoadRequest& request, const ModuleF
     const MutexLock lock(catalog_);
     registry_.bind(generation);
     ready.report = load_report(generation);
+    generation.compared = {};
     ready.hosts = instance_hosts_();
     ready.ending = new_ending(generation);
   } catch (...) {

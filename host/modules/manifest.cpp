@@ -274,7 +274,7 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
                                  const std::string& problem) {
   std::vector<std::uint8_t> bytes;
   cbor::Writer out(bytes);
-  out.map(19);
+  out.map(20);
   path_field(out, path);
   field(out, "sha256", sha256);
   field(out, "name", manifest.name);
@@ -290,6 +290,7 @@ std::vector<std::uint8_t> report(const Manifest& manifest, const std::string& pa
   field(out, "requires", manifest.needs);
   field(out, "calls", manifest.calls);
   field(out, "listens", manifest.listens);
+  field(out, "interface_hash", manifest.interface_hash);
   field(out, "cddl", manifest.cddl);
   const std::vector<Library> libraries = libraries_of(manifest, path);
   out.text("libraries");

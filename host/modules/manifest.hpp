@@ -36,7 +36,8 @@ struct Manifest {
   std::vector<std::string> calls;
   std::vector<std::string> listens;  ///< events of others that it needs
   std::string cddl;
-  std::string build_id;  ///< in hexadecimal; empty: the file has none
+  std::string interface_hash;  ///< check_interface() sets it
+  std::string build_id;        ///< in hexadecimal; empty: the file has none
   // What the file says of the libraries that it needs; see ElfFile.
   std::vector<std::string> libraries;
   std::string runpath;

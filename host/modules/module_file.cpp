@@ -61,7 +61,11 @@ ModuleFile ModuleFile::of(LoadRequest request, const Expected& expected, std::sp
     check_needs(file.manifest, extension);
     check_sanitizers(file.manifest.libraries);
     check_module(file.manifest.name, expected);
-    check_interface(file.manifest, file.request.config);
+    if (file.request.compare) {
+      check_interface(file.manifest);
+    } else {
+      check_interface(file.manifest, file.request.config);
+    }
   } catch (Failure& failure) {
     name_file(failure, file.request.path);
     throw;
@@ -69,11 +73,25 @@ ModuleFile ModuleFile::of(LoadRequest request, const Expected& expected, std::sp
   return file;
 }
 
+void ModuleFile::compare_with(const Generation& old) {
+  InterfaceChange change = compare_interfaces(old.manifest, old.number, manifest);
+  if (!change.warning.empty() && request.strict) {
+    throw Failure{BP_LOAD_REFUSED,
+                  request.path + ": " + change.warning +
+                      "; nothing has changed. To replace the old generation all the same, leave out strict (--strict, "
+                      "BP_LOAD_STRICT, strict = true)",
+                  std::move(change.report)};
+  }
+  if (!change.warning.empty()) manifest.warnings.push_back(std::move(change.warning));
+  compared = std::move(change.report);
+}
+
 std::unique_ptr<Generation> ModuleFile::generation() {
   auto made = std::make_unique<Generation>();
   made->path = request.path;
   made->sha256 = sha256;
   made->config = request.config;
+  made->compared = std::move(compared);
   made->manifest = std::move(manifest);
   made->stack_size = made->manifest.stack_size;
   if (request.settings) made->settings = *request.settings;

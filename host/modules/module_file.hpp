@@ -27,6 +27,8 @@ struct LoadRequest {
   /// null.
   const std::atomic<bool>* canceled = nullptr;
   std::optional<ModuleSettings> settings;  ///< none: in a reload those of the running generation, else the defaults
+  bool strict = false;                     ///< refuse a reload that may break callers
+  bool compare = false;                    ///< of a reload that is only compared: the configuration need not fit
 
   /// As a reload of `old`: with all that this leaves to it.
   LoadRequest after(const Generation& old) const;
@@ -48,6 +50,7 @@ struct ModuleFile {
   Manifest manifest;
   std::string sha256;
   std::vector<std::uint8_t> bytes;
+  std::vector<std::uint8_t> compared;  ///< the compare-report of docs/protocol.md; empty: it was not compared
 
   /// Checks place, owner, format, manifest, module, configuration and CDDL. Throws Failure, which names the file.
   static ModuleFile read(LoadRequest request, const Expected& expected,
@@ -56,7 +59,11 @@ struct ModuleFile {
   static ModuleFile of(LoadRequest request, const Expected& expected, std::span<const std::uint8_t> bytes,
                        Extension extension);
 
-  /// A generation of this file, without a module and without a number. Takes the manifest.
+  /// Compares the interface with that of the generation that it would replace. If callers may break, adds a warning;
+  /// if the request is strict, throws Failure (BP_LOAD_REFUSED) instead.
+  void compare_with(const Generation& old);
+
+  /// A generation of this file, without a module and without a number. Takes the manifest and `compared`.
   std::unique_ptr<Generation> generation();
 };
 

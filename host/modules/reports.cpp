@@ -39,8 +39,8 @@ std::size_t size_of(const std::vector<std::string>& texts) {
 std::size_t size_of(const Generation& generation) {
   const Manifest& manifest = generation.manifest;
   return 512 + size_of(manifest.version) + size_of(manifest.summary) + size_of(generation.path) +
-         size_of(manifest.provides) + size_of(manifest.offers) + size_of(manifest.emits) + size_of(manifest.warnings) +
-         size_of(manifest.cddl);
+         size_of(manifest.provides) + size_of(manifest.offers) + size_of(manifest.emits) + size_of(manifest.calls) +
+         size_of(manifest.listens) + size_of(manifest.warnings) + size_of(manifest.cddl);
 }
 
 // How many texts fit.
@@ -65,7 +65,7 @@ void list(cbor::Writer& out, const char* key, const std::vector<std::string>& te
 void write(cbor::Writer& out, const Generation& generation, std::size_t most) {
   const Manifest& manifest = generation.manifest;
   std::vector<std::string> left_out;
-  out.map(17);
+  out.map(20);
   field(out, "name", manifest.name);
   field(out, "version", manifest.version);
   field(out, "generation", generation.number);
@@ -94,6 +94,9 @@ void write(cbor::Writer& out, const Generation& generation, std::size_t most) {
   }
   list(out, "functions", manifest.offers, most, left_out);
   list(out, "events", manifest.emits, most, left_out);
+  list(out, "calls", manifest.calls, most, left_out);
+  list(out, "listens", manifest.listens, most, left_out);
+  field(out, "interface_hash", manifest.interface_hash);
   list(out, "warnings", manifest.warnings, most, left_out);
   const bool cddl = manifest.cddl.size() <= most;
   if (!cddl) left_out.emplace_back("cddl");
@@ -114,7 +117,7 @@ void settings_field(cbor::Writer& out, const ModuleSettings& settings) {
 Bytes load_report(const Generation& generation) {
   Bytes bytes;
   cbor::Writer out(bytes);
-  out.map(8);
+  out.map(generation.compared.empty() ? 9 : 10);
   field(out, "module", generation.manifest.name);
   field(out, "version", generation.manifest.version);
   field(out, "generation", generation.number);
@@ -122,7 +125,11 @@ Bytes load_report(const Generation& generation) {
   field(out, "sha256", generation.sha256);
   field(out, "build_id", generation.manifest.build_id);
   field(out, "names", generation.manifest.provides);
+  field(out, "interface_hash", generation.manifest.interface_hash);
   field(out, "warnings", generation.manifest.warnings);
+  if (generation.compared.empty()) return bytes;
+  out.text("compare");
+  out.encoded(generation.compared);
   return bytes;
 }
 

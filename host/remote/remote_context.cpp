@@ -69,12 +69,14 @@ bool set_load(Frame& frame, std::string& path, const bp_load_options& options, c
   frame.stack_size = options.stack_size;
   frame.workers = options.workers;
   frame.drain_ms = options.drain_ms;
+  constexpr std::uint32_t comparing = BP_LOAD_STRICT | BP_LOAD_COMPARE;
+  if ((frame.flags & comparing) != 0 && !host.compare) return false;
   return host.settings || (frame.flags == 0 && frame.stack_size == 0 && frame.workers == 0 && frame.drain_ms == 0);
 }
 bp_status no_settings(bp_result& result) {
   return set_result(&result, BP_NOT_SUPPORTED,
-                    "this host is too old for the settings of a module: found flags, stack_size or workers; set them "
-                    "to 0, or use a newer host");
+                    "this host is too old for the settings of a module: found flags, stack_size or workers that it "
+                    "does not know; set them to 0, or use a newer host");
 }
 
 }  // namespace

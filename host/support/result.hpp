@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace backplane::host {
 
@@ -15,6 +16,7 @@ namespace backplane::host {
 struct Failure {
   bp_status status = BP_ERROR;
   std::string message;
+  std::vector<std::uint8_t> detail{};  ///< one CBOR item for programs; empty: none
 };
 
 /// Fills `result` with copies that it owns. It must be empty before: old contents are not freed. A null `result` is
@@ -26,7 +28,7 @@ inline bp_status set_result(bp_result* result, bp_status status, std::string_vie
   return set_result(result, status, {}, message);
 }
 inline bp_status set_result(bp_result* result, const Failure& failure) noexcept {
-  return set_result(result, failure.status, failure.message);
+  return set_result(result, failure.status, {}, failure.message, failure.detail);
 }
 
 /// Frees the contents from set_result().

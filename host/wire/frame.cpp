@@ -191,6 +191,7 @@ constexpr std::string_view log_feature = "log";
 constexpr std::string_view operations_feature = "operations";
 constexpr std::string_view reconfigure_feature = "reconfigure";
 constexpr std::string_view settings_feature = "settings";
+constexpr std::string_view compare_feature = "compare";
 
 // ---- Writing ---------------------------------------------------------------------------------------
 
@@ -201,7 +202,8 @@ void put(cbor::Writer& writer, std::string_view v) { writer.text(v); }
 void put(cbor::Writer& writer, View v) { writer.bytes(v); }
 void put(cbor::Writer& writer, const Features& v) {
   writer.array(std::size_t{v.credit} + std::size_t{v.parts} + std::size_t{v.lossless} + std::size_t{v.log} +
-               std::size_t{v.operations} + std::size_t{v.reconfigure} + std::size_t{v.settings});
+               std::size_t{v.operations} + std::size_t{v.reconfigure} + std::size_t{v.settings} +
+               std::size_t{v.compare});
   if (v.credit) writer.text(credit_feature);
   if (v.parts) writer.text(parts_feature);
   if (v.lossless) writer.text(lossless_feature);
@@ -209,6 +211,7 @@ void put(cbor::Writer& writer, const Features& v) {
   if (v.operations) writer.text(operations_feature);
   if (v.reconfigure) writer.text(reconfigure_feature);
   if (v.settings) writer.text(settings_feature);
+  if (v.compare) writer.text(compare_feature);
 }
 void put(cbor::Writer& writer, const Target& v) { v.method != 0 ? writer.uint(v.method) : writer.text(v.name); }
 
@@ -318,6 +321,7 @@ class Items {
       out.operations |= item.text() == operations_feature;
       out.reconfigure |= item.text() == reconfigure_feature;
       out.settings |= item.text() == settings_feature;
+      out.compare |= item.text() == compare_feature;
     }
   }
   void get(Target& out) {

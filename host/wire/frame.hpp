@@ -42,6 +42,7 @@ struct Features {
   bool operations = false;   ///< begin, wait and undo frames
   bool reconfigure = false;  ///< reconfigure frames
   bool settings = false;     ///< settings of a module in load, reload and begin frames
+  bool compare = false;      ///< comparison of interfaces: flags 8 and 16 of these frames
 };
 struct Hello {
   std::uint64_t protocol = protocol_version;  ///< the newest version that the sender speaks

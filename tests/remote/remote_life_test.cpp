@@ -147,6 +147,34 @@ TEST_CASE("settings of a module go to the host, and a host that knows none is no
   free_result(&result);
 }
 
+TEST_CASE("a host that compares no interfaces is not asked to") {
+  bp_load_options options{};
+  options.struct_size = sizeof options;
+  options.path = "/module.so";
+  for (const std::uint32_t flag : {std::uint32_t{BP_LOAD_STRICT}, std::uint32_t{BP_LOAD_COMPARE}}) {
+    options.flags = flag;
+    bp_result result{};
+    result.struct_size = sizeof result;
+    {
+      Pair pair(wire::Features{.settings = true, .compare = true});
+      std::uint32_t seen = 0;
+      std::thread host([&] {
+        const auto load = pair.host->receive_as<wire::Reload>();
+        seen = load->flags;
+        pair.host->send_frame(wire::Reply{load->id, BP_OK, {}, {}, {}});
+      });
+      CHECK(pair.context->modules().reload(bp_str{"m", 1}, &options, 0, result) == BP_OK);
+      host.join();
+      CHECK(seen == flag);
+      free_result(&result);
+    }
+    const Pair old(wire::Features{.settings = true});
+    CHECK(old.context->modules().reload(bp_str{"m", 1}, &options, 0, result) == BP_NOT_SUPPORTED);
+    CHECK(view(result.message).find("too old") != std::string_view::npos);
+    free_result(&result);
+  }
+}
+
 TEST_CASE("what has to wait for the host is refused on the threads that would bring the answer") {
   Pair pair;
   struct User {

@@ -351,7 +351,13 @@ enum {
   /* Only in a reload, of a module that owns a port, a device or a lock: new calls are held, the old generation ends,
    * and then the new one starts. If that fails, the old file is loaded again. Held calls keep order, deadline and
    * cancel. Calls that the old generation makes, directly or through others, are not held. A manifest may ask too. */
-  BP_LOAD_OLD_FIRST = 4
+  BP_LOAD_OLD_FIRST = 4,
+  /* Only in a reload: refuse it, with BP_LOAD_REFUSED, if callers of the module may break. result->detail has the
+   * compare-report. In a load there is nothing to compare, so this has no effect. See docs/interfaces.md. */
+  BP_LOAD_STRICT = 8,
+  /* Only in a reload: nothing changes, and the report is a compare-report: what the reload would change in the
+   * interface. The configuration need not fit the new file. */
+  BP_LOAD_COMPARE = 16
 };
 
 /*   field       unit   default       bounds        meaning
@@ -393,7 +399,7 @@ BP_EXPORT bp_status bp_module_unload(bp_context ctx, bp_str name, uint32_t timeo
 /* Replaces the running generation of a module by a new one, in one atomic swap. No request is lost or run twice. The
  * old generation finishes what it has begun, then it is unloaded. The call waits for that for `timeout_ms`
  * milliseconds (0: 5000). `options` may be NULL; a NULL path or an empty config means the old one.
- * The report is a reload-report.
+ * The report is a reload-report. Its `compare` says what has changed in the interface, with a verdict for each change.
  *   BP_NOT_LOADED  there is no such module
  *   Other errors are those of bp_module_load. After an error the old generation goes on.
  * With BP_LOAD_OLD_FIRST there is no such swap. After an error the old file may run as a new generation; the message

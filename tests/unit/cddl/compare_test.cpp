@@ -113,6 +113,15 @@ TEST_CASE("a change in a named type is told once, with the names that it reaches
   CHECK(summary(found) == "1 change breaks callers: Point: the required member \"y\" is new; callers do not send it");
 }
 
+TEST_CASE("a sentence says who is on the other side") {
+  const auto text = [](const std::string& rule) {
+    return compared(rule + " = {a: int}", rule + " = {a: uint}").changes.at(0).text;
+  };
+  CHECK(text("m.x.request") == "the type is uint, was int; what callers send may be refused");
+  CHECK(text("f.x.reply") == "the type is uint, was int; what providers send may be refused");
+  CHECK(text("m.x.reply") == "the type is uint, was int");
+}
+
 TEST_CASE("places in parts of parts have a path") {
   const auto where = [](const std::string& before, const std::string& after) {
     const Comparison found = compared("m.x.request = " + before, "m.x.request = " + after);

@@ -138,6 +138,9 @@ TEST_CASE("the settings of a module come back as they were sent, and are missing
   CHECK_FALSE(round_trip<wire::Hello>(whole(hello)).features.settings);
   hello.features.settings = true;
   CHECK(round_trip<wire::Hello>(whole(hello)).features.settings);
+  CHECK_FALSE(round_trip<wire::Hello>(whole(hello)).features.compare);
+  hello.features.compare = true;
+  CHECK(round_trip<wire::Hello>(whole(hello)).features.compare);
 }
 
 TEST_CASE("the frames on the wire are those that docs/protocol.md describes, byte for byte") {
