@@ -99,23 +99,23 @@ struct Options {
   static_assert(count<StackSize> <= 1, "an entry takes one StackSize");
 
   static constexpr std::string_view doc() {
-    std::string_view out;
-    (void)((text_in(options.value, out)), ...);
+    [[maybe_unused]] std::string_view out;
+    (text_in(options.value, out), ...);
     return out;
   }
   static constexpr StackSize stack() {
-    StackSize out;
-    (void)((assign(options.value, out)), ...);
+    [[maybe_unused]] StackSize out;
+    (assign(options.value, out), ...);
     return out;
   }
   static constexpr Reading reading() {
     Reading out = lenient;
-    (void)((assign(options.value, out)), ...);
+    (assign(options.value, out), ...);
     return out;
   }
   static constexpr std::uint32_t flags() {
     std::uint32_t out = 0;
-    (void)((flags_in(options.value, out)), ...);
+    (flags_in(options.value, out), ...);
     return out;
   }
   static constexpr void write_statuses([[maybe_unused]] TypeText& out, [[maybe_unused]] std::string_view wire) {

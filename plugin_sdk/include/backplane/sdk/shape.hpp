@@ -45,12 +45,13 @@ struct Function<R (C::*)(A...) const noexcept> : Function<R (*)(A...) noexcept> 
 /// A handler as a function or member. A lambda that captures nothing is its function.
 template <class F>
 constexpr auto callable(F fn) {
-  if constexpr (std::is_class_v<F>) {
-    static_assert(
-        requires { +fn; }, "a lambda as a handler captures nothing, and names the types of its parameters");
+  if constexpr (!std::is_class_v<F>) {
+    return fn;
+  } else if constexpr (requires { +fn; }) {
     return +fn;
   } else {
-    return fn;
+    static_assert(std::is_void_v<F>, "a lambda as a handler captures nothing, and names the types of its parameters");
+    return static_cast<void (*)()>(nullptr);
   }
 }
 
