@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A module in plain C that includes only backplane/plugin.h.
+ * A module in plain C that includes only backplane/plugin.h and backplane/cbor.h.
  *
  *   hello_c.greet "Ada"   → "Hello, Ada!"                answers at once
  *   hello_c.later 250     → "Hello, 250 ms later!"       answers from a thread of the module
@@ -10,12 +10,11 @@
  */
 #include "hello_c.h"
 
+#include <backplane/cbor.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "small_cbor.h"
 
 /* The host reads the manifest without running the module. init must register exactly the names under `provides`;
  * otherwise the host refuses the module. */
@@ -60,42 +59,34 @@ void hello_refuse_payload(const bp_call* call, const char* expected) {
   hello_refuse(call->token, BP_BAD_PAYLOAD, (bp_str){text, (size_t)size});
 }
 
-void hello_reply(bp_token call, bp_str greeting, bp_str name) {
-  /* With a buffer of the host, the answer is not copied. */
-  size_t length = greeting.size + 2 + name.size + 1;
-  bp_buffer* buffer = hello_host->buffer_new(CBOR_HEAD_MAX + length);
+/* Ends the call with what `out` has written. The host's buffer is not copied. */
+static void reply_with(bp_token call, bp_cbor_writer* out) {
+  bp_buffer* buffer = bp_cbor_take(out);
   if (buffer == NULL) {
-    hello_refuse(call, BP_OUT_OF_MEMORY, BP_STR("out of memory for the greeting"));
+    hello_refuse(call, BP_OUT_OF_MEMORY, BP_STR("out of memory for the answer"));
     return;
   }
-  uint8_t* p = buffer->data;
-  p += cbor_write_head(p, CBOR_TEXT, length);
-  memcpy(p, greeting.data, greeting.size);
-  p += greeting.size;
-  memcpy(p, ", ", 2);
-  p += 2;
-  memcpy(p, name.data, name.size);
-  p += name.size;
-  *p++ = '!';
-  buffer->size = (size_t)(p - buffer->data);
-
   bp_answer answer = {sizeof answer, BP_OK, {NULL, 0}, {NULL, 0}, {NULL, 0}, buffer};
   /* The host refuses the answer if the call was canceled or its deadline has passed. The buffer is then still ours. */
   if (hello_host->reply(call, &answer) != BP_OK) hello_host->buffer_free(buffer);
+}
+
+void hello_reply(bp_token call, bp_str greeting, bp_str name) {
+  char text[NAME_MAX_BYTES + 64];
+  int size = snprintf(text, sizeof text, "%.*s, %.*s!", (int)greeting.size, greeting.data, (int)name.size, name.data);
+  bp_cbor_writer out;
+  bp_cbor_writer_init(&out, hello_host->buffer_new, hello_host->buffer_free);
+  bp_cbor_put_text(&out, (bp_str){text, (size_t)size});
+  reply_with(call, &out);
 }
 
 /* ---- Handlers ---- */
 
 /* Reads the payload, which must be one CBOR text of 1 to NAME_MAX_BYTES bytes. */
 static bool read_name(bp_bytes payload, bp_str* name) {
-  unsigned kind;
-  uint64_t length;
-  size_t head = cbor_read_head(payload.data, payload.size, &kind, &length);
-  if (head == 0 || kind != CBOR_TEXT || length != payload.size - head) return false;
-  if (length == 0 || length > NAME_MAX_BYTES || !utf8_ok(payload.data + head, (size_t)length)) return false;
-  name->data = (const char*)payload.data + head;
-  name->size = (size_t)length;
-  return true;
+  bp_cbor_reader in;
+  bp_cbor_begin(&in, payload);
+  return bp_cbor_get_text(&in, name) && bp_cbor_end(&in) && name->size > 0 && name->size <= NAME_MAX_BYTES;
 }
 
 static bp_handled greet(const bp_call* call) {
@@ -119,9 +110,11 @@ static bp_handled greet_later(const bp_call* call) {
 
 static bp_handled count(const bp_call* call) {
   const instance* self = call->state;
-  uint8_t bytes[CBOR_HEAD_MAX];
-  size_t size = cbor_write_head(bytes, CBOR_UINT, self->greeted);
-  bp_answer answer = {sizeof answer, BP_OK, {bytes, size}, {NULL, 0}, {NULL, 0}, NULL};
+  uint8_t memory[BP_CBOR_HEAD_MAX];
+  bp_cbor_writer out;
+  bp_cbor_writer_fixed(&out, memory, sizeof memory);
+  bp_cbor_put_uint(&out, self->greeted);
+  bp_answer answer = {sizeof answer, BP_OK, bp_cbor_view(&out), {NULL, 0}, {NULL, 0}, NULL};
   hello_host->reply(call->token, &answer); /* copies the payload before it returns */
   return BP_DONE;
 }

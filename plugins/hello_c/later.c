@@ -5,6 +5,7 @@
  */
 #define _POSIX_C_SOURCE 200809L /* before any header: clocks of condition variables */
 
+#include <backplane/cbor.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,7 +13,6 @@
 #include <time.h>
 
 #include "hello_c.h"
-#include "small_cbor.h"
 
 typedef struct job {
   struct job* next;
@@ -112,10 +112,10 @@ void later_free(later* self) {
 }
 
 bp_handled later_handle(later* self, const bp_call* call) {
-  unsigned kind;
+  bp_cbor_reader in;
   uint64_t delay_ms;
-  size_t head = cbor_read_head(call->payload.data, call->payload.size, &kind, &delay_ms);
-  if (head == 0 || head != call->payload.size || kind != CBOR_UINT || delay_ms > DELAY_MAX_MS) {
+  bp_cbor_begin(&in, call->payload);
+  if (!bp_cbor_get_uint(&in, &delay_ms) || !bp_cbor_end(&in) || delay_ms > DELAY_MAX_MS) {
     hello_refuse_payload(call, "the delay in milliseconds, one CBOR number of 0 to 60000");
     return BP_DONE;
   }

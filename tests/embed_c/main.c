@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "backplane/backplane.h"
-#include "cbor.h"
+#include "items.h"
 #include "profiles.h"
 
 #define EXPECT(condition) ((condition) ? (void)0 : fail(__LINE__, #condition))
@@ -57,18 +57,19 @@ static bool wait_for(board* b, const unsigned* count, unsigned wanted) {
   return reached;
 }
 
-static void expected_reply(item* out, const char* user) {
-  put_map(out, 2);
-  put_text(out, "user_id");
-  put_text(out, user);
-  put_text(out, "profile");
+static void expected_reply(item* it, const char* user) {
+  bp_cbor_writer* out = begin(it);
+  bp_cbor_put_map(out, 2);
+  bp_cbor_put_string(out, "user_id");
+  bp_cbor_put_string(out, user);
+  bp_cbor_put_string(out, "profile");
   put_profile(out, user);
 }
 
 static void on_reply(void* user, const bp_answer* answer) {
   board* b = user;
   if (answer->status == BP_STALE || answer->status == BP_PARTIAL) return; /* the terminal one follows */
-  item expected = {{0}, 0};
+  item expected;
   expected_reply(&expected, "grace");
   pthread_mutex_lock(&b->mutex);
   b->replies++;
@@ -79,15 +80,16 @@ static void on_reply(void* user, const bp_answer* answer) {
 
 static void on_logged_in(void* user, const bp_event* event) {
   board* b = user;
-  item ada = {{0}, 0}, grace = {{0}, 0};
+  item ada, grace;
   const char* names[] = {"ada", "grace"};
   item* items[] = {&ada, &grace};
   for (int i = 0; i < 2; i++) {
-    put_map(items[i], 2);
-    put_text(items[i], "eventType");
-    put_text(items[i], "session.logged_in");
-    put_text(items[i], "payload");
-    put_user(items[i], names[i]);
+    bp_cbor_writer* out = begin(items[i]);
+    bp_cbor_put_map(out, 2);
+    bp_cbor_put_string(out, "eventType");
+    bp_cbor_put_string(out, "session.logged_in");
+    bp_cbor_put_string(out, "payload");
+    put_user(out, names[i]);
   }
   bool good = (event->flags & BP_EVENT_TYPED) != 0 && (same(event->payload, &ada) || same(event->payload, &grace));
   pthread_mutex_lock(&b->mutex);
@@ -100,8 +102,8 @@ static void on_logged_in(void* user, const bp_event* event) {
 /* ---- Steps ---- */
 
 static bp_status login(bp_context ctx, const char* user, bp_result* result) {
-  item request = {{0}, 0};
-  put_user(&request, user);
+  item request;
+  put_user(begin(&request), user);
   return bp_call_sync(ctx, BP_STR("session.login"), view_of(&request), PATIENCE_S * 1000, result);
 }
 
@@ -122,7 +124,7 @@ static void load(bp_context ctx, const char* file) {
 
 static void call_once(bp_context ctx) {
   bp_result result = {.struct_size = sizeof result};
-  item expected = {{0}, 0};
+  item expected;
   expected_reply(&expected, "ada");
   EXPECT_STATUS(login(ctx, "ada", &result), BP_OK);
   EXPECT(same(result.payload, &expected));
@@ -136,8 +138,8 @@ static void call_once(bp_context ctx) {
 }
 
 static void call_many(bp_context ctx, board* b) {
-  item request = {{0}, 0};
-  put_user(&request, "grace");
+  item request;
+  put_user(begin(&request), "grace");
   bp_submission submission = {.struct_size = sizeof submission,
                               .name = BP_STR("session.login"),
                               .payload = view_of(&request),

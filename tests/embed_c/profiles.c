@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cbor.h"
+#include "items.h"
 
 typedef struct job {
   struct job* next;
@@ -26,13 +26,13 @@ struct profiles {
 };
 
 static bp_status answer(const job* asked) {
-  item profile = {{0}, 0};
+  item profile;
   bp_answer reply = {sizeof reply, BP_OK, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL};
   if (strcmp(asked->user, "nobody") == 0) {
     reply.status = BP_NOT_FOUND;
     reply.message = BP_STR("there is no user nobody");
   } else {
-    put_profile(&profile, asked->user);
+    put_profile(begin(&profile), asked->user);
     reply.payload = view_of(&profile);
   }
   return bp_complete(asked->ctx, asked->token, &reply);
