@@ -8,6 +8,7 @@
  * If an OFFSET or VALUE line fails, the ABI is broken: undo the change that made it fail, and keep the line.
  */
 #include "backplane/backplane.h"
+#include "backplane/cbor.h"
 #include "backplane/ext/await.h"
 #include "backplane/ext/config.h"
 #include "backplane/ext/event.h"
@@ -249,6 +250,32 @@ OFFSET(bp_load_options, stack_size, 32);
 OFFSET(bp_load_options, workers, 40);
 OFFSET(bp_load_options, drain_ms, 44);
 
+/* ---- wait.h, embedding.h and log.h ---- */
+
+SIZE(bp_pending, 8, 8);
+OFFSET(bp_pending, id, 0);
+
+SIZE(bp_serving, 8, 8);
+OFFSET(bp_serving, id, 0);
+
+SIZE(bp_serve_options, 32, 8);
+OFFSET(bp_serve_options, struct_size, 0);
+OFFSET(bp_serve_options, may, 4);
+OFFSET(bp_serve_options, on_stop, 8);
+OFFSET(bp_serve_options, user, 16);
+OFFSET(bp_serve_options, max_peers, 24);
+OFFSET(bp_serve_options, reserved, 28);
+
+SIZE(bp_log_line, 72, 8);
+OFFSET(bp_log_line, struct_size, 0);
+OFFSET(bp_log_line, level, 4);
+OFFSET(bp_log_line, repeats, 8);
+OFFSET(bp_log_line, time_ns, 16);
+OFFSET(bp_log_line, generation, 24);
+OFFSET(bp_log_line, dropped, 32);
+OFFSET(bp_log_line, where, 40);
+OFFSET(bp_log_line, text, 56);
+
 /* ---- ext/await.h ---- */
 
 SIZE(bp_await_api, 80, 8);
@@ -407,6 +434,13 @@ VALUE(BP_POLL_SLEEPS, 2);
 VALUE(BP_FD_READABLE, 1);
 VALUE(BP_FD_WRITABLE, 2);
 VALUE(BP_FIBER_MAIN, 0);
+
+VALUE(BP_FOREVER, UINT64_MAX);
+VALUE(BP_CONTEXT_STOPPING, 1);
+VALUE(BP_CONTEXT_GONE, 2);
+VALUE(BP_SERVE_CALL, 1);
+VALUE(BP_SERVE_OBSERVE, 2);
+VALUE(BP_SERVE_MANAGE, 4);
 
 /* ---- Texts that modules carry in their files ---- */
 

@@ -14,6 +14,7 @@ class HostEndpoint final : public Endpoint {
 
   void set_handle(bp_context) override {}
   bool on_own_thread() const noexcept override;
+  bool can_stop() const noexcept override { return false; }
   bp_status close() override { return BP_NOT_SUPPORTED; }
   bp_status stop(std::uint32_t) override { return BP_NOT_SUPPORTED; }
   bp_status submit(const bp_submission& submission, bp_request* request) override;

@@ -12,6 +12,7 @@
 #include "context/context.hpp"
 #include "context/host.hpp"
 #include "context/host_endpoint.hpp"
+#include "embed/context_ends.hpp"
 #include "embed/fork_guard.hpp"
 #include "embed/guard.hpp"
 #include "endpoint/context_table.hpp"
@@ -163,6 +164,7 @@ void quarantine(bp_context ctx, Endpoint& endpoint) {
     while (endpoint.stop(round_ms) != BP_OK) {
     }
     context_table().reap(ctx);
+    context_ends().gone(ctx);
   }).detach();
 }
 
@@ -220,8 +222,14 @@ bp_status bp_context_close(bp_context ctx) {
 }
 
 bp_status bp_context_stop(bp_context ctx, uint32_t timeout_ms) {
-  return with_endpoint(
-      ctx, [&](Endpoint& endpoint) { return endpoint.on_own_thread() ? BP_REENTRANT : endpoint.stop(timeout_ms); });
+  const bp_status may = with_endpoint(ctx, [](Endpoint& endpoint) -> bp_status {
+    if (!endpoint.can_stop()) return BP_NOT_SUPPORTED;
+    return endpoint.on_own_thread() ? BP_REENTRANT : BP_OK;
+  });
+  if (may != BP_OK) return may;
+  // Outside the border: another thread's destroy of the context waits for those inside.
+  if (!context_ends().stopping(ctx)) return BP_REENTRANT;
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.stop(timeout_ms); });
 }
 
 bp_status bp_context_destroy(bp_context ctx) {
@@ -231,6 +239,7 @@ bp_status bp_context_destroy(bp_context ctx) {
   if (endpoint == nullptr) return BP_INVALID_HANDLE;  // another thread has destroyed it first
   if (stopped == BP_OK) {
     context_table().reap(ctx);
+    context_ends().gone(ctx);
     return BP_OK;
   }
   try {
@@ -239,6 +248,19 @@ bp_status bp_context_destroy(bp_context ctx) {
     // No thread or no memory to wait for the endpoint, so it stays until the process ends.
   }
   return stopped;
+}
+
+bp_status bp_context_then(bp_context ctx, uint32_t state, bp_context_fn reached, void* user) {
+  if (reached == nullptr || (state != BP_CONTEXT_STOPPING && state != BP_CONTEXT_GONE)) return BP_INVALID_ARGUMENT;
+  const ForkGuard during;
+  if (!during) return BP_INVALID_HANDLE;
+  try {
+    return context_ends().add(ctx, state, reached, user);
+  } catch (const std::bad_alloc&) {
+    return BP_OUT_OF_MEMORY;
+  } catch (const std::exception&) {
+    return BP_ERROR;
+  }
 }
 
 }  // extern "C"

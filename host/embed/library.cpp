@@ -19,6 +19,7 @@
 #include "support/sized.hpp"
 #include "support/status_name.hpp"
 #include "support/version.hpp"
+#include "support/views.hpp"
 
 using namespace backplane::host;
 
@@ -27,6 +28,25 @@ extern "C" {
 const char* bp_version(void) { return version; }
 
 uint32_t bp_abi_version(void) { return BP_ABI_MAJOR << 16 | BP_ABI_MINOR; }
+
+bp_status bp_abi_check(uint32_t abi_version, bp_str version_of_headers, bp_result* why) {
+  if (is_null(version_of_headers)) return set_result(why, BP_INVALID_ARGUMENT, "version has a size, but no data");
+  const uint32_t major = abi_version >> 16;
+  if (major == BP_ABI_MAJOR) return set_result(why, BP_OK, std::string_view());
+  try {
+    const auto name = [](uint32_t abi, std::string_view release) {
+      return "ABI " + std::to_string(abi >> 16) + "." + std::to_string(abi & 0xffff) + " (Backplane " +
+             std::string(release) + ")";
+    };
+    return set_result(why, BP_NOT_SUPPORTED,
+                      "the program was compiled with headers of " + name(abi_version, view(version_of_headers)) +
+                          ", but the library has " + name(bp_abi_version(), version) +
+                          "; expected the same major version of the ABI: compile the program again, or install the "
+                          "library that fits it");
+  } catch (const std::bad_alloc&) {
+    return set_result(why, BP_NOT_SUPPORTED, "the library has another major version of the ABI than the headers");
+  }
+}
 
 const char* bp_status_name(bp_status status) { return status_name(status); }
 

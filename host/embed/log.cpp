@@ -45,6 +45,8 @@ void bp_log_write(int32_t level, uint32_t flags, bp_str where, bp_str text) {
   log::write(level, view(where), view(text), {.members = {}, .always = (flags & BP_LOG_ALWAYS) != 0});
 }
 
+void bp_log_to(bp_log_fn sink, void* user) { log::set_sink(sink, user); }
+
 bp_status bp_log_flush(uint32_t timeout_ms) {
   return log::flush(std::chrono::milliseconds(timeout_ms)) ? BP_OK : BP_TIMEOUT;
 }

@@ -27,6 +27,8 @@ bp_context ContextTable::reserve() {
     return {0};
   }
   ++slot->generation;
+  slot->in_use = true;
+  slot->stopping = false;
   return {mark | std::uint64_t{slot->generation} << 16 | slot->index};
 }
 
@@ -45,6 +47,7 @@ void ContextTable::release(bp_context handle) noexcept {
 
 void ContextTable::give_back(Slot& slot) noexcept {
   slot.next_free = nullptr;
+  slot.in_use = false;
   (first_free_ == nullptr ? first_free_ : last_free_->next_free) = &slot;
   last_free_ = &slot;
 }
@@ -71,6 +74,23 @@ void ContextTable::reap(bp_context handle) noexcept {
   endpoint.dispose(std::move(stopped));
   const MutexLock lock(mutex_);
   give_back(slot);
+}
+
+ContextTable::Life ContextTable::life_of(bp_context handle) {
+  const Slot* const slot = slot_of(handle);
+  if (slot == nullptr) return Life::unknown;
+  const auto generation = static_cast<std::uint32_t>(handle.id >> 16);
+  const MutexLock lock(mutex_);
+  if (generation == 0 || generation > slot->generation) return Life::unknown;
+  if (generation != slot->generation || !slot->in_use) return Life::gone;
+  return slot->stopping ? Life::stopping : Life::exists;
+}
+
+void ContextTable::begin_stop(bp_context handle) {
+  Slot* const slot = slot_of(handle);
+  if (slot == nullptr) return;
+  const MutexLock lock(mutex_);
+  if (slot->in_use && slot->generation == static_cast<std::uint32_t>(handle.id >> 16)) slot->stopping = true;
 }
 
 // Does not lock mutex_: the thread that held it may not exist in the child.

@@ -33,6 +33,9 @@ class ContextTable {
     std::unique_ptr<Endpoint> owned;  // guarded by ContextTable::mutex_; after retire(), only reap() uses it
     std::uint32_t generation = 0;     // guarded by ContextTable::mutex_
     std::uint32_t index = 0;
+    // These are guarded by ContextTable::mutex_.
+    bool in_use = false;  // reserved, and not given back
+    bool stopping = false;
     Slot* next_free = nullptr;  // guarded by ContextTable::mutex_
     std::array<Count, shard_count> counts;
   };
@@ -51,6 +54,15 @@ class ContextTable {
   Endpoint* retire(bp_context handle);
   /// Waits until no call is inside the endpoint of a retired handle, and frees the endpoint. Not from within a call.
   void reap(bp_context handle) noexcept;
+  enum class Life : std::uint8_t {
+    unknown,  ///< there was never such a handle
+    exists,
+    stopping,  ///< after begin_stop(), until reap() has freed the endpoint
+    gone
+  };
+  Life life_of(bp_context handle);
+  /// Notes that the context is being stopped. A stale handle is allowed.
+  void begin_stop(bp_context handle);
   /// In a forked child: makes every handle stale. Takes no lock, does not wait, and does not touch the endpoints.
   void forget_all() noexcept;
 

@@ -30,6 +30,8 @@ class Endpoint {
   /// Frees or recycles the endpoint. It is stopped, and no call is inside. `self` owns this object.
   virtual void dispose(std::unique_ptr<Endpoint> self) noexcept { self.reset(); }
 
+  /// Whether it can be closed and stopped. The handle of the host itself cannot.
+  virtual bool can_stop() const noexcept { return true; }
   virtual bp_status close() = 0;
   /// `timeout_ms` 0: the endpoint's default.
   virtual bp_status stop(std::uint32_t timeout_ms) = 0;

@@ -81,9 +81,12 @@ class MethodNames {
     std::uint32_t numbers = 0;
   };
 
-  // Distinguishes method ids from other handles.
-  static constexpr std::uint64_t id_mark = std::uint64_t{0x6d65} << 48;
   static constexpr std::size_t chunk_size = 1024;
+  static constexpr std::size_t most_chunks = 1024;
+  // Distinguishes method ids from other handles. An id is an exact double, because JSON and JavaScript know no others.
+  static constexpr std::uint64_t id_mark = std::uint64_t{0x6d6574} << 28;
+  static_assert((id_mark & (most_chunks * chunk_size - 1)) == 0);
+  static_assert(id_mark + most_chunks * chunk_size <= std::uint64_t{1} << 53);
   // Methods by index, for readers. `answers` repeats Method::answers, densely packed, so that they fit into a cache.
   struct Chunk {
     std::array<std::atomic<Method*>, chunk_size> methods{};
@@ -100,7 +103,7 @@ class MethodNames {
   void set_answers(Method& method, bool answers) noexcept;
 
   NameTable<Method> table_;  // written with mutex_ locked
-  std::array<std::atomic<Chunk*>, 1024> chunks_{};
+  std::array<std::atomic<Chunk*>, most_chunks> chunks_{};
   std::atomic<std::size_t> waiting_count_{0};
   Mutex mutex_;
   std::deque<Method> store_ BP_GUARDED_BY(mutex_);

@@ -288,8 +288,12 @@ void Connection::FrameHandler::operator()(const wire::Status& status) {
 
 void Connection::FrameHandler::operator()(const wire::Stop& stop) {
   core_.log(BP_LOG_INFO, [this] { return words_of(peer_.peer_) + " has asked this host to stop"; });
+  if (!core_.on_stop_requested) {
+    return reply(stop.id, BP_NOT_SUPPORTED,
+                 "the host belongs to an application that does not let others end it; end the application itself");
+  }
   reply(stop.id, BP_OK);
-  if (core_.on_stop_requested) core_.on_stop_requested();
+  core_.on_stop_requested();
 }
 
 // It waits for nothing, so it needs no turn: an operator can change the level while an operation hangs.

@@ -55,9 +55,10 @@ bp_status ServerCore::status(bp_result* out) noexcept {
 
 class Server::Impl {
  public:
-  Impl(bp_context context, ServerOptions options, std::function<void()> on_stop_requested)
+  Impl(bp_context context, ServerOptions options, std::function<void()> on_stop_requested, ServingMode mode)
       : core_(std::make_shared<ServerCore>(context, with_memory_bounds(std::move(options)),
                                            std::move(on_stop_requested))),
+        mode_(mode),
         admitter_(*core_),
         timer_(core_->io),
         sockets_(core_->io) {
@@ -91,7 +92,7 @@ class Server::Impl {
   }
 
   void listen_all() {
-    listen({.path = core_->options.socket_path}, {}, locks_[0]);
+    listen({.path = core_->options.socket_path}, {mode_.may, true}, locks_[0]);
     for (std::size_t i = 0; i < core_->options.listen.size(); ++i) {
       const ListenOptions& each = core_->options.listen[i];
       listen(each, {each.may, false}, locks_[i + 1]);
@@ -122,8 +123,10 @@ class Server::Impl {
       const MutexLock reading(core_->poller.reading);
       for_each_connection([](Connection& connection) { connection.close("the host ends"); });
     });
-    core_->poller.wait_for_look(last_look);  // lets it send the answers it has noted; later answers find no connection
-    bp_poller_set(core_->context, nullptr);
+    if (!mode_.own_thread) {
+      core_->poller.wait_for_look(last_look);  // lets it send the answers it has noted; later ones find no connection
+      bp_poller_set(core_->context, nullptr);
+    }
     on_io([this] {
       const MutexLock reading(core_->poller.reading);
       core_->poller.forget();
@@ -196,6 +199,11 @@ class Server::Impl {
 
   /// Serves the sockets on the context's request thread if the context supports that, otherwise on the io thread.
   void look_after_sockets() {
+    if (mode_.own_thread) {
+      sockets_.assign(core_->poller.fd());
+      await_sockets();
+      return;
+    }
     bp_poller poller{};
     poller.struct_size = sizeof poller;
     poller.fd = core_->poller.fd();
@@ -233,6 +241,7 @@ class Server::Impl {
   }
 
   const std::shared_ptr<ServerCore> core_;
+  const ServingMode mode_;
   Admitter admitter_;
   AcceptorDescriptors descriptors_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
@@ -244,8 +253,8 @@ class Server::Impl {
   std::thread thread_;
 };
 
-Server::Server(bp_context context, ServerOptions options, std::function<void()> on_stop_requested)
-    : impl_(std::make_unique<Impl>(context, std::move(options), std::move(on_stop_requested))) {}
+Server::Server(bp_context context, ServerOptions options, std::function<void()> on_stop_requested, ServingMode mode)
+    : impl_(std::make_unique<Impl>(context, std::move(options), std::move(on_stop_requested), mode)) {}
 
 Server::~Server() { shutdown(std::chrono::milliseconds(0)); }
 

@@ -43,7 +43,7 @@ struct ReconfigureRequest {
 struct ServerOptions {
   /// Empty: default_socket_path().
   std::string socket_path;
-  /// Sockets beside that one. Only this process's user and root may use that one, for everything.
+  /// Sockets beside that one. Only this process's user and root may use that one.
   std::vector<ListenOptions> listen;
   /// A peer that sends a larger frame gets an error frame and is disconnected.
   std::size_t max_frame = std::size_t{64} << 20;
@@ -94,13 +94,19 @@ struct ServerOptions {
   std::function<void(int level, const std::string& line)> log;
 };
 
+/// How the host of an application is served, which has other uses for its context.
+struct ServingMode {
+  Roles may = all_roles;    ///< what connections of ServerOptions::socket_path may do
+  bool own_thread = false;  ///< only a thread of the server serves the sockets, and the context's poller stays free
+};
+
 /// Lets other processes of the same user, and root, use `context`. The context must exist until shutdown() has
 /// returned. The server neither closes nor destroys it.
 class Server {
  public:
   /// `on_stop_requested` is called, on a thread of the server, each time a peer asks the process to end. It must return
-  /// soon and must not call shutdown().
-  Server(bp_context context, ServerOptions options, std::function<void()> on_stop_requested);
+  /// soon and must not call shutdown(). Empty: such a peer is answered BP_NOT_SUPPORTED.
+  Server(bp_context context, ServerOptions options, std::function<void()> on_stop_requested, ServingMode mode = {});
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   /// Calls shutdown(0) if that was not called.

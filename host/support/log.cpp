@@ -154,6 +154,8 @@ bool configure(const Settings& settings) noexcept {
 
 bool is_json() noexcept { return writer().json(); }
 
+void set_sink(bp_log_fn sink, void* user) { writer().set_sink(sink, user); }
+
 Counts counts() noexcept { return {writer().waiting(), writer().dropped()}; }
 
 bool flush(std::chrono::milliseconds most) noexcept { return writer().flush(most); }

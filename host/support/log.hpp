@@ -4,7 +4,7 @@
 // waits for whoever reads stderr.
 #pragma once
 
-#include <backplane/base.h>
+#include <backplane/backplane.h>
 
 #include <chrono>
 #include <cstdint>
@@ -66,6 +66,8 @@ struct Settings {
 /// False if there is no memory for the queue: nothing has changed.
 bool configure(const Settings& settings) noexcept;
 bool is_json() noexcept;
+/// As bp_log_to.
+void set_sink(bp_log_fn sink, void* user);
 
 struct Counts {
   std::uint64_t waiting;  ///< lines that wait to be written

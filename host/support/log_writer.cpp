@@ -22,6 +22,8 @@ namespace {
 
 constexpr std::chrono::seconds start_pause{1};  // between two attempts to start the thread
 
+thread_local bool is_log_thread = false;
+
 std::int64_t unix_time() noexcept {
   timespec time{};
   ::clock_gettime(CLOCK_REALTIME, &time);
@@ -91,6 +93,46 @@ bool LogWriter::configure(bool json, std::size_t lines, std::size_t bytes) noexc
   return true;
 }
 
+void LogWriter::set_sink(bp_log_fn sink, void* user) {
+  MutexLock lock(mutex_);
+  sink_ = sink;
+  sink_user_ = user;
+  if (is_log_thread) return;
+  const std::uint64_t call = sink_calls_;
+  sink_returned_.wait(lock, [this, call]() BP_REQUIRES(mutex_) { return !in_sink_ || sink_calls_ != call; });
+}
+
+/// False if there is no sink.
+bool LogWriter::give_to_sink(const LogLine& line, std::uint64_t lost) noexcept {
+  bp_log_fn sink = nullptr;
+  void* user = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    if (sink_ == nullptr) return false;
+    sink = sink_;
+    user = sink_user_;
+    in_sink_ = true;
+    ++sink_calls_;
+  }
+  if (work_.out.size() != 0) write_out();  // lines from before the sink was set
+  const bp_log_line given{sizeof given,
+                          line.level,
+                          line.repeats,
+                          line.time_ns,
+                          line.generation,
+                          lost,
+                          {line.where.data(), line.where.size()},
+                          {line.text.data(), line.text.size()}};
+  sink(user, &given);
+  {
+    const MutexLock lock(mutex_);
+    in_sink_ = false;
+    sink_returned_.notify_all();
+  }
+  written_.store(line.sequence, std::memory_order_release);
+  return true;
+}
+
 std::uint64_t LogWriter::waiting() noexcept {
   const MutexLock lock(mutex_);
   return queue_.size();
@@ -131,6 +173,9 @@ void LogWriter::in_child() noexcept BP_NO_THREAD_SAFETY_ANALYSIS {
   started_ = false;
   retry_at_ = {};
   new (&wake_) Condition;  // the parent's thread may have waited on it
+  new (&sink_returned_) Condition;
+  sink_ = nullptr;  // it belongs to the parent
+  in_sink_ = false;
   in_parent();
 }
 
@@ -149,6 +194,7 @@ void LogWriter::start() noexcept {
 
 void* LogWriter::thread_main(void* self) noexcept {
   name_thread("bp-log");
+  is_log_thread = true;
   static_cast<LogWriter*>(self)->run();
 }
 
@@ -162,6 +208,7 @@ void LogWriter::run() noexcept {
   std::uint64_t lost = 0;
   for (;;) {
     if (!take(line, lost)) continue;
+    if (give_to_sink(line, lost)) continue;
     LogFormat& format = json() ? work_.json : work_.people;
     if (lost != 0) {
       {

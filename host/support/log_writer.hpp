@@ -3,6 +3,8 @@
 // The queue of the log and the thread that empties it.
 #pragma once
 
+#include <backplane/backplane.h>
+
 #include <atomic>
 #include <chrono>
 #include <climits>
@@ -32,6 +34,9 @@ class LogWriter {
   void push(LogLine line) noexcept;
   /// From the next line on. `lines` and `bytes` bound the queue. False if there is no memory.
   bool configure(bool json, std::size_t lines, std::size_t bytes) noexcept;
+  /// Gives the lines to `sink` instead of the descriptor; null: to the descriptor again. When it returns, the old sink
+  /// does not run, unless it is what calls this.
+  void set_sink(bp_log_fn sink, void* user);
   bool json() const noexcept { return json_.load(std::memory_order_relaxed); }
 
   /// Waits until what was queued so far is written; false if that takes longer than `most`.
@@ -74,6 +79,7 @@ class LogWriter {
   bool take(LogLine& line, std::uint64_t& lost) noexcept;
   void append(std::uint64_t lines, std::uint64_t sequence) noexcept;
   void write_out() noexcept;
+  bool give_to_sink(const LogLine& line, std::uint64_t lost) noexcept;
   void queue_repeats() noexcept BP_REQUIRES(mutex_);
   void queue_line(LogLine& line) noexcept BP_REQUIRES(mutex_);
 
@@ -95,6 +101,11 @@ class LogWriter {
   Clock::time_point last_at_ BP_GUARDED_BY(mutex_);  // of the last line that was queued
   bool started_ BP_GUARDED_BY(mutex_) = false;
   Clock::time_point retry_at_ BP_GUARDED_BY(mutex_);  // when to try again to start the thread
+  bp_log_fn sink_ BP_GUARDED_BY(mutex_) = nullptr;
+  void* sink_user_ BP_GUARDED_BY(mutex_) = nullptr;
+  std::uint64_t sink_calls_ BP_GUARDED_BY(mutex_) = 0;
+  bool in_sink_ BP_GUARDED_BY(mutex_) = false;
+  Condition sink_returned_;
 };
 
 }  // namespace backplane::host

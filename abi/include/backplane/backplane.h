@@ -12,6 +12,8 @@
  *   bp_call_sync(ctx, BP_STR("echo.shout"), payload, 1000, &result);
  *   bp_context_destroy(ctx);
  *
+ * wait.h has calls without callbacks, and embedding.h the end of a context, its socket and the check of versions.
+ *
  * PAYLOADS are opaque to the host. Modules made with the SDK take one CBOR map of parameters by name and answer one
  * CBOR item. `bp_module_list` gives the shape of each name in CDDL.
  *
@@ -57,7 +59,7 @@ typedef struct bp_context {
   uint64_t id; /* 0: none */
 } bp_context;
 
-/* A wire name that is resolved once. It stays right across reloads. */
+/* A wire name that is resolved once. It stays right across reloads. Ids are below 2^53, so a double holds them. */
 typedef struct bp_method {
   uint64_t id;
 } bp_method;
@@ -156,7 +158,7 @@ BP_EXPORT bp_status bp_context_stop(bp_context ctx, uint32_t timeout_ms);
  * BP_REENTRANT.
  *   BP_OK         the context is gone
  *   BP_TIMEOUT    a handler, a listener or a module operation does not return. The context is set aside and freed when
- *                 it does. Callbacks may come until then
+ *                 it does. Callbacks may come until then; bp_context_then tells when it is gone
  *   BP_REENTRANT  called on one of the host's own threads; nothing has happened
  * [thread: caller] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_context_destroy(bp_context ctx);
@@ -432,9 +434,11 @@ BP_EXPORT bp_status bp_host_stop(bp_context ctx);
 }
 #endif
 
+#include "embedding.h"
 #include "events.h"
 #include "flow.h"
 #include "log.h"
 #include "operations.h"
+#include "wait.h"
 
 #endif /* BACKPLANE_BACKPLANE_H */

@@ -63,6 +63,41 @@ BP_EXPORT void bp_log_write(int32_t level, uint32_t flags, bp_str where, bp_str 
  * [thread: caller] [state: any] [suspend: no] */
 BP_EXPORT bp_status bp_log_flush(uint32_t timeout_ms);
 
+/* One line of the log, for a bp_log_fn.
+ *
+ *   field        meaning
+ *   level        BP_LOG_…
+ *   repeats      0; or how often the line before it was repeated: then `text` is empty
+ *   time_ns      Unix time in nanoseconds
+ *   generation   of the module that wrote it; 0: none
+ *   dropped      how many lines were lost before this one
+ *   where        the module, or the part of the host or application
+ *   text         as it was written, with its control characters; 16 KiB at most
+ */
+typedef struct bp_log_line {
+  uint32_t struct_size;
+  int32_t level;
+  uint64_t repeats;
+  int64_t time_ns;
+  uint64_t generation;
+  uint64_t dropped;
+  bp_str where;
+  bp_str text;
+} bp_log_line;
+
+/* Gets the lines of the log, one at a time. `line` is valid until the callback returns. While it blocks, lines wait in
+ * the queue, and then the oldest are dropped. It may write further lines, but a line for each line never ends.
+ * [thread: any] [state: registered] [suspend: no] */
+typedef void (*bp_log_fn)(void* user, const bp_log_line* line);
+
+/* Gives the lines of this process's log to `sink` instead of stderr, or to stderr again if it is NULL. It is called on
+ * the thread of the log. Lines that wait now go to the new receiver. When this returns, the old sink does not run and
+ * will not be called again, so its `user` may be freed. Called from the old sink, it returns at once, and the running
+ * call is the last. Call it with NULL before the program's own objects are destroyed: exit() still writes lines. A
+ * forked child logs to stderr.
+ * [thread: any] [state: any] [suspend: no] */
+BP_EXPORT void bp_log_to(bp_log_fn sink, void* user);
+
 enum {
   BP_LOG_KEEP = -1 /* only report the levels */
 };
