@@ -15,11 +15,14 @@ SOURCE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__
 
 
 def arguments(description, **options):
-    """Parses --root, and --NAME for each option given with its default."""
+    """Parses --root, and --NAME for each option given with its default. One whose default is False takes no value."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--root", default=SOURCE_ROOT, help="the tree to look at (default: this one)")
     for name, (default, text) in options.items():
-        parser.add_argument("--" + name, default=default, help=text)
+        if default is False:
+            parser.add_argument("--" + name, action="store_true", help=text)
+        else:
+            parser.add_argument("--" + name, default=default, help=text)
     return parser.parse_args()
 
 
