@@ -56,6 +56,7 @@ constexpr const char* tails[] = {".p99", ".p999"};
 std::span<const Row> request_echo_rows();
 std::span<const Row> roundtrip_rows();
 std::span<const Row> typed_rows();
+std::span<const Row> client_call_rows();
 std::span<const Row> payload_rows();
 std::span<const Row> events_rows();
 std::span<const Row> hostfn_rows();

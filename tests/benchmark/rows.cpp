@@ -83,9 +83,10 @@ std::string how_it_ended(pid_t child) {
 std::vector<Row> all_rows() {
   std::vector<Row> rows;
   for (const auto part :
-       {request_echo_rows(), roundtrip_rows(), typed_rows(), payload_rows(), events_rows(), hostfn_rows(),
-        lookup_rows(), lookup_handle_rows(), reload_rows(), fiber_switch_rows(), fiber_create_rows(), fiber_many_rows(),
-        codec_rows(), life_rows(), start_rows(), waiting_rows(), server_rows(), stream_rows(), overload_rows()}) {
+       {request_echo_rows(), roundtrip_rows(),    typed_rows(),      client_call_rows(),   payload_rows(),
+        events_rows(),       hostfn_rows(),       lookup_rows(),     lookup_handle_rows(), reload_rows(),
+        fiber_switch_rows(), fiber_create_rows(), fiber_many_rows(), codec_rows(),         life_rows(),
+        start_rows(),        waiting_rows(),      server_rows(),     stream_rows(),        overload_rows()}) {
     rows.insert(rows.end(), part.begin(), part.end());
   }
   return rows;

@@ -66,7 +66,7 @@ TEST_CASE("A part of another form ends the stream and cancels the call") {
   CHECK(pieces.next() == nullptr);
   const auto result = pieces.try_reply();
   CHECK(result.status() == BP_BAD_PAYLOAD);
-  CHECK(result.message() == "a part has another form than expected: number: expected text, got int (part 1)");
+  CHECK(result.message() == "part 1 has another form than expected: number: expected text, got int");
 }
 
 TEST_CASE("A stream that is left, canceled or stopped ends its handler") {

@@ -65,6 +65,7 @@ class HostProcess {
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     const std::string log = dir_ / "log";
+    std::filesystem::remove(log);  // the one of an earlier process
     pid_ = ::fork();
     REQUIRE(pid_ >= 0);
     if (pid_ == 0) {

@@ -222,7 +222,7 @@ class Context : public Modules<Context> {
   void end() noexcept {
     if (core_ == nullptr) return;
     core_->end();
-    if (detail::OnHostThread::here()) {  // which cannot wait for itself
+    if (detail::OnHostThread::here() || detail::Keeper::here()) {  // which cannot wait for itself
       std::thread([core = core_, keeper = std::shared_ptr(std::move(keeper_))] { finish(*core, *keeper); }).detach();
     } else if (finish(*core_, *keeper_) == BP_TIMEOUT) {
       static_cast<void>(keeper_.release());  // callbacks may still come to it

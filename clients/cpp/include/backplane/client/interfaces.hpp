@@ -51,7 +51,7 @@ class Interfaces {
   }
   void expect(std::string module, std::string hash) {
     const std::lock_guard lock(mutex_);
-    expected_.insert_or_assign(std::move(module), std::move(hash));
+    expected_.insert_or_assign(std::move(module), Expected{std::move(hash), false});
   }
   bool empty() const {
     const std::lock_guard lock(mutex_);
@@ -62,23 +62,29 @@ class Interfaces {
   std::vector<InterfaceChange> changes(const ModuleList& now) {
     std::vector<InterfaceChange> found;
     const std::lock_guard lock(mutex_);
-    for (auto& [module, hash] : expected_) {
+    for (auto& [module, expected] : expected_) {
       const auto at = std::find_if(now.modules.begin(), now.modules.end(), [&name = module](const ModuleInfo& info) {
         return info.name == name && info.state == "running";
       });
-      const bool unknown = at != now.modules.end() && !at->interface_hash;
-      if (unknown) continue;
-      std::string is = at == now.modules.end() ? std::string() : *at->interface_hash;
-      if (is == hash) continue;
-      if (!hash.empty()) found.push_back({module, hash, is});
-      if (!is.empty()) hash = std::move(is);
+      const bool gone = at == now.modules.end();
+      if (!gone && !at->interface_hash) continue;  // the host knows no hashes
+      const std::string is = gone ? std::string() : *at->interface_hash;
+      const bool changed = gone ? !expected.gone : is != expected.hash;
+      if (changed && !expected.hash.empty()) found.push_back({module, expected.hash, is});
+      expected.gone = gone;
+      if (!gone) expected.hash = is;
     }
     return found;
   }
 
  private:
+  struct Expected {
+    std::string hash;  // empty: not seen yet
+    bool gone = false;
+  };
+
   mutable std::mutex mutex_;
-  std::map<std::string, std::string, std::less<>> expected_;  // module: its hash; empty: not seen yet
+  std::map<std::string, Expected, std::less<>> expected_;
 };
 
 }  // namespace detail

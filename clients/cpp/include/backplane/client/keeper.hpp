@@ -82,13 +82,10 @@ class Keeper {
       modules = std::move(modules_);
     }
     modules.reset();
-    if (!thread_.joinable()) return;
-    if (thread_.get_id() == std::this_thread::get_id()) {
-      thread_.detach();  // the callbacks of the keeper must not do this; see ConnectOptions
-    } else {
-      thread_.join();
-    }
+    if (!here() && thread_.joinable()) thread_.join();
   }
+  /// Whether this is the thread of a Keeper, which cannot wait for its own end.
+  static bool here() noexcept { return is_keeper(); }
 
  private:
   void start() {
@@ -101,7 +98,13 @@ class Keeper {
     changed_.notify_all();
   }
 
+  static bool& is_keeper() noexcept {
+    thread_local bool value = false;
+    return value;
+  }
+
   void loop() noexcept {
+    is_keeper() = true;
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [this] { return stopped_ || broken_ || recheck_; });
@@ -133,20 +136,38 @@ class Keeper {
       failure.status = status;
       return failure;
     }
+    auto watch = std::make_unique<Watch>(Watch{*this});
+    watched(watch.get());
     bp_listener ignored{};
-    status = bp_listen(made, BP_STR("backplane.disconnected"), on_broken, this, &ignored);
+    status = bp_listen(made, BP_STR("backplane.disconnected"), on_broken, watch.get(), &ignored);
     // If the connection broke before that, nothing tells. So ask for something: what the answer is does not matter.
     bp_method none{};
     if (status == BP_OK) status = bp_method_find(made, BP_STR("client.probe"), &none);
     if (status == BP_UNREACHABLE || status == BP_OUT_OF_MEMORY) {
-      bp_context_destroy(made);
+      watched(nullptr);
+      if (bp_context_destroy(made) == BP_TIMEOUT) static_cast<void>(watch.release());
       return make_failure(status, options_.socket_path, "the connection broke at once");
     }
+    watch_ = std::move(watch);
     return made;
   }
 
+  /// What the end of one connection is told to. The end of an older one says nothing.
+  struct Watch {
+    Keeper& keeper;
+  };
+  void watched(const Watch* now) noexcept {
+    const std::lock_guard lock(mutex_);
+    current_ = now;
+    broken_ = false;
+  }
+
   static void on_broken(void* user, const bp_event* event) noexcept {
-    auto& self = *static_cast<Keeper*>(user);
+    auto& self = static_cast<Watch*>(user)->keeper;
+    {
+      const std::lock_guard lock(self.mutex_);
+      if (self.current_ != user) return;
+    }
     try {
       std::string reason;
       Decoder decoder(view(event->payload));
@@ -175,7 +196,8 @@ class Keeper {
     reason = join("the connection to the host is lost", reason.empty() ? "" : ": ", reason);
     core_->set_reason(reason + again());
     for (const auto& each : core_->attachments()) each->detached();
-    core_->destroy(old);
+    if (core_->destroy(old) == BP_TIMEOUT) static_cast<void>(watch_.release());
+    watch_.reset();
     tell({ConnectionState::Kind::lost, 0, Milliseconds(0), reason});
     if (!options_.reconnect.enabled) return give_up(reason, 0);
     for (std::uint32_t attempt = 1;; ++attempt) {
@@ -251,8 +273,11 @@ class Keeper {
   Interfaces interfaces_;
   std::minstd_rand random_{std::random_device{}()};  // the thread's
 
+  std::unique_ptr<Watch> watch_;  // of the connection that is there; the thread's
+
   std::mutex mutex_;
   std::condition_variable changed_;
+  const Watch* current_ = nullptr;
   std::thread thread_;
   Listener modules_;
   std::string reason_;

@@ -88,7 +88,7 @@ struct ConnectOptions : CommonOptions {
   Milliseconds timeout{0};       ///< to connect; 0: 5 s
   std::uint64_t event_bytes = 0;
   Reconnect reconnect = {};
-  /// Called on a thread of the client. It may make calls. It must not destroy the context.
+  /// Called on a thread of the client. It may make calls.
   std::function<void(const ConnectionState&)> on_state = {};
 };
 

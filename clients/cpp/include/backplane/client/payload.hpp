@@ -143,6 +143,17 @@ inline Failure make_failure(bp_status status, std::string_view name, std::string
   return failure;
 }
 
+/// A copy; without memory, of the status alone.
+inline Failure copy_of(const Failure& failure) noexcept {
+  try {
+    return failure;
+  } catch (...) {
+    Failure bare;
+    bare.status = failure.status;
+    return bare;
+  }
+}
+
 /// The Result of a terminal answer. `name`: whose answer it is.
 template <class Reply>
 Result<Reply> result_of(std::string_view name, bp_status status, bp_bytes payload, bp_str message,

@@ -3,6 +3,7 @@
 // Stream: the partial replies of a call as a range, and its answer behind them.
 #pragma once
 
+#include <cstdio>
 #include <iterator>
 
 #include "partial_replies.hpp"
@@ -44,8 +45,10 @@ class [[nodiscard]] Stream {
       part_.emplace(detail::read<Part>(bytes));
       return &*part_;
     } catch (...) {
-      bad_ = detail::failure_of_exception(shared_->name(), "a part has another form than expected");
-      bad_->message += " (part " + std::to_string(count_) + ")";
+      char doing[64];
+      std::snprintf(doing, sizeof doing, "part %llu has another form than expected",
+                    static_cast<unsigned long long>(count_));
+      bad_ = detail::failure_of_exception(shared_->name(), doing);
       shared_->cancel();
       return nullptr;
     }
@@ -57,8 +60,8 @@ class [[nodiscard]] Stream {
   Result<Reply> try_reply() noexcept {
     while (next() != nullptr) {
     }
-    if (bad_) return *bad_;
-    if (shared_->failed()) return shared_->failure();
+    if (bad_) return detail::copy_of(*bad_);
+    if (shared_->failed()) return detail::copy_of(shared_->failure());
     return detail::result_of<Reply>(shared_->name(), BP_OK, detail::bytes(shared_->answer()), {}, {});
   }
 
