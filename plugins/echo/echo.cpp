@@ -32,6 +32,7 @@ struct Config {
   std::string prefix;
 };
 BOOST_DESCRIBE_STRUCT(Config, (), (prefix))
+BACKPLANE_DOCS(Config, "", (prefix, "what echo.shout puts before each text"))
 
 class Echo {
  public:
@@ -56,6 +57,8 @@ Version version() { return {ECHO_VERSION}; }
 
 }  // namespace
 
-BACKPLANE_MODULE(Echo, "echo", ECHO_VERSION, backplane::summary<"shouts, and gives bytes back">,
-                 backplane::configuration<Config>, backplane::handler<"echo.shout", &Echo::shout>,
-                 backplane::static_handler<"echo.version", version>, backplane::raw<"echo.raw", &Echo::raw>);
+BACKPLANE_MODULE(
+    Echo, "echo", ECHO_VERSION, backplane::summary<"shouts, and gives bytes back">, backplane::configuration<Config>,
+    backplane::handler<"echo.shout", &Echo::shout, "the prefix, then the text with its ASCII letters in upper case">,
+    backplane::static_handler<"echo.version", version, "this module's version; needs no context">,
+    backplane::raw<"echo.raw", &Echo::raw, "the answer is the payload">);

@@ -26,6 +26,9 @@ using backplane::Fibers;
 using backplane::join;
 using backplane::Yield;
 
+constexpr auto above_limit =
+    backplane::fails<BP_INVALID_ARGUMENT, void, "a value is above a limit of the configuration, or makes no sense">;
+
 /// Lets other requests run after each thousand steps, because switches between fibers do not.
 class Pace {
  public:
@@ -156,6 +159,9 @@ class Generator {
 BACKPLANE_MODULE(generator::Generator, "generator", "1.0.0",
                  backplane::summary<"makes values one by one, on fibers that wait until they are asked">,
                  backplane::configuration<generator::Config>,
-                 backplane::handler<"generator.primes", &generator::Generator::primes>,
-                 backplane::handler<"generator.zip", &generator::Generator::zip>,
-                 backplane::handler<"generator.chain", &generator::Generator::chain>);
+                 backplane::handler<"generator.primes", &generator::Generator::primes,
+                                    "sends each of the first primes as a partial answer", generator::above_limit>,
+                 backplane::handler<"generator.zip", &generator::Generator::zip,
+                                    "alternates between the items of two lists", generator::above_limit>,
+                 backplane::handler<"generator.chain", &generator::Generator::chain,
+                                    "adds 1 to each value in each stage", generator::above_limit>);

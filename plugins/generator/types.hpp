@@ -8,12 +8,16 @@
 namespace generator {
 
 struct Config {
-  std::uint32_t max_primes = 100'000;  // limit of primes of one generator.primes
-  std::uint32_t max_items = 100'000;   // limit of items of each list of generator.zip
-  std::uint32_t max_stages = 10'000;   // limit of stages of generator.chain; each is a fiber with a stack
-  std::uint32_t max_values = 10'000;   // limit of values of generator.chain
+  std::uint32_t max_primes = 100'000;
+  std::uint32_t max_items = 100'000;
+  std::uint32_t max_stages = 10'000;
+  std::uint32_t max_values = 10'000;
 };
 BOOST_DESCRIBE_STRUCT(Config, (), (max_primes, max_items, max_stages, max_values))
+BACKPLANE_DOCS(Config, "", (max_primes, "limit of primes of one generator.primes"),
+               (max_items, "limit of items of each list of generator.zip"),
+               (max_stages, "limit of stages of generator.chain; each is a fiber with a stack"),
+               (max_values, "limit of values of generator.chain"))
 
 struct Primes {
   std::uint32_t count = 0;

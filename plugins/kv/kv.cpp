@@ -28,23 +28,27 @@ struct Key {
   std::string key;
 };
 BOOST_DESCRIBE_STRUCT(Key, (), (key))
+BACKPLANE_DOCS(Key, "", (key, "1 to 1024 bytes"))
 
 struct Entry {
   std::string key;
   Cbor value;
 };
 BOOST_DESCRIBE_STRUCT(Entry, (), (key, value))
+BACKPLANE_DOCS(Entry, "", (key, "1 to 1024 bytes"), (value, "at most 16 MiB and 61 levels"))
 
 struct Found {
   bool found = false;
   Cbor value;
 };
 BOOST_DESCRIBE_STRUCT(Found, (), (found, value))
+BACKPLANE_DOCS(Found, "", (value, "null if the key does not exist"))
 
 struct Deleted {
   bool deleted = false;
 };
 BOOST_DESCRIBE_STRUCT(Deleted, (), (deleted))
+BACKPLANE_DOCS(Deleted, "", (deleted, "whether the key existed"))
 
 struct Scan {
   std::optional<std::string> prefix;
@@ -52,12 +56,14 @@ struct Scan {
   std::optional<std::uint64_t> limit;
 };
 BOOST_DESCRIBE_STRUCT(Scan, (), (prefix, after, limit))
+BACKPLANE_DOCS(Scan, "", (after, "next of the page before"), (limit, "1 to 1000; 100 if absent"))
 
 struct Page {
   std::vector<Entry> entries;
   std::optional<std::string> next;
 };
 BOOST_DESCRIBE_STRUCT(Page, (), (entries, next))
+BACKPLANE_DOCS(Page, "", (entries, "in byte order of the keys"), (next, "absent if this is the last page"))
 
 struct Prefix {
   std::optional<std::string> prefix;
@@ -78,7 +84,11 @@ struct Changed {
 };
 BOOST_DESCRIBE_STRUCT(Changed, (), (key, change))
 
-constexpr auto changed = backplane::event<"kv.changed", Changed>;
+constexpr auto changed = backplane::event<"kv.changed", Changed, "a value of this context has changed">;
+constexpr auto bad_input =
+    backplane::fails<BP_BAD_PAYLOAD, void, "a key, value or limit is outside of its bounds, or the request is no such">;
+constexpr auto busy = backplane::fails<BP_TIMEOUT, void, "another process kept the file locked for too long">;
+constexpr auto no_file = backplane::fails<BP_IO, void, "the file cannot be read or written">;
 
 bp_status status_of(backplane::kv::StoreError::Kind kind) {
   using Kind = backplane::kv::StoreError::Kind;
@@ -175,6 +185,9 @@ class Kv {
 }  // namespace
 
 BACKPLANE_MODULE(Kv, "kv", "1.0.0", backplane::summary<"a durable store of values by key">,
-                 backplane::blocking<"kv.put", &Kv::put>, backplane::blocking<"kv.get", &Kv::get>,
-                 backplane::blocking<"kv.delete", &Kv::remove>, backplane::blocking<"kv.scan", &Kv::scan>,
-                 backplane::blocking<"kv.count", &Kv::count>, changed);
+                 backplane::blocking<"kv.put", &Kv::put, "adds or replaces a value", bad_input, busy, no_file>,
+                 backplane::blocking<"kv.get", &Kv::get, "returns a value", bad_input, busy, no_file>,
+                 backplane::blocking<"kv.delete", &Kv::remove, "deletes a value", bad_input, busy, no_file>,
+                 backplane::blocking<"kv.scan", &Kv::scan, "returns a page of the values", bad_input, busy, no_file>,
+                 backplane::blocking<"kv.count", &Kv::count, "counts the keys with a prefix", bad_input, busy, no_file>,
+                 changed);

@@ -19,6 +19,7 @@ struct Config {
   std::uint32_t fetch_timeout_ms = 5000;
 };
 BOOST_DESCRIBE_STRUCT(Config, (), (fetch_timeout_ms))
+BACKPLANE_DOCS(Config, "", (fetch_timeout_ms, "0: no timeout besides the caller's deadline"))
 
 struct User {
   UserId user_id;
@@ -31,8 +32,8 @@ struct LoggedIn {
 };
 BOOST_DESCRIBE_STRUCT(LoggedIn, (), (user_id, profile))
 
-constexpr auto fetch = backplane::calls<"profile.fetch", User, backplane::Cbor>;
-constexpr auto logged_in = backplane::event<"session.logged_in", User>;
+constexpr auto fetch = backplane::calls<"profile.fetch", User, backplane::Cbor, "returns the profile of a user">;
+constexpr auto logged_in = backplane::event<"session.logged_in", User, "a user has logged in">;
 
 class Session {
  public:
@@ -51,6 +52,9 @@ class Session {
 
 }  // namespace
 
-BACKPLANE_MODULE(Session, "session", "1.0.0", backplane::summary<"logs users in with what profile.fetch says of them">,
-                 backplane::configuration<Config>, backplane::handler<"session.login", &Session::login>, logged_in,
-                 fetch);
+BACKPLANE_MODULE(
+    Session, "session", "1.0.0", backplane::summary<"logs users in with what profile.fetch says of them">,
+    backplane::configuration<Config>,
+    backplane::handler<"session.login", &Session::login, "logs a user in; an error of profile.fetch becomes its error",
+                       backplane::fails<BP_NO_HOST_FUNCTION, void, "nobody provides profile.fetch">>,
+    logged_in, fetch);

@@ -24,8 +24,11 @@
 namespace timer {
 namespace {
 
-constexpr auto echo_fired = backplane::event<"timer.echo_fired", EchoFired>;
-constexpr auto job_scheduled = backplane::event<"timer.job_scheduled", JobScheduled>;
+constexpr auto echo_fired = backplane::event<"timer.echo_fired", EchoFired, "a message has been returned">;
+constexpr auto job_scheduled =
+    backplane::event<"timer.job_scheduled", JobScheduled, "a job has been planned; a listener must run it">;
+constexpr auto above_limit =
+    backplane::fails<BP_INVALID_ARGUMENT, void, "a value is above a limit of the configuration, or makes no sense">;
 
 class Timer {
  public:
@@ -116,8 +119,14 @@ class Timer {
 }  // namespace
 }  // namespace timer
 
-BACKPLANE_MODULE(timer::Timer, "timer", "1.0.0", backplane::summary<"answers after a while, in parts, and plans jobs">,
-                 backplane::configuration<timer::Config>, backplane::handler<"timer.echo", &timer::Timer::echo>,
-                 backplane::handler<"timer.complex", &timer::Timer::complex>,
-                 backplane::handler<"timer.schedule", &timer::Timer::schedule>,
-                 backplane::handler<"timer.ticks", &timer::Timer::ticks>, timer::echo_fired, timer::job_scheduled);
+BACKPLANE_MODULE(
+    timer::Timer, "timer", "1.0.0", backplane::summary<"answers after a while, in parts, and plans jobs">,
+    backplane::configuration<timer::Config>,
+    backplane::handler<"timer.echo", &timer::Timer::echo, "returns the message after delay_ms", timer::above_limit>,
+    backplane::handler<"timer.complex", &timer::Timer::complex, "summarises a batch, without waiting",
+                       timer::above_limit>,
+    backplane::handler<"timer.schedule", &timer::Timer::schedule, "plans a job, and emits the plan",
+                       timer::above_limit>,
+    backplane::handler<"timer.ticks", &timer::Timer::ticks,
+                       "sends a partial answer after each interval, then the answer", timer::above_limit>,
+    timer::echo_fired, timer::job_scheduled);
