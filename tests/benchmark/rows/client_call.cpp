@@ -4,6 +4,7 @@
 #include <backplane/client.hpp>
 
 #include "../embedded.hpp"
+#include "../module/orders.h"
 #include "../module/typed.hpp"
 #include "../rounds.hpp"
 #include "floor_handover.hpp"
