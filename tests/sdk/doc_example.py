@@ -13,13 +13,14 @@ from pathlib import Path
 
 source, compiler, cmake = sys.argv[1:]
 page = (Path(source) / "docs" / "sdk.md").read_text(encoding="utf-8")
+interfaces = (Path(source) / "docs" / "interfaces.md").read_text(encoding="utf-8")
 
 
-def block(language, having):
+def block(language, having, page=page):
     for found in re.findall(rf"```{language}\n(.*?)```", page, re.S):
         if having in found:
             return found
-    sys.exit(f"docs/sdk.md has no {language} block with {having!r} any more")
+    sys.exit(f"the page has no {language} block with {having!r} any more")
 
 
 def check(module):
@@ -42,6 +43,14 @@ with tempfile.TemporaryDirectory() as folder:
         Path(folder, "fibers.cpp").write_text(block("cpp", "backplane::Yield<int>"), encoding="utf-8")
         subprocess.run(["sh", "-ec", command.replace("greet", "fibers").rstrip() + " -Wall -Wextra -Werror"], cwd=folder,
                        env=environment, check=True)
+        Path(folder, "post.cpp").write_text(block("cpp", "namespace post", interfaces), encoding="utf-8")
+        subprocess.run(["sh", "-ec", command.replace("greet", "post").rstrip() + " -Wall -Wextra -Werror"], cwd=folder,
+                       env=environment, check=True)
+        subprocess.run(["objcopy", "-O", "binary", "--only-section=.bp.cddl", "--set-section-flags=.bp.cddl=alloc",
+                        "post.so", "post.cddl"], cwd=folder, check=True)
+        text = Path(folder, "post.cddl").read_text(encoding="utf-8").rstrip("\0")
+        if text != block("cddl", "post.send", interfaces):
+            sys.exit(f"docs/interfaces.md shows another text than the module has:\n{text}")
     Path(folder, "CMakeLists.txt").write_text(block("cmake", "project(greet"), encoding="utf-8")
     subprocess.run([cmake, "-S", folder, "-B", f"{folder}/build", f"-DCMAKE_CXX_COMPILER={compiler}"],
                    env=environment, check=True)

@@ -3,6 +3,9 @@
 // Structs and variants that have no wire form. Each line with `expect:` is a pattern that one error must fit.
 #include <backplane/sdk.hpp>
 
+// A pattern stands in one line.
+// clang-format off
+
 struct Undescribed {
   int n = 0;
 };

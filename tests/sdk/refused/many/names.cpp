@@ -3,6 +3,9 @@
 // Types whose names clash in the interface text. Each line with `expect:` is a pattern that one error must fit.
 #include <backplane/sdk.hpp>
 
+// A pattern stands in one line.
+// clang-format off
+
 namespace one {
 struct Point {
   int x = 0;
