@@ -54,7 +54,10 @@ template <class T>
 std::string config_cddl() {
   struct Text {
     static constexpr void write(backplane::detail::TextSink& out) {
-      backplane::Configuration<T>::template cddl<void>(out, "m");
+      backplane::detail::TypeText text("m");
+      text.write(
+          out, [](backplane::detail::TypeText&) {},
+          [](backplane::detail::TypeText& each) { backplane::Configuration<T>::template rules<void>(each); });
     }
   };
   constexpr auto text = backplane::detail::text_constant<Text>();
