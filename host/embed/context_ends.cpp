@@ -32,20 +32,25 @@ bp_status ContextEnds::add(bp_context ctx, std::uint32_t state, bp_context_fn re
 }
 
 bool ContextEnds::stopping(bp_context ctx) {
-  MutexLock lock(mutex_);
-  for (const Caller* each = callers_; each != nullptr; each = each->next) {
-    if (each->ctx.id == ctx.id && each->thread == std::this_thread::get_id()) return false;
+  Caller self{ctx, std::this_thread::get_id(), nullptr};
+  {
+    const MutexLock lock(mutex_);
+    for (const Caller* each = callers_; each != nullptr; each = each->next) {
+      if (each->ctx.id == ctx.id && each->thread == self.thread) return false;
+    }
+    context_table().begin_stop(ctx);
+    self.next = callers_;
+    callers_ = &self;
   }
-  context_table().begin_stop(ctx);
-  call_all(lock, ctx, BP_CONTEXT_STOPPING);
+  call_all(ctx, BP_CONTEXT_STOPPING);
+  MutexLock lock(mutex_);
+  unlink(self);
+  returned_.notify_all();
   returned_.wait(lock, [&]() BP_REQUIRES(mutex_) { return !is_calling(ctx); });
   return true;
 }
 
-void ContextEnds::gone(bp_context ctx) noexcept {
-  MutexLock lock(mutex_);
-  call_all(lock, ctx, BP_CONTEXT_STOPPING | BP_CONTEXT_GONE);
-}
+void ContextEnds::gone(bp_context ctx) noexcept { call_all(ctx, BP_CONTEXT_STOPPING | BP_CONTEXT_GONE); }
 
 bool ContextEnds::is_calling(bp_context ctx) const noexcept {
   for (const Caller* each = callers_; each != nullptr; each = each->next) {
@@ -54,24 +59,26 @@ bool ContextEnds::is_calling(bp_context ctx) const noexcept {
   return false;
 }
 
-void ContextEnds::call_all(MutexLock& lock, bp_context ctx, std::uint32_t states) {
-  Caller self{ctx, std::this_thread::get_id(), callers_};
-  callers_ = &self;
+void ContextEnds::call_all(bp_context ctx, std::uint32_t states) {
   for (;;) {
-    const auto at = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& each) {
-      return each.ctx.id == ctx.id && (each.state & states) != 0;
-    });
-    if (at == entries_.end()) break;
-    const Entry entry = *at;
-    entries_.erase(at);
-    lock.unlock();
+    Entry entry{};
+    {
+      const MutexLock lock(mutex_);
+      const auto at = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& each) {
+        return each.ctx.id == ctx.id && (each.state & states) != 0;
+      });
+      if (at == entries_.end()) return;
+      entry = *at;
+      entries_.erase(at);
+    }
     entry.reached(entry.user);
-    lock.lock();
   }
+}
+
+void ContextEnds::unlink(const Caller& caller) noexcept {
   Caller** link = &callers_;
-  while (*link != &self) link = &(*link)->next;
-  *link = self.next;
-  returned_.notify_all();
+  while (*link != &caller) link = &(*link)->next;
+  *link = caller.next;
 }
 
 }  // namespace backplane::host

@@ -39,8 +39,9 @@ class ContextEnds {
   };
 
   bool is_calling(bp_context ctx) const noexcept BP_REQUIRES(mutex_);
-  /// Calls the entries of a context one after another, with the lock released.
-  void call_all(MutexLock& lock, bp_context ctx, std::uint32_t states) BP_REQUIRES(mutex_);
+  /// Calls the entries of a context one after another, without the lock.
+  void call_all(bp_context ctx, std::uint32_t states);
+  void unlink(const Caller& caller) noexcept BP_REQUIRES(mutex_);
 
   Mutex mutex_;
   Condition returned_;

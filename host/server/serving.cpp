@@ -48,14 +48,22 @@ class Servings {
   bp_serving add(bp_context ctx, std::unique_ptr<Server> server);
   /// As bp_serving_end.
   bp_status end(std::uint64_t id, std::chrono::milliseconds drain);
+  bool has(std::uint64_t id) {
+    const MutexLock lock(mutex_);
+    return find(id) != all_.end();
+  }
   /// Ends those of a context.
   void end_all_of(bp_context ctx);
 
  private:
   using At = std::list<Serving>::iterator;
 
-  /// Ends one that nobody else ends.
-  void end(MutexLock& lock, At at, std::chrono::milliseconds drain) BP_REQUIRES(mutex_);
+  /// The server of one that the caller then ends, by finish().
+  std::unique_ptr<Server> begin_end(At at) BP_REQUIRES(mutex_) {
+    at->ending = true;
+    return std::move(at->server);
+  }
+  void finish(std::uint64_t id, std::unique_ptr<Server> server, std::chrono::milliseconds drain);
   At find(std::uint64_t id) BP_REQUIRES(mutex_) {
     return std::find_if(all_.begin(), all_.end(), [id](const Serving& each) { return each.id == id; });
   }
@@ -95,39 +103,49 @@ bp_serving Servings::add(bp_context ctx, std::unique_ptr<Server> server) {
   return {id};
 }
 
-void Servings::end(MutexLock& lock, At at, std::chrono::milliseconds drain) {
-  at->ending = true;
-  lock.unlock();
-  at->server->shutdown(drain);
-  at->server.reset();
-  lock.lock();
-  all_.erase(at);
+void Servings::finish(std::uint64_t id, std::unique_ptr<Server> server, std::chrono::milliseconds drain) {
+  server->shutdown(drain);
+  server.reset();  // the path is free when the others are told
+  const MutexLock lock(mutex_);
+  all_.erase(find(id));
   ended_.notify_all();
 }
 
 bp_status Servings::end(std::uint64_t id, std::chrono::milliseconds drain) {
-  MutexLock lock(mutex_);
-  const At at = find(id);
-  if (at == all_.end()) return BP_INVALID_HANDLE;
-  if (at->ending) {
-    ended_.wait(lock, [&]() BP_REQUIRES(mutex_) { return find(id) == all_.end(); });
-  } else {
-    end(lock, at, drain);
+  std::unique_ptr<Server> server;
+  {
+    MutexLock lock(mutex_);
+    const At at = find(id);
+    if (at == all_.end()) return BP_INVALID_HANDLE;
+    if (at->ending) {
+      ended_.wait(lock, [&]() BP_REQUIRES(mutex_) { return find(id) == all_.end(); });
+      return BP_OK;
+    }
+    server = begin_end(at);
   }
+  finish(id, std::move(server), drain);
   return BP_OK;
 }
 
 void Servings::end_all_of(bp_context ctx) {
-  MutexLock lock(mutex_);
-  std::erase(watched_, ctx.id);
-  const auto is_of = [&](const Serving& each) { return each.ctx.id == ctx.id; };
   for (;;) {
-    const At at =
-        std::find_if(all_.begin(), all_.end(), [&](const Serving& each) { return is_of(each) && !each.ending; });
-    if (at == all_.end()) break;
-    end(lock, at, std::chrono::milliseconds(0));
+    std::uint64_t id = 0;
+    std::unique_ptr<Server> server;
+    {
+      MutexLock lock(mutex_);
+      std::erase(watched_, ctx.id);
+      const auto is_of = [&](const Serving& each) { return each.ctx.id == ctx.id; };
+      const At at =
+          std::find_if(all_.begin(), all_.end(), [&](const Serving& each) { return is_of(each) && !each.ending; });
+      if (at == all_.end()) {
+        ended_.wait(lock, [&]() BP_REQUIRES(mutex_) { return std::none_of(all_.begin(), all_.end(), is_of); });
+        return;
+      }
+      id = at->id;
+      server = begin_end(at);
+    }
+    finish(id, std::move(server), std::chrono::milliseconds(0));
   }
-  ended_.wait(lock, [&]() BP_REQUIRES(mutex_) { return std::none_of(all_.begin(), all_.end(), is_of); });
 }
 
 // Empty, or what is wrong with them.
@@ -193,11 +211,10 @@ bp_status serve(bp_context ctx, const char* path, const bp_serve_options& option
   if (options.may != 0) mode.may = static_cast<Roles>(options.may);
   auto server = std::make_unique<Server>(ctx, server_options(path, options), std::move(on_stop), mode);
   server->start();
-  out = servings().add(ctx, std::move(server));
-  // The context may have been stopped meanwhile, and then the serving has ended.
-  if (check_context(ctx, message) == BP_OK) return refuse(BP_OK, {});
-  servings().end(std::exchange(out.id, 0), std::chrono::milliseconds(0));
-  return refuse(BP_CLOSED, "the context was stopped meanwhile");
+  const bp_serving added = servings().add(ctx, std::move(server));
+  if (!servings().has(added.id)) return refuse(BP_CLOSED, "the context was stopped meanwhile");
+  out = added;
+  return refuse(BP_OK, {});
 }
 
 }  // namespace
