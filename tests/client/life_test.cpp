@@ -59,6 +59,30 @@ TEST_CASE("A context may end on a thread of the host; another thread does the re
   CHECK(gone.get_future().wait_for(long_enough) == std::future_status::ready);
 }
 
+TEST_CASE("What a callback that hangs uses is kept until it returns, and freed then") {
+  load_modules();
+  client::ContextOptions options;
+  options.native.stop_timeout_ms = 10;
+  std::optional<client::Context> context(client::Host().context(options));
+  auto owned = std::make_shared<std::string>("owned by the callback");
+  const std::weak_ptr<std::string> watch = owned;
+  std::promise<void> inside, go_on;
+  std::string seen;
+  auto listener = context->on<Happened>("desk.happened", [&, owned = std::move(owned)](const Happened&) {
+    inside.set_value();
+    go_on.get_future().wait();
+    seen = *owned;
+  });
+  context->call<Nap>("desk.tell", Tell{1});
+  inside.get_future().wait();
+  context.reset();
+  listener.reset();
+  CHECK_FALSE(watch.expired());
+  go_on.set_value();
+  CHECK(eventually([&] { return watch.expired(); }));
+  CHECK(seen == "owned by the callback");
+}
+
 TEST_CASE("A moved context is the same; a context that is assigned over ends when its new place does") {
   World first = any_world();
   client::Context moved = std::move(first.context);

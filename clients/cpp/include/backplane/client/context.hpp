@@ -40,7 +40,7 @@ class Context : public Modules<Context> {
     detail::check(options.reconnect);
     auto core =
         std::make_shared<detail::Core>(detail::Core::Kind::connected, options.executor, options.reconnect.enabled);
-    Context made(core, std::make_unique<detail::Keeper>(core, std::move(options)));
+    Context made(core, std::make_shared<detail::Keeper>(core, std::move(options)));
     made.keeper_->connect();
     return made;
   }
@@ -60,7 +60,7 @@ class Context : public Modules<Context> {
     core->publish(native);
     ConnectOptions common;
     common.on_interface_change = std::move(options.on_interface_change);
-    return Context(core, std::make_unique<detail::Keeper>(core, std::move(common)));
+    return Context(core, std::make_shared<detail::Keeper>(core, std::move(common)));
   }
 
   Context(Context&&) noexcept = default;
@@ -216,26 +216,26 @@ class Context : public Modules<Context> {
   bp_context native() const noexcept { return core_->native(); }
 
  private:
-  Context(std::shared_ptr<detail::Core> core, std::unique_ptr<detail::Keeper> keeper) noexcept
+  Context(std::shared_ptr<detail::Core> core, std::shared_ptr<detail::Keeper> keeper) noexcept
       : core_(std::move(core)), keeper_(std::move(keeper)) {}
 
   void end() noexcept {
     if (core_ == nullptr) return;
     core_->end();
     if (detail::OnHostThread::here() || detail::Keeper::here()) {  // which cannot wait for itself
-      std::thread([core = core_, keeper = std::shared_ptr(std::move(keeper_))] { finish(*core, *keeper); }).detach();
-    } else if (finish(*core_, *keeper_) == BP_TIMEOUT) {
-      static_cast<void>(keeper_.release());  // callbacks may still come to it
+      std::thread([core = core_, keeper = keeper_] { finish(*core, keeper); }).detach();
+    } else {
+      finish(*core_, keeper_);
     }
   }
-  static bp_status finish(detail::Core& core, detail::Keeper& keeper) noexcept {
-    keeper.stop();
+  static void finish(detail::Core& core, const std::shared_ptr<detail::Keeper>& keeper) noexcept {
+    keeper->stop();
     const bp_context native = core.withdraw();
-    return native.id == 0 ? BP_OK : core.destroy(native);
+    if (native.id != 0 && core.destroy(native) == BP_TIMEOUT) detail::keep_until_gone(native, keeper);
   }
 
   std::shared_ptr<detail::Core> core_;
-  std::unique_ptr<detail::Keeper> keeper_;
+  std::shared_ptr<detail::Keeper> keeper_;
 };
 
 }  // namespace backplane::client

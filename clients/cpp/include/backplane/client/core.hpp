@@ -45,6 +45,14 @@ class Attachment {
   std::uint64_t claimed_ = 0;  // the native context that it is, or will be, attached to; guarded by Core::mutex_
 };
 
+/// Keeps what callbacks of a context use until no callback of it can come any more. Without memory for that the process
+/// ends: callbacks would use what is freed.
+inline void keep_until_gone(bp_context native, std::shared_ptr<void> kept) noexcept {
+  auto* const holder = new std::shared_ptr<void>(std::move(kept));
+  const auto let_go = [](void* user) { delete static_cast<std::shared_ptr<void>*>(user); };
+  bp_context_then(native, BP_CONTEXT_GONE, let_go, holder);
+}
+
 class Core {
  public:
   enum class Kind { embedded, connected };
@@ -166,14 +174,11 @@ class Core {
     return std::exchange(attachment.claimed_, native.id) != native.id;
   }
 
-  /// Destroys a native context. If callbacks may still come, what they use is never freed.
+  /// Destroys a native context. If callbacks may still come, what they use is kept until they cannot.
   bp_status destroy(bp_context native) noexcept {
     const bp_status status = bp_context_destroy(native);
     if (status == BP_TIMEOUT) {
-      try {
-        for (auto& each : attachments()) new std::shared_ptr<Attachment>(each);
-      } catch (...) {
-      }
+      keep_until_gone(native, std::make_shared<std::vector<std::shared_ptr<Attachment>>>(attachments()));
     }
     return status;
   }

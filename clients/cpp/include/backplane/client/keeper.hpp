@@ -35,7 +35,7 @@ inline void check(const Reconnect& how) {
   if (!(how.jitter >= 0 && how.jitter <= 1)) refuse(join("jitter: found ", how.jitter, "; expected 0 to 1"));
 }
 
-class Keeper {
+class Keeper : public std::enable_shared_from_this<Keeper> {
  public:
   Keeper(std::shared_ptr<Core> core, ConnectOptions options) : core_(std::move(core)), options_(std::move(options)) {}
   Keeper(const Keeper&) = delete;
@@ -136,7 +136,7 @@ class Keeper {
       failure.status = status;
       return failure;
     }
-    auto watch = std::make_unique<Watch>(Watch{*this});
+    auto watch = std::make_unique<Watch>(Watch{*this, {}});
     watched(watch.get());
     bp_listener ignored{};
     status = bp_listen(made, BP_STR("backplane.disconnected"), on_broken, watch.get(), &ignored);
@@ -145,7 +145,7 @@ class Keeper {
     if (status == BP_OK) status = bp_method_find(made, BP_STR("client.probe"), &none);
     if (status == BP_UNREACHABLE || status == BP_OUT_OF_MEMORY) {
       watched(nullptr);
-      if (bp_context_destroy(made) == BP_TIMEOUT) static_cast<void>(watch.release());
+      if (bp_context_destroy(made) == BP_TIMEOUT) set_aside(made, std::move(watch));
       return make_failure(status, options_.socket_path, "the connection broke at once");
     }
     watch_ = std::move(watch);
@@ -155,7 +155,12 @@ class Keeper {
   /// What the end of one connection is told to. The end of an older one says nothing.
   struct Watch {
     Keeper& keeper;
+    std::shared_ptr<Keeper> kept = {};  // of a context that is set aside
   };
+  void set_aside(bp_context native, std::unique_ptr<Watch> watch) noexcept {
+    watch->kept = shared_from_this();
+    keep_until_gone(native, std::shared_ptr(std::move(watch)));
+  }
   void watched(const Watch* now) noexcept {
     const std::lock_guard lock(mutex_);
     current_ = now;
@@ -196,7 +201,7 @@ class Keeper {
     reason = join("the connection to the host is lost", reason.empty() ? "" : ": ", reason);
     core_->set_reason(reason + again());
     for (const auto& each : core_->attachments()) each->detached();
-    if (core_->destroy(old) == BP_TIMEOUT) static_cast<void>(watch_.release());
+    if (core_->destroy(old) == BP_TIMEOUT) set_aside(old, std::move(watch_));
     watch_.reset();
     tell({ConnectionState::Kind::lost, 0, Milliseconds(0), reason});
     if (!options_.reconnect.enabled) return give_up(reason, 0);
