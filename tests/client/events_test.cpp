@@ -155,6 +155,33 @@ TEST_CASE("A host function is a C++ function, in each of its forms") {
   }
 }
 
+TEST_CASE("A host function that was replaced does not withdraw its successor, whichever thread replaces it") {
+  const World world = embedded();
+  const auto log_in = [&] {
+    const auto result = world.context.try_call<LoggedIn>("session.login", User{"ada"});
+    return result.ok() ? result->profile.name : name_of(result.status());
+  };
+  client::Provided profiles = world.context.provide("profile.fetch", [] { return Profile{"first"}; });
+  profiles = world.context.provide("profile.fetch", [] { return Profile{"second"}; });
+  CHECK(log_in() == "second");
+  profiles.reset();
+  CHECK(log_in() == "no_host_function");
+  // A function that replaces itself while another thread withdraws it.
+  std::promise<void> inside;
+  client::Provided next;
+  client::Provided self = world.context.provide("profile.fetch", [&] {
+    inside.set_value();
+    std::this_thread::sleep_for(20ms);
+    next = world.context.provide("profile.fetch", [] { return Profile{"next"}; });
+    return Profile{"self"};
+  });
+  auto running = world.context.async<LoggedIn>("session.login", User{"ada"});
+  inside.get_future().wait();
+  self.reset();
+  CHECK(running.get().profile.name == "self");
+  CHECK(log_in() == "next");
+}
+
 TEST_CASE("What a host function throws is the answer, with status, message and detail") {
   const World world = embedded();
   const auto log_in = [&](const std::string& user) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "executor.hpp"
+#include "function_names.hpp"
 #include "options.hpp"
 
 namespace backplane::client::detail {
@@ -64,6 +65,7 @@ class Core {
   bool connected() const noexcept { return kind_ == Kind::connected; }
   bool reconnects() const noexcept { return reconnects_; }
   Executor* executor() const noexcept { return executor_; }
+  FunctionNames& function_names() noexcept { return function_names_; }
   /// Zero while there is no connection, and after the end.
   bp_context native() const noexcept { return {native_.load(std::memory_order_acquire)}; }
   bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
@@ -187,6 +189,7 @@ class Core {
   const Kind kind_;
   const bool reconnects_;
   Executor* const executor_;
+  FunctionNames function_names_;
   std::atomic<std::uint64_t> native_{0};
   std::atomic<bool> ended_{false};
   mutable std::mutex mutex_;

@@ -137,25 +137,41 @@ struct Signature<R (C::*)(A...) const noexcept> : SignatureOf<R, A...> {};
 class FunctionState : public Attachment, public std::enable_shared_from_this<FunctionState> {
  public:
   bp_status attach(bp_context native) noexcept override {
-    const bp_status status = bp_function_set(native, str(name()), on_call, this);
-    if (status == BP_OK) native_ = native;
-    return status;
+    try {
+      const bp_status status = names_.give(native, name(), on_call, shared_from_this());
+      if (status == BP_OK) native_ = native;
+      return status;
+    } catch (...) {
+      return BP_OUT_OF_MEMORY;
+    }
   }
   void remove() noexcept {
-    if (native_.id != 0) bp_function_set(native_, str(name()), nullptr, nullptr);
+    if (native_.id == 0) return;
+    names_.withdraw(native_, name(), static_cast<const FunctionState*>(this), on_call);
+    if (FunctionNames::Running::here()) return;
+    // One that has replaced itself may still run: for the host, it is gone.
+    for (std::uint32_t now; (now = running_.load(std::memory_order_acquire)) != 0;) running_.wait(now);
   }
 
  protected:
-  using Attachment::Attachment;
+  /// The Core of `names` outlives attach() and remove().
+  FunctionState(std::string_view name, FunctionNames& names) : Attachment(name), names_(names) {}
   virtual void call(bp_context context, bp_token token, View payload) noexcept = 0;
 
  private:
   static void on_call(void* user, bp_context context, bp_token token, bp_str, bp_bytes payload) noexcept {
     const OnHostThread host_thread;
-    static_cast<FunctionState*>(user)->call(context, token, view(payload));
+    const FunctionNames::Running running;
+    const auto self = static_cast<FunctionState*>(user)->shared_from_this();
+    self->running_.fetch_add(1, std::memory_order_relaxed);
+    self->call(context, token, view(payload));
+    self->running_.fetch_sub(1, std::memory_order_release);
+    self->running_.notify_all();
   }
 
+  FunctionNames& names_;
   bp_context native_{};
+  std::atomic<std::uint32_t> running_{0};
 };
 
 /// Answers what a task gives. `alive` keeps the function object, which the task may refer to.
@@ -180,8 +196,8 @@ class TypedFunction final : public FunctionState {
   using Reply = typename S::Reply;
 
  public:
-  TypedFunction(std::string_view name, F function, Executor* executor)
-      : FunctionState(name), function_(std::move(function)), executor_(executor) {}
+  TypedFunction(std::string_view name, F function, Core& core)
+      : FunctionState(name, core.function_names()), function_(std::move(function)), executor_(core.executor()) {}
 
  private:
   void call(bp_context context, bp_token token, View payload) noexcept override {
@@ -262,7 +278,7 @@ namespace detail {
 
 template <class F>
 Result<Provided> provide(const std::shared_ptr<Core>& core, std::string_view name, F function) {
-  auto state = std::make_shared<TypedFunction<F>>(name, std::move(function), core->executor());
+  auto state = std::make_shared<TypedFunction<F>>(name, std::move(function), *core);
   const bp_status status = core->add(state);
   if (status == BP_OK) return Provided(core, std::move(state));
   Failure failure = core->refusal(name, status);
