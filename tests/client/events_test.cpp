@@ -61,6 +61,29 @@ TEST_CASE("A listener that is destroyed hears nothing more, and may destroy itse
   CHECK(second == 5);
 }
 
+TEST_CASE("Two listeners on threads of their own may destroy each other at once") {
+  load_modules();
+  const client::Context context = client::Host().context();
+  for (int round = 0; round < 20; ++round) {
+    client::ListenOptions options;
+    options.own_thread = true;
+    client::Listener first, second;
+    std::atomic<int> inside{0}, done{0};
+    const auto destroys = [&](client::Listener& other) {
+      return [&, owned = std::make_shared<std::string>(100, 'x')](const Happened&) {
+        ++inside;
+        while (inside < 2) std::this_thread::yield();
+        other.reset();
+        done += owned->size() == 100;
+      };
+    };
+    first = context.on<Happened>("desk.happened", destroys(second), options);
+    second = context.on<Happened>("desk.happened", destroys(first), options);
+    context.call<Nap>("desk.tell", Tell{1});
+    REQUIRE(eventually([&] { return done == 2; }));
+  }
+}
+
 TEST_CASE("A listener's callback that throws does not end the subscription") {
   const World world = any_world();
   std::atomic<int> seen{0};

@@ -123,8 +123,9 @@ class ListenerState : public Attachment, public std::enable_shared_from_this<Lis
   static void on_event(void* user, const bp_event* event) noexcept {
     const OnHostThread host_thread;
     auto& self = *static_cast<ListenerState*>(user);
-    if (!self.may_reconnect_) return self.deliver(*event);
+    // An unlisten in a cycle of listeners does not wait for this callback.
     const std::shared_ptr<ListenerState> alive = self.shared_from_this();
+    if (!self.may_reconnect_) return self.deliver(*event);
     if (!self.enter(false)) return;
     self.deliver(*event);
     self.leave();
