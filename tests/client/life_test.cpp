@@ -185,6 +185,47 @@ TEST_CASE("A change of an interface is reported after a reload and after a recon
   CHECK(changes[2].now.empty());
 }
 
+TEST_CASE("The first change of an interface is reported for the module of a method handle, too") {
+  HostProcess process;
+  std::mutex mutex;
+  std::vector<client::InterfaceChange> changes;
+  client::ConnectOptions options;
+  options.socket_path = process.socket();
+  options.on_interface_change = [&](const client::InterfaceChange& change) {
+    const std::lock_guard lock(mutex);
+    changes.push_back(change);
+  };
+  const client::Context context = client::Context::connect(options);
+  const auto nap = context.method<Nap, Nap>("desk.nap");
+  std::this_thread::sleep_for(300ms);  // it looks on a thread of its own
+  static_cast<void>(context.reload("desk", module_file("desk_more")));
+  REQUIRE(eventually([&] {
+    const std::lock_guard lock(mutex);
+    return changes.size() == 1;
+  }));
+  CHECK(changes[0].module == "desk");
+}
+
+TEST_CASE("An interface is that of the generation that runs, also while an older one drains") {
+  HostProcess process;
+  client::ConnectOptions options;
+  options.socket_path = process.socket();
+  const client::Context context = client::Context::connect(options);
+  const auto hash_of = [&](std::string_view state) {
+    for (const client::ModuleInfo& module : context.modules()) {
+      if (module.name == "desk" && module.state == state) return module.interface_hash.value_or("");
+    }
+    return std::string();
+  };
+  const std::string before = hash_of("running");
+  auto open = context.async<Nap>("desk.nap", Nap{700});
+  std::jthread reload([&] { static_cast<void>(context.try_reload("desk", module_file("desk_more"))); });
+  REQUIRE(eventually([&] { return hash_of("draining") == before && hash_of("running") != before; }));
+  CHECK_NOTHROW(context.expect_interface("desk", hash_of("running")));
+  CHECK_THROWS_AS(context.expect_interface("desk", before), client::CallError);
+  CHECK(open.get().ms == 700);
+}
+
 TEST_CASE("A library of another major version is refused with both versions; a newer or older minor one serves") {
   CHECK_NOTHROW(client::detail::check_library(BP_ABI_MAJOR << 16 | 99, "1.2.3"));
   try {

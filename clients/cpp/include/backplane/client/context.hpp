@@ -138,10 +138,7 @@ class Context : public Modules<Context> {
     auto state = std::make_shared<detail::MethodState>(name);
     const bp_status status = core_->add(state);
     if (status != BP_OK) throw CallError(core_->refusal(name, status));
-    if (keeper_->reports_interfaces()) {
-      keeper_->interfaces().track(name);
-      keeper_->watch_modules();
-    }
+    if (keeper_->reports_interfaces() && keeper_->interfaces().track(name)) keeper_->look_soon();
     return Method<Request, Reply>(core_, std::move(state));
   }
 
@@ -177,11 +174,11 @@ class Context : public Modules<Context> {
   // ---- Interfaces ----
 
   /// Relies on the interface of a module: its hash, as `backplane ls` shows it. Throws CallError (BP_BAD_PAYLOAD) if
-  /// the module has another one, and BP_NOT_LOADED if there is no such module. It is checked again after each reload
+  /// the module has another one, and BP_NOT_LOADED if no such module runs. It is checked again after each reload
   /// and reconnect: see CommonOptions::on_interface_change. A host without hashes fits any.
   void expect_interface(const std::string& module, const std::string& hash) const {
     for (const ModuleInfo& info : modules()) {
-      if (info.name != module) continue;
+      if (info.name != module || info.state != "running") continue;  // an old generation may still drain
       if (info.interface_hash && *info.interface_hash != hash) {
         throw CallError(detail::make_failure(
             BP_BAD_PAYLOAD, module,

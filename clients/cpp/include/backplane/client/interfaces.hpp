@@ -44,10 +44,11 @@ inline Result<ModuleList> list_modules(bp_context native) noexcept {
 /// The hashes that are expected. Any thread may call it.
 class Interfaces {
  public:
-  /// Relies on what the module has when it is seen first. `name`: a wire name of it, or its own.
-  void track(std::string_view name) {
+  /// Relies on what the module has when it is seen first. `name`: a wire name of it, or its own. Returns whether it is
+  /// new here; then somebody must look.
+  bool track(std::string_view name) {
     const std::lock_guard lock(mutex_);
-    expected_.try_emplace(std::string(name.substr(0, name.find('.'))));
+    return expected_.try_emplace(std::string(name.substr(0, name.find('.')))).second;
   }
   void expect(std::string module, std::string hash) {
     const std::lock_guard lock(mutex_);

@@ -67,6 +67,11 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
     }
     start();
   }
+  /// The same, and looks on the thread of the Keeper: a hash that nobody has seen cannot change.
+  void look_soon() {
+    watch_modules();
+    wake(recheck_);
+  }
   /// Looks at them now, on this thread, and returns what has changed.
   std::vector<InterfaceChange> look(bp_context native) {
     const Result<ModuleList> now = list_modules(native);
