@@ -178,6 +178,47 @@ TEST_CASE("A listener may be destroyed in the gap of a reconnect, and by another
   CHECK(events == 0);
 }
 
+TEST_CASE("A listener gets no event while its connection ends, and no gap if the next one refuses it") {
+  load_modules();
+  const client::Context first = client::Host().context(), second = client::Host().context();
+  std::atomic<int> events{0}, gaps{0};
+  const auto on_event = [&](const Happened&) { ++events; };
+  const auto on_gap = [&](const client::Gap&) { ++gaps; };
+  using State = client::detail::TypedListener<Happened, decltype(on_event), decltype(on_gap)>;
+  client::detail::Core core(client::detail::Core::Kind::connected, nullptr, true);
+  const auto state = std::make_shared<State>("desk.happened", client::ListenOptions(), true, on_event, on_gap);
+  core.publish(first.native());
+  REQUIRE(core.add(state) == BP_OK);
+  first.call<Nap>("desk.tell", Tell{1});
+  REQUIRE(eventually([&] { return events == 1; }));
+  // The connection ends; what still comes of it must not wait for the gap, since the end waits for it.
+  core.withdraw();
+  state->detached();
+  first.call<Nap>("desk.tell", Tell{1});
+  const auto marker = first.on<Happened>("desk.happened", [&](const Happened&) { events += 100; });
+  first.call<Nap>("desk.tell", Tell{1});
+  REQUIRE(eventually([&] { return events == 101; }));
+  state->gone();
+  // Refused by the next one, taken by the one after it.
+  const bp_context none{~std::uint64_t{0}};
+  REQUIRE(core.claim(*state, none));
+  CHECK(state->attach(none) != BP_OK);
+  state->restored();
+  CHECK(gaps == 0);
+  state->detached();
+  state->gone();
+  REQUIRE(core.claim(*state, second.native()));
+  CHECK(state->attach(second.native()) == BP_OK);
+  CHECK(state->attach(first.native()) == BP_OK);  // by a thread that was late: it changes nothing
+  state->restored();
+  CHECK(gaps == 1);
+  state->remove();
+  const int before = events;
+  second.call<Nap>("desk.tell", Tell{1});
+  std::this_thread::sleep_for(20ms);
+  CHECK(events % 100 == before % 100);
+}
+
 TEST_CASE("A method handle is resolved again, also if the new host gives its names other numbers") {
   Line line;
   const auto shout = line.context->method<Shout, Shouted>("echo.shout");

@@ -25,10 +25,12 @@ struct Target {
 class Attachment {
  public:
   virtual ~Attachment() = default;
-  /// Tells the host. Never called twice at once.
+  /// Tells the host. Never called twice at once for one context.
   virtual bp_status attach(bp_context native) noexcept = 0;
-  /// The context is gone.
+  /// The context can no longer be used, and is being destroyed.
   virtual void detached() noexcept {}
+  /// That is done. All that comes now is of another context.
+  virtual void gone() noexcept {}
   /// It is attached to another connection, and calls work again.
   virtual void restored() noexcept {}
 
@@ -38,12 +40,14 @@ class Attachment {
 
  protected:
   explicit Attachment(std::string_view name) : name_(name) {}
+  /// False if it was claimed for another context since: then what attach() got belongs to an older one.
+  bool is_claimed_by(bp_context native) const noexcept { return claimed_.load(std::memory_order_acquire) == native.id; }
 
  private:
   friend class Core;
   const std::string name_;
   std::atomic<bool> late_{false};
-  std::uint64_t claimed_ = 0;  // the native context that it is, or will be, attached to; guarded by Core::mutex_
+  std::atomic<std::uint64_t> claimed_{0};  // the native context that it is, or will be, attached to
 };
 
 /// Keeps what callbacks of a context use until no callback of it can come any more. Without memory for that the process
@@ -150,7 +154,17 @@ class Core {
     }
     const bp_context now = native();
     bp_status status = now.id == 0 ? absent() : BP_OK;
-    if (status == BP_OK && claim(*added, now)) status = meant(now, added->attach(now));
+    if (status == BP_OK) {
+      switch (claim_current(*added, now)) {
+        case Claim::made:
+          status = meant(now, added->attach(now));
+          break;
+        case Claim::taken:
+          break;
+        case Claim::late:
+          status = absent();
+      }
+    }
     if (status == BP_UNREACHABLE && reconnects_) {
       added->late_.store(true, std::memory_order_release);
       status = BP_OK;
@@ -173,7 +187,16 @@ class Core {
   /// Whether the caller is the one to attach it to this context.
   bool claim(Attachment& attachment, bp_context native) noexcept {
     const std::lock_guard lock(mutex_);
-    return std::exchange(attachment.claimed_, native.id) != native.id;
+    return attachment.claimed_.exchange(native.id, std::memory_order_acq_rel) != native.id;
+  }
+
+  /// The same for a thread that did not make the context. It may be late: then the Keeper has it attached to the next
+  /// one already, or will.
+  enum class Claim { made, taken, late };
+  Claim claim_current(Attachment& attachment, bp_context native) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (this->native().id != native.id) return Claim::late;
+    return attachment.claimed_.exchange(native.id, std::memory_order_acq_rel) != native.id ? Claim::made : Claim::taken;
   }
 
   /// Destroys a native context. If callbacks may still come, what they use is kept until they cannot.

@@ -207,6 +207,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
     core_->set_reason(reason + again());
     for (const auto& each : core_->attachments()) each->detached();
     if (core_->destroy(old) == BP_TIMEOUT) set_aside(old, std::move(watch_));
+    for (const auto& each : core_->attachments()) each->gone();
     watch_.reset();
     tell({ConnectionState::Kind::lost, 0, Milliseconds(0), reason});
     if (!options_.reconnect.enabled) return give_up(reason, 0);
@@ -234,21 +235,23 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
 
   /// From the first attach to the last gap nothing may return: listeners hold their events until they got their gap.
   bool restored(bp_context native, std::uint32_t attempt) {
-    attach_all(native);
+    std::string refused;
+    attach_all(native, refused);
     core_->publish(native);
     core_->set_reason({});
-    attach_all(native);  // those that came when there was no connection yet
+    attach_all(native, refused);  // those that came when there was no connection yet
     for (const auto& each : core_->attachments()) each->restored();
-    tell({ConnectionState::Kind::connected, attempt, Milliseconds(0), {}});
+    tell({ConnectionState::Kind::connected, attempt, Milliseconds(0), std::move(refused)});
     return true;
   }
-  void attach_all(bp_context native) {
+  void attach_all(bp_context native, std::string& refused) {
     for (const auto& each : core_->attachments()) {
       if (!core_->claim(*each, native)) continue;
       const bp_status status = each->attach(native);
       if (status == BP_OK || status == BP_UNREACHABLE) continue;
       const std::string text = join(each->name(), ": the host refuses it after a reconnect: ", bp_status_text(status));
       bp_log_write(BP_LOG_ERROR, 0, BP_STR("client"), str(text));
+      refused += join(refused.empty() ? "" : "; ", text);
     }
   }
 

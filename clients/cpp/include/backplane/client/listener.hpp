@@ -49,7 +49,8 @@ class ListenerState : public Attachment, public std::enable_shared_from_this<Lis
     const bp_status status = bp_subscribe(native, &subscription, &id);
     std::unique_lock lock(mutex_);
     if (status != BP_OK) return status;
-    if (removed_) {  // meanwhile
+    // Meanwhile it may be removed, or the connection lost and the listener attached to the next one.
+    if (removed_ || !is_claimed_by(native)) {
       lock.unlock();
       bp_unlisten(native, id);
       return BP_OK;
@@ -58,16 +59,28 @@ class ListenerState : public Attachment, public std::enable_shared_from_this<Lis
     id_ = id;
     return BP_OK;
   }
+  /// From now on events of the old connection are dropped: its end waits for them, and the gap stands for them.
   void detached() noexcept override {
     const std::lock_guard lock(mutex_);
     native_ = {};
     id_ = {};
+    ending_ = true;
+    changed_.notify_all();
+  }
+  void gone() noexcept override {
+    const std::lock_guard lock(mutex_);
+    ending_ = false;
     gap_due_ = true;
   }
   /// Gives the gap, before any event of the new connection.
   void restored() noexcept override {
     {
       const std::lock_guard lock(mutex_);
+      if (native_.id == 0) {  // refused, so it hears nothing that a gap could come before
+        gap_due_ = false;
+        changed_.notify_all();
+        return;
+      }
       if (!gap_due_ && !late()) return;  // it came when the connection was there
     }
     if (!enter(true)) return;
@@ -139,11 +152,11 @@ class ListenerState : public Attachment, public std::enable_shared_from_this<Lis
   }
 
   // With reconnects, the gap of one comes on another thread than the events. One callback runs at a time, and the gap
-  // first. Returns false if the listener was removed meanwhile.
+  // first. Returns false if the listener was removed meanwhile, or its connection ends.
   bool enter(bool with_gap) noexcept {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return removed_ || (!running_ && (with_gap || !gap_due_)); });
-    if (removed_) return false;
+    changed_.wait(lock, [&] { return removed_ || ending_ || (!running_ && (with_gap || !gap_due_)); });
+    if (removed_ || ending_) return false;
     running_ = true;
     if (with_gap) gap_due_ = false;
     return true;
@@ -163,6 +176,7 @@ class ListenerState : public Attachment, public std::enable_shared_from_this<Lis
   bp_listener id_{};
   bool removed_ = false;
   bool running_ = false;
+  bool ending_ = false;  // its connection is being destroyed
   bool gap_due_ = false;
 };
 

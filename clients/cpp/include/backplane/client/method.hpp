@@ -16,15 +16,23 @@ class MethodState final : public Attachment {
   bp_status attach(bp_context native) noexcept override {
     bp_method found{};
     const bp_status status = bp_method_find(native, str(name()), &found);
-    if (status == BP_OK) id_.store(found.id, std::memory_order_release);
+    {
+      // An id of an older connection would call another name.
+      const std::lock_guard lock(mutex_);
+      if (is_claimed_by(native)) id_.store(status == BP_OK ? found.id : 0, std::memory_order_release);
+    }
     return status == BP_UNKNOWN_NAME || status == BP_REENTRANT ? static_cast<bp_status>(BP_OK) : status;
   }
-  void detached() noexcept override { id_.store(0, std::memory_order_release); }
+  void detached() noexcept override {
+    const std::lock_guard lock(mutex_);
+    id_.store(0, std::memory_order_release);
+  }
 
   Target target() const noexcept { return {name(), &id_}; }
   bool resolved() const noexcept { return id_.load(std::memory_order_acquire) != 0; }
 
  private:
+  std::mutex mutex_;  // of writers
   std::atomic<std::uint64_t> id_{0};
 };
 

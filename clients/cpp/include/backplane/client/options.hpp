@@ -79,7 +79,8 @@ struct ConnectionState {
   Kind kind;
   std::uint32_t attempt = 0;  ///< since it was lost
   Milliseconds wait{0};
-  std::string message = {};  ///< why it is not connected
+  /// Why it is not connected. With `connected`: which listeners the host refuses now, so they hear nothing; else empty.
+  std::string message = {};
 };
 
 /// A connection to a running host.
