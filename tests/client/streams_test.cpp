@@ -113,6 +113,30 @@ TEST_CASE("A part that finds no room is not sent, if the caller does not wait") 
   CHECK_FALSE(slow.part({0, "x"}));
 }
 
+TEST_CASE("A part waits while too much waits to be sent to the host") {
+  std::atomic<bool> full{false};
+  HostProcess process;
+  client::ConnectOptions options;
+  options.socket_path = process.socket();
+  const client::Context context = client::Context::connect(options);
+  auto sum = context.upload<Piece, Sum>("streams.sum", Order{});
+  process.signal(SIGSTOP);
+  const backplane::Bytes large(1 << 20);
+  for (int i = 0; i < 200 && !full; ++i) {
+    context.submit<client::Raw>("echo.raw", backplane::View(large), [&](const client::Result<client::Raw>& result) {
+      if (result.status() == BP_OVERLOADED) full = true;
+    });
+  }
+  CHECK(full);
+  CHECK_FALSE(sum.try_part({1, "x"}).has_value());
+  std::jthread later([&] {
+    std::this_thread::sleep_for(20ms);
+    process.signal(SIGCONT);
+  });
+  CHECK(sum.part({2, "x"}));
+  CHECK(sum.reply().parts == 2);
+}
+
 TEST_CASE("Parts go both ways at once") {
   const World world = any_world();
   auto echo = world.context.upload<Piece, Sum, Piece>("streams.echo", Order{});

@@ -83,6 +83,12 @@ class PartialReplies : public std::enable_shared_from_this<PartialReplies> {
     changed_.wait(lock, [&] { return credits_ != seen || ended_; });
   }
 
+  /// Waits until the call has ended, for this long at most.
+  void wait_for_end(Milliseconds longest) noexcept {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, longest, [&] { return ended_; });
+  }
+
   /// The reader has gone: the rest is dropped, and the call is canceled if it is still open.
   void leave() noexcept {
     {

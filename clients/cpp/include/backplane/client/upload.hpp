@@ -29,16 +29,18 @@ class [[nodiscard]] Upload {
   /// The same, and does not wait. Returns nullopt if there is no room; then nothing was sent.
   std::optional<bool> try_part(const Part& part) {
     const bp_status status = send(part, false);
-    if (status == BP_WOULD_BLOCK) return std::nullopt;
+    if (status == BP_WOULD_BLOCK || status == BP_OVERLOADED) return std::nullopt;
     if (status == BP_OK) return true;
     if (status == BP_INVALID_HANDLE || status == BP_UNREACHABLE) return false;
     throw CallError(detail::make_failure(status, shared_->name(), bp_status_text(status)));
   }
-  /// No part follows. reply() does this, too.
+  /// No part follows. reply() does this, too. Waits while this cannot be sent: without it, the handler waits for ever.
   void finish() noexcept {
-    if (finished_) return;
-    finished_ = true;
-    bp_request_part(shared_->native(), shared_->request(), {nullptr, 0}, BP_PART_END);
+    while (!finished_ && shared_->credits()) {
+      const bp_status status = bp_request_part(shared_->native(), shared_->request(), {nullptr, 0}, BP_PART_END);
+      finished_ = status != BP_OVERLOADED && status != BP_OUT_OF_MEMORY;
+      if (!finished_) shared_->wait_for_end(retry);
+    }
   }
 
   /// As of a Stream, for an answer in parts.
@@ -54,6 +56,8 @@ class [[nodiscard]] Upload {
   explicit Upload(std::shared_ptr<detail::PartialReplies> shared) noexcept : shared_(shared), answers_(shared) {}
 
  private:
+  static constexpr Milliseconds retry{5};  // nothing tells when the connection takes more
+
   bp_status send(const Part& part, bool wait) {
     detail::Output out(&detail::buffers);
     detail::write(out, part);
@@ -61,8 +65,12 @@ class [[nodiscard]] Upload {
       const std::optional<std::uint64_t> seen = shared_->credits();
       if (!seen) return BP_INVALID_HANDLE;
       const bp_status status = bp_request_part(shared_->native(), shared_->request(), detail::bytes(out.view()), 0);
-      if (status != BP_WOULD_BLOCK || !wait) return status;
-      shared_->wait_for_credit(*seen);
+      if (!wait || (status != BP_WOULD_BLOCK && status != BP_OVERLOADED)) return status;
+      if (status == BP_OVERLOADED) {
+        shared_->wait_for_end(retry);
+      } else {
+        shared_->wait_for_credit(*seen);
+      }
     }
   }
 
