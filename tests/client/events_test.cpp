@@ -171,6 +171,11 @@ TEST_CASE("A host function is a C++ function, in each of its forms") {
     CHECK(log_in().status() == BP_NO_REPLY);
   }
   {
+    const auto wrong = world.context.provide<"profile.fetch">(
+        [](User, client::Completion<Profile> completion) { completion.fail(BP_PARTIAL, "not terminal"); });
+    CHECK(log_in().status() == BP_EXCEPTION);
+  }
+  {
     const auto no_request = world.context.provide("profile.fetch", [] { return Profile{"fixed"}; });
     CHECK(log_in().value().profile.name == "fixed");
     const auto replaced = world.context.provide("profile.fetch", [] { return Profile{"newer"}; });

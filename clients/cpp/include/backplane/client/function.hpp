@@ -45,7 +45,8 @@ class Completion {
     answer.payload = {null_item, sizeof null_item};
     return complete(answer);
   }
-  /// Answers with an error.
+  /// Answers with an error. A status that is not terminal, such as BP_PARTIAL, makes it BP_EXCEPTION, and returns
+  /// false.
   bool fail(bp_status status, std::string_view message, View detail = {}) noexcept {
     bp_answer answer{};
     answer.struct_size = sizeof answer;
@@ -72,7 +73,19 @@ class Completion {
 
  private:
   bool complete(const bp_answer& answer) noexcept {
-    return bp_complete(context_, std::exchange(token_, 0), &answer) == BP_OK;
+    const bp_token token = std::exchange(token_, 0);
+    const bp_status status = bp_complete(context_, token, &answer);
+    if (status == BP_OK || status == BP_STALE_TOKEN) return status == BP_OK;
+    // The call must have some answer.
+    bp_answer instead{};
+    instead.struct_size = sizeof instead;
+    instead.status = status == BP_INVALID_ARGUMENT ? static_cast<bp_status>(BP_EXCEPTION) : status;
+    instead.message =
+        status == BP_INVALID_ARGUMENT
+            ? BP_STR("the application answered with a status that is not terminal, expected BP_OK or an error")
+            : BP_STR("the answer cannot be sent");
+    bp_complete(context_, token, &instead);
+    return false;
   }
 
   bp_context context_;
