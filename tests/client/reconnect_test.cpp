@@ -219,6 +219,19 @@ TEST_CASE("A listener gets no event while its connection ends, and no gap if the
   CHECK(events % 100 == before % 100);
 }
 
+TEST_CASE("A call that finds the connection broken begins the reconnect, also while events wait for a slow listener") {
+  Line line;
+  const auto slow =
+      line.context->on<Happened>("desk.happened", [](const Happened&) { std::this_thread::sleep_for(10ms); });
+  line.context->call<Nap>("desk.tell", Tell{1000});  // the listener takes 10 s for them
+  line.host.kill();
+  const auto begin = std::chrono::steady_clock::now();
+  REQUIRE(
+      eventually([&] { return line.context->try_call<Shouted>("echo.shout", Shout{"x"}).status() == BP_UNREACHABLE; }));
+  REQUIRE(line.saw(Kind::lost));
+  CHECK(std::chrono::steady_clock::now() - begin < 5s);
+}
+
 TEST_CASE("A method handle is resolved again, also if the new host gives its names other numbers") {
   Line line;
   const auto shout = line.context->method<Shout, Shouted>("echo.shout");

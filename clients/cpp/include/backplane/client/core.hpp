@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -96,10 +97,18 @@ class Core {
   /// What a status of a function that was called with `where` means: a handle that is stale since then is a connection
   /// that has broken.
   bp_status meant(bp_context where, bp_status status) const noexcept {
+    if (status == BP_UNREACHABLE && native().id == where.id) [[unlikely]]
+      suspect();
     const bool gone = (status == BP_INVALID_HANDLE || status == BP_CLOSED) && native().id != where.id;
     return gone ? absent() : status;
   }
   bp_status absent() const noexcept { return connected() && !ended() ? BP_UNREACHABLE : BP_CLOSED; }
+
+  /// `watcher` is called when a call is told that the connection is broken. It must not wait.
+  void set_watcher(std::function<void()> watcher) {
+    const std::lock_guard lock(watcher_mutex_);
+    watcher_ = std::move(watcher);
+  }
 
   /// Why there is no connection, in words.
   void set_reason(std::string text) {
@@ -209,12 +218,19 @@ class Core {
   }
 
  private:
+  void suspect() const noexcept {
+    const std::lock_guard lock(watcher_mutex_);
+    if (watcher_) watcher_();
+  }
+
   const Kind kind_;
   const bool reconnects_;
   Executor* const executor_;
   FunctionNames function_names_;
   std::atomic<std::uint64_t> native_{0};
   std::atomic<bool> ended_{false};
+  mutable std::mutex watcher_mutex_;
+  std::function<void()> watcher_;
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<Attachment>> attached_;  // guarded by mutex_
   std::string reason_;                                 // guarded by mutex_

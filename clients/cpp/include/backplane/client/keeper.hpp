@@ -49,7 +49,9 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
     const Result<bp_context> opened = open();
     if (!opened) throw CallError(opened.failure());
     core_->publish(*opened);
-    if (options_.reconnect.enabled || options_.on_state) start();
+    if (!options_.reconnect.enabled && !options_.on_state) return;
+    core_->set_watcher([this] { wake(suspected_); });
+    start();
   }
 
   /// Looks at the interfaces whenever a module changes.
@@ -80,6 +82,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
 
   /// Ends the thread. From then on nothing is done any more.
   void stop() {
+    core_->set_watcher(nullptr);
     wake(stopped_);
     Listener modules;
     {
@@ -112,18 +115,44 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
     is_keeper() = true;
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [this] { return stopped_ || broken_ || recheck_; });
+      changed_.wait(lock, [this] { return stopped_ || broken_ || suspected_ || recheck_; });
+      if (std::exchange(suspected_, false) && !broken_ && !stopped_) {
+        // The last event has the reason, so it may come first. But it may also wait behind many others.
+        changed_.wait_for(lock, Milliseconds(50), [this] { return stopped_ || broken_; });
+        lock.unlock();
+        const bool refused = refuses_calls();
+        lock.lock();
+        broken_ = broken_ || refused;
+      }
       if (stopped_) return;
       const bool broken = std::exchange(broken_, false);
-      recheck_ = false;
+      const bool recheck = std::exchange(recheck_, false);
+      if (!broken && !recheck) continue;
       lock.unlock();
+      bool restoring = broken;
       try {
-        if (!broken || restore()) report_interfaces();
+        const bool is_there = !broken || restore();
+        restoring = false;
+        if (is_there) report_interfaces();
       } catch (const std::bad_alloc&) {
-        bp_log_write(BP_LOG_ERROR, 0, BP_STR("client"), BP_STR("no memory for keeping a connection"));
+        bp_log_write(BP_LOG_ERROR, 0, BP_STR("client"), BP_STR("no memory for keeping a connection; it tries again"));
+        if (restoring) restoring = sleep(Milliseconds(100));
       }
       lock.lock();
+      broken_ = broken_ || restoring;
     }
+  }
+
+  /// Whether the connection is broken. Does not wait for the host.
+  bool refuses_calls() const noexcept {
+    const bp_context native = core_->native();
+    bp_submission submission{};
+    submission.struct_size = sizeof submission;
+    submission.flags = BP_SUBMIT_NO_STALE;
+    submission.name = BP_STR("client.probe");
+    submission.on_reply = [](void*, const bp_answer*) {};
+    bp_request ignored{};
+    return native.id != 0 && bp_submit(native, &submission, &ignored) == BP_UNREACHABLE;
   }
 
   /// Makes a context and hears of its end.
@@ -174,12 +203,8 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
 
   static void on_broken(void* user, const bp_event* event) noexcept {
     auto& self = static_cast<Watch*>(user)->keeper;
-    {
-      const std::lock_guard lock(self.mutex_);
-      if (self.current_ != user) return;
-    }
+    std::string reason;
     try {
-      std::string reason;
       Decoder decoder(view(event->payload));
       decoder.pairs(decoder.next(cbor::Type::map, "map"), [&](std::string_view key) {
         if (key != "payload") return void(decoder.item());
@@ -188,16 +213,20 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
           Codec<std::string>::decode(decoder, reason);
         });
       });
-      const std::lock_guard lock(self.mutex_);
-      self.reason_ = std::move(reason);
     } catch (...) {  // then without the reason
     }
-    self.wake(self.broken_);
+    const std::lock_guard lock(self.mutex_);
+    if (self.current_ != user) return;
+    self.reason_ = std::move(reason);
+    self.broken_ = true;
+    self.changed_.notify_all();
   }
 
   /// Connects again. Returns false if it has given up or was stopped.
   bool restore() {
-    const bp_context old = core_->withdraw();
+    watched(nullptr);  // its end is known
+    const bp_context now = core_->withdraw();
+    if (now.id != 0) ending_ = now;
     std::string reason;
     {
       const std::lock_guard lock(mutex_);
@@ -206,9 +235,10 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
     reason = join("the connection to the host is lost", reason.empty() ? "" : ": ", reason);
     core_->set_reason(reason + again());
     for (const auto& each : core_->attachments()) each->detached();
-    if (core_->destroy(old) == BP_TIMEOUT) set_aside(old, std::move(watch_));
-    for (const auto& each : core_->attachments()) each->gone();
+    if (ending_.id != 0 && core_->destroy(ending_) == BP_TIMEOUT) set_aside(ending_, std::move(watch_));
+    ending_ = {};
     watch_.reset();
+    for (const auto& each : core_->attachments()) each->gone();
     tell({ConnectionState::Kind::lost, 0, Milliseconds(0), reason});
     if (!options_.reconnect.enabled) return give_up(reason, 0);
     for (std::uint32_t attempt = 1;; ++attempt) {
@@ -287,6 +317,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   std::minstd_rand random_{std::random_device{}()};  // the thread's
 
   std::unique_ptr<Watch> watch_;  // of the connection that is there; the thread's
+  bp_context ending_{};           // a lost connection that is not destroyed yet; the thread's
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -294,7 +325,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   std::thread thread_;
   Listener modules_;
   std::string reason_;
-  bool watches_ = false, stopped_ = false, broken_ = false, recheck_ = false;
+  bool watches_ = false, stopped_ = false, broken_ = false, suspected_ = false, recheck_ = false;
 };
 
 }  // namespace backplane::client::detail
