@@ -114,6 +114,33 @@ TEST_CASE("Modules are loaded, listed, reloaded and unloaded, with typed reports
   CHECK(none.message().find("/no/such/file.so") != std::string::npos);
 }
 
+TEST_CASE("An interface is compared with that of a file, and each reload says what has changed") {
+  HostProcess process;
+  client::ConnectOptions options;
+  options.socket_path = process.socket();
+  const client::Context context = client::Context::connect(options);
+  const auto changes_of = [](const client::CompareReport& report) {
+    CHECK(report.module == "desk");
+    CHECK(report.verdict == "compatible");
+    CHECK(report.from.generation.has_value());
+    CHECK(report.from.interface_hash != report.to.interface_hash);
+    std::set<std::string> where;
+    for (const client::CompareChange& change : report.changes) where.insert(change.where);
+    return where;
+  };
+  CHECK(changes_of(context.compare("desk", module_file("desk_more"))).contains("desk.more"));
+  CHECK(context.try_call<Nap>("desk.more", Nap{1}).status() == BP_UNKNOWN_NAME);
+  CHECK(context.try_compare("none", module_file("desk_more")).status() == BP_NOT_LOADED);
+  client::LoadOptions flags;
+  flags.flags = BP_LOAD_COMPARE;
+  const auto refused = context.try_reload("desk", module_file("desk_more"), client::Empty{}, flags);
+  CHECK(refused.status() == BP_INVALID_ARGUMENT);
+  CHECK(refused.message().find("call compare()") != std::string::npos);
+  const auto report = context.reload("desk", module_file("desk_more"));
+  REQUIRE(report.compare.has_value());
+  CHECK(changes_of(*report.compare).contains("desk.more"));
+}
+
 TEST_CASE("A module gets its configuration from a struct") {
   const client::Host host;
   load_modules();

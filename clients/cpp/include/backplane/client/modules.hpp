@@ -34,6 +34,34 @@ struct UnloadReport {
 };
 BOOST_DESCRIBE_STRUCT(UnloadReport, (), (module, generation, outcome, reasons))
 
+/// One side of a comparison.
+struct Compared {
+  std::string version, interface_hash;
+  std::optional<std::uint64_t> generation;  ///< nullopt: a file that does not run
+};
+BOOST_DESCRIBE_STRUCT(Compared, (), (version, interface_hash, generation))
+
+/// One change of an interface.
+struct CompareChange {
+  std::string what, where;
+  std::string direction;  ///< "sends", "receives", or "" of the interface as a whole
+  std::string verdict;    ///< "compatible", "breaks source", "cannot tell" or "breaks callers"
+  std::string text;
+  std::vector<std::string> names;
+  std::uint64_t more_names = 0;
+};
+BOOST_DESCRIBE_STRUCT(CompareChange, (), (what, where, direction, verdict, text, names, more_names))
+
+/// What a reload changes in an interface. See compare-report in docs/protocol.md.
+struct CompareReport {
+  std::string module;
+  Compared from, to;
+  std::string verdict;                 ///< the worst of the changes
+  std::vector<CompareChange> changes;  ///< the worst first
+  std::uint64_t left_out = 0;          ///< further changes
+};
+BOOST_DESCRIBE_STRUCT(CompareReport, (), (module, from, to, verdict, changes, left_out))
+
 /// What runs after a reload.
 struct ReloadReport {
   std::string module, version;
@@ -41,8 +69,9 @@ struct ReloadReport {
   std::vector<std::string> names, warnings;
   UnloadReport old;
   std::optional<std::string> interface_hash;
+  std::optional<CompareReport> compare;  ///< nullopt: the host does not compare
 };
-BOOST_DESCRIBE_STRUCT(ReloadReport, (), (module, version, generation, names, warnings, old, interface_hash))
+BOOST_DESCRIBE_STRUCT(ReloadReport, (), (module, version, generation, names, warnings, old, interface_hash, compare))
 
 /// The functions on modules. They wait, so they fail with BP_REENTRANT on a thread of the host. Over a connection, the
 /// path is one of this machine, and the host there opens it.
@@ -74,6 +103,8 @@ class Modules {
   }
 
   /// Replaces a running module by the file at `path`; empty: by its old file. Empty as `config`: the old one.
+  /// Throws CallError; with BP_LOAD_STRICT its detail may be a CompareReport. BP_LOAD_COMPARE is BP_INVALID_ARGUMENT:
+  /// see compare().
   template <class Config = Empty>
   ReloadReport reload(const std::string& module, const std::string& path = {}, const Config& config = {},
                       const LoadOptions& options = {}) const {
@@ -82,9 +113,28 @@ class Modules {
   template <class Config = Empty>
   Result<ReloadReport> try_reload(const std::string& module, const std::string& path = {}, const Config& config = {},
                                   const LoadOptions& options = {}) const noexcept {
-    return with(module, path, config, options, [&](const bp_load_options& native, bp_result& result) {
-      return detail::reported<ReloadReport>(
-          module, bp_module_reload(context(), detail::str(module), &native, drain(options), &result), result);
+    return with(
+        module, path, config, options, [&](const bp_load_options& native, bp_result& result) -> Result<ReloadReport> {
+          if ((native.flags & BP_LOAD_COMPARE) != 0) {
+            return detail::make_failure(BP_INVALID_ARGUMENT, module,
+                                        "found BP_LOAD_COMPARE, with which nothing is reloaded; call compare()");
+          }
+          return detail::reported<ReloadReport>(
+              module, bp_module_reload(context(), detail::str(module), &native, drain(options), &result), result);
+        });
+  }
+
+  /// Compares the interface of a running module with that of the file at `path`: what a reload would change. Nothing is
+  /// loaded. Throws CallError.
+  CompareReport compare(const std::string& module, const std::string& path) const {
+    return try_compare(module, path).value();
+  }
+  Result<CompareReport> try_compare(const std::string& module, const std::string& path) const noexcept {
+    LoadOptions options;
+    options.flags = BP_LOAD_COMPARE;
+    return with(module, path, Empty{}, options, [&](const bp_load_options& native, bp_result& result) {
+      return detail::reported<CompareReport>(
+          module, bp_module_reload(context(), detail::str(module), &native, 0, &result), result);
     });
   }
 
