@@ -137,6 +137,27 @@ TEST_CASE("A part waits while too much waits to be sent to the host") {
   CHECK(sum.reply().parts == 2);
 }
 
+TEST_CASE(
+    "A connected host that ignores the window of a call ends it, and takes no more memory than twice the window") {
+  load_modules();
+  const client::Context context = client::Host().context();
+  client::detail::Core core(client::detail::Core::Kind::connected, nullptr, false);
+  core.publish(context.native());
+  const auto shared = std::make_shared<client::detail::PartialReplies>("streams.send");
+  client::CallOptions options;
+  options.window_bytes = 4096;
+  shared->start(core, {"streams.send"}, Order{100, 1000, 0}, options);
+  // Credit for what nobody has read makes this host send as if there were no window.
+  REQUIRE(eventually([&] {
+    bp_request_credit(shared->native(), shared->request(), 1 << 20);
+    return !shared->credits();
+  }));
+  std::size_t bytes = 0;
+  for (backplane::View part; shared->next(part);) bytes += part.size();
+  CHECK(bytes <= 2 * 4096);
+  CHECK(shared->failure().status == BP_PROTOCOL);
+}
+
 TEST_CASE("Parts go both ways at once") {
   const World world = any_world();
   auto echo = world.context.upload<Piece, Sum, Piece>("streams.echo", Order{});

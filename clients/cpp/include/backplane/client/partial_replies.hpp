@@ -33,6 +33,10 @@ class PartialReplies : public std::enable_shared_from_this<PartialReplies> {
     submission.on_reply = on_reply;
     submission.user = this;
     if ((flags & BP_SUBMIT_PARTS) != 0) submission.on_credit = on_credit;
+    if (core.connected()) {
+      const bool own = options.window_bytes != 0 && options.window_bytes < most_window;
+      most_bytes_ = 2 * (own ? options.window_bytes : most_window);
+    }
     self_ = shared_from_this();
     const bp_status status = core.submit(target, submission, &request_, native_);
     if (status != BP_OK) {
@@ -129,13 +133,19 @@ class PartialReplies : public std::enable_shared_from_this<PartialReplies> {
 
   void add(const bp_answer& answer) noexcept {
     const std::lock_guard lock(mutex_);
-    if (left_ || lost_) return;
+    if (left_ || fault_ != BP_OK) return;
+    const bool over = incoming_.data.size() + answer.payload.size > most_bytes_ || incoming_.sizes.size() >= most_parts;
+    if (most_bytes_ != 0 && !incoming_.sizes.empty() && over) {
+      fault_ = BP_PROTOCOL;
+      changed_.notify_all();
+      return;
+    }
     try {
       incoming_.sizes.reserve(incoming_.sizes.size() + 1);
       incoming_.data.insert(incoming_.data.end(), view(answer.payload).begin(), view(answer.payload).end());
       incoming_.sizes.push_back(answer.payload.size);
     } catch (...) {
-      lost_ = true;  // a stream with a hole is worse than one that ends
+      fault_ = BP_OUT_OF_MEMORY;  // a stream with a hole is worse than one that ends
     }
     changed_.notify_all();
   }
@@ -149,7 +159,7 @@ class PartialReplies : public std::enable_shared_from_this<PartialReplies> {
       try {
         answer_.assign(view(answer.payload).begin(), view(answer.payload).end());
       } catch (...) {
-        lost_ = true;
+        fault_ = BP_OUT_OF_MEMORY;
       }
     }
     ended_ = true;
@@ -159,7 +169,7 @@ class PartialReplies : public std::enable_shared_from_this<PartialReplies> {
   bool refill() {
     give_credit();
     std::unique_lock lock(mutex_);
-    const auto something = [this] { return !incoming_.sizes.empty() || ended_ || lost_; };
+    const auto something = [this] { return !incoming_.sizes.empty() || ended_ || fault_ != BP_OK; };
     while (due_ != 0 && !changed_.wait_for(lock, Milliseconds(10), something)) {
       lock.unlock();
       give_credit();  // it was refused: too much waits to be sent
@@ -171,13 +181,18 @@ class PartialReplies : public std::enable_shared_from_this<PartialReplies> {
       std::swap(reading_, incoming_);
       return true;
     }
-    if (lost_ && !ended_) {
+    if (fault_ != BP_OK && !ended_) {
       lock.unlock();
       cancel();
       lock.lock();
       changed_.wait(lock, [this] { return ended_; });
     }
-    if (lost_) end_ = make_failure(BP_OUT_OF_MEMORY, name_, "there was no memory for a part or the answer");
+    if (fault_ == BP_PROTOCOL) {
+      end_ = make_failure(fault_, name_,
+                          "the host sent more parts than the window of this call allows; the call was canceled");
+    } else if (fault_ != BP_OK) {
+      end_ = make_failure(fault_, name_, "there was no memory for a part or the answer");
+    }
     return false;
   }
 
@@ -193,7 +208,12 @@ class PartialReplies : public std::enable_shared_from_this<PartialReplies> {
     if (status != BP_OVERLOADED && status != BP_OUT_OF_MEMORY) due_ = due_parts_ = 0;
   }
 
+  // A connected host may give a call so much at most (backplane.h). Twice that is too much for certain.
+  static constexpr std::uint64_t most_window = std::uint64_t{16} << 20;
+  static constexpr std::size_t most_parts = 2 * 65'536;
+
   const std::string name_;
+  std::uint64_t most_bytes_ = 0;  // that wait for the reader; 0: any number
   bp_context native_{};
   bp_request request_{};
   std::optional<std::stop_callback<Cancel>> stop_;
@@ -207,7 +227,8 @@ class PartialReplies : public std::enable_shared_from_this<PartialReplies> {
   std::mutex mutex_;
   std::condition_variable changed_;
   Batch incoming_;
-  bool left_ = false, lost_ = false, ended_ = false;
+  bool left_ = false, ended_ = false;
+  bp_status fault_ = BP_OK;  // a part or the answer is missing
   std::uint64_t credits_ = 0;
   Failure end_;
   Bytes answer_;
