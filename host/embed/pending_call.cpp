@@ -17,10 +17,16 @@ namespace {
 /// A connected host may give a call so much at most (backplane.h); twice that is certainly too much.
 constexpr std::uint64_t most_window = std::uint64_t{16} << 20;
 constexpr std::size_t most_parts = 2 * 65'536;
+/// How long a thread waits before it gives refused credit again.
+constexpr Nanos credit_retry = 10 * nanos_per_ms;
 
 constexpr const char* freed_text = "the call was freed while this thread waited for it";
 
 std::uint64_t weight(std::size_t size) noexcept { return size == 0 ? 1 : size; }
+
+std::chrono::steady_clock::time_point time_of(Nanos at) noexcept {
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(at));
+}
 
 /// A result that was moved from has nothing to free.
 bp_result moved(bp_result& from) noexcept { return std::exchange(from, bp_result{}); }
@@ -100,11 +106,9 @@ void PendingCall::take_part(const bp_answer& answer) noexcept {
       drops_parts_ = true;
     }
   }
-  if (fault != BP_OK) {
-    cancel();
-  } else {
-    credit(bytes);
-  }
+  const std::shared_ptr<PendingCall> self = self_;  // a cancel or a credit may bring the terminal answer
+  // A handler that could not be canceled must not wait for this part.
+  if (fault == BP_OK || cancel() != BP_OK) credit(bytes);
 }
 
 void PendingCall::end(const bp_answer& answer) noexcept {
@@ -121,7 +125,17 @@ void PendingCall::end(const bp_answer& answer) noexcept {
 }
 
 void PendingCall::credit(std::uint64_t bytes) noexcept {
-  if (bytes != 0) bp_request_credit(ctx_, request(), bytes);  // an ended call needs none
+  {
+    const MutexLock lock(mutex_);
+    if (ended_) return;  // it needs none
+    bytes += std::exchange(due_, 0);
+  }
+  if (bytes == 0) return;
+  const bp_status status = bp_request_credit(ctx_, request(), bytes);
+  if (status != BP_OVERLOADED && status != BP_OUT_OF_MEMORY) return;
+  const MutexLock lock(mutex_);
+  due_ += bytes;
+  changed_.notify_all();  // a thread that waits without a bound must give it again
 }
 
 bp_status PendingCall::cancel() noexcept {
@@ -152,12 +166,21 @@ void PendingCall::drop() noexcept {
 }
 
 template <class F>
-void PendingCall::await(MutexLock& lock, const WaitBound& bound, F condition) {
+bool PendingCall::await(MutexLock& lock, const WaitBound& bound, F condition) {
   const auto reached = [&]() BP_REQUIRES(mutex_) { return ended_ || dropped_ || condition(); };
-  if (bound.at_once || reached()) return;
-  if (bound.forever) return changed_.wait(lock, reached);
-  const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(bound.until));
-  changed_.wait_until(lock, until, reached);
+  if (bound.at_once || reached()) return true;
+  if (due_ == 0) {
+    const auto has_news = [&]() BP_REQUIRES(mutex_) { return reached() || due_ != 0; };
+    if (bound.forever) {
+      changed_.wait(lock, has_news);
+    } else if (!changed_.wait_until(lock, time_of(bound.until), has_news)) {
+      return true;
+    }
+    if (reached()) return true;
+  }
+  const Nanos again = now() + credit_retry;
+  const bool is_last = !bound.forever && bound.until <= again;
+  return changed_.wait_until(lock, time_of(is_last ? bound.until : again), reached) || is_last;
 }
 
 bp_status PendingCall::give_end(bp_result& out) const noexcept {
@@ -167,19 +190,25 @@ bp_status PendingCall::give_end(bp_result& out) const noexcept {
 }
 
 bp_status PendingCall::next(const WaitBound& bound, bp_result& out) {
-  std::uint64_t bytes = 0;
-  {
-    MutexLock lock(mutex_);
-    await(lock, bound, [this]() BP_REQUIRES(mutex_) { return !parts_.empty(); });
-    if (parts_.empty()) return give_end(out);
-    give(out, std::move(parts_.front()));
-    parts_.pop_front();
-    bytes = weight(out.payload.size);
-    part_bytes_ -= bytes;
-    if (ended_) return BP_PARTIAL;
+  if (bound.at_once) credit(0);  // it does not come to the wait that does this
+  for (;;) {
+    std::uint64_t bytes = 0;
+    {
+      MutexLock lock(mutex_);
+      const bool is_over = await(lock, bound, [this]() BP_REQUIRES(mutex_) { return !parts_.empty(); });
+      if (!parts_.empty()) {
+        give(out, std::move(parts_.front()));
+        parts_.pop_front();
+        bytes = weight(out.payload.size);
+        part_bytes_ -= bytes;
+        if (ended_) return BP_PARTIAL;
+      } else if (is_over) {
+        return give_end(out);
+      }
+    }
+    credit(bytes);
+    if (bytes != 0) return BP_PARTIAL;
   }
-  credit(bytes);
-  return BP_PARTIAL;
 }
 
 bp_status PendingCall::wait(const WaitBound& bound, bp_result& out) {
@@ -189,10 +218,11 @@ bp_status PendingCall::wait(const WaitBound& bound, bp_result& out) {
     drops_parts_ = true;
     bytes = clear_parts();
   }
-  credit(bytes);
-  MutexLock lock(mutex_);
-  await(lock, bound, [] { return false; });
-  return give_end(out);
+  for (;;) {
+    credit(std::exchange(bytes, 0));
+    MutexLock lock(mutex_);
+    if (await(lock, bound, [] { return false; })) return give_end(out);
+  }
 }
 
 bp_status PendingCall::send(bp_bytes payload, std::uint32_t flags, const WaitBound& bound) {
@@ -205,10 +235,14 @@ bp_status PendingCall::send(bp_bytes payload, std::uint32_t flags, const WaitBou
     }
     const bp_status status = bp_request_part(ctx_, request(), payload, flags);
     if (status != BP_WOULD_BLOCK || bound.at_once) return status;
-    MutexLock lock(mutex_);
-    await(lock, bound, [&]() BP_REQUIRES(mutex_) { return rooms_ != before; });
-    if (ended_ || dropped_) return BP_INVALID_HANDLE;
-    if (rooms_ == before) return BP_WOULD_BLOCK;
+    bool is_over = false;
+    {
+      MutexLock lock(mutex_);
+      is_over = await(lock, bound, [&]() BP_REQUIRES(mutex_) { return rooms_ != before; });
+      if (ended_ || dropped_) return BP_INVALID_HANDLE;
+      if (is_over && rooms_ == before) return BP_WOULD_BLOCK;
+    }
+    if (!is_over) credit(0);  // the handler may wait for this before it takes parts
   }
 }
 

@@ -56,15 +56,16 @@ class PendingCall {
 
   void take_part(const bp_answer& answer) noexcept;
   void end(const bp_answer& answer) noexcept;
-  /// Makes room for `bytes` of parts.
+  /// Makes room for `bytes` of parts, and for those for which the host has refused to.
   void credit(std::uint64_t bytes) noexcept;
   bp_request request() const noexcept;
   /// Throws away all parts; returns their bytes.
   std::uint64_t clear_parts() noexcept BP_REQUIRES(mutex_);
   bp_status give_end(bp_result& out) const noexcept BP_REQUIRES(mutex_);
-  /// Waits until `condition`, or the end of the call, its freeing, or the bound.
+  /// Waits until `condition`, or the end of the call, its freeing, or the bound. Returns false if refused credit must
+  /// be given again first: the caller does that without the lock, and waits again.
   template <class F>
-  void await(MutexLock& lock, const WaitBound& bound, F condition) BP_REQUIRES(mutex_);
+  bool await(MutexLock& lock, const WaitBound& bound, F condition) BP_REQUIRES(mutex_);
 
   const bp_context ctx_;
   mutable bp_request request_{0};      // bp_submit stores it before the first reply
@@ -75,6 +76,7 @@ class PendingCall {
   Condition changed_;
   std::deque<bp_result> parts_ BP_GUARDED_BY(mutex_);
   std::uint64_t part_bytes_ BP_GUARDED_BY(mutex_) = 0;  // of those
+  std::uint64_t due_ BP_GUARDED_BY(mutex_) = 0;         // of parts that are taken, and whose credit was refused
   std::uint64_t rooms_ BP_GUARDED_BY(mutex_) = 0;       // how often the handler has taken parts of the request
   bp_result answer_ BP_GUARDED_BY(mutex_){};            // the terminal one, when `ended_`
   bp_status fault_ BP_GUARDED_BY(mutex_) = BP_OK;       // ends the call instead of the host's answer
