@@ -3,6 +3,7 @@
 // Starts the sockets, runs the io thread, and ends everything in order.
 #include "server/server.hpp"
 
+#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
@@ -112,12 +113,13 @@ class Server::Impl {
       admitter_.stop();
     });
     core_->control.stop();
-    if (!wait_idle(until)) {
+    if (!wait_idle(until, core_->hurries)) {
       on_io([this] {
         const MutexLock reading(core_->poller.reading);
         for_each_connection([](Connection& connection) { connection.cancel_calls(); });
       });
-      if (!wait_idle(Clock::now() + last_words)) end_output();
+      static constinit const std::atomic<bool> no_hurry{false};
+      if (!wait_idle(Clock::now() + last_words, no_hurry)) end_output();
     }
     on_io([this] {
       const MutexLock reading(core_->poller.reading);
@@ -137,6 +139,11 @@ class Server::Impl {
     thread_.join();
     acceptors_.clear();  // they share the locks
     if (!reserved_) locks_.clear();
+  }
+
+  void hurry() noexcept {
+    core_->hurries = true;
+    for_each_connection([](Connection& connection) { connection.look_again(); });
   }
 
   const std::string& socket_path() const noexcept { return core_->options.socket_path; }
@@ -191,9 +198,9 @@ class Server::Impl {
     for_each_connection([until](Connection& connection) { connection.wait_sent(until); });
   }
 
-  bool wait_idle(Clock::time_point until) {
+  bool wait_idle(Clock::time_point until, const std::atomic<bool>& cut) {
     bool all = true;
-    for_each_connection([&](Connection& connection) { all = connection.wait_idle(until) && all; });
+    for_each_connection([&](Connection& connection) { all = connection.wait_idle(until, cut) && all; });
     return all;
   }
 
@@ -263,6 +270,8 @@ void Server::reserve() { impl_->reserve(); }
 void Server::start() { impl_->start(); }
 
 void Server::shutdown(std::chrono::milliseconds drain) { impl_->shutdown(drain); }
+
+void Server::hurry() noexcept { impl_->hurry(); }
 
 const std::string& Server::socket_path() const noexcept { return impl_->socket_path(); }
 

@@ -126,6 +126,9 @@ class Server {
   /// it once, on any thread except the server's own.
   void shutdown(std::chrono::milliseconds drain);
 
+  /// Ends the drain of shutdown() at once, now or when it comes. Any thread, until shutdown() has returned.
+  void hurry() noexcept;
+
   /// The path of the socket, before and after start().
   const std::string& socket_path() const noexcept;
 

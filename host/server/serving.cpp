@@ -41,7 +41,7 @@ struct Serving {
   bool ending = false;
 };
 
-/// The servings of this process.
+/// The servings of this process. The thread that ends one uses its server without the lock. The others only hurry it.
 class Servings {
  public:
   /// Takes over a server that has started. Throws std::bad_alloc; the server is then shut down.
@@ -52,18 +52,14 @@ class Servings {
     const MutexLock lock(mutex_);
     return find(id) != all_.end();
   }
-  /// Ends those of a context.
+  /// Ends those of a context, without a drain, also of those that another thread ends.
   void end_all_of(bp_context ctx);
 
  private:
   using At = std::list<Serving>::iterator;
 
-  /// The server of one that the caller then ends, by finish().
-  std::unique_ptr<Server> begin_end(At at) BP_REQUIRES(mutex_) {
-    at->ending = true;
-    return std::move(at->server);
-  }
-  void finish(std::uint64_t id, std::unique_ptr<Server> server, std::chrono::milliseconds drain);
+  /// The caller has set `ending`, so `serving` stays until this removes it.
+  void finish(Serving& serving, std::chrono::milliseconds drain);
   At find(std::uint64_t id) BP_REQUIRES(mutex_) {
     return std::find_if(all_.begin(), all_.end(), [id](const Serving& each) { return each.id == id; });
   }
@@ -103,16 +99,21 @@ bp_serving Servings::add(bp_context ctx, std::unique_ptr<Server> server) {
   return {id};
 }
 
-void Servings::finish(std::uint64_t id, std::unique_ptr<Server> server, std::chrono::milliseconds drain) {
-  server->shutdown(drain);
-  server.reset();  // the path is free when the others are told
+void Servings::finish(Serving& serving, std::chrono::milliseconds drain) {
+  serving.server->shutdown(drain);
+  std::unique_ptr<Server> gone;
+  {
+    const MutexLock lock(mutex_);
+    gone = std::move(serving.server);  // nobody hurries it any more
+  }
+  gone.reset();  // the path is free when the others are told
   const MutexLock lock(mutex_);
-  all_.erase(find(id));
+  all_.erase(find(serving.id));
   ended_.notify_all();
 }
 
 bp_status Servings::end(std::uint64_t id, std::chrono::milliseconds drain) {
-  std::unique_ptr<Server> server;
+  Serving* own = nullptr;
   {
     MutexLock lock(mutex_);
     const At at = find(id);
@@ -121,30 +122,35 @@ bp_status Servings::end(std::uint64_t id, std::chrono::milliseconds drain) {
       ended_.wait(lock, [&]() BP_REQUIRES(mutex_) { return find(id) == all_.end(); });
       return BP_OK;
     }
-    server = begin_end(at);
+    at->ending = true;
+    own = &*at;
   }
-  finish(id, std::move(server), drain);
+  finish(*own, drain);
   return BP_OK;
 }
 
 void Servings::end_all_of(bp_context ctx) {
   for (;;) {
-    std::uint64_t id = 0;
-    std::unique_ptr<Server> server;
+    Serving* own = nullptr;
     {
       MutexLock lock(mutex_);
       std::erase(watched_, ctx.id);
       const auto is_of = [&](const Serving& each) { return each.ctx.id == ctx.id; };
-      const At at =
-          std::find_if(all_.begin(), all_.end(), [&](const Serving& each) { return is_of(each) && !each.ending; });
-      if (at == all_.end()) {
+      for (Serving& each : all_) {
+        if (!is_of(each)) continue;
+        if (!each.ending) {
+          own = &each;
+        } else if (each.server != nullptr) {
+          each.server->hurry();  // its drain may last much longer than the stop of the context may take
+        }
+      }
+      if (own == nullptr) {
         ended_.wait(lock, [&]() BP_REQUIRES(mutex_) { return std::none_of(all_.begin(), all_.end(), is_of); });
         return;
       }
-      id = at->id;
-      server = begin_end(at);
+      own->ending = true;
     }
-    finish(id, std::move(server), std::chrono::milliseconds(0));
+    finish(*own, std::chrono::milliseconds(0));
   }
 }
 

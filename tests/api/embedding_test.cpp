@@ -197,6 +197,25 @@ TEST_CASE("a path belongs to one serving, and a context may have several paths")
   CHECK(bp_serving_end(third, 0) == BP_OK);
 }
 
+TEST_CASE("a stop of the context does not wait for the drain of its serving") {
+  const Context keeps;  // the module
+  const Loaded module(keeps, "streams");
+  Home home;
+  const Connected far(home.path());
+  const Pending call(far.native, "streams.nap", order(0, 0, 60'000));
+  REQUIRE(call.started == BP_OK);
+  CHECK(far.call("no.such") == BP_UNKNOWN_NAME);  // so the other call has arrived
+  std::thread ends([&] { CHECK(bp_serving_end(home.serving, 10'000) == BP_OK); });
+  CHECK(eventually([&] { return far.call("no.such") == BP_CLOSED; }));
+  const auto before = std::chrono::steady_clock::now();
+  CHECK(home.context.destroy() == BP_OK);
+  CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(5));
+  ends.join();
+  const bp_status ended = call.wait();
+  CHECK((ended == BP_CANCELED || ended == BP_UNREACHABLE));
+  CHECK_FALSE(exists(home.path()));
+}
+
 TEST_CASE("an application decides whether others may end it") {
   std::atomic<int> asked{0};
   std::atomic<bp_status> inside{-1};

@@ -92,7 +92,8 @@ BP_EXPORT bp_status bp_context_serve(bp_context ctx, const char* path, const bp_
 
 /* Ends a serving. New connections and calls are refused. Open calls have `drain_ms` milliseconds to finish; then they
  * are canceled, and their answers sent. When this returns, the socket is gone and on_stop does not run. If another
- * thread ends the same serving, this waits for it.
+ * thread ends the same serving, this waits for it. If the context is stopped or destroyed meanwhile, the calls are
+ * canceled at once.
  *   BP_INVALID_HANDLE  there is no such serving, or it has ended
  *   BP_REENTRANT       called on one of the host's own threads, or in on_stop
  * [thread: caller] [state: any] [suspend: no] */
