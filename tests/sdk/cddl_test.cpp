@@ -81,6 +81,9 @@ struct Settings {
 };
 BOOST_DESCRIBE_STRUCT(Settings, (), (each, all))
 
+struct KvMostConstant {};
+BOOST_DESCRIBE_STRUCT(KvMostConstant, (), ())
+
 enum class Level { low, high_ };
 BOOST_DESCRIBE_ENUM(Level, low, high_)
 BACKPLANE_DOCS(Level, "how loud", (low, "a whisper"), (high_, "a cry"))
@@ -124,6 +127,41 @@ TEST_CASE("arrays and maps inside of others have rules, named after what they ho
   CHECK(type<std::vector<std::vector<std::optional<std::string>>>>() == "[* OptionalTextList]");
   CHECK(type<std::vector<std::vector<std::variant<std::string, bool>>>>() == "[* TextOrBoolList]");
   CHECK(type<std::vector<std::unordered_map<std::string, Bytes>>>() == "[* BytesMap]");
+}
+
+TEST_CASE("the widths of keys and durations are in the names of their rules") {
+  CHECK(type<std::map<std::int64_t, bool>>() == "{ * int => bool }");
+  CHECK(type<std::unordered_map<unsigned long, bool>>() == "{ * uint => bool }");
+  CHECK(text<std::map<std::uint8_t, bool>>() == "BoolByUint8 = { * uint => bool }\n\nm.a.reply = BoolByUint8\n");
+  CHECK(type<std::vector<std::map<int, std::string>>>() == "[* TextByInt32]");
+  CHECK(type<std::chrono::milliseconds>() == "milliseconds");
+  CHECK(rules<std::chrono::duration<std::int32_t>>().find("seconds_int32 = int32 ; a time in this unit\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("a status and a rule of a name are written once, and constants count as names") {
+  struct Text {
+    static constexpr backplane::detail::Fault write(TextSink& out) {
+      TypeText types("kv");
+      return types.write(
+          out, [](TypeText& constants) { constants.begin_constant("most"), constants.end({}); },
+          [](TypeText& rules) {
+            for (int i = 0; i < 2; ++i) {
+              rules.rule<bool>("kv.a", ".reply");
+              for (const std::uint64_t status : {1001, 1002, 1001}) {
+                if (rules.begin_status("kv.a", status)) rules.end({});
+              }
+            }
+            rules.rule<KvMostConstant>("kv.b", ".reply");
+          });
+    }
+  };
+  constexpr auto made = backplane::detail::text_constant<Text>();
+  CHECK(std::string(made.begin(), made.end()) ==
+        "KvMostConstant = {}\n\nkv.most.constant = \n\nkv.a.reply = bool\nkv.a.error.1001 = \nkv.a.error.1002 = \n"
+        "kv.b.reply = KvMostConstant\n");
+  TextSink nowhere;
+  CHECK(Text::write(nowhere).kind == backplane::detail::Fault::like_a_wire_name);
 }
 
 TEST_CASE("a struct is one rule, and may contain itself") {

@@ -5,6 +5,7 @@
 
 using namespace sample;
 using backplane::decode;
+using backplane::encode;
 using backplane::lenient;
 using backplane::strict;
 
@@ -20,6 +21,18 @@ struct Wide {
   std::int64_t b = 0;
 };
 BOOST_DESCRIBE_STRUCT(Wide, (), (a, b))
+
+struct StateBefore {
+  std::uint32_t count = 0;
+};
+BOOST_DESCRIBE_STRUCT(StateBefore, (), (count))
+
+struct StateNow {
+  std::uint32_t count = 0;
+  std::string order = "by age";
+};
+BOOST_DESCRIBE_STRUCT(StateNow, (), (count, order))
+BACKPLANE_DEFAULTS(StateNow, order)
 
 struct Outer {
   Narrow one;
@@ -47,6 +60,15 @@ TEST_CASE("a struct that is read leniently ignores members that it does not have
   CHECK_THROWS_AS(Cbor::parse(two).as<Narrow>(), backplane::DecodeError);
   CHECK_THROWS_AS(decode<Narrow>(two, strict), backplane::DecodeError);
   CHECK(backplane::Error(BP_ERROR, "", Wide{3, 4}).detail_as<Narrow>().a == 3);
+}
+
+TEST_CASE("stored state is read by an older and by a newer version") {
+  const Bytes of_newer = encode(StateNow{5, "by name"});
+  CHECK(decode<StateBefore>(of_newer, lenient).count == 5);  // after a step back
+  const Bytes of_older = encode(StateBefore{7});
+  const auto read = decode<StateNow>(of_older, lenient);
+  CHECK(read.count == 7);
+  CHECK(read.order == "by age");
 }
 
 TEST_CASE("lenient reading goes down into members and elements") {

@@ -119,8 +119,9 @@ struct IntegerMapCodec {
   }
 
   using Inside = Parts<T>;
-  using Wire = std::map<std::conditional_t<is_signed, std::int64_t, std::uint64_t>, WireForm<T>>;
-  static constexpr Form form = Form::compound;
+  using Wire = std::map<FixedWidth<Key>, WireForm<T>>;
+  // Public tools know no keys but int and uint. So the name of the rule says what a narrower key may be.
+  static constexpr Form form = sizeof(Key) == 8 ? Form::compound : Form::rule;
   static constexpr void describe(TypeText& out) {
     out << (is_signed ? "{ * int => " : "{ * uint => ");
     out.type<T>(Place::element);
@@ -129,6 +130,7 @@ struct IntegerMapCodec {
   static constexpr void part_name(TextSink& out) {
     name_part<T>(out);
     out << (is_signed ? "ByInt" : "ByUint");
+    if (sizeof(Key) != 8) out.number(sizeof(Key) * 8);
   }
 
  private:
@@ -156,6 +158,17 @@ constexpr std::string_view unit_name() {
   if constexpr (std::is_same_v<Period, std::ratio<86400>>) return "days";
   return {};
 }
+
+/// "milliseconds" of 64 bits with a sign, "milliseconds_int32", …
+template <class Rep, class Period>
+struct DurationName {
+  static constexpr void write(TextSink& out) {
+    out << unit_name<Period>();
+    if (!std::is_same_v<Rep, std::int64_t>) out << "_" << Codec<Rep>::scalar_name;
+  }
+  static constexpr auto text = text_constant<DurationName>();
+  static constexpr std::string_view view{text.data(), text.size()};
+};
 
 }  // namespace detail
 
@@ -293,15 +306,12 @@ requires(!detail::unit_name<Period>().empty()) struct Codec<std::chrono::duratio
   }
   static void encode(detail::Encoder& out, const Duration& value) { Codec<Rep>::encode(out, value.count()); }
 
-  using Wire = std::chrono::duration<std::int64_t, Period>;
+  using Wire = std::chrono::duration<detail::FixedWidth<Rep>, Period>;
   static constexpr detail::Form form = detail::Form::rule;
-  static constexpr std::string_view scalar_name = detail::unit_name<Period>();
+  static constexpr std::string_view scalar_name = detail::DurationName<detail::FixedWidth<Rep>, Period>::view;
   static constexpr std::string_view doc = "a time in this unit";
-  static constexpr void describe(detail::TypeText& out) { out.type<std::int64_t>(); }
-  static constexpr void part_name(detail::TextSink& out) {
-    out.put(static_cast<char>(scalar_name[0] - 'a' + 'A'));
-    out << scalar_name.substr(1);
-  }
+  static constexpr void describe(detail::TypeText& out) { out.type<Rep>(); }
+  static constexpr void part_name(detail::TextSink& out) { detail::put_capital(out, scalar_name); }
 };
 
 /// Text. A path that is not UTF-8 cannot be sent.

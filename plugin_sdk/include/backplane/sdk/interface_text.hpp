@@ -79,7 +79,7 @@ constexpr const TypeRule& rule_for();
 
 /// What two rules of one module have against each other.
 struct Fault {
-  enum Kind { none, one_name, reserved, bad_name, like_a_wire_name } kind = none;
+  enum Kind { none, one_name, reserved, bad_name, like_a_wire_name, constant_twice } kind = none;
   const TypeRule* first = nullptr;
   const TypeRule* second = nullptr;
 };
@@ -168,17 +168,21 @@ class TypeText {
   }
 
   constexpr bool begin(std::string_view wire, std::string_view kind) {
-    for (std::size_t i = 0; i < wires_.size(); ++i) {
-      if (wires_[i].name == wire && wires_[i].kind == kind) return false;
-    }
-    wires_.push({wire, kind});
+    if (!is_new({wire, kind, {}, 0})) return false;
     *this << wire << kind << " = ";
     return true;
   }
   /// The same for `<wire>.error.<status>`.
-  constexpr void begin_status(std::string_view wire, std::uint64_t status) {
+  constexpr bool begin_status(std::string_view wire, std::uint64_t status) {
+    if (!is_new({wire, ".error.", {}, status})) return false;
     *this << wire << ".error.";
     out_->number(status) << " = ";
+    return true;
+  }
+  /// Begins `<module>.<name>.constant`.
+  constexpr void begin_constant(std::string_view name) {
+    if (!is_new({module_, name, ".constant", 0})) fault_ = {Fault::constant_twice, nullptr, nullptr};
+    *this << module_ << "." << name << ".constant = ";
   }
   /// Ends a rule or a member, with its doc.
   constexpr void end(std::string_view doc) {
@@ -213,6 +217,9 @@ class TypeText {
   struct Wire {
     std::string_view name;
     std::string_view kind;
+    std::string_view last;
+    std::uint64_t status = 0;  ///< 0: none
+    friend constexpr bool operator==(const Wire&, const Wire&) = default;
   };
   /// A name as other languages may see it: cddl2ts makes TimerEchoRequest of timer.echo.request.
   struct Folded {
@@ -220,6 +227,14 @@ class TypeText {
     std::size_t end = 0;
     const TypeRule* rule = nullptr;
   };
+
+  constexpr bool is_new(const Wire& wire) {
+    for (std::size_t i = 0; i < wires_.size(); ++i) {
+      if (wires_[i] == wire) return false;
+    }
+    wires_.push(wire);
+    return true;
+  }
 
   constexpr void use(const TypeRule& rule) {
     const Use use{&rule, settings_ && rule.settings};
@@ -265,6 +280,7 @@ class TypeText {
   }
 
   constexpr Fault find_fault() const {
+    if (fault_.kind != Fault::none) return fault_;
     ConstList<char> text;
     ConstList<Folded> names;
     for (std::size_t i = 0; i < uses_.size(); ++i) {
@@ -281,7 +297,11 @@ class TypeText {
       if (const TypeRule* const other = same_name(text, names)) return {Fault::one_name, other, rule};
     }
     for (std::size_t i = 0; i < wires_.size(); ++i) {
-      names.push(fold(text, {wires_[i].name, wires_[i].kind}, nullptr));
+      const Wire& wire = wires_[i];
+      TextSink digits;
+      char status[20]{};
+      if (wire.status != 0) (digits = TextSink(status)).number(wire.status);
+      names.push(fold(text, {wire.name, wire.kind, wire.last, {status, digits.size()}}, nullptr));
       if (const TypeRule* const other = same_name(text, names)) return {Fault::like_a_wire_name, other, other};
     }
     return {};
@@ -315,6 +335,7 @@ class TypeText {
   TextSink* out_ = nullptr;
   ConstList<Use> uses_;
   ConstList<Wire> wires_;
+  Fault fault_;
   bool settings_ = false;
   bool collecting_ = true;
 };
@@ -403,6 +424,7 @@ struct InterfaceFault {
   static_assert(kind != Fault::like_a_wire_name,
                 "a type has the name that other languages make of a wire name, such as TimerEchoRequest of "
                 "timer.echo.request (see first); give it another: BACKPLANE_TYPE_NAME(T, \"Name\")");
+  static_assert(kind != Fault::constant_twice, "two constant<> entries of the module have one name");
   static constexpr bool checked = true;
 };
 

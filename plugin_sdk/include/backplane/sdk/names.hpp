@@ -92,7 +92,7 @@ struct Constant : detail::EntryBase {
 
   static constexpr void constants(detail::TypeText& out) {
     using T = std::remove_cv_t<decltype(value)>;
-    out << out.module() << "." << text.view() << ".constant = ";
+    out.begin_constant(text.view());
     if constexpr (std::is_same_v<T, bool>) {
       out << (value ? "true" : "false");
     } else if constexpr (detail::is_text<T>) {

@@ -72,7 +72,7 @@ struct StatusRule {
 template <bp_status code, class T, FixedText text>
 struct StatusRule<Fails<code, T, text>> {
   static constexpr void write(TypeText& out, std::string_view wire) {
-    out.begin_status(wire, static_cast<std::uint64_t>(code));
+    if (!out.begin_status(wire, static_cast<std::uint64_t>(code))) return;
     if constexpr (std::is_void_v<T>) {
       out << "null";
     } else {
