@@ -80,9 +80,7 @@ void Shapes::add(Bound what, Reading& to, std::size_t depth) {
       out.any = true;
       return;
     case Kind::choice:
-      if (!to.choices.emplace(what.node, what.scope).second) return;
-      for (const NodeId each : schema_.children(node)) add(what.inside(each), to, depth + 1);
-      return;
+      return add_choice(what, to, depth);
     case Kind::control:
       return add_control(what, to, depth);
     case Kind::enumeration:
@@ -112,6 +110,21 @@ void Shapes::add(Bound what, Reading& to, std::size_t depth) {
     default:
       throw Unchecked{line_of(node) + "found a group, expected a type"};
   }
+}
+
+// The SDK writes `float / int` for a float of either width, so that readers of other languages may send any number.
+// Only the name of the rule says the width: `single` has 4 bytes.
+void Shapes::add_choice(Bound what, Reading& to, std::size_t depth) {
+  if (!to.choices.emplace(what.node, what.scope).second) return;
+  const Rule* const rule = rule_at(what);
+  const bool single = rule != nullptr && rule->name == "single";
+  unsigned& width = to.out.scalars.float_bytes;
+  const unsigned outer = std::exchange(width, 0U);
+  Reading apart{to.out, {{what.node, what.scope}}};  // `float` inside of `single` must not hide another `float`
+  for (const NodeId each : schema_.children(schema_.node(what.node))) {
+    add(what.inside(each), single ? apart : to, depth + 1);
+  }
+  width = std::max(single ? std::min(width, 4U) : width, outer);
 }
 
 void Shapes::add_range(Bound what, Scalars& out) {

@@ -73,6 +73,7 @@ class Shapes {
   struct Reading;
 
   void add(Bound what, Reading& to, std::size_t depth);
+  void add_choice(Bound what, Reading& to, std::size_t depth);
   void add_control(Bound what, Reading& to, std::size_t depth);
   void add_sized(Bound argument, Scalars& sized, const Scalars& from, std::size_t depth);
   void add_ordered(const Node& node, Scalars& from, Bound argument);

@@ -192,6 +192,21 @@ TEST_CASE("sizes, literals and choices of numbers are compared as sets") {
   CHECK(type("~time", "int / float") == "text: compatible");
 }
 
+TEST_CASE("single and double have a width, wherever they stand") {
+  const auto type = [](const std::string& before, const std::string& after) {
+    const std::string rules = " single = float / int double = float / int Ratio = single Share = double";
+    return verdicts("m.x.request = {a: " + before + "}" + rules, "m.x.request = {a: " + after + "}" + rules);
+  };
+  CHECK(type("double", "single") == "narrower: breaks callers");
+  CHECK(type("Share", "Ratio") == "narrower: breaks callers");
+  CHECK(type("[* double]", "[* single]") == "narrower: breaks callers");
+  CHECK(type("double / null", "single / null") == "narrower: breaks callers");
+  CHECK(type("single", "single / double") == "wider: compatible");
+  CHECK(type("single / double", "double / single") == "text: compatible");
+  CHECK(type("single / double", "double").find("callers") == std::string::npos);
+  CHECK(type("single", "float32 / int") == "text: compatible");
+}
+
 TEST_CASE("a name that is provided and called is compared as one that is provided") {
   const std::vector<std::string> both = {"m.x"};
   const std::string before = "m.x.request = {a: int}", after = "m.x.request = {a: int, ? b: int}";
