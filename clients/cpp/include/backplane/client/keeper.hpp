@@ -266,7 +266,9 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   /// From the first attach to the last gap nothing may return: listeners hold their events until they got their gap.
   bool restored(bp_context native, std::uint32_t attempt) {
     std::string refused;
+    ending_ = native;  // unless there is memory for the next line
     attach_all(native, refused);
+    ending_ = {};
     core_->publish(native);
     core_->set_reason({});
     attach_all(native, refused);  // those that came when there was no connection yet
@@ -317,7 +319,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   std::minstd_rand random_{std::random_device{}()};  // the thread's
 
   std::unique_ptr<Watch> watch_;  // of the connection that is there; the thread's
-  bp_context ending_{};           // a lost connection that is not destroyed yet; the thread's
+  bp_context ending_{};           // a connection to destroy, if restore() runs out of memory; the thread's
 
   std::mutex mutex_;
   std::condition_variable changed_;
