@@ -266,7 +266,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   /// From the first attach to the last gap nothing may return: listeners hold their events until they got their gap.
   bool restored(bp_context native, std::uint32_t attempt) {
     std::string refused;
-    ending_ = native;  // unless there is memory for the next line
+    ending_ = native;  // if memory ends before it is published, the next attempt destroys it
     attach_all(native, refused);
     ending_ = {};
     core_->publish(native);
