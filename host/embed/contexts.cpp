@@ -19,6 +19,7 @@
 #include "remote/connect.hpp"
 #include "support/log.hpp"
 #include "support/sized.hpp"
+#include "support/stop_request.hpp"
 #include "sync/mutex.hpp"
 
 using namespace backplane::host;
@@ -224,7 +225,7 @@ bp_status bp_context_close(bp_context ctx) {
 bp_status bp_context_stop(bp_context ctx, uint32_t timeout_ms) {
   const bp_status may = with_endpoint(ctx, [](Endpoint& endpoint) -> bp_status {
     if (!endpoint.can_stop()) return BP_NOT_SUPPORTED;
-    return endpoint.on_own_thread() ? BP_REENTRANT : BP_OK;
+    return endpoint.on_own_thread() || runs_stop_request ? BP_REENTRANT : BP_OK;
   });
   if (may != BP_OK) return may;
   // Outside the border: another thread's destroy of the context waits for those inside.

@@ -20,6 +20,7 @@
 #include "support/forked_child.hpp"
 #include "support/result.hpp"
 #include "support/sized.hpp"
+#include "support/stop_request.hpp"
 #include "sync/host_thread.hpp"
 #include "sync/mutex.hpp"
 
@@ -30,9 +31,7 @@ constexpr std::uint32_t all_of_may = BP_SERVE_CALL | BP_SERVE_OBSERVE | BP_SERVE
 static_assert(role_call == BP_SERVE_CALL && role_observe == BP_SERVE_OBSERVE && role_manage == BP_SERVE_MANAGE);
 constexpr std::uint32_t most_peers = 1u << 20;
 
-thread_local bool in_on_stop = false;
-
-bool on_own_thread() noexcept { return in_on_stop || HostThread::is_one(::gettid()); }
+bool on_own_thread() noexcept { return runs_stop_request || HostThread::is_one(::gettid()); }
 
 struct Serving {
   std::uint64_t id = 0;
@@ -207,9 +206,9 @@ bp_status serve(bp_context ctx, const char* path, const bp_serve_options& option
   std::function<void()> on_stop;
   if (options.on_stop != nullptr) {
     on_stop = [ask = options.on_stop, user = options.user] {
-      in_on_stop = true;
+      runs_stop_request = true;
       ask(user);
-      in_on_stop = false;
+      runs_stop_request = false;
     };
   }
   ServingMode mode;

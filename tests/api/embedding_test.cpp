@@ -218,11 +218,12 @@ TEST_CASE("a stop of the context does not wait for the drain of its serving") {
 
 TEST_CASE("an application decides whether others may end it") {
   std::atomic<int> asked{0};
-  std::atomic<bp_status> inside{-1};
+  std::atomic<bp_status> inside{-1}, stopped{-1}, destroyed{-1};
   struct Of {
     std::atomic<int>& asked;
-    std::atomic<bp_status>& inside;
-  } of{asked, inside};
+    std::atomic<bp_status>&inside, &stopped, &destroyed;
+    bp_context ctx;
+  } of{asked, inside, stopped, destroyed, {}};
   bp_serve_options options = serve_options();
   options.user = &of;
   SECTION("it does not") {
@@ -235,13 +236,18 @@ TEST_CASE("an application decides whether others may end it") {
     options.on_stop = [](void* user) {
       auto& it = *static_cast<Of*>(user);
       it.inside = bp_serving_end({1}, 0);
+      it.stopped = bp_context_stop(it.ctx, 0);
+      it.destroyed = bp_context_destroy(it.ctx);
       ++it.asked;
     };
     Home home(&options);
+    of.ctx = home.context.native;
     const Connected far(home.path());
     CHECK(bp_host_stop(far.native) == BP_OK);
     CHECK(eventually([&] { return asked == 1; }));
     CHECK(inside == BP_REENTRANT);
+    CHECK(stopped == BP_REENTRANT);
+    CHECK(destroyed == BP_REENTRANT);
     CHECK(far.call("no.such") == BP_UNKNOWN_NAME);
   }
 }

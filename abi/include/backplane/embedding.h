@@ -50,7 +50,8 @@ enum {
 };
 
 /* A peer asks the application to end, as `backplane stop` does. The peer has its answer already. It must not block, and
- * must not call bp_serving_end, bp_context_stop or bp_context_destroy: have another thread do that.
+ * must not call bp_serving_end, bp_context_stop or bp_context_destroy: have another thread do that. They return
+ * BP_REENTRANT here.
  * [thread: any] [state: serving] [suspend: no] */
 typedef void (*bp_stop_fn)(void* user);
 
