@@ -15,19 +15,27 @@ ContextEnds& context_ends() noexcept {
 }
 
 bp_status ContextEnds::add(bp_context ctx, std::uint32_t state, bp_context_fn reached, void* user) {
+  Caller self{ctx, std::this_thread::get_id(), nullptr};
+  const bool is_before_end = state == BP_CONTEXT_STOPPING;
   {
     const MutexLock lock(mutex_);
     // The table's word is final while mutex_ is locked: who changes it then comes here for the entries.
     const ContextTable::Life life = context_table().life_of(ctx);
     if (life == ContextTable::Life::unknown) return BP_INVALID_HANDLE;
     const bool has_reached =
-        life == ContextTable::Life::gone || (state == BP_CONTEXT_STOPPING && life == ContextTable::Life::stopping);
+        life == ContextTable::Life::gone || (is_before_end && life == ContextTable::Life::stopping);
     if (!has_reached) {
       entries_.push_back({ctx, state, reached, user});
       return BP_OK;
     }
+    if (is_before_end) link(self);  // a stop that is under way goes on when this has returned
   }
   reached(user);
+  if (is_before_end) {
+    const MutexLock lock(mutex_);
+    unlink(self);
+    returned_.notify_all();
+  }
   return BP_OK;
 }
 
@@ -39,8 +47,7 @@ bool ContextEnds::stopping(bp_context ctx) {
       if (each->ctx.id == ctx.id && each->thread == self.thread) return false;
     }
     context_table().begin_stop(ctx);
-    self.next = callers_;
-    callers_ = &self;
+    link(self);
   }
   call_all(ctx, BP_CONTEXT_STOPPING);
   MutexLock lock(mutex_);
@@ -73,6 +80,11 @@ void ContextEnds::call_all(bp_context ctx, std::uint32_t states) {
     }
     entry.reached(entry.user);
   }
+}
+
+void ContextEnds::link(Caller& caller) noexcept {
+  caller.next = callers_;
+  callers_ = &caller;
 }
 
 void ContextEnds::unlink(const Caller& caller) noexcept {

@@ -41,6 +41,7 @@ class ContextEnds {
   bool is_calling(bp_context ctx) const noexcept BP_REQUIRES(mutex_);
   /// Calls the entries of a context one after another, without the lock.
   void call_all(bp_context ctx, std::uint32_t states);
+  void link(Caller& caller) noexcept BP_REQUIRES(mutex_);
   void unlink(const Caller& caller) noexcept BP_REQUIRES(mutex_);
 
   Mutex mutex_;

@@ -132,6 +132,32 @@ TEST_CASE("several threads stop a context, and the stop waits for who was told")
   CHECK(told.seen() == Seen{"stopping"});
 }
 
+TEST_CASE("the stop also waits for who is told at once, and cannot be asked for there") {
+  Told told, late;
+  Context context;
+  const bp_context handle = context.native;
+  std::atomic<bool> stops{false}, inside{false}, returned{false};
+  std::atomic<bp_status> nested{-1};
+  told.then(handle, BP_CONTEXT_STOPPING, "stopping", [&] {
+    stops = true;
+    eventually([&] { return inside.load(); });
+  });
+  std::thread other([&] {
+    eventually([&] { return stops.load(); });
+    late.then(handle, BP_CONTEXT_STOPPING, "late", [&] {
+      inside = true;
+      nested = bp_context_stop(handle, 0);
+      std::this_thread::sleep_for(std::chrono::milliseconds(60));
+      returned = true;
+    });
+  });
+  CHECK(context.destroy() == BP_OK);
+  CHECK(returned);
+  other.join();
+  CHECK(nested == BP_REENTRANT);
+  CHECK(late.seen() == Seen{"late"});
+}
+
 TEST_CASE("a served context answers calls, reports and module operations of other programs") {
   Home home;
   const Connected far(home.path());
