@@ -75,10 +75,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
 
   // ---- `poller.reading` must not be locked; not on the polling thread
   /// Waits until no call is open and all output is sent, or the connection is closed. Returns false if that took
-  /// longer, or `cut` became true, which needs look_again().
-  bool wait_idle(Clock::time_point until, const std::atomic<bool>& cut);
-  /// A thread in wait_idle() looks at `cut` again.
-  void look_again() noexcept;
+  /// longer.
+  bool wait_idle(Clock::time_point until);
   /// Waits until all output is sent, or the connection is closed.
   void wait_sent(Clock::time_point until);
 

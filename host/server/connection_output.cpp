@@ -331,19 +331,12 @@ void Connection::wait_sent(Clock::time_point until) {
   idle_.wait_until(lock, until, [this]() BP_REQUIRES(mutex_) { return closed_ || (out_.empty() && !flushing_); });
 }
 
-bool Connection::wait_idle(Clock::time_point until, const std::atomic<bool>& cut) {
+bool Connection::wait_idle(Clock::time_point until) {
   MutexLock lock(mutex_);
   draining_ = true;
-  const auto is_idle = [this]() BP_REQUIRES(mutex_) {
+  return idle_.wait_until(lock, until, [this]() BP_REQUIRES(mutex_) {
     return closed_ || (calls_.size() == 0 && out_.empty() && gaps_.empty() && !flushing_);
-  };
-  idle_.wait_until(lock, until, [&]() BP_REQUIRES(mutex_) { return cut || is_idle(); });
-  return is_idle();
-}
-
-void Connection::look_again() noexcept {
-  const MutexLock lock(mutex_);  // a thread that has just found `cut` false is asleep now
-  idle_.notify_all();
+  });
 }
 
 }  // namespace backplane::host

@@ -3,6 +3,7 @@
 // Starts the sockets, runs the io thread, and ends everything in order.
 #include "server/server.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -32,6 +33,8 @@ using Clock = Connection::Clock;
 
 /// After the drain: how long canceled calls may take to be answered, and answers to be sent.
 constexpr std::chrono::milliseconds last_words{300};
+/// How often the drain checks for hurry().
+constexpr std::chrono::milliseconds hurry_look{20};
 /// How long a handler that occupies the request thread can delay the end after that.
 constexpr std::chrono::milliseconds last_look{100};
 
@@ -113,13 +116,12 @@ class Server::Impl {
       admitter_.stop();
     });
     core_->control.stop();
-    if (!wait_idle(until, core_->hurries)) {
+    if (!drained(until)) {
       on_io([this] {
         const MutexLock reading(core_->poller.reading);
         for_each_connection([](Connection& connection) { connection.cancel_calls(); });
       });
-      static constinit const std::atomic<bool> no_hurry{false};
-      if (!wait_idle(Clock::now() + last_words, no_hurry)) end_output();
+      if (!wait_idle(Clock::now() + last_words)) end_output();
     }
     on_io([this] {
       const MutexLock reading(core_->poller.reading);
@@ -141,10 +143,7 @@ class Server::Impl {
     if (!reserved_) locks_.clear();
   }
 
-  void hurry() noexcept {
-    core_->hurries = true;
-    for_each_connection([](Connection& connection) { connection.look_again(); });
-  }
+  void hurry() noexcept { hurries_ = true; }
 
   const std::string& socket_path() const noexcept { return core_->options.socket_path; }
 
@@ -198,10 +197,19 @@ class Server::Impl {
     for_each_connection([until](Connection& connection) { connection.wait_sent(until); });
   }
 
-  bool wait_idle(Clock::time_point until, const std::atomic<bool>& cut) {
+  bool wait_idle(Clock::time_point until) {
     bool all = true;
-    for_each_connection([&](Connection& connection) { all = connection.wait_idle(until, cut) && all; });
+    for_each_connection([&](Connection& connection) { all = connection.wait_idle(until) && all; });
     return all;
+  }
+
+  /// As wait_idle(), but no longer than until hurry().
+  bool drained(Clock::time_point until) {
+    for (;;) {
+      const auto look = std::min(until, Clock::now() + hurry_look);
+      if (wait_idle(look)) return true;
+      if (hurries_ || look == until) return false;
+    }
   }
 
   /// Serves the sockets on the context's request thread if the context supports that, otherwise on the io thread.
@@ -256,6 +264,7 @@ class Server::Impl {
   asio::posix::stream_descriptor sockets_;          // used if the context cannot poll the sockets
   std::vector<std::shared_ptr<SocketLock>> locks_;  // of the socket, and of those beside it
   bool reserved_ = false;
+  std::atomic<bool> hurries_{false};
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
   std::thread thread_;
 };

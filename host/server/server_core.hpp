@@ -41,7 +41,6 @@ struct ServerCore : std::enable_shared_from_this<ServerCore> {
   std::atomic<std::size_t> open_calls{0};  // of all connections
   LimitCounts limits;
   std::atomic<std::size_t> open_bytes{0};              // of their payloads
-  std::atomic<bool> hurries{false};                    // the drain ends at once
   bool draining = false;                               // calls are answered BP_CLOSED; guarded by `poller.reading`
   ConnectionTable connections;                         // to change it, lock `poller.reading`
   std::atomic<std::uint64_t> descriptor_shortages{0};  // connections that found no free descriptor
