@@ -209,7 +209,7 @@ class CheckConfig(Case):
             ("sockt = 'x'\n", ["host.toml:1:1: unknown key \"sockt\"; did you mean socket?; backplane run --help and "
                                "docs/cli.md list the keys\n"]),
             ("[modules.a]\nwork = 1\n", ["host.toml:2:1: unknown key \"work\" in modules.a", "expected one of: path, "
-                                          "load, config, unload, workers, stack_size\n"]),
+                                          "load, config, unload, workers, stack_size, strict\n"]),
             ("\n  socket = 5\n", ["host.toml:2:", "socket: found an integer, expected a non-empty string"]),
             ("workers = 0\n", ["host.toml:1:11: workers: found 0, expected an integer from 1 to 256"]),
             ("workers = 1.5\n", ["host.toml:1:11: workers: found a float, expected an integer from 1 to 256"]),

@@ -125,7 +125,7 @@ class Forgery(Case):
         self.assertEqual(len(self.bare(self.bp("ls")[0]).splitlines()), 3)
         details = self.bare(self.bp("ls", "forger")[0])
         self.assertIn("summary     fine" + self.SHOWN, details)
-        self.assertTrue(details.endswith("forger.fail.request = any\n\\x1b[2J\n"), details)
+        self.assertTrue(details.endswith("forger.fail.request = any\n; \\x1b[2J\n"), details)
         err = self.refused(1, "call", "forger.fail")
         self.assertEqual(self.bare(err), f"backplane: io: broken{self.SHOWN}\n")
         self.bare(self.bp("call", "forger.fail", "--json", code=1)[1])

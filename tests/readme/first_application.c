@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <backplane/backplane.h>
+#include <backplane/cbor.h>
 #include <stdio.h>
 
 static int failed(const char* what, bp_result* why) {
@@ -18,8 +19,13 @@ int main(int argc, char** argv) {
   if (bp_module_load(ctx, &load, &result) != BP_OK) return failed("load", &result);
   bp_result_free(&result);
 
-  static const uint8_t hello[] = "\xa1\x64text\x65hello"; /* {"text": "hello"} in CBOR */
-  bp_bytes payload = {hello, sizeof hello - 1};
+  uint8_t memory[64];
+  bp_cbor_writer request; /* {"text": "hello"} */
+  bp_cbor_writer_fixed(&request, memory, sizeof memory);
+  bp_cbor_put_map(&request, 1);
+  bp_cbor_put_string(&request, "text");
+  bp_cbor_put_string(&request, "hello");
+  bp_bytes payload = bp_cbor_view(&request);
   if (bp_call_sync(ctx, BP_STR("echo.shout"), payload, 1000, &result) != BP_OK) return failed("call", &result);
   fwrite(result.payload.data, 1, result.payload.size, stdout);
   bp_result_free(&result);
