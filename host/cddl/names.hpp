@@ -30,6 +30,8 @@ class Budget {
     }
     left_ -= count;
   }
+  /// Counts a text of this size, which is copied and compared.
+  void text(std::size_t bytes) { step(bytes / 32); }
   bool left() const noexcept { return left_ != 0; }
 
  private:

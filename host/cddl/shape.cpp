@@ -178,7 +178,10 @@ void Shapes::add_control(Bound what, Reading& to, std::size_t depth) {
   const Bound controlled = what.inside(node.a);
   if (node.control == Control::default_) {
     add(controlled, to, depth + 1);
-    to.out.default_value = describe(schema_, names_.resolved(what.inside(node.b)).node);
+    const NodeId value = names_.resolved(what.inside(node.b)).node;
+    to.out.default_value = describe(schema_, value);
+    to.out.default_form = canonical(schema_, value);
+    budget_.text(to.out.default_form.size());
     return;
   }
   Shape from;
@@ -335,8 +338,9 @@ Part Shapes::part(Bound entry, bool map) {
   out.key_type = names_.resolved(entry.inside(node.a));
   const Node& key = schema_.node(out.key_type.node);
   if (key.kind <= Kind::bytes) {
-    out.key = describe(schema_, out.key_type.node, 1000);
-    out.label = key.kind == Kind::text ? schema_.text(key) : out.key;
+    out.key = describe(schema_, out.key_type.node, SIZE_MAX);
+    budget_.text(out.key.size());
+    out.label = key.kind == Kind::text ? schema_.text(key) : describe(schema_, out.key_type.node, 1000);
   } else {
     out.label = describe(schema_, node.a, 60);
   }

@@ -50,7 +50,8 @@ struct Shape {
   bool any_tag = false;
   Scalars scalars;
   std::vector<Alternative> alternatives;
-  std::string default_value;  ///< CDDL; empty: none
+  std::string default_value;  ///< CDDL for people, at most about 100 bytes; empty: none
+  std::string default_form;   ///< canonical CDDL, whole
 };
 
 class Shapes {

@@ -149,10 +149,11 @@ void TypeCompare::visit(std::size_t from, const Sides& at, const std::string& wh
   }
   const Shape before = before_.of(found.before);
   const Shape after = after_.of(found.after);
-  if (before.default_value != after.default_value) {
+  if (before.default_form != after.default_form) {
     const auto words = [](const std::string& value) { return value.empty() ? std::string("none") : value; };
+    const std::string value = words(after.default_value), old = words(before.default_value);
     note(from, What::default_changed, where,
-         "the default is " + words(after.default_value) + ", was " + words(before.default_value));
+         value == old ? "the default " + value + " has changed" : "the default is " + value + ", was " + old);
   }
   if (!has_parts(before) && !has_parts(after)) {
     const bool changed = scalars(from, before, after, at, where);
@@ -308,8 +309,11 @@ TypeCompare::Links TypeCompare::link(const std::vector<Alternative>& before, con
   };
   using Form = Alternative::Kind;
   link_by([&](const Alternative& each, Shapes& side) {
-    if (each.kind == Form::opaque)
-      return std::to_string(static_cast<int>(each.kind)) + describe(side.schema(), each.what.node, 4000);
+    if (each.kind == Form::opaque) {  // as it is written: opaque() goes through both texts in their order
+      std::string text = describe(side.schema(), each.what.node, SIZE_MAX);
+      budget_.text(text.size());
+      return std::to_string(static_cast<int>(each.kind)) + text;
+    }
     return is_type(each.rule) ? each.rule->name + "/" + signature(each) : std::string();
   });
   link_by([](const Alternative& each, Shapes&) { return is_type(each.rule) ? each.rule->name : std::string(); });

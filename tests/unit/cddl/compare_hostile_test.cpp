@@ -94,6 +94,22 @@ TEST_CASE("maps with very many wildcards or forms stop") {
   CHECK(verdict_of(forms, others) >= Judgement::cannot_tell);
 }
 
+TEST_CASE("long texts that stand at many places are compared in time") {
+  std::string text = "m.x.request = {";
+  for (int i = 0; i < 10'000; ++i) text += "a" + number(i) + ": g<" + number(i) + ">,";
+  const std::string large(500'000, 'x');
+  const auto with = [&](const std::string& rule, const char* last) {
+    return text + "}\ng<x> = " + rule + " \"" + large + last + "\"";
+  };
+  for (const std::string rule : {"tstr .default", "[x, tstr] / tstr .regexp"}) {
+    CHECK(verdict_of(with(rule, "a"), with(rule, "b")) >= Judgement::compatible);
+  }
+  const auto keys = [&](const char* last) {
+    return text + "}\ng<x> = {? a: x, ? \"" + large + last + "\": int // b: x // c: x}";
+  };
+  CHECK(verdict_of(keys("a"), keys("b")) >= Judgement::cannot_tell);
+}
+
 TEST_CASE("combinations of groups stop") {
   std::string groups = "m.x.request = {";
   for (int i = 0; i < 60; ++i) groups += "(a" + number(i) + ": int // b" + number(i) + ": int),";

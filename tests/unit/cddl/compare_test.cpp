@@ -207,6 +207,21 @@ TEST_CASE("single and double have a width, wherever they stand") {
   CHECK(type("single", "float32 / int") == "text: compatible");
 }
 
+TEST_CASE("long defaults, keys and types that are compared as text differ in their last byte, too") {
+  const auto type = [](const std::string& before, const std::string& after) {
+    return verdicts("m.x.request = {" + before + "}", "m.x.request = {" + after + "}");
+  };
+  const auto quoted = [](std::size_t size, char last) { return '"' + std::string(size, 'x') + last + '"'; };
+  const auto text = [&](char last) { return "? a: tstr .default " + quoted(200, last); };
+  CHECK(type(text('a'), text('b')) == "default changed: compatible");
+  const auto key = [&](char last) { return quoted(2000, last) + ": int"; };
+  CHECK(type(key('a'), key('b')) == "required member gone: breaks callers; required member added: breaks callers");
+  CHECK(type(key('a') + ", " + key('b'), key('a')) == "required member gone: breaks callers");
+  const auto opaque = [&](char last) { return "a: tstr .regexp " + quoted(5000, last); };
+  CHECK(type(opaque('a'), opaque('b')) == "cannot tell: cannot tell");
+  CHECK(type(opaque('a'), opaque('a') + " ; words\n") == "text: compatible");
+}
+
 TEST_CASE("a name that is provided and called is compared as one that is provided") {
   const std::vector<std::string> both = {"m.x"};
   const std::string before = "m.x.request = {a: int}", after = "m.x.request = {a: int, ? b: int}";
