@@ -20,6 +20,11 @@ constexpr std::string_view constant_end = ".constant";
 
 Names set_of(std::span<const std::string> names) { return {names.begin(), names.end()}; }
 
+// A wire name may have `error` in it: m.error.get.request is no status of m.
+bool is_status(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 /// One side of the comparison.
 struct Side {
   explicit Side(const Interface& interface)
@@ -36,7 +41,9 @@ struct Side {
     }
     for (const Rule& rule : schema.rules()) {
       const std::size_t at = rule.name.rfind(error_part);
-      if (at != std::string::npos) statuses[rule.name.substr(0, at)].insert(rule.name.substr(at + error_part.size()));
+      if (at != std::string::npos && is_status(rule.name.substr(at + error_part.size()))) {
+        statuses[rule.name.substr(0, at)].insert(rule.name.substr(at + error_part.size()));
+      }
       if (rule.name.ends_with(constant_end)) constants.insert(rule.name);
     }
   }
@@ -123,13 +130,13 @@ class Comparer {
   }
 
   void call(const std::string& name, Flow asked, Flow answered) {
-    const bool both = before_.describes(name + ".request") && after_.describes(name + ".request");
     rule(name + ".request", asked);
     rule(name + ".reply", answered);
-    if (both) {
-      parts(name, ".request.part", asked, What::parts_added, What::parts_gone, "requests in parts");
-      parts(name, ".partial", answered, What::partials_added, What::partials_gone, "partial replies");
-    }
+    const auto both = [&](const char* end) { return before_.describes(name + end) && after_.describes(name + end); };
+    const bool requests = both(".request");
+    parts(name, ".request.part", asked, requests, What::parts_added, What::parts_gone, "requests in parts");
+    parts(name, ".partial", answered, requests || both(".reply"), What::partials_added, What::partials_gone,
+          "partial replies");
     for (const std::string& status : before_.statuses_of(name)) {
       if (after_.statuses_of(name).contains(status)) {
         types_.add(name + std::string(error_part) + status, answered);
@@ -152,7 +159,10 @@ class Comparer {
     if (was) note(What::undescribed, flow, name, "it is no longer described");
   }
 
-  void parts(const std::string& name, const char* end, Flow flow, What added, What gone, const std::string& words) {
+  // `known`: both sides describe the call, so a rule that one of them lacks means that there are none.
+  void parts(const std::string& name, const char* end, Flow flow, bool known, What added, What gone,
+             const std::string& words) {
+    if (!known) return rule(name + end, flow);
     const bool was = before_.describes(name + end);
     const bool is = after_.describes(name + end);
     if (was && is) return types_.add(name + end, flow);

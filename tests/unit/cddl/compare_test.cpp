@@ -222,6 +222,28 @@ TEST_CASE("long defaults, keys and types that are compared as text differ in the
   CHECK(type(opaque('a'), opaque('a') + " ; words\n") == "text: compatible");
 }
 
+TEST_CASE("a wire name may end in `error`") {
+  const std::string run = "m.run.request = {} m.run.error.1001 = {a: int}";
+  CHECK(verdicts(run, run + " m.run.error.request = {} m.run.error.reply = {}") == "name added: compatible");
+  CHECK(verdicts(run + " m.run.error.request = {a: int}", run + " m.run.error.request = {a: uint}") ==
+        "narrower: breaks callers");
+  CHECK(verdicts(run + " m.run.error.request = {} m.run.error.error.7 = null", run + " m.run.error.request = {}") ==
+        "status gone: breaks source");
+}
+
+TEST_CASE("parts are compared if the request is not described") {
+  const std::string reply = "m.x.reply = {} ", part = "m.x.partial = ", request_part = "m.x.request.part = ";
+  CHECK(verdicts(reply + part + "{a: uint}", reply + part + "{a: int}") == "wider: breaks callers");
+  CHECK(verdicts(reply + request_part + "{a: int}", reply + request_part + "{a: uint}") == "narrower: breaks callers");
+  CHECK(verdicts(reply + part + "{}", reply) == "partials gone: breaks callers");
+  CHECK(verdicts(reply + request_part + "{}", reply) == "undescribed: cannot tell");
+  const std::vector<std::string> name = {"m.x"};
+  const auto alone = [&](const std::string& text) { return Interface{"m", text, name, {}, {}, {}, {}}; };
+  const std::string before = part + "{a: uint}", after = part + "{a: int}", none;
+  CHECK(compare(alone(before), alone(after)).verdict == Judgement::breaks_callers);
+  CHECK(compare(alone(before), alone(none)).verdict == Judgement::cannot_tell);
+}
+
 TEST_CASE("a name that is provided and called is compared as one that is provided") {
   const std::vector<std::string> both = {"m.x"};
   const std::string before = "m.x.request = {a: int}", after = "m.x.request = {a: int, ? b: int}";
