@@ -106,13 +106,13 @@ def main(cc, root, build):
                    f"the library has ABI 1.0 (Backplane {release})", "expected the same major version")
 
         lacking = case()
-        lacking.stub("BACKPLANE_1.9", "libbackplane.so.1")
+        lacking.stub("BACKPLANE_1.9", "libbackplane.so.0")
         (lacking.include / "backplane/backplane.h").open("a").write("void bp_new(void);\n")
-        expect("a function that the library lacks", lacking.run("bp_new();"), 1, "BACKPLANE_1.9", "libbackplane.so.1")
+        expect("a function that the library lacks", lacking.run("bp_new();"), 1, "BACKPLANE_1.9", "libbackplane.so.0")
 
         other_name = case()
-        other_name.stub("BACKPLANE_2", "libbackplane.so.2")
-        expect("a library of another major version", other_name.run(), 127, "libbackplane.so.2")
+        other_name.stub("BACKPLANE_2", "libbackplane.so.1")
+        expect("a library of another major version", other_name.run(), 127, "libbackplane.so.1")
 
 
 if __name__ == "__main__":
