@@ -233,11 +233,13 @@ std::string canonical(const Interface& interface, const Schema& schema) {
   list("calls", interface.calls);
   list("listens", interface.listens);
   std::vector<std::string> rules;
+  const std::vector<bool> in_arrays = rules_in_arrays(schema);
   for (const Rule& rule : schema.rules()) {
     if (rule.standard) continue;
+    const bool in_map = !in_arrays[static_cast<std::size_t>(&rule - schema.rules().data())];
     std::string text = rule.name;
     for (std::size_t i = 0; i < rule.parameters.size(); ++i) text += (i == 0 ? "<" : ", ") + rule.parameters[i];
-    rules.push_back(text + (rule.parameters.empty() ? " = " : "> = ") + canonical(schema, rule.body) + "\n");
+    rules.push_back(text + (rule.parameters.empty() ? " = " : "> = ") + canonical(schema, rule.body, in_map) + "\n");
   }
   std::sort(rules.begin(), rules.end());
   for (const std::string& rule : rules) out += rule;

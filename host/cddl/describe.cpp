@@ -16,7 +16,8 @@ namespace {
 class Writer {
  public:
   /// `sorted`: what may stand in any order is sorted.
-  Writer(const Schema& schema, std::size_t most, bool sorted) : schema_(schema), most_(most), sorted_(sorted) {}
+  Writer(const Schema& schema, std::size_t most, bool sorted, bool in_map = false)
+      : schema_(schema), most_(most), sorted_(sorted), in_map_(in_map) {}
 
   std::string run(NodeId id) {
     write(id);
@@ -34,11 +35,35 @@ class Writer {
     }
   }
 
-  void sorted_list(const Node& node, const char* separator) {
-    std::vector<std::string> texts;
+  // What a list is of, with the lists of the same kind inside of it: (a / b) / c is a / b / c.
+  void flatten(const Node& node, std::vector<NodeId>& to) const {
     for (const NodeId child : schema_.children(node)) {
-      Writer each(schema_, most_, true);
-      each.in_map_ = in_map_;
+      const NodeId inner = node.kind == Kind::choice  ? schema_.inside_parentheses(child)
+                           : node.kind == Kind::group ? only_group(child)
+                                                      : child;
+      if (schema_.node(inner).kind == node.kind) {
+        flatten(schema_.node(inner), to);
+      } else {
+        to.push_back(child);
+      }
+    }
+  }
+
+  // The group that is all of a sequence, once; or the sequence.
+  NodeId only_group(NodeId sequence) const {
+    const auto entries = schema_.children(schema_.node(sequence));
+    if (entries.size() != 1) return sequence;
+    const Node& entry = schema_.node(entries[0]);
+    const bool plain = entry.a == no_node && entry.number == 1 && entry.max == 1;
+    return plain && schema_.node(entry.b).kind == Kind::group ? entry.b : sequence;
+  }
+
+  void sorted_list(const Node& node, const char* separator) {
+    std::vector<NodeId> children;
+    flatten(node, children);
+    std::vector<std::string> texts;
+    for (const NodeId child : children) {
+      Writer each(schema_, most_, true, in_map_);
       texts.push_back(each.run(child));
     }
     std::sort(texts.begin(), texts.end());
@@ -46,9 +71,9 @@ class Writer {
   }
 
   void list(const Node& node, const char* separator) {
-    if (sorted_ && (node.kind == Kind::choice || (node.kind == Kind::sequence && in_map_))) {
-      return sorted_list(node, separator);
-    }
+    const bool any_order =
+        node.kind == Kind::choice || node.kind == Kind::group || (node.kind == Kind::sequence && in_map_);
+    if (sorted_ && any_order) return sorted_list(node, separator);
     bool first = true;
     for (const NodeId child : schema_.children(node)) {
       if (full_) return;
@@ -125,7 +150,7 @@ class Writer {
   }
 
   void bracketed(const char* open, NodeId id, const char* close) {
-    const bool outer = std::exchange(in_map_, *open == '{' || (in_map_ && *open == '('));
+    const bool outer = std::exchange(in_map_, *open == '{' || *open == '&' || (in_map_ && *open == '('));
     put(open);
     write(id);
     put(close);
@@ -139,9 +164,11 @@ class Writer {
   void name(const Node& node) {
     put(schema_.text(node));
     if (node.count == 0) return;
+    const bool outer = std::exchange(in_map_, false);  // the rule may put an argument anywhere
     put("<");
     list(node, ", ");
     put(">");
+    in_map_ = outer;
   }
 
   void write(NodeId id) {
@@ -194,7 +221,7 @@ class Writer {
   const Schema& schema_;
   std::size_t most_;
   bool sorted_;
-  bool in_map_ = false;
+  bool in_map_;
   std::string out_;
   bool full_ = false;
 };
@@ -205,6 +232,8 @@ std::string describe(const Schema& schema, NodeId node, std::size_t most) {
   return Writer(schema, most, false).run(node);
 }
 
-std::string canonical(const Schema& schema, NodeId node) { return Writer(schema, SIZE_MAX, true).run(node); }
+std::string canonical(const Schema& schema, NodeId node, bool in_map) {
+  return Writer(schema, SIZE_MAX, true, in_map).run(node);
+}
 
 }  // namespace backplane::host::cddl

@@ -121,7 +121,11 @@ class Schema {
 /// A node as CDDL on one line, with at most about `most` bytes.
 std::string describe(const Schema& schema, NodeId node, std::size_t most = 100);
 
-/// A node as CDDL, whole, with choices and the members of maps sorted: equal texts mean the same.
-std::string canonical(const Schema& schema, NodeId node);
+/// A node as CDDL, whole, with choices and the members of maps sorted: equal texts mean the same. `in_map`: `node` is a
+/// group whose members may stand in any order.
+std::string canonical(const Schema& schema, NodeId node, bool in_map = false);
+
+/// For each rule, whether it is a group that an array may have, so that the order of its parts counts.
+std::vector<bool> rules_in_arrays(const Schema& schema);
 
 }  // namespace backplane::host::cddl

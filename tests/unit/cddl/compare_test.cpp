@@ -266,3 +266,24 @@ TEST_CASE("the canonical form keeps what matters, and forgets order, comments an
   CHECK(form("m.x.request = {(b: int, a: int)}") == form("m.x.request = {(a: int, b: int)}"));
   CHECK(form("m.x.request = {}") != form("m.x.request = {} m.y.request = {}"));
 }
+
+TEST_CASE("the canonical form does not depend on the order of forms, of nested choices, and of groups in maps") {
+  const auto same = [](const std::string& one, const std::string& other) {
+    const std::string begin = "m.x.request = ";
+    return canonical(Texts(begin + one).view()) == canonical(Texts(begin + other).view());
+  };
+  CHECK(same("{a: int // b: int}", "{b: int // a: int}"));
+  CHECK(same("{a: int // (b: int // c: int)}", "{(c: int // a: int) // b: int}"));
+  CHECK(same("[a: int // b: tstr]", "[b: tstr // a: int]"));
+  CHECK(same("{a: (int / tstr) / null}", "{a: null / (tstr / int)}"));
+  CHECK(same("{g} g = (a: int, b: int)", "{g} g = (b: int, a: int)"));
+  CHECK(same("{g} g = h h = (a: int // b: int)", "{g} g = h h = (b: int // a: int)"));
+  CHECK(same("{a: &g} g = (a: 1, b: 2)", "{a: &g} g = (b: 2, a: 1)"));
+  CHECK(same("{a: &(a: 1, b: 2)}", "{a: &(b: 2, a: 1)}"));
+  CHECK(!same("[g] g = (a: int, b: int)", "[g] g = (b: int, a: int)"));
+  CHECK(!same("[g] g = (h, int) h = (a: int, b: int)", "[g] g = (h, int) h = (b: int, a: int)"));
+  CHECK(!same("[g] g = h h = (a: int, b: int)", "[g] g = h h = (b: int, a: int)"));
+  CHECK(!same("p<g> p<x> = [x] g = (a: int, b: int)", "p<g> p<x> = [x] g = (b: int, a: int)"));
+  CHECK(!same("{g, l: [g]} g = (a: int, b: int)", "{g, l: [g]} g = (b: int, a: int)"));
+  CHECK(!same("{a: int // b: int}", "{a: int, b: int}"));
+}
