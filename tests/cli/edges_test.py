@@ -118,7 +118,7 @@ class Forgery(Case):
     def test_they_are_shown_escaped_by_every_command_and_in_the_log(self):
         host = self.host(modules=())
         file = str(BROKEN / "forger.so")
-        self.assertIn("version   1" + self.SHOWN, self.bare(self.bp("inspect", file)[0]))
+        self.assertIn("version    1" + self.SHOWN, self.bare(self.bp("inspect", file)[0]))
         out, err = self.bp("load", file)
         self.assertEqual(self.bare(out), f"loaded forger 1{self.SHOWN}, generation 1: forger.fail, forger.long\n")
         self.assertIn(f'the unknown key "key{self.SHOWN}"', self.bare(err))
