@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the whole modules of docs/sdk.md as the page says: the first with g++ and with CMake, in a tree of its own.
+"""Builds the whole modules that the docs show: that of docs/sdk.md with g++ and with CMake, in a tree of its own.
 
 doc_example.py SOURCE_DIR COMPILER CMAKE
 """
@@ -48,7 +48,7 @@ with tempfile.TemporaryDirectory() as folder:
                        env=environment, check=True)
         subprocess.run(["objcopy", "-O", "binary", "--only-section=.bp.cddl", "--set-section-flags=.bp.cddl=alloc",
                         "post.so", "post.cddl"], cwd=folder, check=True)
-        text = Path(folder, "post.cddl").read_text(encoding="utf-8").rstrip("\0")
+        text = Path(folder, "post.cddl").read_text(encoding="utf-8").strip("\0")  # objcopy fills up to the address
         if text != block("cddl", "post.send", interfaces):
             sys.exit(f"docs/interfaces.md shows another text than the module has:\n{text}")
     Path(folder, "CMakeLists.txt").write_text(block("cmake", "project(greet"), encoding="utf-8")
