@@ -236,4 +236,36 @@ class Core {
   std::string reason_;                                 // guarded by mutex_
 };
 
+/// The owner's end of something attached: it ends with this object.
+template <class State>
+class Held {
+ public:
+  Held() = default;
+  Held(std::shared_ptr<Core> core, std::shared_ptr<State> state) noexcept
+      : core_(std::move(core)), state_(std::move(state)) {}
+  Held(Held&&) noexcept = default;
+  Held& operator=(Held&& other) noexcept {
+    std::swap(core_, other.core_);
+    std::swap(state_, other.state_);
+    return *this;
+  }
+  ~Held() { reset(); }
+
+  /// Ends it now.
+  void reset() noexcept {
+    if (state_ == nullptr) return;
+    state_->remove();
+    core_->remove(state_.get());
+    InCallback::let_go(std::move(state_));
+    core_.reset();
+  }
+
+ protected:
+  const State* state() const noexcept { return state_.get(); }
+
+ private:
+  std::shared_ptr<Core> core_;
+  std::shared_ptr<State> state_;
+};
+
 }  // namespace backplane::client::detail

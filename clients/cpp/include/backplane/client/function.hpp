@@ -260,31 +260,9 @@ class TypedFunction final : public FunctionState {
 
 /// A host function, until it is destroyed: then modules get no_host_function. When the destructor returns, the function
 /// does not run any more. Tasks of it that wait go on.
-class [[nodiscard]] Provided {
+class [[nodiscard]] Provided : public detail::Held<detail::FunctionState> {
  public:
-  Provided() = default;
-  Provided(std::shared_ptr<detail::Core> core, std::shared_ptr<detail::FunctionState> state) noexcept
-      : core_(std::move(core)), state_(std::move(state)) {}
-  Provided(Provided&&) noexcept = default;
-  Provided& operator=(Provided&& other) noexcept {
-    std::swap(core_, other.core_);
-    std::swap(state_, other.state_);
-    return *this;
-  }
-  ~Provided() { reset(); }
-
-  /// Withdraws the function now.
-  void reset() noexcept {
-    if (state_ == nullptr) return;
-    state_->remove();
-    core_->remove(state_.get());
-    detail::InCallback::let_go(std::move(state_));
-    core_.reset();
-  }
-
- private:
-  std::shared_ptr<detail::Core> core_;
-  std::shared_ptr<detail::FunctionState> state_;
+  using Held::Held;
 };
 
 namespace detail {

@@ -230,36 +230,14 @@ class TypedListener final : public ListenerState {
 
 /// A subscription, until it is destroyed. When the destructor returns, its callbacks do not run any more. Destroyed in
 /// its own callback, the running one is the last.
-class [[nodiscard]] Listener {
+class [[nodiscard]] Listener : public detail::Held<detail::ListenerState> {
  public:
-  Listener() = default;
-  Listener(std::shared_ptr<detail::Core> core, std::shared_ptr<detail::ListenerState> state) noexcept
-      : core_(std::move(core)), state_(std::move(state)) {}
-  Listener(Listener&&) noexcept = default;
-  Listener& operator=(Listener&& other) noexcept {
-    std::swap(core_, other.core_);
-    std::swap(state_, other.state_);
-    return *this;
-  }
-  ~Listener() { reset(); }
+  using Held::Held;
 
-  /// Ends the subscription now.
-  void reset() noexcept {
-    if (state_ == nullptr) return;
-    state_->remove();
-    core_->remove(state_.get());
-    detail::InCallback::let_go(std::move(state_));
-    core_.reset();
-  }
-
-  std::uint64_t lost() const noexcept { return state_ == nullptr ? 0 : state_->lost(); }  ///< events, as gaps told
-  std::uint64_t gaps() const noexcept { return state_ == nullptr ? 0 : state_->gaps(); }  ///< also of reconnects
+  std::uint64_t lost() const noexcept { return state() == nullptr ? 0 : state()->lost(); }  ///< events, as gaps told
+  std::uint64_t gaps() const noexcept { return state() == nullptr ? 0 : state()->gaps(); }  ///< also of reconnects
   /// Events whose payload was no T. Each was logged.
-  std::uint64_t unread() const noexcept { return state_ == nullptr ? 0 : state_->unread(); }
-
- private:
-  std::shared_ptr<detail::Core> core_;
-  std::shared_ptr<detail::ListenerState> state_;
+  std::uint64_t unread() const noexcept { return state() == nullptr ? 0 : state()->unread(); }
 };
 
 namespace detail {
