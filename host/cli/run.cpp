@@ -22,7 +22,6 @@
 #include "cli/print_config.hpp"
 #include "cli/run_plan.hpp"
 #include "cli/stop_request.hpp"
-#include "cli/trial_program.hpp"
 #include "server/server.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
@@ -92,7 +91,6 @@ void configure(const RunPlan& plan) {
   std::vector<const char*> allowed;
   for (const std::string& dir : plan.allowed_dirs) allowed.push_back(dir.c_str());
   allowed.push_back(nullptr);
-  const std::string trial = plan.trial_load ? trial_program() : std::string();
   const bp_host_options options = {.struct_size = sizeof options,
                                    .worker_threads = plan.workers,
                                    .data_dir = plan.data_dir.c_str(),
@@ -100,7 +98,7 @@ void configure(const RunPlan& plan) {
                                    .memory_limit = plan.memory_limit,
                                    .load_timeout_ms = plan.load_timeout_ms,
                                    .crash_line = 1,
-                                   .trial_program = trial.empty() ? nullptr : trial.c_str()};
+                                   .trial_program = plan.trial_load ? "" : nullptr};
   Result why;
   const bp_status status = bp_host_configure(&options, why.out());
   if (status != BP_OK) throw CommandFailure{exit_usage, status, why.message(status)};

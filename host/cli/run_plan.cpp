@@ -82,7 +82,7 @@ Choice choose_socket(const Args& args, const ConfigFile& file) {
 std::vector<Placed> bundled_dirs() {
   std::error_code error;
   const fs::path bin = fs::read_symlink("/proc/self/exe", error).parent_path();
-  for (const char* relative : {"../plugins", "../lib/backplane/plugins"}) {
+  for (const char* relative : {"../plugins", BP_MODULES_FROM_BIN}) {
     const fs::path dir = (bin / relative).lexically_normal();
     if (fs::is_directory(dir, error)) return {{dir.string(), {}}};
   }

@@ -14,7 +14,7 @@
 #include "cli/input.hpp"
 #include "cli/log_lines.hpp"
 #include "cli/output.hpp"
-#include "cli/trial_program.hpp"
+#include "cli/this_program.hpp"
 #include "cli/try_host.hpp"
 #include "support/quiet_child.hpp"
 #include "support/signal_name.hpp"

@@ -26,7 +26,6 @@
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
 #include "cli/output.hpp"
-#include "cli/trial_program.hpp"
 #include "support/loaded_objects.hpp"
 #include "support/signal_name.hpp"
 
@@ -145,14 +144,13 @@ class TryHost {
  public:
   explicit TryHost(const Args& args)
       : path_(absolute_path(args.file)), config_(args.config ? read_module_config(*args.config) : cbor::Bytes()) {
-    const std::string trial = args.no_trial ? std::string() : trial_program();
     const std::string data = args.data_dir.value_or(".");
     const bp_host_options options = {.struct_size = sizeof options,
                                      .data_dir = data.c_str(),
                                      .crash_line = 1,
-                                     .trial_program = trial.empty() ? nullptr : trial.c_str()};
+                                     .trial_program = args.no_trial ? nullptr : ""};
     Result why;
-    check(bp_host_configure(&options, why.out()), why, exit_code);
+    check(bp_host_configure(&options, why.out()), why, [](bp_status) -> int { return exit_usage; });
     check(bp_context_create(nullptr, &context_, why.out()), why, exit_code);
     first_ = State::now();
   }

@@ -29,7 +29,8 @@ class Trial {
   Trial(const Trial&) = delete;
   Trial& operator=(const Trial&) = delete;
 
-  /// Opens the program. Throws Failure (BP_IO) if it cannot be run.
+  /// Opens the program; an empty path means the one that is installed with this library. Throws Failure (BP_IO) if it
+  /// cannot be run.
   static std::shared_ptr<const UniqueFd> open(const std::string& program);
   /// From now on, files are tried with this program; null: they are not. `on_used`: its process waits for the next
   /// trial; call rest() when there is none for a while.

@@ -1,100 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# backplane_add_plugin(name SOURCES file… [LIBS target…] [OUTPUT_DIR directory])
-#
-# Builds the module <name>.so into ${BACKPLANE_PLUGIN_DIR}, or into OUTPUT_DIR. A module of C sources
-# alone is compiled and linked as C and sees abi/ only; one with a C++ source gets the SDK as well.
-# A library in LIBS may be called as the module: backplane_add_plugin(zstd SOURCES … LIBS zstd).
-# LIBS should be static and position independent: a library that comes as a shared object is shared
-# with everybody else in the process, also with later generations of the module.
+# The headers as targets, and backplane_add_plugin() (see BackplaneAddPlugin.cmake), from the source tree.
 #
 # Works in a tree of your own as well: include() this file by its path, nothing else is needed but the
-# packages libcbor-dev, libboost1.81-dev and pkg-config.
-#
-# What the flags are for:
-#   -fno-gnu-unique           statics of templates would otherwise keep the object mapped for ever
-#   hidden visibility, the version script, --exclude-libs,ALL
-#                             one exported symbol, backplane_module
-#   -ftls-model=global-dynamic  thread_local must not use up the static TLS a process has only little of
-#   -fstack-clash-protection  handlers run on stacks with a guard below: an array that is larger than the guard must
-#                             run into it, and not jump over it into the stack of another
-#   -z defs                   an undefined symbol is found by the linker, not by the host at load
-#   -z now                    all symbols are bound at load, so that a load fails and not a call
+# packages libcbor-dev, libboost1.81-dev and pkg-config. With an installed Backplane, use find_package(Backplane).
 
-get_filename_component(BACKPLANE_SDK_ROOT "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
+include(GNUInstallDirs)
+get_filename_component(bp_source_root "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
 
+# The C headers.
 if(NOT TARGET backplane_abi)
   add_library(backplane_abi INTERFACE)
-  target_include_directories(backplane_abi INTERFACE ${BACKPLANE_SDK_ROOT}/abi/include)
+  add_library(Backplane::abi ALIAS backplane_abi)
+  set_target_properties(backplane_abi PROPERTIES EXPORT_NAME abi)
+  target_include_directories(backplane_abi INTERFACE $<BUILD_INTERFACE:${bp_source_root}/abi/include>
+                                                     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 endif()
+
+# The CBOR reader and writer of the SDK.
 if(NOT TARGET backplane_cbor)
   find_package(PkgConfig REQUIRED)
-  pkg_check_modules(libcbor REQUIRED IMPORTED_TARGET libcbor)
+  pkg_check_modules(libcbor REQUIRED IMPORTED_TARGET GLOBAL libcbor)
   add_library(backplane_cbor INTERFACE)
-  target_include_directories(backplane_cbor INTERFACE ${BACKPLANE_SDK_ROOT}/plugin_sdk/include)
+  add_library(Backplane::cbor ALIAS backplane_cbor)
+  set_target_properties(backplane_cbor PROPERTIES EXPORT_NAME cbor)
+  target_include_directories(backplane_cbor INTERFACE $<BUILD_INTERFACE:${bp_source_root}/plugin_sdk/include>
+                                                      $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_link_libraries(backplane_cbor INTERFACE PkgConfig::libcbor)
 endif()
 if(NOT TARGET Boost::headers)
+  set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
+  set(Boost_NO_WARN_NEW_VERSIONS ON)
   find_package(Boost 1.81 REQUIRED)
 endif()
 
 # The C++ SDK: headers over abi/, Boost.Describe and libcbor's streaming interface.
 if(NOT TARGET backplane_sdk)
   add_library(backplane_sdk INTERFACE)
+  add_library(Backplane::sdk ALIAS backplane_sdk)
+  set_target_properties(backplane_sdk PROPERTIES EXPORT_NAME sdk)
   target_link_libraries(backplane_sdk INTERFACE backplane_abi backplane_cbor Boost::headers)
   target_compile_features(backplane_sdk INTERFACE cxx_std_20)
 endif()
 
-function(backplane_add_plugin name)
-  cmake_parse_arguments(arg "" "OUTPUT_DIR" "SOURCES;LIBS" ${ARGN})
-  if(NOT arg_SOURCES)
-    message(FATAL_ERROR "backplane_add_plugin(${name}): no SOURCES were given")
-  endif()
-  if(arg_UNPARSED_ARGUMENTS)
-    message(FATAL_ERROR "backplane_add_plugin(${name}): unknown arguments: ${arg_UNPARSED_ARGUMENTS}")
-  endif()
-  if(NOT arg_OUTPUT_DIR)
-    set(arg_OUTPUT_DIR ${BACKPLANE_PLUGIN_DIR})
-  endif()
-  if(NOT arg_OUTPUT_DIR)
-    set(arg_OUTPUT_DIR ${CMAKE_BINARY_DIR})
-  endif()
-
-  add_library(${name} MODULE ${arg_SOURCES})
-  set(cxx_sources ${arg_SOURCES})
-  list(FILTER cxx_sources EXCLUDE REGEX "\\.c$")
-  if(cxx_sources)
-    target_link_libraries(${name} PRIVATE backplane_sdk)
-  endif()
-  # By its plain name, a library that is called as this target would be the target itself.
-  list(TRANSFORM arg_LIBS REPLACE "^${name}$" "-l${name}")
-  target_link_libraries(${name} PRIVATE ${arg_LIBS} backplane_abi)
-
-  set(map ${BACKPLANE_SDK_ROOT}/abi/module.map)
-  # A target may be called otherwise than its module ("foo_module"): set OUTPUT_NAME on it then.
-  set_target_properties(${name} PROPERTIES
-    PREFIX ""
-    SUFFIX ".so"
-    LIBRARY_OUTPUT_DIRECTORY ${arg_OUTPUT_DIR}
-    POSITION_INDEPENDENT_CODE ON
-    C_VISIBILITY_PRESET hidden
-    CXX_VISIBILITY_PRESET hidden
-    VISIBILITY_INLINES_HIDDEN ON
-    LINK_DEPENDS ${map})
-  target_compile_options(${name} PRIVATE
-    -ftls-model=global-dynamic
-    -fstack-clash-protection
-    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>
-    # g++ 12 at -O3 sees an overlap in `"text" + std::string` where there is none.
-    $<$<AND:$<COMPILE_LANG_AND_ID:CXX,GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
-  target_link_options(${name} PRIVATE
-    "LINKER:--version-script=${map}"
-    LINKER:--exclude-libs,ALL
-    LINKER:--as-needed
-    LINKER:--build-id=sha1
-    LINKER:-z,now)
-  # The sanitizers' runtime is in the executable, so in a module its symbols are undefined.
-  if(NOT BACKPLANE_SANITIZE)
-    target_link_options(${name} PRIVATE LINKER:-z,defs)
-  endif()
-endfunction()
+include(${CMAKE_CURRENT_LIST_DIR}/BackplaneAddPlugin.cmake)

@@ -93,11 +93,12 @@ class SwitchTest(Case):
     def test_run_needs_its_program_and_says_how_to_do_without(self):
         alone = self.path("backplane")
         shutil.copy(EXE, alone)
-        self.environment["LD_LIBRARY_PATH"] = str(pathlib.Path(EXE).parent.parent / "lib")
+        shutil.copy(pathlib.Path(EXE).parent.parent / "lib" / "libbackplane.so.0", self.dir)
+        self.environment["LD_LIBRARY_PATH"] = str(self.dir)
         arguments = ["run", "--data-dir", self.path("data"), "--module", str(PLUGINS / "echo.so")]
         code, _, err = self.run_other(alone, *arguments)
         self.assertEqual(code, 2)
-        self.assertIn("backplane-trial, cannot be run: No such file or directory; install backplane-trial beside", err)
+        self.assertIn(f"{self.path('libbackplane0/backplane-trial')}, cannot be run: No such file or directory", err)
         self.assertIn("--no-trial or trial_load = false", err)
 
     def run_other(self, exe, *arguments):

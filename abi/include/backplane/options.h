@@ -40,9 +40,9 @@ extern "C" {
  *                                                     says which, then run the previous action of the signal. This
  *                                                     sets actions for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT,
  *                                                     and a handler for exit()
- *   trial_program                  none               path of the installed program backplane-trial. Then each file is
- *                                                     loaded in a process of its own first, and refused if that
- *                                                     crashes, exits or hangs: constructors that throw and damaged
+ *   trial_program                  none               path of the program backplane-trial; "": the installed one. Each
+ *                                                     file is then loaded in a process of its own first, and refused if
+ *                                                     that crashes, exits or hangs: constructors that throw and damaged
  *                                                     files do not reach this process
  */
 typedef struct bp_host_options {
