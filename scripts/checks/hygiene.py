@@ -14,7 +14,7 @@ LICENSED = (".h", ".c", ".hpp", ".cpp", ".py", ".sh", ".cmake", ".map", ".cddl",
 # Classes of one letter keep these lines from matching themselves.
 PLACES = [
     (re.compile(r"(?<![\w.$}{*])/(?:wor[k]|roo[t]|hom[e]|User[s])/[\w.]"), "a path of one machine"),
-    (re.compile(r"\b[\w-]+\.(?:debia[n]|ubunt[u])\.(?:org|com)\b"), "a package server"),
+    (re.compile(r"\b(?!www\.)[\w-]+\.(?:debia[n]|ubunt[u])\.(?:org|com)\b"), "a package server"),
     (re.compile(r"\b(?:pyp[i]\.org|pythonhoste[d]\.org|registry\.npmj[s]\.org|prox[y]\.golang\.org)\b"),
      "a package server"),
 ]

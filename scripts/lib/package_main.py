@@ -1,0 +1,67 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of scripts/package, which sets up and describes the options."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import package_build
+import package_root
+import package_scenarios
+from package_build import WORK, Failed, say
+
+
+def field(package, name):
+    return subprocess.run(["dpkg-deb", "-f", package, name], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def sizes(folder, figures):
+    for package in sorted(folder.glob("*.deb")):
+        if "-dbgsym" not in package.name:
+            figures[f"size of {field(package, 'Package')}"] = (
+                f"{package.stat().st_size / 1024:.0f} KiB, installed {field(package, 'Installed-Size')} KiB")
+
+
+def main():
+    option = sys.argv[1] if len(sys.argv) > 1 else ""
+    os.umask(0o022)
+    WORK.mkdir(exist_ok=True)
+    figures = {}
+    commit = package_build.Commit()
+    if package_build.git("status", "--porcelain", "--untracked-files=no"):
+        say(f"there are changes that are not committed; building commit {commit.id[:10]} without them")
+    first = WORK / "first"
+    begin = time.monotonic()
+    if not (option == "--boot" and package_build.is_built(commit, "first")):
+        package_build.build(commit, "first", clean=False)
+        figures["build"] = f"{time.monotonic() - begin:.0f} s"
+    sizes(first, figures)
+    if option == "--boot":
+        import package_boot
+        package_boot.main(first)
+        return
+    if option != "--build":
+        package_build.lintian(first)
+        figures["lintian"] = "0 errors, 0 warnings"
+        if option != "--once":
+            other = WORK / "second" / "in-a-folder-of-another-length"
+            package_build.build(commit, other.relative_to(WORK), clean=True)
+            figures["reproducible"] = f"{len(package_build.compare(first, other))} files equal in two builds"
+        old = WORK / "older"
+        shutil.rmtree(old, ignore_errors=True)
+        package_build.older(first, old, "0.0.1")
+        new, both = package_root.make_repository("new", first), package_root.make_repository("both", first, old)
+        package_scenarios.all_of(new, both, ("0.0.1", commit.version), figures)
+    for name, value in figures.items():
+        print(f"  {name:<42} {value}")
+    say(f"ok; the packages are in {first.relative_to(package_build.ROOT)}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failed as failure:
+        sys.exit(f"package: {failure}")
