@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SCRIPTS = ("setup", "build", "run", "test", "tour", "check", "bench", "mutate", "wrapped")
+SCRIPTS = ("setup", "build", "run", "test", "tour", "check", "bench", "mutate", "wrapped", "package", "release")
 
 
 def run(name, *arguments, **options):
@@ -28,7 +28,8 @@ class Scripts(unittest.TestCase):
         for name, argument in (("setup", "--nonsense"), ("build", "--nonsense"), ("build", "nonsense"),
                                ("test", "--preset=nonsense"), ("tour", "--nonsense"), ("check", "nonsense"),
                                ("bench", "--nonsense"), ("mutate", "--nonsense"), ("mutate", "nonsense"),
-                               ("wrapped", "nonsense"), ("setup", "nonsense")):
+                               ("wrapped", "nonsense"), ("setup", "nonsense"), ("package", "nonsense"),
+                               ("release", "nonsense")):
             done = run(name, argument)
             self.assertEqual(done.returncode, 2, f"{name} {argument}: {done.stderr}")
             self.assertIn("nonsense", done.stderr)
