@@ -8,7 +8,7 @@ import re
 import common
 
 PAGE = "docs/parity.md"
-TOKEN = re.compile(r'`((?:abi|docs|host|plugin_sdk|plugins|scripts|tests)/[^`]+|CMakePresets\.json)`|"([^"]+)"')
+TOKEN = re.compile(r'`((?:abi|clients|docs|host|packaging|plugin_sdk|plugins|scripts|tests)/[^`]+|CMakePresets\.json)`|"([^"]+)"')
 
 
 def look(root, line, number, findings):
