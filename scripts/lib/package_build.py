@@ -136,6 +136,6 @@ def older(folder, into, version):
             with open(place / path.lstrip("/"), "a", encoding="utf-8") as out:
                 out.write("# older\n")
         name, _, architecture = package.stem.split("_")
-        subprocess.run(["dpkg-deb", "--root-owner-group", "-b", place, into / f"{name}_{version}_{architecture}.deb"],
+        subprocess.run(["dpkg-deb", "-Zgzip", "--root-owner-group", "-b", place, into / f"{name}_{version}_{architecture}.deb"],
                        stdout=subprocess.DEVNULL, check=True)
         shutil.rmtree(place)
