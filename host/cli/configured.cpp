@@ -165,10 +165,12 @@ bp_status begin(const std::vector<ModuleChange>& changes, const std::string& req
 }  // namespace
 
 struct Configured::State : std::enable_shared_from_this<Configured::State> {
-  State(const Args& given, const RunPlan& now) : args(given), plan(now) {}
+  State(const Args& given, const RunPlan& now, std::shared_ptr<const ServiceManager> told)
+      : args(given), plan(now), manager(std::move(told)) {}
 
   void serve();
   void handle(ReconfigureRequest& request) noexcept;
+  void manage(ReconfigureRequest& request) noexcept;
   void refused(ReconfigureRequest& request, bp_status status, std::string message, const cbor::Bytes& detail = {});
   void change(ReconfigureRequest& request);
   bp_operation begin_unless_stopped(const std::vector<ModuleChange>& changes, const std::string& requester);
@@ -178,6 +180,7 @@ struct Configured::State : std::enable_shared_from_this<Configured::State> {
 
   const Args args;
   RunPlan plan;  // the thread's own
+  const std::shared_ptr<const ServiceManager> manager;
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<ReconfigureRequest> waiting;  // guarded by `mutex`, as the next
@@ -231,6 +234,13 @@ void Configured::State::answer(ReconfigureRequest& request, const cbor::Bytes& r
 
 // Whatever happens here, the host goes on as it was.
 void Configured::State::handle(ReconfigureRequest& request) noexcept {
+  const bool changes = request.flags == 0;
+  if (changes) manager->reloading();
+  manage(request);
+  if (changes) manager->ready(plan.socket);
+}
+
+void Configured::State::manage(ReconfigureRequest& request) noexcept {
   try {
     try {
       change(request);
@@ -303,6 +313,8 @@ void Configured::State::change(ReconfigureRequest& request) {
   // The start may read a pipe. Here, one that nobody writes to would keep all that follow.
   if (is_other_than_a_file(place)) refuse(cat("\"", place, "\" is not a regular file any more; put the file back"));
   RunPlan next = make_plan(args);
+  // If nobody chooses a socket, a service manager may have given one, which make_plan() does not know.
+  if (plan.sources.count("socket") + next.sources.count("socket") == 0) next.socket = plan.socket;
   PlanDifference difference{module_changes(plan.modules, next.modules, running_modules()),
                             key_changes(settings_of(plan), settings_of(next))};
   const std::string who = cat("reconfigure for ", request.requester, ": ");
@@ -330,7 +342,8 @@ void Configured::State::change(ReconfigureRequest& request) {
   if (request.answer) answer(request, report);
 }
 
-Configured::Configured(const Args& args, const RunPlan& plan) : state_(std::make_shared<State>(args, plan)) {}
+Configured::Configured(const Args& args, const RunPlan& plan, std::shared_ptr<const ServiceManager> manager)
+    : state_(std::make_shared<State>(args, plan, std::move(manager))) {}
 
 std::function<void(ReconfigureRequest)> Configured::asked() const {
   return [state = state_](ReconfigureRequest request) { state->push(std::move(request)); };

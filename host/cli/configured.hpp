@@ -6,6 +6,7 @@
 
 #include "cli/command.hpp"
 #include "cli/run_plan.hpp"
+#include "cli/service_manager.hpp"
 #include "server/server.hpp"
 
 namespace backplane::host::cli {
@@ -15,8 +16,8 @@ namespace backplane::host::cli {
 /// request.
 class Configured {
  public:
-  /// `plan`: what runs now, made of `args`.
-  Configured(const Args& args, const RunPlan& plan);
+  /// `plan`: what runs now, made of `args`. `manager` is told of each change.
+  Configured(const Args& args, const RunPlan& plan, std::shared_ptr<const ServiceManager> manager);
   Configured(const Configured&) = delete;
   Configured& operator=(const Configured&) = delete;
   ~Configured() {

@@ -3,29 +3,29 @@
 // `backplane run`: prepares socket, data directory and host, loads the planned modules, and serves until a stop
 // request. `--check-config` only makes the plan.
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
+#include <chrono>
+#include <memory>
 #include <thread>
 
 #include "cli/client.hpp"
 #include "cli/command.hpp"
 #include "cli/configured.hpp"
 #include "cli/failure.hpp"
+#include "cli/given_sockets.hpp"
 #include "cli/limits_check.hpp"
 #include "cli/log_options.hpp"
 #include "cli/output.hpp"
 #include "cli/places_check.hpp"
 #include "cli/print_config.hpp"
+#include "cli/run_places.hpp"
 #include "cli/run_plan.hpp"
+#include "cli/service_manager.hpp"
 #include "cli/stop_request.hpp"
 #include "server/server.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
-#include "wire/socket_path.hpp"
 
 namespace backplane::host::cli {
 namespace {
@@ -33,59 +33,7 @@ namespace {
 // How long open calls may take to end after a stop request.
 constexpr std::chrono::milliseconds drain{5000};
 
-// Throws if modules cannot write to `dir`. A module that fails later would only name its own file, not the directory.
-void prepare_data_dir(const std::string& dir) {
-  const auto fail = [&](const std::string& why) {
-    throw CommandFailure{
-        exit_usage,
-        BP_IO,
-        cat("the data directory \"", dir, "\" ", why, "; expected a directory that this user may write to"),
-        {},
-        "choose another directory with --data-dir DIR"};
-  };
-  std::error_code error;
-  const bool fresh = std::filesystem::create_directories(dir, error);
-  if (error) fail(cat("cannot be created: ", error.message()));
-  if (fresh) ::chmod(dir.c_str(), 0700);
-  if (!std::filesystem::is_directory(dir, error)) fail("is not a directory");
-  if (::access(dir.c_str(), W_OK | X_OK) != 0) fail(cat("cannot be written to: ", std::strerror(errno)));
-}
-
 CommandFailure as_usage(const Failure& failure) { return {exit_usage, failure.status, failure.message}; }
-
-// Finds another host on the socket before any module touches its data. The server detects all other obstacles.
-void refuse_second_host(const std::string& socket) {
-  if (const long pid = stopping_host(socket); pid > 0) {
-    throw CommandFailure{exit_usage, BP_IO,
-                         cat("process ", std::to_string(pid), ", which served the socket \"", socket,
-                             "\", is stopping; wait for it, or choose another path with --socket")};
-  }
-  struct stat info;
-  if (::stat(socket.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
-  const bp_connect_options options = {.struct_size = sizeof options, .timeout_ms = 1000, .socket_path = socket.c_str()};
-  bp_context other;
-  Result why;
-  if (bp_context_connect(&options, &other, why.out()) != BP_OK) return;
-  Result result;
-  std::string pid;
-  if (bp_host_status(other, result.out()) == BP_OK) pid = Value::read(result.payload())["pid"].text();
-  bp_context_destroy(other);
-  throw CommandFailure{exit_usage,
-                       BP_IO,
-                       cat("another host ", pid.empty() ? "" : cat("(pid ", pid, ") "), "serves ", socket,
-                           "; choose another path with --socket, or stop that host"),
-                       {},
-                       cat("stop it with: backplane stop --socket ", socket)};
-}
-
-void prepare_socket(const std::string& socket) {
-  try {
-    prepare_socket_dir(socket);
-  } catch (const Failure& failure) {
-    throw as_usage(failure);
-  }
-  refuse_second_host(socket);
-}
 
 void configure(const RunPlan& plan) {
   std::vector<const char*> allowed;
@@ -231,7 +179,8 @@ void bound_the_exit() {
   }).detach();
 }
 
-int serve(Host& host, Server& server, const RunPlan& plan, Configured& configured, StopRequest& stop) {
+int serve(Host& host, Server& server, const RunPlan& plan, Configured& configured, StopRequest& stop,
+          const ServiceManager& manager) {
   try {
     server.start();
   } catch (const Failure& failure) {
@@ -240,7 +189,9 @@ int serve(Host& host, Server& server, const RunPlan& plan, Configured& configure
   const std::string ready =
       cat("ready on ", server.socket_path(), ", ", count_of(plan), ", pid ", std::to_string(::getpid()));
   bp_log_write(BP_LOG_INFO, BP_LOG_ALWAYS, str("run"), str(ready));
+  manager.ready(plan.socket);
   while (!stop.wait()) configured.ask_by_signal();
+  manager.stopping(stop.reason());
   configured.stop();
   log_line(BP_LOG_INFO, cat("stopping: ", stop.reason(), "; press Ctrl-C again to end at once"));
   std::string stuck = stuck_code();
@@ -272,24 +223,57 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int run_with(const Args& args, const RunPlan& plan, const std::shared_ptr<StopRequest>& stop) {
+// How long the load of a module may take, with its trial and what surrounds it.
+std::chrono::milliseconds longest_load(const RunPlan& plan) {
+  constexpr std::uint32_t usual_ms = 10'000;
+  constexpr std::chrono::seconds beside{20};
+  return std::chrono::milliseconds(plan.load_timeout_ms != 0 ? plan.load_timeout_ms : usual_ms) + beside;
+}
+
+/// What a start of `run` begins with.
+struct Start {
+  std::shared_ptr<const ServiceManager> manager;
+  std::shared_ptr<StopRequest> stop;
+  std::vector<GivenSocket> sockets;
+  RunPlan plan;
+};
+
+int run_with(const Args& args, Start& start) {
+  const RunPlan& plan = start.plan;
+  const std::shared_ptr<const ServiceManager>& manager = start.manager;
+  const std::shared_ptr<StopRequest>& stop = start.stop;
   raise_descriptor_limit();
-  prepare_socket(plan.socket);
+  if (!is_given(start.sockets, plan.socket)) prepare_socket(plan.socket);
   prepare_data_dir(plan.data_dir);
   stop->begin();
   configure(plan);
   Host host(plan);
   for (const std::string& warning : warnings_of_memory(plan.limits)) log_line(BP_LOG_WARN, warning);
-  Configured configured(args, plan);
+  Configured configured(args, plan, manager);
   ServerOptions options = server_options(plan);
   options.reconfigure = configured.asked();
   Server server(host.context(), std::move(options), [&stop] { stop->ask(); });
+  if (const auto interval = manager->watchdog()) server.show_life(*interval, [manager] { manager->alive(); });
+  server.adopt(std::move(start.sockets));
   reserve(server);
   for (const PlannedModule& module : plan.modules) {
-    if (!stop->asked()) host.load(module);
+    if (stop->asked()) break;
+    manager->starting(cat("loading the module ", module.name), longest_load(plan));
+    host.load(module);
   }
   stop->started();
-  return stop->asked() ? static_cast<int>(exit_ok) : serve(host, server, plan, configured, *stop);
+  return stop->asked() ? static_cast<int>(exit_ok) : serve(host, server, plan, configured, *stop, *manager);
+}
+
+// The first two change the environment and the signals, so no other thread may run before them.
+void prepare(const Args& args, Start& start) try {
+  start.sockets = given_sockets();
+  start.stop = StopRequest::from_signals(exit_interrupted);
+  start.plan = make_plan(args);
+  place(start.sockets, start.plan);
+} catch (const CommandFailure& failure) {
+  start.manager->failed(failure.message);
+  throw;
 }
 
 // A failure is the last line on stderr, in the form of the others if that is JSON. If nobody reads stderr, it is not
@@ -302,12 +286,15 @@ int run_run(const Args& args) {
     write_result(config_text(plan));
     return exit_ok;
   }
-  const std::shared_ptr<StopRequest> stop = StopRequest::from_signals(exit_interrupted);  // before other threads
-  const RunPlan plan = make_plan(args);
+  Start start{.manager = std::make_shared<const ServiceManager>()};
+  prepare(args, start);
+  const RunPlan& plan = start.plan;
   configure_log(plan);
+  for (const std::string& warning : start.manager->warnings()) log_line(BP_LOG_WARN, warning);
   try {
-    return run_with(args, plan, stop);
+    return run_with(args, start);
   } catch (const CommandFailure& failure) {
+    start.manager->failed(failure.message);
     const bool as_line = plan.log.format == BP_LOG_FORMAT_JSON && !args.json;
     if (as_line) bp_log_write(BP_LOG_ERROR, BP_LOG_ALWAYS, str("run"), str(failure.message));
     const bool told = bp_log_flush(last_lines_ms) != BP_OK || as_line;

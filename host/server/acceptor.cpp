@@ -49,14 +49,17 @@ Acceptor::Acceptor(ServerCore& core, Admitter& admitter, AcceptorDescriptors& de
       retry_(core.io),
       shortage_(core.io) {}
 
-void Acceptor::start() {
-  listening_.emplace(options_.path, lock_, SocketAccess{options_.mode, options_.group});
-  UniqueFd socket = listening_->take_descriptor();
+void Acceptor::start(UniqueFd given) {
+  UniqueFd socket = std::move(given);
+  if (!socket) {
+    listening_.emplace(options_.path, lock_, SocketAccess{options_.mode, options_.group});
+    socket = listening_->take_descriptor();
+  }
   acceptor_.assign(Protocol(), socket.get());
   socket.release();
   descriptors_.spare.fill();
   accept();
-  watch();
+  if (listening_) watch();
 }
 
 void Acceptor::stop() noexcept {

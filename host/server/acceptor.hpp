@@ -30,13 +30,14 @@ struct AcceptorDescriptors {
 /// if somebody removes it. After start(), io thread only.
 class Acceptor {
  public:
-  /// `lock` is that of the socket.
+  /// `lock` is that of the socket; null if the socket is given to start().
   Acceptor(ServerCore& core, Admitter& admitter, AcceptorDescriptors& descriptors, ListenOptions options,
            Entrance entrance, std::shared_ptr<SocketLock> lock);
 
-  /// Binds the socket. Peers can connect when it returns. Throws Failure.
-  void start();
-  /// Removes the socket, and accepts no more.
+  /// Binds the socket, unless `given` listens already: that one keeps its file. Peers can connect when it returns.
+  /// Throws Failure.
+  void start(UniqueFd given);
+  /// Removes the socket that start() has bound, and accepts no more.
   void stop() noexcept;
 
  private:
@@ -61,7 +62,7 @@ class Acceptor {
   const ListenOptions options_;
   const Entrance entrance_;
   const std::shared_ptr<SocketLock> lock_;
-  std::optional<ListeningSocket> listening_;
+  std::optional<ListeningSocket> listening_;  ///< none: the socket was given, and its file is not looked after
   boost::asio::local::stream_protocol::acceptor acceptor_;
   boost::asio::steady_timer pause_;
   boost::asio::posix::stream_descriptor changes_;  ///< an inotify of the files of the socket and its lock

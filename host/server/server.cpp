@@ -19,6 +19,7 @@
 #include "server/acceptor.hpp"
 #include "server/admitter.hpp"
 #include "server/connection.hpp"
+#include "server/life_sign.hpp"
 #include "server/listening_socket.hpp"
 #include "support/result.hpp"
 #include "sync/latch.hpp"
@@ -64,6 +65,7 @@ class Server::Impl {
                                            std::move(on_stop_requested))),
         mode_(mode),
         admitter_(*core_),
+        life_sign_(core_->io, core_->control),
         timer_(core_->io),
         sockets_(core_->io) {
     if (core_->options.socket_path.empty()) core_->options.socket_path = default_socket_path();
@@ -74,11 +76,24 @@ class Server::Impl {
     take_locks();
   }
 
+  void show_life(std::chrono::microseconds interval, std::function<void()> alive) {
+    life_interval_ = interval;
+    alive_ = std::move(alive);
+  }
+
   void take_locks() {
     if (!locks_.empty()) return;
-    locks_.push_back(std::make_shared<SocketLock>(core_->options.socket_path));
-    for (const ListenOptions& each : core_->options.listen) locks_.push_back(std::make_shared<SocketLock>(each.path));
+    lock(core_->options.socket_path);
+    for (const ListenOptions& each : core_->options.listen) lock(each.path);
   }
+
+  void lock(const std::string& path) {
+    const auto same = [&path](const GivenSocket& given) { return given.path == path; };
+    const bool is_given = std::any_of(given_.begin(), given_.end(), same);
+    locks_.push_back(is_given ? nullptr : std::make_shared<SocketLock>(path));
+  }
+
+  void adopt(std::vector<GivenSocket> sockets) { given_ = std::move(sockets); }
 
   void start() {
     take_locks();
@@ -91,6 +106,7 @@ class Server::Impl {
       throw;
     }
     look_after_sockets();
+    begin_life_sign();
     work_.emplace(core_->io.get_executor());
     thread_ = std::thread([this] { run_io(); });
   }
@@ -106,7 +122,9 @@ class Server::Impl {
   void shutdown(std::chrono::milliseconds drain) {
     if (!thread_.joinable()) return;
     const auto until = Clock::now() + drain;
-    for (const auto& lock : locks_) lock->say_stopping();
+    for (const auto& lock : locks_) {
+      if (lock != nullptr) lock->say_stopping();
+    }
     on_io([this] {
       {
         const MutexLock reading(core_->poller.reading);
@@ -136,6 +154,7 @@ class Server::Impl {
       core_->poller.forget();
       if (timer_.is_open()) timer_.release();
       if (sockets_.is_open()) sockets_.release();
+      life_sign_.stop();
     });
     work_.reset();
     thread_.join();
@@ -151,7 +170,9 @@ class Server::Impl {
   void listen(const ListenOptions& options, const Entrance& entrance, std::shared_ptr<SocketLock> lock) {
     acceptors_.push_back(
         std::make_unique<Acceptor>(*core_, admitter_, descriptors_, options, entrance, std::move(lock)));
-    acceptors_.back()->start();
+    const auto given = std::find_if(given_.begin(), given_.end(),
+                                    [&options](const GivenSocket& each) { return each.path == options.path; });
+    acceptors_.back()->start(given == given_.end() ? UniqueFd() : std::move(given->descriptor));
   }
 
   void run_io() noexcept {
@@ -212,6 +233,21 @@ class Server::Impl {
     }
   }
 
+  /// The question is what `status` answers: it takes the locks that a stuck host would keep.
+  void begin_life_sign() {
+    if (!alive_) return;
+    const auto question = [core = core_.get()] {
+      bp_result report = {.struct_size = sizeof report};
+      core->status(&report);
+      bp_result_free(&report);
+    };
+    try {
+      life_sign_.begin(life_interval_, question, std::move(alive_));
+    } catch (const std::exception& error) {
+      core_->log(BP_LOG_ERROR, [&error] { return std::string(error.what()); });
+    }
+  }
+
   /// Serves the sockets on the context's request thread if the context supports that, otherwise on the io thread.
   void look_after_sockets() {
     if (mode_.own_thread) {
@@ -259,10 +295,14 @@ class Server::Impl {
   const ServingMode mode_;
   Admitter admitter_;
   AcceptorDescriptors descriptors_;
+  LifeSign life_sign_;
+  std::chrono::microseconds life_interval_{};
+  std::function<void()> alive_;  // empty: nobody wants to know
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
-  asio::posix::stream_descriptor timer_;            // the poller owns this descriptor and the next
-  asio::posix::stream_descriptor sockets_;          // used if the context cannot poll the sockets
-  std::vector<std::shared_ptr<SocketLock>> locks_;  // of the socket, and of those beside it
+  asio::posix::stream_descriptor timer_;    // the poller owns this descriptor and the next
+  asio::posix::stream_descriptor sockets_;  // used if the context cannot poll the sockets
+  std::vector<GivenSocket> given_;
+  std::vector<std::shared_ptr<SocketLock>> locks_;  // of the socket, and of those beside it; null: it is a given one
   bool reserved_ = false;
   std::atomic<bool> hurries_{false};
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
@@ -274,7 +314,13 @@ Server::Server(bp_context context, ServerOptions options, std::function<void()> 
 
 Server::~Server() { shutdown(std::chrono::milliseconds(0)); }
 
+void Server::adopt(std::vector<GivenSocket> sockets) { impl_->adopt(std::move(sockets)); }
+
 void Server::reserve() { impl_->reserve(); }
+
+void Server::show_life(std::chrono::microseconds interval, std::function<void()> alive) {
+  impl_->show_life(interval, std::move(alive));
+}
 
 void Server::start() { impl_->start(); }
 

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "support/unique_fd.hpp"
+
 namespace backplane::host {
 
 /// What the connections of a socket may do. Roles do not include each other.
@@ -30,6 +32,12 @@ struct ListenOptions {
   mode_t mode = 0600;
   std::optional<gid_t> group;  ///< none: that of this process
   Roles may = all_roles;
+};
+
+/// A socket that somebody else has bound and listens on, such as a service manager.
+struct GivenSocket {
+  std::string path;
+  UniqueFd descriptor;  ///< does not block
 };
 
 /// A peer asks the application to read its configuration again.
@@ -112,9 +120,17 @@ class Server {
   /// Calls shutdown(0) if that was not called.
   ~Server();
 
+  /// Serves these instead of binding the sockets with the same paths in the options. Their files belong to whoever has
+  /// made them: the server does not lock, change, watch or remove them. Call this before reserve() and start().
+  void adopt(std::vector<GivenSocket> sockets);
+
   /// Locks the places of the sockets until the server is destroyed, without creating them. Use this to exclude
   /// other hosts also before start() and after shutdown(). Throws Failure, as start() does.
   void reserve();
+
+  /// Calls `alive` on the server's thread, once in each `interval`, as long as that thread and the management of the
+  /// host answer. Handlers cannot delay it. `alive` must not throw and must not block. Call this before start().
+  void show_life(std::chrono::microseconds interval, std::function<void()> alive);
 
   /// Binds the socket and begins to serve. Peers can connect when it returns. Call it once. Throws Failure (BP_IO) if
   /// another host serves the socket, a file is in the way, or the folder or path is unusable.
