@@ -13,6 +13,7 @@
 
 #include "cli/command.hpp"
 #include "cli/failure.hpp"
+#include "cli/in_use.hpp"
 #include "cli/output.hpp"
 #include "cli/parse.hpp"
 #include "support/suggest.hpp"
@@ -57,13 +58,6 @@ std::string help() {
   return out + ending;
 }
 
-std::string version(bool json) {
-  const std::uint32_t number = bp_abi_version();
-  const std::string abi = cat(std::to_string(number >> 16), ".", std::to_string(number & 0xffff));
-  if (json) return cat("{\"version\":", cli::quoted(bp_version()), ",\"abi\":", cli::quoted(abi), "}\n");
-  return cat("backplane ", bp_version(), " (ABI ", abi, ")\n");
-}
-
 const Command& find(const std::string& name) {
   std::vector<std::string> known;
   for (const Command* command : commands()) {
@@ -106,7 +100,7 @@ int dispatch(std::vector<std::string> arguments) {
   }
   const bool json = arguments[0] == "--json" && arguments.size() > 1;
   if (const std::string& first = arguments[json ? 1 : 0]; first == "--version" || first == "-V") {
-    write_out(version(json || (arguments.size() > 1 && arguments[1] == "--json")));
+    write_out(version_text(json || (arguments.size() > 1 && arguments[1] == "--json")));
     return exit_ok;
   }
   arguments = command_first(std::move(arguments));

@@ -256,6 +256,11 @@ std::vector<ListenOptions> further_sockets(const ConfigFile& file, const std::st
 
 }  // namespace
 
+std::string bundled_dir() {
+  const std::vector<Placed> all = bundled_dirs();
+  return all.empty() ? std::string() : all.front().value;
+}
+
 std::string config_path(const Args& args) {
   return args.config ? *args.config : environment("BACKPLANE_CONFIG").value_or(std::string());
 }

@@ -54,6 +54,9 @@ struct RunPlan {
 /// The configuration file that --config or $BACKPLANE_CONFIG names; empty: none.
 std::string config_path(const Args& args);
 
+/// The directory of the bundled modules, in a build tree or in an installation; empty: there is none.
+std::string bundled_dir();
+
 /// Reads the configuration file and the manifests of all modules. It creates nothing. Throws CommandFailure: usage if
 /// the configuration is wrong, refused if a file is not a module.
 RunPlan make_plan(const Args& args);

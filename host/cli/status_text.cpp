@@ -312,6 +312,15 @@ std::string silent_lines(const Value& report) {
   return out;
 }
 
+// ": 3 of /usr/lib/backplane/plugins, 1 of /srv"
+std::string module_places(const Value& report) {
+  std::string out;
+  for (const Value& each : report["module_places"].items()) {
+    out += cat(out.empty() ? ": " : ", ", each["modules"].text(), " of ", each["path"].text());
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string oldest_call_text(const Value& oldest) {
@@ -332,7 +341,7 @@ std::string status_text(const Value& report) {
       {"version", cat(report["version"].text(), " (ABI ", report["abi"].text(), ")")},
       {"pid", report["pid"].text()},
       {"uptime", duration(report["uptime_ms"].number())},
-      {"modules", report["modules"].text()},
+      {"modules", cat(report["modules"].text(), module_places(report))},
       {"workers",
        cat(workers["threads"].text(), workers["threads"].number() == 1 ? " thread, " : " threads, ",
            workers["running"].text(), " running, ", workers["queued"].text(), " queued",
@@ -343,6 +352,13 @@ std::string status_text(const Value& report) {
   };
   if (!server["limits"].items().empty()) {
     head.push_back({"connections", connection_line(server, held_sources(report))});
+  }
+  const Value& library = report["library"];
+  if (!library["path"].text().empty()) {  // an older host does not say it
+    head.insert(
+        head.begin() + 1,
+        {"library", cat(library["path"].text(),
+                        library["replaced"].truth() ? "; another file is there now: restart the host to use it" : "")});
   }
   const Value& lost = report["log"]["dropped"];
   if (lost.number() != 0) head.push_back({"log", cat("dropped ", lost.text(), ", because stderr took no lines")});

@@ -27,6 +27,7 @@
 #include "modules/reports.hpp"
 #include "request/record.hpp"
 #include "support/crash_line.hpp"
+#include "support/library_file.hpp"
 #include "support/log.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
@@ -90,6 +91,7 @@ Host& Host::get() {
   const MutexLock lock(the_mutex);
   if (the_host == nullptr) {
     set_memory_limit(the_options.memory_limit);
+    library_file();  // no code of a module keeps the lock of the dynamic loader yet
     HostOptions options = the_options;
     options.watchdog.after_look = return_memory;
     if (options.crash_line) install_crash_line();

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <backplane/cbor/writer.hpp>
 #include <chrono>
+#include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -19,6 +21,7 @@
 #include "memory/budget.hpp"
 #include "memory/machine.hpp"
 #include "request/reply_api.hpp"
+#include "support/library_file.hpp"
 #include "support/log.hpp"
 #include "support/report.hpp"
 #include "support/ticks.hpp"
@@ -194,6 +197,27 @@ void write(cbor::Writer& out, const Workers::Load& load, const std::vector<Silen
   }
 }
 
+// What this process runs, where several installations may lie side by side.
+void write_files(cbor::Writer& out, const Registry& registry) {
+  out.text("library");
+  out.map(2);
+  path_field(out, library_file());
+  out.text("replaced");
+  out.boolean(is_library_file_replaced());
+  std::map<std::string, std::uint64_t> places;
+  for (const auto& module : registry.modules()) {
+    const Generation* const running = module->current.load(std::memory_order_acquire);
+    if (running != nullptr) ++places[std::filesystem::path(running->path).parent_path().string()];
+  }
+  out.text("module_places");
+  out.array(places.size());
+  for (const auto& [path, modules] : places) {
+    out.map(2);
+    path_field(out, path);
+    field(out, "modules", modules);
+  }
+}
+
 }  // namespace
 
 OldestCallQueries ask_oldest_calls(const std::vector<Context*>& contexts) {
@@ -217,13 +241,14 @@ std::vector<std::uint8_t> status_report(const HostStatus& host, const std::vecto
   const bool silent = !host.silent_workers.empty() ||
                       std::any_of(contexts.begin(), contexts.end(),
                                   [](const Context* each) { return !each->silent_threads().all().empty(); });
-  out.map(18);
+  out.map(20);
   field(out, "state", silent || operations.any_overdue() ? "not responding" : "responding");
   field(out, "version", version);
   field(out, "abi", std::to_string(BP_ABI_MAJOR) + "." + std::to_string(BP_ABI_MINOR));
   field(out, "pid", static_cast<std::uint64_t>(::getpid()));
   field(out, "uptime_ms", host.uptime_ms);
   field(out, "modules", host.modules);
+  write_files(out, registry);
   write(out, host.workers, host.silent_workers);
   field(out, "resting", host.resting);
   field(out, "stale_answers", reply_api::stale_answers());

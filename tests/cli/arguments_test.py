@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import unittest
 
@@ -29,11 +30,26 @@ class Arguments(Case):
             self.assertEqual(self.bp("help", command)[0], out)
 
     def test_the_version_names_library_and_abi(self):
-        self.assertRegex(self.bp("--version")[0], r"^backplane \d+\.\d+\.\d+ \(ABI 1\.0\)\n$")
+        out, _ = self.bp("--version")
+        first, library, modules = out.splitlines()
+        self.assertRegex(first, r"^backplane \d+\.\d+\.\d+ \(ABI 1\.0\)$")
+        self.assertRegex(library, r"^library  /.*/libbackplane\.so\.\d+\.\d+\.\d+$")
+        self.assertEqual(modules, f"modules  {os.path.realpath(PLUGINS)}")
+
+    def test_the_version_says_which_of_several_libraries_is_loaded(self):
+        library = self.bp_json("--version")["library"]
+        other = self.path(os.path.basename(library))
+        shutil.copy(library, other)
+        os.symlink(other, self.path("libbackplane.so.0"))
+        self.environment["LD_LIBRARY_PATH"] = self.dir
+        # An executable of the build tree has its library in its runpath, which comes after the variable.
+        self.assertEqual(self.bp_json("--version")["library"], os.path.realpath(other))
 
     def test_the_version_is_json_when_json_is_asked_for(self):
         report = self.bp_json("--version")
         self.assertEqual(report["abi"], "1.0")
+        self.assertEqual(report["program"], report["version"])
+        self.assertEqual(report["modules"], os.path.realpath(PLUGINS))
         self.assertIn(f"backplane {report['version']} ", self.bp("--version")[0])
         self.assertEqual(json.loads(self.bp("--json", "--version")[0]), report)
 
