@@ -98,7 +98,7 @@ std::span<const Command* const> commands();
 
 extern const Command run_command, call_command, ls_command, load_command, unload_command, reload_command,
     events_command, inspect_command, status_command, log_command, stop_command, bench_command, cancel_command,
-    ping_command, reconfigure_command, save_command, try_command;
+    ping_command, reconfigure_command, save_command, try_command, completions_command, man_command;
 
 // Options that several commands have.
 inline const Option socket_option = {"--socket", "PATH",

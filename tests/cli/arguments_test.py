@@ -11,7 +11,8 @@ import unittest
 
 from harness import FIXTURE, EXE, MODULES, PLUGINS, Case
 
-COMMANDS = ["run", "call", "ls", "load", "unload", "reload", "events", "inspect", "status", "stop", "bench"]
+COMMANDS = ["run", "call", "ls", "load", "unload", "reload", "events", "inspect", "status", "stop", "bench", "completions",
+            "man"]
 
 
 class Arguments(Case):
