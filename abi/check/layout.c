@@ -123,7 +123,7 @@ OFFSET(bp_module_entry, extension, 48);
 
 /* ---- options.h ---- */
 
-SIZE(bp_host_options, 64, 8);
+SIZE(bp_host_options, 72, 8);
 OFFSET(bp_host_options, struct_size, 0);
 OFFSET(bp_host_options, worker_threads, 4);
 OFFSET(bp_host_options, data_dir, 8);
@@ -135,6 +135,7 @@ OFFSET(bp_host_options, memory_limit, 40);
 OFFSET(bp_host_options, load_timeout_ms, 48);
 OFFSET(bp_host_options, crash_line, 52);
 OFFSET(bp_host_options, trial_program, 56);
+OFFSET(bp_host_options, module_cache, 64);
 
 SIZE(bp_log_options, 16, 4);
 OFFSET(bp_log_options, struct_size, 0);

@@ -37,8 +37,13 @@ struct CompareArgs {
   bool strict = false;
 };
 
+/// Of run alone.
+struct RunArgs {
+  std::optional<std::string> module_cache;
+};
+
 /// The parsed arguments. One struct for all commands; each command reads the members that its options name.
-struct Args : BenchArgs, SettingsArgs, CompareArgs {
+struct Args : BenchArgs, SettingsArgs, CompareArgs, RunArgs {
   bool json = false;
   std::optional<std::string> socket;
   std::optional<std::uint64_t> timeout;  // ms

@@ -105,6 +105,7 @@ class ConfigReader {
     known(root, "",
           {"socket",
            "data_dir",
+           "module_cache",
            "log_level",
            "log_format",
            "log_queue_lines",
@@ -155,6 +156,7 @@ class ConfigReader {
            "modules"});
     out.socket = path(root, "socket");
     out.data_dir = path(root, "data_dir");
+    out.module_cache = path(root, "module_cache");
     out.log_level = placed(root, "log_level");
     out.log_format = placed(root, "log_format");
     limit(root, "log_queue_lines", 1, 1 << 24, out.log_queue_lines);

@@ -53,7 +53,7 @@ struct ListenSection {
 
 /// The contents of the configuration file. Paths in the file are relative to its folder; here they are absolute.
 struct ConfigFile {
-  std::optional<Placed> socket, data_dir, log_level, log_format;
+  std::optional<Placed> socket, data_dir, module_cache, log_level, log_format;
   std::string on_event_overflow;      ///< its place, or empty
   std::uint32_t log_queue_lines = 0;  ///< 0: not in the file, here and in the next
   std::uint32_t log_queue_bytes = 0;

@@ -44,7 +44,7 @@ void check_socket(const std::string& socket) {
   if (const std::string why = obstacle(existing); !why.empty()) fail(cat(existing.string(), ": ", why));
 }
 
-void check_data_dir(const std::string& dir) {
+void check_dir(const char* what, const std::string& dir, const char* option) {
   fs::path existing = fs::absolute(dir);
   std::error_code error;
   while (!fs::exists(existing, error) && existing.has_relative_path()) {
@@ -53,9 +53,9 @@ void check_data_dir(const std::string& dir) {
   }
   const std::string why = obstacle(existing);
   if (why.empty()) return;
-  throw usage(cat("the data directory \"", dir, "\" cannot be used: ", existing.string(), ": ", why,
+  throw usage(cat("the ", what, " \"", dir, "\" cannot be used: ", existing.string(), ": ", why,
                   "; expected a directory that this user may write to"),
-              "choose another directory with --data-dir DIR");
+              cat("choose another directory with ", option, " DIR"));
 }
 
 void check_module(const PlannedModule& module, const std::vector<std::string>& allowed) {
@@ -78,7 +78,10 @@ void check_module(const PlannedModule& module, const std::vector<std::string>& a
 void check_places(const RunPlan& plan) {
   check_socket(plan.socket);
   for (const ListenOptions& each : plan.server.listen) check_socket(each.path);
-  check_data_dir(plan.data_dir);
+  check_dir("data directory", plan.data_dir, "--data-dir");
+  if (!plan.module_cache.empty()) {
+    check_dir("directory for private copies of modules", plan.module_cache, "--module-cache");
+  }
   for (const PlannedModule& module : plan.modules) check_module(module, plan.allowed_dirs);
 }
 

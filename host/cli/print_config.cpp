@@ -66,6 +66,11 @@ class Printer {
   std::string run() {
     setting("socket", toml_string(plan_.socket));
     setting("data_dir", toml_string(plan_.data_dir));
+    if (plan_.module_cache.empty()) {
+      out_ += "# module_cache  # not set\n";
+    } else {
+      setting("module_cache", toml_string(plan_.module_cache));
+    }
     setting("log_level", toml_string(log_level_name(plan_.log_level)));
     setting("log_format", plan_.log.format == BP_LOG_FORMAT_JSON ? "\"json\"" : "\"human\"");
     number("log_queue_lines", 8'192);

@@ -46,7 +46,8 @@ void configure(const RunPlan& plan) {
                                    .memory_limit = plan.memory_limit,
                                    .load_timeout_ms = plan.load_timeout_ms,
                                    .crash_line = 1,
-                                   .trial_program = plan.trial_load ? "" : nullptr};
+                                   .trial_program = plan.trial_load ? "" : nullptr,
+                                   .module_cache = plan.module_cache.empty() ? nullptr : plan.module_cache.c_str()};
   Result why;
   const bp_status status = bp_host_configure(&options, why.out());
   if (status != BP_OK) throw CommandFailure{exit_usage, status, why.message(status)};
@@ -319,10 +320,10 @@ The data directory is the first of these that is set: --data-dir, $BACKPLANE_DAT
 file, $XDG_DATA_HOME/backplane, ~/.local/share/backplane.
 
 An option on the command line takes precedence over the environment (BACKPLANE_SOCKET, BACKPLANE_DATA_DIR,
-BACKPLANE_LOG_LEVEL, BACKPLANE_LOG_FORMAT, BACKPLANE_CONFIG), and the environment over the configuration file.
+BACKPLANE_MODULE_CACHE, BACKPLANE_LOG_LEVEL, BACKPLANE_LOG_FORMAT, BACKPLANE_CONFIG), and the environment over the configuration file.
 
-The configuration file is TOML; docs/cli.md describes its keys. The keys socket, data_dir, log_level, log_format,
-module_dirs and trial_load are as the options. The others:
+The configuration file is TOML; docs/cli.md describes its keys. The keys socket, data_dir, module_cache, log_level,
+log_format, module_dirs and trial_load are as the options. The others:
   allowed_dirs        the directories from which modules may be loaded; default: any
   workers             number of threads for blocking handlers
   memory_limit, connection_memory
@@ -367,6 +368,7 @@ last line says which; 130 ended at once by a second Ctrl-C.)",
         {"--module", "FILE", "load this module; may be repeated", &Args::modules},
         {"--module-dir", "DIR", "load every *.so in this directory; may be repeated", &Args::module_dirs},
         {"--data-dir", "DIR", "where modules keep their data; default: see below", &Args::data_dir},
+        {"--module-cache", "DIR", "where private copies of modules go; default: $TMPDIR, or /tmp", &Args::module_cache},
         {"--config", "FILE", "the configuration file; default $BACKPLANE_CONFIG, else none", &Args::config},
         {"--check-config", "", "check the configuration and all manifests, report faults, and serve nothing",
          &Args::check_config},

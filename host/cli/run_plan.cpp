@@ -74,6 +74,13 @@ Choice choose_data_dir(const Args& args, const ConfigFile& file) {
   throw usage("found no data directory: neither --data-dir nor $HOME is set", "give one with --data-dir DIR");
 }
 
+// Empty: the library's default, which follows the environment.
+Choice choose_module_cache(const Args& args, const ConfigFile& file) {
+  auto chosen = choose(args.module_cache, "--module-cache", "BACKPLANE_MODULE_CACHE", file.module_cache);
+  if (!chosen) return {};
+  return {absolute_path(chosen->value), std::move(chosen->source)};
+}
+
 Choice choose_socket(const Args& args, const ConfigFile& file) {
   return choose(args.socket, "--socket", "BACKPLANE_SOCKET", file.socket).value_or(Choice{default_socket_path(), {}});
 }
@@ -277,6 +284,7 @@ RunPlan make_plan(const Args& args) {
   for (const auto& [key, limit] : file.limits) plan.sources[key] = limit.where;
   plan.socket = note_source("socket", choose_socket(args, file));
   plan.data_dir = note_source("data_dir", choose_data_dir(args, file));
+  plan.module_cache = note_source("module_cache", choose_module_cache(args, file));
   const Choice level = choose_log_level(args, file);
   plan.log_level = log_level(note_source("log_level", level), where(level, "log_level"));
   const Choice format = choose_log_format(args, file);

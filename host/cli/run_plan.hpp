@@ -32,6 +32,7 @@ struct PlannedModule {
 struct RunPlan {
   std::string socket;
   std::string data_dir;
+  std::string module_cache;  ///< empty: the directory for temporary files
   int log_level = 0;
   bp_log_options log{};
   std::uint32_t workers = 0;  // 0: the default, here and in the next five

@@ -23,6 +23,7 @@
 #include "memory/budget.hpp"
 #include "memory/machine.hpp"
 #include "memory/trimmer.hpp"
+#include "modules/copy_store.hpp"
 #include "modules/manifest.hpp"
 #include "modules/reports.hpp"
 #include "request/record.hpp"
@@ -145,6 +146,10 @@ bp_status Host::configure(const bp_host_options& options, std::string& why) {
     }
   }
   try {
+    if (options.module_cache != nullptr) {
+      chosen.module_cache = fs::absolute(options.module_cache);
+      CopyStore::prepare(chosen.module_cache);
+    }
     if (options.trial_program != nullptr) chosen.trial_program = Trial::open(options.trial_program);
     lock_data_dir(chosen.data_dir);
   } catch (Failure& failure) {
@@ -170,7 +175,8 @@ Host::Host(HostOptions options)
                   [this](const char* event, const std::vector<std::uint8_t>& payload) { emit(event, payload); }),
       pin_retries_(control_, kept_by_threads_, loader_),
       trial_rest_(control_, loader_) {
-  loader_.set({options_.module_dirs, options_.worker_threads, options_.trial_program, [this] { trial_rest_.begin(); }});
+  loader_.set({options_.module_dirs, options_.worker_threads, options_.trial_program, [this] { trial_rest_.begin(); },
+               options_.module_cache});
   kept_by_threads_.set_end([this](bool again) noexcept {
     bool any = false;
     try {

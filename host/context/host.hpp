@@ -32,6 +32,7 @@ struct HostOptions {
   std::size_t worker_threads = 4;
   std::filesystem::path data_dir;  ///< empty: a temporary directory
   std::vector<std::filesystem::path> module_dirs;
+  std::filesystem::path module_cache;  ///< for private copies of modules; empty: the directory for temporary files
   WatchdogOptions watchdog;
   std::shared_ptr<const UniqueFd> trial_program;   ///< see Trial; null: no trial loads
   bool crash_line = false;                         ///< see install_crash_line()

@@ -51,25 +51,57 @@ void sweep(const fs::path& temporary) {
   }
 }
 
+bool is_noexec(const fs::path& path) {
+  struct statvfs system {};
+  return ::statvfs(path.c_str(), &system) == 0 && (system.f_flag & ST_NOEXEC) != 0;
+}
+
+[[noreturn]] void fail_noexec(const fs::path& path, const std::string& key) {
+  throw Failure{BP_IO, "the directory for private copies of modules, " + path.string() +
+                           ", is mounted noexec, so nothing there can be mapped as code; set " + key +
+                           " to a directory on a file system without noexec"};
+}
+
 }  // namespace
+
+void CopyStore::prepare(const fs::path& parent) {
+  const auto refuse = [&parent](const std::string& why, const std::string& expected) {
+    throw Failure{BP_IO, "the directory for private copies of modules, " + parent.string() + ", " + why +
+                             "; set module_cache to " + expected};
+  };
+  const std::string writable = "a directory that this host may write to";
+  std::error_code error;
+  const bool fresh = fs::create_directories(parent, error);
+  if (error) refuse("cannot be created: " + error.message(), writable);
+  if (fresh) ::chmod(parent.c_str(), 0700);
+  struct stat status {};
+  if (::stat(parent.c_str(), &status) != 0) refuse("cannot be looked at: " + system_text(), writable);
+  if (!S_ISDIR(status.st_mode)) refuse("is not a directory", writable);
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0) {
+    refuse("lets other users replace what is in it",
+           "a directory where only its owner may write, or run chmod go-w on "
+           "it");
+  }
+  if (::access(parent.c_str(), W_OK | X_OK) != 0) refuse("cannot be written to: " + system_text(), writable);
+  if (is_noexec(parent)) fail_noexec(parent, "module_cache");
+}
 
 void CopyStore::make_directory() {
   std::error_code error;
-  fs::path temporary = fs::temp_directory_path(error);
+  fs::path temporary = parent_.empty() ? fs::temp_directory_path(error) : parent_;
   if (error) temporary = "/tmp";
+  if (!parent_.empty()) prepare(parent_);  // it may have been removed meanwhile
   sweep(temporary);
   for (;;) {
     std::string pattern =
         (temporary / (std::string(directory_prefix) + std::to_string(::getpid()) + "-XXXXXX")).string();
     if (::mkdtemp(pattern.data()) == nullptr) {  // mode 0700
       throw Failure{BP_IO, "cannot create a directory for private copies of modules in " + temporary.string() + ": " +
-                               system_text() + "; set TMPDIR to a directory that this host may write to"};
+                               system_text() + "; set " + key() + " to a directory that this host may write to"};
     }
-    if (struct statvfs system{}; ::statvfs(pattern.c_str(), &system) == 0 && (system.f_flag & ST_NOEXEC) != 0) {
+    if (is_noexec(pattern)) {
       ::rmdir(pattern.c_str());
-      throw Failure{BP_IO, "the directory for private copies of modules, " + temporary.string() +
-                               ", is mounted noexec, so nothing there can be mapped as code; set TMPDIR to a directory "
-                               "on a file system without noexec"};
+      fail_noexec(temporary, key());
     }
     UniqueFd directory = open_directory(pattern);
     // Another host's sweep() may have removed the directory before it was opened here.
@@ -104,7 +136,7 @@ fs::path CopyStore::add(const std::string& module, std::uint64_t generation, std
     const std::string why = system_text();
     drop(copy);
     throw Failure{BP_IO, "cannot write the private copy of the module to " + copy.string() + ": " + why +
-                             "; make room there, or set TMPDIR to another directory"};
+                             "; make room there, or set " + key() + " to another directory"};
   }
   return copy;
 }

@@ -25,6 +25,12 @@ class CopyStore {
   CopyStore(const CopyStore&) = delete;
   CopyStore& operator=(const CopyStore&) = delete;
 
+  /// Checks a directory for the directories of copies, and creates it, with mode 0700, if it is missing. Throws Failure
+  /// (BP_IO): it cannot be made or written to, others could replace what is in it, or it is mounted noexec.
+  static void prepare(const std::filesystem::path& parent);
+  /// Where this process makes its directory; empty: in the directory for temporary files. Before the first copy.
+  void use(std::filesystem::path parent) { parent_ = std::move(parent); }
+
   /// Writes `bytes` to a new file, named after module and generation, and returns its path. Throws Failure (BP_IO).
   std::filesystem::path add(const std::string& module, std::uint64_t generation, std::span<const std::uint8_t> bytes);
 
@@ -33,8 +39,11 @@ class CopyStore {
 
  private:
   void make_directory();
+  /// What sets the place, for errors.
+  const char* key() const noexcept { return parent_.empty() ? "TMPDIR or module_cache" : "module_cache"; }
 
   const std::function<void(const std::filesystem::path&)> made_;
+  std::filesystem::path parent_;
   std::filesystem::path directory_;
   UniqueFd lock_;             // locks the directory; the kernel closes it even if the process crashes
   std::uint64_t serial_ = 0;  // makes file names unique: after a refusal, the next load has the same generation number

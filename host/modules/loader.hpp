@@ -53,11 +53,13 @@ class Loader {
     std::size_t workers = 0;                        ///< worker threads of the host; 0: not known
     std::shared_ptr<const UniqueFd> trial_program;  ///< see Trial; null: no trial loads
     std::function<void()> on_trial;                 ///< see Trial::use()
+    std::filesystem::path module_cache;             ///< see CopyStore::use(); empty: the default
   };
   /// Before the first load.
   void set(Options options) {
     allowed_ = std::move(options.allowed);
     workers_ = options.workers;
+    copies_.use(std::move(options.module_cache));
     trial_.use(std::move(options.trial_program), std::move(options.on_trial));
   }
 

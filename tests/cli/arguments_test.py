@@ -34,14 +34,14 @@ class Arguments(Case):
         out, _ = self.bp("--version")
         first, library, modules = out.splitlines()
         self.assertRegex(first, r"^backplane \d+\.\d+\.\d+ \(ABI 1\.0\)$")
-        self.assertRegex(library, r"^library  /.*/libbackplane\.so\.\d+\.\d+\.\d+$")
+        self.assertRegex(library, r"^library  /.*/libbackplane\.so\.[\d.]+$")
         self.assertEqual(modules, f"modules  {os.path.realpath(PLUGINS)}")
 
     def test_the_version_says_which_of_several_libraries_is_loaded(self):
         library = self.bp_json("--version")["library"]
         other = self.path(os.path.basename(library))
         shutil.copy(library, other)
-        os.symlink(other, self.path("libbackplane.so.0"))
+        os.symlink(other, self.path(".".join(os.path.basename(library).split(".")[:3])))  # as the loader asks for it
         self.environment["LD_LIBRARY_PATH"] = self.dir
         # An executable of the build tree has its library in its runpath, which comes after the variable.
         self.assertEqual(self.bp_json("--version")["library"], os.path.realpath(other))

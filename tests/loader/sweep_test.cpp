@@ -130,6 +130,57 @@ TEST_CASE("a host that has nowhere to put its copies says so, and loads once it 
   ::unsetenv("TMPDIR");
 }
 
+TEST_CASE("module_cache is where private copies go, is made if it is missing, and is swept like the default") {
+  const TempDir dir;
+  const TempDir temporary;
+  const fs::path cache = fs::path(dir / "a") / "b";
+  ::setenv("TMPDIR", temporary.path().c_str(), 1);
+  const auto loads = [&] {
+    const std::string path = cache.string();
+    const bp_host_options options = {.struct_size = sizeof options, .module_cache = path.c_str()};
+    if (bp_host_configure(&options, nullptr) != BP_OK) return false;
+    Context ctx;
+    return ctx.load(module_file("newer_minor")).status == BP_OK;
+  };
+  const auto copies = [&] { return std::distance(fs::directory_iterator(cache), fs::directory_iterator()); };
+  Child first(loads);
+  REQUIRE(first.ready());
+  CHECK((fs::status(cache).permissions() & fs::perms::mask) == fs::perms::owner_all);
+  CHECK(copies() == 1);
+  CHECK(copies_in(temporary).empty());
+  first.kill();
+  CHECK(copies() == 1);
+  Child second(loads);
+  REQUIRE(second.ready());
+  CHECK(copies() == 1);  // that of the killed host is gone
+  second.kill();
+  ::unsetenv("TMPDIR");
+}
+
+TEST_CASE("a module_cache that cannot hold copies is refused before anything is loaded") {
+  const TempDir dir;
+  const std::string file = write_all(dir / "file", "x");
+  const fs::path open = fs::path(dir / "open");
+  fs::create_directory(open);
+  REQUIRE(::chmod(open.c_str(), 0777) == 0);
+  const auto refusal = [](const std::string& path) {
+    const bp_host_options options = {.struct_size = sizeof options, .module_cache = path.c_str()};
+    const Outcome out = outcome_of([&options](bp_result* why) { return bp_host_configure(&options, why); });
+    return out.status == BP_IO ? out.message : "status " + std::to_string(out.status);
+  };
+  const auto says = [&](const std::string& path, const std::string& part) {
+    const std::string found = refusal(path);
+    CHECK_THAT(found, Catch::Contains(part) && Catch::Contains("set module_cache to a directory"));
+  };
+  says(file, "is not a directory");
+  says(file + "/below", "cannot be created");
+  says("/proc/nothing", "cannot be created");
+  says(open.string(), "lets other users replace what is in it");
+  REQUIRE(::chmod(open.c_str(), 01777) == 0);
+  Child child([&] { return refusal(open.string()) == "status 0"; });  // as /tmp
+  CHECK(child.ready());
+}
+
 TEST_CASE("a file that this user may not read is refused") {
   TempDir dir;
   const std::string path = write_all(dir / "secret.so", read_all(module_file("newer_minor")));
@@ -156,10 +207,14 @@ TEST_CASE("a directory for private copies that is mounted noexec is told as that
               tell_kernel("uid_map", user + " " + user + " 1") && tell_kernel("gid_map", group + " " + group + " 1") &&
               ::mount("tmpfs", dir.path().c_str(), "tmpfs", MS_NOEXEC, nullptr) == 0;
     if (!mounted) return ::write(ends[1], "-", 1) == 1;
-    ::setenv("TMPDIR", dir.path().c_str(), 1);
+    const std::string path = dir.path().string();
+    const bp_host_options options = {.struct_size = sizeof options, .module_cache = path.c_str()};
+    const Outcome chosen = outcome_of([&options](bp_result* why) { return bp_host_configure(&options, why); });
+    std::string text = std::to_string(chosen.status) + chosen.message + "\n";
+    ::setenv("TMPDIR", path.c_str(), 1);
     Context ctx;
     const Outcome out = ctx.load(module_file("statics"));
-    const std::string text = std::to_string(out.status) + out.message;
+    text += std::to_string(out.status) + out.message;
     return ::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
   });
   REQUIRE(child.ready());
@@ -169,8 +224,12 @@ TEST_CASE("a directory for private copies that is mounted noexec is told as that
   ::close(ends[0]);
   ::close(ends[1]);
   if (text[0] == '-') return;  // this user may not mount
-  const std::string out(text, static_cast<std::size_t>(size));
-  CHECK(out.starts_with(std::to_string(BP_IO)));
-  CHECK(out.find("is mounted noexec") != std::string::npos);
-  CHECK(out.find("set TMPDIR") != std::string::npos);
+  const std::string both(text, static_cast<std::size_t>(size));
+  const std::size_t line = both.find('\n');
+  for (const std::string& out : {both.substr(0, line), both.substr(line + 1)}) {
+    CHECK(out.starts_with(std::to_string(BP_IO)));
+    CHECK(out.find("is mounted noexec") != std::string::npos);
+  }
+  CHECK(both.find("set module_cache to a directory on a file system without noexec") < line);
+  CHECK(both.find("set TMPDIR or module_cache") != std::string::npos);
 }

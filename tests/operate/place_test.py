@@ -183,5 +183,43 @@ class DataDirectory(Case):
         self.assertEqual(again.end()[0], 0)
 
 
+class ModuleCache(Case):
+    def start(self, *arguments):
+        process = self.spawn("run", "--data-dir", self.path("data"), "--module", str(MODULES[0]), *arguments)
+        process.wait_err("ready on")
+        return process
+
+    def test_the_option_comes_before_the_variable_and_that_before_the_key(self):
+        file = self.write("host.toml", 'module_cache = "of-key"\n')
+        self.environment["BACKPLANE_MODULE_CACHE"] = self.path("of-variable")
+        for arguments, place in ((("--config", file, "--module-cache", "of-option"), "of-option"),
+                                 (("--config", file), "of-variable"), (("--config", file), "of-key")):
+            if place == "of-key":
+                del self.environment["BACKPLANE_MODULE_CACHE"]
+            shown = self.bp("run", "--print-config", "--data-dir", "d", "--module", str(MODULES[0]), *arguments)[0]
+            self.assertIn(f'module_cache = "{self.path(place)}"  # ', shown)
+            self.assertFalse(os.path.exists(self.path(place)))
+            process = self.start(*arguments)
+            (copies,) = pathlib.Path(self.path(place)).iterdir()
+            self.assertEqual([each.name for each in copies.iterdir()], ["echo.g1.1.so"])
+            self.assertFalse(list(pathlib.Path(self.dir).glob("backplane-modules-*")), "nothing is in $TMPDIR")
+            self.bp("stop")
+            self.assertEqual(process.end()[0], 0)
+            self.assertFalse(list(pathlib.Path(self.path(place)).iterdir()), "the end removes the copies")
+
+    def test_another_module_cache_needs_a_restart(self):
+        file = self.write("host.toml", 'module_cache = "a"\n')
+        self.start("--config", file)
+        self.write("host.toml", "")
+        self.assertIn(f'module_cache: from "{self.path("a")}" to not set', self.refused(2, "reconfigure"))
+
+    def test_one_that_cannot_be_used_is_refused_by_check_and_run(self):
+        arguments = ("--data-dir", self.path("data"), "--module", str(MODULES[0]), "--module-cache",
+                     self.write("file", "x"))
+        self.assertIn("directory for private copies of modules", self.refused(2, "run", "--check-config", *arguments))
+        err = self.refused(2, "run", *arguments)
+        self.assertIn(f'copies of modules, {self.path("file")}, is not a directory; set module_cache to', err)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -44,6 +44,10 @@ extern "C" {
  *                                                     file is then loaded in a process of its own first, and refused if
  *                                                     that crashes, exits or hangs: constructors that throw and damaged
  *                                                     files do not reach this process
+ *   module_cache                   $TMPDIR or /tmp    path: each process that loads modules has a directory of its own
+ *                                                     below it, with a private copy of each file that it maps. The
+ *                                                     file system must not be mounted noexec. A missing directory is
+ *                                                     created. What a killed process has left is removed by the next
  */
 typedef struct bp_host_options {
   uint32_t struct_size;
@@ -57,6 +61,7 @@ typedef struct bp_host_options {
   uint32_t load_timeout_ms;
   uint32_t crash_line;
   const char* trial_program;
+  const char* module_cache;
 } bp_host_options;
 
 /* A context, for bp_context_create.
