@@ -62,13 +62,13 @@ std::shared_ptr<const UniqueFd> Trial::open(const std::string& program) {
   if (path.empty()) throw Failure{BP_IO, "the program for trial loads cannot be found without /proc; mount it"};
   auto file = std::make_shared<const UniqueFd>(QuietChild::open(path));
   if (*file) return file;
-  throw Failure{BP_IO, "the program for trial loads, " + path +
-                           ", cannot be run: " + std::generic_category().message(errno) +
-                           (installed ? "; it belongs to the library and is installed with it. Without it, switch trial "
-                                        "loads off: trial_program = NULL; of the command line --no-trial or "
-                                        "trial_load = false"
-                                      : "; set trial_program to the path of the installed backplane-trial, or to \"\" "
-                                        "for the one that is installed with the library, or leave it out")};
+  throw Failure{BP_IO,
+                "the program for trial loads, " + path + ", cannot be run: " + std::generic_category().message(errno) +
+                    (installed ? "; it belongs to the library and is installed with it. Without it, switch trial "
+                                 "loads off: trial_program = NULL; of the command line --no-trial or "
+                                 "trial_load = false"
+                               : "; set trial_program to the path of the installed backplane-trial, or to \"\" "
+                                 "for the one that is installed with the library, or leave it out")};
 }
 
 void Trial::note_mapped(const Generation& generation, const Dependencies::Plan& libraries) {

@@ -10,8 +10,8 @@
 namespace backplane::host {
 namespace {
 
-// The directory of the file that this code is mapped from. It asks /proc, because the path that the dynamic loader knows
-// may be relative to a directory that the process has left.
+// The directory of the file that this code is mapped from. It asks /proc, because the path that the dynamic loader
+// knows may be relative to a directory that the process has left.
 std::filesystem::path own_directory() {
   const auto self = reinterpret_cast<std::uintptr_t>(&own_directory);
   std::ifstream maps("/proc/self/maps");

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 from harness import Case
 from raw_client import LISTEN, RawClient, encode
@@ -103,17 +104,18 @@ class LimitsFlow(Case):
     def test_output_that_nobody_reads_pauses_the_reading_and_then_ends_the_connection(self):
         self.begin("output_bytes = 65536\nanswer_output_bytes = 1000000\n")
         pausing = RawClient(self.socket)
-        for number in range(1, 5):
-            pausing.call(number, "echo.raw", b"x" * 200_000)
-        self.eventually("it is read no more", lambda: self.limit("output_bytes")[1] >= 1)
+        with ThreadPoolExecutor(1) as sender:  # a host that reads no more takes what it has not read yet only later
+            sent = sender.submit(lambda: [pausing.call(number, "echo.raw", b"x" * 200_000) for number in range(1, 5)])
+            self.eventually("it is read no more", lambda: self.limit("output_bytes")[1] >= 1)
+            self.assertEqual([pausing.read()[2] for _ in range(4)], [0] * 4)
+            sent.result()
+        pausing.close()
         ending = RawClient(self.socket)
-        for number in range(1, 9):
-            ending.call(number, "timer.echo", encode({"message": "x" * 200_000, "delay_ms": 500}))
+        for number in range(1, 9):  # the host has them all before it answers the first
+            ending.call(number, "timer.echo", encode({"message": "x" * 200_000, "delay_ms": 3000}))
         self.eventually("it is ended", lambda: self.limit("answer_output_bytes")[1] == 1)
         self.shows_hit("answer_output_bytes", 1_000_000)
         self.process.wait_err("it does not read its answers")
-        self.assertEqual([pausing.read()[2] for _ in range(4)], [0] * 4)
-        pausing.close()
         ending.close()
 
     def test_memory_beyond_connection_memory_is_counted(self):

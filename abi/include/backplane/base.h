@@ -117,6 +117,8 @@ extern "C" {
   X(CONFIG, 44, "the configuration is wrong")                                                                    \
   X(WOULD_BLOCK, 45, "the receiver is not ready for more parts yet; try again when it has taken some")           \
   X(NOT_PERMITTED, 46, "the role that this needs is missing on this socket of the host")                         \
+  X(INTERFACE_CHANGED, 47, "the module's interface has changed in a way that breaks its callers")                \
+  X(PROVIDER_LOST, 48, "who answered has gone; the call may have run")                                           \
   X(ENTRY_RETURNED, 129, "a fiber's entry returned, which is not allowed")
 
 /* The first status that a module may use for its own errors. All values below belong to the host. */
