@@ -4,7 +4,6 @@
 #include <backplane/plugin.h>
 
 #include <atomic>
-#include <boost/dll/shared_library.hpp>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -20,6 +19,10 @@
 #include "modules/settings.hpp"
 #include "support/log.hpp"
 #include "sync/mutex.hpp"
+
+namespace boost::dll {
+class shared_library;  // its header is large, and most files read this one
+}
 
 namespace backplane::host {
 
@@ -185,8 +188,8 @@ struct Generation {
   std::string data_dir_failure BP_GUARDED_BY(data_dir_mutex);           ///< why it could not be
   Mutex data_dir_mutex;
 
-  boost::dll::shared_library object;
-  std::uintptr_t object_begin = 0;  ///< addresses of the mapped object; 0: it has not been mapped
+  std::shared_ptr<boost::dll::shared_library> object;  ///< null: not mapped by this
+  std::uintptr_t object_begin = 0;                     ///< addresses of the mapped object; 0: it has not been mapped
   std::uintptr_t object_end = 0;
   std::vector<std::string> library_paths;  ///< of the libraries that it needs, as the dynamic loader has them
   bp_module_entry entry{};                 ///< a copy; members that the module's header lacked are zero

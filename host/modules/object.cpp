@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/dll/shared_library.hpp>
 #include <cstring>
 
 #include "modules/dependencies.hpp"
@@ -69,7 +70,8 @@ void map_object(Generation& generation) {
   }
   try {
     // Use the throwing overload, because the error_code overload loses the loader's message.
-    generation.object.load(generation.copy_path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
+    generation.object = std::make_shared<dll::shared_library>();
+    generation.object->load(generation.copy_path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
@@ -78,15 +80,15 @@ void map_object(Generation& generation) {
            "Symbols of the host are not there for modules");
   }
   note_range(generation);
-  generation.library_paths = Dependencies::pin(generation.object.native());
+  generation.library_paths = Dependencies::pin(generation.object->native());
 }
 
 void read_entry(Generation& generation) {
-  if (!generation.object.has(BP_MODULE_SYMBOL)) {
+  if (!generation.object->has(BP_MODULE_SYMBOL)) {
     refuse("it does not export \"" BP_MODULE_SYMBOL
            "\"; define it with BP_MODULE_ENTRY or BACKPLANE_MODULE, and do not hide it");
   }
-  const auto& found = generation.object.get<const bp_module_entry>(BP_MODULE_SYMBOL);
+  const auto& found = generation.object->get<const bp_module_entry>(BP_MODULE_SYMBOL);
   constexpr std::size_t least = offsetof(bp_module_entry, deinit);
   if (found.struct_size < least) {
     refuse("its entry has struct_size " + std::to_string(found.struct_size) + ", expected " +
@@ -106,7 +108,7 @@ void read_entry(Generation& generation) {
 }
 
 std::vector<PinReason> unmap_object(Generation& generation) {
-  if (generation.object.is_loaded()) generation.object.unload();
+  generation.object.reset();
   // dlclose() succeeds even if the object stays mapped, so check that it is absent. Ask twice: if an object was kept
   // until a thread ended, the loader unmaps it only at the next dlclose(), which the first question causes.
   const std::string& path = generation.copy_path;

@@ -23,7 +23,7 @@ enum {
 };
 
 /* Tells that a context has reached a state. With BP_CONTEXT_STOPPING it must not stop or destroy the context: that
- * returns BP_REENTRANT.
+ * returns BP_REENTRANT. Two contexts must not stop each other in this way: both stops would wait for ever.
  * [thread: any] [state: state reached] [suspend: no] */
 typedef void (*bp_context_fn)(void* user);
 

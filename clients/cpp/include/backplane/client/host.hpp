@@ -34,7 +34,8 @@ class Host : public Modules<Host> {
     native.memory_limit = options.memory_limit;
     native.load_timeout_ms = ms(options.load_timeout);
     native.crash_line = options.crash_line ? 1 : 0;
-    native.trial_program = options.trial_program.empty() ? nullptr : options.trial_program.c_str();
+    native.trial_program = options.trial_program ? options.trial_program->c_str() : nullptr;
+    native.module_cache = options.module_cache.empty() ? nullptr : options.module_cache.c_str();
     detail::NativeResult why;
     const bp_status status = bp_host_configure(&native, &why);
     if (status == BP_OK) return;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -30,7 +31,8 @@ struct HostOptions {
   std::uint64_t memory_limit = 0;  ///< bytes
   Milliseconds load_timeout{0};
   bool crash_line = false;
-  std::string trial_program = {};
+  std::optional<std::string> trial_program = {};  ///< nullopt: no trial loads; "": the installed program
+  std::string module_cache = {};                  ///< path; "": a directory for temporary files
 };
 
 /// The hash of a module's interface has changed.
