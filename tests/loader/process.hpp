@@ -61,5 +61,5 @@ inline std::string write_all(const std::string& path, const std::string& bytes) 
 
 /// A module that tests/modules makes.
 inline std::string module_file(const std::string& name) {
-  return std::string(BP_TEST_BUILD_DIR) + "/tests/modules/" + name + ".so";
+  return BP_TEST_BUILD_DIR "/tests/modules/" + name + ".so";
 }
