@@ -87,10 +87,10 @@ constexpr std::pair<const char*, double> quantiles[] = {{"p50", 0.5}, {"p99", 0.
 
 std::string as_json(const Args& args, const Load& load, const LoadReport& report) {
   const bool any = report.latency.count != 0;
-  std::string out =
-      cat("{\"name\":", quoted(args.redis ? "ECHO" : args.name), ",\"protocol\":\"", args.redis ? "redis" : "backplane",
-          "\",\"connections\":", std::to_string(load.connections), ",\"in_flight\":", std::to_string(load.in_flight),
-          ",\"payload_bytes\":", std::to_string(load.payload.size()));
+  std::string out = cat("{\"name\":", json_string(args.redis ? "ECHO" : args.name), ",\"protocol\":\"",
+                        args.redis ? "redis" : "backplane", "\",\"connections\":", std::to_string(load.connections),
+                        ",\"in_flight\":", std::to_string(load.in_flight),
+                        ",\"payload_bytes\":", std::to_string(load.payload.size()));
   out += cat(",\"calls\":", std::to_string(report.calls), ",\"errors\":", std::to_string(report.errors),
              ",\"wrong\":", load.echoes ? std::to_string(report.wrong) : "null",
              ",\"seconds\":", number(seconds(report), "%.9f"), ",\"calls_per_s\":", number(rate(report), "%.1f"),

@@ -28,9 +28,9 @@ int run_cancel(const Args& args) {
   const char* const outcome = status == BP_CANCELED ? "undone" : status == BP_OK ? "committed" : "ended";
   const std::string state = status == BP_OK ? cat("operation ", id, " was not undone: what it was asked for is done")
                                             : result.message(status);
-  write_result(
-      args.json ? cat("{\"operation\":", id, ",\"outcome\":\"", outcome, "\",\"message\":", cli::quoted(state), "}\n")
-                : cat(outcome, ": ", one_line(state), "\n"));
+  write_result(args.json ? cat("{\"operation\":", id, ",\"outcome\":\"", outcome,
+                               "\",\"message\":", cli::json_string(state), "}\n")
+                         : cat(outcome, ": ", one_line(state), "\n"));
   return exit_ok;
 }
 

@@ -135,7 +135,7 @@ class Following {
                              cat("the host on ", client_.socket(), " has ended or closed the connection")};
       }
       const std::string payload = payload_json(event.payload, false).text;
-      write_out(args_.json ? cat("{\"event\":", quoted(event.name), ",\"payload\":", payload, "}\n")
+      write_out(args_.json ? cat("{\"event\":", json_string(event.name), ",\"payload\":", payload, "}\n")
                            : cat(clock_time(event.when), "  ", printable(event.name), "  ", payload, "\n"));
       if (!event.is_gap && args_.count && ++printed_ == *args_.count) return true;
     }

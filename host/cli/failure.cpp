@@ -75,9 +75,9 @@ void report(const CommandFailure& failure, bool json) {
   if (json) {
     text = cat("{\"error\":{\"exit\":", std::to_string(failure.exit), ",\"code\":\"", code_name(failure), '"');
     if (failure.status != BP_OK) text += cat(",\"status\":", std::to_string(failure.status));
-    text += cat(",\"message\":", quoted(failure.message));
+    text += cat(",\"message\":", json_string(failure.message));
     if (!failure.detail.empty()) text += cat(",\"detail\":", payload_json(failure.detail, false).text);
-    if (!failure.hint.empty()) text += cat(",\"hint\":", quoted(failure.hint));
+    if (!failure.hint.empty()) text += cat(",\"hint\":", json_string(failure.hint));
     text += "}}\n";
   } else {
     text = "backplane: ";

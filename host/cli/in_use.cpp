@@ -35,9 +35,9 @@ std::string version_text(bool json) {
   const std::string library = library_path();
   const std::string modules = bundled_dir();
   if (json) {
-    return cat("{\"version\":", cli::quoted(version), ",\"abi\":", cli::quoted(abi),
-               ",\"program\":", cli::quoted(program), ",\"library\":", cli::quoted(library),
-               ",\"modules\":", modules.empty() ? "null" : cli::quoted(modules), "}\n");
+    return cat("{\"version\":", cli::json_string(version), ",\"abi\":", cli::json_string(abi),
+               ",\"program\":", cli::json_string(program), ",\"library\":", cli::json_string(library),
+               ",\"modules\":", modules.empty() ? "null" : cli::json_string(modules), "}\n");
   }
   const std::string other = version == program ? "" : cat(", with the library of version ", version);
   return cat("backplane ", program, " (ABI ", abi, ")", other, "\n",

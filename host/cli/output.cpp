@@ -95,7 +95,7 @@ std::string one_line(std::string_view text) {
              " bytes more)");
 }
 
-std::string quoted(std::string_view text) { return json_quote(text); }
+std::string json_string(std::string_view text) { return json_quote(text); }
 
 PayloadText payload_json(cbor::View payload, bool indented) {
   try {

@@ -51,7 +51,7 @@ std::string printable(std::string_view text);
 std::string one_line(std::string_view text);
 
 /// `text` as a JSON string. Bytes that are not UTF-8 become U+FFFD.
-std::string quoted(std::string_view text);
+std::string json_string(std::string_view text);
 
 struct PayloadText {
   std::string text;  ///< JSON

@@ -95,11 +95,11 @@ std::string count_of(const RunPlan& plan) {
 std::string plan_json(const RunPlan& plan) {
   std::string modules;
   for (const PlannedModule& module : plan.modules) {
-    modules += cat(modules.empty() ? "" : ",", "{\"name\":", cli::quoted(module.name),
-                   ",\"path\":", cli::quoted(module.path), "}");
+    modules += cat(modules.empty() ? "" : ",", "{\"name\":", cli::json_string(module.name),
+                   ",\"path\":", cli::json_string(module.path), "}");
   }
-  return cat("{\"modules\":[", modules, "],\"socket\":", cli::quoted(plan.socket),
-             ",\"data_dir\":", cli::quoted(plan.data_dir), "}\n");
+  return cat("{\"modules\":[", modules, "],\"socket\":", cli::json_string(plan.socket),
+             ",\"data_dir\":", cli::json_string(plan.data_dir), "}\n");
 }
 
 int check_only(const Args& args) {

@@ -232,8 +232,9 @@ bool agrees(const Args& args, const std::string& file) {
 
 std::string json_of(const std::string& file, const std::vector<std::string>& lines, bool written) {
   std::string all;
-  for (const std::string& line : lines) all += cat(all.empty() ? "" : ",", cli::quoted(line));
-  return cat("{\"file\":", cli::quoted(file), ",\"written\":", written ? "true" : "false", ",\"lines\":[", all, "]}\n");
+  for (const std::string& line : lines) all += cat(all.empty() ? "" : ",", cli::json_string(line));
+  return cat("{\"file\":", cli::json_string(file), ",\"written\":", written ? "true" : "false", ",\"lines\":[", all,
+             "]}\n");
 }
 
 int run_save(const Args& args) {

@@ -83,7 +83,8 @@ class Findings {
       open_ = name;
     } else if (kind == "left") {
       something_left_ = something_left_ || name != "library";
-      left_ += cat(left_.empty() ? "" : ",", "{\"kind\":", cli::quoted(name), ",\"what\":", cli::quoted(after), "}");
+      left_ += cat(left_.empty() ? "" : ",", "{\"kind\":", cli::json_string(name),
+                   ",\"what\":", cli::json_string(after), "}");
       if (!json_) write_out(cat("left: ", one_line(after), "\n"));
     } else {
       const std::size_t second = std::min(after.find('\t'), after.size());
@@ -91,8 +92,8 @@ class Findings {
       const std::string words = after.substr(std::min(second + 1, after.size()));
       open_.clear();
       if (kind == "refused") refused_ = name;
-      steps_ += cat(steps_.empty() ? "" : ",", "{\"step\":", cli::quoted(name), ",\"ms\":", ms,
-                    ",\"ok\":", kind == "done" ? "true" : "false", ",\"what\":", cli::quoted(words), "}");
+      steps_ += cat(steps_.empty() ? "" : ",", "{\"step\":", cli::json_string(name), ",\"ms\":", ms,
+                    ",\"ok\":", kind == "done" ? "true" : "false", ",\"what\":", cli::json_string(words), "}");
       if (!json_) write_out(cat(name, ": ", one_line(words), " (", ms, " ms)\n"));
     }
   }
@@ -141,8 +142,8 @@ int run_try(const Args& args) {
   const char* const verdict = failed ? "failed" : findings.left() ? "left" : "well";
   if (args.json) {
     write_result(cat("{\"verdict\":\"", verdict, "\",\"steps\":[", findings.steps_json(), "],\"left\":[",
-                     findings.left_json(), "],\"fault\":", fault.empty() ? "null" : cli::quoted(fault),
-                     ",\"stderr\":", cli::quoted(errors), "}\n"));
+                     findings.left_json(), "],\"fault\":", fault.empty() ? "null" : cli::json_string(fault),
+                     ",\"stderr\":", cli::json_string(errors), "}\n"));
   } else {
     if (!errors.empty()) write_err(cat("--- what it wrote to stderr\n", printable(errors), "---\n"));
     if (!fault.empty()) write_result(cat("FAILED: ", fault, "\n"));
