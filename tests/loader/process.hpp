@@ -60,6 +60,4 @@ inline std::string write_all(const std::string& path, const std::string& bytes) 
 }
 
 /// A module that tests/modules makes.
-inline std::string module_file(const std::string& name) {
-  return BP_TEST_BUILD_DIR "/tests/modules/" + name + ".so";
-}
+inline std::string module_file(const std::string& name) { return BP_TEST_BUILD_DIR "/tests/modules/" + name + ".so"; }
