@@ -226,7 +226,8 @@ passed "reinstall: the service runs the new files"
 pid=$(property MainPID)
 apt-get -qq purge -y backplane >/dev/null
 [ ! -e "/proc/$pid" ] || fail "a host without its files" "none"
-for path in /run/backplane /var/lib/backplane /var/lib/private/backplane /var/cache/backplane /etc/backplane; do
+for path in /run/backplane /run/private/backplane /var/lib/backplane /var/lib/private/backplane /var/cache/backplane \
+  /var/cache/private/backplane /etc/backplane; do
   [ ! -e $path ] && [ ! -L $path ] || fail "$path after the purge" "nothing"
 done
 passed "purge: no host, no socket and no file is left"

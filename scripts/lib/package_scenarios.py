@@ -91,7 +91,7 @@ def life(repository, versions, figures):
     nothing is left."""
     old, new = versions
     with Root(repository, "life") as root:
-        root.bash("mkdir -m 700 /var/lib/private")  # as systemd does
+        root.bash("mkdir -m 700 /var/lib/private /run/private")  # as systemd does
         before = root.files()
         names = PACKAGES.split()
 
@@ -103,7 +103,8 @@ def life(repository, versions, figures):
         conffiles = root.bash("dpkg-query -W -f '${Conffiles}' backplane").split()[::2]
         # As the operator and the service leave them.
         root.bash("set -e; mkdir -p /var/lib/private/backplane; echo kept >/var/lib/private/backplane/data\n"
-                  "ln -s private/backplane /var/lib/backplane\n" +
+                  "ln -s private/backplane /var/lib/backplane\n"
+                  "mkdir /run/private/backplane; ln -s private/backplane /run/backplane\n" +
                   "".join(f"echo '# the operator was here' >>{path}\n" for path in conffiles))
         steps = (("an upgrade", f"apt-get install -y {at(new)}"),
                  ("a downgrade", f"apt-get install -y --allow-downgrades {at(old)}"),
