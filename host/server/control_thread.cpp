@@ -2,6 +2,7 @@
 #include "server/control_thread.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <exception>
 #include <set>
@@ -25,6 +26,7 @@ struct ControlThread::State {
   std::vector<Wait> waits BP_GUARDED_BY(mutex);
   std::set<std::uint64_t> watched BP_GUARDED_BY(mutex);  // operations whose end on_end() will tell
   bool stopping BP_GUARDED_BY(mutex) = false;
+  std::atomic<std::uint64_t> done{0};
 
   // Makes jobs of the waits that are over.
   template <class F>
@@ -102,6 +104,8 @@ void ControlThread::on_end(void* watch) {
   state.wake.notify_one();
 }
 
+std::uint64_t ControlThread::jobs_done() const noexcept { return state_->done.load(std::memory_order_relaxed); }
+
 void ControlThread::stop() {
   {
     const MutexLock lock(state_->mutex);
@@ -143,6 +147,7 @@ void ControlThread::loop(State& state) {
     } catch (const std::exception&) {
       // A job answers for itself. What it could not do must not end the host.
     }
+    state.done.fetch_add(1, std::memory_order_relaxed);
     lock.lock();
   }
 }

@@ -28,6 +28,8 @@ class ControlThread {
   void push(Job job);
   /// Runs `job` when the operation has ended, or at `until`. A job of this thread.
   void push_after(std::uint64_t operation, Clock::time_point until, Job job);
+  /// How many jobs have run. It stands still while one of them hangs. Any thread.
+  std::uint64_t jobs_done() const noexcept;
   /// Waits for the running job, calls the others with `run` false, and joins the thread. Idempotent.
   void stop();
 

@@ -47,8 +47,13 @@ void LifeSign::wait() {
 }
 
 void LifeSign::ring() noexcept {
-  if (!answered_) return;  // the control thread has hung since the last ring
+  // With a stuck handler, each report takes a while, and peers may have asked for many: the question waits its turn.
+  const std::uint64_t done = control_.jobs_done();
+  const bool answered = answered_;
+  if (!answered && done == done_) return;  // the control thread has hung since the last ring
+  done_ = done;
   alive_();
+  if (!answered) return;
   answered_ = false;
   try {
     control_.push([this](bool run) {

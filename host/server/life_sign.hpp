@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 
 #include "server/control_thread.hpp"
@@ -25,8 +26,9 @@ class LifeSign {
   LifeSign(const LifeSign&) = delete;
   LifeSign& operator=(const LifeSign&) = delete;
 
-  /// Begins: `alive` is called each `interval` if the question of the interval before has been answered. It must not
-  /// throw and must not block. Throws std::system_error. Before the io thread runs.
+  /// Begins: `alive` is called each `interval` if the control thread has answered the question of the interval before, or
+  /// has done another job since. It must not throw and must not block. Throws std::system_error. Before the io thread
+  /// runs.
   void begin(std::chrono::nanoseconds interval, Question question, std::function<void()> alive);
   /// Io thread. The control thread must have ended before this object does.
   void stop() noexcept;
@@ -40,6 +42,7 @@ class LifeSign {
   Question question_;
   std::function<void()> alive_;
   std::atomic<bool> answered_{true};
+  std::uint64_t done_ = 0;  ///< jobs of the control thread, at the last sign
   HandlerMemory memory_;
 };
 

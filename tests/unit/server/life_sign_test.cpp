@@ -35,10 +35,11 @@ struct Fixture {
   }
 
   /// Whether there are `more` signs of life within the bound.
-  bool comes(int more) const {
-    const int before = signs;
+  bool comes(int more) const { return reaches(signs + more); }
+
+  bool reaches(int all) const {
     const auto until = std::chrono::steady_clock::now() + bound;
-    while (signs < before + more) {
+    while (signs < all) {
       if (std::chrono::steady_clock::now() > until) return false;
       std::this_thread::sleep_for(1ms);
     }
@@ -79,6 +80,26 @@ TEST_CASE("no sign of life comes while management hangs, and they come again aft
   CHECK(fixture.signs == 1);
   CHECK(fixture.questions == 0);
   goes_on.open();
+  CHECK(fixture.comes(3));
+}
+
+TEST_CASE("signs of life come while the question waits for other jobs, one for each interval with a job that is done") {
+  Fixture fixture;
+  constexpr int jobs = 4;
+  std::atomic<int> released{0};
+  for (int number = 1; number <= jobs; ++number) {
+    fixture.control.push([&released, number](bool) {
+      while (released < number) std::this_thread::sleep_for(1ms);
+    });
+  }
+  fixture.begin();
+  CHECK(fixture.reaches(1));  // for the answer before the first
+  for (int number = 1; number < jobs; ++number) {
+    released = number;
+    CHECK(fixture.reaches(1 + number));
+    CHECK(fixture.questions == 0);
+  }
+  released = jobs;
   CHECK(fixture.comes(3));
 }
 
