@@ -77,10 +77,14 @@ void CopyStore::prepare(const fs::path& parent) {
   struct stat status {};
   if (::stat(parent.c_str(), &status) != 0) refuse("cannot be looked at: " + system_text(), writable);
   if (!S_ISDIR(status.st_mode)) refuse("is not a directory", writable);
+  // The owner may replace what is in it, whatever its mode.
+  if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
+    refuse("belongs to user " + std::to_string(status.st_uid),
+           "a directory of root or of user " + std::to_string(::geteuid()) + " (the user of this host)");
+  }
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0) {
     refuse("lets other users replace what is in it",
-           "a directory where only its owner may write, or run chmod go-w on "
-           "it");
+           "a directory where only its owner may write, or run chmod go-w on it");
   }
   if (::access(parent.c_str(), W_OK | X_OK) != 0) refuse("cannot be written to: " + system_text(), writable);
   if (is_noexec(parent)) fail_noexec(parent, "module_cache");

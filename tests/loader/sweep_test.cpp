@@ -177,6 +177,14 @@ TEST_CASE("a module_cache that cannot hold copies is refused before anything is 
   says("/proc/nothing", "cannot be created");
   says(open.string(), "lets other users replace what is in it");
   REQUIRE(::chmod(open.c_str(), 01777) == 0);
+  constexpr uid_t somebody = 12345;
+  if (::geteuid() == 0 && ::chown(open.c_str(), somebody, static_cast<gid_t>(-1)) == 0) {
+    says(open.string(), "belongs to user 12345");
+    REQUIRE(::chmod(open.c_str(), 0755) == 0);
+    says(open.string(), "belongs to user 12345");
+    REQUIRE(::chown(open.c_str(), 0, static_cast<gid_t>(-1)) == 0);
+    REQUIRE(::chmod(open.c_str(), 01777) == 0);
+  }
   Child child([&] { return refusal(open.string()) == "status 0"; });  // as /tmp
   CHECK(child.ready());
 }
