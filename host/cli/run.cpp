@@ -224,11 +224,13 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// How long the load of a module may take, with its trial and what surrounds it.
+// How long the load of a module may take, with its trial and what surrounds it. The limit holds for each of its
+// constructors, its init and its instances.
 std::chrono::milliseconds longest_load(const RunPlan& plan) {
   constexpr std::uint32_t usual_ms = 10'000;
   constexpr std::chrono::seconds beside{20};
-  return std::chrono::milliseconds(plan.load_timeout_ms != 0 ? plan.load_timeout_ms : usual_ms) + beside;
+  constexpr int steps = 3;
+  return steps * std::chrono::milliseconds(plan.load_timeout_ms != 0 ? plan.load_timeout_ms : usual_ms) + beside;
 }
 
 /// What a start of `run` begins with.
