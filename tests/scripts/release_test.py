@@ -87,6 +87,27 @@ class Release(unittest.TestCase):
             self.write(gate, good, 0o755)
             self.commit()
 
+    def test_what_somebody_changes_meanwhile_stays_and_is_not_tagged(self):
+        gate = '#!/bin/sh\necho mine >>other\n{}exit {}\n'
+        self.write("other", "x\n")
+        for commits, code in (("", 0), ("", 1), ("git commit -q -a -m mine\n", 0), ("git commit -q -a -m mine\n", 1)):
+            with self.subTest(commits=bool(commits), code=code):
+                self.write(".ci/run", gate.format(commits, code), 0o755)
+                self.write("other", "x\n")
+                self.commit()
+                before = self.git("rev-parse", "HEAD")
+                told = self.release("0.2.0", code=1)
+                self.assertIn("0.2.0 is not tagged", told)
+                self.assertEqual(self.git("tag"), "")
+                self.assertEqual(self.read("other"), "x\nmine\n")
+                if commits:
+                    self.assertIn("is left as it is", told)
+                    self.assertEqual(self.git("log", "-1", "--format=%s"), "mine\n")
+                    self.git("reset", "-q", "--hard", before.strip())
+                else:
+                    self.assertEqual(self.git("rev-parse", "HEAD"), before)
+                    self.assertIn("MINOR 1\n", self.read(HEADER))
+
     def test_a_dry_run_changes_nothing_here(self):
         told = self.refused("0.2.0", "--dry-run", code=0)
         self.assertIn("- A thing.", told)
