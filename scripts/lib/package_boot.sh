@@ -217,6 +217,40 @@ systemctl stop backplane.socket backplane.service
 systemctl disable -q backplane.socket
 passed "socket activation: the socket outlives three restarts, kill -9 and a stop; no connection was refused"
 
+# ---- sockets for others ----
+groupadd shop
+useradd -M -g shop -s /bin/sh buyer
+useradd -M -s /bin/sh passer
+as() {  # as USER COMMAND…
+  local user=$1
+  shift
+  setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups backplane "$@" --socket /run/backplane-callers.sock
+}
+cat >/run/systemd/system/backplane-callers.socket <<U
+[Socket]
+ListenStream=/run/backplane-callers.sock
+SocketMode=0660
+SocketGroup=shop
+Service=backplane.service
+RemoveOnStop=yes
+U
+cat >>$config <<U
+[[listen]]
+path = "/run/backplane-callers.sock"
+may = ["call"]
+U
+systemctl daemon-reload
+systemctl start backplane-callers.socket
+systemctl start backplane
+[ "$(as buyer call echo.raw x --raw)" = x ]
+if as buyer status 2>/dev/null; then fail "a look with the role call alone" "a refusal"; fi
+if as passer call echo.raw x --raw 2>/dev/null; then fail "a call of another group" "a refusal"; fi
+systemctl restart backplane
+[ "$(as buyer call echo.raw y --raw)" = y ]
+systemctl stop backplane-callers.socket backplane
+cp /scenarios/good.toml $config
+passed "sockets for others: a group may call, and nobody else"
+
 # ---- packages and the running service ----
 systemctl start backplane
 apt-get -qq install -y --reinstall backplane libbackplane0 >/dev/null

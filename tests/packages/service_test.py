@@ -116,6 +116,17 @@ class Units(Case):
         done = self.analyze("verify", "--man=no", "./backplane.service", "./backplane.socket")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
+    def test_the_unit_that_the_page_shows_for_the_sockets_of_others_is_valid(self):
+        page = (PACKAGING.parent / "docs/packaging.md").read_text().split("### Sockets for others\n")[1]
+        unit = self.write("backplane-callers.socket", page.split("```ini\n")[1].split("```")[0])
+        listen, = tomllib.loads(page.split("```toml\n")[1].split("```")[0])["listen"]
+        self.assertIn(f"ListenStream={listen['path']}\n", pathlib.Path(unit).read_text())
+        self.assertIn(f"# path = \"{listen['path']}\"\n", (PACKAGING / "backplane.toml").read_text())
+        # While the service runs, nobody but root can enter what systemd has made for it.
+        self.assertNotEqual(os.path.dirname(listen["path"]), "/run/backplane")
+        done = self.analyze("verify", "--man=no", "./backplane-callers.socket", "./backplane.service")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
     def test_the_service_is_exposed_by_at_most_half_a_point(self):
         done = self.analyze("security", "--offline=yes", "--threshold=5", "./backplane.service")
         self.assertEqual(done.returncode, 0, done.stdout)
@@ -128,9 +139,10 @@ class Units(Case):
         self.bp("run", "--check-config", "--config", self.write("a.toml", here))
         # What is commented out is meant to be used.
         keys = "".join(line[2:] + "\n" if re.match(r"# (\[|[a-z_]+ = )", line) else line + "\n"
-                       for line in here.splitlines()).replace('"shop"', '"root"').replace(
-                           "/etc/backplane/modules", str(PLUGINS)).replace("/run/backplane", self.dir)
+                       for line in here.splitlines()).replace(
+                           "/etc/backplane/modules", str(PLUGINS)).replace("/run/", f"{self.dir}/")
         self.assertIn("module_dirs", tomllib.loads(keys))
+        self.assertIn("listen", tomllib.loads(keys))
         self.bp("run", "--check-config", "--config", self.write("b.toml", keys))
 
     def read(self, name):
