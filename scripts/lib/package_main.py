@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps of scripts/package, which sets up and describes the options."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -25,10 +26,22 @@ def sizes(folder, figures):
                 f"{package.stat().st_size / 1024:.0f} KiB, installed {field(package, 'Installed-Size')} KiB")
 
 
+def take_work():
+    """Keeps a second run out until this process ends, and removes what one that was killed has left."""
+    folder = os.open(WORK, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Failed(f"another scripts/package works in {WORK}; wait for its end") from error
+    if os.geteuid() == 0:
+        shutil.rmtree(WORK / "roots", ignore_errors=True)  # their mounts have ended with their namespaces
+
+
 def main():
     option = sys.argv[1] if len(sys.argv) > 1 else ""
     os.umask(0o022)
     WORK.mkdir(exist_ok=True)
+    take_work()
     figures = {}
     commit = package_build.Commit()
     if package_build.git("status", "--porcelain", "--untracked-files=no"):
