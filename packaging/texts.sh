@@ -7,7 +7,8 @@ backplane=$1
 out=$2
 rm -rf "$out"
 mkdir -p "$out/man1"
-for page in $("$backplane" man); do
+pages=$("$backplane" man)
+for page in $pages; do
   "$backplane" man "$page" >"$out/man1/$page.1"
 done
 "$backplane" completions bash >"$out/backplane"
