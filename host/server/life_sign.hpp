@@ -26,9 +26,9 @@ class LifeSign {
   LifeSign(const LifeSign&) = delete;
   LifeSign& operator=(const LifeSign&) = delete;
 
-  /// Begins: `alive` is called each `interval` if the control thread has answered the question of the interval before, or
-  /// has done another job since. It must not throw and must not block. Throws std::system_error. Before the io thread
-  /// runs.
+  /// Begins: `alive` is called each `interval` if the control thread has answered the question of the interval before,
+  /// or has done another job since. It must not throw and must not block. Throws std::system_error. Before the io
+  /// thread runs.
   void begin(std::chrono::nanoseconds interval, Question question, std::function<void()> alive);
   /// Io thread. The control thread must have ended before this object does.
   void stop() noexcept;
