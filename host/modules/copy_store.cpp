@@ -72,7 +72,7 @@ void CopyStore::prepare(const fs::path& parent) {
   const std::string writable = "a directory that this host may write to";
   std::error_code error;
   const bool fresh = fs::create_directories(parent, error);
-  if (error) refuse("cannot be created: " + error.message(), writable);
+  if (error && error != std::errc::not_a_directory) refuse("cannot be created: " + error.message(), writable);
   if (fresh) ::chmod(parent.c_str(), 0700);
   struct stat status {};
   if (::stat(parent.c_str(), &status) != 0) refuse("cannot be looked at: " + system_text(), writable);
