@@ -70,12 +70,14 @@ void CopyStore::prepare(const fs::path& parent) {
                              "; set module_cache to " + expected};
   };
   const std::string writable = "a directory that this host may write to";
-  std::error_code error;
-  const bool fresh = fs::create_directories(parent, error);
-  if (error && error != std::errc::not_a_directory) refuse("cannot be created: " + error.message(), writable);
-  if (fresh) ::chmod(parent.c_str(), 0700);
   struct stat status {};
-  if (::stat(parent.c_str(), &status) != 0) refuse("cannot be looked at: " + system_text(), writable);
+  if (::stat(parent.c_str(), &status) != 0) {
+    std::error_code error;
+    const bool fresh = fs::create_directories(parent, error);
+    if (error) refuse("cannot be created: " + error.message(), writable);
+    if (fresh) ::chmod(parent.c_str(), 0700);
+    if (::stat(parent.c_str(), &status) != 0) refuse("cannot be looked at: " + system_text(), writable);
+  }
   if (!S_ISDIR(status.st_mode)) refuse("is not a directory", writable);
   // The owner may replace what is in it, whatever its mode.
   if (status.st_uid != 0 && status.st_uid != ::geteuid()) {

@@ -34,7 +34,7 @@ def section(text, heading):
 
 def script(shown):
     """A bash script that runs them one after the other, and ends at the first that fails."""
-    out = ["set -e", "sudo() { \"$@\"; }", "trap 'kill $(jobs -p) 2>/dev/null' EXIT"]
+    out = ["set -e", "sudo() { \"$@\"; }", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
     for command, _ in shown:
         out.append(f"echo '{MARK}'\n{command}")
         if command.endswith("run &"):

@@ -48,12 +48,17 @@ def decode(data, at=0):
 
 
 class RawClient:
-    def __init__(self, path, limit=60):
+    def __init__(self, path, limit=60, wait=True):
+        """`wait`: for the host's hello. Otherwise call wait_hello() before you read."""
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(limit)
         self.socket.connect(path)
         self.data = b""
         self.socket.sendall(self.hello())
+        if wait:
+            self.wait_hello()
+
+    def wait_hello(self):
         if self.read()[0] != HELLO:
             raise AssertionError("no hello")
 
