@@ -52,6 +52,7 @@ class TypeText;
 
 /// The rule of one C++ type: `EchoRequest = { … }`.
 struct TypeRule {
+  std::string_view type;  ///< the whole name of the C++ type, which no other type of the module has
   void (*name)(TextSink&);
   void (*body)(TypeText&);
   std::string_view doc;
@@ -117,7 +118,10 @@ class TypeText {
   struct Use {
     const TypeRule* rule = nullptr;
     bool settings = false;  ///< as in a configuration, where members of structs may be absent
-    friend constexpr bool operator==(const Use&, const Use&) = default;
+    /// The addresses of rules are no constants for GCC's -fsanitize=undefined.
+    friend constexpr bool operator==(const Use& a, const Use& b) {
+      return a.settings == b.settings && a.rule->type == b.rule->type;
+    }
   };
 
   constexpr explicit TypeText(std::string_view module) : module_(module) {}
@@ -294,7 +298,8 @@ class TypeText {
       if (!valid_type_name(view)) return {Fault::bad_name, rule, rule};
       if (!rule->scalar && reserved_type_name(view)) return {Fault::reserved, rule, rule};
       names.push(fold(text, {view}, rule));
-      if (const TypeRule* const other = same_name(text, names)) return {Fault::one_name, other, rule};
+      const std::size_t same = same_name(text, names);
+      if (same < i) return {Fault::one_name, names[same].rule, rule};
     }
     for (std::size_t i = 0; i < wires_.size(); ++i) {
       const Wire& wire = wires_[i];
@@ -302,7 +307,8 @@ class TypeText {
       char status[20]{};
       if (wire.status != 0) (digits = TextSink(status)).number(wire.status);
       names.push(fold(text, {wire.name, wire.kind, wire.last, {status, digits.size()}}, nullptr));
-      if (const TypeRule* const other = same_name(text, names)) return {Fault::like_a_wire_name, other, other};
+      const std::size_t same = same_name(text, names);
+      if (same < uses_.size()) return {Fault::like_a_wire_name, names[same].rule, names[same].rule};
     }
     return {};
   }
@@ -318,17 +324,18 @@ class TypeText {
     return {begin, text.size(), rule};
   }
 
-  /// The rule of an earlier type with the last name. A type may have two rules, see write_name().
-  static constexpr const TypeRule* same_name(const ConstList<char>& text, const ConstList<Folded>& names) {
+  /// The index of an earlier type with the last name; SIZE_MAX: there is none. A type may have two rules, see
+  /// write_name(). Types come first, in the order of uses_.
+  constexpr std::size_t same_name(const ConstList<char>& text, const ConstList<Folded>& names) const {
     const Folded last = names[names.size() - 1];
-    for (std::size_t i = 0; i + 1 < names.size(); ++i) {
+    for (std::size_t i = 0; i + 1 < names.size() && i < uses_.size(); ++i) {
       const Folded name = names[i];
-      if (name.rule == nullptr || name.end - name.begin != last.end - last.begin) continue;
+      if (name.end - name.begin != last.end - last.begin) continue;
       std::size_t k = 0;
       while (k < last.end - last.begin && text[name.begin + k] == text[last.begin + k]) ++k;
-      if (k == last.end - last.begin) return name.rule;
+      if (k == last.end - last.begin) return i;
     }
-    return nullptr;
+    return SIZE_MAX;
   }
 
   std::string_view module_;
@@ -401,8 +408,13 @@ constexpr std::string_view rule_doc() {
 }
 
 template <class T>
-inline constexpr TypeRule rule_of{write_rule_name<T>, Codec<T>::describe, rule_doc<T>(), is_scalar_rule<T>(),
-                                  has_structs<T>()};
+constexpr std::string_view whole_name() {
+  return __PRETTY_FUNCTION__;
+}
+
+template <class T>
+inline constexpr TypeRule rule_of{whole_name<T>(), write_rule_name<T>,  Codec<T>::describe,
+                                  rule_doc<T>(),   is_scalar_rule<T>(), has_structs<T>()};
 
 template <class T>
 constexpr const TypeRule& rule_for() {
