@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Literals: members that always have one value, as in `{ kind: "circle", radius: uint }`.
+#pragma once
+
+#include <backplane/sdk/cbor.hpp>
+#include <backplane/sdk/fixed_text.hpp>
+
+namespace backplane::client {
+
+/// A text that never differs.
+template <FixedText text>
+struct TextLiteral {
+  static constexpr std::string_view value = text.view();
+  friend bool operator==(TextLiteral, TextLiteral) = default;
+};
+
+/// An integer or bool that never differs.
+template <auto literal>
+struct ValueLiteral {
+  static constexpr auto value = literal;
+  friend bool operator==(ValueLiteral, ValueLiteral) = default;
+};
+
+}  // namespace backplane::client
+
+namespace backplane {
+
+template <FixedText text>
+struct Codec<client::TextLiteral<text>> {
+  using Literal = client::TextLiteral<text>;
+  static constexpr bool takes(cbor::Type type) { return type == cbor::Type::text; }
+  static std::string expected() { return detail::quoted(text.view()); }
+  static void decode(detail::Decoder& in, Literal&) {
+    std::string found;
+    Codec<std::string>::decode(in, found);
+    if (found != text.view()) in.fail(join("expected ", expected(), ", got ", detail::quoted(found)));
+  }
+  static void encode(detail::Encoder& out, Literal) { out.text(text.view()); }
+  using Wire = std::string;
+};
+
+template <auto literal>
+struct Codec<client::ValueLiteral<literal>> {
+  using Literal = client::ValueLiteral<literal>;
+  using Value = std::remove_const_t<decltype(literal)>;
+  static constexpr bool takes(cbor::Type type) { return Codec<Value>::takes(type); }
+  static std::string expected() {
+    if constexpr (std::is_same_v<Value, bool>) {
+      return literal ? "true" : "false";
+    } else {
+      return std::to_string(literal);
+    }
+  }
+  static void decode(detail::Decoder& in, Literal&) {
+    Value found{};
+    Codec<Value>::decode(in, found);
+    if (found != literal) in.fail("expected " + expected());
+  }
+  static void encode(detail::Encoder& out, Literal) { Codec<Value>::encode(out, literal); }
+  using Wire = Value;
+};
+
+}  // namespace backplane
