@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """C++: one header for each module, over backplane/client.hpp."""
-from cpp import layout
+import clang_layout as layout
 from cpp.keywords import CLIENT, GLOBAL, HELPERS, KEYWORDS, MACROS
 from cpp.structs import Declarations
 from cpp.mapping import Types, integer, real

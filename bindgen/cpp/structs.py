@@ -2,7 +2,7 @@
 """The declarations of types: structs and enums with their descriptions, tagged types and aliases."""
 import re
 
-from cpp import layout
+import clang_layout as layout
 from cpp.mapping import CBOR, integer, real
 from names import Scope, wire_member
 from outline import Ref

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Breaks lines as clang-format does with the style of this project: Google's, with 120 columns."""
-from text import line_safe, wrap
+from text import block_safe, line_safe, wrap
 
 WIDTH = 120
 
@@ -75,3 +75,36 @@ def using(name, template, arguments):
     if len(two) <= WIDTH:
         return f"using {name} =\n{two}\n"
     return guarded(one)
+
+
+def block(doc, indent=0):
+    """A doc as a comment of C; nothing if it is empty."""
+    doc = block_safe(doc)
+    if not doc:
+        return ""
+    space = " " * indent
+    lines = wrap(doc, WIDTH - indent - 6)
+    return f"{space}/* " + f"\n{space} * ".join(lines) + " */\n"
+
+
+def signature(head, parameters, tail):
+    """A function with its parameters: on one line, or filled behind the bracket."""
+    one = f"{head}({', '.join(parameters)}){tail}"
+    return one if len(one) <= WIDTH else fill(f"{head}(", parameters, f"){tail}").rstrip("\n")
+
+
+def function(head, parameters, body):
+    """A definition: on one line if it is a short statement."""
+    first = signature(head, parameters, " {")
+    one = f"{first} {body.strip()} }}"
+    if body.count("\n") == 1 and "\n" not in first and len(one) <= WIDTH:
+        return one + "\n"
+    return f"{first}\n{body}}}\n"
+
+
+def initializer(head, values):
+    one = f"{head} {{{', '.join(values)}}};"
+    if len(one) <= WIDTH:
+        return one
+    two = f"    {', '.join(values)}}};"
+    return f"{head} {{\n{two}" if len(two) <= WIDTH else f"// clang-format off\n{one}\n// clang-format on"
