@@ -166,7 +166,10 @@ def _value(at):
                 return bytes.fromhex(data["bytes"])
             except ValueError:
                 at.fail("bytes in hexadecimal")
-        return {name: _value(at.get(name)) for name in data}
+        if set(data) == {"map"} and isinstance(data["map"], list):
+            pairs = [_value(_At(pair, f"{at.path}.map[{i}]")) for i, pair in enumerate(data["map"])]
+            return dict(pair for pair in pairs if isinstance(pair, tuple) and len(pair) == 2)
+        at.fail('{"int": …}, {"bytes": …} or {"map": …}')
     if isinstance(data, list):
         return tuple(_value(_At(item, f"{at.path}[{i}]")) for i, item in enumerate(data))
     if isinstance(data, int) and not isinstance(data, bool):

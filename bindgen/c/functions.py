@@ -16,9 +16,10 @@ class Function:
     parameters: list
     body: str           # lines with two spaces
     before: str = ""    # a static function that it needs
+    types: str = ""     # typedefs of its callbacks
 
     def prototype(self):
-        return layout.block(self.doc) + layout.signature(self.head, self.parameters, ";") + "\n"
+        return self.types + layout.block(self.doc) + layout.signature(self.head, self.parameters, ";") + "\n"
 
     def definition(self):
         return self.before + layout.function(self.head, self.parameters, self.body)
@@ -100,17 +101,17 @@ class Functions:
 
     def _submit(self, call, base, method, request, sent):
         reply = self._in(call.reply, "reply")
-        types = ["void* user"] + reply + ["const bp_error* error"]
-        part_types = ["void* user"] + self._in(call.partial, "part")
-        done, part = f"void (*done)({', '.join(types)})", f"void (*on_part)({', '.join(part_types)})"
-        values = ["user"] + (["value"] if reply else []) + ["error"]
         name = self.names.functions.take(base + "_submit")
-        before = _thunk(f"{name}_done", "const void* value, const bp_error* error", types, values, [] if reply else ["value"])
+        values = ["user"] + (["value"] if reply else []) + ["error"]
+        done, typedefs = self._typedef(base + "_done", ["void* user"] + reply + ["const bp_error* error"])
+        before = _thunk(f"{name}_done", "const void* value, const bp_error* error", done, values, [] if reply else ["value"])
         parameters = [self._client] + request + ["const bp_call_options* options"]
         if call.partial is not None:
-            before += _thunk(f"{name}_part", "const void* value", part_types, ["user", "value"], [])
-            parameters.append(part)
-        parameters += [done, "void* user", "bp_request* id", "bp_error* error"]
+            part, text = self._typedef(base + "_on_part", ["void* user"] + self._in(call.partial, "part"))
+            typedefs += text
+            before += _thunk(f"{name}_part", "const void* value", part, ["user", "value"], [])
+            parameters.append(f"{part}* on_part")
+        parameters += [f"{done}* done", "void* user", "bp_request* id", "bp_error* error"]
         body = (f"  bp_typed_submitted call = {{.method = &{method}, .user = user}};\n  call.call = {name}_done;\n"
                 "  call.done = (bp_typed_any_fn)done;\n")
         if call.partial is not None:
@@ -118,7 +119,12 @@ class Functions:
         body += _returns("bp_typed_submit", f"client->context, call, {sent}, options, id, error")
         doc = ("The same with a callback, which gets the answer or an error, exactly once if this returns BP_OK. "
                "What it gets is freed when it returns. `id`, which may be NULL, is for bp_cancel.")
-        return Function(doc, f"bp_status {name}", parameters, body, before)
+        return Function(doc, f"bp_status {name}", parameters, body, before, typedefs)
+
+    def _typedef(self, name, parameters):
+        """A name for the type of a callback."""
+        name = self.names.functions.take(name)
+        return name, layout.signature(f"typedef void {name}", parameters, ";") + "\n"
 
     # ---- Events, host functions, errors ----
 
@@ -126,34 +132,33 @@ class Functions:
         base = self.names.functions.take(f"{self.prefix}_on_{snake(local(event.name))}")
         method = self._method(base, event.name, reply=event.payload)
         payload = self._in(event.payload, "event")
-        types = ["void* user"] + payload
-        before = _thunk(f"{base}_call", "const void* value", types, ["user"] + (["value"] if payload else []),
+        type_, typedef = self._typedef(base + "_event", ["void* user"] + payload)
+        before = _thunk(f"{base}_call", "const void* value", type_, ["user"] + (["value"] if payload else []),
                         [] if payload else ["value"])
         return Function(
             _sentence(event.doc) + "Listens until bp_typed_end. `on_gap`, which may be NULL, gets how many events are lost.",
             f"bp_status {base}",
-            [self._client, f"void (*on_event)({', '.join(types)})", "void (*on_gap)(void* user, uint64_t lost)",
-             "void* user", "bp_typed_handle** listener", "bp_error* error"],
+            [self._client, f"{type_}* on_event", "bp_gap_fn* on_gap", "void* user", "bp_typed_handle** listener",
+             "bp_error* error"],
             _returns("bp_typed_listen", f"client->context, &{method}, {base}_call, (bp_typed_any_fn)on_event, on_gap, user, "
-                     "listener, error"), before)
+                     "listener, error"), before, typedef)
 
     def _provide(self, function):
         name = snake(function.name)
         base = self.names.functions.take(f"{self.prefix}_provide_{name}")
         method = self._method(base, function.name, function.request, reply=function.reply)
         request = self._in(function.request, "request")
-        types = ["void* user"] + request + ["bp_asked asked"]
-        before = _thunk(f"{base}_call", "const void* value, bp_asked asked", types,
+        type_, typedef = self._typedef(base + "_function", ["void* user"] + request + ["bp_asked asked"])
+        before = _thunk(f"{base}_call", "const void* value, bp_asked asked", type_,
                         ["user"] + (["value"] if request else []) + ["asked"], [] if request else ["value"])
         answer = self.names.functions.take(f"{self.prefix}_answer_{name}")
         reply = self._in(function.reply, "reply")
         return [
             Function(_sentence(function.doc) + "Answers this host function until bp_typed_end. `function` must return at "
                      "once; the answer may come later.", f"bp_status {base}",
-                     [self._client, f"void (*function)({', '.join(types)})", "void* user", "bp_typed_handle** provided",
-                      "bp_error* error"],
+                     [self._client, f"{type_}* function", "void* user", "bp_typed_handle** provided", "bp_error* error"],
                      _returns("bp_typed_provide", f"client->context, &{method}, {base}_call, (bp_typed_any_fn)function, "
-                              "user, provided, error"), before),
+                              "user, provided, error"), before, typedef),
             Function("Answers a call of it, from any thread. bp_asked_fail answers with an error. BP_STALE_TOKEN: nobody "
                      "waits any more.", f"bp_status {answer}", ["bp_asked asked"] + reply,
                      _returns("bp_typed_answer", f"asked, &{method}, {'reply' if reply else _NONE}"))]
@@ -190,10 +195,10 @@ class Functions:
         return made
 
 
-def _thunk(name, value, types, values, unused):
+def _thunk(name, value, type_, values, unused):
     """A static function that calls one of the application with its own type."""
     ignored = "".join(f"  (void){each};\n" for each in unused)
-    call = f"  ((void (*)({', '.join(types)}))function)({', '.join(values)});\n"
+    call = f"  (({type_}*)function)({', '.join(values)});\n"
     return layout.function(f"static void {name}", ["bp_typed_any_fn function", "void* user"] + value.split(", "),
                            ignored + call) + "\n"
 

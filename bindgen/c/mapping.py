@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the refs of an outline are in C: types, and the descriptions that the codec of backplane/typed/ reads."""
+import json
 import struct
 from dataclasses import dataclass, field
 
@@ -190,7 +191,7 @@ class Types:
         elif (nullable and inner.kind not in ("null", "any", "maybe")) or member.optional:
             made.has = scope.take(f"has_{name}")
         if member.has_default and member.default is not None:
-            made.default = str(member.default)
+            made.default = _shown(member.default)
         return made
 
     # ---- Types without a name ----
@@ -272,6 +273,13 @@ class Types:
         used = {f.type.table for made in self.defined for f in made.fields if f.type is not None}
         used |= {made.of.table for made in self.defined if made.of is not None}
         return [made for made in self.pointers if made.table in used]
+
+
+def _shown(value):
+    """A default, for people."""
+    if isinstance(value, bytes):
+        return f"h'{value.hex()}'"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (bool, int, float, str)) else "what its type says"
 
 
 def encoded(value):

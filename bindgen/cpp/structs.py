@@ -54,7 +54,10 @@ class Declarations:
             if default is not None:
                 return layout.member(self.types.of(ref, owner), f"{own} = {default}"), False
         type_ = self.types.of(ref, owner)
-        return layout.member(type_, own + (" = {}" if not type_.startswith("std::unique_ptr") else "")), False
+        if member.type.kind == "nullable" and not member.optional:  # it must be there
+            type_ = re.sub("^std::optional<", "client::Nullable<", type_)
+            type_ = re.sub("^std::unique_ptr<", "client::NullablePointer<", type_)
+        return layout.member(type_, own + ("" if "_ptr<" in type_ or "NullablePointer<" in type_ else " = {}")), False
 
     def _default(self, ref, value):
         """The initializer for a default, or None if C++ has none for it."""

@@ -231,7 +231,7 @@ class Outline(unittest.TestCase):
     def test_values_are_exact(self):
         made, = self.load(module(constants=[{"name": "n", "value": v, "doc": ""} for v in (
             {"int": "18446744073709551615"}, {"int": "-5"}, 1.5, 2, {"bytes": "ff00"}, None, True, "x", [{"int": "1"}],
-            {"int": {"int": "7"}})]))
+            {"map": [["int", {"int": "7"}]]})]))
         values = [c.value for c in made.constants]
         self.assertEqual(values, [2**64 - 1, -5, 1.5, 2.0, b"\xff\x00", None, True, "x", (1,), {"int": 7}])
         self.assertIsInstance(values[3], float)

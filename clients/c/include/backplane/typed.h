@@ -29,7 +29,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -107,13 +106,16 @@ typedef struct bp_typed_handle bp_typed_handle;
 
 typedef void (*bp_typed_any_fn)(void);
 
+/* Gets how many events of a listener are lost in this place. */
+typedef void bp_gap_fn(void* user, uint64_t lost);
+
 struct bp_typed_handle {
   bp_context context;
   bp_listener listener; /* id 0: a host function */
   const void* type;
   bp_typed_any_fn call;     /* gives a value to `function` */
   bp_typed_any_fn function; /* the application's */
-  void (*on_gap)(void* user, uint64_t lost);
+  bp_gap_fn* on_gap;
   void* user;
   size_t name_size;
   char name[BP_WIRE_NAME_MAX];

@@ -29,7 +29,7 @@
 #include "client/function.hpp"
 #include "client/host.hpp"
 #include "client/listener.hpp"
-#include "client/literal.hpp"
+#include "client/values.hpp"
 #include "client/method.hpp"
 #include "client/options.hpp"
 #include "client/payload.hpp"

@@ -317,8 +317,8 @@ static inline bp_typed_handle* bp_typed_new_handle(bp_context context, bp_str na
 }
 
 static inline bp_status bp_typed_listen(bp_context context, const bp_typed_method* event, bp_typed_event_fn call,
-                                        bp_typed_any_fn function, void (*on_gap)(void* user, uint64_t lost), void* user,
-                                        bp_typed_handle** out, bp_error* error) {
+                                        bp_typed_any_fn function, bp_gap_fn* on_gap, void* user, bp_typed_handle** out,
+                                        bp_error* error) {
   bp_typed_handle* handle =
       bp_typed_new_handle(context, event->name, event->reply, (bp_typed_any_fn)call, function, user);
   bp_status status = BP_OUT_OF_MEMORY;

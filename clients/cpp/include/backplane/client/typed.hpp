@@ -5,7 +5,7 @@
 #pragma once
 
 #include "event_range.hpp"
-#include "literal.hpp"
+#include "values.hpp"
 
 namespace backplane::client {
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Literals: members that always have one value, as in `{ kind: "circle", radius: uint }`.
+// Values of interface texts for which the SDK has no type: members that always have one value, as in
+// `{ kind: "circle", radius: uint }`, and members that must be there but may be null.
 #pragma once
 
 #include <backplane/sdk/cbor.hpp>
 #include <backplane/sdk/fixed_text.hpp>
+#include <memory>
+#include <optional>
 
 namespace backplane::client {
 
@@ -22,9 +25,39 @@ struct ValueLiteral {
   friend bool operator==(ValueLiteral, ValueLiteral) = default;
 };
 
+/// A std::optional that a struct must have on the wire: an empty one is written as null.
+template <class T>
+struct Nullable : std::optional<T> {
+  using std::optional<T>::optional;
+};
+
+/// The same of a type that contains itself.
+template <class T>
+struct NullablePointer : std::unique_ptr<T> {
+  using std::unique_ptr<T>::unique_ptr;
+};
+
+namespace detail {
+
+template <class Base, class T>
+struct NullableCodec {
+  static constexpr bool takes(cbor::Type type) { return Codec<Base>::takes(type); }
+  static std::string expected() { return Codec<Base>::expected(); }
+  static void decode(backplane::detail::Decoder& in, Base& out) { Codec<Base>::decode(in, out); }
+  static void encode(backplane::detail::Encoder& out, const Base& value) { Codec<Base>::encode(out, value); }
+  using Inside = backplane::detail::Parts<T>;
+  using Wire = std::optional<backplane::detail::WireForm<T>>;
+};
+
+}  // namespace detail
 }  // namespace backplane::client
 
 namespace backplane {
+
+template <class T>
+struct Codec<client::Nullable<T>> : client::detail::NullableCodec<std::optional<T>, T> {};
+template <class T>
+struct Codec<client::NullablePointer<T>> : client::detail::NullableCodec<std::unique_ptr<T>, T> {};
 
 template <FixedText text>
 struct Codec<client::TextLiteral<text>> {
