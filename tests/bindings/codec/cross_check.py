@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares a program with generated code with cbor2, on generated items and on damaged ones. See README.md."""
 import io
-import json
 import os
 import pathlib
 import random
@@ -43,7 +42,11 @@ class Program:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.process.kill()
+            self.process.communicate()
+            return
         self.process.stdin.close()
         left = self.process.stdout.read()
         code = self.process.wait(30)
@@ -136,10 +139,10 @@ def difference(one, other, path="value"):
     return f"{path}: {one!r}, expected {other!r}"
 
 
-def check_generated(command, name_of, count, seed=1, environment=None):
+def check_generated(command, name_of, count, seed=1, fills=False, environment=None):
     """`count` values, in all forms of CBOR, come back as they were."""
     module = forms()
-    values, encoder = items.Values(module, seed), items.Encoder(seed)
+    values, encoder = items.Values(module, seed, fills), items.Encoder(seed)
     extra = random.Random(seed)
     for type_name in TYPES:
         type_ = module.by_name[type_name]
@@ -179,10 +182,10 @@ def damaged(source, item):
     return bytes(data)
 
 
-def check_damaged(command, name_of, count, seed=2, environment=None):
+def check_damaged(command, name_of, count, seed=2, fills=False, environment=None):
     """`count` damaged items: what cbor2 reads and fits is read as the same, and nothing else is."""
     module = forms()
-    values, encoder, source = items.Values(module, seed), items.Encoder(seed), random.Random(seed)
+    values, encoder, source = items.Values(module, seed, fills), items.Encoder(seed), random.Random(seed)
     accepted = 0
     for type_name in TYPES:
         type_ = module.by_name[type_name]
@@ -212,12 +215,3 @@ def _text_keys(written):
     """Whether a map with integers as keys is inside, for which the C++ codec takes text as well."""
     return b"points" in written or b"numbers" in written
 
-
-def main():
-    command, kind = json.loads(sys.argv[1]), sys.argv[2]
-    check = check_generated if kind == "generated" else check_damaged
-    check(command, lambda name: name, int(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 1)
-
-
-if __name__ == "__main__":
-    main()

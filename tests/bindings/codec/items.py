@@ -13,10 +13,13 @@ class Refused(Exception):
 
 
 class Values:
-    """Makes values of refs, and normalizes what others have made."""
+    """Makes values of refs, and normalizes what others have made.
 
-    def __init__(self, module, seed):
-        self.module, self.random = module, random.Random(seed)
+    `fills`: the reader gives members that are absent their defaults.
+    """
+
+    def __init__(self, module, seed, fills=False):
+        self.module, self.random, self.fills = module, random.Random(seed), fills
 
     def named(self, name):
         return self.module.by_name[name]
@@ -137,6 +140,8 @@ class Values:
         for member in type_.members:
             if member.name not in value:
                 need(member.optional, value)
+                if self.fills and member.has_default:
+                    out[member.name] = member.default
             elif value[member.name] is None and member.optional and (
                     member.type.kind == "nullable" or not member.has_default):
                 continue

@@ -9,15 +9,15 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "codec"))
 import cross_check  # noqa: E402
 
-PROGRAM = [os.environ["BACKPLANE_BINDINGS_CPP"] + "/bindings_cpp_codec"]
+PROGRAM = [os.environ["BACKPLANE_BINDINGS_CPP"] + "/bindings_cpp_forms", "codec"]
 
 
 class Codec(unittest.TestCase):
     def test_generated_values_come_back(self):
-        cross_check.check_generated(PROGRAM, str, 10000)
+        cross_check.check_generated(PROGRAM, str, 10000, fills=True)
 
     def test_damaged_items_are_read_as_cbor2_reads_them(self):
-        cross_check.check_damaged(PROGRAM, str, 10000)
+        cross_check.check_damaged(PROGRAM, str, 10000, fills=True)
 
 
 if __name__ == "__main__":
