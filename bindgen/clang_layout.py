@@ -90,7 +90,13 @@ def block(doc, indent=0):
 def signature(head, parameters, tail):
     """A function with its parameters: on one line, or filled behind the bracket."""
     one = f"{head}({', '.join(parameters)}){tail}"
-    return one if len(one) <= WIDTH else fill(f"{head}(", parameters, f"){tail}").rstrip("\n")
+    if len(one) <= WIDTH:
+        return one
+    filled = fill(f"{head}(", parameters, f"){tail}").rstrip("\n")
+    if max(map(len, filled.split("\n"))) <= WIDTH:
+        return filled
+    indent = " " * (len(head) - len(head.lstrip()) + 4)
+    return f"{head}(\n" + fill(indent, parameters, f"){tail}", len(indent)).rstrip("\n")
 
 
 def function(head, parameters, body):

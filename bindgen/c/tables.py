@@ -94,7 +94,7 @@ class Tables:
         if made.kind == "literal":
             count = len(made.literal)
             data = ", ".join(f"0x{byte:02x}" for byte in made.literal)
-            before = f"static const uint8_t {made.table}_bytes[] = {{{data}}};\n"
+            before = f"// clang-format off\nstatic const uint8_t {made.table}_bytes[] = {{{data}}};\n// clang-format on\n"
             values.append(f".bytes = {made.table}_bytes")
         if count:
             values.append(f".count = {count}")

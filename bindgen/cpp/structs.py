@@ -99,7 +99,8 @@ class Declarations:
             for i, (wire, own) in enumerate(values))
         made = layout.fill("  return boost::describe::detail::enum_descriptor_fn_impl(",
                            ["0"] + [f"E{i}()" for i in range(len(values))], ");")
-        return f"{text}inline auto boost_enum_descriptor_fn({name}**) {{\n{entries}{made}}}\n"
+        return (f"{text}// clang-format off\ninline auto boost_enum_descriptor_fn({name}**) {{\n{entries}{made}}}\n"
+                "// clang-format on\n")
 
     # ---- Others ----
 
@@ -132,7 +133,9 @@ def _described(name, members):
         for i, (own, member) in enumerate(members))
     made = layout.fill("  return boost::describe::detail::member_descriptor_fn_impl<boost::describe::mod_public>(",
                        ["0"] + [f"M{i}()" for i in range(len(members))], ");")
-    return (f"inline auto boost_base_descriptor_fn({name}**) {{ return boost::describe::detail::list<>(); }}\n"
+    return ("// clang-format off\n"
+            f"inline auto boost_base_descriptor_fn({name}**) {{ return boost::describe::detail::list<>(); }}\n"
             f"inline auto boost_public_member_descriptor_fn({name}**) {{\n{entries}{made}}}\n"
             f"inline auto boost_protected_member_descriptor_fn({name}**) {{ return boost::describe::detail::list<>(); }}\n"
-            f"inline auto boost_private_member_descriptor_fn({name}**) {{ return boost::describe::detail::list<>(); }}\n")
+            f"inline auto boost_private_member_descriptor_fn({name}**) {{ return boost::describe::detail::list<>(); }}\n"
+            "// clang-format on\n")

@@ -9,7 +9,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "codec"))
 import cross_check  # noqa: E402
 
-PROGRAM = [os.environ["BACKPLANE_BINDINGS_CPP"] + "/bindings_cpp_forms", "codec"]
+PROGRAM = [os.environ["BACKPLANE_BINDINGS_BIN"] + "/bindings_cpp_forms", "codec"]
 
 
 class Codec(unittest.TestCase):

@@ -29,7 +29,6 @@
 #include "client/function.hpp"
 #include "client/host.hpp"
 #include "client/listener.hpp"
-#include "client/values.hpp"
 #include "client/method.hpp"
 #include "client/options.hpp"
 #include "client/payload.hpp"
@@ -37,3 +36,4 @@
 #include "client/task.hpp"
 #include "client/typed.hpp"
 #include "client/upload.hpp"
+#include "client/values.hpp"

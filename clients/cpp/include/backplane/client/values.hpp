@@ -5,7 +5,6 @@
 #pragma once
 
 #include <backplane/sdk/cbor.hpp>
-#include <backplane/sdk/fixed_text.hpp>
 #include <memory>
 #include <optional>
 
