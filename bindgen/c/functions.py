@@ -112,7 +112,8 @@ class Functions:
             before += _thunk(f"{name}_part", "const void* value", part, ["user", "value"], [])
             parameters.append(f"{part}* on_part")
         parameters += [f"{done}* done", "void* user", "bp_request* id", "bp_error* error"]
-        body = (f"  bp_typed_submitted call = {{.method = &{method}, .user = user}};\n  call.call = {name}_done;\n"
+        body = (f"  bp_typed_submitted call = {{0}};\n  call.method = &{method};\n  call.user = user;\n"
+                f"  call.call = {name}_done;\n"
                 "  call.done = (bp_typed_any_fn)done;\n")
         if call.partial is not None:
             body += f"  call.call_part = {name}_part;\n  call.on_part = (bp_typed_any_fn)on_part;\n"
