@@ -145,8 +145,8 @@ class Parser {
       return out_.add(entry);
     }
     const NodeId first = read_type1();
+    const Scanner::Mark behind = in_.mark();  // a comment may follow
     in_.space();
-    const Scanner::Mark behind = in_.mark();
     const bool cut = in_.take("^");
     in_.space();
     if (in_.take("=>")) {
