@@ -8,6 +8,7 @@
 
 #include "cddl/parser.hpp"
 #include "cddl/type_compare.hpp"
+#include "support/digest.hpp"
 
 namespace backplane::host::cddl {
 namespace {
@@ -244,6 +245,12 @@ std::string canonical(const Interface& interface, const Schema& schema) {
   std::sort(rules.begin(), rules.end());
   for (const std::string& rule : rules) out += rule;
   return out;
+}
+
+std::string interface_hash(const Interface& interface, const Schema& schema) {
+  constexpr std::size_t digits = 16;
+  const std::string form = canonical(interface, schema);
+  return sha256_of({reinterpret_cast<const std::uint8_t*>(form.data()), form.size()}).substr(0, digits);
 }
 
 void write(cbor::Writer& out, const Comparison& comparison) {

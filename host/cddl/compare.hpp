@@ -54,6 +54,9 @@ std::string canonical(const Interface& interface);
 /// The same, of rules that are read already.
 std::string canonical(const Interface& interface, const Schema& schema);
 
+/// What identifies an interface: 16 hexadecimal digits, of its canonical form.
+std::string interface_hash(const Interface& interface, const Schema& schema);
+
 /// Writes the members "verdict", "changes" and "left_out" of a compare-report; see docs/protocol.md.
 inline constexpr std::size_t comparison_members = 3;
 void write(cbor::Writer& out, const Comparison& comparison);

@@ -76,7 +76,7 @@ struct Node {
   NodeId b = no_node;
   std::uint32_t first = 0;  // of the children
   std::uint32_t count = 0;
-  std::uint32_t text = 0;  // index; of literals, names, parameters and controls
+  std::uint32_t text = 0;  // index; of literals, names, parameters and controls; of an entry, its comment
   std::uint64_t number = 0;
   union {
     std::uint64_t max = no_limit;
@@ -89,6 +89,7 @@ struct Rule {
   std::vector<std::string> parameters;  ///< of a generic rule
   NodeId body = no_node;                ///< a type or a group
   Place place;
+  std::string comment;    ///< behind the rule, on its last line
   bool standard = false;  ///< of the prelude, which every text has
 };
 
@@ -114,7 +115,7 @@ class Schema {
   std::map<std::string, std::uint32_t, std::less<>> by_name_;
   std::vector<Node> nodes_;
   std::vector<NodeId> links_;  // the children of nodes
-  std::vector<std::string> texts_;
+  std::vector<std::string> texts_ = {""};
   std::vector<std::string> warnings_;
 };
 

@@ -70,6 +70,7 @@ class Parser {
     parameters_ = rule.parameters;
     const NodeId body = rule_body();
     parameters_.clear();
+    rule.comment = in_.comment_behind();
     out_.add_rule(std::move(rule), more_types || more_groups, more_groups, body);
   }
 
@@ -120,6 +121,9 @@ class Parser {
       for (in_.space(); in_.peek() != closing && !in_.ahead("//"); in_.space()) {
         if (in_.at_end() || in_.ahead(")") || in_.ahead("]") || in_.ahead("}")) unexpected_end(closing);
         entries.push_back(read_entry());
+        if (const auto comment = in_.comment_behind(); !comment.empty()) {
+          out_.node(entries.back()).text = out_.add_text(comment);
+        }
         in_.space();
         in_.take(",");
       }
@@ -141,8 +145,8 @@ class Parser {
       return out_.add(entry);
     }
     const NodeId first = read_type1();
+    const Scanner::Mark behind = in_.mark();  // a comment may follow
     in_.space();
-    const Scanner::Mark behind = in_.mark();
     const bool cut = in_.take("^");
     in_.space();
     if (in_.take("=>")) {

@@ -61,6 +61,21 @@ void Scanner::space() {
   }
 }
 
+std::string_view Scanner::comment_behind() const noexcept {
+  constexpr std::string_view blanks = " \t\r";
+  std::string_view rest = text_.substr(at_);
+  const auto skip = [&](std::string_view what) {
+    rest.remove_prefix(std::min(rest.find_first_not_of(what), rest.size()));
+  };
+  skip(blanks);
+  if (rest.starts_with(',')) rest.remove_prefix(1);
+  skip(blanks);
+  if (!rest.starts_with(';')) return {};
+  rest = rest.substr(0, rest.find('\n'));
+  skip("; \t\r");
+  return rest.substr(0, rest.find_last_not_of(blanks) + 1);
+}
+
 // Counts what was read since the last call, so that all of them together take linear time.
 Place Scanner::place() const noexcept {
   for (; counted_ < at_; ++counted_) {

@@ -47,6 +47,8 @@ class Scanner {
   void expect(std::string_view token, const char* what);
   /// Skips white space and comments.
   void space();
+  /// The text of a comment that follows on this line, also behind a comma. Skips nothing.
+  std::string_view comment_behind() const noexcept;
 
   struct Mark {
     std::size_t at;

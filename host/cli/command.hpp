@@ -42,8 +42,18 @@ struct RunArgs {
   std::optional<std::string> module_cache;
 };
 
+/// Of bindgen alone.
+struct BindgenArgs {
+  std::string language;
+  std::optional<std::string> output;
+  bool check_generated = false;
+  std::optional<std::string> interface_name;  // of a .cddl file
+  std::optional<std::string> interface_version;
+  std::optional<std::string> interface_summary;
+};
+
 /// The parsed arguments. One struct for all commands; each command reads the members that its options name.
-struct Args : BenchArgs, SettingsArgs, CompareArgs, RunArgs {
+struct Args : BenchArgs, SettingsArgs, CompareArgs, RunArgs, BindgenArgs {
   bool json = false;
   std::optional<std::string> socket;
   std::optional<std::uint64_t> timeout;  // ms
@@ -52,7 +62,7 @@ struct Args : BenchArgs, SettingsArgs, CompareArgs, RunArgs {
   std::string file;                  // a module's file
   std::string input;                 // call, bench: JSON, @FILE or -
   std::optional<std::string> parts;  // call: a file, or -
-  std::vector<std::string> values;   // events: patterns
+  std::vector<std::string> values;   // events: patterns; bindgen: files
 
   bool raw = false;                        // call, bench
   bool cddl = false;                       // ls
@@ -61,7 +71,7 @@ struct Args : BenchArgs, SettingsArgs, CompareArgs, RunArgs {
   std::optional<std::uint64_t> operation;  // cancel
 
   // run:
-  std::vector<std::string> modules;
+  std::vector<std::string> modules;  // also bindgen
   std::vector<std::string> module_dirs;
   std::optional<std::string> data_dir;
   std::optional<std::string> config;     // run: the file; load, reload: JSON or @FILE
@@ -103,7 +113,7 @@ std::span<const Command* const> commands();
 
 extern const Command run_command, call_command, ls_command, load_command, unload_command, reload_command,
     events_command, inspect_command, status_command, log_command, stop_command, bench_command, cancel_command,
-    ping_command, reconfigure_command, save_command, try_command, completions_command, man_command;
+    bindgen_command, ping_command, reconfigure_command, save_command, try_command, completions_command, man_command;
 
 // Options that several commands have.
 inline const Option socket_option = {"--socket", "PATH",

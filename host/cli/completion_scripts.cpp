@@ -29,6 +29,7 @@ bool repeats(const Option& option) { return std::holds_alternative<std::vector<s
 
 constexpr const char* levels = "trace debug info warn error off";
 constexpr const char* formats = "human json";
+constexpr const char* languages = "c cpp python typescript rust json";
 constexpr const char* kinds = "bash zsh fish names modules";
 
 std::string command_names(const char* between) {
@@ -69,6 +70,8 @@ std::string bash_words(Words words) {
       return cat("words ", formats);
     case Words::kinds:
       return cat("words ", kinds);
+    case Words::languages:
+      return cat("words ", languages);
     case Words::commands:
       return cat("words ", command_names(" "));
     case Words::names:
@@ -168,6 +171,8 @@ std::string zsh_words(Words words) {
       return cat("(", formats, ")");
     case Words::kinds:
       return cat("(", kinds, ")");
+    case Words::languages:
+      return cat("(", languages, ")");
     case Words::commands:
       return "_backplane_commands";
     case Words::names:
@@ -259,6 +264,8 @@ std::string fish_words(Words words) {
       return cat("-f -a ", fish_quoted(formats));
     case Words::kinds:
       return cat("-f -a ", fish_quoted(kinds));
+    case Words::languages:
+      return cat("-f -a ", fish_quoted(languages));
     case Words::commands:
       return cat("-f -a ", fish_quoted(command_names(" ")));
     case Words::names:

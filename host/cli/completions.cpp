@@ -67,14 +67,15 @@ int run_completions(const Args& args) {
 Words words_of(const Option& option) {
   const bool is_operand = option.name[0] != '-';
   const std::string_view name = is_operand ? option.name : option.value;
-  if (name == "FILE" || name == "PATH") return Words::files;
+  if (name == "FILE" || name == "PATH" || name == "SOURCE") return Words::files;
   if (name == "DIR") return Words::directories;
   if (name == "LEVEL") return Words::levels;
   if (name == "FORMAT") return Words::formats;
   if (name == "KIND") return Words::kinds;
   if (name == "COMMAND") return Words::commands;
+  if (name == "LANG") return Words::languages;
   if (is_operand && name == "NAME") return Words::names;
-  if (is_operand && name == "MODULE") return Words::modules;
+  if (name == "MODULE") return Words::modules;
   return Words::none;
 }
 

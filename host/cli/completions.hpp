@@ -15,8 +15,9 @@ enum class Words {
   formats,  ///< of the log
   kinds,    ///< what `completions` takes
   commands,
-  names,    ///< wire names that the running host knows
-  modules,  ///< the modules that it has
+  names,      ///< wire names that the running host knows
+  modules,    ///< the modules that it has
+  languages,  ///< of bindings
 };
 
 struct Option;

@@ -10,10 +10,10 @@
 #include <utility>
 
 #include "modules/copy_store.hpp"
-#include "modules/digest.hpp"
 #include "modules/elf.hpp"
 #include "modules/file.hpp"
 #include "modules/libraries.hpp"
+#include "support/digest.hpp"
 #include "support/result.hpp"
 
 namespace backplane::host {

@@ -9,7 +9,6 @@
 #include "cddl/compare.hpp"
 #include "cddl/config_check.hpp"
 #include "cddl/parser.hpp"
-#include "modules/digest.hpp"
 #include "support/report.hpp"
 #include "support/result.hpp"
 
@@ -23,10 +22,7 @@ cddl::Interface interface_of(const Manifest& manifest) {
 
 cddl::Schema read_rules(Manifest& manifest) try {
   cddl::Schema schema = cddl::read_interface(manifest.cddl, manifest.warnings);
-  const std::string form = cddl::canonical(interface_of(manifest), schema);
-  constexpr std::size_t digits = 16;
-  manifest.interface_hash =
-      sha256_of({reinterpret_cast<const std::uint8_t*>(form.data()), form.size()}).substr(0, digits);
+  manifest.interface_hash = cddl::interface_hash(interface_of(manifest), schema);
   return schema;
 } catch (const cddl::ParseError& fault) {
   throw Failure{BP_LOAD_REFUSED, std::string("its CDDL cannot be read: ") + fault.what()};

@@ -13,10 +13,10 @@
 #include <optional>
 #include <unordered_set>
 
-#include "modules/digest.hpp"
 #include "modules/elf.hpp"
 #include "modules/library_search.hpp"
 #include "modules/lint.hpp"
+#include "support/digest.hpp"
 #include "support/names.hpp"
 #include "support/report.hpp"
 #include "support/result.hpp"

@@ -4,11 +4,11 @@
 #include <backplane/cbor/head.hpp>
 #include <utility>
 
-#include "modules/digest.hpp"
 #include "modules/file.hpp"
 #include "modules/generation.hpp"
 #include "modules/interface.hpp"
 #include "modules/libraries.hpp"
+#include "support/digest.hpp"
 #include "support/result.hpp"
 
 namespace backplane::host {

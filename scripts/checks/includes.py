@@ -54,7 +54,7 @@ class Checker:
     def resolve(self, name, included):
         """The path in the tree that a quoted include means, or None."""
         beside = os.path.normpath(os.path.join(os.path.dirname(name), included))
-        bases = [beside] + [os.path.normpath(base + included) for base in ("host/", "abi/include/", "plugin_sdk/include/", "clients/cpp/include/")]
+        bases = [beside] + [os.path.normpath(base + included) for base in ("host/", "abi/include/", "plugin_sdk/include/", "clients/c/include/", "clients/cpp/include/")]
         return next((path for path in bases if path in self.names), None)
 
     def check(self, name):

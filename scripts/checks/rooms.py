@@ -64,6 +64,7 @@ PUBLIC = [
     ("plugins/", ["plugin.h", "base.h", "cbor.h", "ext/*.h", "ext/draft/*.h", "*.hpp", "cbor/*.hpp"]),
     ("plugin_sdk/", ["plugin.h", "base.h", "ext/*.h", "ext/draft/*.h", "*.hpp", "cbor/*.hpp"]),
     # What applications use: the functions of the host, and of the SDK only its codec.
+    ("clients/c/", ["backplane.h", "cbor.h", "interfaces.h", "providing.h"]),
     ("clients/cpp/", ["backplane.h", "base.h", "sdk/cbor.hpp"]),
     # These are applications like any other, so they use only the public functions.
     ("host/server/", ["backplane.h", "base.h", "cbor/*.hpp"]),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "modules/digest.hpp"
+#include "support/digest.hpp"
 
 #include <sha2.h>
 
