@@ -154,7 +154,7 @@ FRAMES = {
     "unask": (29, ["token:uint"]),
 }
 NAMES = {number: name for name, (number, _) in FRAMES.items()}
-EMPTY = {"uint": 0, "uint32": 0, "text": "", "features": []}
+EMPTY = {"uint": 0, "uint32": 0, "int32": 0, "text": "", "bytes": b"", "features": []}
 
 
 def members_of(name):
@@ -192,11 +192,11 @@ def read(body):
     return out
 
 
-def write(name, **values):
+def write(kind, /, **values):
     """A frame as this side sends it. Members that may be missing are left out at the end if they are 0 or empty."""
-    members, least = members_of(name)
+    members, least = members_of(kind)
     values.setdefault("magic", "backplane")
-    items = [values.get(member.replace("-", "_"), EMPTY.get(kind, b"")) for member, kind in members]
+    items = [values.get(member.replace("-", "_"), EMPTY.get(form, b"")) for member, form in members]
     while len(items) > least and not items[-1]:
         items.pop()
-    return frame([FRAMES[name][0], *items])
+    return frame([FRAMES[kind][0], *items])
