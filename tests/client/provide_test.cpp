@@ -122,10 +122,10 @@ TEST_CASE("An interface that was built into the application is compared by the h
   const Module built = desk_of(context);
   REQUIRE(!built.cddl.empty());
   context.expect_interface("desk", built.hash, built.cddl);
-  context.expect_interface("desk", "0123456789abcdef", built.cddl + "; other words\n");
+  context.expect_interface("desk", "0123456789abcdef", built.cddl + "\n; other words\n");
   CHECK_THROWS_AS(context.expect_interface("none", built.hash, built.cddl), client::CallError);
   try {
-    context.expect_interface("desk", "0123456789abcdef", built.cddl + "desk.gone.request = {}\n");
+    context.expect_interface("desk", "0123456789abcdef", built.cddl + "\ndesk.gone.request = {}\n");
     FAIL("it must throw");
   } catch (const client::CallError& error) {
     CHECK(error.status() == BP_INTERFACE_CHANGED);

@@ -95,7 +95,7 @@ TEST_CASE(
     CHECK(expect(context, "timer", {"0123456789abcdef", {}}, unknown) == BP_INTERFACE_CHANGED);
     CHECK_THAT(unknown.message(), Catch::Contains("without the text"));
     Result compatible;  // only words
-    CHECK(expect(context, "timer", {"0123456789abcdef", now.cddl + "; another comment\n"}, compatible) == BP_OK);
+    CHECK(expect(context, "timer", {"0123456789abcdef", now.cddl + "\n; another comment\n"}, compatible) == BP_OK);
     CHECK_THAT(compatible.message(), Catch::Contains("all changes are compatible"));
     CHECK(!compatible.payload().empty());
     Result bad;
