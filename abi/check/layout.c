@@ -15,7 +15,9 @@
 #include "backplane/ext/fiber.h"
 #include "backplane/ext/handle.h"
 #include "backplane/ext/log.h"
+#include "backplane/interfaces.h"
 #include "backplane/plugin.h"
+#include "backplane/providing.h"
 
 #ifdef __cplusplus
 #define CHECK(condition, text) static_assert(condition, text)
@@ -251,6 +253,21 @@ OFFSET(bp_load_options, stack_size, 32);
 OFFSET(bp_load_options, workers, 40);
 OFFSET(bp_load_options, drain_ms, 44);
 
+SIZE(bp_ask, 56, 8);
+OFFSET(bp_ask, struct_size, 0);
+OFFSET(bp_ask, flags, 4);
+OFFSET(bp_ask, token, 8);
+OFFSET(bp_ask, name, 16);
+OFFSET(bp_ask, payload, 32);
+OFFSET(bp_ask, timeout_ms, 48);
+SIZE(bp_provided, 48, 8);
+OFFSET(bp_provided, struct_size, 0);
+OFFSET(bp_provided, flags, 4);
+OFFSET(bp_provided, name, 8);
+OFFSET(bp_provided, on_ask, 24);
+OFFSET(bp_provided, on_unask, 32);
+OFFSET(bp_provided, user, 40);
+
 /* ---- wait.h, embedding.h and log.h ---- */
 
 SIZE(bp_pending, 8, 8);
@@ -430,6 +447,7 @@ VALUE(BP_SUBMIT_CREDIT, 2);
 VALUE(BP_SUBMIT_PARTS, 4);
 VALUE(BP_PART_LAST, 1);
 VALUE(BP_PART_END, 2);
+VALUE(BP_PROVIDE_NEW, 1);
 VALUE(BP_POLL_BUSY, 1);
 VALUE(BP_POLL_SLEEPS, 2);
 VALUE(BP_FD_READABLE, 1);

@@ -52,8 +52,14 @@ struct BindgenArgs {
   std::optional<std::string> interface_summary;
 };
 
+/// Of provide alone.
+struct ProvideArgs {
+  std::vector<std::string> functions;
+  std::string exec;
+};
+
 /// The parsed arguments. One struct for all commands; each command reads the members that its options name.
-struct Args : BenchArgs, SettingsArgs, CompareArgs, RunArgs, BindgenArgs {
+struct Args : BenchArgs, SettingsArgs, CompareArgs, RunArgs, BindgenArgs, ProvideArgs {
   bool json = false;
   std::optional<std::string> socket;
   std::optional<std::uint64_t> timeout;  // ms
@@ -113,7 +119,8 @@ std::span<const Command* const> commands();
 
 extern const Command run_command, call_command, ls_command, load_command, unload_command, reload_command,
     events_command, inspect_command, status_command, log_command, stop_command, bench_command, cancel_command,
-    bindgen_command, ping_command, reconfigure_command, save_command, try_command, completions_command, man_command;
+    bindgen_command, ping_command, provide_command, reconfigure_command, save_command, try_command, completions_command,
+    man_command;
 
 // Options that several commands have.
 inline const Option socket_option = {"--socket", "PATH",

@@ -8,10 +8,10 @@ namespace backplane::host::cli {
 
 std::span<const Command* const> commands() {
   static constexpr const Command* table[] = {
-      &run_command,     &call_command,        &ls_command,   &load_command,        &unload_command,
-      &reload_command,  &reconfigure_command, &save_command, &cancel_command,      &events_command,
-      &inspect_command, &status_command,      &log_command,  &ping_command,        &stop_command,
-      &bench_command,   &bindgen_command,     &try_command,  &completions_command, &man_command,
+      &run_command,         &call_command,        &ls_command,     &load_command,   &unload_command,  &reload_command,
+      &reconfigure_command, &save_command,        &cancel_command, &events_command, &provide_command, &inspect_command,
+      &status_command,      &log_command,         &ping_command,   &stop_command,   &bench_command,   &bindgen_command,
+      &try_command,         &completions_command, &man_command,
   };
   return table;
 }

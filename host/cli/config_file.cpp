@@ -140,6 +140,8 @@ class ConfigReader {
            "listeners_per_connection",
            "lossless_listeners",
            "lossless_window_bytes",
+           "functions_per_connection",
+           "asks_per_connection",
            "max_connections",
            "management_connections",
            "management_idle_ms",
@@ -243,6 +245,8 @@ class ConfigReader {
     limit(root, "listeners_per_connection", 1, 1 << 20, server.max_listeners);
     limit(root, "lossless_listeners", 0, 1 << 20, server.lossless_listeners);
     limit(root, "lossless_window_bytes", 1'024, 1 << 30, server.lossless_window);
+    limit(root, "functions_per_connection", 0, 1 << 16, server.functions_per_connection);
+    limit(root, "asks_per_connection", 1, 1 << 20, server.asks_per_connection);
     limit(root, "max_connections", 1, 1 << 20, server.max_connections);
     limit(root, "management_connections", 1, 1'024, server.management_connections);
     limit(root, "calls_per_connection", 1, 1 << 23, server.calls_per_connection);
@@ -282,16 +286,9 @@ class ConfigReader {
   }
 
   void read_run_limits(const toml::table& root, bp_context_options& out) const {
-    if (const auto n = integer(root, "call_depth", 1, 65'535, "an integer from 1 to 65535")) {
-      out.call_depth = static_cast<std::uint32_t>(*n);
-    }
-    constexpr const char* runs = "an integer from 1 to 8388608";
-    if (const auto n = integer(root, "suspended_limit", 1, 1 << 23, runs)) {
-      out.suspended_limit = static_cast<std::uint32_t>(*n);
-    }
-    if (const auto n = integer(root, "suspended_per_name", 1, 1 << 23, runs)) {
-      out.suspended_per_name = static_cast<std::uint32_t>(*n);
-    }
+    limit(root, "call_depth", 1, 65'535, out.call_depth);
+    limit(root, "suspended_limit", 1, 1 << 23, out.suspended_limit);
+    limit(root, "suspended_per_name", 1, 1 << 23, out.suspended_per_name);
     limit(root, "calls_per_name", 1, 1 << 23, out.calls_per_name);
     limit(root, "context_memory", 1 << 20, most_bytes, out.context_memory);
   }

@@ -172,6 +172,8 @@ class Printer {
     number("listener_patterns", 65'536);
     number("lossless_listeners", usual_.lossless_listeners);
     number("lossless_window_bytes", usual_.lossless_window);
+    number("functions_per_connection", usual_.functions_per_connection);
+    number("asks_per_connection", usual_.asks_per_connection);
   }
 
   void directories() {

@@ -352,6 +352,9 @@ log_format, module_dirs and trial_load are as the options. The others:
   frame_bytes, output_bytes, answer_output_bytes, listeners_per_connection, listener_patterns, lossless_listeners,
   lossless_window_bytes
                       limits of connections and of listeners
+  functions_per_connection, asks_per_connection
+                      how many host functions a connection may provide, and how many calls of them it may have to
+                      answer
   management_connections, management_idle_ms
                       how many connections beyond max_connections are served for management alone, and how long an
                       idle one stays

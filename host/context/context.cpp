@@ -266,9 +266,14 @@ bp_status Context::credit_listener(bp_listener listener, std::uint64_t bytes) {
 
 bp_status Context::unlisten(bp_listener listener) { return bus_.unlisten(listener.id) ? BP_OK : BP_INVALID_HANDLE; }
 
-bp_status Context::set_function(bp_str name, bp_host_function_fn function, void* user) {
-  if (!is_wire_name(view(name))) return BP_INVALID_ARGUMENT;
-  return loop_.functions().set(view(name), function, user, loop_.on_thread());
+bp_status Context::change_function(const FunctionChange& change) {
+  if (!is_wire_name(change.name)) return BP_INVALID_ARGUMENT;
+  Functions& functions = loop_.functions();
+  if (change.only == FunctionChange::Only::of_user) {
+    return functions.withdraw(change.name, change.user, loop_.on_thread());
+  }
+  const Functions::Function function{change.call, change.user, 0, change.ask, change.unask};
+  return functions.provide(change.name, function, change.only == FunctionChange::Only::absent, loop_.on_thread());
 }
 
 bp_status Context::set_poller(const bp_poller* poller) {

@@ -76,7 +76,7 @@ class Context final : public Endpoint, public InstanceHost {
   bp_status listen(const bp_subscription& subscription, bp_listener& out) override;
   bp_status unlisten(bp_listener listener) override;
   bp_status credit_listener(bp_listener listener, std::uint64_t bytes) override;
-  bp_status set_function(bp_str name, bp_host_function_fn function, void* user) override;
+  bp_status change_function(const FunctionChange& change) override;
   bp_status set_poller(const bp_poller* poller) override;
   bp_status complete(bp_token token, const bp_answer& answer) override;
   ModuleEndpoint& modules() noexcept override;

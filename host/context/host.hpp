@@ -82,6 +82,7 @@ class Host final : public ModuleEndpoint {
   bp_status cancel_operation(bp_operation operation, bp_str requester, bp_result& result) override;
   bp_status configurations(bp_result& result) override;
   bp_status list(bp_result& result) override;
+  bp_status expect(const ExpectedInterface& expected, bp_result& result) override;
   bp_status status(bp_result& result) override;
 
  private:

@@ -22,7 +22,7 @@ class HostEndpoint final : public Endpoint {
   bp_status find_method(bp_str name, bp_method& out) override;
   bp_status listen(const bp_subscription&, bp_listener&) override { return BP_NOT_SUPPORTED; }
   bp_status unlisten(bp_listener) override { return BP_NOT_SUPPORTED; }
-  bp_status set_function(bp_str, bp_host_function_fn, void*) override { return BP_NOT_SUPPORTED; }
+  bp_status change_function(const FunctionChange&) override { return BP_NOT_SUPPORTED; }
   bp_status complete(bp_token, const bp_answer&) override { return BP_NOT_SUPPORTED; }
   ModuleEndpoint& modules() noexcept override;
   bp_status stop_host() override { return BP_NOT_SUPPORTED; }

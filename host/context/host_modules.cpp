@@ -5,9 +5,11 @@
 #include <backplane/cbor/utf8.hpp>
 #include <exception>
 #include <new>
+#include <optional>
 
 #include "context/host.hpp"
 #include "context/status_report.hpp"
+#include "modules/expectation.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
 
@@ -187,10 +189,30 @@ bp_status Host::list(bp_result& result) {
   return guarded(result, [&] { return set_result(&result, BP_OK, loader_.list()); });
 }
 
+bp_status Host::expect(const ExpectedInterface& expected, bp_result& result) {
+  return guarded(result, [&] {
+    std::optional<Manifest> now;
+    std::uint64_t number = 0;
+    loader_.for_each_running([&](const Generation& generation) {
+      if (generation.module->name != expected.module) return;
+      now = generation.manifest;
+      number = generation.number;
+    });
+    if (!now) {
+      return set_result(&result, BP_NOT_FOUND,
+                        "no module \"" + std::string(expected.module) + "\" is loaded; load it first");
+    }
+    const Expectation found = check_expected(*now, number, expected.hash, expected.cddl);
+    if (found.status == BP_OK) return set_result(&result, BP_OK, found.report, found.message);
+    return set_result(&result, Failure{found.status, found.message, found.report});
+  });
+}
+
 bp_status Host::status(bp_result& result) {
   return guarded(result, [&] {
     const auto uptime = std::chrono::steady_clock::now() - began_;
-    const std::size_t modules = loader_.running_count();
+    std::size_t modules = 0;
+    loader_.for_each_running([&modules](const Generation&) { ++modules; });
     MutexLock lock(catalog_);
     const OldestCallQueries oldest = ask_oldest_calls(contexts_);
     lock.unlock();

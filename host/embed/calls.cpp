@@ -2,6 +2,7 @@
 //
 // The C functions for calls, events, host functions and pollers.
 #include <backplane/backplane.h>
+#include <backplane/providing.h>
 
 #include <atomic>
 #include <backplane/cbor/utf8.hpp>
@@ -144,7 +145,27 @@ bp_status bp_unlisten(bp_context ctx, bp_listener listener) {
 
 bp_status bp_function_set(bp_context ctx, bp_str name, bp_host_function_fn function, void* user) {
   if (is_null(name)) return BP_INVALID_ARGUMENT;
-  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.set_function(name, function, user); });
+  const FunctionChange change{view(name), user, function};
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.change_function(change); });
+}
+
+bp_status bp_function_provide(bp_context ctx, const bp_provided* provided) {
+  if (!covers_core(provided)) return BP_INVALID_ARGUMENT;
+  const bp_provided chosen = widened(*provided);
+  constexpr std::uint32_t known_flags = BP_PROVIDE_NEW;
+  if (chosen.on_ask == nullptr || is_null(chosen.name) || (chosen.flags & ~known_flags) != 0) {
+    return BP_INVALID_ARGUMENT;
+  }
+  FunctionChange change{view(chosen.name), chosen.user, nullptr, chosen.on_ask, chosen.on_unask};
+  if ((chosen.flags & BP_PROVIDE_NEW) != 0) change.only = FunctionChange::Only::absent;
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.change_function(change); });
+}
+
+bp_status bp_function_withdraw(bp_context ctx, bp_str name, const void* user) {
+  if (is_null(name)) return BP_INVALID_ARGUMENT;
+  FunctionChange change{view(name), const_cast<void*>(user)};
+  change.only = FunctionChange::Only::of_user;
+  return with_endpoint(ctx, [&](Endpoint& endpoint) { return endpoint.change_function(change); });
 }
 
 bp_status bp_poller_set(bp_context ctx, const bp_poller* poller) {

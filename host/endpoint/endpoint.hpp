@@ -2,6 +2,7 @@
 #pragma once
 
 #include <backplane/backplane.h>
+#include <backplane/providing.h>
 
 #include <cstdint>
 #include <memory>
@@ -10,6 +11,21 @@
 #include "endpoint/module_endpoint.hpp"
 
 namespace backplane::host {
+
+/// Gives a host function to a name, or takes it away if it has neither `call` nor `ask`.
+struct FunctionChange {
+  /// Which function of that name may be there: bp_function_set, BP_PROVIDE_NEW, bp_function_withdraw.
+  enum class Only : std::uint8_t { any, absent, of_user };
+
+  std::string_view name;
+  void* user = nullptr;
+  bp_host_function_fn call = nullptr;
+  bp_ask_fn ask = nullptr;  ///< instead of `call`
+  bp_unask_fn unask = nullptr;
+  Only only = Only::any;
+
+  bool removes() const noexcept { return call == nullptr && ask == nullptr; }
+};
 
 /// The object behind a bp_context handle: a context of this process, or a connection to another process. The C
 /// functions check the handle and null pointers, and keep the endpoint alive during a call. Each function implements
@@ -50,7 +66,7 @@ class Endpoint {
   virtual bp_status unlisten(bp_listener listener) = 0;
   virtual bp_status credit_listener(bp_listener, std::uint64_t) { return BP_NOT_SUPPORTED; }
 
-  virtual bp_status set_function(bp_str name, bp_host_function_fn function, void* user) = 0;
+  virtual bp_status change_function(const FunctionChange& change) = 0;
   virtual bp_status set_poller(const bp_poller*) { return BP_NOT_SUPPORTED; }
   virtual bp_status complete(bp_token token, const bp_answer& answer) = 0;
 

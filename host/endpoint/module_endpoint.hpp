@@ -4,8 +4,16 @@
 #include <backplane/backplane.h>
 
 #include <cstdint>
+#include <string_view>
 
 namespace backplane::host {
+
+/// What a program was built against. `cddl` may be empty.
+struct ExpectedInterface {
+  std::string_view module;
+  std::string_view hash;
+  std::string_view cddl;
+};
 
 /// The modules behind a bp_context handle: those of this process, or of another one. Each function implements the C
 /// function of a similar name. None may be called on a thread of the endpoint.
@@ -26,6 +34,7 @@ class ModuleEndpoint {
   virtual bp_status configurations(bp_result&) { return BP_NOT_SUPPORTED; }
   virtual bp_status reconfigure(std::uint32_t, std::uint32_t, bp_result&) { return BP_NOT_SUPPORTED; }
   virtual bp_status list(bp_result& result) = 0;
+  virtual bp_status expect(const ExpectedInterface& expected, bp_result& result) = 0;
   virtual bp_status status(bp_result& result) = 0;
 
  protected:

@@ -423,21 +423,9 @@ std::vector<std::uint8_t> Loader::list() const {
   return module_list(all);
 }
 
-std::size_t Loader::running_count() const {
-  const MutexLock lock(catalog_);
-  return static_cast<std::size_t>(std::count_if(generations_.begin(), generations_.end(), [](const auto& generation) {
-    return generation->state == Generation::State::running;
-  }));
-}
-
 void Loader::populate(InstanceHost& host) {
   std::vector<Generation*> running;
-  {
-    const MutexLock lock(catalog_);
-    for (const auto& generation : generations_) {
-      if (generation->state == Generation::State::running) running.push_back(generation.get());
-    }
-  }
+  for_each_running([&running](Generation& generation) { running.push_back(&generation); });
   for (Generation* const generation : running) {
     const bool blocks = (generation->entry.flags & BP_MODULE_CREATES_BLOCKING) != 0;
     const auto timeout = blocks ? calls_.timeout() : instance_timeout;

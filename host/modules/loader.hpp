@@ -143,7 +143,14 @@ class Loader {
 
   /// The module-list. Any thread.
   std::vector<std::uint8_t> list() const;
-  std::size_t running_count() const;
+  /// Calls `f` with each running generation. Any thread. `f` must be quick.
+  template <class F>
+  void for_each_running(F f) const {
+    const MutexLock lock(catalog_);
+    for (const auto& generation : generations_) {
+      if (generation->state == Generation::State::running) f(*generation);
+    }
+  }
 
   /// Creates an instance of every running generation in a new context. Short work of Control.
   void populate(InstanceHost& host);

@@ -40,13 +40,13 @@ UniqueFd make_eventfd() {
 
 }  // namespace
 
-Channel::Channel(Dialed dialed, std::shared_ptr<EventThread> events)
+Channel::Channel(Dialed dialed, Receivers to)
     : socket_(std::move(dialed.socket)),
       wake_(make_eventfd()),
       max_frame_(std::min<std::uint64_t>(dialed.max_frame, wire::default_max_frame)),
       features_(dialed.features),
       window_(dialed.window),
-      events_(std::move(events)),
+      to_(std::move(to)),
       in_(std::move(dialed.in)) {}
 
 void Channel::start() {
@@ -88,6 +88,9 @@ template bp_status Channel::open(wire::Begin, std::size_t, const Open&, Use, std
 template bp_status Channel::open(wire::Wait, std::size_t, const Open&, Use, std::uint64_t*);
 template bp_status Channel::open(wire::Undo, std::size_t, const Open&, Use, std::uint64_t*);
 template bp_status Channel::open(wire::Reconfigure, std::size_t, const Open&, Use, std::uint64_t*);
+template bp_status Channel::open(wire::Expect, std::size_t, const Open&, Use, std::uint64_t*);
+template bp_status Channel::open(wire::Provide, std::size_t, const Open&, Use, std::uint64_t*);
+template bp_status Channel::open(wire::Withdraw, std::size_t, const Open&, Use, std::uint64_t*);
 
 bp_status Channel::check(std::size_t size, Use use) const {
   if (state_ == State::closed && use == Use::call) return BP_CLOSED;
@@ -173,6 +176,25 @@ void Channel::heard(std::uint64_t listener, std::uint64_t bytes) noexcept {
     return;
   }
   send(true);
+}
+
+bp_status Channel::answer(const wire::Answer& answer) noexcept {
+  const std::size_t size = answer.payload.size() + answer.message.size() + answer.detail.size() + wire::frame_overhead;
+  const MutexLock lock(mutex_);
+  if (state_ == State::broken) return BP_UNREACHABLE;
+  try {
+    if (size <= max_frame_) {
+      wire::encode(out_, answer);
+    } else {
+      const std::string why = "the answer needs a frame of " + std::to_string(size) +
+                              " bytes, but this connection allows at most " + std::to_string(max_frame_);
+      wire::encode(out_, wire::Answer{answer.token, BP_NOT_SUPPORTED, {}, why, {}});
+    }
+  } catch (const std::bad_alloc&) {
+    return BP_OUT_OF_MEMORY;
+  }
+  send(true);
+  return BP_OK;
 }
 
 bp_status Channel::send_part(std::uint64_t id, bp_bytes payload, std::uint32_t flags) {

@@ -15,6 +15,7 @@
 
 #include "remote/dial.hpp"
 #include "remote/event_thread.hpp"
+#include "remote/remote_functions.hpp"
 #include "remote/sent_parts.hpp"
 #include "support/unique_fd.hpp"
 #include "sync/mutex.hpp"
@@ -49,7 +50,13 @@ class Channel : public std::enable_shared_from_this<Channel> {
     service,  ///< allowed while the connection exists
   };
 
-  Channel(Dialed dialed, std::shared_ptr<EventThread> events);
+  /// Who gets what the host sends, other than replies.
+  struct Receivers {
+    std::shared_ptr<EventThread> events;
+    std::shared_ptr<RemoteFunctions> functions;
+  };
+
+  Channel(Dialed dialed, Receivers to);
 
   void start();
   bool is_this_thread() const noexcept { return thread_id_.load() == std::this_thread::get_id(); }
@@ -67,6 +74,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   bp_status send_part(std::uint64_t id, bp_bytes payload, std::uint32_t flags);
   /// Tells the host what a lossless listener is done with. Without memory it ends the connection.
   void heard(std::uint64_t listener, std::uint64_t bytes) noexcept;
+  /// Answers a call of the host. One that fits no frame becomes an error. BP_OK, BP_UNREACHABLE or BP_OUT_OF_MEMORY.
+  bp_status answer(const wire::Answer& answer) noexcept;
   /// What the host can do.
   const wire::Features& features() const noexcept { return features_; }
   /// How much of a request in parts the host takes.
@@ -117,6 +126,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void end_all(bp_status status, std::string_view why) noexcept;
   bool end_in_order(const bp_answer& answer);
   void tell_listeners() noexcept;
+  void lose_functions() noexcept;
   void broken(const char* what, int error = 0) noexcept;
   int sleep_time();
 
@@ -125,7 +135,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   const std::uint64_t max_frame_;
   const wire::Features features_;
   const Window window_;
-  const std::shared_ptr<EventThread> events_;
+  const Receivers to_;
   std::atomic<std::thread::id> thread_id_{};
   std::thread thread_;
 
@@ -162,5 +172,8 @@ extern template bp_status Channel::open(wire::List, std::size_t, const Open&, Us
 extern template bp_status Channel::open(wire::Status, std::size_t, const Open&, Use, std::uint64_t*);
 extern template bp_status Channel::open(wire::Stop, std::size_t, const Open&, Use, std::uint64_t*);
 extern template bp_status Channel::open(wire::Log, std::size_t, const Open&, Use, std::uint64_t*);
+extern template bp_status Channel::open(wire::Expect, std::size_t, const Open&, Use, std::uint64_t*);
+extern template bp_status Channel::open(wire::Provide, std::size_t, const Open&, Use, std::uint64_t*);
+extern template bp_status Channel::open(wire::Withdraw, std::size_t, const Open&, Use, std::uint64_t*);
 
 }  // namespace backplane::host

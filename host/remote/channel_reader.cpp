@@ -67,9 +67,18 @@ void Channel::loop() noexcept {
   } else {
     end_all(BP_CANCELED, "this application is ending the connection");
   }
+  lose_functions();
   const MutexLock lock(mutex_);
   ended_ = true;
   changed_.notify_all();
+}
+
+void Channel::lose_functions() noexcept {
+  try {
+    to_.functions->lost();
+  } catch (const std::bad_alloc&) {
+    // Their answers are refused all the same.
+  }
 }
 
 void Channel::tell_listeners() noexcept {
@@ -80,7 +89,7 @@ void Channel::tell_listeners() noexcept {
     writer.map(1);
     writer.text("reason");
     writer.text(why_);
-    events_->push_to_all("backplane.disconnected", payload);
+    to_.events->push_to_all("backplane.disconnected", payload);
   } catch (const std::exception&) {
     // Out of memory. The calls of this application have ended, so it learns of the end all the same.
   }
@@ -201,14 +210,18 @@ void Channel::take(const wire::Frame& frame) {
   if (const auto* answer = std::get_if<wire::Reply>(&frame)) return reply(*answer);
   if (const auto* credit = std::get_if<wire::Credit>(&frame)) return on_credit(*credit);
   if (const auto* event = std::get_if<wire::Event>(&frame)) {
-    events_->push(*event);
+    to_.events->push(*event);
     return;
   }
   if (const auto* error = std::get_if<wire::Error>(&frame)) {
     why_ = "the host has ended the connection: " + std::string(error->message);
     return;
   }
-  throw wire::ProtocolError(wire::a_frame(frame) + "; expected a reply, an event or an error");
+  if (const auto* ask = std::get_if<wire::Ask>(&frame)) {
+    return to_.functions->ask(*ask, [this](const wire::Answer& answer) { return this->answer(answer); });
+  }
+  if (const auto* unask = std::get_if<wire::Unask>(&frame)) return to_.functions->unask(unask->token);
+  throw wire::ProtocolError(wire::a_frame(frame) + "; expected a reply, an event, an ask or an error");
 }
 
 void Channel::reply(const wire::Reply& reply) {

@@ -106,7 +106,8 @@ bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& 
 
 RemoteContext::RemoteContext(Dialed dialed, std::uint64_t event_bytes)
     : events_(std::make_shared<EventThread>(event_bytes)),
-      channel_(std::make_shared<Channel>(std::move(dialed), events_)) {
+      functions_(std::make_shared<RemoteFunctions>()),
+      channel_(std::make_shared<Channel>(std::move(dialed), Channel::Receivers{events_, functions_})) {
   events_->start([weak = std::weak_ptr(channel_)](std::uint64_t listener, std::uint64_t bytes) {
     if (const auto channel = weak.lock()) channel->heard(listener, bytes);
   });
@@ -209,6 +210,9 @@ bp_status RemoteContext::ask(const Frame& frame, std::size_t size, milliseconds 
   return waiter.status();
 }
 
+template bp_status RemoteContext::ask(const wire::Expect&, std::size_t, milliseconds, bp_result&, Channel::Use);
+template bp_status RemoteContext::ask(const wire::Provide&, std::size_t, milliseconds, bp_result&, Channel::Use);
+
 bp_status RemoteContext::find_method(bp_str name, bp_method& out) {
   const std::string_view text = view(name);
   if (text.empty() || text.size() > BP_WIRE_NAME_MAX || !cbor::valid_utf8(text)) return BP_INVALID_ARGUMENT;
@@ -260,9 +264,6 @@ bp_status RemoteContext::unlisten(bp_listener listener) {
   channel_->open(wire::Unlisten{0, listener.id}, 0, {ignore_reply, nullptr, 0}, Channel::Use::service, nullptr);
   return BP_OK;
 }
-
-bp_status RemoteContext::set_function(bp_str, bp_host_function_fn, void*) { return BP_NOT_SUPPORTED; }
-bp_status RemoteContext::complete(bp_token, const bp_answer&) { return BP_STALE_TOKEN; }
 
 bp_status RemoteContext::load(const bp_load_options& options, bp_result& result) {
   if (options.path == nullptr || *options.path == 0) {

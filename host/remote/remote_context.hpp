@@ -8,6 +8,7 @@
 #include "endpoint/endpoint.hpp"
 #include "remote/channel.hpp"
 #include "remote/event_thread.hpp"
+#include "remote/remote_functions.hpp"
 
 namespace backplane::host {
 
@@ -19,7 +20,7 @@ class RemoteContext final : public Endpoint, public ModuleEndpoint {
   RemoteContext(Dialed dialed, std::uint64_t event_bytes);
   ~RemoteContext() override;
 
-  void set_handle(bp_context) override {}
+  void set_handle(bp_context handle) override { functions_->set_context(handle); }
   bool on_own_thread() const noexcept override;
 
   bp_status close() override;
@@ -34,7 +35,7 @@ class RemoteContext final : public Endpoint, public ModuleEndpoint {
   bp_status listen(const bp_subscription& subscription, bp_listener& out) override;
   bp_status unlisten(bp_listener listener) override;
 
-  bp_status set_function(bp_str name, bp_host_function_fn function, void* user) override;
+  bp_status change_function(const FunctionChange& change) override;
   bp_status complete(bp_token token, const bp_answer& answer) override;
 
   ModuleEndpoint& modules() noexcept override { return *this; }
@@ -48,6 +49,7 @@ class RemoteContext final : public Endpoint, public ModuleEndpoint {
   bp_status cancel_operation(bp_operation operation, bp_str requester, bp_result& result) override;
   bp_status reconfigure(std::uint32_t flags, std::uint32_t timeout_ms, bp_result& result) override;
   bp_status list(bp_result& result) override;
+  bp_status expect(const ExpectedInterface& expected, bp_result& result) override;
   bp_status status(bp_result& result) override;
   bp_status stop_host() override;
   bool logs_elsewhere() const noexcept override { return true; }
@@ -60,8 +62,11 @@ class RemoteContext final : public Endpoint, public ModuleEndpoint {
                 Channel::Use use = Channel::Use::call);
 
   std::chrono::milliseconds report_bound() const;
+  bp_status provide(std::string_view name);
+  bp_status expect_by_list(const ExpectedInterface& expected, bp_result& result);
 
   const std::shared_ptr<EventThread> events_;
+  const std::shared_ptr<RemoteFunctions> functions_;
   const std::shared_ptr<Channel> channel_;
 };
 

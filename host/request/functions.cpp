@@ -5,23 +5,30 @@
 
 namespace backplane::host {
 
-bp_status Functions::set(std::string_view name, bp_host_function_fn call, void* user, bool on_calling_thread) {
+bp_status Functions::change(std::string_view name, const Function& function, Only only, bool on_calling_thread) {
   MutexLock lock(mutex_);
-  auto next = owned_ == nullptr ? std::make_unique<Table>() : std::make_unique<Table>(*owned_);
-  const auto found = next->find(name);
-  if (found == next->end() && call == nullptr) return BP_NOT_FOUND;
-  const std::uint64_t before = found == next->end() ? nowhere : found->second.serial;
-  if (call == nullptr) {
-    next->erase(found);
+  const ByName none;
+  const ByName& now = owned_ == nullptr ? none : owned_->by_name;
+  const auto found = now.find(name);
+  const bool is_there = found != now.end();
+  const bool may = only == Only::any || is_there == (only == Only::of_user);
+  if (!may) return is_there ? BP_NAME_TAKEN : BP_NOT_FOUND;
+  if (only == Only::of_user && found->second.user != function.user) return BP_NOT_FOUND;
+  if (!is_there && !function.exists()) return BP_NOT_FOUND;
+  const std::uint64_t before = is_there ? found->second.serial : nowhere;
+  auto next = std::make_unique<Table>();
+  next->by_name = now;
+  if (function.exists()) {
+    Function& changed = next->by_name[std::string(name)];
+    changed = function;
+    changed.serial = last_serial_ + 1;
   } else {
-    const Function function{call, user, last_serial_ + 1};
-    if (found != next->end()) {
-      found->second = function;
-    } else {
-      next->emplace(name, function);
-    }
-    ++last_serial_;
+    next->by_name.erase(next->by_name.find(name));
   }
+  for (const auto& [each, entry] : next->by_name) {
+    if (entry.unask != nullptr) next->by_serial.emplace(entry.serial, &entry);
+  }
+  if (function.exists()) ++last_serial_;
   table_.store(next.get(), std::memory_order_release);
   heavy_fence();
   // Either the request thread finds the next table, or it is seen here that it looks: for some instructions.

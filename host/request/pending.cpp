@@ -47,6 +47,7 @@ Pending* PendingTable::add() noexcept {
   pending->on_answer = nullptr;
   pending->provider = pending->calling = nullptr;
   pending->failed = false;
+  pending->asked = 0;
   link_open(open_, *pending);
   LoopCounts::add(counts_.tokens_open);
   return pending;
@@ -77,18 +78,62 @@ void PendingTable::free(Pending& pending) {
 
 void PendingTable::give_up(Pending& pending) {
   pending.waiter = nullptr;
-  if (!pending.claim(pending.token())) return;
+  const bp_token token = pending.token();
+  if (!pending.claim(token)) return;
   LoopCounts::add(counts_.tokens_failed);
+  const std::uint64_t asked = pending.asked;
   free(pending);
+  if (asked != 0) unask(asked, token);
 }
 
-bp_status PendingTable::invoke(Pending& pending, const Method* caller, std::string_view name, bp_bytes payload,
-                               std::string& why) {
+/// Tells the function that nobody waits for this answer any more, if it wants to know. It may be gone. While another
+/// one runs, which may be the reason, it is told later.
+void PendingTable::unask(std::uint64_t function, bp_token token) noexcept {
+  if (functions_.in_one()) {
+    inbox_.post([this, function, token] {
+      on_request_thread.assume();
+      unask(function, token);
+    });
+    return;
+  }
+  const Runner::InFunction in_function(runner_);
+  const Functions::Function told = functions_.begin(function);
+  if (!told.exists()) return;
+  const Heartbeat::Hold hold(heartbeat_, Holder::function, nullptr, nullptr);
+  told.unask(told.user, context_, token);
+  functions_.end();
+}
+
+void PendingTable::ask(const Functions::Function& function, bp_token token, std::string_view name, bp_bytes payload,
+                       std::uint64_t timeout_ms, Nanos deadline) {
+  bp_ask ask{};
+  ask.struct_size = sizeof ask;
+  ask.token = token;
+  ask.name = str(name);
+  ask.payload = payload;
+  ask.timeout_ms = timeout_ms;
+  if (deadline != 0) {
+    const Nanos at = now();
+    const Nanos left = deadline <= at ? 1 : (deadline - at + nanos_per_ms - 1) / nanos_per_ms;
+    if (timeout_ms == 0 || static_cast<std::uint64_t>(left) < timeout_ms) {
+      ask.timeout_ms = static_cast<std::uint64_t>(left);
+    }
+  }
+  function.ask(function.user, context_, &ask);
+}
+
+bp_status PendingTable::invoke(Pending& pending, const Request& caller, std::string_view name, bp_bytes payload,
+                               std::uint64_t timeout_ms, std::string& why) {
   const bp_token token = pending.token();
   const Runner::InFunction in_function(runner_);
-  if (const Functions::Function function = functions_.begin(name); function.call != nullptr) {
-    const Heartbeat::Hold hold(heartbeat_, Holder::function, caller, nullptr);
-    function.call(function.user, context_, token, str(name), payload);
+  if (const Functions::Function function = functions_.begin(name); function.exists()) {
+    if (function.unask != nullptr) pending.asked = function.serial;
+    const Heartbeat::Hold hold(heartbeat_, Holder::function, caller.method, nullptr);
+    if (function.ask != nullptr) {
+      ask(function, token, name, payload, timeout_ms, caller.deadline);
+    } else {
+      function.call(function.user, context_, token, str(name), payload);
+    }
     functions_.end();
     return BP_OK;
   }
@@ -111,7 +156,7 @@ bp_status PendingTable::invoke(Pending& pending, const Method* caller, std::stri
   pending.provider = provider;
   LoopCounts::add(provider->tokens);
   const bp_call call{sizeof(bp_call), 0, token, payload, str(offered->name), provider, provider->state, offered->data};
-  const Heartbeat::Hold hold(heartbeat_, Holder::function, caller, offered->generation);
+  const Heartbeat::Hold hold(heartbeat_, Holder::function, caller.method, offered->generation);
   offered->function(&call);
   return BP_OK;
 }
@@ -151,10 +196,13 @@ void PendingTable::send(Pending& pending) noexcept {
 
 // Ends a call with a callback from the request thread, if it has no answer yet.
 void PendingTable::fail_callback(Pending& pending, bp_status status, std::string_view message) {
-  if (!pending.claim(pending.token())) return;
+  const bp_token token = pending.token();
+  if (!pending.claim(token)) return;
   pending.failed = true;
   pending.answer.fail(status, message);
+  const std::uint64_t asked = pending.asked;
   send(pending);
+  if (asked != 0) unask(asked, token);
 }
 
 void PendingTable::answered(Pending& pending) {

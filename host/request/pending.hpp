@@ -56,9 +56,9 @@ class PendingTable {
   /// the inbox and takes it out.
   void give_up(Pending& pending) BP_REQUIRES(on_request_thread);
   /// Calls the application's function of that name, else a module's. It may answer at once. Not BP_OK, and `why`, if
-  /// there is neither. `caller`: the method of the handler that calls.
-  bp_status invoke(Pending& pending, const Method* caller, std::string_view name, bp_bytes payload, std::string& why)
-      BP_REQUIRES(on_request_thread);
+  /// there is neither. `caller` has the handler that calls; `timeout_ms` is the call's own, or 0.
+  bp_status invoke(Pending& pending, const Request& caller, std::string_view name, bp_bytes payload,
+                   std::uint64_t timeout_ms, std::string& why) BP_REQUIRES(on_request_thread);
   /// The bound of a call with a callback. False: no memory.
   bool set_deadline(Pending& pending, Nanos deadline) BP_REQUIRES(on_request_thread);
   /// Fails all that are open with BP_CANCELED and `message`.
@@ -67,6 +67,9 @@ class PendingTable {
   void free_spares() noexcept BP_REQUIRES(on_request_thread);
 
  private:
+  void ask(const Functions::Function& function, bp_token token, std::string_view name, bp_bytes payload,
+           std::uint64_t timeout_ms, Nanos deadline) BP_REQUIRES(on_request_thread);
+  void unask(std::uint64_t function, bp_token token) noexcept BP_REQUIRES(on_request_thread);
   void send(Pending& pending) noexcept;
   void fail_callback(Pending& pending, bp_status status, std::string_view message) BP_REQUIRES(on_request_thread);
   void answered(Pending& pending) BP_REQUIRES(on_request_thread);

@@ -173,6 +173,7 @@ struct Pending : Record, Timer, Task {
   bp_instance* calling = nullptr;         ///< of the caller
   bool failed = false;                    ///< the host has answered it, for want of an answer
   bp_instance* provider = nullptr;        ///< null: the application's function
+  std::uint64_t asked = 0;                ///< the serial of that function, if it is told when nobody waits any more
   Pending* open_next = nullptr;           ///< the list of open tokens
   Pending** open_link = nullptr;
 

@@ -229,7 +229,7 @@ void Waits::begin_host_call(Waiter& waiter, std::string_view name, bp_bytes payl
   pending->arm();
   if (timeout_ms != 0 && !set_timer(waiter, timeout_ms, BP_DEADLINE)) return;
   std::string why;
-  const bp_status status = pending_.invoke(*pending, waiter.request.method, name, payload, why);
+  const bp_status status = pending_.invoke(*pending, waiter.request, name, payload, timeout_ms, why);
   if (status != BP_OK) waiter.fail(status, why);
 }
 
@@ -248,7 +248,7 @@ bp_status Waits::start_host_call(Request& caller, std::string_view name, bp_byte
   std::string why;
   bp_status status = BP_OUT_OF_MEMORY;
   if (deadline == 0 || pending_.set_deadline(*pending, deadline)) {
-    status = pending_.invoke(*pending, caller.method, name, payload, why);
+    status = pending_.invoke(*pending, caller, name, payload, timeout_ms, why);
   }
   if (status != BP_OK) pending_.give_up(*pending);
   return status;

@@ -9,10 +9,12 @@
 #include <utility>
 #include <vector>
 
+#include "server/asking.hpp"
+
 namespace backplane::host {
 namespace {
 
-/// Listeners of a closed connection that are removed before the io thread does something else.
+/// Listeners or functions of a closed connection that are removed before the io thread does something else.
 constexpr int removed_at_once = 64;
 
 }  // namespace
@@ -117,21 +119,34 @@ void Connection::close(std::string_view reason) noexcept {
     core_->log(BP_LOG_DEBUG, [&] { return line(" has ended: ", reason); });
   }
   core_->poller.release_later(self);
-  if (listeners_.empty()) return forget();
-  remove_listeners_soon();
+  Asking(*this).end_all();
+  if (listeners_.empty() && provides_.functions.empty()) return forget();
+  remove_all_soon();
 }
 
-/// A connection counts in max_connections until its listeners are removed: so that peers which come and go cannot make
-/// listeners faster than the host removes them.
-void Connection::forget() noexcept { core_->connections.remove(shared_from_this(), admission_); }
+/// A connection counts in max_connections until its listeners and functions are removed: so that peers which come and
+/// go cannot make them faster than the host removes them.
+void Connection::forget() noexcept {
+  if (provides_.any) {
+    std::erase_if(core_->providers, [this](const auto& each) {
+      const auto provider = each.second.lock();
+      return provider == nullptr || provider.get() == this;
+    });
+  }
+  core_->connections.remove(shared_from_this(), admission_);
+}
 
-void Connection::remove_listeners_soon() noexcept {
-  boost::asio::post(core_->io, KeptHandler(removal_, [self = shared_from_this()] { self->remove_listeners(); }));
+void Connection::remove_all_soon() noexcept {
+  boost::asio::post(core_->io, KeptHandler(removal_, [self = shared_from_this()] { self->remove_all(); }));
 }
 
 /// On the io thread, because removing one may wait for its callback. In batches, so that the thread's other work waits
 /// for few of them.
-void Connection::remove_listeners() noexcept {
+void Connection::remove_all() noexcept {
+  PeerFunctions& functions = provides_.functions;
+  for (int i = 0; i < removed_at_once && !functions.empty(); ++i) {
+    if (functions.remove_any(core_->context) != BP_OK) break;  // no memory; later
+  }
   for (int i = 0; i < removed_at_once && !listeners_.empty(); ++i) {
     PeerListener& listener = listeners_.any();
     PeerListeners::stop(core_->context, listener);
@@ -141,7 +156,7 @@ void Connection::remove_listeners() noexcept {
     }
     listeners_.erase(listener.id);
   }
-  if (!listeners_.empty()) return remove_listeners_soon();
+  if (!listeners_.empty() || !functions.empty()) return remove_all_soon();
   const MutexLock reading(core_->poller.reading);
   forget();
 }

@@ -22,6 +22,7 @@
 #include "server/open_calls.hpp"
 #include "server/output_buffer.hpp"
 #include "server/peer.hpp"
+#include "server/peer_functions.hpp"
 #include "server/polled_socket.hpp"
 #include "server/roles.hpp"
 #include "server/server_core.hpp"
@@ -68,7 +69,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   void end_output(std::string_view why) noexcept;
   /// Sends an error frame and closes the connection.
   void fail(bp_status status, std::string_view message) noexcept;
-  /// Cancels the peer's calls, and closes the connection. The io thread then removes its listeners, a batch at a time.
+  /// Cancels the peer's calls, and closes the connection. The io thread then removes its listeners and
+  /// functions, a batch at a time.
   /// Idempotent. Needs no memory.
   void close(std::string_view reason) noexcept;
   void cancel_calls() noexcept;
@@ -81,16 +83,18 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   void wait_sent(Clock::time_point until);
 
  private:
-  /// Handles the frames, except calls: connection_frames.cpp.
+  /// Handles the frames, except calls: connection_frames.cpp, connection_functions.cpp.
   class FrameHandler;
+  /// Asks the peer what it provides: asking.hpp.
+  class Asking;
   friend class OperationAnswer;
   /// Calls that arrived together.
   struct Batch;
 
   // ---- connection.cpp
   void forget() noexcept;
-  void remove_listeners_soon() noexcept;
-  void remove_listeners() noexcept;
+  void remove_all_soon() noexcept;
+  void remove_all() noexcept;
 
   // ---- connection_input.cpp; `poller.reading` must be locked
   void take_frames();
@@ -133,8 +137,9 @@ class Connection : public std::enable_shared_from_this<Connection>, public Polle
   wire::FrameBuffer in_;
   Admission admission_;
   PeerListeners listeners_;  ///< after close(): the io thread's
-  HandlerMemory removal_;    ///< of these; so that it needs no memory
-  NotedReplies noted_;       ///< polling thread only
+  PeerProvides provides_;
+  HandlerMemory removal_;  ///< of listeners and functions; so that it needs no memory
+  NotedReplies noted_;     ///< polling thread only
 
   Mutex mutex_;
   Condition idle_;

@@ -17,6 +17,7 @@
 
 #include "server/call_batch.hpp"
 #include "server/connection.hpp"
+#include "server/frame_handler.hpp"
 #include "server/peer_operations.hpp"
 #include "support/log_level.hpp"
 #include "support/result.hpp"
@@ -26,7 +27,6 @@
 namespace backplane::host {
 namespace {
 
-constexpr std::size_t max_controls = 64;
 // Beyond these, a connection whose requests all wait can still cancel operations.
 constexpr std::size_t more_controls_to_cancel = 16;
 constexpr std::uint32_t default_drain_ms = 5000;
@@ -48,47 +48,6 @@ bool is_usable(std::uint32_t kind, wire::View path) {
 }
 
 }  // namespace
-
-class Connection::FrameHandler {
- public:
-  explicit FrameHandler(Connection& peer) noexcept : peer_(peer), core_(*peer.core_) {}
-
-  void operator()(const wire::Hello& hello);
-  void operator()(const wire::Call& call);
-  void operator()(const wire::Cancel& cancel);
-  void operator()(const wire::Resolve& resolve);
-  void operator()(const wire::Listen& listen);
-  void operator()(const wire::Unlisten& unlisten);
-  void operator()(const wire::Heard& heard);
-  void operator()(const wire::Load& load);
-  void operator()(const wire::Unload& unload);
-  void operator()(const wire::Reload& reload);
-  void operator()(const wire::List& list);
-  void operator()(const wire::Status& status);
-  void operator()(const wire::Stop& stop);
-  void operator()(const wire::Credit& credit);
-  void operator()(const wire::Part& part);
-  void operator()(const wire::Log& log);
-  void operator()(const wire::Begin& begin);
-  void operator()(const wire::Wait& wait);
-  void operator()(const wire::Undo& undo);
-  void operator()(const wire::Reconfigure& reconfigure);
-  void operator()(const wire::Reply& reply);
-  void operator()(const wire::Event& event);
-  void operator()(const wire::Error& error);
-
- private:
-  bp_request request_of(std::uint64_t id);
-  void end_call(std::uint64_t id, const std::string& why);
-  void reply(std::uint64_t id, bp_status status, const std::string& message = {}) { peer_.reply(id, status, message); }
-  bool take_control(std::uint64_t id, std::size_t most = max_controls);
-  void control(std::uint64_t id, std::function<bp_status(bp_context, bp_result*)> report,
-               std::size_t most = max_controls);
-  void operate(std::uint64_t id, const AskedOperation& asked, std::uint64_t timeout_ms);
-
-  Connection& peer_;
-  ServerCore& core_;
-};
 
 void Connection::take(const wire::Frame& frame) {
   if (!admission_.greeted && !std::holds_alternative<wire::Hello>(frame)) {
@@ -125,7 +84,7 @@ void Connection::FrameHandler::operator()(const wire::Hello& hello) {
   mine.pid = static_cast<std::uint64_t>(::getpid());
   mine.max_frame = core_.options.max_frame;
   mine.oldest = wire::oldest_protocol;
-  mine.features = {true, true, true, true, true, true, true, true};
+  mine.features = {true, true, true, true, true, true, true, true, true, true};
   mine.window_bytes = core_.options.request_window_bytes;
   mine.window_parts = core_.options.request_window_parts;
   peer_.out_.add(mine);

@@ -35,6 +35,8 @@ void write_limits(cbor::Writer& out, const ServerOptions& options, const LimitCo
   each(Limit::frame, "frame_bytes", options.max_frame);
   each(Limit::listeners, "listeners_per_connection", options.max_listeners);
   each(Limit::lossless_listeners, "lossless_listeners", options.lossless_listeners);
+  each(Limit::functions, "functions_per_connection", options.functions_per_connection);
+  each(Limit::asks, "asks_per_connection", options.asks_per_connection);
   each(Limit::output, "output_bytes", options.max_output);
   each(Limit::answer_output, "answer_output_bytes", options.max_answer_output);
   each(Limit::part_output, "part_output_bytes", options.max_part_output);

@@ -24,6 +24,8 @@ enum class Limit : std::uint8_t {
   frame,
   listeners,
   lossless_listeners,
+  functions,
+  asks,
   output,
   answer_output,
   part_output,

@@ -31,8 +31,10 @@ class OutputBuffer {
     wire::encode(bytes_, frame);
   }
   /// The same for one that somebody waits for: see owes_answer().
-  void add_answer(const wire::Reply& reply) {
-    add(reply);
+  void add_answer(const wire::Reply& reply) { add_awaited(reply); }
+  template <class Frame>
+  void add_awaited(const Frame& frame) {
+    add(frame);
     owes_answer_ = true;
   }
   /// Appends encoded replies. They may get the memory of this buffer in exchange.
@@ -45,7 +47,7 @@ class OutputBuffer {
   bool empty() const noexcept { return bytes_.empty(); }
   /// Bytes that are not sent yet.
   std::size_t waiting() const noexcept { return bytes_.size() - sent_; }
-  /// Whether an answer has come into it since it was last empty.
+  /// Whether an answer or a call has come into it since it was last empty.
   bool owes_answer() const noexcept { return owes_answer_; }
   /// The bytes that the socket has taken in all.
   std::uint64_t taken() const noexcept { return taken_; }

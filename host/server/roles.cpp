@@ -25,6 +25,9 @@ Need need_of(const T&) {
 }
 Need need_of(const wire::Call&) { return {role_call, 0, false}; }
 Need need_of(const wire::Resolve&) { return {role_call, 0, false}; }
+Need need_of(const wire::Expect&) { return {role_call, 0, false}; }
+Need need_of(const wire::Provide&) { return {role_call, 0, false}; }
+Need need_of(const wire::Withdraw&) { return {role_call, 0, false}; }
 Need need_of(const wire::Listen& listen) {
   // Handlers wait for a lossless listener, so it takes part in what the host does.
   return {role_observe, (listen.flags & BP_LISTEN_LOSSLESS) != 0 ? role_manage : Roles{0}, false};
@@ -38,7 +41,8 @@ template <class T>
 inline constexpr bool has_answer =
     !std::is_same_v<T, wire::Hello> && !std::is_same_v<T, wire::Cancel> && !std::is_same_v<T, wire::Credit> &&
     !std::is_same_v<T, wire::Part> && !std::is_same_v<T, wire::Heard> && !std::is_same_v<T, wire::Reply> &&
-    !std::is_same_v<T, wire::Event> && !std::is_same_v<T, wire::Error>;
+    !std::is_same_v<T, wire::Event> && !std::is_same_v<T, wire::Error> && !std::is_same_v<T, wire::Answer> &&
+    !std::is_same_v<T, wire::Ask> && !std::is_same_v<T, wire::Unask>;
 
 // What the peer has asked for, in the words of the command line.
 std::string asked_name(const wire::Frame& frame) {

@@ -48,7 +48,15 @@ struct ReconfigureRequest {
   std::function<void(bp_status status, bp_result& result)> answer;
 };
 
-struct ServerOptions {
+/// What a connection may provide.
+struct ProvideLimits {
+  /// Maximum of host functions. Beyond it, `provide` is answered BP_OVERLOADED. 0: no connection provides any.
+  std::size_t functions_per_connection = 256;
+  /// Maximum of their calls that it has not answered. Further ones are answered BP_OVERLOADED.
+  std::size_t asks_per_connection = 4096;
+};
+
+struct ServerOptions : ProvideLimits {
   /// Empty: default_socket_path().
   std::string socket_path;
   /// Sockets beside that one. Only this process's user and root may use that one.

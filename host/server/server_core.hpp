@@ -11,7 +11,9 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "server/connection_table.hpp"
@@ -22,6 +24,8 @@
 #include "server/socket_poller.hpp"
 
 namespace backplane::host {
+
+class Connection;
 
 /// The part of a server that its connections share. It exists until the last connection is freed: a call may end after
 /// the server, and then finds its connection closed.
@@ -40,10 +44,11 @@ struct ServerCore : std::enable_shared_from_this<ServerCore> {
   ControlThread control;
   std::atomic<std::size_t> open_calls{0};  // of all connections
   LimitCounts limits;
-  std::atomic<std::size_t> open_bytes{0};              // of their payloads
-  bool draining = false;                               // calls are answered BP_CLOSED; guarded by `poller.reading`
-  ConnectionTable connections;                         // to change it, lock `poller.reading`
-  std::atomic<std::uint64_t> descriptor_shortages{0};  // connections that found no free descriptor
+  std::atomic<std::size_t> open_bytes{0};  // of their payloads
+  bool draining = false;                   // calls are answered BP_CLOSED; guarded by `poller.reading`
+  ConnectionTable connections;             // to change it, lock `poller.reading`
+  std::map<std::string, std::weak_ptr<Connection>, std::less<>> providers;  // of host functions; guarded as the above
+  std::atomic<std::uint64_t> descriptor_shortages{0};                       // connections that found no free descriptor
 
   /// The status-report of the host, with the server's part.
   bp_status status(bp_result* out) noexcept;

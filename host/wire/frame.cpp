@@ -10,6 +10,7 @@
 #include <string>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 namespace backplane::host::wire {
 namespace {
@@ -120,6 +121,34 @@ struct Layout<Reconfigure> {
   static constexpr auto value = describe<Reconfigure>(23, "reconfigure", &Reconfigure::id, &Reconfigure::flags);
 };
 template <>
+struct Layout<Expect> {
+  static constexpr auto value =
+      describe<Expect>(24, "expect", &Expect::id, &Expect::module, &Expect::hash, &Expect::cddl);
+};
+template <>
+struct Layout<Provide> {
+  static constexpr auto value = describe<Provide>(25, "provide", &Provide::id, &Provide::kind, &Provide::name,
+                                                  &Provide::flags, &Provide::window_bytes, &Provide::window_parts);
+};
+template <>
+struct Layout<Withdraw> {
+  static constexpr auto value = describe<Withdraw>(26, "withdraw", &Withdraw::id, &Withdraw::name);
+};
+template <>
+struct Layout<Ask> {
+  static constexpr auto value =
+      describe<Ask>(27, "ask", &Ask::token, &Ask::name, &Ask::payload, &Ask::timeout_ms, &Ask::flags);
+};
+template <>
+struct Layout<Answer> {
+  static constexpr auto value = describe<Answer>(28, "answer", &Answer::token, &Answer::status, &Answer::payload,
+                                                 &Answer::message, &Answer::detail);
+};
+template <>
+struct Layout<Unask> {
+  static constexpr auto value = describe<Unask>(29, "unask", &Unask::token);
+};
+template <>
 struct Layout<Reply> {
   static constexpr auto value =
       describe<Reply>(16, "reply", &Reply::id, &Reply::status, &Reply::payload, &Reply::message, &Reply::detail);
@@ -150,11 +179,13 @@ inline constexpr bool has_settings = requires(const T& frame) {
 };
 /// How many items at the end may be missing, because the first senders did not know them.
 template <class T>
-inline constexpr std::size_t later_items = std::is_same_v<T, Hello>    ? 4
-                                           : std::is_same_v<T, Call>   ? 2
-                                           : std::is_same_v<T, Listen> ? 1
-                                           : has_settings<T>           ? 4
-                                                                       : 0;
+inline constexpr std::size_t later_items = std::is_same_v<T, Hello>     ? 4
+                                           : std::is_same_v<T, Call>    ? 2
+                                           : std::is_same_v<T, Listen>  ? 1
+                                           : std::is_same_v<T, Expect>  ? 1
+                                           : std::is_same_v<T, Provide> ? 3
+                                           : has_settings<T>            ? 4
+                                                                        : 0;
 template <class T>
 inline constexpr std::size_t least_items = item_count<T> - later_items<T>;
 
@@ -177,6 +208,13 @@ std::size_t items_of(const Hello& hello) {
 /// An older host knows no flags.
 std::size_t items_of(const Listen& listen) { return item_count<Listen> - (listen.flags == 0 ? 1 : 0); }
 
+/// What says nothing is left out.
+std::size_t items_of(const Expect& expect) { return item_count<Expect> - (expect.cddl.empty() ? 1 : 0); }
+std::size_t items_of(const Provide& provide) {
+  const bool usual = provide.flags == 0 && provide.window_bytes == 0 && provide.window_parts == 0;
+  return usual ? least_items<Provide> : item_count<Provide>;
+}
+
 /// An older host knows no settings.
 template <class T>
 requires has_settings<T> std::size_t items_of(const T& load) {
@@ -184,14 +222,18 @@ requires has_settings<T> std::size_t items_of(const T& load) {
   return usual ? least_items<T> : item_count<T>;
 }
 
-constexpr std::string_view credit_feature = "credit";
-constexpr std::string_view parts_feature = "parts";
-constexpr std::string_view lossless_feature = "lossless";
-constexpr std::string_view log_feature = "log";
-constexpr std::string_view operations_feature = "operations";
-constexpr std::string_view reconfigure_feature = "reconfigure";
-constexpr std::string_view settings_feature = "settings";
-constexpr std::string_view compare_feature = "compare";
+constexpr std::array<std::pair<std::string_view, bool Features::*>, 10> features_by_name{{
+    {"credit", &Features::credit},
+    {"parts", &Features::parts},
+    {"lossless", &Features::lossless},
+    {"log", &Features::log},
+    {"operations", &Features::operations},
+    {"reconfigure", &Features::reconfigure},
+    {"settings", &Features::settings},
+    {"compare", &Features::compare},
+    {"provide", &Features::provide},
+    {"expect", &Features::expect},
+}};
 
 // ---- Writing ---------------------------------------------------------------------------------------
 
@@ -201,17 +243,11 @@ void put(cbor::Writer& writer, std::int32_t v) { writer.integer(v); }
 void put(cbor::Writer& writer, std::string_view v) { writer.text(v); }
 void put(cbor::Writer& writer, View v) { writer.bytes(v); }
 void put(cbor::Writer& writer, const Features& v) {
-  writer.array(std::size_t{v.credit} + std::size_t{v.parts} + std::size_t{v.lossless} + std::size_t{v.log} +
-               std::size_t{v.operations} + std::size_t{v.reconfigure} + std::size_t{v.settings} +
-               std::size_t{v.compare});
-  if (v.credit) writer.text(credit_feature);
-  if (v.parts) writer.text(parts_feature);
-  if (v.lossless) writer.text(lossless_feature);
-  if (v.log) writer.text(log_feature);
-  if (v.operations) writer.text(operations_feature);
-  if (v.reconfigure) writer.text(reconfigure_feature);
-  if (v.settings) writer.text(settings_feature);
-  if (v.compare) writer.text(compare_feature);
+  const auto has = [&v](const auto& feature) { return v.*feature.second; };
+  writer.array(static_cast<std::size_t>(std::count_if(features_by_name.begin(), features_by_name.end(), has)));
+  for (const auto& [name, member] : features_by_name) {
+    if (v.*member) writer.text(name);
+  }
 }
 void put(cbor::Writer& writer, const Target& v) { v.method != 0 ? writer.uint(v.method) : writer.text(v.name); }
 
@@ -314,14 +350,9 @@ class Items {
     for (std::uint64_t i = 0; i < list.value; ++i) {
       const cbor::Item item = reader_.next();
       if (item.type != cbor::Type::text || item.until_end) wrong(frame_, index_, "an array of texts", item.type);
-      out.credit |= item.text() == credit_feature;
-      out.parts |= item.text() == parts_feature;
-      out.lossless |= item.text() == lossless_feature;
-      out.log |= item.text() == log_feature;
-      out.operations |= item.text() == operations_feature;
-      out.reconfigure |= item.text() == reconfigure_feature;
-      out.settings |= item.text() == settings_feature;
-      out.compare |= item.text() == compare_feature;
+      for (const auto& [name, member] : features_by_name) {
+        if (item.text() == name) out.*member = true;
+      }
     }
   }
   void get(Target& out) {
@@ -380,7 +411,7 @@ Frame read(cbor::Reader& reader, std::uint64_t count) {
 }
 
 using ReadFrame = Frame (*)(cbor::Reader&, std::uint64_t);
-inline constexpr std::size_t type_limit = 24;
+inline constexpr std::size_t type_limit = 30;
 
 template <class... T>
 constexpr std::array<ReadFrame, type_limit> readers(std::variant<T...>*) {
@@ -446,6 +477,12 @@ void encode(Bytes& out, const Begin& frame) { write(out, frame); }
 void encode(Bytes& out, const Wait& frame) { write(out, frame); }
 void encode(Bytes& out, const Undo& frame) { write(out, frame); }
 void encode(Bytes& out, const Reconfigure& frame) { write(out, frame); }
+void encode(Bytes& out, const Expect& frame) { write(out, frame); }
+void encode(Bytes& out, const Provide& frame) { write(out, frame); }
+void encode(Bytes& out, const Withdraw& frame) { write(out, frame); }
+void encode(Bytes& out, const Ask& frame) { write(out, frame); }
+void encode(Bytes& out, const Answer& frame) { write(out, frame); }
+void encode(Bytes& out, const Unask& frame) { write(out, frame); }
 void encode(Bytes& out, const Reply& frame) { write(out, frame); }
 void encode(Bytes& out, const Event& frame) { write(out, frame); }
 void encode(Bytes& out, const Error& frame) { write(out, frame); }

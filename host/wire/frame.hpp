@@ -43,6 +43,8 @@ struct Features {
   bool reconfigure = false;  ///< reconfigure frames
   bool settings = false;     ///< settings of a module in load, reload and begin frames
   bool compare = false;      ///< comparison of interfaces: flags 8 and 16 of these frames
+  bool provide = false;      ///< host functions: provide, withdraw and answer frames
+  bool expect = false;       ///< expect frames
 };
 struct Hello {
   std::uint64_t protocol = protocol_version;  ///< the newest version that the sender speaks
@@ -169,6 +171,45 @@ struct Heard {
   std::uint64_t listener = 0;
   std::uint64_t bytes = 0;
 };
+/// Asks whether a program that was built for this interface of a module may use it.
+struct Expect {
+  std::uint64_t id = 0;
+  std::string_view module;
+  std::string_view hash;
+  std::string_view cddl;  ///< empty: only the hash is known
+};
+/// The application answers calls of that name.
+struct Provide {
+  std::uint64_t id = 0;
+  std::uint64_t kind = 0;  ///< 0: a host function; 1: a wire name
+  std::string_view name;
+  std::uint32_t flags = 0;
+  std::uint64_t window_bytes = 0;
+  std::uint32_t window_parts = 0;
+};
+struct Withdraw {
+  std::uint64_t id = 0;
+  std::string_view name;
+};
+/// A call of what the application provides.
+struct Ask {
+  std::uint64_t token = 0;  ///< names the answer
+  std::string_view name;
+  View payload;
+  std::uint64_t timeout_ms = 0;  ///< 0: none
+  std::uint32_t flags = 0;       ///< 0
+};
+struct Answer {
+  std::uint64_t token = 0;
+  bp_status status = BP_OK;  ///< terminal
+  View payload;
+  std::string_view message;
+  View detail;
+};
+/// Nobody waits for the answer any more.
+struct Unask {
+  std::uint64_t token = 0;
+};
 struct Reply {
   std::uint64_t id = 0;
   bp_status status = BP_OK;  ///< terminal unless BP_STALE or BP_PARTIAL
@@ -190,7 +231,8 @@ struct Error {
 
 /// Any frame.
 using Frame = std::variant<Hello, Call, Cancel, Resolve, Listen, Unlisten, Load, Unload, Reload, List, Status, Stop,
-                           Credit, Part, Heard, Log, Begin, Wait, Undo, Reconfigure, Reply, Event, Error>;
+                           Credit, Part, Heard, Log, Begin, Wait, Undo, Reconfigure, Expect, Provide, Withdraw, Ask,
+                           Answer, Unask, Reply, Event, Error>;
 
 /// The peer violated the protocol. what() begins with what it sent, for example "a call frame with …; expected …".
 struct ProtocolError : std::runtime_error {
@@ -232,6 +274,12 @@ void encode(Bytes& out, const Begin& frame);
 void encode(Bytes& out, const Wait& frame);
 void encode(Bytes& out, const Undo& frame);
 void encode(Bytes& out, const Reconfigure& frame);
+void encode(Bytes& out, const Expect& frame);
+void encode(Bytes& out, const Provide& frame);
+void encode(Bytes& out, const Withdraw& frame);
+void encode(Bytes& out, const Ask& frame);
+void encode(Bytes& out, const Answer& frame);
+void encode(Bytes& out, const Unask& frame);
 void encode(Bytes& out, const Reply& frame);
 void encode(Bytes& out, const Event& frame);
 void encode(Bytes& out, const Error& frame);

@@ -65,10 +65,10 @@ PUBLIC = [
     ("plugin_sdk/", ["plugin.h", "base.h", "ext/*.h", "ext/draft/*.h", "*.hpp", "cbor/*.hpp"]),
     # What applications use: the functions of the host, and of the SDK only its codec.
     ("clients/c/", ["backplane.h", "cbor.h", "interfaces.h", "providing.h"]),
-    ("clients/cpp/", ["backplane.h", "base.h", "sdk/cbor.hpp"]),
+    ("clients/cpp/", ["backplane.h", "base.h", "interfaces.h", "providing.h", "sdk/cbor.hpp"]),
     # These are applications like any other, so they use only the public functions.
-    ("host/server/", ["backplane.h", "base.h", "cbor/*.hpp"]),
-    ("host/cli/", ["backplane.h", "base.h", "cbor/*.hpp"]),
+    ("host/server/", ["backplane.h", "base.h", "interfaces.h", "providing.h", "cbor/*.hpp"]),
+    ("host/cli/", ["backplane.h", "base.h", "interfaces.h", "providing.h", "cbor/*.hpp"]),
     ("host/trial/", ["plugin.h", "base.h"]),
     # The host uses the SDK's CBOR reader and writer, and nothing else of the SDK.
     ("host/", ["*.h", "ext/*.h", "ext/draft/*.h", "cbor/*.hpp"]),

@@ -11,8 +11,8 @@ import unittest
 
 from harness import FIXTURE, EXE, MODULES, PLUGINS, Case
 
-COMMANDS = ["run", "call", "ls", "load", "unload", "reload", "events", "inspect", "status", "stop", "bench", "bindgen",
-            "completions", "man"]
+COMMANDS = ["run", "call", "ls", "load", "unload", "reload", "events", "provide", "inspect", "status", "stop", "bench",
+            "bindgen", "completions", "man"]
 
 
 class Arguments(Case):

@@ -139,7 +139,7 @@ TEST_CASE("A listener that is too slow gets a gap in place of what it has lost")
 }
 
 TEST_CASE("A host function is a C++ function, in each of its forms") {
-  const World world = embedded();
+  const World world = any_world();
   const auto log_in = [&] { return world.context.try_call<LoggedIn>("session.login", User{"ada"}); };
   CHECK(log_in().status() == BP_NO_HOST_FUNCTION);
   {
@@ -184,7 +184,7 @@ TEST_CASE("A host function is a C++ function, in each of its forms") {
 }
 
 TEST_CASE("A host function that was replaced does not withdraw its successor, whichever thread replaces it") {
-  const World world = embedded();
+  const World world = any_world();
   const auto log_in = [&] {
     const auto result = world.context.try_call<LoggedIn>("session.login", User{"ada"});
     return result.ok() ? result->profile.name : name_of(result.status());
@@ -211,7 +211,7 @@ TEST_CASE("A host function that was replaced does not withdraw its successor, wh
 }
 
 TEST_CASE("What a host function throws is the answer, with status, message and detail") {
-  const World world = embedded();
+  const World world = any_world();
   const auto log_in = [&](const std::string& user) {
     return world.context.try_call<LoggedIn>("session.login", User{user});
   };
@@ -236,16 +236,4 @@ TEST_CASE("What a host function throws is the answer, with status, message and d
   CHECK(log_in("x").status() == 1008);
   const auto strict = world.context.provide<"profile.fetch">([](const Key&) { return Profile{}; });
   CHECK(log_in("x").status() == BP_BAD_PAYLOAD);  // a request is read strictly
-}
-
-TEST_CASE("A connection provides no host functions, and says what to do instead") {
-  const World world = connected();
-  try {
-    static_cast<void>(world.context.provide<"profile.fetch">([](const User&) { return Profile{}; }));
-    FAIL("it must throw");
-  } catch (const client::CallError& error) {
-    CHECK(error.status() == BP_NOT_SUPPORTED);
-    CHECK(error.message().find("found a connection, which carries no host functions; expected an embedded context") ==
-          0);
-  }
 }

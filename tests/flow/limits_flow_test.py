@@ -149,6 +149,25 @@ class LimitsFlow(Case):
                          "this connection has 2 listeners, its limit (listeners_per_connection); remove some")
         self.shows_hit("listeners_per_connection", 2)
 
+    def test_functions_and_calls_of_them_beyond_the_limits_of_a_connection_are_refused(self):
+        self.begin("functions_per_connection = 1\nasks_per_connection = 1\n")
+        self.bp("load", str(PLUGINS / "session.so"))
+        client = self.client()
+        client.send([25, 1, 0, "profile.fetch"])
+        self.assertEqual(client.read()[2], 0)
+        client.send([25, 2, 0, "app.more"])
+        refused = client.read()
+        self.assertEqual((refused[2], refused[4]), (21, "this connection provides 1 host functions, its limit "
+                                                        "(functions_per_connection); withdraw some"))
+        client.call(3, "session.login", encode({"user_id": "a"}))
+        self.assertEqual(client.read()[0], 27)
+        client.call(4, "session.login", encode({"user_id": "b"}))
+        refused = client.read()
+        self.assertEqual(refused[1:3], [4, 21])
+        self.assertIn("(asks_per_connection)", refused[4])
+        self.shows_hit("functions_per_connection", 1)
+        self.shows_hit("asks_per_connection", 1)
+
     def test_a_pattern_beyond_listener_patterns_is_refused(self):
         self.begin("listener_patterns = 2\n")
         client = self.client()

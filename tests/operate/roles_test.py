@@ -79,6 +79,17 @@ class Roles(SoonCase):
             observer.send([CALL, number, "echo.raw", b"x", 0, 0, *more])
             self.assertEqual(observer.read()[:3], [REPLY, number, NOT_PERMITTED])
 
+    def test_providing_and_expecting_need_the_role_call(self):
+        self.begin(("call", 'may = ["call"]'), ("look", 'may = ["observe", "manage"]'))
+        for name, statuses in (("call", [0, 0, 0]), ("look", [NOT_PERMITTED] * 3)):
+            client = RawClient(self.at(name))
+            self.addCleanup(client.close)
+            client.send([25, 1, 0, "app.f"])
+            client.send([26, 2, "app.f"])
+            client.send([24, 3, "echo", "0"])
+            seen = dict(client.read()[1:3] for _ in range(3))
+            self.assertEqual([seen[number] for number in (1, 2, 3)], statuses)
+
     def test_lossless_listeners_need_the_role_manage_and_the_key(self):
         self.begin(("observe", 'may = ["observe"]'), ("both", 'may = ["observe", "manage"]'))
         for name, status in (("observe", NOT_PERMITTED), ("both", 21)):

@@ -208,12 +208,10 @@ TEST_CASE("once bp_unlisten has returned nothing comes, however many events are 
   emitter.join();
 }
 
-TEST_CASE("host functions and pollers cannot be provided over a connection") {
+TEST_CASE("a poller cannot be set over a connection") {
   Served host;
   Client client(host.path());
   CHECK(bp_poller_set(client.context, nullptr) == BP_NOT_SUPPORTED);
-  const auto nothing = [](void*, bp_context, bp_token, bp_str, bp_bytes) {};
-  CHECK(bp_function_set(client.context, BP_STR("profile.fetch"), nothing, nullptr) == BP_NOT_SUPPORTED);
 }
 
 TEST_CASE("a request to stop reaches the owner of the server, and is acknowledged") {

@@ -33,7 +33,7 @@ struct Dummy final : Endpoint {
   bp_status find_method(bp_str, bp_method&) override { return BP_NOT_SUPPORTED; }
   bp_status listen(const bp_subscription&, bp_listener&) override { return BP_NOT_SUPPORTED; }
   bp_status unlisten(bp_listener) override { return BP_NOT_SUPPORTED; }
-  bp_status set_function(bp_str, bp_host_function_fn, void*) override { return BP_NOT_SUPPORTED; }
+  bp_status change_function(const FunctionChange&) override { return BP_NOT_SUPPORTED; }
   bp_status complete(bp_token, const bp_answer&) override { return BP_NOT_SUPPORTED; }
   ModuleEndpoint& modules() noexcept override { std::terminate(); }
   bp_status stop_host() override { return BP_NOT_SUPPORTED; }

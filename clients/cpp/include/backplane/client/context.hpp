@@ -160,7 +160,8 @@ class Context : public Modules<Context> {
   /// Answers a host function: a C++ function Reply f(const Request&), Reply f(), Task<Reply> f(Request), or
   /// void f(Request, Completion<Reply>). It runs on the context's request thread and must not wait there. What it
   /// throws becomes the answer: an Error or CallError with its status, message and detail. Replaces an earlier one of
-  /// this name. Throws CallError: BP_NOT_SUPPORTED on a connection, which carries no host functions.
+  /// this name. On a connection the host asks over the socket; if the connection breaks, the calls that wait for an
+  /// answer end with BP_PROVIDER_LOST. Throws CallError: BP_NAME_TAKEN on a connection if somebody else provides it.
   template <class F>
   Provided provide(std::string_view name, F function) const {
     return detail::provide(core_, name, std::move(function)).value();
@@ -185,11 +186,24 @@ class Context : public Modules<Context> {
             join("found the interface ", *info.interface_hash, ", expected ", hash,
                  "; compare with `backplane inspect --against`, and build the application for it")));
       }
-      keeper_->interfaces().expect(module, hash);
+      keeper_->interfaces().expect(module, {hash, {}});
       return keeper_->watch_modules();
     }
     throw CallError(
         detail::make_failure(BP_NOT_LOADED, module, "found no such module, expected one that runs; load it"));
+  }
+
+  /// The same with the text of the interface that the application was built for. The host compares the two if the hash
+  /// differs: a compatible change is none. Throws CallError (BP_INTERFACE_CHANGED), whose message names rule and
+  /// member, and BP_NOT_FOUND if no such module runs.
+  void expect_interface(const std::string& module, const std::string& hash, const std::string& cddl) const {
+    detail::Interfaces::Built built{hash, cddl};
+    if (const Failure failure = detail::check_built(native(), module, built); failure.status != BP_OK) {
+      const bool stale = failure.status == BP_INVALID_HANDLE;
+      throw CallError(stale ? core_->refusal(module, core_->absent()) : failure);
+    }
+    keeper_->interfaces().expect(module, std::move(built));
+    keeper_->watch_modules();
   }
 
   // ---- The end ----

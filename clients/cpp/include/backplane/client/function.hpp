@@ -3,6 +3,9 @@
 // Host functions: what modules ask of the application.
 #pragma once
 
+#include <chrono>
+#include <thread>
+
 #include "listener.hpp"
 #include "task.hpp"
 
@@ -150,20 +153,24 @@ struct Signature<R (C::*)(A...) const noexcept> : SignatureOf<R, A...> {};
 class FunctionState : public Attachment, public std::enable_shared_from_this<FunctionState> {
  public:
   bp_status attach(bp_context native) noexcept override {
-    try {
-      const bp_status status = names_.give(native, name(), on_call, shared_from_this());
-      if (status == BP_OK) native_ = native;
-      return status;
-    } catch (...) {
-      return BP_OUT_OF_MEMORY;
+    const bool again = attached_.load();
+    bp_status status = give(native);
+    // After a reconnect, the host may not have noticed yet that the old connection has gone.
+    for (auto wait = std::chrono::milliseconds(5); again && status == BP_NAME_TAKEN; wait *= 2) {
+      if (wait > std::chrono::seconds(1) || removed_.load()) break;
+      std::this_thread::sleep_for(wait);
+      status = give(native);
     }
+    if (status == BP_OK) attached_.store(true);
+    if (removed_.load()) withdraw();
+    return status;
   }
   void remove() noexcept {
-    if (native_.id == 0) return;
-    names_.withdraw(native_, name(), static_cast<const FunctionState*>(this), on_call);
+    removed_.store(true);
+    withdraw();
     if (FunctionNames::Running::here()) return;
     // One that has replaced itself may still run: for the host, it is gone.
-    for (std::uint32_t now; (now = running_.load(std::memory_order_acquire)) != 0;) running_.wait(now);
+    for (std::uint32_t now; (now = running_.load()) != 0;) running_.wait(now);
   }
 
  protected:
@@ -172,18 +179,31 @@ class FunctionState : public Attachment, public std::enable_shared_from_this<Fun
   virtual void call(bp_context context, bp_token token, View payload) noexcept = 0;
 
  private:
+  bp_status give(bp_context native) noexcept {
+    try {
+      return names_.give(native, name(), on_call, shared_from_this());
+    } catch (...) {
+      return BP_OUT_OF_MEMORY;
+    }
+  }
+  void withdraw() noexcept { names_.withdraw(name(), static_cast<const FunctionState*>(this), on_call); }
+
   static void on_call(void* user, bp_context context, bp_token token, bp_str, bp_bytes payload) noexcept {
     const OnHostThread host_thread;
     const FunctionNames::Running running;
     const auto self = static_cast<FunctionState*>(user)->shared_from_this();
-    self->running_.fetch_add(1, std::memory_order_relaxed);
-    self->call(context, token, view(payload));
-    self->running_.fetch_sub(1, std::memory_order_release);
+    self->running_.fetch_add(1);
+    if (self->removed_.load()) {
+      Completion<void>(context, token).fail(BP_NO_HOST_FUNCTION, "the application has just withdrawn this function");
+    } else {
+      self->call(context, token, view(payload));
+    }
+    self->running_.fetch_sub(1);
     self->running_.notify_all();
   }
 
   FunctionNames& names_;
-  bp_context native_{};
+  std::atomic<bool> attached_{false}, removed_{false};
   std::atomic<std::uint32_t> running_{0};
 };
 
@@ -258,7 +278,8 @@ class TypedFunction final : public FunctionState {
 
 }  // namespace detail
 
-/// A host function, until it is destroyed: then modules get no_host_function. When the destructor returns, the function
+/// A host function, until it is destroyed: then modules get no_host_function. On a connection it comes back after a
+/// reconnect. When the destructor returns, the function
 /// does not run any more. Tasks of it that wait go on.
 class [[nodiscard]] Provided : public detail::Held<detail::FunctionState> {
  public:
@@ -275,8 +296,13 @@ Result<Provided> provide(const std::shared_ptr<Core>& core, std::string_view nam
   Failure failure = core->refusal(name, status);
   if (status == BP_NOT_SUPPORTED) {
     failure.message =
-        "found a connection, which carries no host functions; expected an embedded context: embed the host, or load a "
-        "module there that offers this function";
+        "found a host that is too old for host functions of a connection; expected a newer one: update it, embed the "
+        "host, or load a module there that offers this function";
+  } else if (status == BP_NAME_TAKEN) {
+    failure.message = "the host itself or another connection provides this host function; withdraw it there first";
+  } else if (status == BP_OVERLOADED) {
+    failure.message =
+        "this connection provides as many host functions as the host allows (functions_per_connection); withdraw some";
   }
   return failure;
 }

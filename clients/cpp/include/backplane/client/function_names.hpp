@@ -6,6 +6,7 @@
 #include <backplane/backplane.h>
 
 #include <condition_variable>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -33,55 +34,64 @@ class FunctionNames {
     }
   };
 
-  /// Gives the name to `owner`, which is also the `user` of `call`. An error leaves the name as it was.
+  /// Gives the name to `owner`, which is also the `user` of `call`. An error leaves the name as it was. Another context
+  /// than before: a reconnect has replaced that one.
   bp_status give(bp_context native, std::string_view name, bp_host_function_fn call, std::shared_ptr<void> owner) {
     std::unique_lock lock(mutex_);
     Slot& slot = slots_[std::string(name)];
     slot.wanted = std::move(owner);
-    return apply(lock, slot, native, name, call);
+    slot.wanted_at = native.id;
+    return apply(lock, slot, name, call);
   }
   /// Withdraws the name if it is still the owner's.
-  void withdraw(bp_context native, std::string_view name, const void* owner, bp_host_function_fn call) noexcept {
+  void withdraw(std::string_view name, const void* owner, bp_host_function_fn call) noexcept {
     std::unique_lock lock(mutex_);
     const auto at = slots_.find(name);
     if (at == slots_.end()) return;
     if (at->second.wanted.get() == owner) at->second.wanted.reset();  // the caller has it, too
-    apply(lock, at->second, native, name, call);
+    apply(lock, at->second, name, call);
   }
 
  private:
   struct Slot {
     std::shared_ptr<void> wanted, set;
+    std::uint64_t wanted_at = 0, set_at = 0;  // native contexts
     bool busy = false;
+
+    bool is_settled() const noexcept { return wanted == set && (set == nullptr || wanted_at == set_at); }
   };
 
   // bp_function_set waits for a function that runs, so the mutex must be free then. One thread at a time sets a name,
   // and the last wish counts. A function that runs cannot wait for that thread, which may wait for the function: it
   // leaves its wish to that thread.
-  bp_status apply(std::unique_lock<std::mutex>& lock, Slot& slot, bp_context native, std::string_view name,
-                  bp_host_function_fn call) {
+  bp_status apply(std::unique_lock<std::mutex>& lock, Slot& slot, std::string_view name, bp_host_function_fn call) {
     if (slot.busy && Running::here()) return BP_OK;
     changed_.wait(lock, [&] { return !slot.busy; });
     slot.busy = true;
-    return go_on(lock, slot, native, name, call);
+    return go_on(lock, slot, name, call);
   }
-  bp_status go_on(std::unique_lock<std::mutex>& lock, Slot& slot, bp_context native, std::string_view name,
-                  bp_host_function_fn call) {
-    if (slot.wanted == slot.set) {
+  bp_status go_on(std::unique_lock<std::mutex>& lock, Slot& slot, std::string_view name, bp_host_function_fn call) {
+    if (slot.is_settled()) {
       slot.busy = false;
       changed_.notify_all();
       lock.unlock();
       return BP_OK;
     }
     std::shared_ptr<void> next = slot.wanted;
+    const bp_context at{next == nullptr ? slot.set_at : slot.wanted_at};
     lock.unlock();
     const bp_status status =
-        bp_function_set(native, {name.data(), name.size()}, next == nullptr ? nullptr : call, next.get());
+        bp_function_set(at, {name.data(), name.size()}, next == nullptr ? nullptr : call, next.get());
     lock.lock();
     const bool refused = next != nullptr && status != BP_OK;
-    if (refused && slot.wanted == next) slot.wanted = slot.set;
-    if (!refused) std::swap(slot.set, next);
-    go_on(lock, slot, native, name, call);
+    if (refused && slot.wanted == next && slot.wanted_at == at.id) {
+      slot.wanted = slot.set_at == at.id ? slot.set : nullptr;
+    }
+    if (!refused) {
+      std::swap(slot.set, next);
+      slot.set_at = at.id;
+    }
+    go_on(lock, slot, name, call);
     return status;  // and only now frees the old owner, whose destructor may set this name
   }
 

@@ -3,6 +3,8 @@
 // Which interfaces of modules the application relies on, and whether they have changed.
 #pragma once
 
+#include <backplane/interfaces.h>
+
 #include <map>
 
 #include "core.hpp"
@@ -44,19 +46,33 @@ inline Result<ModuleList> list_modules(bp_context native) noexcept {
 /// The hashes that are expected. Any thread may call it.
 class Interfaces {
  public:
+  /// What the application was built for.
+  struct Built {
+    std::string hash;
+    std::string cddl;  ///< empty: any other hash counts as a change
+  };
+
   /// Relies on what the module has when it is seen first. `name`: a wire name of it, or its own. Returns whether it is
   /// new here; then somebody must look.
   bool track(std::string_view name) {
     const std::lock_guard lock(mutex_);
     return expected_.try_emplace(std::string(name.substr(0, name.find('.')))).second;
   }
-  void expect(std::string module, std::string hash) {
+  void expect(std::string module, Built built) {
     const std::lock_guard lock(mutex_);
-    expected_.insert_or_assign(std::move(module), Expected{std::move(hash), false});
+    Expected expected{built.hash, false, std::move(built)};
+    expected_.insert_or_assign(std::move(module), std::move(expected));
   }
   bool empty() const {
     const std::lock_guard lock(mutex_);
     return expected_.empty();
+  }
+  /// What the application was built for; none if it has not said so, or without a text.
+  std::optional<Built> built(const std::string& module) const {
+    const std::lock_guard lock(mutex_);
+    const auto at = expected_.find(module);
+    if (at == expected_.end() || at->second.built.cddl.empty()) return std::nullopt;
+    return at->second.built;
   }
 
   /// Compares with what the host has. A change is reported once; then the new hash is the expected one.
@@ -80,13 +96,26 @@ class Interfaces {
 
  private:
   struct Expected {
-    std::string hash;  // empty: not seen yet
+    std::string hash;  // seen last; empty: not seen yet
     bool gone = false;
+    Built built = {};
   };
 
   mutable std::mutex mutex_;
   std::map<std::string, Expected, std::less<>> expected_;
 };
+
+/// Has the host compare. The status is BP_OK if the application may go on.
+inline Failure check_built(bp_context native, const std::string& module, const Interfaces::Built& built) {
+  NativeResult result;
+  const bp_status status = bp_context_expect(native, str(module), str(built.hash), str(built.cddl), &result);
+  Failure failure = result.failure(module);
+  failure.status = status;
+  if (status == BP_OK && result.message.size != 0) {
+    bp_log_write(BP_LOG_DEBUG, 0, BP_STR("client"), result.message);
+  }
+  return failure;
+}
 
 }  // namespace detail
 }  // namespace backplane::client

@@ -77,7 +77,19 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   /// Looks at them now, on this thread, and returns what has changed.
   std::vector<InterfaceChange> look(bp_context native) {
     const Result<ModuleList> now = list_modules(native);
-    return now ? interfaces_.changes(*now) : std::vector<InterfaceChange>();
+    std::vector<InterfaceChange> found;
+    if (!now) return found;
+    for (InterfaceChange& change : interfaces_.changes(*now)) {
+      const auto built = interfaces_.built(change.module);
+      if (built && !change.now.empty()) {
+        Failure failure = check_built(native, change.module, *built);
+        if (failure.status == BP_OK) continue;  // the application may go on
+        change.before = built->hash;
+        change.message = std::move(failure.message);
+      }
+      found.push_back(std::move(change));
+    }
+    return found;
   }
 
   /// Ends the thread. From then on nothing is done any more.
@@ -293,10 +305,12 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
       if (options_.on_interface_change) {
         guarded("on_interface_change", options_.on_interface_change, change);
       } else {
-        const std::string text = join(change.module, ": its interface has changed: found the hash ",
-                                      change.now.empty() ? "of no module" : change.now, ", expected ", change.before,
-                                      "; compare with `backplane inspect --against`");
-        bp_log_write(BP_LOG_WARN, 0, BP_STR("client"), str(text));
+        const bool breaks = !change.message.empty();
+        const std::string text = breaks ? change.message
+                                        : join(change.module, ": its interface has changed: found the hash ",
+                                               change.now.empty() ? "of no module" : change.now, ", expected ",
+                                               change.before, "; compare with `backplane inspect --against`");
+        bp_log_write(breaks ? BP_LOG_ERROR : BP_LOG_WARN, 0, BP_STR("client"), str(text));
       }
     }
   }

@@ -40,6 +40,9 @@ struct InterfaceChange {
   std::string module;
   std::string before;  ///< what the client saw first, or what expect_interface() was given
   std::string now;     ///< empty: the module is gone
+  /// Which rule and member have changed, if expect_interface() was given the text; then only a change that may break
+  /// the application is reported.
+  std::string message = {};
 };
 
 /// What contexts of both kinds have.
