@@ -6,7 +6,8 @@
 #include <stdio.h>
 
 #define SIZE(type) printf("%s %zu\n", #type, sizeof(type));
-#define MEMBER(type, member) printf("%s.%s %zu %zu\n", #type, #member, offsetof(type, member), sizeof(((type*)0)->member));
+#define MEMBER(type, member) \
+  printf("%s.%s %zu %zu\n", #type, #member, offsetof(type, member), sizeof(((type*)0)->member));
 #define CONSTANT(name) printf("%s %lld\n", #name, (long long)name);
 #define STATUS(name, value, text) printf("status %d %s %s\n", value, bp_status_name(value), bp_status_text(value));
 
