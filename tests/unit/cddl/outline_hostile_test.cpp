@@ -44,14 +44,14 @@ TEST_CASE("what bindings do not have is any, with a warning, and the doc has the
   becomes_any("[* (int, tstr)]");
   becomes_any("[int, ? tstr]");
   becomes_any("[int // tstr]");
-  becomes_any("{ a: int // b: int, c: int }");
-  becomes_any("{ 1: int }");
-  becomes_any("{ * bstr => int }");
-  becomes_any("{ * any => any }");
+  becomes_any("{a: int // b: int, c: int}");
+  becomes_any("{1: int}");
+  becomes_any("{* bstr => int}");
+  becomes_any("{* any => any}");
   becomes_any("#7.99");
   becomes_any("$extra");
   becomes_any("-18446744073709551616..0");
-  becomes_any("&g", "g = (a: \"x\", b: 1)");
+  becomes_any("&(g)", "g = (a: \"x\", b: 1)");
   CHECK(ref("tstr .regexp \"a*\"") == R"({"kind":"text"})");
   CHECK(warning("tstr .regexp \"a*\"") == "none");
 }

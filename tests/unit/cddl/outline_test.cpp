@@ -237,7 +237,8 @@ TEST_CASE("defaults and constants keep their values") {
   CHECK(value("{* tstr => int} .default {\"int\": 1}") == R"({"map":[["int",{"int":"1"}]]})");
   CHECK(value("any .default tstr") == "none");
   CHECK(warning("any .default tstr") == "T.m: found .default tstr; bindings leave it out");
-  const auto made = outline("m.c.constant = 5 ; five\no.d.constant = 6\nm.e.constant = int\nm.v.request = {}\nm.v.reply = null");
+  const auto made =
+      outline("m.c.constant = 5 ; five\no.d.constant = 6\nm.e.constant = int\nm.v.request = {}\nm.v.reply = null");
   REQUIRE(made.constants.size() == 1);
   CHECK(made.constants[0].name == "c");
   CHECK(made.constants[0].doc == "five");
