@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include <chrono>
+#include <ctime>
 #include <functional>
 
 #include "outline_sample.hpp"
@@ -14,9 +15,9 @@ namespace {
 
 template <class Work>
 auto timed(std::chrono::milliseconds most, Work work) {
-  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();  // of the processor: others may keep it busy
   auto out = work();
-  CHECK(std::chrono::steady_clock::now() - begin < most);
+  CHECK((std::clock() - begin) * 1000 / CLOCKS_PER_SEC < most.count());
   return out;
 }
 
