@@ -74,9 +74,8 @@ std::string type_name(std::string_view name) {
 
 std::string UniqueNames::add(const std::string& name) {
   std::string out = name;
-  for (std::size_t i = ++count_[name]; !taken_.insert(out).second; i = ++count_[name]) {
-    out = name + "_" + std::to_string(i);
-  }
+  std::size_t& more = more_[name];
+  while (!taken_.insert(out).second) out = name + "_" + std::to_string(++more + 1);
   return out;
 }
 

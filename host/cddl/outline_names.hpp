@@ -35,8 +35,7 @@ class UniqueNames {
 
  private:
   std::set<std::string, std::less<>> taken_;
-  std::map<std::string, std::size_t, std::less<>>
-      count_;  // uses of a name, so that many of one name take no long search
+  std::map<std::string, std::size_t, std::less<>> more_;  // the highest number behind a name
 };
 
 }  // namespace backplane::host::cddl

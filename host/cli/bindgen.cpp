@@ -120,10 +120,11 @@ void add_running_module(const Value& report, Sources& to) {
 
 // Those that --module names, or all that run.
 void add_running_modules(const Args& args, Sources& to) {
-  end_at_timeout(args);
+  const auto answered = end_at_timeout(args);
   const Client client(args);
   Result result;
   check(bp_module_list(client.context(), result.out()), result, exit_code);
+  *answered = true;
   const Value report = Value::read(result.payload());
   std::vector<std::string> known;
   std::vector<std::string> wanted = args.modules;

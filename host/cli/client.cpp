@@ -60,10 +60,12 @@ Client::Client(const Args& args, std::optional<std::uint64_t> within_ms) : socke
   throw failure;
 }
 
-void end_at_timeout(const Args& args) {
-  if (!args.timeout) return;
-  std::thread([timeout = *args.timeout, json = args.json] {
+std::shared_ptr<std::atomic<bool>> end_at_timeout(const Args& args) {
+  auto answered = std::make_shared<std::atomic<bool>>(false);
+  if (!args.timeout) return answered;
+  std::thread([timeout = *args.timeout, json = args.json, answered] {
     std::this_thread::sleep_for(std::chrono::milliseconds(timeout));
+    if (*answered) return;
     report({exit_timeout,
             BP_TIMEOUT,
             cat("the host has not answered within ", std::to_string(timeout), " ms"),
@@ -72,6 +74,7 @@ void end_at_timeout(const Args& args) {
            json);
     ::_exit(exit_timeout);
   }).detach();
+  return answered;
 }
 
 void check(bp_status status, const Result& result, int (*code)(bp_status)) {

@@ -3,7 +3,9 @@
 
 #include <backplane/backplane.h>
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -65,8 +67,8 @@ void show(const Args& args, cbor::View report, std::string (*human)(const Value&
 void note_warnings(const Value& report);
 
 /// With --timeout, ends the process with exit_timeout at that time from now, if it still runs. For commands that only
-/// look, which the host answers at once.
-void end_at_timeout(const Args& args);
+/// look, which the host answers at once. One that then does something else sets what is returned, and goes on.
+std::shared_ptr<std::atomic<bool>> end_at_timeout(const Args& args);
 
 inline const Option look_timeout_option = {"--timeout", "MS", "how long to wait for the answer; default 30000",
                                            &Args::timeout};
