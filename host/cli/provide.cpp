@@ -24,7 +24,7 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::string_view disconnected_event = "backplane.disconnected";
+constexpr std::string_view lost_event = "backplane.disconnected";
 constexpr milliseconds first_wait{100};
 constexpr milliseconds longest_wait{10'000};
 /// A program that has run for so long has not failed to start.
@@ -132,7 +132,7 @@ class Providing {
     begin_program();
     for (const std::string& name : args.functions) provide(name);
     bp_listener listener{};
-    const bp_status status = bp_listen(client_.context(), str(disconnected_event), on_event, &inbox_, &listener);
+    const bp_status status = bp_listen(client_.context(), str(lost_event), on_event, &inbox_, &listener);
     if (status != BP_OK) throw CommandFailure{exit_code(status), status, bp_status_text(status)};
     note(cat("providing ", joined(), " on ", client_.socket()));
   }

@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "json/json.hpp"
+#include "cli/json/json.hpp"
 
 namespace cbor = backplane::cbor;
 using backplane::host::json_quote;

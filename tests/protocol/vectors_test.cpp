@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "json/json.hpp"
+#include "cli/json/json.hpp"
 #include "wire/frame.hpp"
 #include "wire/frame_quick.hpp"
 
