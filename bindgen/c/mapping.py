@@ -4,7 +4,7 @@ import json
 import struct
 from dataclasses import dataclass, field
 
-from names import snake, words
+from names import snake, tail, words
 _SCALARS = {"null": ("bp_nothing", "null"), "bool": ("bool", "bool"), "text": ("bp_str", "text"),
             "bytes": ("bp_bytes", "bytes"), "any": ("bp_bytes", "any"), "raw": ("bp_bytes", "raw")}
 
@@ -59,7 +59,7 @@ class Types:
         self._reaches = {}
         for type_ in module.types:
             self._named[type_.name] = None
-        names = {t.name: tags.take(f"{prefix}_{snake(t.name)}") for t in module.types if self._composite(t)}
+        names = {t.name: tags.take(f"{prefix}_{tail(t.name)}") for t in module.types if self._composite(t)}
         for type_ in module.types:
             if type_.name in names:
                 self._named[type_.name] = self._declared(type_, names[type_.name])
