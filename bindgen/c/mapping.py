@@ -223,12 +223,12 @@ class Types:
     def _held(self, ref):
         """A ref inside of a type without a name: a pointer, if its value may hold another such."""
         if ref.kind == "named" and self._named[ref.name] is not None and self._named[ref.name].kind != "enum" and (
-                ref.name in self._reach(ref.name)):
+                self.module.is_recursive(ref.name) and ref.name in self._reach(ref.name)):
             return self._pointer(self._named[ref.name], False)
         return self.of(ref)
 
     def _needs_pointer(self, name, owner):
-        return name == owner or owner in self._reach(name)
+        return name == owner or (self.module.same_cycle(name, owner) and owner in self._reach(name))
 
     def _reach(self, name):
         """The types whose values a value of this one holds, if C had no pointers."""

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -28,6 +29,16 @@ def bundled():
     for path in sorted(OUTLINES.glob("*.json")):
         made["modules"] += json.loads(path.read_text(encoding="utf-8"))["modules"]
     return made
+
+
+def large():
+    """An outline of a thousand rules."""
+    text = {"kind": "text"}
+    types = [hostile.struct(f"Type{i}", *[hostile.member(f"member_{k}", hostile.named(f"Type{i - 1}") if i and k % 2 else text)
+                                          for k in range(8)]) for i in range(700)]
+    calls = [hostile.call(f"demo.call_{i}", request=hostile.named(f"Type{i}"), reply=hostile.named(f"Type{i}"))
+             for i in range(150)]
+    return {"form": 1, "generator": "0.1.0", "modules": [hostile.module("demo", types, calls)]}
 
 
 class Generated(unittest.TestCase):
@@ -55,6 +66,13 @@ class Generated(unittest.TestCase):
         done = subprocess.run(["clang-format-14", "--dry-run", "-Werror", "--style=file", *files], capture_output=True,
                               text=True, check=False, cwd=self.dir)
         self.assertEqual(done.returncode, 0, done.stderr[:3000])
+
+    def check_speed(self):
+        text = json.dumps(large())
+        bindgen.generate(self.language, outlines.load(json.dumps(hostile.outline())))  # loads the language
+        begin = time.process_time()
+        bindgen.generate(self.language, outlines.load(text))
+        self.assertLess(time.process_time() - begin, 1)
 
     def check_same(self, outline):
         one = bindgen.generate(self.language, outlines.load(json.dumps(outline)))

@@ -44,6 +44,9 @@ class GeneratedC(Generated):
     def test_hostile_interfaces_are_formatted(self):
         self.check_format(hostile.outline())
 
+    def test_a_thousand_rules_take_less_than_a_second(self):
+        self.check_speed()
+
     def test_the_same_outline_gives_the_same_files(self):
         files = self.check_same(hostile.outline())
         self.assertEqual(list(files), ["empty.c", "empty.h", "signal_.c", "signal_.h", "time_.c", "time_.h", "timer.c", "timer.h"])

@@ -51,6 +51,9 @@ class GeneratedCpp(Generated):
     def test_hostile_interfaces_are_formatted(self):
         self.check_format(hostile.outline())
 
+    def test_a_thousand_rules_take_less_than_a_second(self):
+        self.check_speed()
+
     def test_the_same_outline_gives_the_same_files(self):
         self.assertEqual(list(self.check_same(hostile.outline())), ["empty.hpp", "signal.hpp", "time.hpp", "timer.hpp"])
 
