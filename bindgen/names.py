@@ -18,6 +18,11 @@ def snake(name):
     return _identifier("_".join(words(name)))
 
 
+def tail(name):
+    """As snake(), to stand behind a prefix: it may begin with a digit."""
+    return "_".join(words(name))
+
+
 def screaming(name):
     return _identifier("_".join(words(name)).upper())
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import clang_layout as layout
-from names import local, snake
+from names import local, snake, tail
 from text import c_string
 
 _NONE = "NULL"
@@ -63,7 +63,7 @@ class Functions:
         return [] if ref is None else [f"{self.types.of(ref).decl}* {name}"]
 
     def _call(self, call):
-        base = self.names.functions.take(f"{self.prefix}_{snake(local(call.name))}")
+        base = self.names.functions.take(f"{self.prefix}_{tail(local(call.name))}")
         method = self._method(base, call.name, call.request, call.request_part, call.partial, call.reply)
         request, reply = self._in(call.request, "request"), self._out(call.reply, "reply")
         sent, got = "request" if request else _NONE, "reply" if reply else _NONE
@@ -130,7 +130,7 @@ class Functions:
     # ---- Events, host functions, errors ----
 
     def _event(self, event):
-        base = self.names.functions.take(f"{self.prefix}_on_{snake(local(event.name))}")
+        base = self.names.functions.take(f"{self.prefix}_on_{tail(local(event.name))}")
         method = self._method(base, event.name, reply=event.payload)
         payload = self._in(event.payload, "event")
         type_, typedef = self._typedef(base + "_event", ["void* user"] + payload)
@@ -166,7 +166,7 @@ class Functions:
 
     def _detail(self, failure):
         what = failure.builtin or str(failure.status)
-        name = self.names.functions.take(f"{self.prefix}_error_{snake(what)}")
+        name = self.names.functions.take(f"{self.prefix}_error_{tail(what)}")
         status = f"BP_{failure.builtin.upper()}" if failure.builtin else str(failure.status)
         type_ = self.types.of(failure.detail)
         return Function(

@@ -9,7 +9,7 @@ from c.functions import Functions
 from c.keywords import HEADERS, KEYWORDS, LIBRARY, MACROS
 from c.mapping import Types
 from c.tables import Tables
-from names import Scope, screaming, snake
+from names import Scope, screaming, snake, tail
 from templates import environment
 from text import c_string, clean, stamp
 
@@ -81,6 +81,6 @@ class _Module:
                 text = c_string(value)
             else:
                 continue  # C has no constants of the other values
-            name = self.names.macros.take(f"{self.prefix}_{snake(constant.name)}".upper())
+            name = self.names.macros.take(f"{self.prefix}_{tail(constant.name)}".upper())
             made.append((constant.doc, f"#define {name} {text}"))
         return made

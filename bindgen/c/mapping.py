@@ -4,7 +4,7 @@ import json
 import struct
 from dataclasses import dataclass, field
 
-from names import snake, words
+from names import snake, tail, words
 _SCALARS = {"null": ("bp_nothing", "null"), "bool": ("bool", "bool"), "text": ("bp_str", "text"),
             "bytes": ("bp_bytes", "bytes"), "any": ("bp_bytes", "any"), "raw": ("bp_bytes", "raw")}
 
@@ -59,7 +59,7 @@ class Types:
         self._reaches = {}
         for type_ in module.types:
             self._named[type_.name] = None
-        names = {t.name: tags.take(f"{prefix}_{snake(t.name)}") for t in module.types if self._composite(t)}
+        names = {t.name: tags.take(f"{prefix}_{tail(t.name)}") for t in module.types if self._composite(t)}
         for type_ in module.types:
             if type_.name in names:
                 self._named[type_.name] = self._declared(type_, names[type_.name])
@@ -223,12 +223,12 @@ class Types:
     def _held(self, ref):
         """A ref inside of a type without a name: a pointer, if its value may hold another such."""
         if ref.kind == "named" and self._named[ref.name] is not None and self._named[ref.name].kind != "enum" and (
-                ref.name in self._reach(ref.name)):
+                self.module.is_recursive(ref.name) and ref.name in self._reach(ref.name)):
             return self._pointer(self._named[ref.name], False)
         return self.of(ref)
 
     def _needs_pointer(self, name, owner):
-        return name == owner or owner in self._reach(name)
+        return name == owner or (self.module.same_cycle(name, owner) and owner in self._reach(name))
 
     def _reach(self, name):
         """The types whose values a value of this one holds, if C had no pointers."""

@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "codec"))
 import cross_check  # noqa: E402
 from names import snake  # noqa: E402
 
-PROGRAM = [os.environ["BACKPLANE_BINDINGS_BIN"] + "/bindings_c_forms"]
+PROGRAM = [os.environ["BACKPLANE_BINDINGS_BIN"] + "/bindings_c_forms", "codec"]
 
 
 class Codec(unittest.TestCase):

@@ -24,6 +24,11 @@
 #define BACKPLANE_TYPED_H
 
 #include <backplane/backplane.h>
+#if defined(__has_include)
+#if __has_include(<backplane/providing.h>)
+#include <backplane/providing.h>
+#endif
+#endif
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -131,7 +136,11 @@ static inline void bp_typed_end(bp_typed_handle* handle) {
   if (handle->listener.id != 0) {
     bp_unlisten(handle->context, handle->listener);
   } else {
+#ifdef BACKPLANE_PROVIDING_H
+    bp_function_withdraw(handle->context, name, handle); /* not another one that has replaced it */
+#else
     bp_function_set(handle->context, name, NULL, NULL);
+#endif
   }
   free(handle);
 }

@@ -8,7 +8,7 @@
 #include "read.h"
 
 #if defined(__has_include)
-#if __has_include("../interfaces.h") || __has_include(<backplane/interfaces.h>)
+#if __has_include(<backplane/interfaces.h>)
 #include <backplane/interfaces.h>
 #define BP_TYPED_EXPECTS 1
 #endif
