@@ -2,112 +2,18 @@
 //
 // The transcript of tests/bindings/transcript/README.md.
 
-use backplane::{ConnectOptions, Context, ContextOptions, Error, Events, HostOptions, Provided, Raw, Value};
+mod lines;
+mod timers;
+
+use backplane::{
+    ConnectOptions, Context, ContextOptions, Error, HostOptions, Provided, Raw, Value,
+};
 use backplane_rust_tests::bindings::{echo, generator, kv, session, timer};
+use lines::*;
 use std::env;
-use std::fmt::Display;
 use std::thread;
 use std::time::Duration;
-
-const LONG: Duration = Duration::from_secs(10);
-const LARGE: usize = 1 << 20;
-
-// ---- Lines ----
-
-fn text(value: &str) -> String {
-    let mut out = String::from("\"");
-    for c in value.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if (c as u32) < 0x20 => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out + "\""
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|b| format!("{:02x}", b)).collect();
-    format!("h'{}'", digits)
-}
-
-fn list<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
-    let shown: Vec<_> = items.iter().map(show).collect();
-    format!("[{}]", shown.join(", "))
-}
-
-fn show(value: &Value) -> String {
-    match value {
-        Value::Text(value) => text(value),
-        Value::Bytes(bytes) => hex(bytes),
-        Value::Int(int) => int.to_string(),
-        Value::Float(float) if float.is_nan() => "NaN".into(),
-        Value::Float(float) => format!("{:?}", float),
-        Value::Bool(value) => value.to_string(),
-        Value::Array(items) => list(items, show),
-        Value::Map(pairs) => {
-            let mut pairs: Vec<_> = pairs.iter().map(|(k, v)| (show(k), show(v))).collect();
-            pairs.sort();
-            let pairs: Vec<_> = pairs.iter().map(|(k, v)| format!("{}: {}", k, v)).collect();
-            format!("{{{}}}", pairs.join(", "))
-        }
-        _ => "null".into(),
-    }
-}
-
-fn maybe(value: &Option<String>) -> String {
-    value.as_deref().map_or("null".into(), text)
-}
-
-fn line(name: &str, what: impl Display) {
-    println!("{}: {}", name, what);
-}
-
-fn timeout(name: &str) -> ! {
-    line(name, "timeout");
-    std::process::exit(1)
-}
-
-fn error(error: &Error, message: bool) -> String {
-    let mut out = match error.code() {
-        code if code >= 1000 => format!("error status={}", code),
-        _ => format!("error status={}", error.status().name()),
-    };
-    if message {
-        out += &format!(" message={}", text(error.message()));
-    }
-    if let Ok(detail) = error.detail::<Value>() {
-        if !detail.is_null() {
-            out += &format!(" detail={}", show(&detail));
-        }
-    }
-    out
-}
-
-fn failed<T, E: Into<Error>>(name: &str, result: Result<T, E>, message: bool) {
-    match result {
-        Ok(_) => line(name, "no error"),
-        Err(e) => line(name, error(&e.into(), message)),
-    }
-}
-
-/// The value of a call that is expected to succeed.
-fn good<T, E: Into<Error>>(name: &str, result: Result<T, E>) -> T {
-    result.unwrap_or_else(|e| {
-        line(name, error(&e.into(), true));
-        std::process::exit(1)
-    })
-}
-
-fn event<T: backplane::cbor::Decode + 'static>(name: &str, events: &mut Events<T>) -> T {
-    match events.next_within(LONG) {
-        Some(Ok(event)) => event,
-        _ => timeout(name),
-    }
-}
-
-// ---- The modules ----
+use timers::{echoed, message, payload, timers};
 
 struct Clients {
     context: Context,
@@ -144,14 +50,20 @@ impl Clients {
 
 fn echoes(echo: &echo::Echo) {
     let version = good("echo.version", echo.version());
-    line("echo.version", format!("version={}", text(&version.version)));
+    line(
+        "echo.version",
+        format!("version={}", text(&version.version)),
+    );
     let shout = |name: &str, words: &str| {
         let request = echo::Shout { text: words.into() };
         good(name, echo.shout(&request))
     };
     let one = shout("echo.shout", "hello world");
     let (shouted, prefix) = (text(&one.shouted), text(&one.prefix));
-    line("echo.shout", format!("shouted={} prefix={}", shouted, prefix));
+    line(
+        "echo.shout",
+        format!("shouted={} prefix={}", shouted, prefix),
+    );
     for (name, words) in [
         ("echo.shout unicode", "größe 日本語 😀"),
         ("echo.shout empty", ""),
@@ -162,7 +74,10 @@ fn echoes(echo: &echo::Echo) {
     }
     let large = shout("echo.shout large", &"a".repeat(LARGE)).shouted;
     let same = large.bytes().all(|b| b == b'A');
-    line("echo.shout large", format!("size={} same={}", large.len(), same));
+    line(
+        "echo.shout large",
+        format!("size={} same={}", large.len(), same),
+    );
 
     let raw = |name: &str, bytes: &[u8]| good(name, echo.raw(&Raw(bytes.to_vec())));
     let back = raw("echo.raw", &[0, 1, 2, 253, 254, 255]);
@@ -172,130 +87,10 @@ fn echoes(echo: &echo::Echo) {
     let sent: Vec<u8> = (0..LARGE).map(|i| (i % 251) as u8).collect();
     let back = raw("echo.raw large", &sent);
     let same = back.0 == sent;
-    line("echo.raw large", format!("size={} same={}", back.len(), same));
-}
-
-fn message(words: &str, delay_ms: u32) -> timer::Message {
-    timer::Message {
-        message: words.into(),
-        delay_ms,
-    }
-}
-
-fn payload() -> Value {
-    Value::map([
-        ("big", Value::from(u64::MAX)),
-        ("bytes", Value::Bytes(vec![0, 255])),
-        ("list", Value::Array(vec![])),
-        ("low", Value::Int(-(1 << 64))),
-        ("map", Value::Map(vec![])),
-        ("nan", Value::Float(f64::NAN)),
-        (
-            "nested",
-            Value::Array(vec![
-                Value::Array(vec![1.into(), Value::Array(vec![2.into()])]),
-                Value::map([("x", Value::Null)]),
-            ]),
-        ),
-        ("text", "ü".into()),
-        ("true", true.into()),
-    ])
-}
-
-fn schedule(payload: Value) -> timer::Schedule {
-    timer::Schedule {
-        job: timer::Job {
-            name: "j".into(),
-            payload,
-            priority: timer::Priority::High,
-        },
-        retry: timer::Retry {
-            max_attempts: 3,
-            backoff_ms: 500,
-            retry_on: vec!["io".into()],
-        },
-        schedule: timer::Timing {
-            start_at_ms: 1000,
-            interval_ms: 0,
-            jitter: Some(18_446_744_073_709_550_615),
-        },
-    }
-}
-
-fn echoed(name: &str, event: &timer::EchoFired) {
-    let message = text(&event.message);
-    line(name, format!("message={} echo_count={}", message, event.echo_count));
-}
-
-fn timers(timer: &timer::Timer) {
-    let mut fired = good("timer.echo", timer.echo_fired_events());
-    let answer = good("timer.echo", timer.echo(&message("hello", 1)));
-    let (one, two) = (text(&answer.echoed), text(&answer.timer_name));
-    line("timer.echo", format!("echoed={} timer_name={}", one, two));
-    echoed("timer.echo_fired", &event("timer.echo_fired", &mut fired));
-    drop(fired);
-    failed("timer.echo limit", timer.echo(&message("hello", 60_001)), true);
-
-    for (name, request) in [
-        (
-            "timer.complex",
-            timer::Complex {
-                messages: vec![message("a", 1), message("b", 2)],
-                tags: vec!["x".into(), "y".into()],
-                note: Some("n".into()),
-                retries: Some(-3),
-            },
-        ),
-        ("timer.complex absent", timer::Complex::default()),
-    ] {
-        let answer = good(name, timer.complex(&request));
-        let (summary, count, note) = (text(&answer.summary), answer.item_count, answer.has_note);
-        line(name, format!("summary={} item_count={} has_note={}", summary, count, note));
-    }
-
-    let mut scheduled = good("timer.schedule", timer.job_scheduled_events());
-    let plan = |name: &str, request: &timer::Schedule| {
-        let it = good(name, timer.schedule(request));
-        line(
-            name,
-            format!(
-                "job_id={} will_run_count={} first_run_at_ms={} effective_backoff_ms={} priority={}",
-                text(&it.job_id),
-                it.will_run_count,
-                it.first_run_at_ms,
-                it.effective_backoff_ms,
-                it.priority.as_str()
-            ),
-        );
-    };
-    plan("timer.schedule", &schedule(payload()));
-    let it = event("timer.job_scheduled", &mut scheduled);
-    let (id, name, priority) = (text(&it.job_id), text(&it.job.name), it.job.priority);
-    let shown = format!("job_id={} name={} payload={}", id, name, show(&it.job.payload));
-    line("timer.job_scheduled", format!("{} priority={}", shown, priority.as_str()));
-    drop(scheduled);
-    let mut absent = schedule(Value::Null);
-    absent.job.priority = timer::Priority::Low;
-    absent.retry.backoff_ms = 0;
-    absent.retry.retry_on.clear();
-    absent.schedule.start_at_ms = 1;
-    absent.schedule.jitter = None;
-    plan("timer.schedule absent", &absent);
-
-    let ticks = |count| timer::Ticks {
-        count,
-        interval_ms: 1,
-    };
-    let mut parts = timer.ticks(&ticks(3));
-    for part in parts.by_ref() {
-        let part = good("timer.ticks part", part);
-        line("timer.ticks part", format!("tick={} of={}", part.tick, part.of));
-    }
-    let answer = good("timer.ticks", parts.reply());
-    line("timer.ticks", format!("ticks={}", answer.ticks));
-    failed("timer.ticks limit", timer.ticks(&ticks(10_001)).reply(), true);
-    let left = timer.ticks(&ticks(1000)).take(2).count();
-    line("timer.ticks left", format!("parts={}", left));
+    line(
+        "echo.raw large",
+        format!("size={} same={}", back.len(), same),
+    );
 }
 
 fn values(kv: &kv::Kv) {
@@ -313,14 +108,20 @@ fn values(kv: &kv::Kv) {
         line(name, format!("key={} change={}", key, change));
     };
     let it = found("kv.get missing", "none");
-    line("kv.get missing", format!("found={} value={}", it.found, show(&it.value)));
+    line(
+        "kv.get missing",
+        format!("found={} value={}", it.found, show(&it.value)),
+    );
     let mut changes = good("kv.put", kv.changed_events());
     put("kv.put", "a", 1.into());
     changed("kv.changed", &event("kv.changed", &mut changes));
     drop(changes);
     put("kv.put nested", "b", payload());
     let it = found("kv.get", "b");
-    line("kv.get", format!("found={} value={}", it.found, show(&it.value)));
+    line(
+        "kv.get",
+        format!("found={} value={}", it.found, show(&it.value)),
+    );
     let deep = (1..60).fold(Value::Array(vec![]), |inner, _| Value::Array(vec![inner]));
     put("kv.put deep", "c", deep);
     let (mut value, mut levels) = (Some(found("kv.get deep", "c").value), 0);
@@ -343,7 +144,10 @@ fn values(kv: &kv::Kv) {
     loop {
         let page = good("kv.scan page", kv.scan(&request));
         let keys = list(&page.entries, |entry| text(&entry.key));
-        line("kv.scan page", format!("keys={} next={}", keys, maybe(&page.next)));
+        line(
+            "kv.scan page",
+            format!("keys={} next={}", keys, maybe(&page.next)),
+        );
         request.after = page.next;
         if request.after.is_none() {
             break;
@@ -374,17 +178,26 @@ fn sessions(session: &session::Session) {
     let login = |name: &str, user: &session::User| {
         let it = good(name, session.login(user));
         let id = show(&user_id(&it.user_id));
-        line(name, format!("user_id={} profile={}", id, show(&it.profile)));
+        line(
+            name,
+            format!("user_id={} profile={}", id, show(&it.profile)),
+        );
     };
     failed("session.login alone", session.login(&user("ann")), false);
     let mut logged_in = good("session.login inline", session.logged_in_events());
     let provided = session.provide_profile_fetch(|user| {
-        Ok(Value::map([("name", user_id(&user.user_id)), ("age", 42.into())]))
+        Ok(Value::map([
+            ("name", user_id(&user.user_id)),
+            ("age", 42.into()),
+        ]))
     });
     let mut provided: Provided = good("session.login inline", provided);
     login("session.login inline", &user("ann"));
     let it = event("session.logged_in", &mut logged_in);
-    line("session.logged_in", format!("user_id={}", show(&user_id(&it.user_id))));
+    line(
+        "session.logged_in",
+        format!("user_id={}", show(&user_id(&it.user_id))),
+    );
     let number = session::User {
         user_id: session::UserUserId::Int(u64::MAX),
     };
@@ -408,7 +221,11 @@ fn sessions(session: &session::Session) {
     provided = replace(provided, good("session.login failing", replaced));
     failed("session.login failing", session.login(&user("dan")), true);
     drop(provided);
-    failed("session.login withdrawn", session.login(&user("ann")), false);
+    failed(
+        "session.login withdrawn",
+        session.login(&user("ann")),
+        false,
+    );
 }
 
 /// The later function has the name already.
@@ -424,7 +241,10 @@ fn generators(generator: &generator::Generator) {
         line("generator.primes part", format!("prime={}", prime));
     }
     let answer = good("generator.primes", parts.reply());
-    line("generator.primes", format!("count={} last={}", answer.count, answer.last));
+    line(
+        "generator.primes",
+        format!("count={} last={}", answer.count, answer.last),
+    );
     let lists = generator::Lists {
         left: vec![1.into(), "two".into(), Value::Null],
         right: vec![
@@ -440,7 +260,10 @@ fn generators(generator: &generator::Generator) {
         values: vec![i64::MIN, 9_007_199_254_740_993, 0],
     };
     let values = good("generator.chain", generator.chain(&chain)).values;
-    line("generator.chain", format!("values={}", list(&values, i64::to_string)));
+    line(
+        "generator.chain",
+        format!("values={}", list(&values, i64::to_string)),
+    );
 }
 
 fn rest(clients: &Clients) {
@@ -458,8 +281,14 @@ fn rest(clients: &Clients) {
 
     let one = timer.echo_async(&message("both", 20));
     let two = clients.generator.primes(&generator::Primes { count: 3 });
-    let (echoed_text, last) = (good("both", one.wait()).echoed, good("both", two.reply()).last);
-    line("both", format!("echoed={} last={}", text(&echoed_text), last));
+    let (echoed_text, last) = (
+        good("both", one.wait()).echoed,
+        good("both", two.reply()).last,
+    );
+    line(
+        "both",
+        format!("echoed={} last={}", text(&echoed_text), last),
+    );
 
     let mut fired = good("reload", timer.echo_fired_events());
     good("reload", clients.context.reload("timer", None));
@@ -474,7 +303,9 @@ fn killed(context: Context, pid: &str) {
     line("timer.echo", format!("echoed={}", text(&answer.echoed)));
     let open = timer.echo_async(&message("open", 60_000));
     thread::sleep(Duration::from_millis(50));
-    let done = std::process::Command::new("kill").args(["-9", pid]).status();
+    let done = std::process::Command::new("kill")
+        .args(["-9", pid])
+        .status();
     assert!(done.unwrap().success());
     failed("open call", open.wait(), false);
     failed("later call", timer.echo(&message("later", 1)), false);
@@ -482,7 +313,12 @@ fn killed(context: Context, pid: &str) {
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let connect = || good("connect", Context::connect(ConnectOptions::to(&arguments[1])));
+    let connect = || {
+        good(
+            "connect",
+            Context::connect(ConnectOptions::to(&arguments[1])),
+        )
+    };
     let context = match arguments[0].as_str() {
         "embedded" => {
             let options = HostOptions {
@@ -492,7 +328,10 @@ fn main() {
             good("configure", backplane::configure(&options));
             let context = good("context", Context::embedded(ContextOptions::default()));
             for module in ["echo", "timer", "kv", "session", "generator"] {
-                good("load", context.load(format!("{}/{}.so", arguments[1], module)));
+                good(
+                    "load",
+                    context.load(format!("{}/{}.so", arguments[1], module)),
+                );
             }
             context
         }
