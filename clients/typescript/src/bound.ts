@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What bounds a call: its timeout, and the AbortSignal of the application.
+import { type CallError, failure } from "./errors.js";
+import { Status } from "./statuses.js";
+
+/** How a call is made. */
+export interface CallOptions {
+  /** After so many milliseconds the call ends with `deadline`. 0 or nothing: never, or when the host's configuration says. */
+  timeout?: number | undefined;
+  /** Cancels the call. It then ends with `canceled`, or as it has ended meanwhile. */
+  signal?: AbortSignal | undefined;
+  /** How many bytes of partial replies may be on their way: 1 MiB, at most 16 MiB. */
+  windowBytes?: number | undefined;
+  /** How many partial replies may be on their way: 1024, at most 65536. */
+  windowParts?: number | undefined;
+}
+
+const grace = 250; // milliseconds that a host has for the answer after the deadline
+const longestTimer = 0x7fffffff;
+const longestTimeout = 2 ** 52;
+
+/** The timeout of the options in whole milliseconds. */
+export function timeoutOf(options: CallOptions | undefined): number {
+  const timeout = options?.timeout ?? 0;
+  if (!(timeout >= 0)) throw failure(Status.invalid_argument, `timeout: expected milliseconds, got ${timeout}`);
+  return Math.min(Math.ceil(timeout), longestTimeout);
+}
+
+/** The error of a call whose signal is aborted already. */
+export function abortedBefore(signal: AbortSignal | undefined): CallError | undefined {
+  if (!signal?.aborted) return undefined;
+  return failure(Status.canceled, "the call was canceled before it was sent", { cause: signal.reason });
+}
+
+/** Watches the timeout and the signal of one call. */
+export class Bound {
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private onAbort: (() => void) | undefined;
+
+  private constructor(private readonly signal: AbortSignal | undefined) {}
+
+  /** Undefined if nothing bounds the call. */
+  static make(options: CallOptions | undefined, cancel: () => void, expired: (error: CallError) => void): Bound | undefined {
+    if (!options || (!options.timeout && !options.signal)) return undefined;
+    const { timeout, signal } = options;
+    const bound = new Bound(signal);
+    if (timeout && timeout + grace <= longestTimer) {
+      const late = `the host has not answered within the timeout of ${timeout} ms`;
+      bound.timer = setTimeout(() => expired(failure(Status.deadline, late)), timeout + grace);
+    }
+    if (signal) {
+      bound.onAbort = cancel;
+      signal.addEventListener("abort", cancel, { once: true });
+    }
+    return bound;
+  }
+
+  release(): void {
+    clearTimeout(this.timer);
+    if (this.onAbort) this.signal?.removeEventListener("abort", this.onAbort);
+  }
+
+  /** The reason of the signal, if the call was canceled because of it. */
+  cause(status: number): { cause?: unknown } {
+    return status === Status.canceled && this.signal?.aborted ? { cause: this.signal.reason } : {};
+  }
+}

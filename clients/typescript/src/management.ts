@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Module operations and reports. docs/protocol.md describes the reports.
+import { encode, readAny } from "./cbor/any.js";
+import { Reader } from "./cbor/reader.js";
+import type { Value } from "./cbor/value.js";
+import type { Writer } from "./cbor/writer.js";
+import type { Request } from "./connection.js";
+import { asFailure, failure } from "./errors.js";
+import { Frame } from "./frame.js";
+import type { Link } from "./link.js";
+import { Status } from "./statuses.js";
+
+const utf8 = new TextEncoder();
+const none = new Uint8Array(0);
+
+export class Management {
+  /** @internal */
+  constructor(private readonly link: Link) {}
+
+  /** The modules of the host, as a module-list. */
+  async list(): Promise<Value> {
+    return (await this.request(Frame.list, 2, () => {})).value;
+  }
+
+  /** The status-report of the host. */
+  async status(): Promise<Value> {
+    return (await this.request(Frame.status, 2, () => {})).value;
+  }
+
+  /** Loads a module from a file of the host's machine; gives back the load-report. */
+  async load(path: string, options: { config?: Value } = {}): Promise<Value> {
+    const { value } = await this.request(Frame.load, 4, (out) => {
+      out.byteString(absolute(path));
+      out.byteString(configOf(options.config));
+    });
+    return value;
+  }
+
+  /** Unloads a module; gives back the unload-report. */
+  async unload(module: string, options: { timeout?: number } = {}): Promise<Value> {
+    const { value } = await this.request(Frame.unload, 4, (out) => {
+      out.text(module);
+      out.int(options.timeout ?? 0);
+    });
+    return value;
+  }
+
+  /** Reloads a module, from its present file unless another one is named; gives back the reload-report. */
+  async reload(module: string, options: { path?: string; config?: Value; timeout?: number } = {}): Promise<Value> {
+    const { value } = await this.request(Frame.reload, 6, (out) => {
+      out.text(module);
+      out.byteString(options.path === undefined ? none : absolute(options.path));
+      out.byteString(configOf(options.config));
+      out.int(options.timeout ?? 0);
+    });
+    return value;
+  }
+
+  /** Asks the host to stop. */
+  async stop(): Promise<void> {
+    await this.request(Frame.stop, 2, () => {});
+  }
+
+  /** @internal Sends a frame whose answer has a CBOR item, or nothing. */
+  request(type: number, items: number, write: (out: Writer) => void): Promise<{ value: Value; message: string }> {
+    return new Promise((resolve, reject) => {
+      const request: Request = {
+        part() {},
+        credit() {},
+        end(status, bytes, start, end, message, detail) {
+          if (status !== Status.ok) return reject(failure(status, message, { detailBytes: detail }));
+          try {
+            if (start === end) return resolve({ value: undefined, message });
+            const input = new Reader(bytes, false, start, end);
+            const value = readAny(input);
+            input.finish();
+            resolve({ value, message });
+          } catch (thrown) {
+            reject(asFailure(thrown, "the report has another form than expected: "));
+          }
+        },
+        fail: reject,
+      };
+      this.link.connection.request(request, type, items, write);
+    });
+  }
+}
+
+function absolute(path: string): Uint8Array {
+  if (!path.startsWith("/")) {
+    throw failure(Status.invalid_argument, `path: expected an absolute path, got ${path}; the host has a working directory of its own`);
+  }
+  return utf8.encode(path);
+}
+
+function configOf(config: Value): Uint8Array {
+  return config === undefined ? none : encode(config);
+}
