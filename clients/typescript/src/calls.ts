@@ -11,8 +11,8 @@ import { counted, Window } from "./window.js";
 
 /** Reads an answer from bytes that are valid until it returns. */
 export type Read<T> = (bytes: Uint8Array, start: number, end: number) => T;
-/** Makes the error of an answer. */
-export type Fail = (status: number, message: string, detail: Uint8Array) => Error;
+/** Makes the error of an answer, if it is one that it knows. */
+export type Fail = (status: number, message: string, detail: Uint8Array) => Error | undefined;
 
 /** How the answers of a call are read. */
 export interface Reading<Part, Reply> {
@@ -59,7 +59,8 @@ abstract class Call<Reply> implements Request {
 
   private errorOf(status: number, message: string, detail: Uint8Array): Error {
     try {
-      if (this.read.fail) return this.read.fail(status, message, detail);
+      const known = this.read.fail?.(status, message, detail);
+      if (known) return known;
     } catch {
       // The detail has another form than this program knows: the error has it as bytes.
     }

@@ -17,6 +17,8 @@ export class Reader {
   end: number;
   /** The depth of the arrays and maps around the next item. */
   depth = 0;
+  /** How many alternatives were tried in vain. */
+  retries = 0;
   /** The major type of the last head, 0 to 7. */
   major = 0;
   /** Its additional information, 0 to 31. */
