@@ -290,7 +290,7 @@ export class Connection {
     this.greeted = undefined;
     const open = [...this.open.values()];
     this.open.clear();
-    for (const request of open) request.fail(failure(status, reason));
+    for (const request of open) request.fail(failure(status, `${this.transport.address}: ${reason}`));
     this.owner.ended(this, reason);
   }
 

@@ -221,7 +221,7 @@ export class Context {
 
   /** Hears of loads and reloads, if this connection may listen. */
   private watch(): void {
-    if (this.watching || !this.link.current) return;
+    if (this.watching || !this.link.current || this.expectations.size === 0) return;
     const again = (module?: Value): void => {
       for (const each of this.expectations.values()) {
         if (module === undefined || module === each.expected.module) each.recheck();
@@ -247,10 +247,11 @@ export class Context {
   }
 
   private up(): void {
-    this.watch();
+    // First what calls wait for.
     for (const each of this.expectations.values()) each.recheck();
     this.providers.restore();
     this.listeners.restore();
+    this.watch();
   }
 
   private down(): void {

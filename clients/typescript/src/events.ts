@@ -195,7 +195,7 @@ export class EventStream<T> implements AsyncIterable<T>, Hearing<T> {
 
   gap(gap: Gap): void {
     const last = this.queue.at(-1);
-    if (this.queue.length === 0) this.tell(gap);
+    if (this.waiting.length > 0) this.tell(gap);
     else if (last && "gap" in last) last.gap = joined(last.gap, gap);
     else this.queue.push({ gap });
   }

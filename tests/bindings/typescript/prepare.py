@@ -61,20 +61,20 @@ def generate(folder):
 
 
 @contextlib.contextmanager
-def directory(tests):
-    """The directory, with the named files of this folder in it, and everything compiled."""
+def installed(files):
+    """A directory with the package, and with files of this folder."""
     check_tools()
     with tempfile.TemporaryDirectory(prefix="bp-ts-") as name:
         folder = pathlib.Path(name)
-        _fill(folder, tests)
+        install(pack(folder), folder)
+        (folder / "package.json").write_text(json.dumps({"type": "module", "private": True}), encoding="utf-8")
+        for file in files:
+            shutil.copy(HERE / file, folder)
         yield folder
 
 
-def _fill(folder, tests):
-    install(pack(folder), folder)
+def compile_generated(folder):
+    """Generates code of all modules, and compiles it with the TypeScript files of the directory."""
     generate(folder / "generated")
-    (folder / "package.json").write_text(json.dumps({"type": "module", "private": True}), encoding="utf-8")
-    for name in tests:
-        shutil.copy(HERE / name, folder)
     sources = sorted((folder / "generated").glob("*.ts")) + sorted(folder.glob("*.ts"))
     run(TSC, *STRICT, *sources, cwd=folder)

@@ -10,7 +10,9 @@ import prepare
 
 def main(tests):
     environment = {**os.environ, "BACKPLANE_ROOT": str(prepare.ROOT)}
-    with prepare.directory([*tests, *(each.name for each in prepare.HERE.glob("support*.mjs")), "uses.ts"]) as folder:
+    files = [*tests, *(each.name for each in prepare.HERE.glob("support*.mjs")), "uses.ts"]
+    with prepare.installed(files) as folder:
+        prepare.compile_generated(folder)
         # Files run one after another: each has hosts of its own.
         return max(subprocess.run(["node", "--test", name], cwd=folder, env=environment, check=False).returncode
                    for name in tests)

@@ -18,6 +18,8 @@ export function newDirectory() {
   return mkdtempSync(join(tmpdir(), "bp-ts-"));
 }
 
+const children = new Map(); // by folder: what must end before the folder goes
+
 /** `backplane run` with modules, ready. It ends with the test. */
 export async function host(t, modules, options = {}) {
   const folder = options.folder ?? newDirectory();
@@ -46,8 +48,10 @@ export async function host(t, modules, options = {}) {
       await ended;
     },
   };
+  if (!children.has(folder)) children.set(folder, []);
+  children.get(folder).push(made);
   t.after(async () => {
-    await made.kill();
+    for (const each of children.get(folder)) await each.kill();
     rmSync(folder, { recursive: true, force: true });
   });
   return made;

@@ -90,6 +90,7 @@ class Struct<T extends object> extends Type<T> {
     let name = "";
     try {
       for (let read = 0; input.more(read, count); ++read) {
+        name = "";
         const at = this.find(input, next);
         if (at < 0) continue;
         const member = members[at]!;
