@@ -31,8 +31,9 @@ export function writeAny(out: Writer, value: Value, depth = 0): void {
   if (value instanceof Simple) return writeSimple(out, value.value);
   if (depth >= maxDepth) throw new Fault(`nested deeper than ${maxDepth}`);
   if (value instanceof Tagged) {
-    if (typeof value.tag === "bigint") throw new Fault("expected a tag below 2^53");
-    out.head(0xc0, value.tag);
+    const tag = BigInt(value.tag);
+    if (tag < 0n || tag > 0xffffffffffffffffn) throw new Fault(`expected a tag of 64 bits, got ${tag}`);
+    out.wideHead(0xc0, tag);
     return writeAny(out, value.value, depth + 1);
   }
   if (Array.isArray(value)) {

@@ -78,7 +78,8 @@ export class Writer {
     }
   }
 
-  private wideHead(major: number, argument: bigint): void {
+  /** A head whose argument may need all 64 bits. */
+  wideHead(major: number, argument: bigint): void {
     if (argument <= 0x1fffffffffffffn) return this.head(major, Number(argument));
     this.reserve(9);
     this.bytes[this.length++] = major | 27;
