@@ -137,7 +137,7 @@ export class StreamCall<Part, Reply> extends Call<Reply> {
   constructor(
     connection: Connection,
     private readonly reading: Reading<Part, Reply>,
-    private readonly bounds: { bytes: number; parts: number },
+    private readonly bounds: { bytes: number; parts: number; credit: boolean },
   ) {
     super(connection, reading);
     this.window = new Window(bounds.bytes, bounds.parts);
@@ -147,7 +147,8 @@ export class StreamCall<Part, Reply> extends Call<Reply> {
     if (status !== Status.partial) return;
     const size = end - start;
     if (!this.window.hasRoom(size)) {
-      throw failureOfWindow(this.id, this.bounds);
+      if (this.bounds.credit) throw failureOfWindow(this.id, this.bounds);
+      return this.giveUp(failure(Status.overloaded, `parts that nobody reads: ${this.bounds.bytes} bytes; this host takes no credit`));
     }
     this.window.add(size);
     if (this.done || this.dropping) return this.free(size);
@@ -173,7 +174,7 @@ export class StreamCall<Part, Reply> extends Call<Reply> {
   /** A part of this size makes room for others. The host hears of many parts at once, at the latest before it is waited for. */
   private free(size: number): void {
     this.window.credit(counted(size));
-    if (this.done) return;
+    if (this.done || !this.bounds.credit) return;
     this.credited += counted(size);
     if (this.credited >= this.bounds.bytes / 4) return this.sendCredit();
     if (this.crediting) return;

@@ -347,7 +347,7 @@ export class Connection {
       case Frame.event:
         return this.event();
       case Frame.credit: {
-        const id = this.input.small("id");
+        const id = this.input.amount("id");
         const bytes = this.input.amount("bytes");
         this.input.close();
         this.open.get(id)?.credit(bytes);
@@ -372,7 +372,7 @@ export class Connection {
 
   private reply(): void {
     const { input } = this;
-    const id = input.small("id");
+    const id = input.amount("id");
     const status = input.int32("status");
     input.span("payload");
     const { start, stop, bytes } = input;
@@ -381,7 +381,7 @@ export class Connection {
     const detail = input.stop === input.start ? none : bytes.slice(input.start, input.stop);
     input.close();
     const request = this.open.get(id);
-    if (!request) throw new Fault(`a reply to ${id}, which is no open request`);
+    if (!request) return; // of none
     if (status === Status.stale || status === Status.partial) return request.part(status, bytes, start, stop);
     this.open.delete(id);
     request.end(status, bytes, start, stop, message, detail);
@@ -389,7 +389,7 @@ export class Connection {
 
   private event(): void {
     const { input } = this;
-    const listener = input.small("listener");
+    const listener = input.amount("listener");
     const flags = input.small("flags", 0xffffffff);
     const name = input.string("name");
     input.span("payload");

@@ -46,6 +46,7 @@ export interface Prepared<Part, Reply, Sent = never> {
 }
 
 const emptyMap = Uint8Array.of(0xa0);
+const mostUnread = 64 << 20; // bytes of parts that wait here, of a host that takes no credit
 const unfit = "the answer has another form than expected: ";
 
 export class Context {
@@ -113,6 +114,14 @@ export class Context {
     return this.invokeStream(prepare(), options);
   }
 
+  /** The same with bytes. */
+  streamRaw(name: string, request: Uint8Array, options?: CallOptions & { parts?: Parts<Uint8Array> }): ReplyStream<Uint8Array, Uint8Array> {
+    const parts = options?.parts && { parts: { source: options.parts, encode: (part: Uint8Array) => part } };
+    const reading = { reply: readBytes, part: readBytes };
+    const prepared = Promise.resolve({ name: textItem(name), payload: request, reading, ...parts });
+    return this.invokeStream<Uint8Array, Uint8Array, Uint8Array>(prepared, options);
+  }
+
   /** @internal A call with one answer. */
   invoke<Reply, Sent>(call: Prepared<unknown, Reply, Sent>, options?: CallOptions): Promise<Reply> {
     return new Promise((resolve, reject) => {
@@ -127,20 +136,23 @@ export class Context {
     options?: CallOptions,
   ): ReplyStream<Part, Reply> {
     const begun = prepared.then((call) => {
-      const window = {
-        bytes: windowOf("windowBytes", options?.windowBytes, defaultWindow.bytes, largestWindow.bytes),
-        parts: windowOf("windowParts", options?.windowParts, defaultWindow.parts, largestWindow.parts),
-      };
+      const bytes = windowOf("windowBytes", options?.windowBytes, defaultWindow.bytes, largestWindow.bytes);
+      const parts = windowOf("windowParts", options?.windowParts, defaultWindow.parts, largestWindow.parts);
       const { connection } = this.link;
-      const made = new StreamCall<Part, Reply>(connection, call.reading, window);
-      this.begin(made, connection, call, options, Flag.callNoStale | Flag.callCredit, window);
+      if (connection.has("credit")) {
+        const made = new StreamCall<Part, Reply>(connection, call.reading, { bytes, parts, credit: true });
+        this.begin(made, connection, call, options, Flag.callNoStale | Flag.callCredit, { bytes, parts });
+        return made;
+      }
+      const made = new StreamCall<Part, Reply>(connection, call.reading, { bytes: mostUnread, parts: Infinity, credit: false });
+      this.begin(made, connection, call, options, Flag.callNoStale);
       return made;
     });
     return new ReplyStream(begun);
   }
 
   private begin<Sent>(
-    made: SingleCall<never> | StreamCall<never, never> | SingleCall<any> | StreamCall<any, any>,
+    made: SingleCall<any> | StreamCall<any, any>,
     connection: Connection,
     call: Prepared<unknown, unknown, Sent>,
     options: CallOptions | undefined,
@@ -324,10 +336,11 @@ function readBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
   return bytes.slice(start, end);
 }
 
-function readEvent(name: string, bytes: Uint8Array, start: number, end: number): HostEvent {
+function readEvent(name: string, bytes: Uint8Array, start: number, end: number, flags: number): HostEvent {
   const copy = bytes.slice(start, end);
   return {
     name,
+    typed: (flags & Flag.eventEnvelope) !== 0,
     bytes: copy,
     get payload() {
       return readValue(copy, 0, copy.length);

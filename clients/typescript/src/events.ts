@@ -19,6 +19,8 @@ export interface Gap {
 /** An event whose payload has no known type. */
 export interface HostEvent {
   readonly name: string;
+  /** Whether it was emitted as a typed event, so that its payload is CBOR. */
+  readonly typed: boolean;
   /** The payload as it was emitted. */
   readonly bytes: Uint8Array;
   /** The payload as a value. It throws if the payload is no CBOR. */
@@ -33,7 +35,7 @@ export interface ListenOptions {
 }
 
 /** Reads an event from bytes that are valid until it returns. */
-export type ReadEvent<T> = (name: string, bytes: Uint8Array, start: number, end: number) => T;
+export type ReadEvent<T> = (name: string, bytes: Uint8Array, start: number, end: number, flags: number) => T;
 
 /** What a listener does with what it hears. `done` is called when it is done with the event. */
 export interface Hearing<T> {
@@ -105,7 +107,7 @@ export class Registration<T> {
         return this.call(() => this.hearing.gap(gap));
       }
       const place = payloadOf(flags, bytes, start, end);
-      read = this.read(name, bytes, place.start, place.end);
+      read = this.read(name, bytes, place.start, place.end, flags);
     } catch (thrown) {
       ++this.unread;
       done();

@@ -57,7 +57,6 @@ test("what a host must not send ends the connection, with an error frame and eac
   const wrong = [
     ...vectors("errors").map((each) => [each.name, bytesOf(each.bytes)]),
     ...vectors("wrong_direction").filter((each) => each.receiver === "application").map((each) => [each.name, bytesOf(each.bytes)]),
-    ["a reply to nothing", frame([16, 99, 0, none, "", none])],
     ["a frame that is too large", Uint8Array.of(0xff, 0xff, 0xff, 0xff)],
   ];
   for (const [name, bytes] of wrong) {
