@@ -28,22 +28,20 @@ function show(value) {
   return `{${keys.map((key) => `${text(key)}: ${show(value[key])}`).join(", ")}}`;
 }
 
+const enums = ["priority", "change"]; // members whose text is shown as it is
+const shown = ([key, value]) => `${key}=${enums.includes(key) ? value : show(value)}`;
 const line = (name, members) =>
-  console.log(`${name}: ${typeof members === "string" ? members : Object.entries(members).map(([key, value]) => `${key}=${show(value)}`).join(" ")}`);
+  console.log(`${name}: ${typeof members === "string" ? members : Object.entries(members).map(shown).join(" ")}`);
 const pick = (value, ...names) => Object.fromEntries(names.map((name) => [name, value[name]]));
 
 /** Waits for a promise, within the bound of the transcript. */
 async function within(name, promise) {
-  let timer;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(() => {
-      console.log(`${name}: timeout`);
-      process.exit(1);
-    }, bound);
-    void resolve;
-  });
+  const timer = setTimeout(() => {
+    console.log(`${name}: timeout`);
+    process.exit(1);
+  }, bound);
   try {
-    return await Promise.race([promise, late]);
+    return await promise;
   } finally {
     clearTimeout(timer);
   }
