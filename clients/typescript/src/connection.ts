@@ -155,11 +155,11 @@ export class Connection {
     return id;
   }
 
-  /** A call. `name` is the text item; `window` is undefined if it takes no parts of the reply. */
+  /** A call. `name` is the text item; the payload is copied; `window` is undefined if it takes no parts of the reply. */
   call(
     request: Request,
     name: Uint8Array,
-    payload: Uint8Array,
+    payload: Uint8Array | Writer,
     timeout: number,
     flags: number,
     window?: { bytes: number; parts: number },
@@ -170,7 +170,8 @@ export class Connection {
     const start = this.begin(window ? 8 : 6, Frame.call);
     out.int(id);
     out.raw(name);
-    out.byteString(payload);
+    if (payload instanceof Writer) out.byteStringOf(payload);
+    else out.byteString(payload);
     out.int(timeout);
     out.int(flags);
     if (window) {
