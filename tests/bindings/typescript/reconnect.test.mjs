@@ -95,7 +95,7 @@ test("waits grow, and attempts end", async (t) => {
   const connecting = Context.connect({
     socketPath: socket.path,
     reconnect: { initial: 1, factor: 2, max: 8, jitter: 0, attempts: 3 },
-    helloTimeout: 50,
+    helloTimeout: 5000,
     onState: (state) => states.push([state.kind, state.attempts]),
   });
   const peer = await socket.peer();
