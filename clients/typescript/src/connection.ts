@@ -125,7 +125,6 @@ export class Connection {
     this.finish(start);
   }
 
-  /** Whether the host has a feature. */
   has(feature: string): boolean {
     return this.host.features.includes(feature);
   }
@@ -133,7 +132,6 @@ export class Connection {
   get ended(): boolean {
     return this.over !== undefined;
   }
-
   get openRequests(): number {
     return this.open.size;
   }
@@ -356,10 +354,11 @@ export class Connection {
       }
       case Frame.ask: {
         const { input } = this;
-        const ask = { token: input.uint("token"), name: input.string("name"), payload: input.copied("payload"), timeout: input.amount("timeout-ms") };
+        const [token, name, payload] = [input.uint("token"), input.string("name"), input.copied("payload")];
+        const timeout = input.amount("timeout-ms");
         input.small("flags", 0xffffffff);
         input.close();
-        return this.owner.ask(ask);
+        return this.owner.ask({ token, name, payload, timeout });
       }
       case Frame.unask: {
         const token = this.input.uint("token");
