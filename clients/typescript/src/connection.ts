@@ -125,7 +125,6 @@ export class Connection {
     this.finish(start);
   }
 
-  /** Whether the host has a feature. */
   has(feature: string): boolean {
     return this.host.features.includes(feature);
   }
@@ -133,7 +132,6 @@ export class Connection {
   get ended(): boolean {
     return this.over !== undefined;
   }
-
   get openRequests(): number {
     return this.open.size;
   }
@@ -155,11 +153,11 @@ export class Connection {
     return id;
   }
 
-  /** A call. `name` is the text item; `window` is undefined if it takes no parts of the reply. */
+  /** A call. `name` is the text item; the payload is copied; `window` is undefined if it takes no parts of the reply. */
   call(
     request: Request,
     name: Uint8Array,
-    payload: Uint8Array,
+    payload: Uint8Array | Writer,
     timeout: number,
     flags: number,
     window?: { bytes: number; parts: number },
@@ -170,7 +168,8 @@ export class Connection {
     const start = this.begin(window ? 8 : 6, Frame.call);
     out.int(id);
     out.raw(name);
-    out.byteString(payload);
+    if (payload instanceof Writer) out.byteStringOf(payload);
+    else out.byteString(payload);
     out.int(timeout);
     out.int(flags);
     if (window) {
@@ -355,10 +354,11 @@ export class Connection {
       }
       case Frame.ask: {
         const { input } = this;
-        const ask = { token: input.uint("token"), name: input.string("name"), payload: input.copied("payload"), timeout: input.amount("timeout-ms") };
+        const [token, name, payload] = [input.uint("token"), input.string("name"), input.copied("payload")];
+        const timeout = input.amount("timeout-ms");
         input.small("flags", 0xffffffff);
         input.close();
-        return this.owner.ask(ask);
+        return this.owner.ask({ token, name, payload, timeout });
       }
       case Frame.unask: {
         const token = this.input.uint("token");

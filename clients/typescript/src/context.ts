@@ -39,7 +39,8 @@ export interface ConnectOptions extends LinkOptions {
 export interface Prepared<Part, Reply, Sent = never> {
   /** The CBOR text item with the wire name. */
   readonly name: Uint8Array;
-  readonly payload: Uint8Array;
+  /** It is copied before the call of `invoke` returns. */
+  readonly payload: Uint8Array | Writer;
   readonly reading: Reading<Part, Reply>;
   /** The further parts of the request. */
   readonly parts?: { source: Parts<Sent>; encode: (part: Sent) => Uint8Array };

@@ -10,7 +10,7 @@ import type { Expectation, Interface, InterfaceState } from "./expectations.js";
 import type { Asked } from "./functions.js";
 import type { Provided } from "./providers.js";
 import { ReplyStream } from "./stream.js";
-import type { Type } from "./types/type.js";
+import type { Type, Writer } from "./types/type.js";
 import type { Parts } from "./upload.js";
 
 /** An error that calls of a module declare. */
@@ -35,6 +35,8 @@ export interface CallShape {
 export interface CallType<Request, Reply, Partial = never, Part = never> {
   readonly item: Uint8Array;
   readonly encode: (request: Request) => Uint8Array;
+  /** The same in memory that the next value takes. */
+  readonly encodeShared: (request: Request) => Uint8Array | Writer;
   readonly encodePart: ((part: Part) => Uint8Array) | undefined;
   readonly reading: Reading<Partial, Reply>;
 }
@@ -60,6 +62,7 @@ export function callType<Request, Reply, Partial = never, Part = never>(shape: C
   return {
     item: textItem(shape.name),
     encode: request ? (value) => request.encode(value) : () => emptyMap,
+    encodeShared: request ? (value) => request.encodeShared(value) : () => emptyMap,
     encodePart: part && ((value) => part.encode(value)),
     reading: {
       reply: readerOf<Reply>(shape.reply, unfit),
@@ -89,23 +92,28 @@ export class Module {
 
   private prepare<Request, Reply, Partial, Part>(
     type: CallType<Request, Reply, Partial, Part>,
-    request: Request,
+    payload: Uint8Array | Writer,
     parts: Parts<Part> | undefined,
   ): Prepared<Partial, Reply, Part> {
-    const made = { name: type.item, payload: type.encode(request), reading: type.reading };
+    const made = { name: type.item, payload, reading: type.reading };
     return parts && type.encodePart ? { ...made, parts: { source: parts, encode: type.encodePart } } : made;
   }
 
-  async call<Request, Reply, Part>(
+  call<Request, Reply, Part>(
     type: CallType<Request, Reply, never, Part>,
     request: Request,
     options?: CallOptions,
     parts?: Parts<Part>,
   ): Promise<Reply> {
-    const prepared = this.prepare(type, request, parts);
-    const gate = this.expectation.gate();
-    if (gate) await gate;
-    return this.context.invoke(prepared, options);
+    try {
+      const payload = type.encodeShared(request);
+      const gate = this.expectation.gate();
+      if (!gate) return this.context.invoke(this.prepare(type, payload, parts), options);
+      const prepared = this.prepare(type, payload instanceof Uint8Array ? payload : payload.copy(), parts);
+      return gate.then(() => this.context.invoke(prepared, options));
+    } catch (thrown) {
+      return Promise.reject(thrown);
+    }
   }
 
   stream<Request, Reply, Partial, Part>(
@@ -115,7 +123,7 @@ export class Module {
     parts?: Parts<Part>,
   ): ReplyStream<Partial, Reply> {
     const prepare = async (): Promise<Prepared<Partial, Reply, Part>> => {
-      const prepared = this.prepare(type, request, parts);
+      const prepared = this.prepare(type, type.encode(request), parts);
       await this.expectation.gate();
       return prepared;
     };

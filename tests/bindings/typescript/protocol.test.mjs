@@ -139,6 +139,23 @@ test("credit is given for the parts that the loop is done with", async (t) => {
   assert.equal((await peer.nextOf(3))[1], call[1]);
 });
 
+test("a window may be full, and an empty part counts as one byte", async (t) => {
+  const { peer, context } = await pair(t);
+  const stream = context.streamRaw("a.parts", none, { windowBytes: 3, windowParts: 10 });
+  const call = await peer.next();
+  for (const part of [Uint8Array.of(1), none, Uint8Array.of(2)]) peer.send(16, call[1], Status.partial, part, "", none);
+  const ping = context.call("a.b");
+  peer.reply((await peer.next())[1], null);
+  await ping; // so all parts have come before the first is read
+  const sizes = [];
+  const loop = stream[Symbol.asyncIterator]();
+  for (let count = 0; count < 3; ++count) sizes.push((await loop.next()).value.length);
+  assert.deepEqual(sizes, [1, 0, 1]);
+  let credited = 0;
+  while (credited < 3) credited += (await peer.nextOf(13))[2];
+  assert.equal(credited, 3);
+});
+
 test("parts of a request wait for credit", async (t) => {
   const { peer, context } = await pair(t, { hello: hello(["parts", "credit"], { windowBytes: 10, windowParts: 2 }) });
   const stream = context.stream("a.take", 0, { parts: [1, 2, "a part of more than ten bytes", 4] });

@@ -92,11 +92,15 @@ test("a module that is reloaded goes on, and its interface is compared again", a
 test("waits grow, and attempts end", async (t) => {
   const socket = await fakeSocket(t);
   const states = [];
+  const times = [];
   const connecting = Context.connect({
     socketPath: socket.path,
-    reconnect: { initial: 1, factor: 2, max: 8, jitter: 0, attempts: 3 },
-    helloTimeout: 50,
-    onState: (state) => states.push([state.kind, state.attempts]),
+    reconnect: { initial: 10, factor: 5, max: 200, jitter: 0, attempts: 3 },
+    helloTimeout: 5000,
+    onState: (state) => {
+      states.push([state.kind, state.attempts]);
+      times.push(performance.now());
+    },
   });
   const peer = await socket.peer();
   peer.bytes(frame(hello()));
@@ -109,6 +113,7 @@ test("waits grow, and attempts end", async (t) => {
   await waiting;
   await until(() => states.at(-1)[0] === "gave up");
   assert.deepEqual(states, [["lost", 0], ["failed", 1], ["failed", 2], ["failed", 3], ["gave up", 3]]);
+  assert.ok(times[2] - times[1] > 45 && times[3] - times[2] > 190, String(times)); // waits of 10, 50 and 200 ms
   await assert.rejects(context.call("a.b"), (error) => error instanceof UnreachableError && !/tries again/.test(error.message));
   await context.close();
   await assert.rejects(context.call("a.b"), { name: "closed" });

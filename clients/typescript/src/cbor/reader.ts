@@ -6,6 +6,11 @@ import { Fault, maxDepth } from "./value.js";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const shortText = 24; // up to this many bytes, a loop is faster than the decoder
+const mediumText = 4096; // up to this many, Node makes texts of ASCII faster than the decoder
+interface AsciiBytes {
+  latin1Slice(start: number, end: number): string;
+}
+const nodeBuffer = (globalThis as { Buffer?: { from(memory: ArrayBufferLike, offset: number, length: number): AsciiBytes } }).Buffer;
 const majors = ["int", "int", "bytes", "text", "list", "map", "tag", "simple value"];
 
 /** The argument of a head of unknown length. */
@@ -27,11 +32,13 @@ export class Reader {
   argument = 0;
   wide: bigint | undefined;
   private view: DataView;
+  /** The same bytes, where Node makes texts of ASCII from them. */
+  private ascii: AsciiBytes | undefined;
 
   /** @param strict whether unknown members of structs are faults */
   constructor(
     bytes: Uint8Array,
-    readonly strict = false,
+    public strict = false,
     start = 0,
     end = bytes.length,
   ) {
@@ -46,10 +53,12 @@ export class Reader {
     if (bytes !== this.bytes) {
       this.bytes = bytes;
       this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      this.ascii = undefined;
     }
     this.at = start;
     this.end = end;
     this.depth = 0;
+    this.retries = 0;
   }
 
   malformed(what: string): Fault {
@@ -243,6 +252,14 @@ export class Reader {
         out += String.fromCharCode(code);
       }
       if (at === end) return out;
+    }
+    if (end - start <= mediumText && nodeBuffer) {
+      let at = start;
+      while (at < end && this.bytes[at]! < 0x80) ++at;
+      if (at === end) {
+        this.ascii ??= nodeBuffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
+        return this.ascii.latin1Slice(start, end);
+      }
     }
     try {
       return utf8.decode(this.bytes.subarray(start, end));

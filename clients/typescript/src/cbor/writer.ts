@@ -176,6 +176,19 @@ export class Writer {
     this.length += value.length;
   }
 
+  /** A byte string of what another writer has written. */
+  byteStringOf(other: Writer): void {
+    const { length, bytes } = other;
+    this.head(0x40, length);
+    this.reserve(length);
+    if (length > 200) {
+      this.bytes.set(bytes.subarray(0, length), this.length);
+    } else {
+      for (let at = 0; at < length; ++at) this.bytes[this.length + at] = bytes[at]!;
+    }
+    this.length += length;
+  }
+
   array(count: number): void {
     this.head(0x80, count);
   }

@@ -35,6 +35,30 @@ function startsWith(input: Reader, item: Uint8Array): boolean {
   return true;
 }
 
+/** Which members have come. */
+class Seen {
+  count = 0;
+  private few = 0;
+  private readonly many: Uint8Array | undefined;
+
+  constructor(size: number) {
+    if (size > 31) this.many = new Uint8Array(size);
+  }
+
+  has(at: number): boolean {
+    return this.many ? this.many[at] === 1 : (this.few & (1 << at)) !== 0;
+  }
+
+  /** Whether it is the first time. */
+  add(at: number): boolean {
+    if (this.has(at)) return false;
+    ++this.count;
+    if (this.many) this.many[at] = 1;
+    else this.few |= 1 << at;
+    return true;
+  }
+}
+
 class Struct<T extends object> extends Type<T> {
   readonly kinds = Kind.map;
   readonly what = "map";
@@ -85,7 +109,7 @@ class Struct<T extends object> extends Type<T> {
     const members = this.all;
     const count = input.map();
     const out: { [name: string]: unknown } = {};
-    const seen = new Uint8Array(members.length);
+    const seen = new Seen(members.length);
     let next = 0; // members mostly come in their order
     let name = "";
     try {
@@ -95,8 +119,7 @@ class Struct<T extends object> extends Type<T> {
         if (at < 0) continue;
         const member = members[at]!;
         name = member.name;
-        if (seen[at]) throw new Fault("comes twice");
-        seen[at] = 1;
+        if (!seen.add(at)) throw new Fault("comes twice");
         next = at + 1;
         if (member.absentIsNull && input.isNull()) continue;
         setMember(out, name, member.type.read(input));
@@ -105,7 +128,7 @@ class Struct<T extends object> extends Type<T> {
       throw name === "" ? thrown : within(name, thrown);
     }
     input.leave();
-    if (next < members.length || seen.includes(0)) this.complete(out, seen);
+    if (seen.count < members.length) this.complete(out, seen);
     return out as T;
   }
 
@@ -127,9 +150,9 @@ class Struct<T extends object> extends Type<T> {
     return -1;
   }
 
-  private complete(out: { [name: string]: unknown }, seen: Uint8Array): void {
+  private complete(out: { [name: string]: unknown }, seen: Seen): void {
     this.all.forEach((member, at) => {
-      if (seen[at]) return;
+      if (seen.has(at)) return;
       if (!member.optional) throw new Fault(`missing, expected ${member.type.what}`).within(member.name);
       if (member.default !== undefined) setMember(out, member.name, member.default);
     });

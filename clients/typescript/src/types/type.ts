@@ -30,6 +30,7 @@ export function namesOf(kinds: number): string {
 
 const shared = new Writer(1024);
 let sharedInUse = false;
+let idle: Reader | undefined;
 
 export abstract class Type<T> {
   /** The CBOR types of its values. */
@@ -43,16 +44,23 @@ export abstract class Type<T> {
 
   /** The CBOR of a value. It throws a CallError with the status `bad_payload` if the value does not fit. */
   encode(value: T): Uint8Array {
+    return this.encodeShared(value).copy();
+  }
+
+  /** @internal The same, in memory that the next value takes. */
+  encodeShared(value: T): Writer {
+    // A getter of the value may encode another one meanwhile.
     const out = sharedInUse ? new Writer(256) : shared;
+    const outer = sharedInUse;
     sharedInUse = true;
     try {
       out.reset();
       this.write(out, value);
-      return out.copy();
+      return out;
     } catch (thrown) {
       throw asFailure(thrown, "");
     } finally {
-      sharedInUse = false;
+      sharedInUse = outer;
     }
   }
 
@@ -63,13 +71,19 @@ export abstract class Type<T> {
 
   /** @internal */
   decodeAt(bytes: Uint8Array, start: number, end: number, strict: boolean, before: string): T {
-    const input = new Reader(bytes, strict, start, end);
+    // Reading runs no code of the application, so one reader is enough; but a reader may make values through another.
+    const input = idle ?? new Reader(bytes);
+    idle = undefined;
     try {
+      input.use(bytes, start, end);
+      input.strict = strict;
       const value = this.read(input);
       input.finish();
       return value;
     } catch (thrown) {
       throw asFailure(thrown, before);
+    } finally {
+      idle = input;
     }
   }
 
