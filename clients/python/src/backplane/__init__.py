@@ -16,7 +16,7 @@ from .astreams import AsyncStream
 from .context import Context, Serving, configure, connect, connect_async, embed
 from .errors import *  # noqa: F403
 from .errors import CallError, ModuleError
-from .events import AsyncEvents, Event, Events, Gap, Listener
+from .events import AsyncEvents, Event, Events, Gap, Listener, OnGap
 from .functions import Provided
 from .generated import Module
 from .keeper import ConnectionState, Reconnect
@@ -29,6 +29,13 @@ from .operations import (
     inspect,
 )
 from .streams import Stream
+
+__all__ = [
+    "BACKEND", "LOAD_COMPARE", "LOAD_OLD_FIRST", "LOAD_SETTINGS", "LOAD_STRICT", "LOAD_UNLOAD_NEVER", "AsyncEvents",
+    "AsyncStream", "CallError", "ConnectionState", "Context", "Event", "Events", "Gap", "Listener", "Module",
+    "ModuleError", "OnGap", "Provided", "Reconnect", "Serving", "Stream", "cbor", "configure", "connect",
+    "connect_async", "embed", "inspect", "library_version",
+]  # fmt: skip
 
 _api.check_headers()
 

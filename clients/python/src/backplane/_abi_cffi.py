@@ -68,7 +68,7 @@ def c_text(data: bytes | None) -> Any:
 
 
 def read(view: Any) -> bytes:
-    return ffi.buffer(view.data, view.size)[:] if view.size else b""
+    return bytes(ffi.buffer(view.data, view.size)) if view.size else b""
 
 
 def static_text(value: Any) -> str:

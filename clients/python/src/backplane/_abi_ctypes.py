@@ -108,7 +108,8 @@ def static_text(value: Any) -> str:
 
 Item = tuple[int, int, int, int, bytes, bytes, bytes, bytes, int, int]
 _items: deque[Item] = deque()
-_filled = threading.Condition(threading.Lock())
+_lock = threading.Lock()
+_filled = threading.Condition(_lock)
 _woken = False
 _states: dict[int, Any] = {}  # what callbacks use, by their user pointer
 
@@ -196,16 +197,20 @@ def call_next(pending: int, timeout_ms: int) -> tuple[int, bytes, bytes, bytes]:
         lib.bp_result_free(ctypes.byref(result))
 
 
-@_structs.reply_fn
-def _on_reply(user: int, answer: Any) -> None:
+def _reply_came(user: int, answer: Any) -> None:
     got = answer.contents
     if got.status != STALE:
         _push((REPLY, user, got.status, 0, b"", read(got.payload), read(got.message), read(got.detail), 0, 0))
 
 
-@_structs.credit_fn
-def _on_credit(user: int, size: int) -> None:
+_on_reply = _structs.reply_fn(_reply_came)
+
+
+def _credit_came(user: int, size: int) -> None:
     _push((CREDIT, user, 0, 0, b"", b"", b"", b"", size, 0))
+
+
+_on_credit = _structs.credit_fn(_credit_came)
 
 
 def submit(
@@ -239,7 +244,7 @@ class _Listening:
         self.key, self.bound, self.waits = key, bound, waits
         self.held = self.lost = self.since = 0
         self.ended = False
-        self.room = threading.Condition(_filled)
+        self.room = threading.Condition(_lock)
 
     def gap(self) -> None:
         _items.append((EVENT, self.key, 0, EVENT_GAP, b"backplane.gap", b"", b"", b"", self.since, self.lost))
@@ -274,13 +279,15 @@ class _Listening:
             self.room.notify_all()
 
 
-@_structs.event_fn
-def _on_event(user: int, event: Any) -> None:
+def _event_came(user: int, event: Any) -> None:
     got = event.contents
     state = _states.get(user)
     item = (EVENT, user, 0, got.flags, read(got.name), read(got.payload), b"", b"", got.emitted_ms, got.lost)
     if state is not None and not state.add(item):
         lib.bp_event_drop(event)
+
+
+_on_event = _structs.event_fn(_event_came)
 
 
 def subscribe(
@@ -316,14 +323,18 @@ def unlisten(context: int, listener: int, state: Any, gone: bool) -> int:
 # ---- Host functions and the rest ----
 
 
-@_structs.function_fn
-def _on_function(user: int, context: Any, token: int, name: Any, payload: Any) -> None:
+def _function_came(user: int, context: Any, token: int, name: Any, payload: Any) -> None:
     _push((FUNCTION, user or 0, 0, 0, read(name), read(payload), b"", b"", token, context.id))
 
 
-@_structs.stop_fn
-def _on_stop(user: int) -> None:
+_on_function = _structs.function_fn(_function_came)
+
+
+def _stop_came(user: int) -> None:
     _push((STOP, user or 0, 0, 0, b"", b"", b"", b"", 0, 0))
+
+
+_on_stop = _structs.stop_fn(_stop_came)
 
 
 def function_set(context: int, name: bytes, key: int | None) -> int:

@@ -237,7 +237,7 @@ class _Reader:
         return pairs
 
     def chunks(self, kind: int) -> Any:
-        parts = []
+        parts: list[bytes] = []
         while True:
             chunk, low, value, size = self.peek()
             if chunk == 7 and low == 31:

@@ -99,6 +99,10 @@ def _null(value: Any) -> None:
 null: Codec[None] = Codec(_null, _null, exact=type(None))
 
 
+#: No payload: an empty map is sent, and what comes is not looked at.
+nothing: Codec[None] = Codec(lambda value: {}, lambda value: None)
+
+
 def binary(size: int | None = None) -> Codec[bytes]:
     """Bytes, of exactly this size if there is one."""
 

@@ -2,10 +2,11 @@
 """How calls fail: an exception class for each status of the host, below CallError."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from . import _api
 from ._abi import abi
+from .codecs import Codec
 
 MODULE_FIRST = 1000
 
@@ -19,6 +20,8 @@ class CallError(Exception):
 
     #: The status that a class stands for.
     STATUS: int = 1
+    #: How its detail is read and written; None: it is plain.
+    DETAIL: ClassVar[Codec[Any] | None] = None
 
     def __init__(
         self, message: str = "", *, status: int | None = None, name: str = "", detail: Any = None,
@@ -284,7 +287,9 @@ def make(
     if detail:
         try:
             value = abi.loads(detail)
+            if found.DETAIL is not None:
+                value = found.DETAIL.decode(value)
         except ValueError:
-            value = None
+            pass  # then it stays as far as it was read
     text = message if isinstance(message, str) else message.decode("utf-8", "replace")
     return found(text, status=status, name=name, detail=value, detail_bytes=detail)

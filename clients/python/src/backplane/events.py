@@ -137,7 +137,8 @@ class Subscription(Generic[T]):
                 return Event(name, decode(self._codec, item[5], name, "the event"), item[8])
             whole = abi.loads(item[5])
             inner = whole.get("payload") if isinstance(whole, dict) else None
-            return Event(name, inner if self._codec is None else self._codec.decode(inner), item[8])
+            payload: Any = inner if self._codec is None else self._codec.decode(inner)
+            return Event(name, payload, item[8])
         except ValueError as wrong:
             self.unread += 1
             _api.log(3, f"{name}: an event has another form than the listener expects: {wrong}")

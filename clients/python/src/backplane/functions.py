@@ -157,7 +157,8 @@ class Provided:
             detail = wrong.detail_bytes
             if not detail and wrong.detail is not None:
                 try:
-                    detail = abi.dumps(wrong.detail)
+                    typed = wrong.DETAIL
+                    detail = abi.dumps(wrong.detail if typed is None else typed.encode(wrong.detail))
                 except ValueError:
                     log_exception(f"the detail of an error of {self.name}")
             self._answer(item, status, b"", wrong.message.encode("utf-8", "replace"), detail)

@@ -140,6 +140,3 @@ class Module:
         return Provided(
             self._core, call.name, function, call.request, call.reply, takes_request, self._context._pool, loop
         )
-
-
-nothing: Codec[None] = Codec(_ignored, _ignored)
