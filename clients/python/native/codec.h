@@ -258,10 +258,6 @@ static PyObject* bpp_get_map(bp_cbor_reader* in) {
 
 static PyObject* bpp_get_tagged(bp_cbor_reader* in, uint64_t tag, int is_key) {
   PyObject *inner, *made;
-  if (in->depth >= BP_CBOR_DEPTH) {
-    bp_cbor_fail(in, "nested deeper than 64 levels");
-    return NULL;
-  }
   in->depth++;
   inner = bpp_get(in, is_key);
   in->depth--;
@@ -296,6 +292,10 @@ static PyObject* bpp_get(bp_cbor_reader* in, int is_key) {
       return NULL;
     case BP_CBOR_BREAK:
       bp_cbor_fail(in, "found a break, expected an item");
+      return NULL;
+    case BP_CBOR_TAG:
+      if (in->depth < BP_CBOR_DEPTH) break;
+      bp_cbor_fail(in, "nested deeper than 64 levels");
       return NULL;
     default:
       break;

@@ -175,6 +175,8 @@ class _Reader:
             return self.map(low == 31, value, size)
         if kind == 7 and low == 31:
             raise self.fail(BREAK)
+        if kind == 6 and self.depth >= DEPTH:
+            raise self.fail(TOO_DEEP)
         self.at += size
         if kind == 0:
             return value
@@ -186,8 +188,6 @@ class _Reader:
             self.at += value
             return self.data[self.at - value : self.at] if kind == 2 else self.text(self.at - value, value)
         if kind == 6:
-            if self.depth >= DEPTH:
-                raise self.fail(TOO_DEEP)
             self.depth += 1
             inner = self.get(is_key)
             self.depth -= 1
