@@ -20,7 +20,10 @@ SECONDS = 20  # bound of each wait
 
 
 def module(name):
-    return FORMS if name == "forms" else PLUGINS / f"{name}.so"
+    """The file of a bundled module, of forms, or of a module that tests have."""
+    if name == "forms":
+        return FORMS
+    return PLUGINS / f"{name}.so" if name in BUNDLED else BUILD / "tests" / "modules" / f"{name}.so"
 
 
 @contextlib.contextmanager
@@ -50,7 +53,7 @@ class Host:
 
     def __init__(self, work, *modules):
         self.socket = work / "host.sock"
-        self._command = [str(PROGRAM), "run", "--socket", str(self.socket)]
+        self._command = [str(PROGRAM), "run", "--socket", str(self.socket), "--data-dir", str(work / "data")]
         self._modules = modules
         self._work = work
         self.process = None
@@ -63,7 +66,7 @@ class Host:
         self.kill()
 
     def start(self):
-        command = self._command + [str(each) for each in self._modules]
+        command = self._command + [f"--module={each}" for each in self._modules]
         with open(self._work / "host.log", "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._work)
         until(self._answers)

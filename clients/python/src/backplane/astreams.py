@@ -47,6 +47,8 @@ class AsyncStream(Generic[P, R], AsyncIterator[P]):
         self._part_codec = part_codec
         self._classes = classes
         self._loop = asyncio.get_running_loop()
+        self._inbox: deque[Item] = deque()  # from the dispatcher to the loop
+        self._scheduled = False
         self._came: deque[bytes] = deque()
         self._done_bytes = 0  # of parts that were read, for which no credit was given yet
         self._outcome: tuple[int, bytes, bytes, bytes] | None = None
@@ -78,10 +80,19 @@ class AsyncStream(Generic[P, R], AsyncIterator[P]):
     def _on_item(self, item: Item) -> None:
         if item[0] != CREDIT and item[2] != _api.PARTIAL:
             dispatcher.drop(item[1])
+        self._inbox.append(item)
+        if self._scheduled:
+            return
+        self._scheduled = True
         try:
-            self._loop.call_soon_threadsafe(self._take, item)
+            self._loop.call_soon_threadsafe(self._drain)
         except RuntimeError:
             pass  # the loop is closed
+
+    def _drain(self) -> None:
+        self._scheduled = False
+        while self._inbox:
+            self._take(self._inbox.popleft())
 
     def _take(self, item: Item) -> None:
         if item[0] == CREDIT:
