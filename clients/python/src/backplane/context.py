@@ -26,6 +26,7 @@ from .operations import Operations
 from .streams import Stream
 
 _QUEUE_BYTES = 8 << 20
+_PROCESS = os.getpid()
 _contexts: weakref.WeakSet[Context] = weakref.WeakSet()
 
 
@@ -223,9 +224,11 @@ class Context(Operations):
         core = getattr(self, "_core", None)
         if core is None or core.ended or not core.native or self._keeper is not None:
             return
+        if sys.is_finalizing() or os.getpid() != _PROCESS:
+            return  # a thread cannot start any more, or the handle is the parent's
         warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
         native, core.native, core.ended = core.native, 0, True
-        threading.Thread(target=_api.destroy, args=(native,), daemon=True).start()
+        threading.Thread(target=_api.destroy, args=(native,)).start()  # the end of the process waits for it
 
 
 _left_behind: list[int] = []
@@ -295,9 +298,9 @@ async def connect_async(path: str | os.PathLike[str] | None = None, **options: A
     return await asyncio.get_running_loop().run_in_executor(None, lambda: connect(path, **options))
 
 
-def _at_exit(process: int = os.getpid()) -> None:
+def _at_exit() -> None:
     """Ends what the application has left open, in bounded time, while Python still runs."""
-    if os.getpid() != process:
+    if os.getpid() != _PROCESS:
         return
     for context in list(_contexts):
         try:
