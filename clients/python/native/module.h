@@ -224,12 +224,42 @@ static PyObject* bpp_take(PyObject* self, PyObject* timeout) {
   return list;
 }
 
+/* time_calls(context, name, payload, count): makes so many calls of encoded bytes, all in C: what bench.py compares with.
+ * Returns the status of the first that fails, otherwise 0. */
+static PyObject* bpp_time_calls(PyObject* self, PyObject* arguments) {
+  unsigned long long ctx_id, count;
+  const char *name, *payload;
+  Py_ssize_t name_size, payload_size;
+  bp_context ctx;
+  bp_str wire;
+  bp_bytes bytes;
+  bp_status status = BP_OK;
+  (void)self;
+  if (!PyArg_ParseTuple(arguments, "Ks#y#K", &ctx_id, &name, &name_size, &payload, &payload_size, &count)) return NULL;
+  ctx.id = ctx_id;
+  wire.data = name;
+  wire.size = (size_t)name_size;
+  bytes.data = (const uint8_t*)payload;
+  bytes.size = (size_t)payload_size;
+  Py_BEGIN_ALLOW_THREADS;
+  while (count-- > 0 && status == BP_OK) {
+    bp_result result;
+    memset(&result, 0, sizeof result);
+    result.struct_size = sizeof result;
+    status = bp_call_sync(ctx, wire, bytes, 0, &result);
+    bp_result_free(&result);
+  }
+  Py_END_ALLOW_THREADS;
+  return PyLong_FromLong(status);
+}
+
 static PyMethodDef bpp_methods[] = {
     {"dumps", bpp_dumps, METH_O, "Writes a value as CBOR."},
     {"loads", bpp_loads, METH_O, "Reads one CBOR item."},
     {"call", (PyCFunction)(void (*)(void))bpp_call, METH_FASTCALL, "Calls and waits for the answer."},
     {"next", (PyCFunction)(void (*)(void))bpp_next, METH_FASTCALL, "Waits for the next part."},
     {"submit", bpp_submit_py, METH_VARARGS, "Submits a call whose replies take() gives."},
+    {"time_calls", bpp_time_calls, METH_VARARGS, "For bench.py."},
     {"take", bpp_take, METH_O, "Waits for what the host's threads tell."},
 };
 

@@ -27,6 +27,7 @@ call = _space["call"]
 call_next = _space["next"]
 submit = _space["submit"]
 take = _space["take"]
+time_calls = _space["time_calls"]
 wake = lib.bpp_wake
 HEADER_VERSION: str = ffi.string(lib.bpp_header_version).decode()
 HEADER_ABI: int = lib.bpp_header_abi

@@ -309,7 +309,10 @@ class Member:
 def struct(cls: Callable[..., T], *members: Member) -> Codec[T]:
     """A dataclass as a map. Members that it does not know are ignored when it is read."""
     sending = [(m.attribute, m.name, m.codec.exact, m.codec, m.absent_is_null) for m in members]
-    reading = [(m.name, m.attribute, m.codec.exact, m.codec, m) for m in members]
+    # Members from the first optional one on are given by name: see the template of bindgen.
+    first = next((at for at, m in enumerate(members) if m.optional), len(members))
+    reading = [(m.name, m.codec.exact, m.codec, m) for m in members]
+    required, others = reading[:first], reading[first:]
     label = getattr(cls, "__name__", "struct")
 
     def send(value: Any) -> dict[str, Any]:
@@ -329,29 +332,36 @@ def struct(cls: Callable[..., T], *members: Member) -> Codec[T]:
                 raise wrong.inside(name) from None
         return done
 
+    def member_of(plain: dict[str, Any], name: str, codec: Codec[Any], member: Member) -> Any:
+        """A member that is not simply of its exact type."""
+        try:
+            item = plain[name]
+        except KeyError:
+            if not member.optional:
+                raise Mismatch(f"expected the member {name!r}, which is missing") from None
+            return None if member.default is None else member.default()
+        if item is None and member.absent_is_null:
+            return None
+        try:
+            return codec.decode(item)
+        except Mismatch as wrong:
+            raise wrong.inside(name) from None
+
     def read(plain: Any) -> T:
         if type(plain) is not dict:
             raise _wrong("map", plain)
-        found: dict[str, Any] = {}
-        for name, attribute, exact, codec, member in reading:
-            try:
-                item = plain[name]
-            except KeyError:
-                if not member.optional:
-                    raise Mismatch(f"expected the member {name!r}, which is missing") from None
-                found[attribute] = None if member.default is None else member.default()
-                continue
-            if type(item) is exact:
-                found[attribute] = item
-                continue
-            if item is None and member.absent_is_null:
-                found[attribute] = None
-                continue
-            try:
-                found[attribute] = codec.decode(item)
-            except Mismatch as wrong:
-                raise wrong.inside(name) from None
-        return cls(**found)
+        found: list[Any] = []
+        for name, exact, codec, member in required:
+            item = plain.get(name)
+            found.append(item if type(item) is exact and item is not None else member_of(plain, name, codec, member))
+        if not others:
+            return cls(*found)
+        named: dict[str, Any] = {}
+        for name, exact, codec, member in others:
+            item = plain.get(name)
+            is_right = type(item) is exact and item is not None
+            named[member.attribute] = item if is_right else member_of(plain, name, codec, member)
+        return cls(*found, **named)
 
     return Codec(send, read)
 
