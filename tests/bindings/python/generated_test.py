@@ -113,7 +113,7 @@ class Lane:
         client = forms.Forms(self.context)
         self.assertIsInstance(client.scalars(scalars()), forms.Scalars)
         self.assertEqual(client.defaults(forms.Defaults(required="r")), forms.Defaults(required="r"))
-        changed = forms.Defaults(name="", count=5, factor=2.0, loud=False, colour=forms.Colour.CLASS, limit=None, required="")
+        changed = forms.Defaults(name="", count=5, factor=2.0, loud=False, colour=forms.Colour.CLASS, limit=9, required="")
         self.assertEqual(client.defaults(changed), changed)
         with self.assertRaises(forms.Error1001) as caught:
             client.defaults(forms.Defaults(count=101, required=""))
