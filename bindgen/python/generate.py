@@ -7,7 +7,7 @@ from templates import environment
 from text import stamp
 
 from .expressions import annotation, codec, default, optional
-from .layout import Group, cddl, docstring, flat, index, literal, render, value
+from .layout import WIDTH, Group, cddl, docstring, flat, hint, literal, render, value
 from .layout import call as call_to
 
 # Names of the module that the generated code uses itself, and built-in names that annotations use.
@@ -111,14 +111,14 @@ class _View:
     def field(self, name, member):
         """The lines of a member of a dataclass."""
         if not member.optional:
-            return render(self.annotation(member.type), 4, f"{name}: ")
+            return hint(name, self.annotation(member.type), 4)
         if not member.has_default:
-            return render(optional(member.type, self.names), 4, f"{name}: ", " = None")
+            return hint(name, optional(member.type, self.names), 4, " = None")
         found, is_new = default(self.module, member, self.names, self.values)
         if is_new:
             made = {"[]": "list", "{}": "dict"}.get(flat(found), f"lambda: {flat(found)}")
             found = f"field(default_factory={made})"
-        return render(found, 4, f"{name}: {flat(self.annotation(member.type))} = ")
+        return render(found, 4, hint(name, self.annotation(member.type), 4)[4:] + " = ")
 
     @staticmethod
     def doc_of(member):
@@ -130,8 +130,11 @@ class _View:
         declared, lines = set(), []
         order = self.module.ordered(lambda t: [ref.name for ref in t.refs() if ref.kind == "named"])
         for type_ in order:
-            lines.append(render(self._codec(type_, declared), 0, f"_{self.names[type_.name]}: "
-                                f"_c.Codec[{self.names[type_.name]}] = "))
+            name, made = self.names[type_.name], self._codec(type_, declared)
+            before = f"_{name}: _c.Codec[{name}] = "
+            if len(before + getattr(made, "head", flat(made))) >= WIDTH:
+                before = f"_{name}: _c.Codec[\n    {name}\n] = "
+            lines.append(render(made, 0, before))
             declared.add(type_.name)
         return lines
 
@@ -182,19 +185,21 @@ class _View:
         if call.errors:
             classes = [f"{each.status}: {self.errors[each.status][0]}" for each in call.errors]
             items.append(("errors=", Group("", classes, "{}")))
-        kind = index("_Call", flat(request), flat(self.annotation(call.reply)))
-        return render(call_to(flat(kind), *items), 0, f"{name} = ")
+        # The annotation is not evaluated, as an expression would be: aliases are texts at run time.
+        before = hint(name, f"_Call[{flat(request)}, {flat(self.annotation(call.reply))}]", 0, " = _Call(")
+        return render(call_to("_Call", *items), 0, before.removesuffix("_Call("))
 
     def signature(self, call, name, is_async):
         """The line of `def`."""
         parts = []
         items = ["self"]
         if call.request:
-            items.append(("request: ", self.annotation(call.request)))
+            items.append(hint("request", self.annotation(call.request), 8, ",")[8:-1])
         if call.request_part:
             part = flat(self.annotation(call.request_part))
             both = is_async
-            parts = [f"parts: Iterable[{part}]" + (f" | AsyncIterable[{part}]" if both else "")]
+            kind = f"Iterable[{part}]" + (f" | AsyncIterable[{part}]" if both else "")
+            parts = [hint("parts", kind, 8, ",")[8:-1]]
         items += parts + ["*", "timeout: float | None = None"]
         reply = flat(self.annotation(call.reply))
         if call.partial:
@@ -226,13 +231,13 @@ class _View:
         function = f"Callable[[{', '.join(request)}], {reply} | Awaitable[{reply}]]"
         if reply == "Any":
             function = f"Callable[[{', '.join(request)}], Any]"
-        items = ["self", f"function: {function}", "*", "loop: AbstractEventLoop | None = None"]
+        items = ["self", hint("function", function, 8, ",")[8:-1], "*", "loop: AbstractEventLoop | None = None"]
         return render(call_to(name, *items), 4, "def ", " -> backplane.Provided:")
 
     def event_signatures(self, event, names):
         payload = flat(self.annotation(event.payload))
         gap = "on_gap: backplane.OnGap | None = None"
-        listen = call_to(names[0], "self", f"callback: Callable[[{payload}], object]", gap, "*", "own_thread: bool = False",
+        listen = call_to(names[0], "self", hint("callback", f"Callable[[{payload}], object]", 8, ",")[8:-1], gap, "*", "own_thread: bool = False",
                        "lossless: bool = False")
         read = [call_to(name, "self", gap, "*", "lossless: bool = False") for name in names[1:]]
         return (render(listen, 4, "def ", f" -> backplane.Listener[{payload}]:"),
@@ -298,7 +303,7 @@ def call_to(head, *items):
 
 
 _TEMPLATE = environment(__file__, docstring=docstring, literal=literal, value=value, render=render, cddl=cddl,
-                        flat=flat).get_template("module.j2")
+                        flat=flat, hint=hint).get_template("module.j2")
 
 
 def files(outline, options):

@@ -33,7 +33,12 @@ def render(item, indent=0, before="", after=""):
     while isinstance(item, tuple):
         before, item = before + item[0], item[1]
     line = f"{' ' * indent}{before}{flat(item)}{after}"
-    if len(line) <= WIDTH or not isinstance(item, Group) or not item.items:
+    if len(line) <= WIDTH:
+        return line
+    if not isinstance(item, Group) or not item.items:
+        alone = " " * (indent + 4) + flat(item)
+        if before.endswith(" = ") and not after and len(alone) <= WIDTH:
+            return f"{' ' * indent}{before}(\n{alone}\n{' ' * indent})"
         return line
     # One item of an index may have no comma: that would make it a tuple.
     comma = "" if item.open == "[" and item.head and len(item.items) == 1 else ","
@@ -76,7 +81,15 @@ def value(found):
         return Group("", [value(each) for each in found], "[]")
     if isinstance(found, dict):
         return Group("", [(flat(value(key)) + ": ", value(each)) for key, each in found.items()], "{}")
-    return repr(found)
+    return repr(found).replace("e+", "e")
+
+
+def hint(name, annotation, indent, after=""):
+    """A name with its type. A type that does not fit is quoted: black leaves texts alone."""
+    line = f"{' ' * indent}{name}: {flat(annotation)}{after}"
+    if len(line) <= WIDTH or '"' in flat(annotation):
+        return line
+    return f"{' ' * indent}{name}: {literal(flat(annotation))}{after}"
 
 
 def safe(doc):

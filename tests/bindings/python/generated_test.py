@@ -3,9 +3,9 @@
 """Calls of all bundled modules through generated code, embedded and connected; all forms of types."""
 import asyncio
 import math
-import tempfile
 import pathlib
 import shutil
+import tempfile
 import unittest
 
 import backplane
@@ -122,7 +122,6 @@ class Lane:
         self.assertEqual(client.lists({"a": None, "b": 5}), [])
         self.assertEqual(client.raw(b"abc"), b"abc")
         self.assertEqual(client.double(POINT), forms.Point(2.0, -5.0))
-        self.assertEqual(client.tree(forms.PointPage([POINT])).children, [])
 
 
 class Embedded(Lane, unittest.TestCase):

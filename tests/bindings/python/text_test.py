@@ -43,7 +43,7 @@ class Generator:
 
     def __init__(self, seed):
         self.random = random.Random(seed)
-        self.types = [f"T{n}{'Long' * self.random.choice((0, 0, 8))}" for n in range(12)] + ["Any", "Enum", "Error1001"]
+        self.types = [f"T{n}{'Long' * self.random.choice((0, 0, 9))}" for n in range(12)] + ["Any", "Enum", "Error1001"]
 
     def doc(self):
         return self.random.choice(DOCS)

@@ -39,18 +39,25 @@ class Interfaces:
         if known is not None and known.error is None:
             return known
         expected = known or Expected(module, digest, cddl)
-        self._look(expected)
-        if expected.error is not None:
-            raise expected.error
+        self._watch()  # before the look: no reload between the two is missed
         with self._lock:
             self._expected[module, digest] = expected
-            watch = self._listener is None
-            if watch:
-                self._listener = _Reloads(self)
-        if watch:
-            assert self._listener is not None
-            self._core.add(self._listener)
+        try:
+            self._look(expected)
+        except errors.CallError:
+            with self._lock:
+                self._expected.pop((module, digest), None)
+            raise
+        if expected.error is not None:
+            raise expected.error.with_traceback(None)
         return expected
+
+    def _watch(self) -> None:
+        with self._lock:
+            if self._listener is not None:
+                return
+            self._listener = _Reloads(self)
+        self._core.add(self._listener)
 
     def _look(self, expected: Expected) -> None:
         """Compares, and raises if that cannot be done."""
