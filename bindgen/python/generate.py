@@ -53,8 +53,10 @@ class _View:
             base = snake(local(event.name))
             self.events.append((event, methods.take(f"on_{base}"), methods.take(f"{base}_events"),
                                 methods.take(f"{base}_events_async")))
-        self.functions = [(call, methods.take("provide_" + snake(call.name)), f"_provided_{snake(call.name)}")
-                          for call in module.functions]
+        self.functions = []
+        for call in module.functions:
+            name = methods.take("provide_" + snake(call.name))
+            self.functions.append((call, name, f"_{name}_call"))
 
     @staticmethod
     def _values(type_):
@@ -68,7 +70,8 @@ class _View:
 
     @staticmethod
     def _call(methods, call, base):
-        return call, methods.take(base), methods.take(base + "_async"), f"_{base}_call"
+        name = methods.take(base)
+        return call, name, methods.take(base + "_async"), f"_{name}_call"
 
     def _errors(self, scope):
         """status -> (class, base class, failures), for all statuses that calls and functions declare."""
