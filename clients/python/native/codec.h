@@ -338,7 +338,8 @@ static PyObject* bpp_decode(bp_bytes input) {
   if (value != NULL && bp_cbor_end(&in)) return value;
   Py_XDECREF(value);
   if (!PyErr_Occurred())
-    PyErr_Format(bpp_types.decode_error, "%s, at byte %zu", in.fault != NULL ? in.fault : "cannot be read", in.fault_at);
+    PyErr_Format(bpp_types.decode_error, "%s, at byte %zu", in.fault != NULL ? in.fault : "cannot be read",
+                 in.fault_at);
   return NULL;
 }
 

@@ -209,12 +209,12 @@ static PyObject* bpp_take(PyObject* self, PyObject* timeout) {
   Py_END_ALLOW_THREADS;
   for (; item != NULL; item = next) {
     const char* at = (const char*)(item + 1);
-    PyObject* made = Py_BuildValue(
-        "(IKiINNNNKK)", item->kind, (unsigned long long)item->key, (int)item->status, item->flags,
-        bpp_bytes_object(at, item->name), bpp_bytes_object(at + item->name, item->payload),
-        bpp_bytes_object(at + item->name + item->payload, item->message),
-        bpp_bytes_object(at + item->name + item->payload + item->message, item->detail),
-        (unsigned long long)item->first, (unsigned long long)item->second);
+    PyObject* made =
+        Py_BuildValue("(IKiINNNNKK)", item->kind, (unsigned long long)item->key, (int)item->status, item->flags,
+                      bpp_bytes_object(at, item->name), bpp_bytes_object(at + item->name, item->payload),
+                      bpp_bytes_object(at + item->name + item->payload, item->message),
+                      bpp_bytes_object(at + item->name + item->payload + item->message, item->detail),
+                      (unsigned long long)item->first, (unsigned long long)item->second);
     if (made == NULL || PyList_Append(list, made) != 0) PyErr_Clear(); /* no memory: nothing else can be done */
     Py_XDECREF(made);
     next = item->next;
@@ -224,8 +224,8 @@ static PyObject* bpp_take(PyObject* self, PyObject* timeout) {
   return list;
 }
 
-/* time_calls(context, name, payload, count): makes so many calls of encoded bytes, all in C: what bench.py compares with.
- * Returns the status of the first that fails, otherwise 0. */
+/* time_calls(context, name, payload, count): makes so many calls of encoded bytes, all in C: what bench.py compares
+ * with. Returns the status of the first that fails, otherwise 0. */
 static PyObject* bpp_time_calls(PyObject* self, PyObject* arguments) {
   unsigned long long ctx_id, count;
   const char *name, *payload;
