@@ -14,7 +14,7 @@ from ._mismatch import Mismatch, kind_of
 
 T = TypeVar("T")
 K = TypeVar("K")
-A = TypeVar("A")
+
 
 def _wrong(expected: str, value: Any) -> Mismatch:
     return Mismatch(f"expected {expected}, got {kind_of(value)}")
