@@ -10,7 +10,8 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from ._mismatch import Mismatch, kind_of
+from ._mismatch import Mismatch as Mismatch
+from ._mismatch import kind_of
 
 T = TypeVar("T")
 K = TypeVar("K")

@@ -51,7 +51,7 @@ def shown(found):
     if isinstance(found, dict):
         pairs = sorted(found.items(), key=lambda pair: str(pair[0]))
         return "{" + ", ".join(f"{shown(key)}: {shown(each)}" for key, each in pairs) + "}"
-    return quoted(found.value)  # an enum
+    return found.value  # an enum: as on the wire
 
 
 def line(name, /, *words, **members):
