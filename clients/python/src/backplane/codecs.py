@@ -121,13 +121,14 @@ def floating(bits: int) -> Codec[float]:
     return Codec(check, check, exact=float if bits == 64 else None)
 
 
-def nullable(of: Codec[T]) -> Codec[T | None]:
+def nullable(of: Codec[Any]) -> Codec[Any]:
+    """The same, or None."""
     encode, decode, exact = of.encode, of.decode, of.exact
 
     def send(value: Any) -> Any:
         return None if value is None else value if type(value) is exact else encode(value)
 
-    def read(value: Any) -> T | None:
+    def read(value: Any) -> Any:
         return None if value is None else decode(value)
 
     return Codec(send, read, nullable=True)
