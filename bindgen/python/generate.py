@@ -29,6 +29,12 @@ def _member_name(name):
     return made.lstrip("_") or "name" if made.startswith("__") else made
 
 
+def _returns(annotation):
+    """The end of a `def`; quoted if it does not fit, as by hint()."""
+    fits = len(f"    ) -> {annotation}:") <= WIDTH
+    return f" -> {annotation if fits else literal(annotation)}:"
+
+
 class _View:
     """What the template needs to know of a module."""
 
@@ -53,8 +59,10 @@ class _View:
             base = snake(local(event.name))
             self.events.append((event, methods.take(f"on_{base}"), methods.take(f"{base}_events"),
                                 methods.take(f"{base}_events_async")))
-        self.functions = [(call, methods.take("provide_" + snake(call.name)), f"_provided_{snake(call.name)}")
-                          for call in module.functions]
+        self.functions = []
+        for call in module.functions:
+            name = methods.take("provide_" + snake(call.name))
+            self.functions.append((call, name, f"_{name}_call"))
 
     @staticmethod
     def _values(type_):
@@ -68,7 +76,8 @@ class _View:
 
     @staticmethod
     def _call(methods, call, base):
-        return call, methods.take(base), methods.take(base + "_async"), f"_{base}_call"
+        name = methods.take(base)
+        return call, name, methods.take(base + "_async"), f"_{name}_call"
 
     def _errors(self, scope):
         """status -> (class, base class, failures), for all statuses that calls and functions declare."""
@@ -206,7 +215,7 @@ class _View:
             kind = "backplane.AsyncStream" if is_async else "backplane.Stream"
             reply = f"{kind}[{flat(self.annotation(call.partial))}, {reply}]"
         word = "async def" if is_async and not call.partial else "def"
-        return render(call_to(name, *items), 4, f"{word} ", f" -> {reply}:")
+        return render(call_to(name, *items), 4, f"{word} ", _returns(reply))
 
     def body(self, call, object_name, is_async):
         request = "request" if call.request else "None"
@@ -240,9 +249,9 @@ class _View:
         listen = call_to(names[0], "self", hint("callback", f"Callable[[{payload}], object]", 8, ",")[8:-1], gap, "*", "own_thread: bool = False",
                        "lossless: bool = False")
         read = [call_to(name, "self", gap, "*", "lossless: bool = False") for name in names[1:]]
-        return (render(listen, 4, "def ", f" -> backplane.Listener[{payload}]:"),
-                render(read[0], 4, "def ", f" -> backplane.Events[{payload}]:"),
-                render(read[1], 4, "def ", f" -> backplane.AsyncEvents[{payload}]:"))
+        return (render(listen, 4, "def ", _returns(f"backplane.Listener[{payload}]")),
+                render(read[0], 4, "def ", _returns(f"backplane.Events[{payload}]")),
+                render(read[1], 4, "def ", _returns(f"backplane.AsyncEvents[{payload}]")))
 
     def event_bodies(self, event):
         made = codec(event.payload, self.names, set(self.names))

@@ -87,7 +87,7 @@ def value(found):
 def hint(name, annotation, indent, after=""):
     """A name with its type. A type that does not fit is quoted: black leaves texts alone."""
     line = f"{' ' * indent}{name}: {flat(annotation)}{after}"
-    if len(line) <= WIDTH or '"' in flat(annotation):
+    if len(line) <= WIDTH:
         return line
     return f"{' ' * indent}{name}: {literal(flat(annotation))}{after}"
 

@@ -14,13 +14,13 @@ import json
 import statistics
 import sys
 import time
+from dataclasses import dataclass
 
 import backplane
 from backplane import cbor
 from backplane import codecs as c
 from backplane._abi import abi
 from backplane.generated import Call
-from dataclasses import dataclass
 
 
 @dataclass(slots=True)
@@ -66,8 +66,8 @@ def microseconds(run, calls):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plugins", required=True, help="the directory with echo.so and generator.so")
-    parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=400)
+    parser.add_argument("--calls", type=int, default=20)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
 
@@ -81,8 +81,9 @@ def main():
     def generated(calls):
         shout = echo.shout
         for _ in range(calls):
-            if shout(request) != expected:
-                raise SystemExit("a wrong answer")
+            answer = shout(request)
+        if answer != expected:
+            raise SystemExit("a wrong answer")
 
     def untyped(calls):
         call = context.call

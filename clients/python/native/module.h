@@ -7,6 +7,7 @@
 
 #include "codec.h"
 #include "queue.h"
+#include "waiter.h"
 
 #if defined(__has_include)
 #if __has_include(<backplane/interfaces.h>)
@@ -73,6 +74,20 @@ static int bpp_wait(bp_status (*wait)(bp_pending, uint64_t, bp_result*), bp_pend
   }
 }
 
+/* Waits for the answer of a call, and lets Python handle signals meanwhile. Returns 0 after an exception of a signal
+ * handler. */
+static int bpp_sleep(bpp_waiter* waiter) {
+  const uint64_t slice = PyThread_get_thread_ident() == bpp_main_thread ? 100 : BP_FOREVER;
+  while (!bpp_waiter_done(waiter)) {
+    int done;
+    Py_BEGIN_ALLOW_THREADS;
+    done = bpp_waiter_sleep(waiter, slice);
+    Py_END_ALLOW_THREADS;
+    if (!done && PyErr_CheckSignals() != 0) return 0;
+  }
+  return 1;
+}
+
 /* call(context, name, payload, raw, timeout_ms): calls and waits for the answer. `raw` bit 0: the payload is sent as it
  * is; bit 1: the answer is returned as it is. Raises Failed. */
 static PyObject* bpp_call(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
@@ -80,8 +95,8 @@ static PyObject* bpp_call(PyObject* self, PyObject* const* arguments, Py_ssize_t
   bp_cbor_writer out;
   bp_context ctx;
   bp_submission submission;
-  bp_pending call = {0};
-  bp_result result;
+  bp_request request = {0};
+  bpp_waiter* waiter = NULL;
   Py_ssize_t size = 0;
   PyObject* made = NULL;
   long raw;
@@ -92,10 +107,8 @@ static PyObject* bpp_call(PyObject* self, PyObject* const* arguments, Py_ssize_t
     return NULL;
   }
   memset(&submission, 0, sizeof submission);
-  memset(&result, 0, sizeof result);
   submission.struct_size = sizeof submission;
   submission.flags = BP_SUBMIT_NO_STALE;
-  result.struct_size = sizeof result;
   ctx.id = PyLong_AsUnsignedLongLong(arguments[0]);
   submission.name.data = PyUnicode_AsUTF8AndSize(arguments[1], &size);
   submission.name.size = (size_t)size;
@@ -112,26 +125,31 @@ static PyObject* bpp_call(PyObject* self, PyObject* const* arguments, Py_ssize_t
     submission.payload.data = (const uint8_t*)data;
     submission.payload.size = (size_t)size;
   }
-  if (submission.payload.size < 65536) {
-    status = bp_call_start(ctx, &submission, &call);
-  } else { /* the copy takes a while */
-    Py_BEGIN_ALLOW_THREADS;
-    status = bp_call_start(ctx, &submission, &call);
-    Py_END_ALLOW_THREADS;
-  }
-  if (status != BP_OK) {
-    bpp_fail(status, bpp_no_text, bpp_no_bytes);
+  waiter = bpp_waiter_new();
+  if (waiter == NULL) {
+    PyErr_NoMemory();
     goto done;
   }
-  if (bpp_wait(bp_call_wait, call, BP_FOREVER, &result)) {
-    if (result.status == BP_OK) {
-      made = (raw & 2) == 0 ? bpp_decode(result.payload) : bpp_bytes_object(result.payload.data, result.payload.size);
-    } else {
-      bpp_fail(result.status, result.message, result.detail);
-    }
+  submission.on_reply = bpp_waiter_reply;
+  submission.user = waiter;
+  Py_BEGIN_ALLOW_THREADS;
+  status = bp_submit(ctx, &submission, &request);
+  if (status == BP_OK) bpp_waiter_spin(waiter);
+  Py_END_ALLOW_THREADS;
+  if (status != BP_OK) {
+    bpp_waiter_free(waiter); /* no reply comes */
+    bpp_fail(status, bpp_no_text, bpp_no_bytes);
+  } else if (!bpp_sleep(waiter)) {
+    (void)bp_cancel(ctx, request);
+  } else if (waiter->status != BP_OK) {
+    bp_str message;
+    message.data = (const char*)waiter->message.data;
+    message.size = waiter->message.size;
+    bpp_fail(waiter->status, message, waiter->detail);
+  } else {
+    made = (raw & 2) == 0 ? bpp_decode(waiter->payload) : bpp_bytes_object(waiter->payload.data, waiter->payload.size);
   }
-  bp_result_free(&result);
-  bp_call_free(call);
+  bpp_waiter_free(waiter);
 done:
   bp_cbor_writer_free(&out);
   return made;

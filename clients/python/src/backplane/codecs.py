@@ -10,37 +10,11 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from ._mismatch import Mismatch as Mismatch
+from ._mismatch import kind_of
+
 T = TypeVar("T")
 K = TypeVar("K")
-A = TypeVar("A")
-
-_NAMES: dict[type, str] = {
-    bool: "bool", int: "int", float: "float", str: "text", bytes: "bytes", list: "array", tuple: "array", dict: "map",
-    type(None): "null",
-}  # fmt: skip
-
-
-def kind_of(value: Any) -> str:
-    """What CBOR calls the type of a value."""
-    return _NAMES.get(type(value), type(value).__name__)
-
-
-class Mismatch(ValueError):
-    """A value that does not fit. Its text begins with the path: `messages[2].delay_ms: expected int, got text`."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.path = ""
-        self.text = text
-
-    def inside(self, place: str) -> Mismatch:
-        """The same, seen from one level above."""
-        joint = "." if self.path and not self.path.startswith("[") else ""
-        self.path = f"{place}{joint}{self.path}"
-        return self
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.text}" if self.path else self.text
 
 
 def _wrong(expected: str, value: Any) -> Mismatch:
@@ -147,13 +121,14 @@ def floating(bits: int) -> Codec[float]:
     return Codec(check, check, exact=float if bits == 64 else None)
 
 
-def nullable(of: Codec[T]) -> Codec[T | None]:
+def nullable(of: Codec[Any]) -> Codec[Any]:
+    """The same, or None."""
     encode, decode, exact = of.encode, of.decode, of.exact
 
     def send(value: Any) -> Any:
         return None if value is None else value if type(value) is exact else encode(value)
 
-    def read(value: Any) -> T | None:
+    def read(value: Any) -> Any:
         return None if value is None else decode(value)
 
     return Codec(send, read, nullable=True)
