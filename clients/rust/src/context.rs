@@ -196,7 +196,7 @@ impl Context {
     where
         Q: Decode,
         R: Encode,
-        F: Fn(Q) -> Result<R, Error> + Send + Sync + 'static,
+        F: FnMut(Q) -> Result<R, Error> + Send + 'static,
     {
         function::provide_now(self.core(), name, function)
     }
@@ -205,7 +205,7 @@ impl Context {
     where
         Q: Decode,
         R: 'static,
-        F: Fn(Q, Completion<R>) + Send + Sync + 'static,
+        F: FnMut(Q, Completion<R>) + Send + 'static,
     {
         function::provide_later(self.core(), name, function)
     }
@@ -214,7 +214,7 @@ impl Context {
     where
         Q: Decode + Send + 'static,
         R: Encode + 'static,
-        F: Fn(Q) -> A + Send + Sync + 'static,
+        F: FnMut(Q) -> A + Send + 'static,
         A: Future<Output = Result<R, Error>> + Send + 'static,
     {
         function::provide_async(self.core(), name, function)

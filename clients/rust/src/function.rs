@@ -247,11 +247,17 @@ pub(crate) fn provide_now<Q, R, F>(
 where
     Q: Decode,
     R: Encode,
-    F: Fn(Q) -> Result<R, Error> + Send + Sync + 'static,
+    F: FnMut(Q) -> Result<R, Error> + Send + 'static,
 {
+    // One call at a time comes, except from a context that was set aside.
+    let function = Mutex::new(function);
     let answer = move |question: Question<'_>| {
         let completion = Completion::<R>::new(question.context, question.token);
-        let run = || read(question.payload).and_then(&function);
+        let run = || {
+            let request = read(question.payload)?;
+            let mut function = lock(&function);
+            (*function)(request)
+        };
         match host_thread::guarded(run) {
             Ok(answer) => completion.complete(answer),
             Err(panic) => completion.fail(&panicked(panic)),
@@ -268,13 +274,14 @@ pub(crate) fn provide_later<Q, R, F>(
 where
     Q: Decode,
     R: 'static,
-    F: Fn(Q, Completion<R>) + Send + Sync + 'static,
+    F: FnMut(Q, Completion<R>) + Send + 'static,
 {
     let label = name.to_string();
+    let function = Mutex::new(function);
     let answer = move |question: Question<'_>| {
         let completion = Completion::<R>::new(question.context, question.token);
         host_thread::guarded_and_logged(&label, || match read(question.payload) {
-            Ok(request) => function(request, completion),
+            Ok(request) => (*lock(&function))(request, completion),
             Err(e) => drop(completion.fail(&e)),
         });
     };
@@ -289,11 +296,11 @@ pub(crate) fn provide_async<Q, R, F, A>(
 where
     Q: Decode + Send + 'static,
     R: Encode + 'static,
-    F: Fn(Q) -> A + Send + Sync + 'static,
+    F: FnMut(Q) -> A + Send + 'static,
     A: Future<Output = Result<R, Error>> + Send + 'static,
 {
     let executor = core.executor.clone();
-    let function = Arc::new(function);
+    let function = Arc::new(Mutex::new(function));
     let answer = move |question: Question<'_>| {
         let completion = Completion::<R>::new(question.context, question.token);
         let request = match host_thread::guarded(|| read(question.payload)) {
@@ -304,9 +311,9 @@ where
         let function = function.clone();
         // A panic drops the completion, which answers.
         let task = async move {
-            let answer = function(request).await;
+            let answering = (*lock(&function))(request);
             drop(function);
-            completion.complete(answer);
+            completion.complete(answering.await);
         };
         match &executor {
             Some(executor) => executor.spawn(Box::pin(task)),
