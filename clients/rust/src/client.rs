@@ -3,10 +3,10 @@
 use crate::call::{self, Call};
 use crate::cbor::{Decode, Encode};
 use crate::interfaces::Expected;
-use crate::options::CallOptions;
+use crate::options::{CallOptions, ListenOptions};
 use crate::parts::{AsyncParts, Parts};
 use crate::upload::{AsyncUpload, Upload};
-use crate::{Context, Error};
+use crate::{Context, Error, EventInfo, Events, Listener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,5 +148,19 @@ impl Client {
             Ok(()) => AsyncUpload::start(self.context.core(), name, first, &self.options, error),
             Err(e) => AsyncUpload::failed(e, error),
         }
+    }
+    /// Listens to an event. Gaps are only counted.
+    pub fn on<T: Decode + 'static>(
+        &self,
+        event: &str,
+        heard: impl Fn(T) + Send + Sync + 'static,
+    ) -> Result<Listener, Error> {
+        let options = ListenOptions::default();
+        let heard = move |payload, _: &EventInfo<'_>| heard(payload);
+        self.context.listen(event, heard, |_| {}, &options)
+    }
+    /// The events as an iterator and a stream.
+    pub fn events<T: Decode + 'static>(&self, event: &str) -> Result<Events<T>, Error> {
+        self.context.events(event, &ListenOptions::default())
     }
 }

@@ -120,8 +120,29 @@ impl std::error::Error for Error {}
 /// An error that a module declares, with its detail. Generated code has these.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Declared<D> {
-    /// For people.
-    pub message: String,
+    /// Status, message and the bytes of the detail.
+    pub error: Error,
     /// For programs.
     pub detail: D,
+}
+
+impl Error {
+    /// Makes the variant of a generated error, unless the detail has another form.
+    pub fn declared<D: Decode, E>(
+        self,
+        declared: fn(Declared<D>) -> E,
+        other: fn(Error) -> E,
+    ) -> E {
+        let bytes: &[u8] = match &self.0.detail[..] {
+            [] => &[0xf6], // none is null
+            bytes => bytes,
+        };
+        match cbor::from_slice(bytes) {
+            Ok(detail) => declared(Declared {
+                error: self,
+                detail,
+            }),
+            Err(_) => other(self),
+        }
+    }
 }

@@ -28,7 +28,7 @@ macro_rules! report {
                         all.$member = read.map_err(|e: DecodeError| e.in_member(&key))?;
                         continue;
                     })*
-                    input.unknown(&key)?;
+                    input.unknown().map_err(|e| e.in_member(&key))?;
                 }
                 Ok(all)
             }

@@ -306,40 +306,47 @@ impl<'a> Decoder<'a> {
         }
         self.text().map(Some)
     }
-    /// Reads the value of the member `name`.
+    /// Reads the value of a member, which may come once.
     #[inline]
-    pub fn member<T: Decode>(
-        &mut self,
-        name: &str,
-        slot: &mut Option<T>,
-    ) -> Result<(), DecodeError> {
+    pub fn read<T: Decode>(&mut self, slot: &mut Option<T>) -> Result<(), DecodeError> {
         if slot.is_some() {
-            return Err(DecodeError::new("given twice").in_member(name));
+            return error("given twice");
         }
-        match T::decode(self) {
-            Ok(value) => *slot = Some(value),
-            Err(e) => return Err(e.in_member(name)),
-        }
+        *slot = Some(T::decode(self)?);
         Ok(())
     }
-    /// The value of a member that must be there.
-    #[inline]
-    pub fn required<T>(&self, name: &str, slot: Option<T>) -> Result<T, DecodeError> {
-        match slot {
-            Some(value) => Ok(value),
-            None => Err(DecodeError::new("missing").in_member(name)),
+    /// Reads the value of a member that excludes others.
+    pub fn case<T: Decode, C>(
+        &mut self,
+        slot: &mut Option<C>,
+        made: fn(T) -> C,
+    ) -> Result<(), DecodeError> {
+        if slot.is_some() {
+            return error("found a second member, expected one");
         }
+        *slot = Some(made(T::decode(self)?));
+        Ok(())
+    }
+    /// Reads a T, or moves nowhere.
+    pub fn attempt<T: Decode>(&mut self) -> Option<T> {
+        let before = self.clone();
+        let read = T::decode(self);
+        if read.is_err() {
+            *self = before;
+        }
+        read.ok()
     }
     /// Skips the value of a member that the struct does not have, or fails.
     #[cold]
-    pub fn unknown(&mut self, name: &str) -> Result<(), DecodeError> {
-        if self.strict {
-            return Err(DecodeError::new("unknown member").in_member(name));
+    pub fn unknown(&mut self) -> Result<(), DecodeError> {
+        match self.strict {
+            true => error("unknown member"),
+            false => self.skip(),
         }
-        match self.skip() {
-            Ok(()) => Ok(()),
-            Err(e) => Err(e.in_member(name)),
-        }
+    }
+    /// Whether unknown members are errors.
+    pub fn is_strict(&self) -> bool {
+        self.strict
     }
     /// An error if the item of this kind has no value that fits.
     #[cold]

@@ -19,7 +19,7 @@ pub use decoder::{Decoder, Level};
 pub use encoder::Encoder;
 pub use error::DecodeError;
 pub use kind::Kind;
-pub use types::{ByteArray, Bytes, Cbor, Empty, Ignored, MapKey, Raw};
+pub use types::{ByteArray, Bytes, Cbor, Empty, MapKey, Raw};
 pub use value::Value;
 
 /// How many arrays, maps and tags may be around an item.
@@ -52,6 +52,30 @@ pub fn from_slice<T: Decode>(bytes: &[u8]) -> Result<T, DecodeError> {
 /// The same, but a member that a struct does not have is an error.
 pub fn from_slice_strict<T: Decode>(bytes: &[u8]) -> Result<T, DecodeError> {
     finish(Decoder::new(bytes).strict())
+}
+
+/// The value of a member that must be there. For generated code, as the two functions below.
+#[inline]
+pub fn required<T>(slot: Option<T>, name: &str) -> Result<T, DecodeError> {
+    match slot {
+        Some(value) => Ok(value),
+        None => Err(DecodeError::new("missing").in_member(name)),
+    }
+}
+
+/// The value of a map that has exactly one of the members `expected`.
+pub fn one_of<T>(slot: Option<T>, expected: &str) -> Result<T, DecodeError> {
+    slot.ok_or_else(|| DecodeError::new(format!("found none of the members {}", expected)))
+}
+
+/// An error: the text is no value of an enum.
+#[cold]
+pub fn refuse<T>(found: &str, expected: &str) -> Result<T, DecodeError> {
+    let found: String = found.chars().take(64).collect();
+    Err(DecodeError::new(format!(
+        "expected {}, got {:?}",
+        expected, found
+    )))
 }
 
 fn finish<T: Decode>(mut input: Decoder<'_>) -> Result<T, DecodeError> {

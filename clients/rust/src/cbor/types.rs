@@ -28,10 +28,6 @@ pub struct Cbor(pub Vec<u8>);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Empty;
 
-/// Something that is not looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Ignored;
-
 impl<const N: usize> Default for ByteArray<N> {
     fn default() -> Self {
         ByteArray([0; N])
@@ -122,18 +118,11 @@ impl Decode for Empty {
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let mut map = input.map()?;
         while let Some(key) = input.key(&mut map)? {
-            input.unknown(&key)?;
+            input.unknown().map_err(|e| e.in_member(&key))?;
         }
         Ok(Empty)
     }
 }
-impl Decode for Ignored {
-    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        input.take_rest();
-        Ok(Ignored)
-    }
-}
-
 macro_rules! integers {
     ($write:ident $wide:ident: $($name:ident)*) => {$(
         impl Encode for $name {
@@ -201,9 +190,12 @@ impl Encode for () {
 }
 impl Decode for () {
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        match input.take_null()? {
-            true => Ok(()),
-            false => input.expected("null"),
+        if input.take_null()? {
+            return Ok(());
+        }
+        match input.is_strict() {
+            true => input.expected("null"),
+            false => input.skip(), // there was nothing to say, now there is
         }
     }
 }

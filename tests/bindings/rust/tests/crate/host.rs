@@ -80,9 +80,10 @@ impl Daemon {
         let mut command = Command::new(variable("BACKPLANE_BIN"));
         command.arg("run").arg("--socket").arg(self.socket());
         for module in MODULES {
-            command.arg("--load").arg(plugin(module));
+            command.arg("--module").arg(plugin(module));
         }
-        command.env("XDG_RUNTIME_DIR", &self.folder.0);
+        command.arg("--data-dir").arg(self.folder.0.join("data"));
+        command.args(["--no-trial", "--log-level", "error"]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         self.child = Some(command.spawn().unwrap());
         eventually("the host answers", || {
