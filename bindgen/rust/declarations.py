@@ -52,7 +52,7 @@ class _Struct:
             optional = member.optional and not defaulted
             if optional and member.type.kind != "nullable":
                 rust = f"Option<{rust}>"
-            self.members.append((member, fields.take(snake(member.name)), locals_.take(snake(member.name)), rust, optional))
+            self.members.append((member, fields.take(snake(member.name)), locals_.take(_local(member.name)), rust, optional))
 
     def text(self):
         plain = all(not self.types.has_value(m) for m, *_ in self.members)
@@ -66,7 +66,7 @@ class _Struct:
             for member, field, _, rust, _ in self.members:
                 unit = f"in {_unit(member.type)}" if _unit(member.type) else ""
                 text += layout.doc("; ".join(part for part in (member.doc, unit) if part), 4)
-                text += f"    pub {field}: {rust},\n"
+                text += layout.field(field, rust)
             text += "}\n"
         if has_default and not plain:
             text += self._default()
@@ -98,8 +98,7 @@ class _Struct:
         text = ""
         if optional:
             text += f"        let mut members = {count};\n"
-            text += "".join("        members += " + layout.call("usize::from", [f"self.{field}.is_some()"], ";", 8) + "\n"
-                            for field in optional)
+            text += "".join(layout.count_if_there(field) for field in optional)
         text += f"        out.map({'members' if optional else count});\n"
         for member, field, _, _, is_optional in self.members:
             head = "out.optional" if is_optional else "out.member"
@@ -124,18 +123,22 @@ class _Struct:
                  "        }\n")
         fields = []
         for member, field, local, _, optional in self.members:
+            value, arguments = local, None
             if self.types.has_value(member):
-                initial = self.types.value(member.type, member.default)
-                value = _default_of(local, initial)
+                value = _default_of(local, self.types.value(member.type, member.default))
             elif optional:
                 value = f"{local}.flatten()" if member.type.kind == "nullable" else local
             elif member.optional:
                 value = f"{local}.unwrap_or_default()"
             else:
-                value = layout.call("backplane::cbor::required", [local, layout.string(member.name)], "?", 12,
-                                    before=len(field) + 3)
-            fields.append(field if value == field else f"{field}: {value}")
+                value, arguments = "backplane::cbor::required", [local, layout.string(member.name)]
+            fields.append(field if value == field else layout.initial(field, value, arguments, "?", 12))
         return text + f"        Ok({layout.struct(self.name, fields, 8)})\n"
+
+
+def _local(name):
+    """A variable for a member, which is never so long that rustfmt would break its line."""
+    return snake(name)[:60].rstrip("_")
 
 
 def _default_of(local, initial):
@@ -190,14 +193,14 @@ def _tagged(types, type_, name):
     text += "}\n"
     encode = "        out.map(1);\n        match self {\n"
     for variant, case, _ in made:
-        encode += layout.arm(f"{name}::{variant}(value)", f"out.member({layout.string(case.name)}, value)", 12)
+        encode += layout.arm_call(f"{name}::{variant}(value)", "out.member", [layout.string(case.name), "value"], 12)
     encode += "        }\n"
     decode = ("        let mut found = None;\n"
               "        let mut map = data.map()?;\n"
               "        while let Some(key) = data.key(&mut map)? {\n"
               "            match &*key {\n")
     for variant, case, _ in made:
-        decode += layout.arm(layout.string(case.name), f"data.case(&mut found, {name}::{variant})", 16)
+        decode += layout.arm_call(layout.string(case.name), "data.case", ["&mut found", f"{name}::{variant}"], 16)
     expected = ", ".join(case.name for _, case, _ in made)
     decode += ("                _ => data.unknown(),\n"
                "            }\n"

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rust: one file for each module, over the crate backplane, and a mod.rs that names them."""
-from names import Scope, local, pascal, snake
+from names import Scope, local, pascal, screaming, snake
 from rust import layout
 from rust.declarations import declare, unnamed
-from rust.keywords import CLIENT, CONSTANTS, KEYWORDS
+from rust.keywords import CLIENT, CONSTANTS, KEYWORDS, TYPES
 from rust.mapping import Types
 from templates import environment
 from text import MARK, clean, stamp
 
+LONGEST_NAME = 34
 _TEMPLATE = environment(__file__).get_template("module.rs.j2")
 
 
@@ -25,9 +26,11 @@ def files(outline, options):
 class _Module:
     def __init__(self, module, generator):
         self.module, self.generator = module, generator
-        self.client = pascal(module.name)
+        self.client = Scope(TYPES).take(pascal(module.name))
         self.types = Types(module, {self.client})
         self.failures = self._failures()
+        scope = Scope({"error"})
+        self.mappers = {call.name: scope.take("of_" + snake(local(call.name))) for call in module.calls if call.errors}
 
     def text(self):
         module = self.module
@@ -35,12 +38,21 @@ class _Module:
         types += [unnamed(self.types, name, ref) for name, ref in self.types.extra]
         uses = any("impl Encode for" in text for text in types)
         return _TEMPLATE.render(
-            stamp=stamp(self.generator, module), module=module, client=self.client, types=types, uses=uses,
+            stamp=stamp(self.generator, module), module=module, skip=self._has_long_names(), client=self.client, types=types, uses=uses,
             summary=layout.doc(module.summary or f"The module {module.name}.", mark="//!"),
             constants=self._constants(), version=layout.string(module.version), name=layout.string(module.name),
             hash=layout.string(module.hash), cddl=layout.raw_string(module.cddl),
             variants=[(variant, layout.plain_doc(doc, 4), detail) for variant, doc, detail in self.failures.values()],
-            mappers=self._mappers(), methods=self._methods(), config=self._config())
+            mappers=self._mappers(), methods=self._methods())
+
+    def _has_long_names(self):
+        """Whether rustfmt would break lines in ways that layout.py does not know."""
+        module = self.module
+        names = [module.name] + [x.name for x in module.types + module.calls + module.functions + module.events]
+        for type_ in module.types:
+            names += [member.name for member in type_.members] + [case.name for case in type_.cases]
+            names += [value.value for value in type_.values]
+        return any(len(name) > LONGEST_NAME for name in names)
 
     # ---- Errors ----
 
@@ -56,14 +68,15 @@ class _Module:
         return made
 
     def _mapper(self, call):
-        return "Error::of_" + snake(local(call.name)) if call.errors else "Error::Other"
+        return f"Error::{self.mappers[call.name]}" if call.errors else "Error::Other"
 
     def _mappers(self):
         text = ""
         for call in self.module.calls:
             if not call.errors:
                 continue
-            text += f"\n    fn of_{snake(local(call.name))}(error: backplane::Error) -> Error {{\n        match error.code() {{\n"
+            head = layout.signature(f"fn {self.mappers[call.name]}", ["error: backplane::Error"], "Error", 4)
+            text += f"\n{head}\n        match error.code() {{\n"
             for failure in call.errors:
                 variant = self.failures[(failure.status, failure.detail)][0]
                 text += layout.arm(str(failure.status), f"error.declared(Error::{variant}, Error::Other)", 12)
@@ -149,12 +162,12 @@ class _Module:
             if generics:
                 parts = [f"std::future::Future<Output = {answer}>", "Send", "'static"]
                 where = "\n    where\n" + layout.bound("F", parts, 8) + "\n    {"
+            if generics and len(f"    pub fn {called}{generics}(") > layout.WIDTH:
+                generics = "<\n        F,\n    >"
             head = layout.signature(f"pub fn {called}{generics}", ["&self", *parameters], result, 4)
             if where:
                 head = head[:-2] + where
-            body = f"self.0.context().{method}({wire}, function)"
-            if len(body) > layout.CALL_WIDTH:
-                body = f"self.0\n            .context()\n            " + layout.call(f".{method}", [wire, "function"], "", 12)
+            body = layout.chain("self.0.context()", method, [wire, "function"], 8)
             made.append(f"{doc}{head}\n        {body}\n    }}\n")
         return made
 
@@ -163,7 +176,7 @@ class _Module:
     def _constants(self):
         scope, made = Scope(KEYWORDS | CONSTANTS), []
         for constant in self.module.constants:
-            name, value = scope.take("_".join(_words(constant.name)).upper()), constant.value
+            name, value = scope.take(screaming(constant.name)), constant.value
             if isinstance(value, bool):
                 type_, text = "bool", "true" if value else "false"
             elif isinstance(value, int):
@@ -179,18 +192,6 @@ class _Module:
                 continue
             made.append(layout.doc(constant.doc) + layout.constant(f"pub const {name}: {type_}", text))
         return made
-
-    def _config(self):
-        if self.module.config is None:
-            return None
-        doc = self.module.config_doc
-        return layout.doc(f"Loads the module with this configuration: {doc}" if doc else
-                          "Loads the module with this configuration.", 4), self.types.of(self.module.config)
-
-
-def _words(name):
-    from names import words
-    return words(name)
 
 
 def _borrowed(type_):

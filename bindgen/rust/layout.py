@@ -12,7 +12,7 @@ def doc(text, indent=0, mark="///"):
     text = clean(text)
     if not text:
         return ""
-    for char in "\\[]<>*_`":
+    for char in "\\[]<>*`":
         text = text.replace(char, "\\" + char)
     pad = " " * indent
     return "".join(f"{pad}{mark} {line}\n" for line in wrap(text, WIDTH - indent - len(mark) - 1))
@@ -28,19 +28,47 @@ def call(head, arguments, tail, indent, before=0):
     """`head(arguments)tail` as an expression at this indent, behind so many characters, without the first indent."""
     inside = ", ".join(arguments)
     line = f"{head}({inside}){tail}"
-    if len(inside) <= CALL_WIDTH and indent + before + len(line) <= WIDTH:
+    if (len(inside) <= CALL_WIDTH or len(arguments) == 1) and indent + before + len(line) <= WIDTH:
         return line
     pad = " " * indent
     return f"{head}(\n" + "".join(f"{pad}    {a},\n" for a in arguments) + f"{pad}){tail}"
 
 
 def chain(root, method, arguments, indent):
-    """`root.method(arguments)`, where the root is `self.0`."""
-    line = f"{root}.{method}({', '.join(arguments)})"
-    if len(line) <= CALL_WIDTH and indent + len(line) <= WIDTH:
-        return line
+    """`root.method(arguments)`. The root is `self.0`, or a chain of calls behind it."""
+    last = f".{method}({', '.join(arguments)})"
+    if len(root + last) <= CALL_WIDTH and indent + len(root + last) <= WIDTH:
+        return root + last
+    if (len(last) - len(method) - 3 > CALL_WIDTH and len(arguments) > 1) or indent + 4 + len(last) > WIDTH:
+        return call(f"{root}.{method}", arguments, "", indent, before=WIDTH)
     pad = " " * (indent + 4)
-    return f"{root}\n{pad}" + call(f".{method}", arguments, "", indent + 4)
+    first, *more = root.split(".", 2)
+    return ".".join([first, more[0]]) + "".join(f"\n{pad}.{part}" for part in more[1:]) + f"\n{pad}{last}"
+
+
+def initial(name, head, arguments, tail, indent):
+    """A member of a struct's value: `name: head(arguments)tail`, or `name: head` if there are no arguments."""
+    pad = " " * (indent + 4)
+    if arguments is None:
+        line = f"{name}: {head}"
+        return line if indent + len(line) + 1 <= WIDTH else f"{name}:\n{pad}{head}"
+    if indent + len(f"{name}: {head}(") <= WIDTH:
+        return f"{name}: " + call(head, arguments, tail, indent, before=len(name) + 3)
+    return f"{name}:\n{pad}" + call(head, arguments, tail, indent + 4, before=1)
+
+
+def field(name, type_):
+    """A member of a struct."""
+    line = f"    pub {name}: {type_},"
+    return line + "\n" if len(line) <= WIDTH else f"    pub {name}:\n        {type_},\n"
+
+
+def count_if_there(name):
+    """`members += usize::from(self.name.is_some());`"""
+    value = f"self.{name}.is_some()"
+    if len(value) <= CALL_WIDTH:
+        return f"        members += usize::from({value});\n"
+    return f"        members += usize::from(\n            self.{name}\n                .is_some(),\n        );\n"
 
 
 def signature(head, parameters, result, indent):
@@ -77,6 +105,16 @@ def arm(pattern, body, indent):
     line = f"{pad}{pattern} => {body},"
     if len(line) <= WIDTH:
         return line + "\n"
+    return f"{pad}{pattern} => {{\n{pad}    {body}\n{pad}}}\n"
+
+
+def arm_call(pattern, head, arguments, indent):
+    """An arm of a match whose body is a call."""
+    pad, inside = " " * indent, ", ".join(arguments)
+    line = f"{pad}{pattern} => {head}({inside}),"
+    if len(inside) <= CALL_WIDTH and len(line) <= WIDTH:
+        return line + "\n"
+    body = call(head, arguments, "", indent + 4)
     return f"{pad}{pattern} => {{\n{pad}    {body}\n{pad}}}\n"
 
 

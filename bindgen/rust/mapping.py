@@ -2,6 +2,7 @@
 """What types of the outline are in Rust."""
 import outline as outlines
 from names import Scope, pascal
+from rust import layout
 from rust.keywords import KEYWORDS, TYPES
 
 SCALARS = {"bool": "bool", "text": "String", "any": "backplane::Value", "null": "()", "raw": "backplane::Raw"}
@@ -127,7 +128,6 @@ class Types:
 
     def value(self, ref, value):
         """An expression for a default, or None."""
-        from rust import layout
         if ref.kind == "nullable":
             if value is None:
                 return "None"

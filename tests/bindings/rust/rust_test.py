@@ -142,6 +142,11 @@ class Rust(unittest.TestCase):
 
 def odd_modules():
     """Outlines with names and forms that the bundled modules do not have."""
+    return [odd_module(35), odd_module(73)]
+
+
+def odd_module(longest):
+    """Names have less than `longest` characters."""
     text, number = {"kind": "text"}, {"kind": "int", "bits": 32, "signed": True}
 
     def named(name):
@@ -155,14 +160,14 @@ def odd_modules():
     def alias(name, ref):
         return {"name": name, "doc": "", "kind": "alias", "sent": True, "received": True, "type": ref}
 
-    long_name = "a_name_that_is_longer_than_what_fits_into_a_line_of_code_when_it_comes_twice"
+    long_name = "a_name_that_is_longer_than_what_fits_into_a_line_when_it_comes_twice"[:longest - 6]
     types = [
         struct("type", ("self", text), ("fn", number), ("map", text), ("data", text), ("key", text), ("out", text),
                ("members", text), ("camelCase", number), ("camel_case", number), ("9", number), ("ü", number)),
         struct("String", ("vec", {"kind": "list", "of": named("String"), "least": 0, "most": None})),
         struct("Error"), struct("Odd", ("odd", named("Error"))), struct("Option", ("some", named("String"), {})),
-        struct("Long", *[(f"{long_name}_{n}"[n:], {"kind": "nullable", "of": text} if n % 3 else number,
-                          *([{}] if n % 2 else [])) for n in range(0, 75)]),
+        struct("Long", *[((long_name * 2)[:n], {"kind": "nullable", "of": text} if n % 3 else number,
+                          *([{}] if n % 2 else [])) for n in range(1, longest)]),
         struct("Node", ("left", {"kind": "nullable", "of": named("Node")}, {}), ("pair", {"kind": "tuple", "items": [
             {"kind": "nullable", "of": named("Node")}, number]}), ("next", named("Maybe"))),
         alias("Maybe", {"kind": "nullable", "of": named("Node")}),
@@ -178,9 +183,9 @@ def odd_modules():
                ("many", {"kind": "tuple", "items": [number] * 9}), ("level", named("Level"), {"default": "nothing like it"}),
                ("real", {"kind": "float", "bits": 32}, {"default": 1e300}), ("needed", named("Level"))),
         {"name": "Level", "doc": "", "kind": "enum", "sent": True, "received": True, "values": [
-            {"value": v, "doc": "d"} for v in ("self", "Self", "a-b", "a_b", "1", "", "quote\"", long_name)]},
+            {"value": v, "doc": "d"} for v in ("self", "Self", "a-b", "a_b", "1", "", "quote\"", *[(long_name * 2)[:n] for n in range(20, longest)])]},
         {"name": "Tagged", "doc": "", "kind": "tagged", "sent": True, "received": True, "cases": [
-            {"name": n, "type": text, "doc": ""} for n in ("type", "Self", long_name)]},
+            {"name": n, "type": text, "doc": ""} for n in ("type", "Self", *[(long_name * 2)[:n] for n in range(20, longest)])]},
     ]
 
     def call(name, request=None, reply=None, part=None, partial=None, errors=()):
@@ -199,7 +204,7 @@ def odd_modules():
                             {"name": "INTERFACE_HASH", "value": "x" * 90, "doc": ""}, {"name": "f", "value": 1.0, "doc": ""},
                             {"name": "b", "value": {"bytes": "00ff"}, "doc": ""}, {"name": "n", "value": None, "doc": ""}]}
     other = {**module, "name": "type"}
-    return [{"form": 1, "generator": "0.1.0", "modules": [module, other]}]
+    return {"form": 1, "generator": "0.1.0", "modules": [module, other]}
 
 
 if __name__ == "__main__":
