@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What types of the outline are in Rust."""
 import outline as outlines
-from names import Scope, pascal
+from names import Scope, local, pascal
 from rust import layout
 from rust.keywords import KEYWORDS, TYPES
 
@@ -34,33 +34,29 @@ class Types:
 
     def _name_all(self):
         for type_ in self.module.types:
-            for member in type_.members:
-                self._name(member.type, member.name, type_.name)
-            for case in type_.cases:
-                self._name(case.type, case.name, type_.name)
+            for inside in type_.members + type_.cases:
+                self._name(inside.type, pascal(type_.name) + pascal(inside.name))
             if type_.type is not None:
-                self._name(type_.type, "Item", type_.name)
+                self._name(type_.type, pascal(type_.name))
         for call in self.module.calls + self.module.functions:
+            place = pascal(local(call.name))
             for what in ("request", "request_part", "reply", "partial"):
                 if getattr(call, what) is not None:
-                    self._name(getattr(call, what), f"{call.name}_{what}", "")
+                    self._name(getattr(call, what), place + pascal(what))
             for failure in call.errors:
                 if failure.detail is not None:
-                    self._name(failure.detail, f"{call.name}_error", "")
+                    self._name(failure.detail, f"{place}Error{failure.status}")
         for event in self.module.events:
             if event.payload is not None:
-                self._name(event.payload, f"{event.name}_event", "")
+                self._name(event.payload, pascal(local(event.name)) + "Event")
 
-    def _name(self, ref, hint, owner):
-        for inner in ref.walk():
-            if inner.kind not in ("choice", "literal") or inner in self.made:
-                continue
-            taken = set(self.names.values()) | set(self.made.values())
-            wanted = pascal(hint)
-            if wanted in taken:
-                wanted = pascal(owner) + wanted
-            self.made[inner] = self.scope.take(wanted)
-            self.extra.append((self.made[inner], inner))
+    def _name(self, ref, place):
+        """Names the choices and literals in `ref` after their place. Equal ones are one type."""
+        if ref.kind in ("choice", "literal") and ref not in self.made:
+            self.made[ref] = self.scope.take(place)
+            self.extra.append((self.made[ref], ref))
+        for inner in ref.inner():
+            self._name(inner, place + {"nullable": "", "map": "Value"}.get(ref.kind, "Item"))
 
     def is_nested(self, type_):
         return type_.name in self._nested

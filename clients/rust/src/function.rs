@@ -12,7 +12,9 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::os::raw::c_void;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The duty to answer one call of a host function. Move it to where the answer will be known; any thread may answer.
 /// One that is dropped without an answer answers `no_reply`.
@@ -113,7 +115,8 @@ type Answer = Box<dyn Fn(Question<'_>) + Send + Sync>;
 pub(crate) struct FunctionState {
     attached: Attached,
     answer: Option<Answer>,
-    native: Mutex<bp_context>,
+    given: AtomicBool, // to some context
+    removed: AtomicBool,
     running: Mutex<u32>,
     changed: Condvar,
 }
@@ -125,17 +128,15 @@ impl FunctionState {
         FunctionState {
             attached: Attached::new(name),
             answer: Some(answer),
-            native: Mutex::default(),
+            given: AtomicBool::new(false),
+            removed: AtomicBool::new(false),
             running: Mutex::new(0),
             changed: Condvar::new(),
         }
     }
     fn remove(&self, core: &Core) {
-        let at = *lock(&self.native);
-        if at.id == 0 {
-            return;
-        }
-        core.functions.withdraw(at, &self.attached.name, self);
+        self.removed.store(true, SeqCst);
+        core.functions.withdraw(&self.attached.name, self);
         if Running::here() {
             return;
         }
@@ -153,9 +154,22 @@ impl Attachment for FunctionState {
         &self.attached
     }
     fn attach(self: Arc<Self>, core: &Core, at: bp_context) -> bp_status {
-        let status = core.functions.give(at, &self.attached.name, self.clone());
-        if status == 0 {
-            *lock(&self.native) = at;
+        let again = self.given.load(SeqCst);
+        let give = || core.functions.give(at, &self.attached.name, self.clone());
+        let mut status = give();
+        // After a reconnect, the host may not have noticed yet that the old connection has gone.
+        let mut wait = Duration::from_millis(5);
+        while again && status == Status::NameTaken.code() && wait < Duration::from_secs(1) {
+            if self.removed.load(SeqCst) {
+                break;
+            }
+            std::thread::sleep(wait);
+            wait *= 2;
+            status = give();
+        }
+        self.given.fetch_or(status == 0, SeqCst);
+        if self.removed.load(SeqCst) {
+            core.functions.withdraw(&self.attached.name, &self);
         }
         status
     }
@@ -183,12 +197,17 @@ unsafe extern "C" fn on_call(
         Arc::increment_strong_count(state);
         let state = Arc::from_raw(state);
         *lock(&state.running) += 1;
-        if let Some(answer) = &state.answer {
-            answer(Question {
+        match &state.answer {
+            Some(answer) if !state.removed.load(SeqCst) => answer(Question {
                 context,
                 token,
                 payload: native::slice(payload),
-            });
+            }),
+            _ => {
+                let text = "the application has just withdrawn this function";
+                let error = Error::new(Status::NoHostFunction, text);
+                Completion::<()>::new(context, token).fail(&error);
+            }
         }
         *lock(&state.running) -= 1;
         state.changed.notify_all();
@@ -231,9 +250,13 @@ fn provide(core: &Arc<Core>, name: &str, answer: Answer) -> Result<Provided, Err
             state,
         }),
         status if status == Status::NotSupported.code() => {
-            let text = "found a connection whose host takes no host functions; expected an embedded context: embed the \
-                        host, or load a module there that offers this function";
+            let text = "found a host that is too old for host functions of a connection; expected a newer one: update it, \
+                        embed the host, or load a module there that offers this function";
             Err(Error::new(Status::NotSupported, text).with_name(name))
+        }
+        status if status == Status::NameTaken.code() => {
+            let text = "the host itself or another connection provides this host function; withdraw it there first";
+            Err(Error::new(Status::NameTaken, text).with_name(name))
         }
         status => Err(core.refusal(name, status)),
     }

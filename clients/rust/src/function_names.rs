@@ -22,8 +22,15 @@ pub(crate) struct FunctionNames {
 struct Slot {
     wanted: Option<Arc<FunctionState>>,
     set: Option<Arc<FunctionState>>,
+    wanted_at: bp_context,
     set_at: bp_context,
     busy: bool,
+}
+
+impl Slot {
+    fn is_settled(&self) -> bool {
+        same(&self.wanted, &self.set) && (self.set.is_none() || self.wanted_at == self.set_at)
+    }
 }
 
 thread_local!(static RUNNING: Cell<u32> = Cell::new(0));
@@ -57,17 +64,19 @@ fn same(one: &Option<Arc<FunctionState>>, other: &Option<Arc<FunctionState>>) ->
 type Slots<'a> = MutexGuard<'a, HashMap<String, Slot>>;
 
 impl FunctionNames {
-    /// Gives the name to `owner`. An error leaves the name as it was.
+    /// Gives the name to `owner`. An error leaves the name as it was. Another context than before: a reconnect has
+    /// replaced that one.
     pub fn give(&self, at: bp_context, name: &str, owner: Arc<FunctionState>) -> bp_status {
         let mut slots = lock(&self.slots);
         let slot = slots.entry(name.to_string()).or_default();
         let old = slot.wanted.replace(owner);
-        let status = self.apply(slots, at, name);
+        slot.wanted_at = at;
+        let status = self.apply(slots, name);
         drop(old);
         status
     }
     /// Withdraws the name if it is still the owner's.
-    pub fn withdraw(&self, at: bp_context, name: &str, owner: &FunctionState) {
+    pub fn withdraw(&self, name: &str, owner: &FunctionState) {
         let mut slots = lock(&self.slots);
         let slot = match slots.get_mut(name) {
             Some(slot) => slot,
@@ -78,14 +87,14 @@ impl FunctionNames {
             true => slot.wanted.take(),
             false => None,
         };
-        self.apply(slots, at, name);
+        self.apply(slots, name);
         drop(old);
     }
 
     // bp_function_set waits for a function that runs, so the mutex must be free then. One thread at a time sets a name,
     // and the last wish counts. A function that runs cannot wait for that thread, which may wait for the function: it
     // leaves its wish to that thread.
-    fn apply<'a>(&'a self, mut slots: Slots<'a>, at: bp_context, name: &str) -> bp_status {
+    fn apply<'a>(&'a self, mut slots: Slots<'a>, name: &str) -> bp_status {
         if slots[name].busy && Running::here() {
             return 0;
         }
@@ -93,37 +102,40 @@ impl FunctionNames {
             let waited = self.changed.wait(slots);
             slots = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        let slot = slots.get_mut(name).expect("slots stay");
-        slot.busy = true;
         let mut freed = Vec::new();
-        if slot.set_at != at {
-            freed.extend(slot.set.take()); // of a context that is gone
-            slot.set_at = at;
-        }
         let mut first = None;
         loop {
             let slot = slots.get_mut(name).expect("slots stay");
-            if same(&slot.wanted, &slot.set) {
-                slot.busy = false;
+            slot.busy = !slot.is_settled();
+            if !slot.busy {
                 self.changed.notify_all();
                 drop(slots);
                 drop(freed); // destructors may set this name
                 return first.unwrap_or(0);
             }
             let next = slot.wanted.clone();
+            let at = match next {
+                Some(_) => slot.wanted_at,
+                None => slot.set_at,
+            };
             drop(slots);
             let status = set(at, name, &next);
             first = first.or(Some(status));
             slots = lock(&self.slots);
             let slot = slots.get_mut(name).expect("slots stay");
-            if next.is_some() && status != 0 {
-                if same(&slot.wanted, &next) {
-                    slot.wanted = slot.set.clone();
-                }
-                freed.extend(next);
-            } else {
+            if next.is_none() || status == 0 {
                 freed.extend(std::mem::replace(&mut slot.set, next));
+                slot.set_at = at;
+                continue;
             }
+            if same(&slot.wanted, &next) && slot.wanted_at == at {
+                let before = (slot.set_at == at).then(|| slot.set.clone()).flatten();
+                if before.is_none() {
+                    freed.extend(slot.set.take()); // of a context that is gone
+                }
+                freed.extend(std::mem::replace(&mut slot.wanted, before));
+            }
+            freed.extend(next);
         }
     }
 }

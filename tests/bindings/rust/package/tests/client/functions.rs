@@ -2,7 +2,7 @@
 
 use crate::host::*;
 use backplane::{block_on, CallOptions, Completion, Context, ContextOptions, Error, Spawn, Status, Task, Value};
-use backplane_rust_tests::bindings::session::{Session, User, UserId};
+use backplane_rust_tests::bindings::session::{Session, User, UserUserId};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{channel, Sender};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 fn login(session: &Session) -> Result<Value, Error> {
     let user = User {
-        user_id: UserId::Text("ann".into()),
+        user_id: UserUserId::Text("ann".into()),
     };
     session.login(&user).map(|in_| in_.profile).map_err(Error::from)
 }
@@ -41,7 +41,7 @@ fn a_function_answers_at_once_later_and_as_a_future() {
         let provided = session
             .provide_profile_fetch(move |user| {
                 count += 1;
-                assert_eq!(user.user_id, UserId::Text("ann".into()));
+                assert_eq!(user.user_id, UserUserId::Text("ann".into()));
                 Ok(Value::from(count))
             })
             .unwrap();
