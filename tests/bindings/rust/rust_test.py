@@ -95,7 +95,7 @@ class Rust(unittest.TestCase):
     def setUpClass(cls):
         prepare()
         layout()
-        cargo("build", "--bins")
+        cargo("build", "--bins", "--tests")
 
     def test_the_crate_works_embedded_and_connected(self):
         cargo("test", "--test", "client", "--", "--test-threads=4")
