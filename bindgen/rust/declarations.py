@@ -216,8 +216,10 @@ _KINDS = {"bool": ("Bool", "bool"), "text": ("Text", "text"), "bytes": ("Bytes",
 
 
 def _choice(types, name, ref, owner):
-    scope, made, expected = Scope(KEYWORDS), [], []
+    scope, made, expected, forms = Scope(KEYWORDS), [], [], []
     for each in ref.of:
+        target = types.module.resolve(each)
+        forms.append(target.name if target.kind == "named" else target.kind)
         if each.kind == "named":
             label, kind = types.names[each.name], each.name
         elif each.kind == "literal":
@@ -235,8 +237,8 @@ def _choice(types, name, ref, owner):
     for variant, rust in made:
         text += f"    {variant}({rust}),\n" if rust else f"    {variant},\n"
     text += "}\n"
-    for variant, rust in made:
-        if rust and [r for _, r in made].count(rust) == 1 and not rust.startswith(name):
+    for form, (variant, rust) in zip(forms, made):
+        if rust and forms.count(form) == 1 and form not in ("choice", "literal", "null", "nullable", "tuple") and rust != name:
             text += (f"\nimpl From<{rust}> for {name} {{\n    fn from(value: {rust}) -> Self {{\n"
                      f"        {name}::{variant}(value)\n    }}\n}}\n")
     encode = "        match self {\n"

@@ -38,21 +38,22 @@ class _Module:
         types += [unnamed(self.types, name, ref) for name, ref in self.types.extra]
         uses = any("impl Encode for" in text for text in types)
         return _TEMPLATE.render(
-            stamp=stamp(self.generator, module), module=module, skip=self._has_long_names(), client=self.client, types=types, uses=uses,
+            stamp=stamp(self.generator, module), module=module, skip=self._is_unusual(), client=self.client, types=types, uses=uses,
             summary=layout.doc(module.summary or f"The module {module.name}.", mark="//!"),
             constants=self._constants(), version=layout.string(module.version), name=layout.string(module.name),
             hash=layout.string(module.hash), cddl=layout.raw_string(module.cddl),
             variants=[(variant, layout.plain_doc(doc, 4), detail) for variant, doc, detail in self.failures.values()],
             mappers=self._mappers(), methods=self._methods())
 
-    def _has_long_names(self):
+    def _is_unusual(self):
         """Whether rustfmt would break lines in ways that layout.py does not know."""
         module = self.module
         names = [module.name] + [x.name for x in module.types + module.calls + module.functions + module.events]
         for type_ in module.types:
             names += [member.name for member in type_.members] + [case.name for case in type_.cases]
             names += [value.value for value in type_.values]
-        return any(len(name) > LONGEST_NAME for name in names)
+        odd = any(len({e.status for e in call.errors}) < len(call.errors) for call in module.calls)
+        return odd or any(len(name) > LONGEST_NAME for name in names)
 
     # ---- Errors ----
 
@@ -77,11 +78,19 @@ class _Module:
                 continue
             head = layout.signature(f"fn {self.mappers[call.name]}", ["error: backplane::Error"], "Error", 4)
             text += f"\n{head}\n        match error.code() {{\n"
+            by_status = {}
             for failure in call.errors:
-                variant = self.failures[(failure.status, failure.detail)][0]
-                text += layout.arm(str(failure.status), f"error.declared(Error::{variant}, Error::Other)", 12)
+                by_status.setdefault(failure.status, []).append(self.failures[(failure.status, failure.detail)][0])
+            for status, variants in by_status.items():
+                text += layout.arm(str(status), "error" + self._declared(variants), 12)
             text += "            _ => Error::Other(error),\n        }\n    }\n"
         return text
+
+    def _declared(self, variants):
+        """Tries the details that a status may have, in order."""
+        first, *others = variants
+        other = f"|error| error{self._declared(others)}" if others else "Error::Other"
+        return f".declared(Error::{first}, {other})"
 
     # ---- The client ----
 

@@ -15,8 +15,10 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
-sys.path[:0] = [str(HERE.parent / "codec")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "codec"), str(HERE.parent / "transcript")]
 import cross_check  # noqa: E402
+import hostile  # noqa: E402
+import transcript  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["BACKPLANE_BUILD"])
 WORK = pathlib.Path(os.environ.get("BACKPLANE_RUST_WORK", BUILD / "tests/bindings/rust"))
@@ -106,6 +108,12 @@ class Rust(unittest.TestCase):
     def test_damaged_items_are_read_as_cbor2_reads_them(self):
         cross_check.check_damaged([WORK / "target/debug/codec"], str, 10000, environment=ENVIRONMENT)
 
+    def test_the_transcript_is_as_expected(self):
+        program = [WORK / "target/debug/transcript"]
+        transcript.embedded(program, BUILD, ENVIRONMENT)
+        transcript.connected(program, BUILD, ENVIRONMENT)
+        transcript.killed(program, BUILD, ENVIRONMENT)
+
     def test_generated_code_and_the_crate_are_formatted(self):
         files = sorted((PACKAGE / "src/bindings").glob("*.rs")) + sorted((ROOT / "clients/rust").rglob("src/**/*.rs"))
         self.assertGreater(len(files), 20)
@@ -128,21 +136,47 @@ class Rust(unittest.TestCase):
         for path in sorted((PACKAGE / "src/bindings").glob("*.rs")):
             self.assertEqual(path.read_bytes(), (WORK / "again" / path.name).read_bytes(), path.name)
 
-    def test_the_crate_can_be_packed(self):
+    def test_the_packed_crate_builds_and_runs_the_example(self):
         crate = WORK / "crate"
         shutil.rmtree(crate, ignore_errors=True)
         shutil.copytree(ROOT / "clients/rust", crate, ignore=shutil.ignore_patterns("target", "Cargo.lock"))
-        cargo("package", "--allow-dirty", folder=crate)
+        cargo("package", "--allow-dirty", "--no-verify", folder=crate)  # what follows builds it
         made = list((WORK / "target/package").glob("backplane-*.crate"))
         self.assertEqual(len(made), 1)
-        names = run("tar", "tzf", made[0])
+        shutil.rmtree(WORK / "unpacked", ignore_errors=True)
+        (WORK / "unpacked").mkdir()
+        run("tar", "xzf", made[0], "-C", WORK / "unpacked")
+        unpacked = next((WORK / "unpacked").iterdir())
         for name in ("src/lib.rs", "build.rs", "README.md", "Cargo.toml"):
-            self.assertIn(f"/{name}\n", names)
+            self.assertTrue((unpacked / name).exists(), name)
+
+        example = WORK / "example"
+        for name in ("Cargo.toml", "src/main.rs"):
+            text = (ROOT / "examples/rust" / name).read_text(encoding="utf-8")
+            write(example / name, text.replace("../../clients/rust", str(unpacked)))
+        generate(outlines(("session", "timer")), example / "src/bindings")
+        run("/usr/bin/rustfmt", "--edition", "2021", "--check", example / "src/main.rs")
+        cargo("build", folder=example)
+        program = WORK / "target/debug/backplane-example"
+        expected = """hello
+event 1 of hello
+one and two
+tick 1 of 3
+tick 2 of 3
+tick 3 of 3
+3 ticks
+delay_ms: 100000000 is above this timer's limit of 60000; raise max_delay_ms in its configuration, or ask for less
+deadline
+"""
+        last = 'the profile of Text("ann")\n'
+        self.assertEqual(run(program, "embedded", ENVIRONMENT["BACKPLANE_PLUGINS"]), expected + last)
+        with transcript.Host(BUILD) as host:
+            self.assertEqual(run(program, "connected", host.socket), expected + last)
 
 
 def odd_modules():
     """Outlines with names and forms that the bundled modules do not have."""
-    return [odd_module(35), odd_module(73)]
+    return [odd_module(35), odd_module(73), hostile.outline()]
 
 
 def odd_module(longest):

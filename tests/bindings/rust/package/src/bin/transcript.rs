@@ -264,7 +264,7 @@ fn timers(timer: &timer::Timer) {
                 it.will_run_count,
                 it.first_run_at_ms,
                 it.effective_backoff_ms,
-                text(it.priority.as_str())
+                it.priority.as_str()
             ),
         );
     };
@@ -272,7 +272,7 @@ fn timers(timer: &timer::Timer) {
     let it = event("timer.job_scheduled", &mut scheduled);
     let (id, name, priority) = (text(&it.job_id), text(&it.job.name), it.job.priority);
     let shown = format!("job_id={} name={} payload={}", id, name, show(&it.job.payload));
-    line("timer.job_scheduled", format!("{} priority={}", shown, text(priority.as_str())));
+    line("timer.job_scheduled", format!("{} priority={}", shown, priority.as_str()));
     drop(scheduled);
     let mut absent = schedule(Value::Null);
     absent.job.priority = timer::Priority::Low;
@@ -309,7 +309,7 @@ fn values(kv: &kv::Kv) {
         line(name, "done");
     };
     let changed = |name: &str, event: &kv::Changed| {
-        let (key, change) = (text(&event.key), text(event.change.as_str()));
+        let (key, change) = (text(&event.key), event.change.as_str());
         line(name, format!("key={} change={}", key, change));
     };
     let it = found("kv.get missing", "none");
