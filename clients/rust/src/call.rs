@@ -200,6 +200,7 @@ unsafe extern "C" fn on_reply(user: *mut c_void, answer: *const bp_answer) {
 pub struct Call<R, E = Error> {
     shared: Arc<Shared>,
     canceler: Canceler,
+    is_open: bool, // the answer was not taken
     error: fn(Error) -> E,
     reply: PhantomData<fn() -> R>,
 }
@@ -249,6 +250,7 @@ impl<R: Decode, E> Call<R, E> {
         Call {
             shared: Arc::new(shared),
             canceler: Canceler::default(),
+            is_open: true,
             error,
             reply: PhantomData,
         }
@@ -260,8 +262,9 @@ impl<R: Decode, E> Call<R, E> {
             .map_err(self.error)
     }
     /// Waits for the answer. On a thread of the host it fails with `reentrant`, and the call is canceled.
-    pub fn wait(self) -> Result<R, E> {
-        let mut state = lock(&self.shared.state);
+    pub fn wait(mut self) -> Result<R, E> {
+        let shared = self.shared.clone();
+        let mut state = lock(&shared.state);
         if state.answer.is_none() && host_thread::here() {
             drop(state);
             let text = "this waits, so it is refused on a thread of the host; await the call there";
@@ -271,9 +274,10 @@ impl<R: Decode, E> Call<R, E> {
         loop {
             if let Some(answer) = state.answer.take() {
                 drop(state);
+                self.is_open = false;
                 return self.read(answer);
             }
-            let waited = self.shared.changed.wait(state);
+            let waited = shared.changed.wait(state);
             state = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
         }
     }
@@ -289,12 +293,14 @@ impl<R: Decode, E> Call<R, E> {
 
 impl<R: Decode, E> Future for Call<R, E> {
     type Output = Result<R, E>;
-    /// Panics if it is polled again after it was ready.
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<R, E>> {
-        let mut state = lock(&self.shared.state);
+    /// Polled again after it was ready, it stays pending.
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<R, E>> {
+        let shared = self.shared.clone();
+        let mut state = lock(&shared.state);
         match state.answer.take() {
             Some(answer) => {
                 drop(state);
+                self.is_open = false;
                 Poll::Ready(self.read(answer))
             }
             None => {
@@ -313,6 +319,8 @@ impl<R, E> Drop for Call<R, E> {
         let waker = state.waker.leave();
         drop(state);
         drop(waker);
-        self.canceler.cancel(); // of a call that has ended, it does nothing
+        if self.is_open {
+            self.canceler.cancel();
+        }
     }
 }

@@ -233,11 +233,11 @@ impl Context {
         config: Option<&C>,
         options: &LoadOptions,
     ) -> Result<LoadReport, Error> {
-        modules::load(self.native(), path.as_ref(), config, options)
+        modules::load(self.there()?, path.as_ref(), config, options)
     }
     /// Unloads a module. With `pinned` the detail of the error is an UnloadReport.
     pub fn unload(&self, module: &str, options: &LoadOptions) -> Result<UnloadReport, Error> {
-        modules::unload(self.native(), module, options)
+        modules::unload(self.there()?, module, options)
     }
     /// Replaces a running module by the file at `path`; None: by its old file.
     pub fn reload(&self, module: &str, path: Option<&Path>) -> Result<ReloadReport, Error> {
@@ -255,7 +255,7 @@ impl Context {
             let text = "found BP_LOAD_COMPARE, with which nothing is reloaded; call compare()";
             return Err(Error::new(Status::InvalidArgument, text).with_name(module));
         }
-        modules::reload(self.native(), module, path, config, options)
+        modules::reload(self.there()?, module, path, config, options)
     }
     /// What a reload from `path` would change in the interface. Nothing is loaded.
     pub fn compare(&self, module: &str, path: impl AsRef<Path>) -> Result<CompareReport, Error> {
@@ -263,11 +263,18 @@ impl Context {
             flags: BP_LOAD_COMPARE,
             ..LoadOptions::default()
         };
-        modules::reload::<_, ()>(self.native(), module, Some(path.as_ref()), None, &options)
+        modules::reload::<_, ()>(self.there()?, module, Some(path.as_ref()), None, &options)
     }
     /// The modules of the host.
     pub fn modules(&self) -> Result<Vec<ModuleInfo>, Error> {
-        modules::list(self.native())
+        modules::list(self.there()?)
+    }
+
+    fn there(&self) -> Result<bp_context, Error> {
+        match self.native() {
+            native if native.id != 0 => Ok(native),
+            _ => Err(self.core().refusal("", self.core().absent())),
+        }
     }
 
     // ---- The end ----
@@ -286,7 +293,11 @@ impl Context {
             return Ok(());
         }
         match unsafe { bp_context_stop(native, native::ms32(timeout)) } {
-            0 => Ok(()),
+            0 => {
+                let attachments = self.core().attachments();
+                attachments.iter().for_each(|each| each.ended());
+                Ok(())
+            }
             status => Err(Error::of_status("stop", status)),
         }
     }

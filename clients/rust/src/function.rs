@@ -11,9 +11,11 @@ use crate::{host_thread, native, Error, Status};
 use std::future::Future;
 use std::marker::PhantomData;
 use std::os::raw::c_void;
+use std::pin::Pin;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// The duty to answer one call of a host function. Move it to where the answer will be known; any thread may answer.
@@ -332,11 +334,16 @@ where
             Err(panic) => return drop(completion.fail(&panicked(panic))),
         };
         let function = function.clone();
-        // A panic drops the completion, which answers.
-        let task = async move {
+        let answering = async move {
             let answering = (*lock(&function))(request);
             drop(function);
-            completion.complete(answering.await);
+            answering.await
+        };
+        let task = async move {
+            match Guarded(Box::pin(answering)).await {
+                Ok(answer) => completion.complete(answer),
+                Err(panic) => completion.fail(&panicked(panic)),
+            };
         };
         match &executor {
             Some(executor) => executor.spawn(Box::pin(task)),
@@ -344,4 +351,18 @@ where
         }
     };
     provide(core, name, Box::new(answer))
+}
+
+/// A future whose panic is its value.
+struct Guarded<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for Guarded<F> {
+    type Output = Result<F::Output, String>;
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match host_thread::guarded(|| self.0.as_mut().poll(context)) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
 }

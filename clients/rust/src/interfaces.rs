@@ -22,7 +22,13 @@ pub(crate) struct Expected {
     hash: String,
     cddl: String,
     state: AtomicU8,
-    error: Mutex<Option<Error>>,
+    known: Mutex<Known>, // also while the state changes
+}
+
+#[derive(Default)]
+struct Known {
+    changes: u64, // of modules, so far
+    error: Option<Error>,
 }
 
 #[derive(Default)]
@@ -50,7 +56,7 @@ impl Interfaces {
             hash: hash.to_string(),
             cddl: cddl.to_string(),
             state: AtomicU8::new(UNKNOWN),
-            error: Mutex::new(None),
+            known: Mutex::default(),
         });
         lock(&self.all).push(expected.clone());
         if let Err(e) = expected.compare(core, core.native()) {
@@ -65,6 +71,8 @@ impl Interfaces {
     /// A module has changed: each call that may wait compares first, until the keeper has.
     pub fn forget(&self) {
         for each in lock(&self.all).iter() {
+            let mut known = lock(&each.known);
+            known.changes += 1;
             each.state.store(UNKNOWN, Release);
         }
     }
@@ -73,7 +81,7 @@ impl Interfaces {
         let all = lock(&self.all).clone();
         let mut changes = Vec::new();
         for each in all {
-            let before = lock(&each.error).clone();
+            let before = lock(&each.known).error.clone();
             let now = each.compare(core, native);
             let message = match &now {
                 Ok(None) => continue,
@@ -111,8 +119,9 @@ impl Expected {
             }
             let _ = self.compare(core, native);
         }
-        match self.state.load(Acquire) {
-            BREAKS => Err(lock(&self.error).clone().expect("set before the state")),
+        let known = lock(&self.known);
+        match (self.state.load(Acquire), &known.error) {
+            (BREAKS, Some(error)) => Err(error.clone()),
             _ => Ok(()),
         }
     }
@@ -121,17 +130,18 @@ impl Expected {
         if native.id == 0 {
             return Err(core.refusal(&self.module, core.absent()));
         }
-        // A reload meanwhile sets it to UNKNOWN again.
-        self.state.store(FITS, Release);
+        let changes = lock(&self.known).changes;
         let answer = self.ask(native);
-        match &answer {
-            Ok(_) => *lock(&self.error) = None,
-            Err(e) if e.status() == Status::InterfaceChanged => {
-                *lock(&self.error) = Some(e.clone());
-                self.state.store(BREAKS, Release);
-            }
-            // Calls of a module that is gone tell so.
-            Err(_) => {}
+        let mut known = lock(&self.known);
+        let status = answer.as_ref().err().map(Error::status);
+        let state = match status {
+            Some(Status::InterfaceChanged) => BREAKS,
+            None | Some(Status::NotFound) => FITS, // calls of a module that is gone tell so
+            Some(_) => UNKNOWN,
+        };
+        if known.changes == changes {
+            known.error = answer.as_ref().err().filter(|_| state == BREAKS).cloned();
+            self.state.store(state, Release);
         }
         answer
     }
