@@ -3,7 +3,7 @@
 from names import Scope, pascal, snake
 from rust import layout
 from rust.keywords import KEYWORDS, LOCALS
-from rust.mapping import variants
+from rust.mapping import CHOICE, variants
 
 DERIVES = "#[derive(Clone, Debug, PartialEq)]\n"
 
@@ -18,16 +18,16 @@ def declare(types, type_):
     if type_.kind == "tagged":
         return _tagged(types, type_, name)
     if type_.type.kind in ("choice", "literal"):
-        return layout.doc(type_.doc) + unnamed(types, name, type_.type, type_.name) \
+        return layout.doc(type_.doc) + unnamed(types, name, type_.type) \
             if types.made[type_.type] == name else _alias(types, type_, name, types.made[type_.type])
     if types.is_nested(type_):
         return _wrapper(types, type_, name)
     return _alias(types, type_, name, types.of(type_.type, type_.name))
 
 
-def unnamed(types, name, ref, owner=None):
+def unnamed(types, name, ref):
     """A choice or a literal, which the outline has no name for."""
-    return _choice(types, name, ref, owner) if ref.kind == "choice" else _literal(name, ref.value)
+    return _choice(types, name, ref) if ref.kind == "choice" else _literal(name, ref.value)
 
 
 def _alias(_types, type_, name, target):
@@ -215,7 +215,7 @@ _KINDS = {"bool": ("Bool", "bool"), "text": ("Text", "text"), "bytes": ("Bytes",
           "map": ("Map", "map"), "tuple": ("Tuple", "array"), "nullable": ("Maybe", "null"), "raw": ("Raw", "bytes")}
 
 
-def _choice(types, name, ref, owner):
+def _choice(types, name, ref):
     scope, made, expected, forms = Scope(KEYWORDS), [], [], []
     for each in ref.of:
         target = types.module.resolve(each)
@@ -229,7 +229,7 @@ def _choice(types, name, ref, owner):
             label, kind = types.made[each], "another"
         else:
             label, kind = _KINDS[each.kind]
-        rust = "" if each.kind == "null" else types.of(each, owner)
+        rust = "" if each.kind == "null" else types.of(each, CHOICE)
         made.append((scope.take(label), rust))
         if kind not in expected:
             expected.append(kind)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What types of the outline are in Rust."""
+import math
+
 import outline as outlines
 from names import Scope, local, pascal
 from rust import layout
 from rust.keywords import KEYWORDS, TYPES
 
 SCALARS = {"bool": "bool", "text": "String", "any": "backplane::Value", "null": "()", "raw": "backplane::Raw"}
+CHOICE = object()
 MOST_ITEMS = 8        # of a tuple; a longer one is a value
 MOST_ELEMENTS = 32    # of an array
 
@@ -62,7 +65,7 @@ class Types:
         return type_.name in self._nested
 
     def of(self, ref, owner=None, by_value=True):
-        """The type of `ref` inside of the type named `owner`."""
+        """The type of `ref` inside of the type named `owner`, or of a CHOICE, which may be in several types."""
         kind = ref.kind
         if kind in SCALARS:
             return SCALARS[kind]
@@ -73,7 +76,8 @@ class Types:
         if kind == "float":
             return f"f{ref.bits}"
         if kind == "named":
-            boxed = by_value and owner is not None and self.module.same_cycle(owner, ref.name)
+            boxed = by_value and (self.module.is_recursive(ref.name) if owner is CHOICE else
+                                  owner is not None and self.module.same_cycle(owner, ref.name))
             return f"Box<{self.names[ref.name]}>" if boxed else self.names[ref.name]
         if kind == "nullable":
             return f"Option<{self.of(ref.of, owner, by_value)}>"
@@ -142,6 +146,8 @@ class Types:
         if ref.kind == "int" and isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if ref.kind == "float" and isinstance(value, (int, float)) and not isinstance(value, bool):
+            if ref.bits == 32 and math.isfinite(value) and abs(value) > 3.4e38:
+                return None
             return layout.real(float(value)).replace("f64::", f"f{ref.bits}::")
         if ref.kind == "text" and isinstance(value, str):
             return f"{layout.string(value)}.to_string()" if value else "String::new()"

@@ -137,7 +137,7 @@ impl<T: Decode + 'static> Events<T> {
         self.counts.count_unread()
     }
     /// The name of the last event, and when it was emitted: Unix time, or 0 on a connection.
-    pub fn last(&self) -> Option<(&str, u64)> {
+    pub fn last_event(&self) -> Option<(&str, u64)> {
         self.last.as_ref().map(|(name, ms)| (name.as_str(), *ms))
     }
     /// What has come, without a wait.

@@ -21,7 +21,7 @@ pub trait Stream {
     /// The next value, or None at the end.
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>>;
     /// A future of the next value.
-    fn next(&mut self) -> Next<'_, Self>
+    fn next_async(&mut self) -> Next<'_, Self>
     where
         Self: Unpin,
     {
@@ -171,7 +171,7 @@ impl<P: Decode, R: Decode, E> Iterator for Parts<P, R, E> {
 impl<P: Decode, R: Decode, E> AsyncParts<P, R, E> {
     /// The answer, after the end of the parts. Parts that were not read are dropped.
     pub async fn reply(mut self) -> Result<R, E> {
-        while Stream::next(&mut self).await.is_some() {}
+        while self.next_async().await.is_some() {}
         self.0.answer()
     }
 }

@@ -192,7 +192,7 @@ impl<P: Encode, A: Decode, R: Decode, E> AsyncUpload<P, A, R, E> {
     /// Says that no part follows, and returns the answer. Parts of it that were not read are dropped.
     pub async fn reply(mut self) -> Result<R, E> {
         self.finish().await?;
-        while Stream::next(&mut self).await.is_some() {}
+        while self.next_async().await.is_some() {}
         self.0.answers.answer()
     }
 }

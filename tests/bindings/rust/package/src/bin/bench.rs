@@ -8,12 +8,19 @@ use backplane::ffi::*;
 use backplane::{Context, ContextOptions};
 use backplane_rust_tests::bindings::{echo, timer};
 use std::env;
-use std::hint::black_box;
 use std::mem;
+use std::ptr;
 use std::time::Instant;
 
 const CALLS: u32 = 2_000;
 const ROUNDS: usize = 60;
+
+/// What the compiler cannot look through.
+fn black_box<T>(value: T) -> T {
+    let seen = unsafe { ptr::read_volatile(&value) };
+    mem::forget(value);
+    seen
+}
 
 fn c_call(context: bp_context, name: bp_str, payload: bp_bytes) {
     let mut result: bp_result = unsafe { mem::zeroed() };

@@ -17,7 +17,9 @@ fn run<T: Encode + Decode>() {
             Err(e) => (0, e.to_string().into_bytes()),
         };
         output.write_all(&[read]).unwrap();
-        output.write_all(&(answer.len() as u32).to_le_bytes()).unwrap();
+        output
+            .write_all(&(answer.len() as u32).to_le_bytes())
+            .unwrap();
         output.write_all(&answer).unwrap();
         output.flush().unwrap();
     }

@@ -2,7 +2,9 @@
 //
 // The transcript of tests/bindings/transcript/README.md.
 
-use backplane::{ConnectOptions, Context, ContextOptions, Error, Events, HostOptions, Provided, Raw, Value};
+use backplane::{
+    ConnectOptions, Context, ContextOptions, Error, Events, HostOptions, Provided, Raw, Value,
+};
 use backplane_rust_tests::bindings::{echo, generator, kv, session, timer};
 use std::env;
 use std::fmt::Display;
@@ -144,14 +146,20 @@ impl Clients {
 
 fn echoes(echo: &echo::Echo) {
     let version = good("echo.version", echo.version());
-    line("echo.version", format!("version={}", text(&version.version)));
+    line(
+        "echo.version",
+        format!("version={}", text(&version.version)),
+    );
     let shout = |name: &str, words: &str| {
         let request = echo::Shout { text: words.into() };
         good(name, echo.shout(&request))
     };
     let one = shout("echo.shout", "hello world");
     let (shouted, prefix) = (text(&one.shouted), text(&one.prefix));
-    line("echo.shout", format!("shouted={} prefix={}", shouted, prefix));
+    line(
+        "echo.shout",
+        format!("shouted={} prefix={}", shouted, prefix),
+    );
     for (name, words) in [
         ("echo.shout unicode", "größe 日本語 😀"),
         ("echo.shout empty", ""),
@@ -162,7 +170,10 @@ fn echoes(echo: &echo::Echo) {
     }
     let large = shout("echo.shout large", &"a".repeat(LARGE)).shouted;
     let same = large.bytes().all(|b| b == b'A');
-    line("echo.shout large", format!("size={} same={}", large.len(), same));
+    line(
+        "echo.shout large",
+        format!("size={} same={}", large.len(), same),
+    );
 
     let raw = |name: &str, bytes: &[u8]| good(name, echo.raw(&Raw(bytes.to_vec())));
     let back = raw("echo.raw", &[0, 1, 2, 253, 254, 255]);
@@ -172,7 +183,10 @@ fn echoes(echo: &echo::Echo) {
     let sent: Vec<u8> = (0..LARGE).map(|i| (i % 251) as u8).collect();
     let back = raw("echo.raw large", &sent);
     let same = back.0 == sent;
-    line("echo.raw large", format!("size={} same={}", back.len(), same));
+    line(
+        "echo.raw large",
+        format!("size={} same={}", back.len(), same),
+    );
 }
 
 fn message(words: &str, delay_ms: u32) -> timer::Message {
@@ -224,7 +238,10 @@ fn schedule(payload: Value) -> timer::Schedule {
 
 fn echoed(name: &str, event: &timer::EchoFired) {
     let message = text(&event.message);
-    line(name, format!("message={} echo_count={}", message, event.echo_count));
+    line(
+        name,
+        format!("message={} echo_count={}", message, event.echo_count),
+    );
 }
 
 fn timers(timer: &timer::Timer) {
@@ -234,7 +251,11 @@ fn timers(timer: &timer::Timer) {
     line("timer.echo", format!("echoed={} timer_name={}", one, two));
     echoed("timer.echo_fired", &event("timer.echo_fired", &mut fired));
     drop(fired);
-    failed("timer.echo limit", timer.echo(&message("hello", 60_001)), true);
+    failed(
+        "timer.echo limit",
+        timer.echo(&message("hello", 60_001)),
+        true,
+    );
 
     for (name, request) in [
         (
@@ -250,7 +271,10 @@ fn timers(timer: &timer::Timer) {
     ] {
         let answer = good(name, timer.complex(&request));
         let (summary, count, note) = (text(&answer.summary), answer.item_count, answer.has_note);
-        line(name, format!("summary={} item_count={} has_note={}", summary, count, note));
+        line(
+            name,
+            format!("summary={} item_count={} has_note={}", summary, count, note),
+        );
     }
 
     let mut scheduled = good("timer.schedule", timer.job_scheduled_events());
@@ -271,8 +295,16 @@ fn timers(timer: &timer::Timer) {
     plan("timer.schedule", &schedule(payload()));
     let it = event("timer.job_scheduled", &mut scheduled);
     let (id, name, priority) = (text(&it.job_id), text(&it.job.name), it.job.priority);
-    let shown = format!("job_id={} name={} payload={}", id, name, show(&it.job.payload));
-    line("timer.job_scheduled", format!("{} priority={}", shown, priority.as_str()));
+    let shown = format!(
+        "job_id={} name={} payload={}",
+        id,
+        name,
+        show(&it.job.payload)
+    );
+    line(
+        "timer.job_scheduled",
+        format!("{} priority={}", shown, priority.as_str()),
+    );
     drop(scheduled);
     let mut absent = schedule(Value::Null);
     absent.job.priority = timer::Priority::Low;
@@ -289,11 +321,18 @@ fn timers(timer: &timer::Timer) {
     let mut parts = timer.ticks(&ticks(3));
     for part in parts.by_ref() {
         let part = good("timer.ticks part", part);
-        line("timer.ticks part", format!("tick={} of={}", part.tick, part.of));
+        line(
+            "timer.ticks part",
+            format!("tick={} of={}", part.tick, part.of),
+        );
     }
     let answer = good("timer.ticks", parts.reply());
     line("timer.ticks", format!("ticks={}", answer.ticks));
-    failed("timer.ticks limit", timer.ticks(&ticks(10_001)).reply(), true);
+    failed(
+        "timer.ticks limit",
+        timer.ticks(&ticks(10_001)).reply(),
+        true,
+    );
     let left = timer.ticks(&ticks(1000)).take(2).count();
     line("timer.ticks left", format!("parts={}", left));
 }
@@ -313,14 +352,20 @@ fn values(kv: &kv::Kv) {
         line(name, format!("key={} change={}", key, change));
     };
     let it = found("kv.get missing", "none");
-    line("kv.get missing", format!("found={} value={}", it.found, show(&it.value)));
+    line(
+        "kv.get missing",
+        format!("found={} value={}", it.found, show(&it.value)),
+    );
     let mut changes = good("kv.put", kv.changed_events());
     put("kv.put", "a", 1.into());
     changed("kv.changed", &event("kv.changed", &mut changes));
     drop(changes);
     put("kv.put nested", "b", payload());
     let it = found("kv.get", "b");
-    line("kv.get", format!("found={} value={}", it.found, show(&it.value)));
+    line(
+        "kv.get",
+        format!("found={} value={}", it.found, show(&it.value)),
+    );
     let deep = (1..60).fold(Value::Array(vec![]), |inner, _| Value::Array(vec![inner]));
     put("kv.put deep", "c", deep);
     let (mut value, mut levels) = (Some(found("kv.get deep", "c").value), 0);
@@ -343,7 +388,10 @@ fn values(kv: &kv::Kv) {
     loop {
         let page = good("kv.scan page", kv.scan(&request));
         let keys = list(&page.entries, |entry| text(&entry.key));
-        line("kv.scan page", format!("keys={} next={}", keys, maybe(&page.next)));
+        line(
+            "kv.scan page",
+            format!("keys={} next={}", keys, maybe(&page.next)),
+        );
         request.after = page.next;
         if request.after.is_none() {
             break;
@@ -374,17 +422,26 @@ fn sessions(session: &session::Session) {
     let login = |name: &str, user: &session::User| {
         let it = good(name, session.login(user));
         let id = show(&user_id(&it.user_id));
-        line(name, format!("user_id={} profile={}", id, show(&it.profile)));
+        line(
+            name,
+            format!("user_id={} profile={}", id, show(&it.profile)),
+        );
     };
     failed("session.login alone", session.login(&user("ann")), false);
     let mut logged_in = good("session.login inline", session.logged_in_events());
     let provided = session.provide_profile_fetch(|user| {
-        Ok(Value::map([("name", user_id(&user.user_id)), ("age", 42.into())]))
+        Ok(Value::map([
+            ("name", user_id(&user.user_id)),
+            ("age", 42.into()),
+        ]))
     });
     let mut provided: Provided = good("session.login inline", provided);
     login("session.login inline", &user("ann"));
     let it = event("session.logged_in", &mut logged_in);
-    line("session.logged_in", format!("user_id={}", show(&user_id(&it.user_id))));
+    line(
+        "session.logged_in",
+        format!("user_id={}", show(&user_id(&it.user_id))),
+    );
     let number = session::User {
         user_id: session::UserUserId::Int(u64::MAX),
     };
@@ -408,7 +465,11 @@ fn sessions(session: &session::Session) {
     provided = replace(provided, good("session.login failing", replaced));
     failed("session.login failing", session.login(&user("dan")), true);
     drop(provided);
-    failed("session.login withdrawn", session.login(&user("ann")), false);
+    failed(
+        "session.login withdrawn",
+        session.login(&user("ann")),
+        false,
+    );
 }
 
 /// The later function has the name already.
@@ -424,7 +485,10 @@ fn generators(generator: &generator::Generator) {
         line("generator.primes part", format!("prime={}", prime));
     }
     let answer = good("generator.primes", parts.reply());
-    line("generator.primes", format!("count={} last={}", answer.count, answer.last));
+    line(
+        "generator.primes",
+        format!("count={} last={}", answer.count, answer.last),
+    );
     let lists = generator::Lists {
         left: vec![1.into(), "two".into(), Value::Null],
         right: vec![
@@ -440,7 +504,10 @@ fn generators(generator: &generator::Generator) {
         values: vec![i64::MIN, 9_007_199_254_740_993, 0],
     };
     let values = good("generator.chain", generator.chain(&chain)).values;
-    line("generator.chain", format!("values={}", list(&values, i64::to_string)));
+    line(
+        "generator.chain",
+        format!("values={}", list(&values, i64::to_string)),
+    );
 }
 
 fn rest(clients: &Clients) {
@@ -458,8 +525,14 @@ fn rest(clients: &Clients) {
 
     let one = timer.echo_async(&message("both", 20));
     let two = clients.generator.primes(&generator::Primes { count: 3 });
-    let (echoed_text, last) = (good("both", one.wait()).echoed, good("both", two.reply()).last);
-    line("both", format!("echoed={} last={}", text(&echoed_text), last));
+    let (echoed_text, last) = (
+        good("both", one.wait()).echoed,
+        good("both", two.reply()).last,
+    );
+    line(
+        "both",
+        format!("echoed={} last={}", text(&echoed_text), last),
+    );
 
     let mut fired = good("reload", timer.echo_fired_events());
     good("reload", clients.context.reload("timer", None));
@@ -474,7 +547,9 @@ fn killed(context: Context, pid: &str) {
     line("timer.echo", format!("echoed={}", text(&answer.echoed)));
     let open = timer.echo_async(&message("open", 60_000));
     thread::sleep(Duration::from_millis(50));
-    let done = std::process::Command::new("kill").args(["-9", pid]).status();
+    let done = std::process::Command::new("kill")
+        .args(["-9", pid])
+        .status();
     assert!(done.unwrap().success());
     failed("open call", open.wait(), false);
     failed("later call", timer.echo(&message("later", 1)), false);
@@ -482,7 +557,12 @@ fn killed(context: Context, pid: &str) {
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let connect = || good("connect", Context::connect(ConnectOptions::to(&arguments[1])));
+    let connect = || {
+        good(
+            "connect",
+            Context::connect(ConnectOptions::to(&arguments[1])),
+        )
+    };
     let context = match arguments[0].as_str() {
         "embedded" => {
             let options = HostOptions {
@@ -492,7 +572,10 @@ fn main() {
             good("configure", backplane::configure(&options));
             let context = good("context", Context::embedded(ContextOptions::default()));
             for module in ["echo", "timer", "kv", "session", "generator"] {
-                good("load", context.load(format!("{}/{}.so", arguments[1], module)));
+                good(
+                    "load",
+                    context.load(format!("{}/{}.so", arguments[1], module)),
+                );
             }
             context
         }

@@ -28,7 +28,9 @@ fn empty_and_large_raw_payloads_come_back() {
     both(|context| {
         for size in [0, 1, 1 << 20] {
             let sent = Raw(vec![7; size]);
-            let back: Raw = context.call("echo.raw", &sent, &CallOptions::default()).unwrap();
+            let back: Raw = context
+                .call("echo.raw", &sent, &CallOptions::default())
+                .unwrap();
             assert!(back == sent, "{} bytes", size);
         }
     });
@@ -78,7 +80,9 @@ fn a_deadline_ends_a_call() {
     both(|context| {
         let begin = Instant::now();
         let options = CallOptions::deadline(Duration::from_millis(30));
-        let error = context.call::<_, Value>("timer.echo", &wait(20_000), &options).unwrap_err();
+        let error = context
+            .call::<_, Value>("timer.echo", &wait(20_000), &options)
+            .unwrap_err();
         assert_eq!(error.status(), Status::Deadline);
         let error = context
             .call_async::<_, Value>("timer.echo", &wait(20_000), &options)
@@ -101,7 +105,11 @@ fn futures_run_at_the_same_time_and_are_canceled_by_a_drop() {
             let answer = block_on(call).unwrap();
             assert_eq!(answer.get("echoed").and_then(Value::as_str), Some("m"));
         }
-        assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+        assert!(
+            begin.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            begin.elapsed()
+        );
 
         let call = context.call_async::<_, Value>("timer.echo", &wait(20_000), &options);
         let canceler = call.canceler();
@@ -132,13 +140,16 @@ fn a_wait_on_a_host_thread_is_refused_and_a_future_is_not() {
         .provide("profile.fetch", move |_: Value| {
             let refused = shout(&inner, "x").unwrap_err().status();
             let request = Value::map([("text", "x")]);
-            let call = inner.call_async::<_, Value>("echo.shout", &request, &CallOptions::default());
+            let call =
+                inner.call_async::<_, Value>("echo.shout", &request, &CallOptions::default());
             sender.send((refused, call)).unwrap();
             Ok(Value::Null)
         })
         .unwrap();
     let login = Value::map([("user_id", "u")]);
-    context.call::<_, Value>("session.login", &login, &CallOptions::default()).unwrap();
+    context
+        .call::<_, Value>("session.login", &login, &CallOptions::default())
+        .unwrap();
     let (refused, call) = receiver.recv().unwrap();
     assert_eq!(refused, Status::Reentrant);
     assert!(call.wait().is_ok());
@@ -161,6 +172,8 @@ fn many_threads_call_at_once() {
                 })
             })
             .collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
     });
 }

@@ -36,14 +36,22 @@ fn calls_go_on_while_their_module_is_reloaded() {
         stop.store(true, Ordering::Relaxed);
         assert!(caller.join().unwrap() > 0);
         let compared = context.compare("echo", plugin("echo")).unwrap();
-        assert_eq!((compared.verdict.as_str(), compared.changes.len()), ("compatible", 0));
+        assert_eq!(
+            (compared.verdict.as_str(), compared.changes.len()),
+            ("compatible", 0)
+        );
     });
 }
 
 #[test]
 fn an_interface_that_breaks_callers_is_an_error_before_the_first_call() {
     both(|context| {
-        let error = Client::new(context, "kv", "0123456789abcdef", "kv.put.request = { other: int }");
+        let error = Client::new(
+            context,
+            "kv",
+            "0123456789abcdef",
+            "kv.put.request = { other: int }",
+        );
         let error = error.map(drop).unwrap_err();
         assert_eq!(error.status(), Status::InterfaceChanged);
         assert!(error.message().contains("found"), "{}", error);
@@ -74,7 +82,11 @@ fn a_module_that_is_replaced_by_another_interface_fails_calls_until_it_fits_agai
     // Another file of the module of the same name, whose interface has another text.
     let other = folder.0.join("timer.so");
     let bytes = fs::read(plugin("timer")).unwrap();
-    let bytes = replace(bytes, b"echoed: tstr, timer_name", b"echoes: tstr, timer_name");
+    let bytes = replace(
+        bytes,
+        b"echoed: tstr, timer_name",
+        b"echoes: tstr, timer_name",
+    );
     fs::write(&other, bytes).unwrap();
     context.reload("timer", Some(&other)).unwrap();
     let change = receiver.recv_timeout(SOON).unwrap();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use crate::host::*;
-use backplane::{block_on, CallOptions, Completion, Context, ContextOptions, Error, Spawn, Status, Task, Value};
+use backplane::{
+    block_on, CallOptions, Completion, Context, ContextOptions, Error, Spawn, Status, Task, Value,
+};
 use backplane_rust_tests::bindings::session::{Session, User, UserUserId};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{channel, Sender};
@@ -13,7 +15,10 @@ fn login(session: &Session) -> Result<Value, Error> {
     let user = User {
         user_id: UserUserId::Text("ann".into()),
     };
-    session.login(&user).map(|in_| in_.profile).map_err(Error::from)
+    session
+        .login(&user)
+        .map(|in_| in_.profile)
+        .map_err(Error::from)
 }
 
 /// Contexts that take host functions. A connection does when its host has the feature.
@@ -68,7 +73,8 @@ fn a_function_answers_at_once_later_and_as_a_future() {
                     let options = CallOptions::default();
                     let request = Value::map([("text", format!("{:?}", user.user_id))]);
                     let context = inner.client().context().clone();
-                    let answer: Value = context.call_async("echo.shout", &request, &options).await?;
+                    let answer: Value =
+                        context.call_async("echo.shout", &request, &options).await?;
                     Ok(answer.get("shouted").unwrap().clone())
                 }
             })
@@ -89,12 +95,18 @@ fn failures_panics_and_dropped_completions_become_the_answer() {
         let error = login(session).unwrap_err();
         assert_eq!(error.status(), Status::Module(1234));
         assert_eq!(error.message(), "no such user");
-        assert_eq!(error.detail::<Value>().unwrap(), Value::map([("user", "ann")]));
+        assert_eq!(
+            error.detail::<Value>().unwrap(),
+            Value::map([("user", "ann")])
+        );
         drop(failing);
 
         let panicking = session.provide_profile_fetch(|_| panic!("in {}", "function"));
         let error = login(session).unwrap_err();
-        assert_eq!((error.status(), error.message()), (Status::Exception, "in function"));
+        assert_eq!(
+            (error.status(), error.message()),
+            (Status::Exception, "in function")
+        );
         drop(panicking);
 
         let panicking = session.provide_profile_fetch_async(|_| async { panic!("in future") });
@@ -123,9 +135,14 @@ fn failures_panics_and_dropped_completions_become_the_answer() {
 fn a_request_of_another_form_is_refused_strictly() {
     let context = embedded();
     let session = Session::new(&context).unwrap();
-    let provided = context.provide("profile.fetch", |text: String| Ok(text)).unwrap();
+    let provided = context
+        .provide("profile.fetch", |text: String| Ok(text))
+        .unwrap();
     let error = login(&session).unwrap_err();
-    assert_eq!((error.status(), error.message()), (Status::BadPayload, "expected text, got map"));
+    assert_eq!(
+        (error.status(), error.message()),
+        (Status::BadPayload, "expected text, got map")
+    );
     drop(provided);
 }
 
@@ -177,14 +194,22 @@ fn the_last_reference_in_a_callback_is_dropped_elsewhere() {
     });
     *own.lock().unwrap() = Some(provided.unwrap());
     login(&session).unwrap();
-    assert!(!receiver.recv_timeout(SOON).unwrap(), "dropped on the request thread");
-    assert_eq!(login(&session).unwrap_err().status(), Status::NoHostFunction);
+    assert!(
+        !receiver.recv_timeout(SOON).unwrap(),
+        "dropped on the request thread"
+    );
+    assert_eq!(
+        login(&session).unwrap_err().status(),
+        Status::NoHostFunction
+    );
 }
 
 #[test]
 fn a_completion_may_come_too_late() {
     let context = embedded();
-    let session = Session::new(&context).unwrap().within(Duration::from_millis(20));
+    let session = Session::new(&context)
+        .unwrap()
+        .within(Duration::from_millis(20));
     let (sender, receiver) = channel::<Completion<Value>>();
     let provided = session.provide_profile_fetch_later(move |_, completion| {
         sender.send(completion).unwrap();

@@ -70,7 +70,12 @@ fn structs_constants_and_statuses_are_those_of_the_headers() {
     });
     for status in Status::ALL {
         assert_eq!(Status::from(status.code()), *status);
-        lines.push(format!("status {} {} {}", status.code(), status.name(), status.text()));
+        lines.push(format!(
+            "status {} {} {}",
+            status.code(),
+            status.name(),
+            status.text()
+        ));
     }
     let path = crate::host::variable("BACKPLANE_RUST_LAYOUT");
     let expected = std::fs::read_to_string(path).unwrap();

@@ -24,7 +24,7 @@ fn parts_come_in_order_and_then_the_answer() {
         block_on(async {
             let mut parts = timer.ticks_async(&ticks(3000));
             let mut count = 0;
-            while let Some(part) = Stream::next(&mut parts).await {
+            while let Some(part) = parts.next_async().await {
                 count += 1;
                 assert_eq!(part.unwrap().tick, count);
             }
@@ -62,7 +62,11 @@ fn an_error_is_the_last_item_and_the_answer() {
         let timer = timer::Timer::new(context).unwrap();
         let mut parts = timer.ticks(&ticks(10_001));
         let first = parts.next().unwrap().unwrap_err();
-        assert!(matches!(first, timer::Error::InvalidArgument(_)), "{}", first);
+        assert!(
+            matches!(first, timer::Error::InvalidArgument(_)),
+            "{}",
+            first
+        );
         assert!(parts.next().is_none());
         assert_eq!(parts.reply().unwrap_err(), first);
     });
@@ -85,7 +89,10 @@ fn a_stream_that_is_left_ends_its_call() {
         assert_eq!(last.error().status(), Status::Canceled);
         let generator = generator::Generator::new(context).unwrap();
         let primes = generator.primes(&generator::Primes { count: 4 });
-        assert_eq!(primes.map(|p| p.unwrap().prime).collect::<Vec<_>>(), [2, 3, 5, 7]);
+        assert_eq!(
+            primes.map(|p| p.unwrap().prime).collect::<Vec<_>>(),
+            [2, 3, 5, 7]
+        );
     });
 }
 

@@ -19,7 +19,9 @@ fn a_killed_host_ends_open_calls_once_and_all_comes_back() {
     let states: Arc<Mutex<Vec<ConnectionState>>> = Arc::default();
     let told = states.clone();
     let context = Context::connect(ConnectOptions {
-        on_state: Some(Arc::new(move |state| told.lock().unwrap().push(state.clone()))),
+        on_state: Some(Arc::new(move |state| {
+            told.lock().unwrap().push(state.clone())
+        })),
         ..daemon.options()
     })
     .unwrap();
@@ -31,16 +33,28 @@ fn a_killed_host_ends_open_calls_once_and_all_comes_back() {
         interval_ms: 1000,
     });
     daemon.kill();
-    assert_eq!(open.wait().unwrap_err().error().status(), Status::Unreachable);
-    assert_eq!(parts.reply().unwrap_err().error().status(), Status::Unreachable);
+    assert_eq!(
+        open.wait().unwrap_err().error().status(),
+        Status::Unreachable
+    );
+    assert_eq!(
+        parts.reply().unwrap_err().error().status(),
+        Status::Unreachable
+    );
     let later = timer.echo(&message(1)).unwrap_err();
     assert_eq!(later.error().status(), Status::Unreachable);
     eventually("it has tried", || {
         let states = states.lock().unwrap();
-        states.iter().any(|state| matches!(state, ConnectionState::Waiting { .. }))
+        states
+            .iter()
+            .any(|state| matches!(state, ConnectionState::Waiting { .. }))
     });
     let later = timer.echo(&message(1)).unwrap_err();
-    assert!(later.error().message().contains("call again later"), "{}", later);
+    assert!(
+        later.error().message().contains("call again later"),
+        "{}",
+        later
+    );
     let mut late = timer.echo_fired_events().unwrap(); // there is no connection
     daemon.start();
     eventually("it is connected", || context.is_connected());
@@ -55,8 +69,15 @@ fn a_killed_host_ends_open_calls_once_and_all_comes_back() {
     assert_eq!(events.next_within(SOON).unwrap().unwrap().message, "m");
     assert_eq!(late.next_within(SOON).unwrap().unwrap().message, "m");
     let states = states.lock().unwrap();
-    assert!(matches!(states[0], ConnectionState::Lost { .. }), "{:?}", states);
-    assert!(matches!(states.last(), Some(ConnectionState::Connected { .. })));
+    assert!(
+        matches!(states[0], ConnectionState::Lost { .. }),
+        "{:?}",
+        states
+    );
+    assert!(matches!(
+        states.last(),
+        Some(ConnectionState::Connected { .. })
+    ));
 }
 
 #[test]
@@ -84,7 +105,10 @@ fn without_reconnect_nothing_comes_back_and_bounds_are_checked() {
     let timer = Timer::new(&context).unwrap();
     daemon.kill();
     eventually("the call fails", || timer.echo(&message(0)).is_err());
-    assert_eq!(timer.echo(&message(0)).unwrap_err().error().status(), Status::Unreachable);
+    assert_eq!(
+        timer.echo(&message(0)).unwrap_err().error().status(),
+        Status::Unreachable
+    );
 
     let wrong = ConnectOptions {
         reconnect: Reconnect {
@@ -94,7 +118,11 @@ fn without_reconnect_nothing_comes_back_and_bounds_are_checked() {
         ..daemon.options()
     };
     let error = Context::connect(wrong).map(drop).unwrap_err();
-    assert!(error.message().starts_with("reconnect: initial: found 20s"), "{}", error);
+    assert!(
+        error.message().starts_with("reconnect: initial: found 20s"),
+        "{}",
+        error
+    );
     let nobody = Context::connect(daemon.options()).map(drop).unwrap_err();
     assert_eq!(nobody.status(), Status::Unreachable);
 }
