@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+use crate::backoff;
 use crate::call::{self, Call};
 use crate::cbor::{Decode, Encode};
 use crate::core::{keep_until_gone, Core};
 use crate::events::{self, Events};
 use crate::ffi::*;
 use crate::function::{self, Completion, Provided};
-use crate::keeper::{self, Keeper};
+use crate::keeper::Keeper;
 use crate::listener::{listen, Callbacks, EventInfo, Gap, Listener};
 use crate::modules::{self, CompareReport, LoadReport, ModuleInfo, ReloadReport, UnloadReport};
 use crate::native::{self, NativeResult};
@@ -71,7 +72,7 @@ impl Context {
     /// Connects to a running host. Fails if the first attempt fails.
     pub fn connect(options: ConnectOptions) -> Result<Context, Error> {
         check_library()?;
-        keeper::check(&options.reconnect)?;
+        backoff::check(&options.reconnect)?;
         let executor = options.executor.clone();
         let core = Arc::new(Core::new(true, options.reconnect.enabled, executor));
         let keeper = Keeper::new(core.clone(), options);

@@ -3,6 +3,7 @@
 //! The thread of a context: it connects again, and compares interfaces again. An embedded context has it only if a
 //! client was made for an interface.
 
+use crate::backoff;
 use crate::cbor::{self, Raw, Value};
 use crate::core::{keep_until_gone, lock, Core};
 use crate::ffi::*;
@@ -11,8 +12,6 @@ use crate::native::{self, NativeResult};
 use crate::options::*;
 use crate::{host_thread, Error, Status};
 use std::cell::Cell;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::marker::PhantomData;
 use std::os::raw::c_void;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -20,41 +19,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 thread_local!(static KEEPER: Cell<bool> = Cell::new(false));
-
-/// The wait before an attempt; see Reconnect. `random`: 0 to 1.
-fn wait_before(how: &Reconnect, attempt: u32, random: f64) -> Duration {
-    let most = how.max.as_secs_f64();
-    let exponent = i32::try_from(attempt).unwrap_or(i32::MAX) - 1;
-    let wait = (how.initial.as_secs_f64() * how.factor.powi(exponent)).min(most);
-    Duration::from_secs_f64(wait * (1.0 - how.jitter * random))
-}
-
-pub(crate) fn check(how: &Reconnect) -> Result<(), Error> {
-    let hour = Duration::from_secs(3600);
-    let ms = Duration::from_millis(1);
-    let text = if how.max < ms || how.max > hour {
-        format!("max: found {:?}; expected 1 ms to 1 h", how.max)
-    } else if how.initial < ms || how.initial > how.max {
-        let found = how.initial;
-        format!(
-            "initial: found {:?}; expected 1 ms to max, {:?}",
-            found, how.max
-        )
-    } else if !(1.0..=10.0).contains(&how.factor) {
-        format!("factor: found {}; expected 1 to 10", how.factor)
-    } else if !(0.0..=1.0).contains(&how.jitter) {
-        format!("jitter: found {}; expected 0 to 1", how.jitter)
-    } else {
-        return Ok(());
-    };
-    let text = format!("reconnect: {}", text);
-    Err(Error::new(Status::InvalidArgument, text))
-}
-
-fn random() -> f64 {
-    let bits = RandomState::new().build_hasher().finish(); // each has keys of its own
-    (bits >> 11) as f64 / (1u64 << 53) as f64
-}
 
 /// What the end of one connection is told to. The end of an older one says nothing.
 struct Watch {
@@ -204,7 +168,7 @@ impl Keeper {
             if suspected {
                 // The last event has the reason, so it may come first. But it may also wait behind many others.
                 let heard = self.wait(Some(Duration::from_millis(50)), |s| s.stopped || s.broken);
-                if !heard && self.refuses_calls() {
+                if !heard && backoff::refuses_calls(self.core.native()) {
                     lock(&self.state).broken = true;
                 }
             }
@@ -222,31 +186,6 @@ impl Keeper {
                 self.compare_interfaces(self.core.native());
             }
         }
-    }
-
-    /// Whether the connection is broken. Does not wait for the host.
-    fn refuses_calls(&self) -> bool {
-        unsafe extern "C" fn ignore(_: *mut c_void, _: *const bp_answer) {}
-        let at = self.core.native();
-        let submission = bp_submission {
-            struct_size: native::size::<bp_submission>(),
-            flags: BP_SUBMIT_NO_STALE,
-            method: bp_method::default(),
-            name: native::str("client.probe"),
-            payload: native::NOTHING,
-            buffer: std::ptr::null_mut(),
-            timeout_ms: 0,
-            on_reply: Some(ignore),
-            user: std::ptr::null_mut(),
-            source: bp_source::default(),
-            window_bytes: 0,
-            window_parts: 0,
-            reserved: 0,
-            on_credit: None,
-        };
-        let mut ignored = bp_request::default();
-        at.id != 0
-            && unsafe { bp_submit(at, &submission, &mut ignored) } == Status::Unreachable.code()
     }
 
     /// Makes a context and hears of its end.
@@ -326,7 +265,10 @@ impl Keeper {
             return self.give_up(reason);
         }
         for attempt in 1.. {
-            if self.wait(Some(wait_before(how, attempt, random())), |s| s.stopped) {
+            if self.wait(
+                Some(backoff::wait_before(how, attempt, backoff::random())),
+                |s| s.stopped,
+            ) {
                 return;
             }
             let failure = match self.open() {
@@ -345,7 +287,7 @@ impl Keeper {
             }
             self.tell(ConnectionState::Waiting {
                 attempt,
-                wait: wait_before(how, attempt + 1, 0.0),
+                wait: backoff::wait_before(how, attempt + 1, 0.0),
                 reason,
             });
         }

@@ -7,6 +7,7 @@
 pub mod cbor;
 pub mod ffi;
 
+mod backoff;
 mod call;
 mod client;
 mod context;
