@@ -26,6 +26,17 @@ bool is_status(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
+// A constant may be a name for its value.
+NodeId constant_of(const Schema& schema, const std::string& name) {
+  NodeId out = schema.inside_parentheses(schema.find(name)->body);
+  for (std::size_t i = 0; i < 100; ++i) {
+    const Node& node = schema.node(out);
+    if (node.kind != Kind::name || node.number == no_rule || node.count != 0) break;
+    out = schema.inside_parentheses(schema.rules()[node.number].body);
+  }
+  return out;
+}
+
 /// One side of the comparison.
 struct Side {
   explicit Side(const Interface& interface)
@@ -177,12 +188,11 @@ class Comparer {
         note(What::constant_gone, Flow::none, name, "the constant is gone");
         continue;
       }
-      const std::string was = canonical(before_.schema, before_.schema.find(name)->body);
-      const std::string is = canonical(after_.schema, after_.schema.find(name)->body);
-      if (was != is) {
+      const NodeId was = constant_of(before_.schema, name);
+      const NodeId is = constant_of(after_.schema, name);
+      if (canonical(before_.schema, was) != canonical(after_.schema, is)) {
         note(What::constant_changed, Flow::none, name,
-             "it is " + describe(after_.schema, after_.schema.find(name)->body, 60) + ", was " +
-                 describe(before_.schema, before_.schema.find(name)->body, 60));
+             "it is " + describe(after_.schema, is, 60) + ", was " + describe(before_.schema, was, 60));
       }
     }
     for (const std::string& name : after_.constants) {

@@ -32,8 +32,13 @@ Bound Names::body_of(Bound name) {
   return {rule.body, &scope};
 }
 
-// Follows names and parameters to what they stand for.
 Bound Names::resolved(Bound what) {
+  std::vector<const Rule*> passed;
+  return resolved(what, passed);
+}
+
+// Follows names and parameters to what they stand for.
+Bound Names::resolved(Bound what, std::vector<const Rule*>& passed) {
   for (std::size_t i = 0; i < 100; ++i) {
     budget_.step();
     what.node = schema_.inside_parentheses(what.node);
@@ -41,6 +46,7 @@ Bound Names::resolved(Bound what) {
     if (used.kind == Kind::parameter) {
       what = what.scope->arguments[used.number];
     } else if (used.kind == Kind::name && used.number != no_rule) {
+      passed.push_back(&schema_.rules()[used.number]);
       what = body_of(what);
     } else {
       return what;

@@ -65,6 +65,8 @@ class Names {
   Bound rule_body(std::size_t index);
   /// Follows names and parameters up to something else, or to a socket without rules.
   Bound resolved(Bound what);
+  /// The same. Adds the rules that it comes through to `passed`.
+  Bound resolved(Bound what, std::vector<const Rule*>& passed);
   /// The group that `what` stands for, also as an unwrapped map or array. Nothing if it is a type.
   std::optional<Bound> as_group(Bound what);
   /// The literal that `what` stands for.

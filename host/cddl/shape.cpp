@@ -2,6 +2,7 @@
 #include "cddl/shape.hpp"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -22,6 +23,15 @@ Wide value_of(const Node& literal) {
 }
 
 }  // namespace
+
+std::string unit_of(std::string_view name) {
+  std::string lower(name.substr(0, name.find('_')));
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  static constexpr std::array<std::string_view, 7> units = {"nanoseconds", "microseconds", "milliseconds", "seconds",
+                                                            "minutes",     "hours",        "days"};
+  return std::find(units.begin(), units.end(), lower) == units.end() ? std::string() : lower;
+}
 
 /// What is put together, and the choices that were added already: a choice may refer to itself.
 struct Shapes::Reading {
@@ -56,10 +66,14 @@ Shape Shapes::of(Bound what) {
 
 void Shapes::add(Bound what, Reading& to, std::size_t depth) {
   budget_.step();
-  what = names_.resolved(what);
+  Shape& out = to.out;
+  std::vector<const Rule*> passed;
+  what = names_.resolved(what, passed);
+  for (const Rule* const rule : passed) {
+    if (std::string unit = unit_of(rule->name); !unit.empty()) out.units.insert(std::move(unit));
+  }
   const Node& node = schema_.node(what.node);
   if (depth > most_depth_of_choices) endless(node);
-  Shape& out = to.out;
   switch (node.kind) {
     case Kind::integer:
       return out.scalars.integers.add(value_of(node), value_of(node));
@@ -191,9 +205,11 @@ void Shapes::add_control(Bound what, Reading& to, std::size_t depth) {
   };
   if (node.control == Control::size) {
     add(controlled, reading, depth + 1);
+    to.out.units.merge(from.units);
     if (only_scalars()) return add_sized(what.inside(node.b), to.out.scalars, from.scalars, depth);
   } else if (node.control >= Control::lt && node.control <= Control::eq) {
     add(controlled, reading, depth + 1);
+    to.out.units.merge(from.units);
     const std::optional<Node> bound = names_.literal_of(what.inside(node.b));
     if (bound && node.control == Control::eq) return add(what.inside(node.b), to, depth + 1);
     if (bound && bound->kind == Kind::integer && only_scalars()) {

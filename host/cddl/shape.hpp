@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -52,7 +53,11 @@ struct Shape {
   std::vector<Alternative> alternatives;
   std::string default_value;  ///< CDDL for people, at most about 100 bytes; empty: none
   std::string default_form;   ///< canonical CDDL, whole
+  std::set<std::string> units;  ///< of times, as names of its types say: "seconds"
 };
+
+/// The unit of time that a name of a type says: "milliseconds" of Milliseconds and of milliseconds_int32. Empty: none.
+std::string unit_of(std::string_view name);
 
 class Shapes {
  public:

@@ -2,7 +2,6 @@
 #include "cddl/type_compare.hpp"
 
 #include <algorithm>
-#include <array>
 #include <backplane/cbor/escape.hpp>
 
 namespace backplane::host::cddl {
@@ -60,16 +59,13 @@ bool is_only(const Shape& shape, const Alternative& alternative) {
 
 bool has_parts(const Shape& shape) { return !shape.alternatives.empty(); }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-  return out;
-}
-
-bool is_unit(const std::string& name) {
-  static constexpr std::array<std::string_view, 7> units = {"nanoseconds", "microseconds", "milliseconds", "seconds",
-                                                            "minutes",     "hours",        "days"};
-  return std::find(units.begin(), units.end(), name) != units.end();
+std::string unit_words(const std::set<std::string>& before, const std::set<std::string>& after) {
+  const auto joined = [](const std::set<std::string>& units) {
+    std::string out;
+    for (const std::string& unit : units) out += (out.empty() ? "" : " or ") + unit;
+    return out;
+  };
+  return "the unit is " + joined(after) + ", was " + joined(before);
 }
 
 // Wire rules have dots; their names are no types.
@@ -147,8 +143,8 @@ void TypeCompare::visit(std::size_t from, const Sides& at, const std::string& wh
        known_.contains(key_of(found, pairs_[from].flow)))) {
     return follow();
   }
-  const Shape before = before_.of(found.before);
-  const Shape after = after_.of(found.after);
+  const Shape before = before_.of(at.before);  // with the units of its names
+  const Shape after = after_.of(at.after);
   if (before.default_form != after.default_form) {
     const auto words = [](const std::string& value) { return value.empty() ? std::string("none") : value; };
     const std::string value = words(after.default_value), old = words(before.default_value);
@@ -193,6 +189,8 @@ void TypeCompare::type_change(std::size_t pair, What what, const Sides& at, cons
 bool TypeCompare::scalars(std::size_t pair, const Shape& before, const Shape& after, const Sides& at,
                           const std::string& where) {
   if (before.any && after.any) return false;
+  const bool other_unit = !before.units.empty() && !after.units.empty() && before.units != after.units;
+  if (other_unit) note(pair, What::unit_changed, where, unit_words(before.units, after.units));
   Beyond lost = after.any ? Beyond{} : beyond(before.scalars, after.scalars);
   Beyond gained = before.any ? Beyond{} : beyond(after.scalars, before.scalars);
   lost.more |= has_other_kinds(before, after);
@@ -206,16 +204,18 @@ bool TypeCompare::scalars(std::size_t pair, const Shape& before, const Shape& af
   }
   if (!gained.literals.empty()) note(pair, What::value_added, where, value_words(gained.literals, "new"));
   if (!lost.literals.empty()) note(pair, What::value_gone, where, value_words(lost.literals, "gone"));
-  return !gained.literals.empty() || !lost.literals.empty();
+  return other_unit || !gained.literals.empty() || !lost.literals.empty();
 }
 
 void TypeCompare::name_change(std::size_t pair, const Rule* before, const Rule* after, const std::string& where,
                               bool changed) {
   if (!is_type(before) || !is_type(after) || before->name == after->name) return;
-  if (is_unit(lower(before->name)) && is_unit(lower(after->name)) && lower(before->name) != lower(after->name)) {
-    return note(pair, What::unit_changed, where, "the unit is " + after->name + ", was " + before->name);
+  if (changed) return;  // scalars() has told another unit, too
+  const std::string was = unit_of(before->name), is = unit_of(after->name);
+  if (!was.empty() && !is.empty() && was != is) {
+    return note(pair, What::unit_changed, where, unit_words({was}, {is}));
   }
-  if (changed || !renamed_.emplace(before->name, after->name).second) return;
+  if (!renamed_.emplace(before->name, after->name).second) return;
   const bool moved = new_.find(before->name) != nullptr || old_.find(after->name) != nullptr;
   note(pair, What::renamed, where,
        moved ? "the type is " + quoted_name(after->name) + ", was " + quoted_name(before->name)

@@ -137,7 +137,8 @@ void ServiceManager::send(const std::string& message, int flags) const noexcept 
                     reinterpret_cast<const sockaddr*>(&to), size);
   } while (sent < 0 && errno == EINTR);
   const int error = sent < 0 ? errno : 0;
-  if (told_error_.exchange(error) == error || error == 0 || error == EAGAIN) return;
+  if (error == EAGAIN && (flags & MSG_DONTWAIT) != 0) return;  // the next sign of life comes soon
+  if (told_error_.exchange(error) == error || error == 0) return;
   try {
     log_line(BP_LOG_WARN,
              cat("the service manager at \"", one_line(address_), "\" is not told: ", std::strerror(error)));

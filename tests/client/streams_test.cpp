@@ -158,6 +158,23 @@ TEST_CASE(
   CHECK(shared->failure().status == BP_PROTOCOL);
 }
 
+TEST_CASE("A part that waits gives the credit that the handler may wait for") {
+  const World world = any_world();
+  client::CallOptions options;
+  options.window_bytes = 16 << 20;
+  options.window_parts = 4;
+  options.deadline = 60s;
+  auto echo = world.context.upload<Piece, Sum, Piece>("streams.echo", Order{}, options);
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    REQUIRE(echo.part({i, "x"}));
+    REQUIRE(echo.next() != nullptr);
+  }
+  // No echo waits now. More than the window of the request: one is echoed, so that the others find room.
+  for (std::uint64_t i = 4; i < 8; ++i) REQUIRE(echo.part({i, std::string(600'000, 'x')}));
+  for (std::uint64_t i = 4; i < 8; ++i) REQUIRE(echo.next() != nullptr);
+  CHECK(echo.reply().parts == 8);
+}
+
 TEST_CASE("Parts go both ways at once") {
   const World world = any_world();
   auto echo = world.context.upload<Piece, Sum, Piece>("streams.echo", Order{});

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import signal
+import socket
 import time
 import unittest
 
@@ -88,6 +89,22 @@ class Notify(ServiceCase):
                 code, _, err = process.end()
                 self.assertEqual(code, 0)
                 self.assertEqual(err.count(said), 1, err)
+
+    def test_a_manager_that_reads_nothing_is_named_in_the_log(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            manager.bind(self.path("full"))
+            other.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                while True:
+                    other.sendto(b"x", self.path("full"))
+            self.environment["NOTIFY_SOCKET"] = self.path("full")
+            process = self.host(modules=MODULES[:1])  # each message waits 5 s for room
+            self.bp("ls")
+            self.bp("stop")
+            code, _, err = process.end()
+        self.assertEqual(code, 0)
+        self.assertEqual(err.count("is not told: Resource temporarily unavailable"), 1, err)
 
     def test_programs_of_modules_do_not_inherit_the_manager(self):
         self.manage(WATCHDOG_USEC=WATCHDOG_US)

@@ -81,10 +81,22 @@ class PartialReplies : public std::enable_shared_from_this<PartialReplies> {
     const std::lock_guard lock(mutex_);
     return ended_ ? std::nullopt : std::optional(credits_);
   }
+  /// Gives all credit that is due, also for the part that next() returned last: the handler may wait for it before it
+  /// takes a part of the request.
+  void settle() noexcept {
+    due_ += std::exchange(taken_, 0);
+    give_credit();
+  }
   /// Waits until it has done so since, or the call has ended.
   void wait_for_credit(std::uint64_t seen) noexcept {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return credits_ != seen || ended_; });
+    const auto something = [&] { return credits_ != seen || ended_; };
+    while (due_ != 0 && !changed_.wait_for(lock, Milliseconds(10), something)) {
+      lock.unlock();
+      give_credit();  // it was refused: too much waits to be sent
+      lock.lock();
+    }
+    changed_.wait(lock, something);
   }
 
   /// Waits until the call has ended, for this long at most.

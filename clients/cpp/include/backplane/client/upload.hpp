@@ -65,6 +65,7 @@ class [[nodiscard]] Upload {
       const std::optional<std::uint64_t> seen = shared_->credits();
       if (!seen) return BP_INVALID_HANDLE;
       const bp_status status = bp_request_part(shared_->native(), shared_->request(), detail::bytes(out.view()), 0);
+      if (status == BP_WOULD_BLOCK) shared_->settle();
       if (!wait || (status != BP_WOULD_BLOCK && status != BP_OVERLOADED)) return status;
       if (status == BP_OVERLOADED) {
         shared_->wait_for_end(retry);
