@@ -51,8 +51,8 @@ struct Shape {
   bool any_tag = false;
   Scalars scalars;
   std::vector<Alternative> alternatives;
-  std::string default_value;  ///< CDDL for people, at most about 100 bytes; empty: none
-  std::string default_form;   ///< canonical CDDL, whole
+  std::string default_value;    ///< CDDL for people, at most about 100 bytes; empty: none
+  std::string default_form;     ///< canonical CDDL, whole
   std::set<std::string> units;  ///< of times, as names of its types say: "seconds"
 };
 
