@@ -351,6 +351,6 @@ def expect(context: int, module: bytes, digest: bytes, cddl: bytes, result: Any)
     if not hasattr(lib, "bp_context_expect"):
         return 33
     status: int = lib.bp_context_expect(
-        _structs.ID(context), text_view(module), text_view(digest), text_view(cddl), pointer(result)
+        _structs.ID(context), text_view(module), text_view(digest), text_view(cddl), result
     )
     return status
