@@ -80,7 +80,10 @@ class Types:
     def _choice(self, ref, owner, held):
         if not self.told_apart(ref.of):
             return CBOR
-        return f"std::variant<{', '.join(self.of(each, owner, held) for each in ref.of)}>"
+        types = [self.of(each, owner, held) for each in ref.of]
+        if CBOR in types[:-1]:  # it takes whatever the later ones are for
+            return CBOR
+        return f"std::variant<{', '.join(types)}>"
 
     @staticmethod
     def _literal(value):

@@ -65,9 +65,10 @@ int run_generator(const std::vector<std::string>& arguments, std::string_view in
   const std::string path = path_of_generator();
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw usage(cat("cannot make a pipe: ", std::strerror(errno)));
-  const UniqueFd read(ends[0]);
+  UniqueFd read(ends[0]);
   UniqueFd write(ends[1]);
   const pid_t child = start(path, arguments, read.get());
+  read = UniqueFd();  // so that a write fails when the program reads no more
   write_all(write.get(), input);
   write = UniqueFd();
   int status = 0;

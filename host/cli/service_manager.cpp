@@ -131,9 +131,11 @@ void ServiceManager::send(const std::string& message, int flags) const noexcept 
   const bool is_path = address_.front() == '/';
   if (!is_path) to.sun_path[0] = 0;  // an abstract name
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size() + (is_path ? 1 : 0));
+  // One that has not read for the time of the socket is not waited for again, before it reads.
+  const int wait = told_error_ == EAGAIN ? MSG_DONTWAIT : 0;
   ssize_t sent = 0;
   do {
-    sent = ::sendto(socket_.get(), message.data(), message.size(), MSG_NOSIGNAL | flags,
+    sent = ::sendto(socket_.get(), message.data(), message.size(), MSG_NOSIGNAL | flags | wait,
                     reinterpret_cast<const sockaddr*>(&to), size);
   } while (sent < 0 && errno == EINTR);
   const int error = sent < 0 ? errno : 0;

