@@ -281,11 +281,15 @@ std::string fish_command(const Command& command) {
   const std::string when = cat(" -n '__fish_seen_subcommand_from ", command.name, "'");
   std::string out = cat("complete -c backplane -n __fish_use_subcommand -f -a ", command.name, " -d ",
                         fish_quoted(command.summary), "\n");
+  std::size_t operands = 0;
   for (const Option& option : with_help(command)) {
     if (is_operand(option)) {
       if (words_of(option) != Words::none) {
-        out += cat("complete -c backplane", when, " ", fish_words(words_of(option)), "\n");
+        out +=
+            cat("complete -c backplane -n '__fish_seen_subcommand_from ", command.name, "; and __backplane_operand ",
+                repeats(option) ? "-ge " : "-eq ", std::to_string(operands), "' ", fish_words(words_of(option)), "\n");
       }
+      ++operands;
       continue;
     }
     std::string names;
@@ -322,6 +326,10 @@ std::string zsh_completions() {
 std::string fish_completions() {
   std::string out =
       "# fish completions of backplane, made by: backplane completions fish\n"
+      "function __backplane_operand -d 'whether so many operands stand before the cursor'\n"
+      "  set -l words (commandline -opc)\n"
+      "  test (count (string match -v -- '-*' $words[3..-1])) $argv\n"
+      "end\n"
       "complete -c backplane -f\n"
       "complete -c backplane -n __fish_use_subcommand -l version -d 'print the version'\n"
       "complete -c backplane -n __fish_use_subcommand -l socket -r -F -d 'the socket of the host'\n"

@@ -22,7 +22,7 @@ def includes(root):
     """Where the headers are: our own, and those of the packages that pkg-config knows."""
     flags = [f"-I{os.path.join(root, folder)}" for folder in ("host", "abi/include", "plugin_sdk/include")]
     packages = subprocess.run(["pkg-config", "--cflags", "spdlog"], capture_output=True, text=True, check=False)
-    return flags + ["-DBOOST_DLL_USE_STD_FS", "-DBOOST_ASIO_NO_DEPRECATED"] + shlex.split(packages.stdout)
+    return flags + ["-DBOOST_DLL_USE_STD_FS", "-DBOOST_ASIO_NO_DEPRECATED", '-DBP_SUPPORT_DIR=""'] + shlex.split(packages.stdout)
 
 
 def analyse(root, name, flags):

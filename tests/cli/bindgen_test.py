@@ -134,7 +134,7 @@ class Bindgen(Case):
         big = self.write("big.cddl", CDDL + "".join(f"T{i} = {{ a: int, b: tstr }}\n" for i in range(5000)))
         done = subprocess.run([self.path("backplane"), "bindgen", "cpp", big, "-o", "x"], env=self.environment,
                               cwd=self.dir, capture_output=True, timeout=LIMIT)
-        self.assertEqual((done.returncode, done.stderr), (2, b"no jinja\n"))
+        self.assertEqual((done.returncode, done.stderr.splitlines()[-1]), (2, b"no jinja"))
 
 
 if __name__ == "__main__":

@@ -33,11 +33,13 @@ class Line {
   }
 
   HostProcess host;
-  std::optional<client::Context> context;
 
  private:
   std::mutex mutex_;
   std::vector<client::ConnectionState> states_;
+
+ public:
+  std::optional<client::Context> context;  // last: until it has ended, it tells of its state
 };
 
 using Kind = client::ConnectionState::Kind;
@@ -315,15 +317,17 @@ TEST_CASE("A context may end in the callback of its state, and in the gap of a r
   const bool in_gap = GENERATE(false, true);
   HostProcess host;
   std::optional<client::Context> context;
-  std::promise<void> gone;
+  // Threads that outlive the context finish set_value() after the wait for it has ended.
+  const auto gone = std::make_shared<std::promise<void>>();
   client::ConnectOptions options;
   options.socket_path = host.socket();
   options.reconnect = {.initial = 5ms, .max = 50ms};
   if (!in_gap) {
-    options.on_state = [&](const client::ConnectionState& state) {
+    options.on_state = [&context, gone](const client::ConnectionState& state) {
       if (state.kind != Kind::waiting || !context) return;
+      const auto kept = gone;
       context.reset();
-      gone.set_value();
+      kept->set_value();
     };
   }
   context.emplace(client::Context::connect(options));
@@ -331,14 +335,15 @@ TEST_CASE("A context may end in the callback of its state, and in the gap of a r
   if (in_gap) {
     listener = context->on<Happened>(
         "desk.happened", [](const Happened&) {},
-        [&](const client::Gap&) {
+        [&context, gone](const client::Gap&) {
+          const auto kept = gone;
           context.reset();
-          gone.set_value();
+          kept->set_value();
         });
   }
   host.kill();
   if (in_gap) host.start();
-  REQUIRE(gone.get_future().wait_for(long_enough) == std::future_status::ready);
+  REQUIRE(gone->get_future().wait_for(long_enough) == std::future_status::ready);
 }
 
 TEST_CASE("The waits between attempts grow to the bound, and differ by chance") {

@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import re
+import re
 import select
 import shutil
 import subprocess
@@ -36,7 +37,8 @@ class Terminal:
         while part not in self.seen:
             if not select.select([self.fd], [], [], max(0, deadline - time.monotonic()))[0]:
                 raise AssertionError(f"no {part!r}; found {self.seen!r}")
-            self.seen += os.read(self.fd, 65536).decode(errors="replace")
+            more = os.read(self.fd, 65536).decode(errors="replace")
+            self.seen = re.sub("[^\b]\b", "", self.seen + more)  # a character that is taken back
         self.seen = self.seen.split(part, 1)[1]
 
     def close(self):

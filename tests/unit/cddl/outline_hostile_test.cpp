@@ -66,7 +66,7 @@ TEST_CASE("a part that becomes any leaves the rest as it is") {
   CHECK(made.calls.at(0).errors.at(0).doc == "detail in CDDL: uri");
 }
 
-TEST_CASE("rules that refer to themselves end") {
+TEST_CASE("rules that refer to themselves have an outline") {
   const auto warned = [](const std::string& rules) {
     const Outline made = timed(long_enough, [&] { return with_call(rules); });
     return made.warnings.empty() ? std::string("none") : made.warnings[0];

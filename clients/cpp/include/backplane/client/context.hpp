@@ -234,6 +234,7 @@ class Context : public Modules<Context> {
     if (core_ == nullptr) return;
     core_->end();
     if (detail::OnHostThread::here() || detail::Keeper::here()) {  // which cannot wait for itself
+      keeper_->fall_silent();
       std::thread([core = core_, keeper = keeper_] { finish(*core, keeper); }).detach();
     } else {
       finish(*core_, keeper_);

@@ -92,6 +92,8 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
     return found;
   }
 
+  /// No function of the application is called any more, but for one that runs.
+  void fall_silent() noexcept { wake(stopped_); }
   /// Ends the thread. From then on nothing is done any more.
   void stop() {
     core_->set_watcher(nullptr);
@@ -111,6 +113,10 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   void start() {
     const std::lock_guard lock(mutex_);
     if (!thread_.joinable() && !stopped_) thread_ = std::thread([this] { loop(); });
+  }
+  bool is_silent() noexcept {
+    const std::lock_guard lock(mutex_);
+    return stopped_;
   }
   void wake(bool& why) noexcept {
     const std::lock_guard lock(mutex_);
@@ -302,6 +308,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   void report_interfaces() {
     if (interfaces_.empty()) return;
     for (const InterfaceChange& change : look(core_->native())) {
+      if (is_silent()) return;
       if (options_.on_interface_change) {
         guarded("on_interface_change", options_.on_interface_change, change);
       } else {
@@ -316,7 +323,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   }
 
   void tell(const ConnectionState& state) {
-    if (options_.on_state) guarded("on_state", options_.on_state, state);
+    if (options_.on_state && !is_silent()) guarded("on_state", options_.on_state, state);
   }
 
   /// Returns false if it was stopped.
