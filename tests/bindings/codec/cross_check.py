@@ -139,10 +139,10 @@ def difference(one, other, path="value"):
     return f"{path}: {one!r}, expected {other!r}"
 
 
-def check_generated(command, name_of, count, seed=1, fills=False, environment=None):
-    """`count` values, in all forms of CBOR, come back as they were."""
+def check_generated(command, name_of, count, seed=1, environment=None, **reader):
+    """`count` values, in all forms of CBOR, come back as they were. `reader`: fills, keeps_null of items.Values."""
     module = forms()
-    values, encoder = items.Values(module, seed, fills), items.Encoder(seed)
+    values, encoder = items.Values(module, seed, **reader), items.Encoder(seed)
     extra = random.Random(seed)
     for type_name in TYPES:
         type_ = module.by_name[type_name]
@@ -182,10 +182,10 @@ def damaged(source, item):
     return bytes(data)
 
 
-def check_damaged(command, name_of, count, seed=2, fills=False, environment=None):
+def check_damaged(command, name_of, count, seed=2, environment=None, **reader):
     """`count` damaged items: what cbor2 reads and fits is read as the same, and nothing else is."""
     module = forms()
-    values, encoder, source = items.Values(module, seed, fills), items.Encoder(seed), random.Random(seed)
+    values, encoder, source = items.Values(module, seed, **reader), items.Encoder(seed), random.Random(seed)
     accepted = 0
     for type_name in TYPES:
         type_ = module.by_name[type_name]

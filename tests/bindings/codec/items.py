@@ -15,11 +15,12 @@ class Refused(Exception):
 class Values:
     """Makes values of refs, and normalizes what others have made.
 
-    `fills`: the reader gives members that are absent their defaults.
+    `fills`: the reader gives members that are absent their defaults. `keeps_null`: the writer has null, and does not leave
+    the member out, where a reader would give the absent member a default.
     """
 
-    def __init__(self, module, seed, fills=False):
-        self.module, self.random, self.fills = module, random.Random(seed), fills
+    def __init__(self, module, seed, fills=False, keeps_null=False):
+        self.module, self.random, self.fills, self.keeps_null = module, random.Random(seed), fills, keeps_null
 
     def named(self, name):
         return self.module.by_name[name]
@@ -144,7 +145,8 @@ class Values:
                     out[member.name] = member.default
             elif value[member.name] is None and member.optional and (
                     member.type.kind == "nullable" or not member.has_default):
-                continue
+                if self.keeps_null and member.has_default:
+                    out[member.name] = None
             else:
                 out[member.name] = self.normal(member.type, value[member.name])
         return out

@@ -23,6 +23,8 @@ import transcript  # noqa: E402
 BUILD = pathlib.Path(os.environ["BACKPLANE_BUILD"])
 WORK = pathlib.Path(os.environ.get("BACKPLANE_RUST_WORK", BUILD / "tests/bindings/rust"))
 PACKAGE = WORK / "package"
+CODEC = [WORK / "target/debug/codec"]
+DEFAULTS = {"fills": True, "keeps_null": True}
 MODULES = ("echo", "forms", "generator", "kv", "session", "timer")
 ENVIRONMENT = {
     **os.environ, "RUSTC": "/usr/bin/rustc", "RUSTDOC": "/usr/bin/rustdoc", "CARGO_HOME": str(WORK / "cargo"),
@@ -30,7 +32,7 @@ ENVIRONMENT = {
     "LD_LIBRARY_PATH": str(BUILD / "lib"), "BACKPLANE_BIN": str(BUILD / "bin/backplane"),
     "BACKPLANE_PLUGINS": os.environ.get("BACKPLANE_PLUGINS", str(BUILD / "plugins")),
     "BACKPLANE_FORMS": os.environ.get("BACKPLANE_FORMS", str(BUILD / "tests/bindings/modules/forms.so")),
-    "BACKPLANE_RUST_LAYOUT": str(WORK / "layout.txt"),
+    "BACKPLANE_STREAMS_MODULE": str(BUILD / "tests/modules/streams.so"), "BACKPLANE_RUST_LAYOUT": str(WORK / "layout.txt"),
 }
 
 
@@ -43,7 +45,8 @@ def run(*command, **options):
 
 
 def cargo(*arguments, folder=PACKAGE):
-    return run("/usr/bin/cargo", *arguments, "--offline", "--quiet", cwd=folder)
+    command, *others = arguments  # what follows a "--" is not for cargo
+    return run("/usr/bin/cargo", command, "--offline", "--quiet", *others, cwd=folder)
 
 
 def write(path, text):
@@ -103,10 +106,10 @@ class Rust(unittest.TestCase):
         cargo("test", "--test", "client", "--", "--test-threads=4")
 
     def test_generated_values_come_back(self):
-        cross_check.check_generated([WORK / "target/debug/codec"], str, 10000, environment=ENVIRONMENT)
+        cross_check.check_generated(CODEC, str, 10000, environment=ENVIRONMENT, **DEFAULTS)
 
     def test_damaged_items_are_read_as_cbor2_reads_them(self):
-        cross_check.check_damaged([WORK / "target/debug/codec"], str, 10000, environment=ENVIRONMENT)
+        cross_check.check_damaged(CODEC, str, 10000, environment=ENVIRONMENT, **DEFAULTS)
 
     def test_the_transcript_is_as_expected(self):
         program = [WORK / "target/debug/transcript"]

@@ -22,7 +22,7 @@ impl Level {
     }
 }
 
-/// Reads CBOR from untrusted bytes. Tags in front of an item are skipped, except by [`Decoder::tag`].
+/// Reads CBOR from untrusted bytes. Tags in front of an item are skipped. A [`Value`](crate::Value) keeps them.
 #[derive(Clone, Debug)]
 pub struct Decoder<'a> {
     input: &'a [u8],

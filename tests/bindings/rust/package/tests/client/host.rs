@@ -20,11 +20,20 @@ pub fn variable(name: &str) -> String {
 pub fn plugin(name: &str) -> PathBuf {
     match name {
         "forms" => PathBuf::from(variable("BACKPLANE_FORMS")),
+        "streams" => PathBuf::from(variable("BACKPLANE_STREAMS_MODULE")),
         name => Path::new(&variable("BACKPLANE_PLUGINS")).join(format!("{}.so", name)),
     }
 }
 
-pub const MODULES: &[&str] = &["echo", "timer", "kv", "session", "generator", "forms"];
+pub const MODULES: &[&str] = &[
+    "echo",
+    "timer",
+    "kv",
+    "session",
+    "generator",
+    "forms",
+    "streams",
+];
 
 /// A context of this process, where all modules are.
 pub fn embedded() -> Context {

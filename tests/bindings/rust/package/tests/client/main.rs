@@ -11,3 +11,4 @@ mod host;
 mod native;
 mod parts;
 mod reconnect;
+mod uploads;

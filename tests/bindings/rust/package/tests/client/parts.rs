@@ -2,8 +2,7 @@
 
 use crate::host::*;
 use backplane::{block_on, CallOptions, Status, Stream};
-use backplane_rust_tests::bindings::{forms, generator, timer};
-use std::collections::BTreeMap;
+use backplane_rust_tests::bindings::{generator, timer};
 
 fn ticks(count: u32) -> timer::Ticks {
     timer::Ticks {
@@ -93,63 +92,5 @@ fn a_stream_that_is_left_ends_its_call() {
             primes.map(|p| p.unwrap().prime).collect::<Vec<_>>(),
             [2, 3, 5, 7]
         );
-    });
-}
-
-pub fn point(x: f64) -> forms::Point {
-    forms::Point { x, y: 0.5 }
-}
-
-pub fn composed() -> forms::Composed {
-    forms::Composed {
-        list: vec!["größe".into(), String::new()],
-        set: vec![-1, 2],
-        deque: vec![point(1.0)],
-        three: [1.0, 2.0, f64::INFINITY],
-        words: BTreeMap::from([("c".into(), forms::Colour::Class)]),
-        lists: BTreeMap::from([("p".into(), vec![point(2.0)])]),
-        numbers: BTreeMap::from([(-7, "seven".into())]),
-        points: BTreeMap::from([(u64::MAX, point(3.0))]),
-        pair: ("a".into(), i64::MIN),
-        tuple: (1, "t".into(), point(4.0)),
-        matrix: vec![vec![], vec![1.5]],
-        holes: vec![None, Some("h".into())],
-        maps: vec![BTreeMap::from([("b".into(), true)])],
-        user: forms::ComposedUser::Int(u64::MAX),
-        users: vec![forms::ComposedUser::Text("u".into())],
-        maybe: Some(vec!["m".into()]),
-        choice: None,
-        shape: forms::CircleOrSquare::Square(point(5.0)),
-    }
-}
-
-pub fn tree(name: &str, next: Option<forms::Tree>) -> forms::Tree {
-    forms::Tree {
-        name: name.into(),
-        children: Vec::new(),
-        next: next.map(Box::new),
-        named: BTreeMap::new(),
-    }
-}
-
-#[test]
-fn a_request_goes_in_parts() {
-    both(|context| {
-        // It asks for other.lookup, which only the application of an embedded context can answer.
-        let forms = forms::Forms::new(context).unwrap();
-        let page = forms::PointPage::default();
-        let provided = forms.provide_other_lookup(move |_| Ok(page.clone()));
-        let mut upload = forms.composed(&composed());
-        upload
-            .parts((0..2000).map(|i| tree(&i.to_string(), Some(tree("next", None)))))
-            .unwrap();
-        let answer = upload.reply();
-        match &provided {
-            Ok(_) => assert_eq!(answer.unwrap().three, [0.0; 3]),
-            Err(e) => {
-                assert_eq!(e.status(), Status::NotSupported);
-                assert_eq!(answer.unwrap_err().error().status(), Status::NoHostFunction);
-            }
-        }
     });
 }
