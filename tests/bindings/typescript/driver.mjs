@@ -73,6 +73,7 @@ const actions = {
   withdraw: ({ tag }) => provided.get(tag).withdraw(),
   async expect({ tag, module, hash, cddl }) {
     const expectation = context.expect({ module, version: "", hash: `${hash}`, cddl });
+    await expectation.check(); // the client keeps a verdict; each line is to ask the host
     try {
       await expectation.gate();
       say({ tag, status: 0, message: expectation.state.message });

@@ -3,9 +3,9 @@
 // Host functions that a connection provides to a real host.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CallError, Context } from "@backplane/client";
-import { Session } from "./generated/session.js";
-import { host, until } from "./support.mjs";
+import { CallError, Context, InterfaceChangedError } from "@backplane/client";
+import { INTERFACE_CDDL, INTERFACE_HASH, Session } from "./generated/session.js";
+import { host, modulePath, until } from "./support.mjs";
 
 async function connect(t, running, options = {}) {
   const context = await Context.connect({ socketPath: running.socket, reconnect: { initial: 10, max: 50 }, ...options });
@@ -72,9 +72,48 @@ test("host functions come back with the host", async (t) => {
 
 test("the host says what has changed in an interface", async (t) => {
   const context = await connect(t, await host(t, ["session"]));
-  const breaking = context.expect({ module: "session", version: "0", hash: "0", cddl: "session.gone.request = {}\nsession.gone.reply = null\n" });
-  await assert.rejects(breaking.gate(), (error) => error.name === "interface_changed" && /session\.gone/.test(error.message) && error.detail.verdict === "breaks callers");
-  const fewer = context.expect({ module: "session", version: "0", hash: "1", cddl: "session.login.request = {user_id: tstr}\nsession.login.reply = {user_id: any, profile: any}\n" });
-  await fewer.gate();
-  assert.equal(fewer.state.verdict, "compatible");
+  let built = 0;
+  const expected = (cddl, hash = `${built++}`) => context.expect({ module: "session", version: "0.9.0", hash, cddl });
+  const without = (pattern) => INTERFACE_CDDL.split("\n").filter((line) => !pattern.test(line)).join("\n");
+  const changes = (report) => report.changes.map(({ what, where }) => [what, where]);
+
+  const equal = expected("", INTERFACE_HASH); // the text is not needed
+  await equal.gate();
+  assert.deepEqual({ ...equal.state }, { module: "session", verdict: "equal", message: "", report: null });
+
+  const compatible = expected(without(/logged_in/));
+  await compatible.gate();
+  assert.equal(compatible.state.verdict, "compatible");
+  assert.match(compatible.state.message, /"session" has changed .* compatible/);
+  assert.equal(compatible.state.report.verdict, "compatible");
+  assert.deepEqual(changes(compatible.state.report), [["name added", "session.logged_in"]]);
+
+  for (const [cddl, what, where, said] of [
+    [`${INTERFACE_CDDL}session.gone.request = {}\nsession.gone.reply = null\n`, "name gone", "session.gone", /session\.gone/],
+    [INTERFACE_CDDL.replace("profile: any }", "profile: any, since: uint64 }"), "required member gone", "LoggedIn", /LoggedIn: the member "since" is gone/],
+    [without(/^profile/), "call added", "profile.fetch", /profile\.fetch: the module calls it now/],
+  ]) {
+    const breaking = expected(cddl);
+    await assert.rejects(breaking.gate(), (error) => {
+      assert.ok(error instanceof InterfaceChangedError, error.message);
+      assert.equal(error.name, "interface_changed");
+      assert.match(error.message, said);
+      assert.equal(error.detail.verdict, "breaks callers");
+      assert.deepEqual(changes(error.detail), [[what, where]]);
+      return true;
+    });
+    assert.equal(breaking.state.verdict, "breaks callers");
+  }
+});
+
+test("a module that goes and comes is checked again", async (t) => {
+  const changes = [];
+  const context = await connect(t, await host(t, ["session"]), { onInterfaceChange: ({ verdict }) => changes.push(verdict) });
+  const session = new Session(context);
+  assert.equal((await session.checked()).verdict, "equal");
+  await context.modules.unload("session");
+  await until(() => changes.length === 1, "the check after the unload");
+  assert.deepEqual(changes, ["not loaded"]);
+  await context.modules.load(modulePath("session"));
+  assert.equal((await session.checked()).verdict, "equal");
 });
