@@ -215,8 +215,8 @@ std::string zsh_command(const Command& command) {
 
 constexpr const char* zsh_engine = R"sh(_backplane_known() {
   local -a known
-  known=(${(f)"$(_call_program known backplane completions $1 2>/dev/null)"})
-  compadd -a known
+  known=(${(f)"$(_call_program known backplane completions ${@[-1]} 2>/dev/null)"})
+  compadd "${@[1,-2]}" -a known
 }
 
 _backplane() {
