@@ -293,7 +293,7 @@ typedef void (*bp_host_function_fn)(void* user, bp_context ctx, bp_token token, 
  * Tokens that the old function got may still be completed.
  *   BP_INVALID_ARGUMENT  `name` is no wire name
  *   BP_NOT_FOUND         there is none to remove
- *   BP_NOT_SUPPORTED     on a connected context
+ *   a connected context also returns what bp_function_provide does (providing.h)
  * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_function_set(bp_context ctx, bp_str name, bp_host_function_fn function, void* user);
 

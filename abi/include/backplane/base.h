@@ -10,7 +10,7 @@
  *     3. A new status code at the end of its block.
  *     4. A new flag bit. A host refuses a flag that it does not know.
  *     5. A new key of the manifest. A host ignores a key that it does not know.
- *     6. A new function of the library, in backplane.h.
+ *     6. A new function of the library, in a header for applications.
  *   A host refuses a module that was built for another BP_ABI_MAJOR.
  *   A module built for a newer BP_ABI_MINOR loads. An extension that the host lacks is NULL for that module.
  *

@@ -15,7 +15,7 @@ typedef struct bp_event {
   uint32_t struct_size;
   uint32_t flags; /* BP_EVENT_… */
   bp_str name;
-  bp_bytes payload; /* data is never NULL */
+  bp_bytes payload; /* data is never NULL. Of a typed event: CBOR, {"eventType": name, "payload": the value} */
   bp_listener listener;
   uint64_t lost; /* with BP_EVENT_GAP: how many events are lost in this gap; else 0 */
   uint64_t

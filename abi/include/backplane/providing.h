@@ -50,12 +50,15 @@ typedef struct bp_provided {
 } bp_provided;
 
 /* Registers or replaces this context's host function `provided->name`, as bp_function_set does. After it was replaced
- * or withdrawn, neither of its callbacks is called again. BP_INVALID_ARGUMENT  `provided` is NULL or too small, a flag
- * is unknown, on_ask is NULL, or the name is no wire name BP_NAME_TAKEN        BP_PROVIDE_NEW, and there is one. On a
- * connected context also: the host itself or another connection provides the name BP_OVERLOADED        connected
- * context: the connection provides as many functions as the host allows (functions_per_connection) BP_NOT_PERMITTED
- * connected context: this socket of the host does not have the role `call` BP_NOT_SUPPORTED     connected context: the
- * host is older than this feature [thread: any] [state: context open] [suspend: no] */
+ * or withdrawn, neither of its callbacks is called again.
+ *   BP_INVALID_ARGUMENT  `provided` is NULL or too small, a flag is unknown, on_ask is NULL, or it is no wire name
+ *   BP_NAME_TAKEN        BP_PROVIDE_NEW, and there is one; connected context: the host itself or another connection
+ *                        provides the name
+ *   BP_OVERLOADED        connected context: the connection provides as many functions as the host allows
+ *                        (functions_per_connection)
+ *   BP_NOT_PERMITTED     connected context: this socket of the host does not have the role `call`
+ *   BP_NOT_SUPPORTED     connected context: the host is older than this feature
+ * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_function_provide(bp_context ctx, const bp_provided* provided);
 
 /* Removes this context's host function `name` if it was registered with this `user`. When this returns, the function
