@@ -197,6 +197,22 @@ class Module:
         """Whether each of the two types may contain the other."""
         return self._component(one)[0] == self._component(other)[0] and self.is_recursive(one)
 
+    def reach(self, name, holds_elements):
+        """The types whose values a value of this one holds, if the language had no pointers. `holds_elements(list)`: whether
+        a list has its elements inside of it, as an array has."""
+        seen, stack = set(), [name]
+        while stack:
+            type_ = self.by_name[stack.pop()]
+            refs = [m.type for m in type_.members] + [c.type for c in type_.cases] + ([type_.type] if type_.type else [])
+            while refs:
+                ref = refs.pop()
+                if ref.kind == "named" and ref.name not in seen:
+                    seen.add(ref.name)
+                    stack.append(ref.name)
+                elif ref.kind in ("nullable", "tuple", "choice") or (ref.kind == "list" and holds_elements(ref)):
+                    refs += ref.inner()
+        return seen
+
     def _component(self, name):
         if self._groups is None:
             edges = {t.name: [r.name for r in t.refs() if r.kind == "named"] for t in self.types}

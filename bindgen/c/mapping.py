@@ -231,25 +231,9 @@ class Types:
         return name == owner or (self.module.same_cycle(name, owner) and owner in self._reach(name))
 
     def _reach(self, name):
-        """The types whose values a value of this one holds, if C had no pointers."""
         if name not in self._reaches:
-            seen, stack = set(), [name]
-            while stack:
-                for other in self._inside(self.module.by_name[stack.pop()]):
-                    if other not in seen:
-                        seen.add(other)
-                        stack.append(other)
-            self._reaches[name] = seen
+            self._reaches[name] = self.module.reach(name, lambda ref: self._kind(ref) == "array")
         return self._reaches[name]
-
-    def _inside(self, type_):
-        stack = [m.type for m in type_.members] + [c.type for c in type_.cases] + ([type_.type] if type_.type else [])
-        while stack:
-            ref = stack.pop()
-            if ref.kind == "named":
-                yield ref.name
-            elif ref.kind in ("nullable", "tuple", "choice") or (ref.kind == "list" and self._kind(ref) == "array"):
-                stack += ref.inner()
 
     def ordered(self):
         """The types such that each comes after those that it holds by value."""

@@ -98,30 +98,11 @@ class Types:
     # ---- What may hold what ----
 
     def _holds_itself(self, name, owner):
-        return self.module.same_cycle(name, owner) and name in self._by_value_closure(owner, name)
-
-    def _by_value_closure(self, owner, name):
-        """Whether a value of `name` holds one of `owner`, through members that are inside of it."""
-        return {name} if name == owner or owner in self._reach(name) else set()
+        """Whether a value of `name` holds one of `owner`, and the other way, through members that are inside of it."""
+        return self.module.same_cycle(name, owner) and (name == owner or owner in self._reach(name))
 
     def _reach(self, name):
-        seen, stack = set(), [name]
-        while stack:
-            for other in self._inside(self.module.by_name[stack.pop()]):
-                if other not in seen:
-                    seen.add(other)
-                    stack.append(other)
-        return seen
-
-    def _inside(self, type_):
-        """The names of the types whose values are inside of a value of this one, if C++ had no pointers."""
-        stack = [m.type for m in type_.members] + [c.type for c in type_.cases] + ([type_.type] if type_.type else [])
-        while stack:
-            ref = stack.pop()
-            if ref.kind == "named":
-                yield ref.name
-            elif ref.kind in ("nullable", "tuple", "choice") or (ref.kind == "list" and ref.most == ref.least):
-                stack += ref.inner()
+        return self.module.reach(name, lambda ref: ref.most == ref.least)
 
     def _endless(self):
         """Aliases and tagged types that contain themselves without a struct between."""

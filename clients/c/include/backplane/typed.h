@@ -24,11 +24,7 @@
 #define BACKPLANE_TYPED_H
 
 #include <backplane/backplane.h>
-#if defined(__has_include)
-#if __has_include(<backplane/providing.h>)
 #include <backplane/providing.h>
-#endif
-#endif
 
 #include <stdbool.h>
 #include <stdlib.h>

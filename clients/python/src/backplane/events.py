@@ -62,6 +62,7 @@ class Subscription(Generic[T]):
         self._listener = 0
         self._state: Any = None
         self._credits = False
+        self._waiting = 0  # bytes that wait for the reader
         self._closed = False
         self._held: list[Any] | None = None  # while a connection is restored: what comes before its gap
         self._changed = threading.Lock()
@@ -144,6 +145,16 @@ class Subscription(Generic[T]):
             _api.log(3, f"{name}: an event has another form than the listener expects: {wrong}")
             return None
 
+    def _admit(self, made: Any) -> Any:
+        """Counts what waits for the reader; what does not fit becomes a gap."""
+        if isinstance(made, Gap):
+            return made
+        size = len(made[5]) + 64
+        if not self._credits and self._waiting and self._waiting + size > self._queue_bytes:
+            return Gap(1, made[8], False)
+        self._waiting += size
+        return made
+
     def _done(self, item: Item) -> None:
         """The reader is done with it."""
         if self._credits and item[3] & _api.EVENT_LOSSLESS:
@@ -221,16 +232,10 @@ class Listener(Subscription[T]):
         self._callback = callback
         self._whole = whole
         self._deliveries = deliveries
-        self._waiting = 0  # bytes that wait for the thread
         self._begin()
 
     def _deliver(self, made: Any) -> None:
-        if not isinstance(made, Gap):
-            size = len(made[5]) + 64
-            if not self._credits and self._waiting and self._waiting + size > self._queue_bytes:
-                made = Gap(1, made[8], False)
-            else:
-                self._waiting += size
+        made = self._admit(made)
         self._deliveries.post(lambda: self._run(made))
 
     def _run(self, made: Any) -> None:
@@ -260,18 +265,12 @@ class Events(Subscription[T], Iterator[T]):
         super().__init__(core, pattern, codec, on_gap, lossless, label, queue_bytes)
         self._came: deque[Any] = deque()
         self._news = threading.Condition()
-        self._waiting = 0
         self._whole = whole
         self._begin()
 
     def _deliver(self, made: Any) -> None:
         with self._news:
-            if not isinstance(made, Gap):
-                size = len(made[5]) + 64
-                if not self._credits and self._waiting and self._waiting + size > self._queue_bytes:
-                    made = Gap(1, made[8], False)
-                else:
-                    self._waiting += size
+            made = self._admit(made)
             self._came.append(made)
             self._news.notify()
 
@@ -320,17 +319,11 @@ class AsyncEvents(Subscription[T], AsyncIterator[T]):
         self._came: deque[Any] = deque()
         self._news = asyncio.Event()
         self._whole = whole
-        self._waiting = 0
         super().__init__(core, pattern, codec, on_gap, lossless, label, queue_bytes)
         self._begin()
 
     def _deliver(self, made: Any) -> None:
-        if not isinstance(made, Gap):
-            size = len(made[5]) + 64
-            if not self._credits and self._waiting and self._waiting + size > self._queue_bytes:
-                made = Gap(1, made[8], False)
-            else:
-                self._waiting += size
+        made = self._admit(made)
         self._came.append(made)
         try:
             self._loop.call_soon_threadsafe(self._news.set)

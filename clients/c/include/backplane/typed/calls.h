@@ -5,14 +5,9 @@
 #ifndef BACKPLANE_TYPED_CALLS_H
 #define BACKPLANE_TYPED_CALLS_H
 
-#include "read.h"
-
-#if defined(__has_include)
-#if __has_include(<backplane/interfaces.h>)
 #include <backplane/interfaces.h>
-#define BP_TYPED_EXPECTS 1
-#endif
-#endif
+
+#include "read.h"
 
 /* A wire name, host function or event. A type that is NULL: there is none. */
 typedef struct bp_typed_method {
@@ -427,7 +422,6 @@ static inline bool bp_typed_detail(const bp_error* error, bp_status status, cons
 
 /* Asks whether a program that was built for this interface may use the module. */
 static inline bp_status bp_typed_expect(bp_context context, bp_str module, bp_str hash, bp_str cddl, bp_error* error) {
-#ifdef BP_TYPED_EXPECTS
   bp_result result;
   bp_status status;
   memset(&result, 0, sizeof result);
@@ -435,9 +429,6 @@ static inline bp_status bp_typed_expect(bp_context context, bp_str module, bp_st
   status = bp_context_expect(context, module, hash, cddl, &result);
   if (status != BP_OK) return bp_typed_take(error, status, &result);
   bp_result_free(&result);
-#else
-  (void)context, (void)module, (void)hash, (void)cddl, (void)error;
-#endif
   return BP_OK;
 }
 

@@ -242,11 +242,7 @@ namespace detail {
 /// Asks whether a program that was built for this interface may use the module. Throws CallError.
 template <class AnyContext>
 void expect(const AnyContext& context, std::string_view module, std::string_view hash, std::string_view cddl) {
-  if constexpr (requires { context.expect_interface(std::string(module), std::string(hash), std::string(cddl)); }) {
-    context.expect_interface(std::string(module), std::string(hash), std::string(cddl));
-  } else {
-    context.expect_interface(std::string(module), std::string(hash));
-  }
+  context.expect_interface(std::string(module), std::string(hash), std::string(cddl));
 }
 
 }  // namespace detail
