@@ -21,6 +21,13 @@ struct Ordered {
 };
 BOOST_DESCRIBE_STRUCT(Ordered, (), (a, b, color))
 
+struct Bounded {
+  std::optional<int> limit = 5;
+  std::optional<int> other;
+  friend bool operator==(const Bounded&, const Bounded&) = default;
+};
+BOOST_DESCRIBE_STRUCT(Bounded, (), (limit, other))
+
 template <class T>
 void check_round_trip(const T& value, std::string_view bytes) {
   CHECK(to_hex(encode(value)) == bytes);
@@ -136,6 +143,13 @@ TEST_CASE("a struct is a map in order of declaration, and an empty optional is l
   e.note = "";
   CHECK(without[0] == 0xb6);  // 22 of the 23 members
   CHECK(encode(e)[0] == 0xb7);
+}
+
+TEST_CASE("an empty optional with an initializer is written as null, since its absence means the initializer") {
+  check_round_trip(Bounded{std::nullopt, {}}, "a1656c696d6974f6");
+  check_round_trip(Bounded{}, "a1656c696d697405");
+  check_round_trip(Bounded{std::nullopt, 1}, "a2656c696d6974f6656f7468657201");
+  CHECK(decode<Bounded>(hex("a0")) == Bounded{});
 }
 
 TEST_CASE("keys may come in any order") {

@@ -20,7 +20,8 @@ inline constexpr bool always_encodes<T> = []<class... M>(boost::mp11::mp_list<M.
 }  // namespace detail
 
 /// A map from member names to values. Each member must occur once; optionals may be absent. Another key is an error, or
-/// with `lenient` it is skipped with its value.
+/// with `lenient` it is skipped with its value. An empty optional is not written, unless its absence would mean a value:
+/// the member's initializer. Then it is written as null.
 template <detail::DescribedStruct T>
 struct Codec<T> {
   using All = detail::Members<T>;
@@ -41,7 +42,7 @@ struct Codec<T> {
     static_assert(detail::StructChecks<T>::checked);
     encode_head(out, value);
     each([&]<class M>(M) {
-      if (!present(value.*M::pointer)) return;
+      if (!written<M>(value)) return;
       out.encoded(detail::Key<M>::bytes);
       detail::encode_part<typename All::template Type<M>>(out, detail::Key<M>::name, value.*M::pointer);
     });
@@ -76,17 +77,28 @@ struct Codec<T> {
       out.encoded(known_head);
     } else {
       std::size_t count = 0;
-      each([&]<class M>(M) { count += present(value.*M::pointer); });
+      each([&]<class M>(M) { count += written<M>(value); });
       out.map(count);
     }
   }
 
-  template <class Member>
-  static constexpr bool present(const Member& member) {
-    if constexpr (detail::is_optional<Member>) {
-      return static_cast<bool>(member);
+  template <class M>
+  static constexpr bool written(const T& value) {
+    if constexpr (detail::is_optional<typename All::template Type<M>>) {
+      return static_cast<bool>(value.*M::pointer) || has_initializer<M>();
     } else {
       return true;
+    }
+  }
+
+  /// Whether a reader takes the absence of this optional member for a value.
+  template <class M>
+  static bool has_initializer() {
+    if constexpr (std::is_default_constructible_v<T>) {
+      static const bool has = static_cast<bool>(T{}.*M::pointer);
+      return has;
+    } else {
+      return false;
     }
   }
 
