@@ -20,8 +20,8 @@ inline constexpr bool always_encodes<T> = []<class... M>(boost::mp11::mp_list<M.
 }  // namespace detail
 
 /// A map from member names to values. Each member must occur once; optionals may be absent. Another key is an error, or
-/// with `lenient` it is skipped with its value. An empty optional is not written, unless its absence would mean a value:
-/// the member's initializer. Then it is written as null.
+/// with `lenient` it is skipped with its value. An empty optional is not written, unless its absence would mean a
+/// value: the member's initializer. Then it is written as null.
 template <detail::DescribedStruct T>
 struct Codec<T> {
   using All = detail::Members<T>;

@@ -61,6 +61,12 @@ template <class T>
 inline constexpr bool is_fails = false;
 template <bp_status code, class T, FixedText text>
 inline constexpr bool is_fails<Fails<code, T, text>> = true;
+/// Whether both are the same status, with other details or another doc.
+template <class A, class B>
+inline constexpr bool fail_apart = false;
+template <bp_status code, class T, FixedText text, class U, FixedText other>
+inline constexpr bool fail_apart<Fails<code, T, text>, Fails<code, U, other>> =
+    !std::is_same_v<Fails<code, T, text>, Fails<code, U, other>>;
 template <class T>
 inline constexpr bool is_flags = std::is_integral_v<T> || std::is_enum_v<T>;
 
@@ -97,6 +103,11 @@ struct Options {
   static_assert((std::size_t{is_text<typename decltype(options)::Type>} + ... + 0) <= 1,
                 "an entry takes one doc; join the strings");
   static_assert(count<StackSize> <= 1, "an entry takes one StackSize");
+
+  template <class T>
+  static constexpr bool fails_apart = (fail_apart<T, typename decltype(options)::Type> || ... || false);
+  static_assert(!(fails_apart<typename decltype(options)::Type> || ... || false),
+                "an entry names a status in two fails<> that differ: name it once");
 
   static constexpr std::string_view doc() {
     [[maybe_unused]] std::string_view out;
