@@ -101,6 +101,20 @@ Host& Host::get() {
   return *the_host;
 }
 
+namespace {
+
+/// The name of an option that is an empty path; null if none is.
+const char* empty_path(const bp_host_options& options) {
+  const auto empty = [](const char* path) { return path != nullptr && *path == '\0'; };
+  for (const char* const* each = options.module_dirs; each != nullptr && *each != nullptr; ++each) {
+    if (empty(*each)) return "a directory of module_dirs";
+  }
+  if (empty(options.data_dir)) return "data_dir";
+  return empty(options.module_cache) ? "module_cache" : nullptr;
+}
+
+}  // namespace
+
 bp_status Host::configure(const bp_host_options& options, std::string& why) {
   const MutexLock lock(the_mutex);
   if (the_host != nullptr) {
@@ -115,6 +129,10 @@ bp_status Host::configure(const bp_host_options& options, std::string& why) {
   if (options.memory_limit != 0 && options.memory_limit < least_memory) {
     why = "memory_limit is " + std::to_string(options.memory_limit) + " bytes, expected at least " +
           std::to_string(least_memory);
+    return BP_INVALID_ARGUMENT;
+  }
+  if (const char* const option = empty_path(options)) {
+    why = std::string(option) + " is empty, expected a path; NULL stands for the default";
     return BP_INVALID_ARGUMENT;
   }
   HostOptions chosen;

@@ -62,6 +62,21 @@ TEST_CASE("a data directory that cannot be made is refused when the host is conf
   }
 }
 
+TEST_CASE("a path that is empty is refused when the host is configured") {
+  const char* const dirs[] = {"/usr", "", nullptr};
+  bp_host_options none{};
+  none.struct_size = sizeof none;
+  bp_host_options options[] = {none, none, none};
+  options[0].data_dir = "";
+  options[1].module_cache = "";
+  options[2].module_dirs = dirs;
+  for (const bp_host_options& each : options) {
+    const Outcome out = outcome_of([&](bp_result* why) { return bp_host_configure(&each, why); });
+    CHECK(out.status == BP_INVALID_ARGUMENT);
+    CHECK(out.says("is empty, expected a path"));
+  }
+}
+
 TEST_CASE("a module is taken from the directories that are allowed, from below them, and by links into them") {
   Places& at = places();
   Context ctx;
