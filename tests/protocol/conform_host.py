@@ -11,6 +11,7 @@ from peer import FROM_HOST, Peer, expect, hello_values
 
 VECTORS = pathlib.Path(__file__).resolve().parent / "vectors"
 OK, PARTIAL, UNKNOWN_NAME, NO_FUNCTION, CANCELED, DEADLINE, NOT_SUPPORTED, NOT_FOUND = 0, 4, 18, 19, 25, 24, 33, 43
+INVALID_HANDLE = 17
 FEATURES = ["credit", "parts", "lossless"]
 
 
@@ -111,7 +112,15 @@ def lenient_forms_are_taken(host):
     expect(peer.take("reply")["payload"] == b"more", "another answer; expected that of the call with further items")
     peer.items(2, 3, "echo.raw", b"half", 0, 0, 4096)
     expect(peer.take("reply")["payload"] == b"half", "another answer; expected that of the call with half of a window")
+    largest = (1 << 64) - 1
+    peer.items(2, 4, "echo.raw", b"vast", largest, 3, largest, (1 << 32) - 1)
+    expect(peer.take("reply")["payload"] == b"vast", "another answer; expected that of the call with the largest numbers")
     peer.close()
+    vast = host.connect(greet=False)
+    vast.items(1, "backplane", 1, "0.1.0", 1, largest, 1, ["unheard-of"], largest, (1 << 32) - 1)
+    vast.take("hello")
+    echo(vast, 1, b"x")
+    vast.close()
 
 
 def frames_may_come_in_any_pieces(host):
@@ -255,7 +264,13 @@ def events_of_a_listener(host):
     expect(status_of(peer, 4) == OK, "an event after unlisten; expected the reply alone")
     peer.quiet()
     peer.send("unlisten", id=5, listener=1)
-    expect(status_of(peer, 5) != OK, "ok; expected an error for no such listener")
+    expect(status_of(peer, 5) == INVALID_HANDLE, "another status; expected invalid_handle for no such listener")
+    peer.send("listen", id=7, listener=9, pattern="no pattern")
+    expect(status_of(peer, 7) != OK, "ok; expected a refusal")
+    peer.send("unlisten", id=8, listener=9)
+    expect(status_of(peer, 8) == INVALID_HANDLE, "another status; expected invalid_handle after the refusal")
+    peer.send("listen", id=9, listener=9, pattern="timer.none")
+    expect(status_of(peer, 9) == OK, "an error; expected the id of the refused listener to be free")
     peer.send("heard", listener=1, bytes=1)  # of no listener: ignored
     echo(peer, 6, b"x")
     peer.close()

@@ -114,6 +114,8 @@ def lenient():
         vector("a hello with unknown features", [1, "backplane", 2, "9.0.0", 1, 67108864, 1, ["x", "parts", "credit"]],
                "names that the receiver does not know are ignored; a newer version that goes back to 1 is usable"),
         vector("a hello without its window", [1, "backplane", 1, "0.1.0", 1, 67108864, 1, []], ""),
+        vector("a hello with the largest frames", [1, "backplane", 1, "0.1.0", 1, LARGEST, 1, [], LARGEST, (1 << 32) - 1],
+               "a size beyond what the receiver can use is no error"),
         vector("a call with half of its window", [2, 1, "echo.raw", b"", 0, 2, 4096], "the rest is 0: the default"),
         vector("a listen with flags 0", [5, 1, 1, "a.b", 0], ""),
         vector("a provide with flags alone", [25, 1, 0, "app.f", 0], ""),

@@ -2,6 +2,7 @@
 //
 // What bounds a call: its timeout, and the AbortSignal of the application.
 import { type CallError, failure } from "./errors.js";
+import { now } from "./requests.js";
 import { Status } from "./statuses.js";
 
 /** How a call is made. */
@@ -17,52 +18,46 @@ export interface CallOptions {
 }
 
 const grace = 250; // milliseconds that a host has for the answer after the deadline
-const longestTimer = 0x7fffffff;
 const longestTimeout = 2 ** 52;
 
 /** The timeout of the options in whole milliseconds. */
-export function timeoutOf(options: CallOptions | undefined): number {
-  const timeout = options?.timeout ?? 0;
+export function timeoutOf(options: CallOptions): number {
+  const timeout = options.timeout ?? 0;
   if (!(timeout >= 0)) throw failure(Status.invalid_argument, `timeout: expected milliseconds, got ${timeout}`);
   return Math.min(Math.ceil(timeout), longestTimeout);
 }
 
+/** When a call with this timeout ends here, on the clock of requests; 0: never. */
+export function dueOf(timeout: number): number {
+  return timeout === 0 ? 0 : now() + timeout + grace;
+}
+
+/** The end of a call that the host has not answered. */
+export function lateError(timeout: number): CallError {
+  return failure(Status.deadline, `the host has not answered within the timeout of ${timeout} ms`);
+}
+
 /** The error of a call whose signal is aborted already. */
-export function abortedBefore(signal: AbortSignal | undefined): CallError | undefined {
-  if (!signal?.aborted) return undefined;
+export function abortedBefore(signal: AbortSignal): CallError | undefined {
+  if (!signal.aborted) return undefined;
   return failure(Status.canceled, "the call was canceled before it was sent", { cause: signal.reason });
 }
 
-/** Watches the timeout and the signal of one call. */
+/** Watches the signal of one call. */
 export class Bound {
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private onAbort: (() => void) | undefined;
-
-  private constructor(private readonly signal: AbortSignal | undefined) {}
-
-  /** Undefined if nothing bounds the call. */
-  static make(options: CallOptions | undefined, cancel: () => void, expired: (error: CallError) => void): Bound | undefined {
-    if (!options || (!options.timeout && !options.signal)) return undefined;
-    const { timeout, signal } = options;
-    const bound = new Bound(signal);
-    if (timeout && timeout + grace <= longestTimer) {
-      const late = `the host has not answered within the timeout of ${timeout} ms`;
-      bound.timer = setTimeout(() => expired(failure(Status.deadline, late)), timeout + grace);
-    }
-    if (signal) {
-      bound.onAbort = cancel;
-      signal.addEventListener("abort", cancel, { once: true });
-    }
-    return bound;
+  constructor(
+    private readonly signal: AbortSignal,
+    private readonly cancel: () => void,
+  ) {
+    signal.addEventListener("abort", cancel, { once: true });
   }
 
   release(): void {
-    clearTimeout(this.timer);
-    if (this.onAbort) this.signal?.removeEventListener("abort", this.onAbort);
+    this.signal.removeEventListener("abort", this.cancel);
   }
 
   /** The reason of the signal, if the call was canceled because of it. */
   cause(status: number): { cause?: unknown } {
-    return status === Status.canceled && this.signal?.aborted ? { cause: this.signal.reason } : {};
+    return status === Status.canceled && this.signal.aborted ? { cause: this.signal.reason } : {};
   }
 }

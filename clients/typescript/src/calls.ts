@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Calls with one answer, and with partial replies.
-import type { Bound } from "./bound.js";
+import { type Bound, lateError } from "./bound.js";
 import { Fault } from "./cbor/value.js";
-import type { Connection, Request } from "./connection.js";
+import type { Connection } from "./connection.js";
 import { CallError, failure } from "./errors.js";
 import { Frame } from "./frame.js";
+import { Kept } from "./kept.js";
+import type { Request } from "./requests.js";
 import { Status } from "./statuses.js";
-import { counted, Window } from "./window.js";
+import { counted } from "./window.js";
 
 /** Reads an answer from bytes that are valid until it returns. */
 export type Read<T> = (bytes: Uint8Array, start: number, end: number) => T;
@@ -28,9 +30,12 @@ export function asError(error: unknown): Error {
 /** What all calls share: the end comes once, from the host, the connection, or a deadline here. */
 abstract class Call<Reply> implements Request {
   id = 0;
-  bound: Bound | undefined;
+  due = 0;
+  /** The timeout of the call in milliseconds. */
+  timeout = 0;
+  bound: Bound | undefined = undefined;
   /** Ends what sends the request's parts, if it has any. */
-  upload: { ended(): void; credit(bytes: number): void } | undefined;
+  upload: { ended(): void; credit(bytes: number): void } | undefined = undefined;
   protected done = false;
 
   constructor(
@@ -75,6 +80,10 @@ abstract class Call<Reply> implements Request {
     this.finish(error);
   }
 
+  expire(): void {
+    this.giveUp(lateError(this.timeout));
+  }
+
   /** Ends the call here, and tells the host that nobody waits for it any more. */
   giveUp(error: Error): void {
     if (this.done) return;
@@ -97,15 +106,24 @@ abstract class Call<Reply> implements Request {
   }
 }
 
+let resolvePromise: (value: any) => void;
+let rejectPromise: (error: Error) => void;
+const settlers = (resolve: (value: any) => void, reject: (error: Error) => void): void => {
+  resolvePromise = resolve;
+  rejectPromise = reject;
+};
+
 /** A call whose partial replies nobody reads. */
 export class SingleCall<Reply> extends Call<Reply> {
-  constructor(
-    connection: Connection,
-    read: Reading<unknown, Reply>,
-    private readonly resolve: (reply: Reply) => void,
-    private readonly reject: (error: Error) => void,
-  ) {
+  readonly promise: Promise<Reply>;
+  private readonly resolve: (reply: Reply) => void;
+  private readonly reject: (error: Error) => void;
+
+  constructor(connection: Connection, read: Reading<unknown, Reply>) {
     super(connection, read);
+    this.promise = new Promise<Reply>(settlers);
+    this.resolve = resolvePromise;
+    this.reject = rejectPromise;
   }
 
   part(): void {}
@@ -121,42 +139,45 @@ interface Waiting<Part> {
   reject(error: Error): void;
 }
 
+/** How much of a call's parts may wait here. */
+export interface Room {
+  readonly bytes: number;
+  readonly parts: number;
+  /** Whether the host is told when a part is read. */
+  readonly credit: boolean;
+}
+
 /** The parts of a reply that nobody has read yet. They are read from their bytes when somebody asks for them. */
 export class StreamCall<Part, Reply> extends Call<Reply> {
   /** Whether nobody reads parts: they are dropped as they come. */
   private dropping = false;
-  private queue: Uint8Array[] = [];
-  private first = 0;
+  private readonly kept = new Kept();
   private waiting: Waiting<Part>[] = [];
   private credited = 0;
   private crediting = false;
-  private readonly window: Window;
-  private outcome: { error: Error | undefined; reply: Reply | undefined } | undefined;
+  private outcome: { error: Error | undefined; reply: Reply | undefined } | undefined = undefined;
   private wanted: { resolve(reply: Reply): void; reject(error: Error): void }[] = [];
 
   constructor(
     connection: Connection,
     private readonly reading: Reading<Part, Reply>,
-    private readonly bounds: { bytes: number; parts: number; credit: boolean },
+    private readonly room: Room,
   ) {
     super(connection, reading);
-    this.window = new Window(bounds.bytes, bounds.parts);
   }
 
   part(status: number, bytes: Uint8Array, start: number, end: number): void {
     if (status !== Status.partial) return;
-    const size = end - start;
-    if (!this.window.hasRoom(size)) {
-      if (this.bounds.credit) throw failureOfWindow(this.id, this.bounds);
-      return this.giveUp(failure(Status.overloaded, `parts that nobody reads: ${this.bounds.bytes} bytes; this host takes no credit`));
+    const size = counted(end - start);
+    const { kept, room } = this;
+    // A part that is larger than the window comes alone.
+    if (kept.count !== 0 && (kept.count >= room.parts || kept.size + size > room.bytes)) {
+      if (room.credit) throw failureOfWindow(this.id, room);
+      return this.giveUp(failure(Status.overloaded, `parts that nobody reads: ${room.bytes} bytes; this host takes no credit`));
     }
-    this.window.add(size);
     if (this.done || this.dropping) return this.free(size);
-    const next = this.waiting.shift();
-    if (!next) {
-      this.queue.push(bytes.slice(start, end));
-      return;
-    }
+    if (this.waiting.length === 0) return kept.add(bytes, start, end);
+    const next = this.waiting.shift()!;
     this.free(size);
     this.give(next, bytes, start, end);
   }
@@ -173,10 +194,9 @@ export class StreamCall<Part, Reply> extends Call<Reply> {
 
   /** A part of this size makes room for others. The host hears of many parts at once, at the latest before it is waited for. */
   private free(size: number): void {
-    this.window.credit(counted(size));
-    if (this.done || !this.bounds.credit) return;
-    this.credited += counted(size);
-    if (this.credited >= this.bounds.bytes / 4) return this.sendCredit();
+    if (this.done || !this.room.credit) return;
+    this.credited += size;
+    if (this.credited >= this.room.bytes / 4) return this.sendCredit();
     if (this.crediting) return;
     this.crediting = true;
     this.connection.later(this.creditLater);
@@ -198,32 +218,31 @@ export class StreamCall<Part, Reply> extends Call<Reply> {
   }
 
   next(): Promise<IteratorResult<Part, undefined>> {
-    if (this.first < this.queue.length) {
-      const bytes = this.queue[this.first++]!;
-      if (this.first === this.queue.length) {
-        this.queue = [];
-        this.first = 0;
-      } else if (this.first >= 1024) {
-        this.queue.splice(0, this.first);
-        this.first = 0;
+    const { kept } = this;
+    if (kept.count > 0) {
+      const size = kept.take();
+      this.free(counted(size));
+      try {
+        return Promise.resolve({ done: false, value: this.reading.part!(kept.bytes, kept.start, kept.start + size) });
+      } catch (thrown) {
+        const error = asError(thrown);
+        this.giveUp(error);
+        return Promise.reject(error);
       }
-      this.free(bytes.length);
-      return new Promise((resolve, reject) => this.give({ resolve, reject }, bytes, 0, bytes.length));
     }
     if (this.outcome) {
       const { error } = this.outcome;
       return error ? Promise.reject(error) : Promise.resolve({ done: true, value: undefined });
     }
-    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
+    const promise = new Promise<IteratorResult<Part, undefined>>(settlers);
+    this.waiting.push({ resolve: resolvePromise, reject: rejectPromise });
+    return promise;
   }
 
   /** Nobody reads further parts. */
   drop(): void {
     this.dropping = true;
-    const rest = this.queue.slice(this.first);
-    this.queue = [];
-    this.first = 0;
-    for (const each of rest) this.free(each.length);
+    while (this.kept.count > 0) this.free(counted(this.kept.take()));
   }
 
   reply(): Promise<Reply> {
@@ -247,6 +266,6 @@ export class StreamCall<Part, Reply> extends Call<Reply> {
   }
 }
 
-function failureOfWindow(id: number, bounds: { bytes: number; parts: number }): Error {
-  return new Fault(`a part of call ${id} beyond its window of ${bounds.bytes} bytes and ${bounds.parts} parts`);
+function failureOfWindow(id: number, room: Room): Error {
+  return new Fault(`a part of call ${id} beyond its window of ${room.bytes} bytes and ${room.parts} parts`);
 }

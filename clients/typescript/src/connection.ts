@@ -4,24 +4,15 @@
 // ends, each open request fails once. Nothing here connects again; context.ts does.
 import { Fault } from "./cbor/value.js";
 import { Writer } from "./cbor/writer.js";
-import { CallError, failure } from "./errors.js";
+import { failure } from "./errors.js";
 import { defaultMaxFrame, defaultWindow, Flag, Frame, FrameReader, largestHello, leastMaxFrame, protocolVersion } from "./frame.js";
+import { Methods, type WireName } from "./methods.js";
+import { found, readReply, writeCall } from "./quick.js";
+import { Ignored, type Request, Requests } from "./requests.js";
 import { Splitter } from "./splitter.js";
 import { Status } from "./statuses.js";
 import type { ByteStream, Transport } from "./transport.js";
 import { version } from "./version.js";
-
-/** Waits for the answer to a frame. */
-export interface Request {
-  /** A reply that is not the last one: its status is stale or partial. The bytes are valid until this returns. */
-  part(status: number, bytes: Uint8Array, start: number, end: number): void;
-  /** The terminal reply. `detail` is a copy. Nothing comes after it. */
-  end(status: number, bytes: Uint8Array, start: number, end: number, message: string, detail: Uint8Array): void;
-  /** The host has taken bytes of the request's parts. */
-  credit(bytes: number): void;
-  /** The connection has ended, or will not do this. Nothing comes after it. */
-  fail(error: CallError): void;
-}
 
 export interface Ask {
   token: number | bigint;
@@ -48,11 +39,13 @@ export interface HostInfo {
   readonly windowParts: number;
 }
 
-const ignored: Request = { part() {}, end() {}, credit() {}, fail() {} };
+const ignored = new Ignored();
 const none = new Uint8Array(0);
 const features = ["credit", "parts", "lossless", "provide"];
 const mostFeatures = 64;
 const mostOpen = 65536; // requests, also those that were given up and have no reply yet
+const mostGathered = 1 << 16; // bytes of output that leave at once
+const mostTurns = 16;
 const mostOutput = 64 << 20; // bytes that wait for the host to read
 
 export class Connection {
@@ -64,13 +57,16 @@ export class Connection {
     windowBytes: defaultWindow.bytes,
     windowParts: defaultWindow.parts,
   };
-  private readonly open = new Map<number, Request>();
+  /** What calls have instead of wire names. */
+  readonly methods = new Methods(this);
+  private readonly open = new Requests();
   private readonly input = new FrameReader();
   private readonly splitter: Splitter;
   private readonly out = new Writer(1 << 14);
   private stream: ByteStream | undefined;
-  private nextId = 1;
   private flushing = false;
+  private gathered = 0; // bytes of output at the last look
+  private turns = 0;
   private blocked = false;
   private over: string | undefined;
   private greeted: { done(): void; fail(error: Error): void } | undefined;
@@ -144,40 +140,31 @@ export class Connection {
    */
   request(request: Request, type: number, items: number, write: (out: Writer) => void): number {
     this.check();
-    const id = this.nextId++;
+    const id = this.open.nextId();
     const start = this.begin(items, type);
     this.out.int(id);
     this.body(start, write);
     this.finish(start);
-    this.open.set(id, request);
+    this.open.add(id, request);
     return id;
   }
 
-  /** A call. `name` is the text item; the payload is copied; `window` is undefined if it takes no parts of the reply. */
+  /** A call. The payload is copied; `window` is undefined if it takes no parts of the reply. */
   call(
     request: Request,
-    name: Uint8Array,
+    name: WireName,
     payload: Uint8Array | Writer,
     timeout: number,
     flags: number,
     window?: { bytes: number; parts: number },
   ): number {
     this.check();
-    const id = this.nextId++;
-    const { out } = this;
-    const start = this.begin(window ? 8 : 6, Frame.call);
-    out.int(id);
-    out.raw(name);
-    if (payload instanceof Writer) out.byteStringOf(payload);
-    else out.byteString(payload);
-    out.int(timeout);
-    out.int(flags);
-    if (window) {
-      out.int(window.bytes);
-      out.int(window.parts);
-    }
+    const method = this.methods.of(name);
+    const id = this.open.nextId();
+    const start = this.out.length;
+    writeCall(this.out, id, method, name.item, payload, timeout, flags, window);
     this.finish(start);
-    this.open.set(id, request);
+    this.open.add(id, request);
     return id;
   }
 
@@ -210,7 +197,7 @@ export class Connection {
 
   /** Nobody waits for this request any more. */
   abandon(id: number): void {
-    if (this.open.has(id)) this.open.set(id, ignored);
+    this.open.replace(id, ignored);
   }
 
   private check(): void {
@@ -245,21 +232,30 @@ export class Connection {
     out.bytes[start + 3] = size;
     if (this.flushing || this.blocked) return;
     this.flushing = true;
+    this.gathered = out.length;
+    this.turns = 0;
     this.transport.defer(this.flushNow);
   }
 
+  /** Frames leave together as long as each turn brings further ones. */
   private readonly flushNow = (): void => {
+    const { length } = this.out;
+    if (length !== this.gathered && length < mostGathered && ++this.turns < mostTurns) {
+      this.gathered = length;
+      return this.transport.defer(this.flushNow);
+    }
     this.flushing = false;
     this.flush();
   };
 
   private flush(): void {
-    if (this.blocked || this.out.length === 0 || !this.stream || this.over !== undefined) return;
-    if (this.stream.write(this.out.written())) {
-      this.out.reset();
+    const { out } = this;
+    if (this.blocked || out.length === 0 || !this.stream || this.over !== undefined) return;
+    if (this.stream.write(out.bytes, out.length)) {
+      out.reset();
     } else {
       this.blocked = true;
-      this.out.take();
+      out.take();
     }
   }
 
@@ -287,14 +283,13 @@ export class Connection {
     this.stream?.close();
     this.greeted?.fail(new Error(reason));
     this.greeted = undefined;
-    const open = [...this.open.values()];
-    this.open.clear();
-    for (const request of open) request.fail(failure(status, `${this.transport.address}: ${reason}`));
+    for (const request of this.open.takeAll()) request.fail(failure(status, `${this.transport.address}: ${reason}`));
     this.owner.ended(this, reason);
   }
 
   private frame(bytes: Uint8Array, start: number, end: number): boolean {
     try {
+      if (this.greeted === undefined && readReply(bytes, start, end) && this.quickReply(bytes)) return this.over === undefined;
       const type = this.input.open(bytes, start, end);
       if (type === Frame.error) this.hostError();
       else if (this.greeted) this.hello(type);
@@ -370,6 +365,15 @@ export class Connection {
     }
   }
 
+  /** A reply without a message. Returns false if its status is one that has a message. */
+  private quickReply(bytes: Uint8Array): boolean {
+    const { id, status, start, stop } = found;
+    if (status === Status.ok) this.open.take(id)?.end(status, bytes, start, stop, "", none);
+    else if (status === Status.partial) this.open.get(id)?.part(status, bytes, start, stop);
+    else return false;
+    return true;
+  }
+
   private reply(): void {
     const { input } = this;
     const id = input.amount("id");
@@ -380,11 +384,9 @@ export class Connection {
     input.span("detail");
     const detail = input.stop === input.start ? none : bytes.slice(input.start, input.stop);
     input.close();
-    const request = this.open.get(id);
-    if (!request) return; // of none
-    if (status === Status.stale || status === Status.partial) return request.part(status, bytes, start, stop);
-    this.open.delete(id);
-    request.end(status, bytes, start, stop, message, detail);
+    // A reply to none is ignored.
+    if (status === Status.stale || status === Status.partial) this.open.get(id)?.part(status, bytes, start, stop);
+    else this.open.take(id)?.end(status, bytes, start, stop, message, detail);
   }
 
   private event(): void {

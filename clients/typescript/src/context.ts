@@ -2,27 +2,28 @@
 //
 // A context of a running host, as an application uses it. It stays the same when the connection below it breaks and comes
 // back.
-import { encode as encodeValue, readAny } from "./cbor/any.js";
+import type { CallOptions } from "./bound.js";
+import { readAny } from "./cbor/any.js";
 import { Reader } from "./cbor/reader.js";
 import type { Value } from "./cbor/value.js";
-import { Writer } from "./cbor/writer.js";
-import { abortedBefore, Bound, type CallOptions, timeoutOf } from "./bound.js";
-import { type Reading, SingleCall, StreamCall } from "./calls.js";
-import type { Connection, HostInfo } from "./connection.js";
-import { asFailure, failure } from "./errors.js";
+import type { HostInfo } from "./connection.js";
+import { failure } from "./errors.js";
 import { type EventStream, type HostEvent, type Listener, type ListenOptions } from "./events.js";
 import { Expectation, type Interface, type InterfaceState } from "./expectations.js";
-import { defaultWindow, Flag, largestWindow } from "./frame.js";
+import { Flag } from "./frame.js";
 import { type Asked, type RawFunction } from "./functions.js";
+import { emptyMap, Invoker, payloadOf, readValue } from "./invoking.js";
 import { Link, type LinkOptions } from "./link.js";
 import { Listeners } from "./listeners.js";
 import { Management } from "./management.js";
+import { Method } from "./method.js";
+import { WireName } from "./methods.js";
 import { type Provided, Providers } from "./providers.js";
 import { Status } from "./statuses.js";
-import { ReplyStream } from "./stream.js";
+import type { ReplyStream } from "./stream.js";
 import type { Transport } from "./transport.js";
 import { unixTransport } from "./unix.js";
-import { type Parts, sendParts } from "./upload.js";
+import type { Parts } from "./upload.js";
 
 export interface ConnectOptions extends LinkOptions {
   /** The host's socket. Without it: $BACKPLANE_SOCKET, then the socket that `backplane run` has by default. */
@@ -35,23 +36,11 @@ export interface ConnectOptions extends LinkOptions {
   onError?: ((error: unknown, what: string) => void) | undefined;
 }
 
-/** A call whose bytes are ready: what generated code uses. */
-export interface Prepared<Part, Reply, Sent = never> {
-  /** The CBOR text item with the wire name. */
-  readonly name: Uint8Array;
-  /** It is copied before the call of `invoke` returns. */
-  readonly payload: Uint8Array | Writer;
-  readonly reading: Reading<Part, Reply>;
-  /** The further parts of the request. */
-  readonly parts?: { source: Parts<Sent>; encode: (part: Sent) => Uint8Array };
-}
-
-const emptyMap = Uint8Array.of(0xa0);
-const mostUnread = 64 << 20; // bytes of parts that wait here, of a host that takes no credit
-const unfit = "the answer has another form than expected: ";
-
 export class Context {
   private readonly link: Link;
+  /** @internal Makes calls, for generated code. */
+  readonly invoker: Invoker;
+  private readonly names = new Map<string, WireName>();
   private readonly listeners: Listeners;
   private readonly providers: Providers;
   private readonly expectations = new Map<string, Expectation>();
@@ -72,6 +61,7 @@ export class Context {
       { up: () => this.up(), down: () => this.down(), gone: () => this.gone() },
       report,
     );
+    this.invoker = new Invoker(this.link);
     this.listeners = new Listeners(this.link, report);
     this.providers = new Providers(this.link);
     this.modules = new Management(this.link);
@@ -95,83 +85,34 @@ export class Context {
 
   /** Calls a wire name with any value, and gives back any value. */
   async call(name: string, request: Value = {}, options?: CallOptions): Promise<Value> {
-    return this.invoke({ name: textItem(name), payload: payloadOf(request), reading: { reply: readValue } }, options);
+    return this.invoker.call(new WireName(name), request, options);
   }
 
   /** Calls a wire name with bytes, and gives back the bytes of the answer. */
   async callRaw(name: string, request: Uint8Array = emptyMap, options?: CallOptions): Promise<Uint8Array> {
-    return this.invoke({ name: textItem(name), payload: request, reading: { reply: readBytes } }, options);
+    return this.invoker.callRaw(new WireName(name), request, options);
   }
 
   /** Calls a wire name that answers in parts; `parts` are the further parts of the request. */
   stream(name: string, request: Value = {}, options?: CallOptions & { parts?: Parts<Value> }): ReplyStream<Value, Value> {
-    const parts = options?.parts && { parts: { source: options.parts, encode: payloadOf } };
-    const prepare = async (): Promise<Prepared<Value, Value, Value>> => ({
-      name: textItem(name),
-      payload: payloadOf(request),
-      reading: { reply: readValue, part: readValue },
-      ...parts,
-    });
-    return this.invokeStream(prepare(), options);
+    return this.invoker.stream(new WireName(name), request, options);
   }
 
   /** The same with bytes. */
   streamRaw(name: string, request: Uint8Array, options?: CallOptions & { parts?: Parts<Uint8Array> }): ReplyStream<Uint8Array, Uint8Array> {
-    const parts = options?.parts && { parts: { source: options.parts, encode: (part: Uint8Array) => part } };
-    const reading = { reply: readBytes, part: readBytes };
-    const prepared = Promise.resolve({ name: textItem(name), payload: request, reading, ...parts });
-    return this.invokeStream<Uint8Array, Uint8Array, Uint8Array>(prepared, options);
+    return this.invoker.streamRaw(new WireName(name), request, options);
   }
 
-  /** @internal A call with one answer. */
-  invoke<Reply, Sent>(call: Prepared<unknown, Reply, Sent>, options?: CallOptions): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      const made = new SingleCall<Reply>(this.link.connection, call.reading, resolve, reject);
-      this.begin(made, this.link.connection, call, options, Flag.callNoStale);
-    });
-  }
-
-  /** @internal A call with partial replies. */
-  invokeStream<Part, Reply, Sent>(
-    prepared: Promise<Prepared<Part, Reply, Sent>>,
-    options?: CallOptions,
-  ): ReplyStream<Part, Reply> {
-    const begun = prepared.then((call) => {
-      const bytes = windowOf("windowBytes", options?.windowBytes, defaultWindow.bytes, largestWindow.bytes);
-      const parts = windowOf("windowParts", options?.windowParts, defaultWindow.parts, largestWindow.parts);
-      const { connection } = this.link;
-      if (connection.has("credit")) {
-        const made = new StreamCall<Part, Reply>(connection, call.reading, { bytes, parts, credit: true });
-        this.begin(made, connection, call, options, Flag.callNoStale | Flag.callCredit, { bytes, parts });
-        return made;
-      }
-      const made = new StreamCall<Part, Reply>(connection, call.reading, { bytes: mostUnread, parts: Infinity, credit: false });
-      this.begin(made, connection, call, options, Flag.callNoStale);
-      return made;
-    });
-    return new ReplyStream(begun);
-  }
-
-  private begin<Sent>(
-    made: SingleCall<any> | StreamCall<any, any>,
-    connection: Connection,
-    call: Prepared<unknown, unknown, Sent>,
-    options: CallOptions | undefined,
-    flags: number,
-    window?: { bytes: number; parts: number },
-  ): void {
-    const aborted = abortedBefore(options?.signal);
-    if (aborted) throw aborted;
-    const timeout = timeoutOf(options);
-    const { parts } = call;
-    if (parts && !connection.has("parts")) throw failure(Status.not_supported, "this host takes no requests in parts");
-    made.id = connection.call(made, call.name, call.payload, timeout, parts ? flags | Flag.callParts : flags, window);
-    made.bound = Bound.make(
-      options,
-      () => made.cancel(),
-      (error) => made.giveUp(error),
-    );
-    if (parts) void sendParts(connection, made, parts.source, parts.encode);
+  /**
+   * Resolves a wire name to a handle, for many calls without generated code; generated code does so by itself. Rejects with
+   * `unknown_name` if no module has the name.
+   */
+  async method(name: string): Promise<Method> {
+    const known = this.names.get(name);
+    const wire = known ?? new WireName(name, true);
+    await this.link.connection.methods.find(wire);
+    this.names.set(name, wire);
+    return new Method(this.invoker, wire);
   }
 
   /**
@@ -264,6 +205,8 @@ export class Context {
     for (const each of this.expectations.values()) each.recheck();
     this.providers.restore();
     this.listeners.restore();
+    const { methods } = this.link.connection;
+    for (const each of this.names.values()) methods.find(each).catch(() => {}); // calls go on by name
     this.watch();
   }
 
@@ -299,42 +242,6 @@ export class Context {
     }
     this.link.close();
   }
-}
-
-function windowOf(name: string, value: number | undefined, normal: number, most: number): number {
-  if (value === undefined || value === 0) return normal;
-  if (Number.isInteger(value) && value > 0 && value <= most) return value;
-  throw failure(Status.invalid_argument, `${name}: expected 1 to ${most}, got ${value}`);
-}
-
-/** The CBOR text item of a wire name. */
-export function textItem(name: string): Uint8Array {
-  const out = new Writer(name.length + 16);
-  out.text(name);
-  return out.copy();
-}
-
-function payloadOf(value: Value): Uint8Array {
-  try {
-    return encodeValue(value);
-  } catch (thrown) {
-    throw asFailure(thrown, "");
-  }
-}
-
-function readValue(bytes: Uint8Array, start: number, end: number): Value {
-  const input = new Reader(bytes, false, start, end);
-  try {
-    const value = readAny(input);
-    input.finish();
-    return value;
-  } catch (thrown) {
-    throw asFailure(thrown, unfit);
-  }
-}
-
-function readBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  return bytes.slice(start, end);
 }
 
 function readEvent(name: string, bytes: Uint8Array, start: number, end: number, flags: number): HostEvent {

@@ -16,6 +16,7 @@ export type { Interface, InterfaceState } from "./expectations.js";
 export type { Asked, RawFunction } from "./functions.js";
 export type { ConnectionState, Reconnect } from "./link.js";
 export type { Management } from "./management.js";
+export type { Method } from "./method.js";
 export type { Provided } from "./providers.js";
 export { Status, statusName } from "./statuses.js";
 export { ReplyStream } from "./stream.js";

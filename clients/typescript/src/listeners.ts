@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The listeners of a context, on whichever connection it has.
-import type { Connection, Request } from "./connection.js";
+import type { Connection } from "./connection.js";
 import { type CallError, failure } from "./errors.js";
 import { CallbackHearing, EventStream, type Hearing, type Listener, type ListenOptions, type ReadEvent, Registration } from "./events.js";
 import { Flag, Frame } from "./frame.js";
 import type { Link } from "./link.js";
+import { Answer, type RequestEnd } from "./requests.js";
 import { Status } from "./statuses.js";
 
 export class Listeners {
@@ -79,16 +80,12 @@ export class Listeners {
   }
 
   private send(connection: Connection, registration: Registration<any>, done: (error: CallError | undefined) => void): void {
-    const request: Request = {
-      part() {},
-      credit() {},
-      end(status, _bytes, _start, _end, message, detail) {
-        if (status !== Status.ok) return done(failure(status, message, { detailBytes: detail }));
-        registration.registered = true;
-        done(undefined);
-      },
-      fail: done,
+    const ended: RequestEnd = (status, _bytes, _start, _end, message, detail) => {
+      if (status !== Status.ok) return done(failure(status, message, { detailBytes: detail }));
+      registration.registered = true;
+      done(undefined);
     };
+    const request = new Answer(ended, done);
     connection.request(request, Frame.listen, registration.lossless ? 5 : 4, (out) => {
       out.int(registration.id);
       out.text(registration.pattern);
@@ -109,7 +106,7 @@ export class Listeners {
         this.all.delete(registration.id);
         resolve();
       };
-      connection.request({ part() {}, credit() {}, end: done, fail: done }, Frame.unlisten, 3, (out) => out.int(registration.id));
+      connection.request(new Answer(done, done), Frame.unlisten, 3, (out) => out.int(registration.id));
     });
   }
 

@@ -5,10 +5,10 @@ import { encode, readAny } from "./cbor/any.js";
 import { Reader } from "./cbor/reader.js";
 import type { Value } from "./cbor/value.js";
 import type { Writer } from "./cbor/writer.js";
-import type { Request } from "./connection.js";
 import { asFailure, failure } from "./errors.js";
 import { Frame } from "./frame.js";
 import type { Link } from "./link.js";
+import { Answer, type RequestEnd } from "./requests.js";
 import { Status } from "./statuses.js";
 
 const utf8 = new TextEncoder();
@@ -65,24 +65,19 @@ export class Management {
   /** @internal Sends a frame whose answer has a CBOR item, or nothing. */
   request(type: number, items: number, write: (out: Writer) => void): Promise<{ value: Value; message: string }> {
     return new Promise((resolve, reject) => {
-      const request: Request = {
-        part() {},
-        credit() {},
-        end(status, bytes, start, end, message, detail) {
-          if (status !== Status.ok) return reject(failure(status, message, { detailBytes: detail }));
-          try {
-            if (start === end) return resolve({ value: undefined, message });
-            const input = new Reader(bytes, false, start, end);
-            const value = readAny(input);
-            input.finish();
-            resolve({ value, message });
-          } catch (thrown) {
-            reject(asFailure(thrown, "the report has another form than expected: "));
-          }
-        },
-        fail: reject,
+      const ended: RequestEnd = (status, bytes, start, end, message, detail) => {
+        if (status !== Status.ok) return reject(failure(status, message, { detailBytes: detail }));
+        try {
+          if (start === end) return resolve({ value: undefined, message });
+          const input = new Reader(bytes, false, start, end);
+          const value = readAny(input);
+          input.finish();
+          resolve({ value, message });
+        } catch (thrown) {
+          reject(asFailure(thrown, "the report has another form than expected: "));
+        }
       };
-      this.link.connection.request(request, type, items, write);
+      this.link.connection.request(new Answer(ended, reject), type, items, write);
     });
   }
 }

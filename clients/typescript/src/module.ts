@@ -3,11 +3,13 @@
 // What the class of a module in generated code stands on: calls with types, which wait until the interface is checked.
 import type { CallOptions } from "./bound.js";
 import type { Reading } from "./calls.js";
-import { type Context, type Prepared, textItem } from "./context.js";
+import type { Context } from "./context.js";
 import type { CallError } from "./errors.js";
 import type { EventStream, Listener, ListenOptions, ReadEvent } from "./events.js";
 import type { Expectation, Interface, InterfaceState } from "./expectations.js";
 import type { Asked } from "./functions.js";
+import { emptyMap, type Invoker, type Prepared, type Sending } from "./invoking.js";
+import { WireName } from "./methods.js";
 import type { Provided } from "./providers.js";
 import { ReplyStream } from "./stream.js";
 import type { Type, Writer } from "./types/type.js";
@@ -33,7 +35,7 @@ export interface CallShape {
 
 /** A call that is ready to be made. */
 export interface CallType<Request, Reply, Partial = never, Part = never> {
-  readonly item: Uint8Array;
+  readonly name: WireName;
   readonly encode: (request: Request) => Uint8Array;
   /** The same in memory that the next value takes. */
   readonly encodeShared: (request: Request) => Uint8Array | Writer;
@@ -41,7 +43,6 @@ export interface CallType<Request, Reply, Partial = never, Part = never> {
   readonly reading: Reading<Partial, Reply>;
 }
 
-const emptyMap = Uint8Array.of(0xa0);
 const unfit = "the answer has another form than expected: ";
 
 /** A type's reader. A null type is nothing: whatever comes is ignored. */
@@ -60,7 +61,7 @@ export function callType<Request, Reply, Partial = never, Part = never>(shape: C
     return known.make(message, value);
   };
   return {
-    item: textItem(shape.name),
+    name: new WireName(shape.name, true),
     encode: request ? (value) => request.encode(value) : () => emptyMap,
     encodeShared: request ? (value) => request.encodeShared(value) : () => emptyMap,
     encodePart: part && ((value) => part.encode(value)),
@@ -75,11 +76,13 @@ export function callType<Request, Reply, Partial = never, Part = never>(shape: C
 /** A module of a context, whose interface the host compares with the one that the code was made of. */
 export class Module {
   private readonly expectation: Expectation;
+  private readonly invoker: Invoker;
 
   constructor(
     private readonly context: Context,
     expected: Interface,
   ) {
+    this.invoker = context.invoker;
     this.expectation = context.expect(expected);
   }
 
@@ -88,15 +91,6 @@ export class Module {
     await this.expectation.gate();
     const { state, expected } = this.expectation;
     return state ?? { module: expected.module, verdict: "unchecked", message: "there is no connection", report: null };
-  }
-
-  private prepare<Request, Reply, Partial, Part>(
-    type: CallType<Request, Reply, Partial, Part>,
-    payload: Uint8Array | Writer,
-    parts: Parts<Part> | undefined,
-  ): Prepared<Partial, Reply, Part> {
-    const made = { name: type.item, payload, reading: type.reading };
-    return parts && type.encodePart ? { ...made, parts: { source: parts, encode: type.encodePart } } : made;
   }
 
   call<Request, Reply, Part>(
@@ -108,9 +102,10 @@ export class Module {
     try {
       const payload = type.encodeShared(request);
       const gate = this.expectation.gate();
-      if (!gate) return this.context.invoke(this.prepare(type, payload, parts), options);
-      const prepared = this.prepare(type, payload instanceof Uint8Array ? payload : payload.copy(), parts);
-      return gate.then(() => this.context.invoke(prepared, options));
+      const sending = parts && sendingOf(type, parts);
+      if (gate === undefined) return this.invoker.invoke(type.name, payload, type.reading, options, sending);
+      const copy = payload instanceof Uint8Array ? payload : payload.copy();
+      return gate.then(() => this.invoker.invoke(type.name, copy, type.reading, options, sending));
     } catch (thrown) {
       return Promise.reject(thrown);
     }
@@ -123,11 +118,12 @@ export class Module {
     parts?: Parts<Part>,
   ): ReplyStream<Partial, Reply> {
     const prepare = async (): Promise<Prepared<Partial, Reply, Part>> => {
-      const prepared = this.prepare(type, type.encode(request), parts);
+      const prepared = { name: type.name, payload: type.encode(request), reading: type.reading };
+      const sending = parts && sendingOf(type, parts);
       await this.expectation.gate();
-      return prepared;
+      return sending ? { ...prepared, parts: sending } : prepared;
     };
-    return this.context.invokeStream(prepare(), options);
+    return this.invoker.invokeStream(prepare(), options);
   }
 
   on<T>(name: string, type: Type<T> | null, callback: (event: T) => unknown, options?: ListenOptions): Promise<Listener> {
@@ -168,6 +164,10 @@ export class Module {
   ): Promise<Provided> {
     return this.provide<void, Reply>(name, null, reply, (_request, asked) => answer(asked));
   }
+}
+
+function sendingOf<Part>(type: CallType<any, any, any, Part>, parts: Parts<Part>): Sending<Part> | undefined {
+  return type.encodePart && { source: parts, encode: type.encodePart };
 }
 
 function eventReader<T>(type: Type<T> | null): ReadEvent<T> {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The few declarations of Node that this package uses. So it needs no package of types, and its own types need none.
+declare module "node:buffer" {
+  export const Buffer: { from(memory: ArrayBufferLike, offset: number, length: number): Uint8Array };
+}
 declare module "node:net" {
   export interface Socket {
     readonly writableLength: number;
@@ -22,6 +25,5 @@ declare const process: {
   readonly env: { readonly [name: string]: string | undefined };
   readonly pid: number;
   getuid?(): number;
-  nextTick(task: () => void): void;
 };
 declare function setImmediate(task: () => void): unknown;

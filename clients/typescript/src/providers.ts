@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The host functions of a context, on whichever connection it has.
-import type { Ask, Connection, Request } from "./connection.js";
+import type { Ask, Connection } from "./connection.js";
 import { type CallError, failure } from "./errors.js";
 import { Frame } from "./frame.js";
 import { Asks, type RawFunction } from "./functions.js";
 import type { Link } from "./link.js";
+import { Answer, type RequestEnd } from "./requests.js";
 import { Status } from "./statuses.js";
 
 /** What `provide` gives back. */
@@ -91,15 +92,10 @@ function ask(
   write: (out: import("./cbor/writer.js").Writer) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const request: Request = {
-      part() {},
-      credit() {},
-      end: (status, _bytes, _start, _end, message, detail) => {
-        if (status === Status.ok) resolve();
-        else reject(failure(status, message, { detailBytes: detail }));
-      },
-      fail: reject,
+    const end: RequestEnd = (status, _bytes, _start, _end, message, detail) => {
+      if (status === Status.ok) resolve();
+      else reject(failure(status, message, { detailBytes: detail }));
     };
-    connection.request(request, type, items, write);
+    connection.request(new Answer(end, reject), type, items, write);
   });
 }

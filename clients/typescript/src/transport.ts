@@ -15,11 +15,11 @@ export interface Sink {
 
 export interface ByteStream {
   /**
-   * Sends bytes.
+   * Sends the first `length` bytes.
    * @returns true if they were taken, and their memory may be used again; false if the stream keeps the memory until it
    *   calls `drained`. Then nothing more may be written before.
    */
-  write(bytes: Uint8Array): boolean;
+  write(bytes: Uint8Array, length: number): boolean;
   /** Sends what was written, as far as the peer takes it, and ends the stream. */
   close(): void;
 }
@@ -31,7 +31,7 @@ export interface Transport {
   readonly pid: number;
   /** Opens a stream. Rejects with an Error that says why it cannot. */
   open(sink: Sink): Promise<ByteStream>;
-  /** Runs a function when the code that runs now has ended, and before the next bytes come. */
+  /** Runs a function when the code that runs now has ended, and before the next bytes come. A microtask is right. */
   defer(task: () => void): void;
   /** Runs a function when what has come is worked off, and before the process waits for more. */
   later(task: () => void): void;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The transport of Node: the Unix socket of a host.
+import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import type { ByteStream, Sink, Transport } from "./transport.js";
@@ -16,8 +17,12 @@ export function defaultSocketPath(): string {
   return `${tmpdir()}/backplane-${process.getuid?.() ?? 0}/backplane.sock`;
 }
 
+const done = Promise.resolve();
+
 class SocketStream implements ByteStream {
   private kept = false;
+  /** The bytes as Node has them. Calls mostly have one length, and their memory stays. */
+  private view: Uint8Array = new Uint8Array(0);
 
   constructor(
     private readonly socket: Socket,
@@ -30,8 +35,11 @@ class SocketStream implements ByteStream {
     this.sink.drained();
   };
 
-  write(bytes: Uint8Array): boolean {
-    this.socket.write(bytes, this.written);
+  write(bytes: Uint8Array, length: number): boolean {
+    if (this.view.length !== length || this.view.buffer !== bytes.buffer) {
+      this.view = Buffer.from(bytes.buffer, bytes.byteOffset, length);
+    }
+    this.socket.write(this.view, this.written);
     // Node tries to write at once. What is left then refers to the memory.
     this.kept = this.socket.writableLength !== 0;
     return !this.kept;
@@ -50,11 +58,11 @@ export function unixTransport(path: string = defaultSocketPath()): Transport {
   return {
     address: path,
     pid: process.pid,
-    defer: (task) => process.nextTick(task),
+    defer: (task) => void done.then(task),
     later: (task) => setImmediate(task),
     open: (sink) =>
       new Promise((resolve, reject) => {
-        let ended = "the host closed the connection";
+        let why = "the host closed the connection";
         let open = false;
         const socket = connect({
           path,
@@ -71,11 +79,11 @@ export function unixTransport(path: string = defaultSocketPath()): Transport {
           resolve(new SocketStream(socket, sink));
         });
         socket.on("error", (error) => {
-          ended = error.message;
+          why = error.message;
         });
         socket.on("close", () => {
-          if (open) sink.closed(ended);
-          else reject(new Error(ended));
+          if (open) sink.closed(why);
+          else reject(new Error(why));
         });
       }),
   };

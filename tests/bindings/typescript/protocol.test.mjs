@@ -351,3 +351,26 @@ test("lossless events are heard when the loop is done with them", async (t) => {
   peer.send(17, 1, 4, "m.e", encode("1234"));
   await next;
 });
+
+test("parts that wait keep their order and their bytes, whatever their sizes", async (t) => {
+  const { peer, context } = await pair(t);
+  const stream = context.streamRaw("a.parts", none, { windowBytes: 1 << 20, windowParts: 5000 });
+  const [, id] = await peer.next();
+  const sizes = [0, 1, 23, 24, 96, 97, 300, 5000, 16384, 16385, 40000];
+  const part = (number) => new Uint8Array(number % 50 === 0 ? sizes[(number / 50) % sizes.length] : number % 7).fill(number);
+  const loop = stream[Symbol.asyncIterator]();
+  let sent = 0;
+  let read = 0;
+  while (read < 4000) {
+    const ping = context.call("a.b");
+    const ask = (await peer.nextOf(2))[1];
+    for (let more = 0; more < 40 && sent < 4000; ++more) peer.send(16, id, Status.partial, part(sent++), "", none);
+    peer.reply(ask, null);
+    await ping; // so these parts have come
+    for (let more = 0; more < (sent < 4000 ? 30 : 1000) && read < sent; ++more) {
+      assert.deepEqual((await loop.next()).value, part(read++));
+    }
+  }
+  peer.reply(id, 1);
+  assert.equal((await loop.next()).done, true);
+});

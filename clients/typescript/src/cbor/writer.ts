@@ -5,6 +5,7 @@ import { Fault } from "./value.js";
 
 const utf8 = new TextEncoder();
 const shortText = 64; // up to this many characters, a loop is faster than the encoder
+const shortBytes = 96; // up to this many bytes, a loop is faster than a copy by the engine
 const surrogate = /\p{Surrogate}/u;
 
 export class Writer {
@@ -56,7 +57,7 @@ export class Writer {
 
   /** A head: the major type in its place (0x00, 0x20 … 0xe0), and its argument, a safe integer. */
   head(major: number, argument: number): void {
-    this.reserve(9);
+    if (this.length + 9 > this.bytes.length) this.reserve(9);
     if (argument < 24) {
       this.bytes[this.length++] = major | argument;
     } else if (argument < 0x100) {
@@ -149,16 +150,18 @@ export class Writer {
 
   private ascii(value: string, count: number): boolean {
     this.reserve(2 + count);
-    const start = this.length;
-    this.head(0x60, count);
+    const { bytes } = this;
     let at = this.length;
+    if (count < 24) {
+      bytes[at++] = 0x60 | count;
+    } else {
+      bytes[at++] = 0x78;
+      bytes[at++] = count;
+    }
     for (let i = 0; i < count; ++i) {
       const code = value.charCodeAt(i);
-      if (code >= 0x80) {
-        this.length = start;
-        return false;
-      }
-      this.bytes[at++] = code;
+      if (code >= 0x80) return false;
+      bytes[at++] = code;
     }
     this.length = at;
     return true;
@@ -171,22 +174,24 @@ export class Writer {
 
   /** Bytes as they are: items that are encoded already. */
   raw(value: Uint8Array): void {
-    this.reserve(value.length);
-    this.bytes.set(value, this.length);
-    this.length += value.length;
+    this.copyOf(value, value.length);
   }
 
   /** A byte string of what another writer has written. */
   byteStringOf(other: Writer): void {
-    const { length, bytes } = other;
-    this.head(0x40, length);
-    this.reserve(length);
-    if (length > 200) {
-      this.bytes.set(bytes.subarray(0, length), this.length);
+    this.head(0x40, other.length);
+    this.copyOf(other.bytes, other.length);
+  }
+
+  private copyOf(from: Uint8Array, count: number): void {
+    this.reserve(count);
+    const { bytes, length } = this;
+    if (count <= shortBytes) {
+      for (let at = 0; at < count; ++at) bytes[length + at] = from[at]!;
     } else {
-      for (let at = 0; at < length; ++at) this.bytes[this.length + at] = bytes[at]!;
+      bytes.set(count === from.length ? from : from.subarray(0, count), length);
     }
-    this.length += length;
+    this.length = length + count;
   }
 
   array(count: number): void {

@@ -18,18 +18,24 @@ export interface Member {
 interface Prepared extends Member {
   /** The name as a CBOR item. */
   readonly item: Uint8Array;
+  /** Whether `object[name] = value` sets it. */
+  readonly plain: boolean;
+  readonly optional: boolean;
+  readonly absentIsNull: boolean;
 }
 
 function prepared(member: Member): Prepared {
   const out = new TextWriter(32);
   out.text(member.name);
-  return { ...member, item: out.copy() };
+  const { name, type, optional = false, absentIsNull = false } = member;
+  return { name, type, optional, absentIsNull, default: member.default, item: out.copy(), plain: name !== "__proto__" };
 }
 
 function startsWith(input: Reader, item: Uint8Array): boolean {
   const { at, bytes } = input;
-  if (input.end - at < item.length) return false;
-  for (let i = 0; i < item.length; ++i) {
+  const { length } = item;
+  if (input.end - at < length) return false;
+  for (let i = 0; i < length; ++i) {
     if (bytes[at + i] !== item[i]) return false;
   }
   return true;
@@ -70,18 +76,17 @@ class Struct<T extends object> extends Type<T> {
     super();
   }
 
-  private get all(): Prepared[] {
-    if (!this.members) {
-      this.members = this.make().map(prepared);
-      this.byName = new Map(this.members.map((member, at) => [member.name, at]));
-      this.allRequired = !this.members.some((member) => member.optional);
-    }
-    return this.members;
+  private prepare(): Prepared[] {
+    const members = this.make().map(prepared);
+    this.byName = new Map(members.map((member, at) => [member.name, at]));
+    this.allRequired = !members.some((member) => member.optional);
+    this.members = members;
+    return members;
   }
 
   write(out: Writer, value: T): void {
-    if (kindOfValue(value) !== Kind.map) throw this.wrong(value);
-    const members = this.all;
+    if (typeof value !== "object" || kindOfValue(value) !== Kind.map) throw this.wrong(value);
+    const members = this.members ?? this.prepare();
     const values = value as { [name: string]: unknown };
     let count = members.length;
     if (!this.allRequired) {
@@ -106,14 +111,38 @@ class Struct<T extends object> extends Type<T> {
   }
 
   read(input: Reader): T {
-    const members = this.all;
+    const members = this.members ?? this.prepare();
     const count = input.map();
     const out: { [name: string]: unknown } = {};
+    let at = 0;
+    try {
+      // Nearly always all members come, in their order.
+      for (; at < members.length && at < count; ++at) {
+        const member = members[at]!;
+        if (!startsWith(input, member.item)) break;
+        input.at += member.item.length;
+        if (member.absentIsNull && input.isNull()) continue;
+        const value = member.type.read(input);
+        if (member.plain) out[member.name] = value;
+        else setMember(out, member.name, value);
+      }
+    } catch (thrown) {
+      throw within(members[at]!.name, thrown);
+    }
+    if (at !== count || at !== members.length) this.readRest(input, out, count, at);
+    input.leave();
+    return out as T;
+  }
+
+  /** Goes on in any order, after the first `have` members. */
+  private readRest(input: Reader, out: { [name: string]: unknown }, count: number, have: number): void {
+    const members = this.members!;
     const seen = new Seen(members.length);
-    let next = 0; // members mostly come in their order
+    for (let at = 0; at < have; ++at) seen.add(at);
+    let next = have; // members mostly come in their order
     let name = "";
     try {
-      for (let read = 0; input.more(read, count); ++read) {
+      for (let read = have; input.more(read, count); ++read) {
         name = "";
         const at = this.find(input, next);
         if (at < 0) continue;
@@ -127,14 +156,12 @@ class Struct<T extends object> extends Type<T> {
     } catch (thrown) {
       throw name === "" ? thrown : within(name, thrown);
     }
-    input.leave();
     if (seen.count < members.length) this.complete(out, seen);
-    return out as T;
   }
 
   /** The index of the member whose name comes next; an unknown one is skipped, and gives -1. */
   private find(input: Reader, next: number): number {
-    const members = this.all;
+    const members = this.members!;
     const likely = members[next];
     if (likely && startsWith(input, likely.item)) {
       input.at += likely.item.length;
@@ -151,7 +178,7 @@ class Struct<T extends object> extends Type<T> {
   }
 
   private complete(out: { [name: string]: unknown }, seen: Seen): void {
-    this.all.forEach((member, at) => {
+    this.members!.forEach((member, at) => {
       if (seen.has(at)) return;
       if (!member.optional) throw new Fault(`missing, expected ${member.type.what}`).within(member.name);
       if (member.default !== undefined) setMember(out, member.name, member.default);
