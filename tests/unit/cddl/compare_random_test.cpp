@@ -18,9 +18,9 @@ namespace {
 constexpr unsigned values_for_each = 24;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr unsigned rounds = 800;
+constexpr unsigned rounds = 300;
 #else
-constexpr unsigned rounds = 8'000;
+constexpr unsigned rounds = 2'000;
 #endif
 
 // More rounds, from another beginning, for a longer search by hand.
