@@ -2,6 +2,7 @@
 #include "cddl/compare.hpp"
 
 #include <algorithm>
+#include <backplane/cbor/utf8.hpp>
 #include <map>
 #include <set>
 #include <utility>
@@ -244,13 +245,12 @@ std::string canonical(const Interface& interface, const Schema& schema) {
   list("calls", interface.calls);
   list("listens", interface.listens);
   std::vector<std::string> rules;
-  const std::vector<bool> in_arrays = rules_in_arrays(schema);
+  const GroupOrder order = group_order(schema);
   for (const Rule& rule : schema.rules()) {
     if (rule.standard) continue;
-    const bool in_map = !in_arrays[static_cast<std::size_t>(&rule - schema.rules().data())];
     std::string text = rule.name;
     for (std::size_t i = 0; i < rule.parameters.size(); ++i) text += (i == 0 ? "<" : ", ") + rule.parameters[i];
-    rules.push_back(text + (rule.parameters.empty() ? " = " : "> = ") + canonical(schema, rule.body, in_map) + "\n");
+    rules.push_back(text + (rule.parameters.empty() ? " = " : "> = ") + canonical(schema, rule, order) + "\n");
   }
   std::sort(rules.begin(), rules.end());
   for (const std::string& rule : rules) out += rule;
@@ -289,6 +289,13 @@ void write(cbor::Writer& out, const Comparison& comparison) {
 }
 
 std::string summary(const Comparison& comparison) {
+  constexpr std::size_t most_bytes = 200;
+  const auto shortened = [](const std::string& text) {
+    if (text.size() <= most_bytes) return text;
+    std::string_view part = std::string_view(text).substr(0, most_bytes);
+    while (!part.empty() && !cbor::valid_utf8(part)) part.remove_suffix(1);
+    return std::string(part) + "…";
+  };
   constexpr std::ptrdiff_t most = 3;
   const auto& changes = comparison.changes;
   const auto worst = std::count_if(changes.begin(), changes.end(),
@@ -306,14 +313,21 @@ std::string summary(const Comparison& comparison) {
       out = worst == 1 ? " change may break callers: " : " changes may break callers: ";
       break;
     case Judgement::compatible:
-      return changes.empty() ? "no changes" : "all changes are compatible";
+      if (changes.empty()) return "no changes";
+      break;
   }
-  out = (many ? "more than " : "") + std::to_string(worst) + out;
+  if (comparison.verdict == Judgement::compatible) {
+    out = "all changes are compatible: ";
+  } else {
+    out = (many ? "more than " : "") + std::to_string(worst) + out;
+  }
   for (std::ptrdiff_t i = 0; i < std::min(worst, most); ++i) {
-    out += (i == 0 ? "" : ". ") + changes[static_cast<std::size_t>(i)].where + ": " +
-           changes[static_cast<std::size_t>(i)].text;
+    const Change& change = changes[static_cast<std::size_t>(i)];
+    out += (i == 0 ? "" : ". ") + shortened(change.where) + ": " + shortened(change.text);
   }
-  return out + (worst > most ? "; …" : "");
+  if (worst <= most) return out;
+  const std::size_t more = static_cast<std::size_t>(worst - most) + (many ? comparison.left_out : 0);
+  return out + "; and " + std::to_string(more) + " more";
 }
 
 }  // namespace backplane::host::cddl

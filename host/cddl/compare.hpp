@@ -61,7 +61,8 @@ std::string interface_hash(const Interface& interface, const Schema& schema);
 inline constexpr std::size_t comparison_members = 3;
 void write(cbor::Writer& out, const Comparison& comparison);
 
-/// For example: 2 changes break callers: …; …
+/// For example: 2 changes break callers: …. …
+/// Names the first three of the worst, and says how many there are.
 std::string summary(const Comparison& comparison);
 
 }  // namespace backplane::host::cddl

@@ -15,9 +15,9 @@ namespace {
 
 class Writer {
  public:
-  /// `sorted`: what may stand in any order is sorted.
-  Writer(const Schema& schema, std::size_t most, bool sorted, bool in_map = false)
-      : schema_(schema), most_(most), sorted_(sorted), in_map_(in_map) {}
+  /// `sorted`: what may stand in any order is sorted. `order`: where the order counts; null: in arrays.
+  Writer(const Schema& schema, std::size_t most, bool sorted, bool in_map = false, const GroupOrder* order = nullptr)
+      : schema_(schema), most_(most), sorted_(sorted), in_map_(in_map), order_(order) {}
 
   std::string run(NodeId id) {
     write(id);
@@ -35,12 +35,13 @@ class Writer {
     }
   }
 
-  // What a list is of, with the lists of the same kind inside of it: (a / b) / c is a / b / c.
+  // What a list is of, with the lists of the same kind inside of it: (a / b) / c is a / b / c. A reader of a group
+  // within a group does not go back, so that is another thing unless its members cannot be taken for each other.
   void flatten(const Node& node, std::vector<NodeId>& to) const {
     for (const NodeId child : schema_.children(node)) {
-      const NodeId inner = node.kind == Kind::choice  ? schema_.inside_parentheses(child)
-                           : node.kind == Kind::group ? only_group(child)
-                                                      : child;
+      const NodeId inner = node.kind == Kind::choice             ? schema_.inside_parentheses(child)
+                           : node.kind == Kind::group && in_map_ ? only_group(child)
+                                                                 : child;
       if (schema_.node(inner).kind == node.kind) {
         flatten(schema_.node(inner), to);
       } else {
@@ -63,7 +64,7 @@ class Writer {
     flatten(node, children);
     std::vector<std::string> texts;
     for (const NodeId child : children) {
-      Writer each(schema_, most_, true, in_map_);
+      Writer each(schema_, most_, true, in_map_, order_);
       texts.push_back(each.run(child));
     }
     std::sort(texts.begin(), texts.end());
@@ -71,8 +72,9 @@ class Writer {
   }
 
   void list(const Node& node, const char* separator) {
-    const bool any_order =
-        node.kind == Kind::choice || node.kind == Kind::group || (node.kind == Kind::sequence && in_map_);
+    // Each form of a whole map or array is tried.
+    const bool whole = std::exchange(whole_, false) && node.kind == Kind::group;
+    const bool any_order = node.kind == Kind::choice || in_map_ || whole;
     if (sorted_ && any_order) return sorted_list(node, separator);
     bool first = true;
     for (const NodeId child : schema_.children(node)) {
@@ -102,11 +104,13 @@ class Writer {
     write(node.b);
   }
 
-  void parenthesised(NodeId id) {
-    const bool choice = schema_.node(id).kind == Kind::choice;
-    if (choice) put("(");
+  // a .size (b .and c) is not (a .size b) .and c.
+  void parenthesised(NodeId id, bool behind_control = false) {
+    const Kind kind = schema_.node(schema_.inside_parentheses(id)).kind;
+    const bool parentheses = kind == Kind::choice || (behind_control && kind == Kind::control);
+    if (parentheses) put("(");
     write(id);
-    if (choice) put(")");
+    if (parentheses) put(")");
   }
 
   void entry(const Node& node) {
@@ -120,7 +124,7 @@ class Writer {
     }
     if (node.a != no_node) {
       const Node& key = schema_.node(node.a);
-      const bool cut = node.flag || (sorted_ && key.kind <= Kind::bytes);  // `1 => int` and `1: int`
+      const bool cut = node.flag || (sorted_ && in_map_ && key.kind <= Kind::bytes);  // `1 => int` and `1: int`
       if (key.kind == Kind::text && cut && is_plain(schema_.text(key))) {
         put(schema_.text(key) + ": ");
       } else if (key.kind <= Kind::bytes && cut) {
@@ -149,12 +153,50 @@ class Writer {
                std::string_view::npos;
   }
 
-  void bracketed(const char* open, NodeId id, const char* close) {
-    const bool outer = std::exchange(in_map_, *open == '{' || *open == '&' || (in_map_ && *open == '('));
+  void bracketed(const char* open, NodeId id, const char* close, bool any_order = false) {
+    const bool outer = std::exchange(in_map_, any_order);
     put(open);
+    whole_ = *open == '{' || *open == '[';
     write(id);
+    whole_ = false;
     put(close);
     in_map_ = outer;
+  }
+
+  // The name of a type that has several. Empty: there is none, or the text has a type of its own with that name.
+  std::string_view one_name(const Node& node) const {
+    std::string_view out;
+    if (node.kind == Kind::any) out = "any";
+    if (node.kind == Kind::major) {
+      constexpr std::string_view whole[] = {"uint", "nint", "bstr", "tstr"};
+      constexpr std::string_view simple[] = {"false", "true", "null", "undefined", "", "float16", "float32", "float64"};
+      if (node.number < 4 && node.max == no_limit) out = whole[node.number];
+      if (node.number == 7 && node.max >= 20 && node.max <= 27) out = simple[node.max - 20];
+    }
+    if (node.kind == Kind::name && node.number != no_rule && schema_.rules()[node.number].standard) {
+      const std::string& name = schema_.text(node);
+      out = name == "text" ? "tstr" : name == "bytes" ? "bstr" : name == "nil" ? "null" : std::string_view(name);
+    }
+    const Rule* const rule = out.empty() ? nullptr : schema_.find(out);
+    return rule != nullptr && rule->standard ? out : std::string_view();
+  }
+
+  // Integers up to another one, without it: 1...3 is 1..2.
+  bool closed_range(const Node& node) {
+    Node to = schema_.node(node.b);
+    if (!node.flag || schema_.node(node.a).kind != Kind::integer || to.kind != Kind::integer) return false;
+    if (to.flag && to.number == UINT64_MAX) return false;
+    if (to.flag) {
+      ++to.number;
+    } else if (to.number == 0) {
+      to.flag = true;
+    } else {
+      --to.number;
+    }
+    write(node.a);
+    put("..");
+    number(to);
+    return true;
   }
 
   void major(const Node& node) {
@@ -173,7 +215,11 @@ class Writer {
 
   void write(NodeId id) {
     if (full_) return;
-    const Node& node = schema_.node(schema_.inside_parentheses(id));
+    id = schema_.inside_parentheses(id);
+    const Node& node = schema_.node(id);
+    if (sorted_) {
+      if (const std::string_view name = one_name(node); !name.empty()) return put(name);
+    }
     switch (node.kind) {
       case Kind::integer:
         return number(node);
@@ -187,26 +233,27 @@ class Writer {
       case Kind::parameter:
         return name(node);
       case Kind::range:
+        if (sorted_ && closed_range(node)) return;
         return pair(node, node.flag ? "..." : "..");
       case Kind::control:
         parenthesised(node.a);
         put(" ." + schema_.text(node) + " ");
-        return parenthesised(node.b);
+        return parenthesised(node.b, sorted_);
       case Kind::map:
-        return bracketed("{", node.a, "}");
+        return bracketed("{", node.a, "}", order_ == nullptr || !(order_->everywhere || order_->maps.contains(id)));
       case Kind::array:
         return bracketed("[", node.a, "]");
       case Kind::unwrap:
         return bracketed("~", node.a, "");
       case Kind::enumeration:
-        return bracketed("&(", node.a, ")");
+        return bracketed("&(", node.a, ")", true);
       case Kind::tag:
         put("#6" + (node.number == no_limit ? std::string() : "." + std::to_string(node.number)));
         return bracketed("(", node.a, ")");
       case Kind::major:
         return major(node);
       case Kind::any:
-        return put("any");
+        return put(sorted_ ? "#" : "any");  // the text may have a type of that name
       case Kind::choice:
         return list(node, " / ");
       case Kind::group:
@@ -221,7 +268,9 @@ class Writer {
   const Schema& schema_;
   std::size_t most_;
   bool sorted_;
-  bool in_map_;
+  bool in_map_;  // the parts of a group may stand in any order
+  const GroupOrder* order_;
+  bool whole_ = false;  // the next group is all of a map or an array
   std::string out_;
   bool full_ = false;
 };
@@ -232,8 +281,11 @@ std::string describe(const Schema& schema, NodeId node, std::size_t most) {
   return Writer(schema, most, false).run(node);
 }
 
-std::string canonical(const Schema& schema, NodeId node, bool in_map) {
-  return Writer(schema, SIZE_MAX, true, in_map).run(node);
+std::string canonical(const Schema& schema, NodeId node) { return Writer(schema, SIZE_MAX, true).run(node); }
+
+std::string canonical(const Schema& schema, const Rule& rule, const GroupOrder& order) {
+  const bool any_order = !order.everywhere && !order.rules[static_cast<std::size_t>(&rule - schema.rules().data())];
+  return Writer(schema, SIZE_MAX, true, any_order, &order).run(rule.body);
 }
 
 }  // namespace backplane::host::cddl

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -122,11 +123,18 @@ class Schema {
 /// A node as CDDL on one line, with at most about `most` bytes.
 std::string describe(const Schema& schema, NodeId node, std::size_t most = 100);
 
-/// A node as CDDL, whole, with choices and the members of maps sorted: equal texts mean the same. `in_map`: `node` is a
-/// group whose members may stand in any order.
-std::string canonical(const Schema& schema, NodeId node, bool in_map = false);
+/// Where the order of the parts of a group counts.
+struct GroupOrder {
+  std::vector<bool> rules;  ///< by rule: as a group, an array may have it, or a map of `maps`
+  std::set<NodeId> maps;    ///< whose members may be taken for each other, so that the first one counts
+  bool everywhere = false;  ///< it took too long to find out
+};
+GroupOrder group_order(const Schema& schema);
 
-/// For each rule, whether it is a group that an array may have, so that the order of its parts counts.
-std::vector<bool> rules_in_arrays(const Schema& schema);
+/// A node as CDDL, whole, with what may stand in any order sorted, and with one name for types that have several: equal
+/// texts mean the same.
+std::string canonical(const Schema& schema, NodeId node);
+/// The same of the body of a rule, with the order of its groups kept where it counts.
+std::string canonical(const Schema& schema, const Rule& rule, const GroupOrder& order);
 
 }  // namespace backplane::host::cddl

@@ -4,6 +4,7 @@
 // names a change reaches.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "cddl/type_compare.hpp"
 
@@ -20,96 +21,188 @@ std::string member_words(const Part& part) {
   return part.key.empty() ? "members " + part.label : "member \"" + part.label + "\"";
 }
 
+std::vector<const Part*> wild_parts(const Alternative& map) {
+  std::vector<const Part*> out;
+  for (const Part& part : map.parts) {
+    if (part.key.empty()) out.push_back(&part);
+  }
+  return out;
+}
+
 }  // namespace
 
-// The member of `map` with keys of a type that takes the key of `member`. Null: there is none.
-const Part* TypeCompare::wildcard_for(Shapes& shapes, const Alternative& map, Shapes& keys, const Part& member) {
-  for (const Part& part : map.parts) {
-    budget_.step();
-    if (!part.key.empty()) continue;
-    const Shape taken = shapes.of(part.key_type);
-    if (taken.any) return &part;
-    const Beyond left = beyond(keys.of(member.key_type).scalars, taken.scalars);
-    if (!left.more && left.literals.empty()) return &part;
+/// Two maps that are compared.
+struct TypeCompare::Members {
+  std::size_t pair;
+  std::string where;
+  const Alternative& before;
+  const Alternative& after;
+  bool old_sends;
+  std::vector<const Part*> wild_before, wild_after;
+  std::vector<Shape> keys_before, keys_after;  // of the wildcards
+
+  const std::vector<const Part*>& received_wild() const { return old_sends ? wild_after : wild_before; }
+};
+
+// Whether `keys` has the literal `key` for certain.
+bool TypeCompare::covers(const Shape& keys, const Shape& key) {
+  if (keys.any) return true;
+  const Beyond left = beyond(key.scalars, keys.scalars);
+  return !left.more && left.literals.empty();
+}
+
+// Whether a receiver that ignores unknown members ignores this one. Who reads all members, as a map, ignores none, and
+// names of members are texts.
+bool TypeCompare::ignored(const Members& all, const Part& part) {
+  if (reads_strictly(pairs_[all.pair].flow) || !all.received_wild().empty()) return false;
+  const Shape key = (all.old_sends ? before_ : after_).outside_of(part.key_type);
+  if (key.any || key.any_map || key.any_array || key.any_tag || !key.alternatives.empty()) return false;
+  Scalars others = key.scalars;
+  others.texts = {};
+  return others.empty();
+}
+
+// A member that only one side has.
+void TypeCompare::one_sided(Members& all, const Part& part, bool was) {
+  const bool lenient = !reads_strictly(pairs_[all.pair].flow);
+  const std::string path = path_of(all.where, part);
+  const char* const kind = part.key.empty() || was ? "" : part.optional() ? "optional " : "required ";
+  std::string text =
+      "the " + (kind + member_words(part)) + (part.key.empty() ? " are " : " is ") + (was ? "gone" : "new");
+  if (was && was == all.old_sends && lenient && !ignored(all, part)) {
+    return note(all.pair, What::narrower, path, text + ", and such a key is not ignored");
   }
-  return nullptr;
+  if (!was && was == all.old_sends && lenient && !ignored(all, part)) {
+    return note(all.pair, What::wider, path, text + ", and such a key is not ignored");
+  }
+  const What what = was ? (part.optional() ? What::member_gone : What::required_gone)
+                        : (part.optional() ? What::member_added : What::required_added);
+  note(all.pair, what, path, std::move(text));
+}
+
+// A member with a literal key that the other side has at most among its members of any key.
+void TypeCompare::routed(Members& all, const Part& part, bool was) {
+  const auto& wild = was ? all.wild_after : all.wild_before;
+  const auto& keys = was ? all.keys_after : all.keys_before;
+  const bool sent = was == all.old_sends;  // by who has the literal key
+  const std::string path = path_of(all.where, part);
+  const Shape key = (was ? before_ : after_).outside_of(part.key_type);
+  bool found = false;
+  for (std::size_t i = 0; i < wild.size(); ++i) {
+    budget_.step();
+    if (!(sent ? covers(keys[i], key) : Shapes::may_meet(keys[i], key))) continue;
+    if (!found && !part.optional()) {
+      was ? note(all.pair, What::now_optional, path, "it is one of the members " + wild[i]->label + " now")
+          : note(all.pair, What::now_required, path, "it is required now");
+    }
+    found = true;
+    visit(all.pair, was ? Sides{part.value, wild[i]->value} : Sides{wild[i]->value, part.value}, path);
+    if (sent) break;
+  }
+  if (!found) return one_sided(all, part, was);
+  const auto& received = all.received_wild();
+  const auto counted = std::find_if(received.begin(), received.end(), [](const Part* each) { return each->counted(); });
+  if (counted != received.end()) {
+    note(all.pair, What::unknown, path,
+         "it cannot be compared: members " + (*counted)->label +
+             " are counted, and it may be one of them on one side only");
+  }
+}
+
+// Members with keys of a type: those whose keys are written in the same way, then the others in their order.
+void TypeCompare::wildcards(Members& all) {
+  std::vector<const Part*> left_before, left_after;
+  std::multimap<std::string_view, const Part*> by_label;
+  std::vector<std::pair<const Part*, const Part*>> pairs;
+  for (const Part* const part : all.wild_after) by_label.emplace(part->label, part);
+  std::set<const Part*> used;
+  for (const Part* const part : all.wild_before) {
+    budget_.step();
+    const auto found = by_label.find(part->label);
+    if (found == by_label.end()) {
+      left_before.push_back(part);
+      continue;
+    }
+    pairs.emplace_back(part, found->second);
+    used.insert(found->second);
+    by_label.erase(found);
+  }
+  for (const Part* const part : all.wild_after) {
+    if (!used.contains(part)) left_after.push_back(part);
+  }
+  const std::size_t common = std::min(left_before.size(), left_after.size());
+  for (std::size_t i = 0; i < common; ++i) pairs.emplace_back(left_before[i], left_after[i]);
+  for (const auto& [was, is] : pairs) {
+    budget_.step();
+    const std::string path = path_of(all.where, *is);
+    presence(all.pair, *was, *is, path);
+    visit(all.pair, {was->key_type, is->key_type}, path + " (key)");
+    visit(all.pair, {was->value, is->value}, path);
+  }
+  for (std::size_t i = common; i < left_before.size(); ++i) one_sided(all, *left_before[i], true);
+  for (std::size_t i = common; i < left_after.size(); ++i) one_sided(all, *left_after[i], false);
 }
 
 void TypeCompare::members(std::size_t pair, const Alternative& before, const Alternative& after) {
-  const std::string where = pairs_[pair].where;
+  Members all{pair,
+              pairs_[pair].where,
+              before,
+              after,
+              sent_by_callers(pairs_[pair].flow),
+              wild_parts(before),
+              wild_parts(after),
+              {},
+              {}};
+  for (const Part* const part : all.wild_before) all.keys_before.push_back(before_.outside_of(part->key_type));
+  for (const Part* const part : all.wild_after) all.keys_after.push_back(after_.outside_of(part->key_type));
   std::map<std::string_view, const Part*> next;
-  std::vector<const Part*> any_before;
-  std::vector<const Part*> any_after;
   for (const Part& part : after.parts) {
     budget_.step();
-    if (part.key.empty()) {
-      any_after.push_back(&part);
-    } else {
-      next.emplace(part.key, &part);
-    }
+    if (!part.key.empty()) next.emplace(part.key, &part);
   }
-  const auto gone = [&](const Part& part) {
-    note(pair, part.optional() ? What::member_gone : What::required_gone, where,
-         "the " + member_words(part) + (part.key.empty() ? " are gone" : " is gone"));
-  };
-  const auto added = [&](const Part& part) {
-    const char* const kind = part.key.empty() ? "" : part.optional() ? "optional " : "required ";
-    note(pair, part.optional() ? What::member_added : What::required_added, where,
-         "the " + (kind + member_words(part)) + (part.key.empty() ? " are new" : " is new"));
-  };
   for (const Part& part : before.parts) {
     budget_.step();
-    if (part.key.empty()) {
-      any_before.push_back(&part);
-      continue;
-    }
+    if (part.key.empty()) continue;
     const auto found = next.find(part.key);
-    const Part* const same = found != next.end() ? found->second : wildcard_for(after_, after, before_, part);
-    if (same == nullptr) {
-      gone(part);
+    if (found == next.end()) {
+      routed(all, part, true);
       continue;
     }
-    const std::string path = path_of(where, part);
-    if (found != next.end()) {
-      presence(pair, part, *same, path);
-      next.erase(found);
-    } else if (!part.optional()) {
-      note(pair, What::now_optional, path, "it is one of the members " + same->label + " now");
-    }
-    visit(pair, {part.value, same->value}, path);
+    const std::string path = path_of(all.where, part);
+    presence(pair, part, *found->second, path);
+    visit(pair, {part.value, found->second->value}, path);
+    next.erase(found);
   }
   for (const Part& part : after.parts) {  // in the order of the text
-    const auto left = next.find(part.key);
-    if (part.key.empty() || left == next.end() || left->second != &part) continue;
-    const Part* const wild = wildcard_for(before_, before, after_, part);
-    if (wild == nullptr) {
-      added(part);
-      continue;
-    }
-    if (!part.optional()) note(pair, What::now_required, path_of(where, part), "it is required now");
-    visit(pair, {wild->value, part.value}, path_of(where, part));
+    if (!part.key.empty() && next.contains(part.key)) routed(all, part, false);
   }
-  for (std::size_t i = 0; i < std::max(any_before.size(), any_after.size()); ++i) {
-    if (i >= any_after.size()) {
-      gone(*any_before[i]);
-    } else if (i >= any_before.size()) {
-      added(*any_after[i]);
-    } else {
-      presence(pair, *any_before[i], *any_after[i], path_of(where, *any_after[i]));
-      visit(pair, {any_before[i]->key_type, any_after[i]->key_type}, path_of(where, *any_after[i]) + " (key)");
-      visit(pair, {any_before[i]->value, any_after[i]->value}, path_of(where, *any_after[i]));
-    }
-  }
+  wildcards(all);
 }
+
+namespace {
+
+// Whether an element of `parts` has this label.
+bool has_label(const std::vector<Part>& parts, const std::string& label) {
+  return std::any_of(parts.begin(), parts.end(), [&](const Part& part) { return part.label == label; });
+}
+
+}  // namespace
 
 void TypeCompare::elements(std::size_t pair, const Alternative& before, const Alternative& after) {
   const std::string where = pairs_[pair].where;
   const std::size_t common = std::min(before.parts.size(), after.parts.size());
+  bool moved = false;
   for (std::size_t i = 0; i < common; ++i) {
     budget_.step();
     const Part& was = before.parts[i];
     const Part& is = after.parts[i];
     const std::string path = where + (common == 1 && is.most != 1 ? "[]" : "[" + std::to_string(i) + "]");
+    if (!moved && !was.label.empty() && !is.label.empty() && was.label != is.label) {
+      budget_.step(before.parts.size() + after.parts.size());
+      moved = has_label(after.parts, was.label) || has_label(before.parts, is.label);
+      note(pair, moved ? What::label_moved : What::renamed, path,
+           "the element has the label \"" + is.label + "\", had \"" + was.label + "\"");
+    }
     presence(pair, was, is, path);
     visit(pair, {was.value, is.value}, path);
   }
@@ -123,33 +216,6 @@ void TypeCompare::elements(std::size_t pair, const Alternative& before, const Al
        : longer      ? What::wider
                      : What::narrower,
        where, "it has " + std::to_string(after.parts.size()) + " elements, had " + std::to_string(before.parts.size()));
-}
-
-// The texts are the same, so the names in them stand at the same places.
-void TypeCompare::opaque(std::size_t pair, const Alternative& before, const Alternative& after) {
-  std::vector<Sides> open = {{before.what, after.what}};
-  while (!open.empty()) {
-    budget_.step();
-    const Sides at = open.back();
-    open.pop_back();
-    const Node& was = old_.node(at.before.node);
-    const Node& is = new_.node(at.after.node);
-    if (was.kind != is.kind) throw Unchecked{line_of(is) + "it cannot be compared"};
-    if (was.kind == Kind::name || was.kind == Kind::parameter) {
-      if (was.number != no_rule && is.number != no_rule) visit(pair, at, pairs_[pair].where);
-      continue;
-    }
-    const bool both = was.kind == Kind::range || was.kind == Kind::control || was.kind == Kind::entry;
-    if (was.a != no_node && is.a != no_node && was.kind > Kind::parameter) {
-      open.push_back({at.before.inside(was.a), at.after.inside(is.a)});
-    }
-    if (both) open.push_back({at.before.inside(was.b), at.after.inside(is.b)});
-    const auto children = old_.children(was);
-    const auto others = new_.children(is);
-    for (std::size_t i = 0; i < std::min(children.size(), others.size()); ++i) {
-      open.push_back({at.before.inside(children[i]), at.after.inside(others[i])});
-    }
-  }
 }
 
 // Names the wire rules that each change reaches, as far as the steps last.

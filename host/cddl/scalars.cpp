@@ -2,22 +2,68 @@
 #include "cddl/scalars.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace backplane::host::cddl {
 namespace {
 
+// The bytes of the narrowest float that has this value.
+unsigned width_of(double value) {
+  constexpr double largest_half = 65504;
+  if (std::isinf(value)) return 2;
+  if (static_cast<double>(static_cast<float>(value)) != value) return 8;
+  int exponent = 0;
+  const double digits = std::ldexp(std::frexp(value, &exponent), 11);
+  const double smallest = std::ldexp(value, 24);
+  const bool half =
+      std::fabs(value) <= largest_half && digits == std::trunc(digits) && smallest == std::trunc(smallest);
+  return half ? 2 : 4;
+}
+
+bool in_range(const RealRange& range, double value) {
+  return (range.open_from ? value > range.from : value >= range.from) &&
+         (range.open_to ? value < range.to : value <= range.to) && width_of(value) <= range.bytes;
+}
+
 bool has_real(const Scalars& set, double value) {
-  if (set.float_bytes != 0 || set.reals.contains(value)) return true;
-  return std::any_of(set.real_ranges.begin(), set.real_ranges.end(), [&](const RealRange& range) {
-    return value >= range.from && (range.open ? value < range.to : value <= range.to);
-  });
+  if (set.float_bytes >= width_of(value) || set.reals.contains(value)) return true;
+  return std::any_of(set.real_ranges.begin(), set.real_ranges.end(),
+                     [&](const RealRange& range) { return in_range(range, value); });
 }
 
 bool has_range(const Scalars& set, const RealRange& range) {
-  if (set.float_bytes != 0) return true;
+  if (set.float_bytes >= range.bytes) return true;
   return std::any_of(set.real_ranges.begin(), set.real_ranges.end(), [&](const RealRange& each) {
-    return range.from >= each.from && (range.to < each.to || (range.to == each.to && (range.open || !each.open)));
+    return each.bytes >= range.bytes &&
+           (range.from > each.from || (range.from == each.from && (range.open_from || !each.open_from))) &&
+           (range.to < each.to || (range.to == each.to && (range.open_to || !each.open_to)));
   });
+}
+
+// A reader takes a float of any width.
+bool reals_may_meet(const Scalars& one, const Scalars& other) {
+  const auto many = [](const Scalars& set) { return set.float_bytes != 0 || !set.real_ranges.empty(); };
+  const auto some = [&](const Scalars& set) { return many(set) || !set.reals.empty(); };
+  if (!some(one) || !some(other)) return false;
+  if (many(one) && many(other)) return true;
+  const auto has_one_of = [](const Scalars& set, const Scalars& literals) {
+    if (set.float_bytes != 0 && !literals.reals.empty()) return true;
+    return std::any_of(literals.reals.begin(), literals.reals.end(), [&](double value) {
+      return set.reals.contains(value) ||
+             std::any_of(set.real_ranges.begin(), set.real_ranges.end(),
+                         [&](RealRange range) { return range.bytes = 8, in_range(range, value); });
+    });
+  };
+  return has_one_of(one, other) || has_one_of(other, one);
+}
+
+bool may_meet(const Strings& one, const Strings& other) {
+  const auto has_one_of = [](const Strings& set, const Strings& literals) {
+    return std::any_of(literals.literals.begin(), literals.literals.end(), [&](const std::string& each) {
+      return set.literals.contains(each) || set.sizes.has(static_cast<Wide>(each.size()));
+    });
+  };
+  return one.sizes.meets(other.sizes) || has_one_of(one, other) || has_one_of(other, one);
 }
 
 // The literals beyond `other`.
@@ -72,6 +118,16 @@ bool Intervals::within(const Intervals& others) const {
   return true;
 }
 
+bool Intervals::meets(const Intervals& others) const {
+  auto other = others.ranges_.begin();
+  for (const auto& range : ranges_) {
+    while (other != others.ranges_.end() && other->second < range.first) ++other;
+    if (other == others.ranges_.end()) return false;
+    if (other->first <= range.second) return true;
+  }
+  return false;
+}
+
 bool Scalars::empty() const noexcept {
   const auto none = [](const Strings& strings) { return strings.literals.empty() && strings.sizes.empty(); };
   return integers.empty() && float_bytes == 0 && reals.empty() && real_ranges.empty() && none(texts) && none(bytes) &&
@@ -99,6 +155,17 @@ Beyond beyond(const Scalars& set, const Scalars& other) {
                     literals_beyond(set.bytes, other.bytes).empty() &&
                     all(set.simples, [&](std::uint64_t each) { return other.simples.contains(each); });
   return {!fits, literals_beyond(set.texts, other.texts)};
+}
+
+bool may_meet(const Scalars& one, const Scalars& other) {
+  static constexpr std::uint64_t null = 22, undefined = 23;  // a reader takes undefined for null
+  const auto has_null = [](const Scalars& set) {
+    return set.simples.contains(null) || set.simples.contains(undefined);
+  };
+  return one.integers.meets(other.integers) || reals_may_meet(one, other) || may_meet(one.texts, other.texts) ||
+         may_meet(one.bytes, other.bytes) || (has_null(one) && has_null(other)) ||
+         std::any_of(one.simples.begin(), one.simples.end(),
+                     [&](std::uint64_t each) { return other.simples.contains(each); });
 }
 
 }  // namespace backplane::host::cddl

@@ -25,6 +25,7 @@ class Intervals {
   bool empty() const noexcept { return ranges_.empty(); }
   bool has(Wide value) const noexcept;
   bool within(const Intervals& others) const;
+  bool meets(const Intervals& others) const;
 
  private:
   std::vector<std::pair<Wide, Wide>> ranges_;  // sorted, with gaps between them
@@ -36,11 +37,13 @@ struct Strings {
   Intervals sizes;  ///< in bytes: with any content
 };
 
+/// Reals, or floats of a width. A long double has each integer of CBOR, too.
 struct RealRange {
-  double from = 0;
-  double to = 0;
-  bool open = false;  ///< without `to`
-  bool operator==(const RealRange&) const = default;
+  long double from = 0;
+  long double to = 0;
+  bool open_from = false;  ///< without `from`
+  bool open_to = false;    ///< without `to`
+  unsigned bytes = 8;      ///< of the widest float
 };
 
 struct Scalars {
@@ -63,5 +66,8 @@ struct Beyond {
   std::vector<std::string> literals;  ///< texts
 };
 Beyond beyond(const Scalars& set, const Scalars& other);
+
+/// Whether a reader may take a value of one set for one of the other. May say so if it is not sure.
+bool may_meet(const Scalars& one, const Scalars& other);
 
 }  // namespace backplane::host::cddl

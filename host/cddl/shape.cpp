@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <iterator>
 #include <utility>
 
@@ -37,6 +38,7 @@ std::string unit_of(std::string_view name) {
 struct Shapes::Reading {
   Shape& out;
   std::set<std::pair<NodeId, const Scope*>> choices;
+  bool only_outside = false;  // without parts
 };
 
 const Rule* Shapes::rule_at(Bound what) const {
@@ -61,6 +63,13 @@ Shape Shapes::of(Bound what) {
   Shape out;
   Reading reading{out, {}};
   add(what, reading, 0);
+  return out;
+}
+
+Shape Shapes::outside_of(Bound what, std::size_t depth) {
+  Shape out;
+  Reading reading{out, {}, true};
+  add(what, reading, depth);
   return out;
 }
 
@@ -89,6 +98,7 @@ void Shapes::add(Bound what, Reading& to, std::size_t depth) {
     case Kind::range:
       return add_range(what, out.scalars);
     case Kind::major:
+      if ((node.number == 4 || node.number == 5) && node.max != no_limit) return add_opaque(what, out);
       return add_major(node, out);
     case Kind::any:
       out.any = true;
@@ -100,18 +110,16 @@ void Shapes::add(Bound what, Reading& to, std::size_t depth) {
     case Kind::enumeration:
       return add_enumeration(what.inside(node.a), to, depth);
     case Kind::map:
-      return add_structure(what, Alternative::Kind::map, out);
+      return add_structure(what, Alternative::Kind::map, to);
     case Kind::array:
-      return add_structure(what, Alternative::Kind::array, out);
+      return add_structure(what, Alternative::Kind::array, to);
     case Kind::tag:
       if (node.number == no_limit) {
+        if (schema_.node(names_.resolved(what.inside(node.a)).node).kind != Kind::any) return add_opaque(what, out);
         out.any_tag = true;
       } else {
-        out.alternatives.push_back({Alternative::Kind::tag,
-                                    what,
-                                    rule_at(what),
-                                    node.number,
-                                    {{.key = {}, .label = {}, .key_type = {}, .value = what.inside(node.a)}}});
+        Part content{.key = {}, .label = {}, .key_type = {}, .value = what.inside(node.a)};
+        out.alternatives.push_back({Alternative::Kind::tag, what, rule_at(what), node.number, {content}, {}});
       }
       return;
     case Kind::unwrap: {
@@ -134,7 +142,8 @@ void Shapes::add_choice(Bound what, Reading& to, std::size_t depth) {
   const bool single = rule != nullptr && rule->name == "single";
   unsigned& width = to.out.scalars.float_bytes;
   const unsigned outer = std::exchange(width, 0U);
-  Reading apart{to.out, {{what.node, what.scope}}};  // `float` inside of `single` must not hide another `float`
+  Reading apart{
+      to.out, {{what.node, what.scope}}, to.only_outside};  // `float` inside of `single` must not hide another `float`
   for (const NodeId each : schema_.children(schema_.node(what.node))) {
     add(what.inside(each), single ? apart : to, depth + 1);
   }
@@ -148,7 +157,7 @@ void Shapes::add_range(Bound what, Scalars& out) {
   if (from && to && from->kind == Kind::integer && to->kind == Kind::integer) {
     out.integers.add(value_of(*from), value_of(*to) - (node.flag ? 1 : 0));
   } else if (from && to && from->kind == Kind::real && to->kind == Kind::real) {
-    out.real_ranges.push_back({from->real, to->real, node.flag});
+    out.real_ranges.push_back({from->real, to->real, false, node.flag});
   } else {
     throw Unchecked{line_of(node) + "found a range of other things than two integers or two reals"};
   }
@@ -199,33 +208,37 @@ void Shapes::add_control(Bound what, Reading& to, std::size_t depth) {
     return;
   }
   Shape from;
-  Reading reading{from, {}};
-  const auto only_scalars = [&] {
-    return !from.any && !from.any_map && !from.any_array && !from.any_tag && from.alternatives.empty();
+  Reading reading{from, {}, to.only_outside};
+  const auto only_scalars = [](const Shape& shape) {
+    return !shape.any && !shape.any_map && !shape.any_array && !shape.any_tag && shape.alternatives.empty();
   };
   if (node.control == Control::size) {
     add(controlled, reading, depth + 1);
     to.out.units.merge(from.units);
-    if (only_scalars()) return add_sized(what.inside(node.b), to.out.scalars, from.scalars, depth);
+    const Shape sizes = outside_of(what.inside(node.b), depth + 1);
+    if (only_scalars(from) && only_scalars(sizes))
+      return add_sized(sizes.scalars.integers, to.out.scalars, from.scalars);
   } else if (node.control >= Control::lt && node.control <= Control::eq) {
     add(controlled, reading, depth + 1);
     to.out.units.merge(from.units);
     const std::optional<Node> bound = names_.literal_of(what.inside(node.b));
-    if (bound && node.control == Control::eq) return add(what.inside(node.b), to, depth + 1);
-    if (bound && bound->kind == Kind::integer && only_scalars()) {
-      add_ordered(node, from.scalars, what.inside(node.b));
-      return to.out.scalars.add(from.scalars);
-    }
+    const bool number = bound && (bound->kind == Kind::integer || bound->kind == Kind::real);
+    if (bound && node.control == Control::eq) return add_eq(what, from, to, depth);
+    if (number && only_scalars(from)) return add_ordered(node.control, *bound, from.scalars, to.out.scalars);
   }
   add_opaque(what, to.out);
 }
 
+// What both sides take: the literal, or nothing.
+void Shapes::add_eq(Bound what, const Shape& from, Reading& to, std::size_t depth) {
+  const Bound literal = what.inside(schema_.node(what.node).b);
+  const Beyond more = beyond(outside_of(literal, depth + 1).scalars, from.scalars);
+  if (!from.any && (more.more || !more.literals.empty())) return add_opaque(what, to.out);
+  add(literal, to, depth + 1);
+}
+
 // What of `from` has one of these sizes: texts and bytes in bytes, integers below 256^size.
-void Shapes::add_sized(Bound argument, Scalars& sized, const Scalars& from, std::size_t depth) {
-  Shape sizes;
-  Reading reading{sizes, {}};
-  add(argument, reading, depth + 1);
-  const Intervals& allowed = sizes.scalars.integers;
+void Shapes::add_sized(const Intervals& allowed, Scalars& sized, const Scalars& from) {
   const auto cut = [&](const Strings& strings, Strings& out) {
     for (const std::string& each : strings.literals) {
       if (allowed.has(static_cast<Wide>(each.size()))) out.literals.insert(each);
@@ -235,9 +248,9 @@ void Shapes::add_sized(Bound argument, Scalars& sized, const Scalars& from, std:
   cut(from.texts, sized.texts);
   cut(from.bytes, sized.bytes);
   if (from.integers.empty()) return;
-  Intervals eight;
-  eight.add(0, 8);
-  Wide most = allowed.within(eight) ? -1 : most_integer;
+  Intervals more;
+  more.add(9, 32);  // no integer needs so many, and the validator looks no further
+  Wide most = allowed.meets(more) ? most_integer : -1;
   for (Wide size = 0; size <= 8 && most != most_integer; ++size) {
     if (allowed.has(size)) most = (Wide{1} << (8 * size)) - 1;
   }
@@ -246,15 +259,39 @@ void Shapes::add_sized(Bound argument, Scalars& sized, const Scalars& from, std:
   sized.integers.add(integers);
 }
 
-void Shapes::add_ordered(const Node& node, Scalars& from, Bound argument) {
-  const Wide bound = value_of(*names_.literal_of(argument));
-  Wide least = least_integer;
-  Wide most = most_integer;
-  if (node.control == Control::lt) most = bound - 1;
-  if (node.control == Control::le) most = bound;
-  if (node.control == Control::gt) least = bound + 1;
-  if (node.control == Control::ge) least = bound;
-  from.integers.clip(least, most);
+// The numbers of `from` on one side of the bound. Nothing else is below or above a number.
+void Shapes::add_ordered(Control control, const Node& bound, const Scalars& from, Scalars& to) {
+  const bool real = bound.kind == Kind::real;
+  const long double limit = real ? static_cast<long double>(bound.real) : static_cast<long double>(value_of(bound));
+  const bool below = control == Control::lt || control == Control::le;
+  const bool open = control == Control::lt || control == Control::gt;
+  // The integer next to the bound, within it.
+  const long double whole = below ? std::floor(limit) : std::ceil(limit);
+  const long double furthest = std::clamp(whole, -0x1p65L, 0x1p65L);
+  const Wide next =
+      (real ? static_cast<Wide>(furthest) : value_of(bound)) + (open && whole == limit ? (below ? -1 : 1) : 0);
+  Intervals integers = from.integers;
+  integers.clip(below ? least_integer : next, below ? next : most_integer);
+  to.integers.add(integers);
+  const long double end = HUGE_VALL;
+  if (from.float_bytes != 0) {
+    to.real_ranges.push_back(
+        {below ? -end : limit, below ? limit : end, !below && open, below && open, from.float_bytes});
+  }
+  for (RealRange range : from.real_ranges) {
+    long double& side = below ? range.to : range.from;
+    bool& side_open = below ? range.open_to : range.open_from;
+    if (side == limit) side_open = side_open || open;
+    if (below ? limit < side : limit > side) {
+      side = limit;
+      side_open = open;
+    }
+    const bool one = !range.open_from && !range.open_to;
+    if (range.from < range.to || (range.from == range.to && one)) to.real_ranges.push_back(range);
+  }
+  for (const double each : from.reals) {
+    if ((below ? each < limit : each > limit) || (each == limit && !open)) to.reals.insert(each);
+  }
 }
 
 // The values of a group, or of what a name stands for.
@@ -265,7 +302,13 @@ void Shapes::add_enumeration(Bound what, Reading& to, std::size_t depth) {
   for (const NodeId sequence : schema_.children(schema_.node(group->node))) {
     for (const NodeId each : schema_.children(schema_.node(sequence))) {
       const Bound value = group->inside(schema_.node(each).b);
+      const NodeId label = schema_.node(each).a;
       if (depth > most_depth_of_choices) endless(schema_.node(each));
+      if (label != no_node && !to.only_outside) {
+        const std::string of = canonical(schema_, names_.resolved(value).node);
+        budget_.text(of.size());
+        to.out.labels[of].insert(describe(schema_, label, 60));
+      }
       if (names_.as_group(value)) {
         add_enumeration(value, to, depth + 1);
       } else {
@@ -276,55 +319,81 @@ void Shapes::add_enumeration(Bound what, Reading& to, std::size_t depth) {
 }
 
 void Shapes::add_opaque(Bound what, Shape& out) {
-  out.alternatives.push_back({Alternative::Kind::opaque, what, rule_at(what), 0, {}});
+  out.alternatives.push_back({Alternative::Kind::opaque, what, rule_at(what), 0, {}, {}});
 }
 
-void Shapes::add_structure(Bound what, Alternative::Kind kind, Shape& out) {
+void Shapes::add_structure(Bound what, Alternative::Kind kind, Reading& to) {
+  auto& out = to.out.alternatives;
+  const bool map = kind == Alternative::Kind::map;
+  if (to.only_outside) return static_cast<void>(out.push_back({kind, what, rule_at(what), 0, {}, {}}));
   const Bound group = what.inside(schema_.node(what.node).a);
-  for (auto& parts : sequences(group, kind == Alternative::Kind::map, 0)) {
-    if (out.alternatives.size() >= most_alternatives * 16) {
-      throw Unchecked{line_of(schema_.node(what.node)) + "it has too many alternatives"};
+  // Each form of the group is tried as a whole.
+  for (const NodeId form : schema_.children(schema_.node(group.node))) {
+    Expansion each = sequence(group.inside(form), map, 0);
+    for (auto& parts : each.all) {
+      if (out.size() >= most_alternatives * 16) {
+        throw Unchecked{line_of(schema_.node(what.node)) + "it has too many alternatives"};
+      }
+      Alternative& added = out.emplace_back(Alternative{kind, what, rule_at(what), 0, std::move(parts), each.inexact});
+      map ? check_members(added, each.chosen) : check_elements(added);
     }
-    out.alternatives.push_back({kind, what, rule_at(what), 0, std::move(parts)});
   }
 }
 
 // ---- Groups: all sequences of members or elements that they allow ----
 
-Shapes::Sequences Shapes::sequences(Bound group, bool map, std::size_t depth) {
+Shapes::Expansion Shapes::sequences(Bound group, bool map, std::size_t depth) {
   if (depth > most_depth_of_choices) endless(schema_.node(group.node));
-  Sequences out;
-  for (const NodeId sequence : schema_.children(schema_.node(group.node))) {
-    Sequences all = {{}};
-    for (const NodeId each : schema_.children(schema_.node(sequence))) {
-      const Sequences next = entry(group.inside(each), map, depth);
-      if (all.size() * next.size() > most_alternatives) {
-        throw Unchecked{line_of(schema_.node(each)) + "it has too many alternatives"};
-      }
-      if (next.size() == 1) {
-        for (auto& one : all) one.insert(one.end(), next[0].begin(), next[0].end());
-        budget_.step(all.size() * next[0].size());
-        continue;
-      }
-      Sequences joined;
-      for (const auto& one : all) {
-        for (const auto& other : next) {
-          budget_.step(one.size() + other.size());
-          joined.push_back(one);
-          joined.back().insert(joined.back().end(), other.begin(), other.end());
-        }
-      }
-      all = std::move(joined);
+  Expansion out;
+  const auto forms = schema_.children(schema_.node(group.node));
+  for (const NodeId form : forms) {
+    Expansion each = sequence(group.inside(form), map, depth);
+    std::move(each.all.begin(), each.all.end(), std::back_inserter(out.all));
+    out.chosen = out.chosen || each.chosen;
+    out.open_end = out.open_end || each.open_end;
+    if (out.inexact.empty()) out.inexact = std::move(each.inexact);
+    if (out.all.size() > most_alternatives) {
+      throw Unchecked{line_of(schema_.node(form)) + "it has too many alternatives"};
     }
-    std::move(all.begin(), all.end(), std::back_inserter(out));
-    if (out.size() > most_alternatives) {
-      throw Unchecked{line_of(schema_.node(sequence)) + "it has too many alternatives"};
+  }
+  if (forms.size() > 1) check_choice(out, map);
+  return out;
+}
+
+Shapes::Expansion Shapes::sequence(Bound sequence, bool map, std::size_t depth) {
+  Expansion out{{{}}, false, false, {}};
+  Sequences& all = out.all;
+  for (const NodeId each : schema_.children(schema_.node(sequence.node))) {
+    const Expansion next = entry(sequence.inside(each), map, depth);
+    const bool more = std::any_of(next.all.begin(), next.all.end(), [](const auto& parts) { return !parts.empty(); });
+    if (out.inexact.empty()) out.inexact = next.inexact;
+    if (out.inexact.empty() && !map && out.open_end && more) {
+      out.inexact = "a group that is optional, or one of several, has elements behind it";
     }
+    out.chosen = out.chosen || next.chosen;
+    out.open_end = out.open_end || next.open_end;
+    if (all.size() * next.all.size() > most_alternatives) {
+      throw Unchecked{line_of(schema_.node(each)) + "it has too many alternatives"};
+    }
+    if (next.all.size() == 1) {
+      for (auto& one : all) one.insert(one.end(), next.all[0].begin(), next.all[0].end());
+      budget_.step(all.size() * next.all[0].size());
+      continue;
+    }
+    Sequences joined;
+    for (const auto& one : all) {
+      for (const auto& other : next.all) {
+        budget_.step(one.size() + other.size());
+        joined.push_back(one);
+        joined.back().insert(joined.back().end(), other.begin(), other.end());
+      }
+    }
+    all = std::move(joined);
   }
   return out;
 }
 
-Shapes::Sequences Shapes::entry(Bound entry, bool map, std::size_t depth) {
+Shapes::Expansion Shapes::entry(Bound entry, bool map, std::size_t depth) {
   budget_.step();
   const Node& node = schema_.node(entry.node);
   if (node.a == no_node) {
@@ -332,23 +401,34 @@ Shapes::Sequences Shapes::entry(Bound entry, bool map, std::size_t depth) {
       if (node.max != 1) {
         throw Unchecked{line_of(node) + "groups that are repeated are not compared"};
       }
-      Sequences inside = sequences(*group, map, depth + 1);
-      if (node.number == 0) inside.emplace_back();
+      Expansion inside = sequences(*group, map, depth + 1);
+      if (node.number == 0) {
+        inside.all.emplace_back();
+        check_choice(inside, map);
+      }
       return inside;
     }
     const Node& found = schema_.node(names_.resolved(entry.inside(node.b)).node);
-    if (found.kind == Kind::name) return {{}};  // an empty socket
+    if (found.kind == Kind::name) {  // an empty socket
+      if (node.number == 0) return {{{}}, false, false, {}};
+      return {{}, false, false, {}};
+    }
     if (map) throw Unchecked{line_of(node) + "found a member of a map without a key"};
   }
-  return {{part(entry, map)}};
+  return {{{part(entry, map)}}, false, false, {}};
 }
 
 Part Shapes::part(Bound entry, bool map) {
   const Node& node = schema_.node(entry.node);
-  Part out{
-      .key = {}, .label = {}, .key_type = {}, .value = entry.inside(node.b), .least = node.number, .most = node.max};
+  Part out{.key = {},
+           .label = {},
+           .key_type = {},
+           .value = entry.inside(node.b),
+           .least = node.number,
+           .most = node.max,
+           .cut = node.flag};
   if (!map) {
-    out.label = node.number == 1 && node.max == 1 ? "" : "[]";
+    if (node.a != no_node) out.label = describe(schema_, node.a, 60);
     return out;
   }
   out.key_type = names_.resolved(entry.inside(node.a));

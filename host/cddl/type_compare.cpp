@@ -10,9 +10,6 @@ namespace {
 constexpr std::size_t most_noted = 10'000;
 constexpr std::size_t most_named = 8;
 
-bool reads_strictly(Flow flow) { return flow == Flow::request || flow == Flow::request_by; }
-bool sent_by_callers(Flow flow) { return flow == Flow::request || flow == Flow::answer_to; }
-
 std::string quoted_name(std::string_view text) { return "\"" + cbor::escaped(text, cbor::Escape::line) + "\""; }
 
 std::string listed(const std::vector<std::string>& values) {
@@ -101,6 +98,7 @@ std::vector<Change> TypeCompare::run() {
     try {
       compare(next);
     } catch (const Unchecked& stop) {
+      if (budget_.left() && alike(next, pairs_[next].at, pairs_[next].where)) continue;
       note(next, What::unknown, pairs_[next].where, stop.why);
       if (!budget_.left()) break;  // the rest would say the same
     }
@@ -126,8 +124,18 @@ std::size_t TypeCompare::intern(const Sides& at, Flow flow, const std::string& w
   return found->second;
 }
 
-// A place inside of `from`. What has no parts is compared here and now.
+// A place inside of `from`. What cannot be compared is no change if it has stayed as it was.
 void TypeCompare::visit(std::size_t from, const Sides& at, const std::string& where) {
+  try {
+    visit_checked(from, at, where);
+  } catch (const Unchecked& stop) {
+    if (!budget_.left()) throw;
+    if (!alike(from, at, where)) note(from, What::unknown, where, stop.why);
+  }
+}
+
+// What has no parts is compared here and now.
+void TypeCompare::visit_checked(std::size_t from, const Sides& at, const std::string& where) {
   const Sides found{before_.resolved(at.before), after_.resolved(at.after)};
   const Rule* const was = before_.named(at.before);
   const Rule* const is = after_.named(at.after);
@@ -173,10 +181,12 @@ void TypeCompare::compare(std::size_t pair) {
   }
   const Links links = link(before.alternatives, after.alternatives, pairs_[pair].flow);
   if (links.empty() && (before.scalars.empty() || after.scalars.empty()) && only_parts(before) && only_parts(after)) {
+    if (before.alternatives.empty() && after.alternatives.empty()) return;  // nothing fits either of them
     return type_change(pair, What::other_type, at, pairs_[pair].where);
   }
   scalars(pair, before, after, at, pairs_[pair].where);
   alternatives(pair, before, after, links);
+  forms(pair, before, after, links);
 }
 
 void TypeCompare::type_change(std::size_t pair, What what, const Sides& at, const std::string& where) {
@@ -189,6 +199,7 @@ void TypeCompare::type_change(std::size_t pair, What what, const Sides& at, cons
 bool TypeCompare::scalars(std::size_t pair, const Shape& before, const Shape& after, const Sides& at,
                           const std::string& where) {
   if (before.any && after.any) return false;
+  labels(pair, before, after, where);
   const bool other_unit = !before.units.empty() && !after.units.empty() && before.units != after.units;
   if (other_unit) note(pair, What::unit_changed, where, unit_words(before.units, after.units));
   Beyond lost = after.any ? Beyond{} : beyond(before.scalars, after.scalars);
@@ -205,6 +216,29 @@ bool TypeCompare::scalars(std::size_t pair, const Shape& before, const Shape& af
   if (!gained.literals.empty()) note(pair, What::value_added, where, value_words(gained.literals, "new"));
   if (!lost.literals.empty()) note(pair, What::value_gone, where, value_words(lost.literals, "gone"));
   return other_unit || !gained.literals.empty() || !lost.literals.empty();
+}
+
+// Of an enumeration.
+void TypeCompare::labels(std::size_t pair, const Shape& before, const Shape& after, const std::string& where) {
+  const auto has = [&](const Shape& shape, const std::set<std::string>& some) {
+    return std::any_of(shape.labels.begin(), shape.labels.end(), [&](const auto& each) {
+      budget_.step();
+      return std::any_of(some.begin(), some.end(),
+                         [&](const std::string& label) { return each.second.contains(label); });
+    });
+  };
+  for (const auto& [value, was] : before.labels) {
+    budget_.step();
+    const auto found = after.labels.find(value);
+    if (found == after.labels.end()) continue;
+    const std::set<std::string>& is = found->second;
+    if (std::any_of(is.begin(), is.end(), [&](const std::string& each) { return was.contains(each); })) continue;
+    const bool moved = has(after, was) || has(before, is);
+    note(pair, moved ? What::label_moved : What::renamed, where,
+         "the value " + value.substr(0, 60) + " has the label " + quoted_name(*is.begin()) + ", had " +
+             quoted_name(*was.begin()));
+    if (moved) return;  // one swap makes two of them
+  }
 }
 
 void TypeCompare::name_change(std::size_t pair, const Rule* before, const Rule* after, const std::string& where,
@@ -316,7 +350,10 @@ TypeCompare::Links TypeCompare::link(const std::vector<Alternative>& before, con
     }
     return is_type(each.rule) ? each.rule->name + "/" + signature(each) : std::string();
   });
-  link_by([](const Alternative& each, Shapes&) { return is_type(each.rule) ? each.rule->name : std::string(); });
+  link_by([](const Alternative& each, Shapes&) {
+    const bool named = is_type(each.rule) && (each.kind == Form::map || each.kind == Form::array);
+    return named ? std::to_string(static_cast<int>(each.kind)) + each.rule->name : std::string();
+  });
   link_by([](const Alternative& each, Shapes&) { return each.kind == Form::opaque ? std::string() : signature(each); });
   for (const Form kind : {Form::map, Form::array}) {
     std::vector<std::size_t> left_before;
@@ -368,6 +405,13 @@ bool TypeCompare::may_take(const Alternative& sent, const Alternative& taken, Fl
 }
 
 void TypeCompare::parts(std::size_t pair, const Alternative& before, const Alternative& after) {
+  if (!before.inexact.empty() || !after.inexact.empty()) {
+    if (alike(pair, {before.what, after.what}, pairs_[pair].where)) return;
+    const bool now = !after.inexact.empty();
+    const std::string type = now ? shown(after_, after.what) : shown(before_, before.what);
+    return note(pair, What::unknown, pairs_[pair].where,
+                type + " cannot be compared: " + (now ? after.inexact : before.inexact));
+  }
   switch (before.kind) {
     case Alternative::Kind::map:
       return members(pair, before, after);

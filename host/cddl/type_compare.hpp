@@ -51,6 +51,9 @@ class TypeCompare {
   };
   using Links = std::vector<std::pair<std::size_t, std::size_t>>;  // alternatives that belong together
 
+  static bool reads_strictly(Flow flow) { return flow == Flow::request || flow == Flow::request_by; }
+  static bool sent_by_callers(Flow flow) { return flow == Flow::request || flow == Flow::answer_to; }
+
   std::size_t intern(const Sides& at, Flow flow, const std::string& where);
   void compare(std::size_t pair);
   void visit(std::size_t from, const Sides& at, const std::string& where);
@@ -66,7 +69,26 @@ class TypeCompare {
   void elements(std::size_t pair, const Alternative& before, const Alternative& after);
   void presence(std::size_t pair, const Part& before, const Part& after, const std::string& where);
   void opaque(std::size_t pair, const Alternative& before, const Alternative& after);
-  const Part* wildcard_for(Shapes& shapes, const Alternative& map, Shapes& keys, const Part& member);
+  void labels(std::size_t pair, const Shape& before, const Shape& after, const std::string& where);
+  void visit_checked(std::size_t from, const Sides& at, const std::string& where);
+
+  // part_compare.cpp
+  struct Members;
+  void one_sided(Members& all, const Part& part, bool was);
+  void routed(Members& all, const Part& part, bool was);
+  void wildcards(Members& all);
+  static bool covers(const Shape& keys, const Shape& key);
+  bool ignored(const Members& all, const Part& part);
+
+  // alike.cpp
+  using Renames = std::vector<std::pair<const Rule*, const Rule*>>;
+  bool alike(std::size_t pair, const Sides& at, const std::string& where);
+  bool alike_here(const Sides& at, std::vector<Sides>& open, Renames& renames);
+
+  // form_compare.cpp
+  void forms(std::size_t pair, const Shape& before, const Shape& after, const Links& links);
+  bool may_read_as(Shapes& of_sent, const Alternative& sent, Shapes& of_read, const Alternative& read, bool strict);
+  bool map_may_read_as(Shapes& of_sent, const Alternative& sent, Shapes& of_read, const Alternative& read, bool strict);
   std::string shown(const Shapes& side, Bound what) const { return describe(side.schema(), what.node, 60); }
   void attribute();
 

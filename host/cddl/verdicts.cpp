@@ -107,6 +107,8 @@ constexpr std::array<Row, what_count> table = {{
     by_sender(What::alternative_gone, "alternative gone", {callers, "callers that send it are refused"},
               {source, "code that names it must change"}),
     same(What::unit_changed, "unit changed", callers, "the same number means another time"),
+    same(What::label_moved, "label moved", callers, "the same value means another thing"),
+    same(What::forms_alike, "forms alike", callers, "a reader may take one for the other"),
     same(What::renamed, "renamed", source, "the wire is the same; code that names the type must change"),
     same(What::text, "text", compatible),
     same(What::unknown, "cannot tell", cannot_tell),

@@ -62,6 +62,8 @@ enum class What : std::uint8_t {
   alternative_added,
   alternative_gone,
   unit_changed,
+  label_moved,
+  forms_alike,
   renamed,
   text,
   unknown,

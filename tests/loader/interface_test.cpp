@@ -121,7 +121,7 @@ TEST_CASE("a comparison changes nothing") {
   // A configuration that would be refused is a change like others.
   const Value configured = reload(ctx, "configured", BP_LOAD_COMPARE).report();
   CHECK(configured["verdict"].text == "breaks callers");
-  CHECK(configured["changes"].items[0]["where"].text == "shape.config");
+  CHECK(configured["changes"].items[0]["where"].text == "shape.config.limit");
   CHECK(reload(ctx, "configured", 0).status == BP_CONFIG);
   REQUIRE(ctx.modules().size() == 1);
   CHECK(ctx.generation() == 1);
