@@ -96,10 +96,12 @@ static void bpp_waiter_reply(void* user, const bp_answer* answer) {
 
 static int bpp_waiter_done(bpp_waiter* waiter) { return __atomic_load_n(&waiter->done, __ATOMIC_ACQUIRE); }
 
-/* Spins. Gives way early, as the other thread may have been woken on this core, and then rarely. */
+/* Spins. Gives way after 2 us, as the other thread may have been woken on this core, and then rarely: that takes a third
+ * of a microsecond in which nothing is seen. */
 static void bpp_waiter_spin(bpp_waiter* waiter) {
   const int64_t length = __atomic_load_n(&bpp_spin_ns, __ATOMIC_RELAXED);
   const int64_t begin = bpp_now();
+  int64_t passed = 0, gives_way = 2000;
   unsigned turns = 0;
   if (length < 500) {
     __atomic_store_n(&bpp_spin_ns, length + 10, __ATOMIC_RELAXED); /* a later call tries again */
@@ -109,12 +111,15 @@ static void bpp_waiter_spin(bpp_waiter* waiter) {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #endif
-    if ((++turns & 15) != 0) continue;
-    if (turns == 16 || (turns & 511) == 0) sched_yield();
-    if (bpp_now() - begin > length) {
+    if ((++turns & 31) != 0) continue;
+    passed = bpp_now() - begin;
+    if (passed > length) {
       __atomic_store_n(&bpp_spin_ns, length / 2, __ATOMIC_RELAXED);
       return;
     }
+    if (passed < gives_way) continue;
+    sched_yield();
+    gives_way = passed + 10000;
   }
   __atomic_store_n(&bpp_spin_ns, BPP_SPIN_NS, __ATOMIC_RELAXED);
 }
