@@ -133,8 +133,7 @@ class PartialReplies : public std::enable_shared_from_this<PartialReplies> {
     give_credit();
     const std::shared_ptr<PartialReplies> self = shared_from_this();  // the coroutine may go on, and end, before this
     std::unique_lock lock(mutex_);
-    awaited_ = what;
-    seen_ = seen;
+    want_ = {what, seen};
     moment_ = false;
     if (is_there()) return false;
     slot_.put(waiting, executor);
@@ -203,11 +202,11 @@ class PartialReplies : public std::enable_shared_from_this<PartialReplies> {
 
   /// With the lock.
   bool is_there() const noexcept {
-    switch (awaited_) {
+    switch (want_.what) {
       case Awaited::part:
         return !incoming_.sizes.empty() || ended_;
       case Awaited::room:
-        return credits_ != seen_ || ended_;
+        return credits_ != want_.seen || ended_;
       case Awaited::moment:
         break;
     }
@@ -361,8 +360,10 @@ class PartialReplies : public std::enable_shared_from_this<PartialReplies> {
 
   // The coroutine that waits, with the lock
   CoroutineSlot slot_{mutex_};
-  Awaited awaited_ = Awaited::part;
-  std::uint64_t seen_ = 0;
+  struct {
+    Awaited what = Awaited::part;
+    std::uint64_t seen = 0;
+  } want_;
   bool moment_ = false, ticks_ = false;
 };
 
