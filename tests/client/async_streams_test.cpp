@@ -77,7 +77,7 @@ TEST_CASE("A coroutine makes room for parts as it reads them") {
 TEST_CASE("An async stream that ends with an error tells it after its parts") {
   const World world = any_world();
   client::CallOptions options;
-  options.deadline = 60ms;
+  options.deadline = 500ms;
   auto ticks = world.context.stream_async<Tick, Ticked>("timer.ticks", Ticks{10'000, 10}, options);
   CHECK_FALSE(client::run(numbers(ticks)).empty());
   CHECK(client::run(ticks.try_reply()).status() == BP_DEADLINE);
