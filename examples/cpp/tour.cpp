@@ -88,6 +88,13 @@ void parts(const client::Context& context) {
   std::cout << ticks.reply().ticks << " ticks" << std::endl;
 }
 
+client::Task<std::uint32_t> parts_of(const client::Context& context, std::uint32_t count) {
+  auto ticks = context.stream_async<Tick, Ticked>("timer.ticks", Ticks{count, 1});
+  while (const Tick* tick = co_await ticks.next()) std::cout << "tick " << tick->tick << std::endl;
+  const Ticked all = co_await ticks.reply();
+  co_return all.ticks;
+}
+
 int main(int, char** arguments) try {
   const client::Context context = connect(arguments[1]);
   std::promise<std::string> heard;
@@ -101,6 +108,7 @@ int main(int, char** arguments) try {
   bounds(context);
   without_waiting(context);
   parts(context);
+  std::cout << client::run(parts_of(context, 2)) << " ticks" << std::endl;
 } catch (const std::exception& error) {
   std::cerr << error.what() << std::endl;
   return 1;

@@ -66,7 +66,7 @@ class Embedding(unittest.TestCase):
         self.assertEqual(out[1], "kv.get: the key has 0 bytes; expected 1 to 1024")
         self.assertRegex(out[2], "^kv.put: bad_payload: .*value")
         self.assertEqual(out[3:], ["deadline", "callback: a value", "future: a value", "coroutine: a value", "1 of 3",
-                                   "2 of 3", "3 of 3", "3 ticks"])
+                                   "2 of 3", "3 of 3", "3 ticks", "tick 1", "tick 2", "2 ticks"])
 
 
 if __name__ == "__main__":

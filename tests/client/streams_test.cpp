@@ -146,7 +146,7 @@ TEST_CASE(
   const auto shared = std::make_shared<client::detail::PartialReplies>("streams.send");
   client::CallOptions options;
   options.window_bytes = 4096;
-  shared->start(core, {"streams.send"}, Order{100, 1000, 0}, options);
+  shared->start(core, {"streams.send"}, Order{100, 1000, 0}, options, true);
   // Credit for what nobody has read makes this host send as if there were no window.
   REQUIRE(eventually([&] {
     bp_request_credit(shared->native(), shared->request(), 1 << 20);

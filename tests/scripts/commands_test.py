@@ -9,7 +9,8 @@ import tempfile
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SCRIPTS = ("setup", "build", "run", "test", "tour", "check", "bench", "mutate", "wrapped", "package", "release")
+SCRIPTS = ("setup", "build", "run", "test", "tour", "check", "bench", "bench-bindings", "mutate",
+           "wrapped", "package", "release")
 
 
 def run(name, *arguments, **options):
@@ -27,7 +28,8 @@ class Scripts(unittest.TestCase):
     def test_what_a_script_does_not_know_is_a_usage_error(self):
         for name, argument in (("setup", "--nonsense"), ("build", "--nonsense"), ("build", "nonsense"),
                                ("test", "--preset=nonsense"), ("tour", "--nonsense"), ("check", "nonsense"),
-                               ("bench", "--nonsense"), ("mutate", "--nonsense"), ("mutate", "nonsense"),
+                               ("bench", "--nonsense"), ("bench-bindings", "--nonsense"),
+                               ("bench-bindings", "nonsense"), ("mutate", "--nonsense"), ("mutate", "nonsense"),
                                ("wrapped", "nonsense"), ("setup", "nonsense"), ("package", "nonsense"),
                                ("release", "nonsense")):
             done = run(name, argument)

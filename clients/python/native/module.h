@@ -242,22 +242,20 @@ static PyObject* bpp_take(PyObject* self, PyObject* timeout) {
   return list;
 }
 
-/* time_calls(context, name, payload, count): makes so many calls of encoded bytes, all in C: what bench.py compares
- * with. Returns the status of the first that fails, otherwise 0. */
+/* time_calls(context, name, payload, count): makes so many calls of encoded bytes, all in C: what the benchmark of
+ * calls compares with. Returns the status of the first that fails, otherwise 0. */
 static PyObject* bpp_time_calls(PyObject* self, PyObject* arguments) {
   unsigned long long ctx_id, count;
-  const char *name, *payload;
-  Py_ssize_t name_size, payload_size;
   bp_context ctx;
   bp_str wire;
   bp_bytes bytes;
   bp_status status = BP_OK;
+  Py_ssize_t name_size, payload_size;
   (void)self;
-  if (!PyArg_ParseTuple(arguments, "Ks#y#K", &ctx_id, &name, &name_size, &payload, &payload_size, &count)) return NULL;
+  if (!PyArg_ParseTuple(arguments, "Ks#y#K", &ctx_id, &wire.data, &name_size, &bytes.data, &payload_size, &count))
+    return NULL;
   ctx.id = ctx_id;
-  wire.data = name;
   wire.size = (size_t)name_size;
-  bytes.data = (const uint8_t*)payload;
   bytes.size = (size_t)payload_size;
   Py_BEGIN_ALLOW_THREADS;
   while (count-- > 0 && status == BP_OK) {
@@ -271,13 +269,37 @@ static PyObject* bpp_time_calls(PyObject* self, PyObject* arguments) {
   return PyLong_FromLong(status);
 }
 
+/* time_parts(pending): takes all partial replies of a call, in C: what the benchmark of parts compares with. Returns
+ * how many came; a negative status if the call fails. */
+static PyObject* bpp_time_parts(PyObject* self, PyObject* pending) {
+  bp_pending call;
+  bp_result result;
+  long parts = -1;
+  (void)self;
+  call.id = PyLong_AsUnsignedLongLong(pending);
+  if (PyErr_Occurred()) return NULL;
+  memset(&result, 0, sizeof result);
+  result.struct_size = sizeof result;
+  Py_BEGIN_ALLOW_THREADS;
+  do {
+    parts++;
+    bp_result_free(&result);
+  } while (bp_call_next(call, BP_FOREVER, &result) == BP_PARTIAL);
+  if (result.status != BP_OK) parts = -(long)result.status;
+  bp_result_free(&result);
+  bp_call_free(call);
+  Py_END_ALLOW_THREADS;
+  return PyLong_FromLong(parts);
+}
+
 static PyMethodDef bpp_methods[] = {
     {"dumps", bpp_dumps, METH_O, "Writes a value as CBOR."},
     {"loads", bpp_loads, METH_O, "Reads one CBOR item."},
     {"call", (PyCFunction)(void (*)(void))bpp_call, METH_FASTCALL, "Calls and waits for the answer."},
     {"next", (PyCFunction)(void (*)(void))bpp_next, METH_FASTCALL, "Waits for the next part."},
     {"submit", bpp_submit_py, METH_VARARGS, "Submits a call whose replies take() gives."},
-    {"time_calls", bpp_time_calls, METH_VARARGS, "For bench.py."},
+    {"time_calls", bpp_time_calls, METH_VARARGS, "For benchmarks."},
+    {"time_parts", bpp_time_parts, METH_O, "For benchmarks."},
     {"take", bpp_take, METH_O, "Waits for what the host's threads tell."},
 };
 

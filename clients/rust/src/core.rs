@@ -11,11 +11,36 @@ use crate::{Error, Status};
 use std::cell::Cell;
 use std::os::raw::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// A panic under a lock leaves no state of ours half done.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until `done`, or until the time. Returns the state, and whether it is done.
+pub(crate) fn wait<'a, S>(
+    mutex: &'a Mutex<S>,
+    changed: &Condvar,
+    until: Option<Instant>,
+    done: impl Fn(&S) -> bool,
+) -> (MutexGuard<'a, S>, bool) {
+    let mut state = lock(mutex);
+    while !done(&state) {
+        state = match until {
+            None => changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(until) => {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return (state, false);
+                }
+                let waited = changed.wait_timeout(state, left);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+    }
+    (state, true)
 }
 
 /// What an attachment has for the core.

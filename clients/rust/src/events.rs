@@ -3,7 +3,7 @@
 //! Events as an iterator and a stream.
 
 use crate::cbor::Decode;
-use crate::core::{lock, Core};
+use crate::core::{self, lock, Core};
 use crate::executor::WakerSlot;
 use crate::ffi::*;
 use crate::listener::{listen as attach, read_event, Counts, Gap, Hear, Listener};
@@ -13,7 +13,7 @@ use crate::{native, Error};
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -174,26 +174,12 @@ impl<T: Decode + 'static> Events<T> {
             if let Some(item) = self.try_next() {
                 return Some(item);
             }
-            let queue = self.queue.clone();
-            let mut state = lock(&queue.state);
-            while state.waiting.is_empty() {
-                if state.ended || crate::host_thread::here() {
-                    return None;
-                }
-                state = match until {
-                    None => queue
-                        .changed
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner),
-                    Some(until) => {
-                        let left = until.saturating_duration_since(Instant::now());
-                        if left.is_zero() {
-                            return None;
-                        }
-                        let waited = queue.changed.wait_timeout(state, left);
-                        waited.unwrap_or_else(PoisonError::into_inner).0
-                    }
-                };
+            // On a thread of the host it does not wait.
+            let may_not_wait = crate::host_thread::here();
+            let over = |state: &State| !state.waiting.is_empty() || state.ended || may_not_wait;
+            let (state, _) = core::wait(&self.queue.state, &self.queue.changed, until, over);
+            if state.waiting.is_empty() {
+                return None;
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use crate::backoff;
 use crate::cbor::{self, Raw, Value};
-use crate::core::{keep_until_gone, lock, Core};
+use crate::core::{self, keep_until_gone, lock, Core};
 use crate::ffi::*;
 use crate::listener::{listen, Callbacks, EventInfo, Listener};
 use crate::native::{self, NativeResult};
@@ -14,7 +14,7 @@ use crate::{host_thread, Error, Status};
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::os::raw::c_void;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -138,24 +138,7 @@ impl Keeper {
     /// Waits until `done`, for this long at most; returns whether it is.
     fn wait(&self, longest: Option<Duration>, done: impl Fn(&State) -> bool) -> bool {
         let until = longest.map(|longest| Instant::now() + longest);
-        let mut state = lock(&self.state);
-        while !done(&state) {
-            state = match until {
-                None => self
-                    .changed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return false;
-                    }
-                    let waited = self.changed.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-        true
+        core::wait(&self.state, &self.changed, until, done).1
     }
 
     fn run(self: &Arc<Self>) {

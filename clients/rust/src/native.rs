@@ -18,12 +18,14 @@ pub(crate) const NOTHING: bp_bytes = bp_bytes {
     size: 0,
 };
 
+#[inline]
 pub(crate) fn str(text: &str) -> bp_str {
     bp_str {
         data: text.as_ptr() as *const c_char,
         size: text.len(),
     }
 }
+#[inline]
 pub(crate) fn bytes(bytes: &[u8]) -> bp_bytes {
     bp_bytes {
         data: bytes.as_ptr(),
@@ -32,6 +34,7 @@ pub(crate) fn bytes(bytes: &[u8]) -> bp_bytes {
 }
 /// # Safety
 /// The view must stay valid for 'a.
+#[inline]
 pub(crate) unsafe fn slice<'a>(view: bp_bytes) -> &'a [u8] {
     match view.size {
         0 => &[],
@@ -46,16 +49,17 @@ pub(crate) unsafe fn text<'a>(view: bp_str) -> Cow<'a, str> {
         size: view.size,
     }))
 }
+#[inline]
 pub(crate) fn size<T>() -> u32 {
     size_of::<T>() as u32
 }
 
-/// Milliseconds, rounded up. A duration that is over is the shortest one.
+/// Milliseconds, rounded up. A duration that is over is the shortest one; none is 0.
+#[inline]
 pub(crate) fn timeout_ms(duration: Option<Duration>) -> u64 {
-    let duration = match duration {
-        Some(duration) => duration,
-        None => return 0,
-    };
+    duration.map_or(0, rounded_ms)
+}
+fn rounded_ms(duration: Duration) -> u64 {
     let ms = (duration.as_nanos() + 999_999) / 1_000_000;
     u64::try_from(ms).unwrap_or(u64::MAX).max(1)
 }
@@ -92,6 +96,7 @@ impl NativeResult {
             owner: ptr::null_mut(),
         })
     }
+    #[inline]
     pub fn payload(&self) -> &[u8] {
         unsafe { slice(self.0.payload) }
     }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls of all bundled modules through generated code, embedded and connected; all forms of types."""
 import asyncio
+import dataclasses
 import math
 import pathlib
 import shutil
@@ -9,6 +10,8 @@ import tempfile
 import unittest
 
 import backplane
+from backplane import codecs
+from backplane.generated import Call
 from support import BUNDLED, SECONDS, Host, folder, generate, main, module, until
 
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="bp-py-"))
@@ -93,15 +96,22 @@ class Lane:
         client = session.Session(self.context)
         with self.assertRaises(session.NoHostFunctionError):
             client.login(session.User("a"))
-        try:
-            provided = client.provide_profile_fetch(lambda user: [user.user_id])
-        except backplane.NotSupportedError:
-            if not self.context.connected:
-                raise
-            self.skipTest("the host takes no functions over a connection")
+        provided = client.provide_profile_fetch(lambda user: [user.user_id])
         with provided, client.logged_in_events() as events:
             self.assertEqual(client.login(session.User(2**64 - 1)), session.LoggedIn(2**64 - 1, [2**64 - 1]))
             self.assertEqual(events.get(SECONDS).payload, session.User(2**64 - 1))
+
+    def test_what_a_host_function_is_asked_is_read_strictly(self):
+        @dataclasses.dataclass
+        class Nobody:
+            name: str | None = None
+
+        known = codecs.struct(Nobody, codecs.Member("name", "name", codecs.text, optional=True))
+        asked = Call("profile.fetch", known, codecs.anything)
+        with session.Session(self.context)._provide(asked, True, lambda nobody: nobody.name, None):
+            with self.assertRaisesRegex(backplane.CallError, "user_id: unknown field; known: name") as caught:
+                session.Session(self.context).login(session.User("a"))
+        self.assertEqual(caught.exception.status, 20)
 
     def test_generator(self):
         client = generator.Generator(self.context)
@@ -181,6 +191,31 @@ class Types(unittest.TestCase):
         self.assertIsNone(forms._Tree.decode({"name": "", "children": [], "named": {}, "next": None}).next)
         self.assertEqual(forms._Point.decode({"x": 1, "y": 2}), forms.Point(1.0, 2.0))
 
+    def test_requests_are_read_strictly_in_each_form(self):
+        point, more = {"x": 1.0, "y": 2.0}, {"x": 1.0, "y": 2.0, "z": 3.0}
+        of = forms._Point
+        for codec, known, unknown, place in (
+            (of, point, more, "z"),
+            (codecs.nullable(of), point, more, "z"),
+            (codecs.sequence(of), [point], [point, more], "[1].z"),
+            (codecs.mapping(codecs.text, of), {"a": point}, {"a": more}, "['a'].z"),
+            (codecs.fixed(codecs.text, of), ["a", point], ["a", more], "[1].z"),
+            (codecs.later(lambda: of), point, more, "z"),
+            (forms._CircleOrSquare, {"square": point}, {"square": more}, "square.z"),
+            (forms._CircleOrSquare, {"square": point}, {"square": point, "oval": 1}, "oval"),
+            (forms._PointPage, {"items": [point]}, {"items": [more]}, "items[0].z"),
+        ):
+            codec.decode(unknown)
+            self.assertEqual(codec.strict(known), codec.decode(known))
+            with self.assertRaises(codecs.Mismatch) as caught:
+                codec.strict(unknown)
+            self.assertTrue(str(caught.exception).startswith(f"{place}: unknown field; "), str(caught.exception))
+        either = codecs.choice(codecs.text, of)
+        self.assertEqual(either.strict(point), forms.Point(1.0, 2.0))
+        with self.assertRaisesRegex(codecs.Mismatch, "z: unknown field"):
+            either.strict(more)
+        self.assertEqual(of.decode(more), forms.Point(1.0, 2.0))
+
     def test_what_does_not_fit_is_told_with_its_place(self):
         for codec, value, expected in (
             (forms._Scalars, scalars(u8=256), "u8: expected 0 to 255, got 256"),
@@ -191,7 +226,7 @@ class Types(unittest.TestCase):
             (forms._Tree, tree("a", tree("b", tree(None))), "children[0].children[0].name: expected text, got null"),
             (forms._Tree, tree("a", 5), "children[0]: expected a Tree, got int"),
         ):
-            with self.assertRaises(backplane.codecs.Mismatch) as caught:
+            with self.assertRaises(codecs.Mismatch) as caught:
                 codec.encode(value)
             self.assertEqual(str(caught.exception), expected)
         for codec, plain, expected in (
@@ -201,7 +236,7 @@ class Types(unittest.TestCase):
             (forms._PointPage, {"items": [{"x": 1, "y": 1}, {"x": 1, "y": "a"}]}, "items[1].y: expected float, got text"),
             (forms._CircleOrSquare, {}, "expected exactly one of circle, square; got 0"),
         ):
-            with self.assertRaises(backplane.codecs.Mismatch) as caught:
+            with self.assertRaises(codecs.Mismatch) as caught:
                 codec.decode(plain)
             self.assertEqual(str(caught.exception), expected)
 

@@ -86,10 +86,7 @@ class Reconnects(unittest.TestCase):
 
     def test_host_functions_come_back(self):
         context = self.connect()
-        try:
-            context.provide("profile.fetch", lambda user: user["user_id"])
-        except backplane.NotSupportedError:
-            self.skipTest("the host takes no functions over a connection")
+        context.provide("profile.fetch", lambda user: user["user_id"])
         self.assertEqual(context.call("session.login", {"user_id": "a"})["profile"], "a")
         self.host.kill()
         until(lambda: "lost" in self.kinds())

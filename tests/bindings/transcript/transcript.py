@@ -13,13 +13,14 @@ MODULES = ("echo", "timer", "kv", "session", "generator")
 
 
 class Host:
-    """A host with the five modules, on a socket of its own."""
+    """A host with the five modules and with those of further files, on a socket of its own."""
 
-    def __init__(self, build):
+    def __init__(self, build, *files):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="bp-transcript-"))
         self.socket = self.dir / "s"
         self.log = open(self.dir / "log", "w+", encoding="utf-8")
-        modules = [part for name in MODULES for part in ("--module", f"{build}/plugins/{name}.so")]
+        files = [*(f"{build}/plugins/{name}.so" for name in MODULES), *files]
+        modules = [part for file in files for part in ("--module", str(file))]
         self.process = subprocess.Popen([f"{build}/bin/backplane", "run", "--socket", self.socket, "--data-dir",
                                          self.dir / "data", *modules], stderr=subprocess.PIPE, text=True)
         for line in self.process.stderr:

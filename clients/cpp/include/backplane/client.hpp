@@ -22,6 +22,7 @@
 #pragma once
 
 #include "client/async.hpp"
+#include "client/async_stream.hpp"
 #include "client/context.hpp"
 #include "client/error.hpp"
 #include "client/event_range.hpp"

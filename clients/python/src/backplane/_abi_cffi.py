@@ -28,6 +28,7 @@ call_next = _space["next"]
 submit = _space["submit"]
 take = _space["take"]
 time_calls = _space["time_calls"]
+time_parts = _space["time_parts"]
 wake = lib.bpp_wake
 HEADER_VERSION: str = ffi.string(lib.bpp_header_version).decode()
 HEADER_ABI: int = lib.bpp_header_abi

@@ -40,13 +40,29 @@ def encode(codec: Codec[Any] | None, value: Any, name: str) -> bytes:
         raise errors.make(20, name, f"this cannot be sent: {wrong}") from None
 
 
+def _another_form(name: str, what: str, wrong: ValueError) -> errors.CallError:
+    return errors.make(20, name, f"{what} has another form than expected: {wrong}")
+
+
 def decode(codec: Codec[Any] | None, payload: bytes, name: str, what: str = "the answer") -> Any:
+    """What a module answers or emits, which is read leniently. `codec` None: the value is plain."""
     try:
         if codec is None:
             return abi.loads(payload)
         return payload if codec.raw else codec.decode(abi.loads(payload))
     except ValueError as wrong:
-        raise errors.make(20, name, f"{what} has another form than expected: {wrong}") from None
+        raise _another_form(name, what, wrong) from None
+
+
+def decode_request(codec: Codec[Any] | None, payload: bytes, name: str) -> Any:
+    """What a module asks, which is read strictly. An empty payload counts as an empty map."""
+    try:
+        if codec is not None and codec.raw:
+            return payload
+        plain = abi.loads(payload or b"\xa0")
+        return plain if codec is None else codec.strict(plain)
+    except ValueError as wrong:
+        raise _another_form(name, "the request", wrong) from None
 
 
 class Attachment(Protocol):
@@ -106,10 +122,16 @@ class Core:
         native = self.native
         try:
             return abi.call(native, name, payload, raw, timeout_ms)
-        except Failed as failed:
-            raise self.failure(failed.status, name, failed.message, failed.detail, native, classes) from None
-        except ValueError as wrong:
-            raise errors.make(20, name, f"a payload cannot be sent or read: {wrong}") from None
+        except (Failed, ValueError) as wrong:
+            raise self.call_failure(wrong, name, native, classes) from None
+
+    def call_failure(
+        self, wrong: Failed | ValueError, name: str, native: int, classes: Classes | None
+    ) -> errors.CallError:  # fmt: skip
+        """What abi.call has raised, as an error of the application."""
+        if isinstance(wrong, Failed):
+            return self.failure(wrong.status, name, wrong.message, wrong.detail, native, classes)
+        return errors.make(20, name, f"a payload cannot be sent or read: {wrong}")
 
     async def call_async(self, name: str, payload: bytes, timeout_ms: int, classes: Classes | None) -> bytes:
         """Calls and awaits the answer. A task that is canceled cancels the call."""

@@ -6,58 +6,34 @@ import asyncio
 import weakref
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from . import _api
 from ._abi import abi
-from ._core import Classes, Core, decode, encode
+from ._core import encode
 from ._dispatch import CREDIT, Item, dispatcher
-from .codecs import Codec
+from ._parts import P, PartCall, R
 
-P = TypeVar("P")
-R = TypeVar("R")
 _CREDIT_STEP = 65536
 
 
-class AsyncStream(Generic[P, R], AsyncIterator[P]):
+class AsyncStream(PartCall[P, R], AsyncIterator[P]):
     """The partial replies of a call, in an `async for` loop; then `await reply()` has the answer.
 
     A part makes room for another one when the loop asks for the next. Leaving an `async with` block, aclose(), or the
     cancel of the task that waits cancels a call that has not ended. It belongs to the loop in which it was made.
     """
 
-    def __init__(
-        self,
-        core: Core,
-        name: str,
-        payload: bytes,
-        partial: Codec[P] | None,
-        reply: Codec[R] | None,
-        *,
-        parts: Iterable[Any] | AsyncIterable[Any] | None = None,
-        part_codec: Codec[Any] | None = None,
-        timeout_ms: int = 0,
-        window: tuple[int, int] = (0, 0),
-        classes: Classes | None = None,
-    ) -> None:
-        self._core = core
-        self._name = name
-        self._partial = partial
-        self._reply_codec = reply
-        self._part_codec = part_codec
-        self._classes = classes
+    def _begin(self, payload: bytes, parts: Any, flags: int, timeout_ms: int, window: tuple[int, int]) -> int:
         self._loop = asyncio.get_running_loop()
         self._inbox: deque[Item] = deque()  # from the dispatcher to the loop
         self._scheduled = False
         self._came: deque[bytes] = deque()
         self._done_bytes = 0  # of parts that were read, for which no credit was given yet
-        self._outcome: tuple[int, bytes, bytes, bytes] | None = None
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._sender: asyncio.Task[None] | None = None
         self._wrong: BaseException | None = None
-        self._where = core.native
-        flags = _api.NO_STALE | _api.CREDIT | (_api.PARTS if parts is not None else 0)
         stream = weakref.ref(self)  # one that nobody has any more ends
 
         def on_item(item: Item) -> None:
@@ -67,13 +43,14 @@ class AsyncStream(Generic[P, R], AsyncIterator[P]):
             elif item[0] != CREDIT and item[2] != _api.PARTIAL:
                 dispatcher.drop(item[1])
 
-        self._key = dispatcher.add(on_item)
-        status, self._request = abi.submit(self._where, self._key, name, payload, flags, timeout_ms, *window)
+        key = dispatcher.add(on_item)
+        flags |= _api.CREDIT
+        status, self._request = abi.submit(self._where, key, self._name, payload, flags, timeout_ms, *window)
         if status != 0:
-            dispatcher.drop(self._key)
-            raise core.failure(status, name, where=self._where, classes=classes)
-        if parts is not None:
+            dispatcher.drop(key)
+        elif parts is not None:
             self._sender = self._loop.create_task(self._send_all(parts))
+        return int(status)
 
     # ---- What the dispatcher brings ----
 
@@ -121,8 +98,7 @@ class AsyncStream(Generic[P, R], AsyncIterator[P]):
         if payload is None:
             await self.reply()  # raises if it failed
             raise StopAsyncIteration
-        part: P = decode(self._partial, payload, self._name, "a part of the answer")
-        return part
+        return self._read_part(payload)
 
     async def _next(self) -> bytes | None:
         """The next part, or None if there is none any more."""
@@ -151,14 +127,9 @@ class AsyncStream(Generic[P, R], AsyncIterator[P]):
         """The answer, after the parts; parts that were not read are dropped. Raises CallError."""
         while await self._next() is not None:
             pass
-        assert self._outcome is not None
         if self._wrong is not None:
             raise self._wrong
-        status, payload, message, detail = self._outcome
-        if status != 0:
-            raise self._core.failure(status, self._name, message, detail, self._where, self._classes)
-        answer: R = decode(self._reply_codec, payload, self._name)
-        return answer
+        return self._read_answer()
 
     def cancel(self) -> None:
         """Asks for the end: reply() then raises CanceledError, unless the answer came first."""
@@ -211,7 +182,7 @@ class AsyncStream(Generic[P, R], AsyncIterator[P]):
             if status == 17:
                 await asyncio.sleep(3600)  # the call has ended: its answer, which is on its way, ends this task
             if status not in (45, 21, 40):
-                raise self._core.failure(status, self._name, where=self._where, classes=self._classes)
+                raise self._failed(status)
             try:
                 await asyncio.wait_for(self._room.wait(), 0.25)
             except asyncio.TimeoutError:

@@ -22,14 +22,17 @@ def _wrong(expected: str, value: Any) -> Mismatch:
 
 
 class Codec(Generic[T]):
-    """encode(value) gives what is sent, decode(plain) a value. `exact`: values of exactly this type stay as they are."""
+    """encode(value) gives what is sent, decode(plain) a value. strict(plain) is decode(), but refuses members that a struct
+    does not have: answers are read leniently, and requests strictly. `exact`: values of exactly this type stay as they
+    are."""
 
-    __slots__ = ("encode", "decode", "exact", "nullable", "raw")
+    __slots__ = ("encode", "decode", "strict", "exact", "nullable", "raw")
 
     def __init__(
         self,
         encode: Callable[[Any], Any],
         decode: Callable[[Any], T],
+        strict: Callable[[Any], T] | None = None,
         *,
         exact: type | None = None,
         nullable: bool = False,
@@ -37,6 +40,7 @@ class Codec(Generic[T]):
     ) -> None:
         self.encode = encode
         self.decode = decode
+        self.strict = decode if strict is None else strict
         self.exact = exact
         self.nullable = nullable
         self.raw = raw
@@ -123,15 +127,15 @@ def floating(bits: int) -> Codec[float]:
 
 def nullable(of: Codec[Any]) -> Codec[Any]:
     """The same, or None."""
-    encode, decode, exact = of.encode, of.decode, of.exact
+    encode, exact = of.encode, of.exact
 
     def send(value: Any) -> Any:
         return None if value is None else value if type(value) is exact else encode(value)
 
-    def read(value: Any) -> Any:
-        return None if value is None else decode(value)
+    def reads(decode: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        return lambda value: None if value is None else decode(value)
 
-    return Codec(send, read, nullable=True)
+    return Codec(send, reads(of.decode), reads(of.strict), nullable=True)
 
 
 def _count(count: int, least: int, most: int | None) -> None:
@@ -162,12 +166,15 @@ def sequence(of: Codec[T], least: int = 0, most: int | None = None) -> Codec[lis
             raise _wrong("array", value)
         return convert(list(value), of.encode)
 
-    def read(value: Any) -> list[T]:
-        if type(value) is not list:
-            raise _wrong("array", value)
-        return convert(value, of.decode)
+    def reads(decode: Callable[[Any], T]) -> Callable[[Any], list[T]]:
+        def read(value: Any) -> list[T]:
+            if type(value) is not list:
+                raise _wrong("array", value)
+            return convert(value, decode)
 
-    return Codec(send, read)
+        return read
+
+    return Codec(send, reads(of.decode), reads(of.strict))
 
 
 def mapping(key: Codec[K], value: Codec[T]) -> Codec[dict[K, T]]:
@@ -185,6 +192,7 @@ def mapping(key: Codec[K], value: Codec[T]) -> Codec[dict[K, T]]:
     return Codec(
         lambda found: convert(found, key.encode, value.encode),
         lambda found: convert(found, key.decode, value.decode),
+        lambda found: convert(found, key.decode, value.strict),
     )
 
 
@@ -207,6 +215,7 @@ def fixed(*items: Codec[Any]) -> Codec[Any]:
     return Codec(
         lambda found: convert(found, [each.encode for each in items]),
         lambda found: tuple(convert(found, [each.decode for each in items])),
+        lambda found: tuple(convert(found, [each.strict for each in items])),
     )
 
 
@@ -225,6 +234,7 @@ def choice(*of: Codec[Any]) -> Codec[Any]:
     return Codec(
         lambda value: first(value, [each.encode for each in of]),
         lambda value: first(value, [each.decode for each in of]),
+        lambda value: first(value, [each.strict for each in of]),
     )
 
 
@@ -260,7 +270,9 @@ def enumeration(cls: type[E]) -> Codec[E]:
 
 def later(make: Callable[[], Codec[T]]) -> Codec[T]:
     """A codec that is defined below, or that contains itself."""
-    return Codec(lambda value: make().encode(value), lambda value: make().decode(value))
+    return Codec(
+        lambda value: make().encode(value), lambda value: make().decode(value), lambda value: make().strict(value)
+    )
 
 
 class Member:
@@ -281,64 +293,93 @@ class Member:
         self.absent_is_null = optional and default is None
 
 
-def struct(cls: Callable[..., T], *members: Member) -> Codec[T]:
-    """A dataclass as a map. Members that it does not know are ignored when it is read."""
-    sending = [(m.attribute, m.name, m.codec.exact, m.codec, m.absent_is_null) for m in members]
-    # Members from the first optional one on are given by name: see the template of bindgen.
-    first = next((at for at, m in enumerate(members) if m.optional), len(members))
-    reading = [(m.name, m.codec.exact, m.codec, m) for m in members]
-    required, others = reading[:first], reading[first:]
-    label = getattr(cls, "__name__", "struct")
+def _placed(name: str, convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same, with the member in what it raises."""
 
-    def send(value: Any) -> dict[str, Any]:
-        if type(value) is not cls and not isinstance(value, cls):  # type: ignore[arg-type]
-            raise Mismatch(f"expected a {label}, got {kind_of(value)}")
-        done: dict[str, Any] = {}
-        for attribute, name, exact, codec, absent_is_null in sending:
-            item = getattr(value, attribute)
-            if item is None and absent_is_null:
-                continue
-            if type(item) is exact:
-                done[name] = item
-                continue
-            try:
-                done[name] = codec.encode(item)
-            except Mismatch as wrong:
-                raise wrong.inside(name) from None
-        return done
-
-    def member_of(plain: dict[str, Any], name: str, codec: Codec[Any], member: Member) -> Any:
-        """A member that is not simply of its exact type."""
+    def placed(item: Any) -> Any:
         try:
-            item = plain[name]
-        except KeyError:
-            if not member.optional:
-                raise Mismatch(f"expected the member {name!r}, which is missing") from None
-            return None if member.default is None else member.default()
-        if item is None and member.absent_is_null:
-            return None
-        try:
-            return codec.decode(item)
+            return convert(item)
         except Mismatch as wrong:
             raise wrong.inside(name) from None
 
-    def read(plain: Any) -> T:
-        if type(plain) is not dict:
-            raise _wrong("map", plain)
-        found: list[Any] = []
-        for name, exact, codec, member in required:
-            item = plain.get(name)
-            found.append(item if type(item) is exact and item is not None else member_of(plain, name, codec, member))
-        if not others:
-            return cls(*found)
-        named: dict[str, Any] = {}
-        for name, exact, codec, member in others:
-            item = plain.get(name)
-            is_right = type(item) is exact and item is not None
-            named[member.attribute] = item if is_right else member_of(plain, name, codec, member)
-        return cls(*found, **named)
+    return placed
 
-    return Codec(send, read)
+
+def _unusual(member: Member, decode: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Reads a member that is absent, or not simply of its exact type."""
+    placed = _placed(member.name, decode)
+
+    def read(plain: dict[str, Any], item: Any) -> Any:
+        if item is None:
+            if member.name not in plain:
+                if not member.optional:
+                    raise Mismatch(f"expected the member {member.name!r}, which is missing")
+                return None if member.default is None else member.default()
+            if member.absent_is_null:
+                return None
+        return placed(item)
+
+    return read
+
+
+class _Never:
+    """No value has this type."""
+
+
+def _compiled(source: list[str], space: dict[str, Any]) -> Any:
+    exec("\n".join(source), space)
+    return space["made"]
+
+
+def struct(cls: Callable[..., T], *members: Member) -> Codec[T]:
+    """A dataclass as a map. Members that it does not know are ignored when it is read leniently.
+
+    Each call sends a struct and reads one, so these functions are written out for the members, as dataclasses do with
+    __init__.
+    """
+    label = getattr(cls, "__name__", "struct")
+    names = [m.name for m in members]
+    exact = {f"x{at}": m.codec.exact or _Never for at, m in enumerate(members)}
+
+    def send() -> Callable[[Any], dict[str, Any]]:
+        def wrong(value: Any) -> Mismatch:
+            return Mismatch(f"expected a {label}, got {kind_of(value)}")
+
+        space: dict[str, Any] = {"cls": cls, "wrong": wrong, **exact}
+        source = ["def made(value):", " if type(value) is not cls and not isinstance(value, cls): raise wrong(value)", " done = {}"]
+        for at, member in enumerate(members):
+            space[f"f{at}"] = _placed(member.name, member.codec.encode)
+            indent = "  " if member.absent_is_null else " "
+            source.append(f" a = value.{member.attribute}")
+            if member.absent_is_null:
+                source.append(" if a is not None:")
+            source.append(f"{indent}done[{member.name!r}] = a if type(a) is x{at} else f{at}(a)")
+        return _compiled([*source, " return done"], space)  # type: ignore[no-any-return]
+
+    def read(strict: bool) -> Callable[[Any], T]:
+        def check(plain: Any) -> None:
+            if type(plain) is not dict:
+                raise _wrong("map", plain)
+            for name in plain if strict else ():
+                if name not in names:
+                    raise Mismatch(f"unknown field; known: {', '.join(names)}").inside(str(name))
+
+        space: dict[str, Any] = {"cls": cls, "check": check, **exact}
+        source = ["def made(plain):", " check(plain)" if strict else " if type(plain) is not dict: check(plain)", " get = plain.get"]
+        arguments, named = [], False
+        for at, member in enumerate(members):
+            codec = member.codec
+            space[f"f{at}"] = _unusual(member, codec.strict if strict else codec.decode)
+            if codec.exact is type(None):
+                space[f"x{at}"] = _Never  # as an absent member gives None, too
+            source.append(f" a{at} = get({member.name!r})")
+            # Members from the first optional one on are given by name: see the template of bindgen.
+            named = named or member.optional
+            prefix = f"{member.attribute}=" if named else ""
+            arguments.append(f"{prefix}a{at} if type(a{at}) is x{at} else f{at}(plain, a{at})")
+        return _compiled([*source, f" return cls({', '.join(arguments)})"], space)  # type: ignore[no-any-return]
+
+    return Codec(send(), read(False), read(True))
 
 
 class Case:
@@ -367,16 +408,20 @@ def tagged(*cases: Case) -> Codec[Any]:
         except Mismatch as wrong:
             raise wrong.inside(case.name) from None
 
-    def read(plain: Any) -> Any:
-        if type(plain) is not dict:
-            raise _wrong("map", plain)
-        known = [name for name in plain if name in by_name]
-        if len(known) != 1:
-            raise Mismatch(f"expected exactly one of {names}; got {len(known)}")
-        case = by_name[known[0]]
-        try:
-            return case.cls(case.codec.decode(plain[known[0]]))
-        except Mismatch as wrong:
-            raise wrong.inside(known[0]) from None
+    def reads(strict: bool) -> Callable[[Any], Any]:
+        ways = {case.name: _placed(case.name, case.codec.strict if strict else case.codec.decode) for case in cases}
 
-    return Codec(send, read)
+        def read(plain: Any) -> Any:
+            if type(plain) is not dict:
+                raise _wrong("map", plain)
+            known = [name for name in plain if name in by_name]
+            if strict and len(known) < len(plain):
+                unknown = next(name for name in plain if name not in by_name)
+                raise Mismatch(f"unknown field; expected one of: {names}").inside(str(unknown))
+            if len(known) != 1:
+                raise Mismatch(f"expected exactly one of {names}; got {len(known)}")
+            return by_name[known[0]].cls(ways[known[0]](plain[known[0]]))
+
+        return read
+
+    return Codec(send, reads(False), reads(True))

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import _api, errors
 from ._abi import abi
-from ._core import Core, decode, encode
+from ._core import Core, decode_request, encode
 from ._dispatch import Item, Pool, dispatcher, log_exception
 from .codecs import Codec
 
@@ -114,7 +114,7 @@ class Provided:
             self._pool.post(lambda: self._run(item))
 
     def _arguments(self, item: Item) -> tuple[Any, ...]:
-        return (decode(self._request, item[5], self.name, "the request"),) if self._takes_request else ()
+        return (decode_request(self._request, item[5], self.name),) if self._takes_request else ()
 
     def _begin(self, item: Item, loop: asyncio.AbstractEventLoop) -> None:
         task = loop.create_task(self._await(item))

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Any, ClassVar, Generic, TypeVar
 
 from . import errors
+from ._abi import abi
 from ._core import encode, milliseconds, decode
+from ._values import Failed
 from .astreams import AsyncStream
 from .codecs import Codec, Mismatch
 from .context import _QUEUE_BYTES, Context
@@ -19,6 +21,7 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 P = TypeVar("P")
 M = TypeVar("M", bound="Module")
+_abi_call = abi.call
 
 
 def _nothing(value: Any) -> dict[str, Any]:
@@ -73,15 +76,20 @@ class Module:
             raise self._expected.error.with_traceback(None)
 
     def _call(self, call: Call[Q, R], request: Any, timeout: float | None) -> R:
+        # As Core.call(), without a function call between: this is the most frequent one.
         if self._expected.error is not None:
             self._check()
-        name = call.name
+        name, core = call.name, self._core
         try:
             payload = call.encode(request)
         except Mismatch as wrong:
             raise errors.make(20, name, f"the request cannot be sent: {wrong}") from None
         timeout_ms = 0 if timeout is None else milliseconds(timeout, name)
-        answer = self._core.call(name, payload, call.raw, timeout_ms, call.errors)
+        native = core.native
+        try:
+            answer = _abi_call(native, name, payload, call.raw, timeout_ms)
+        except (Failed, ValueError) as failed:
+            raise core.call_failure(failed, name, native, call.errors) from None
         try:
             return call.decode(answer)
         except Mismatch as wrong:

@@ -2,54 +2,29 @@
 """Partial replies as iterators, and requests in parts from iterables. These wait; astreams.py has those for asyncio."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 from . import _api
 from ._abi import abi
-from ._core import FOREVER, Classes, Core, decode, encode
-from .codecs import Codec
+from ._core import FOREVER, encode
+from ._parts import P, PartCall, R
 
-P = TypeVar("P")
-R = TypeVar("R")
 _TURN_MS = 20
 
 
-class Stream(Generic[P, R], Iterator[P]):
+class Stream(PartCall[P, R], Iterator[P]):
     """The partial replies of a call, in a for loop; then reply() has the answer. `yield from` gives the answer, too.
 
     A part makes room for another one when the loop asks for the next: a slow reader holds up its own handler, and
     nobody else. Leaving a `with` block, or close(), cancels a call that has not ended.
     """
 
-    def __init__(
-        self,
-        core: Core,
-        name: str,
-        payload: bytes,
-        partial: Codec[P] | None,
-        reply: Codec[R] | None,
-        *,
-        parts: Iterable[Any] | None = None,
-        part_codec: Codec[Any] | None = None,
-        timeout_ms: int = 0,
-        window: tuple[int, int] = (0, 0),
-        classes: Classes | None = None,
-    ) -> None:
-        self._core = core
-        self._name = name
-        self._partial = partial
-        self._reply_codec = reply
+    def _begin(self, payload: bytes, parts: Any, flags: int, timeout_ms: int, window: tuple[int, int]) -> int:
         self._parts = None if parts is None else iter(parts)
-        self._part_codec = part_codec
-        self._classes = classes
         self._unsent: tuple[bytes, int] | None = None
-        self._outcome: tuple[int, bytes, bytes, bytes] | None = None
-        self._where = core.native
-        flags = _api.NO_STALE | (_api.PARTS if parts is not None else 0)
-        status, self._pending = _api.start(self._where, name, payload, flags, timeout_ms, *window)
-        if status != 0:
-            raise core.failure(status, name, where=self._where, classes=classes)
+        status, self._pending = _api.start(self._where, self._name, payload, flags, timeout_ms, *window)
+        return status
 
     def __iter__(self) -> Stream[P, R]:
         return self
@@ -58,19 +33,14 @@ class Stream(Generic[P, R], Iterator[P]):
         if self._outcome is None:
             got = self._next()
             if got[0] == _api.PARTIAL:
-                part: P = decode(self._partial, got[1], self._name, "a part of the answer")
-                return part
+                return self._read_part(got[1])
         raise StopIteration(self.reply())
 
     def reply(self) -> R:
         """The answer, after the parts; parts that were not read are dropped. Raises CallError."""
         while self._outcome is None:
             self._next()
-        status, payload, message, detail = self._outcome
-        if status != 0:
-            raise self._core.failure(status, self._name, message, detail, self._where, self._classes)
-        answer: R = decode(self._reply_codec, payload, self._name)
-        return answer
+        return self._read_answer()
 
     def cancel(self) -> None:
         """Asks for the end: reply() then raises CanceledError, unless the answer came first."""
@@ -141,7 +111,7 @@ class Stream(Generic[P, R], Iterator[P]):
             return _TURN_MS
         if status != 0:
             self.close()
-            raise self._core.failure(status, self._name, where=self._where, classes=self._classes)
+            raise self._failed(status)
         return self._sent(flags)
 
     def _sent(self, flags: int) -> int:

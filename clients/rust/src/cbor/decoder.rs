@@ -38,6 +38,7 @@ fn error<T>(what: impl Into<String>) -> Result<T, DecodeError> {
 
 impl<'a> Decoder<'a> {
     /// Reads `input`; unknown members are ignored.
+    #[inline]
     pub fn new(input: &'a [u8]) -> Decoder<'a> {
         Decoder {
             input,
@@ -52,6 +53,7 @@ impl<'a> Decoder<'a> {
         self
     }
     /// Fails unless the input ends here.
+    #[inline]
     pub fn finish(&self) -> Result<(), DecodeError> {
         if self.at == self.input.len() {
             return Ok(());
@@ -133,6 +135,16 @@ impl<'a> Decoder<'a> {
         })
     }
 
+    /// Takes the next head if it is one byte with this major type, as most are. The value is less than 24.
+    #[inline]
+    fn take_short(&mut self, major: u8) -> Option<usize> {
+        let value = self.input.get(self.at)?.wrapping_sub(major << 5);
+        if value >= 24 {
+            return None;
+        }
+        self.at += 1;
+        Some(value.into())
+    }
     /// The next head that is no tag; the position is at it.
     #[inline]
     fn ahead(&mut self) -> Result<Head, DecodeError> {
@@ -176,6 +188,12 @@ impl<'a> Decoder<'a> {
     /// An integer of any size that CBOR has.
     #[inline]
     pub fn int(&mut self) -> Result<i128, DecodeError> {
+        match self.take_short(0) {
+            Some(value) => Ok(value as i128),
+            None => self.long_int(),
+        }
+    }
+    fn long_int(&mut self) -> Result<i128, DecodeError> {
         let head = self.ahead()?;
         let value = match head.kind {
             Kind::Uint => i128::from(head.value),
@@ -244,6 +262,17 @@ impl<'a> Decoder<'a> {
     /// Text.
     #[inline]
     pub fn text(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        let before = self.at;
+        if let Some(size) = self.take_short(3) {
+            if let Some(bytes) = self.input.get(self.at..self.at + size) {
+                self.at += size;
+                return utf8(bytes).map(Cow::Borrowed);
+            }
+            self.at = before;
+        }
+        self.long_text()
+    }
+    fn long_text(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         Ok(match self.string(Kind::Text)? {
             Cow::Borrowed(bytes) => Cow::Borrowed(utf8(bytes)?),
             Cow::Owned(bytes) => Cow::Owned(utf8(&bytes)?.to_string()),
@@ -251,12 +280,14 @@ impl<'a> Decoder<'a> {
     }
 
     fn enter(&mut self, head: Head) -> Result<Level, DecodeError> {
-        self.deeper()?;
-        Ok(Level {
-            left: (!head.unknown).then_some(head.value),
-            at: 0,
-        })
+        self.level((!head.unknown).then_some(head.value))
     }
+    #[inline]
+    fn level(&mut self, left: Option<u64>) -> Result<Level, DecodeError> {
+        self.deeper()?;
+        Ok(Level { left, at: 0 })
+    }
+    #[inline]
     pub(super) fn deeper(&mut self) -> Result<(), DecodeError> {
         if self.depth == MAX_DEPTH {
             return error(format!("nested deeper than {} levels", MAX_DEPTH));
@@ -275,6 +306,16 @@ impl<'a> Decoder<'a> {
     /// Begins a map.
     #[inline]
     pub fn map(&mut self) -> Result<Level, DecodeError> {
+        let before = self.at;
+        if let Some(pairs) = self.take_short(5) {
+            if pairs <= (self.input.len() - self.at) / 2 {
+                return self.level(Some(pairs as u64));
+            }
+            self.at = before;
+        }
+        self.long_map()
+    }
+    fn long_map(&mut self) -> Result<Level, DecodeError> {
         let head = self.next(Kind::Map, "map")?;
         self.enter(head)
     }
@@ -398,6 +439,10 @@ fn mismatch<T>(expected: &str, got: Kind) -> Result<T, DecodeError> {
     error(format!("expected {}, got {}", expected, got.name()))
 }
 
+#[inline]
 fn utf8(bytes: &[u8]) -> Result<&str, DecodeError> {
+    if bytes.is_ascii() {
+        return Ok(unsafe { std::str::from_utf8_unchecked(bytes) }); // ASCII is UTF-8
+    }
     std::str::from_utf8(bytes).or_else(|_| error("found text that is not UTF-8"))
 }

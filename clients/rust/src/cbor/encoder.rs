@@ -10,18 +10,22 @@ pub struct Encoder {
 
 impl Encoder {
     /// An empty one.
+    #[inline]
     pub fn new() -> Encoder {
         Encoder::default()
     }
     /// One that appends to `out`.
+    #[inline]
     pub fn with(out: Vec<u8>) -> Encoder {
         Encoder { out }
     }
     /// What was written.
+    #[inline]
     pub fn into_vec(self) -> Vec<u8> {
         self.out
     }
     /// What was written.
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
         &self.out
     }

@@ -114,7 +114,7 @@ static inline bp_status bp_typed_next(bp_pending call, const bp_typed_method* me
   result.struct_size = sizeof result;
   if (part != NULL) memset(part, 0, method->partial->size);
   status = part != NULL ? bp_call_next(call, timeout_ms, &result) : bp_call_wait(call, timeout_ms, &result);
-  if (status != BP_PARTIAL) return bp_typed_finish(method, status, &result, reply, error);
+  if (part == NULL || status != BP_PARTIAL) return bp_typed_finish(method, status, &result, reply, error);
   if (method->reply != NULL) memset(reply, 0, method->reply->size);
   status = bp_typed_read(result.payload, method->partial, false, part, "a part has another form than expected", error);
   bp_result_free(&result);

@@ -3,12 +3,11 @@
 // Context: where calls are made and events are heard, in this process or over a connection.
 #pragma once
 
-#include "async.hpp"
+#include "async_stream.hpp"
 #include "function.hpp"
 #include "keeper.hpp"
 #include "method.hpp"
 #include "modules.hpp"
-#include "upload.hpp"
 
 namespace backplane::client {
 namespace detail {
@@ -127,10 +126,22 @@ class Context : public Modules<Context> {
                              const CallOptions& options = {}) const {
     return detail::stream<Part, Reply>(*core_, {name}, request, options);
   }
+  /// The same for a coroutine: see AsyncStream.
+  template <class Part, class Reply, class Request = Empty>
+  AsyncStream<Part, Reply> stream_async(std::string_view name, const Request& request = {},
+                                        const CallOptions& options = {}) const {
+    return detail::begin_async<AsyncStream<Part, Reply>>(*core_, {name}, request, options, 0);
+  }
   /// Calls with a request in parts, of which `first` is the first: see Upload.
   template <class Part, class Reply, class Answer = Raw, class First = Part>
   Upload<Part, Reply, Answer> upload(std::string_view name, const First& first, const CallOptions& options = {}) const {
     return detail::upload<Part, Reply, Answer>(*core_, {name}, first, options);
+  }
+  /// The same for a coroutine: see AsyncUpload.
+  template <class Part, class Reply, class Answer = Raw, class First = Part>
+  AsyncUpload<Part, Reply, Answer> upload_async(std::string_view name, const First& first,
+                                                const CallOptions& options = {}) const {
+    return detail::begin_async<AsyncUpload<Part, Reply, Answer>>(*core_, {name}, first, options, BP_SUBMIT_PARTS);
   }
   /// Resolves a wire name for many calls. A name that no module has is no error: its calls tell. Throws CallError.
   template <class Request, class Reply>

@@ -151,6 +151,15 @@ class TypedStream : public TypedCall<wire, Request, Reply> {
   Stream<Part, Reply> operator()(const CallOptions& options = {}) const requires(!Base::takes_request) {
     return this->context().template stream<Part, Reply>(Base::name, Empty(), options);
   }
+
+  /// The same for a coroutine: see AsyncStream.
+  AsyncStream<Part, Reply> stream_async(const Request& request,
+                                        const CallOptions& options = {}) const requires Base::takes_request {
+    return this->context().template stream_async<Part, Reply>(Base::name, request, options);
+  }
+  AsyncStream<Part, Reply> stream_async(const CallOptions& options = {}) const requires(!Base::takes_request) {
+    return this->context().template stream_async<Part, Reply>(Base::name, Empty(), options);
+  }
 };
 
 /// A wire name whose request comes in parts. `Answer`: the parts of its answer; Raw: it has none.
@@ -173,6 +182,10 @@ class TypedUpload {
       if (!upload.part(part)) break;  // the call has ended; reply() tells how
     }
     return upload.reply();
+  }
+  /// Begins the call for a coroutine: see AsyncUpload.
+  AsyncUpload<Part, Reply, Answer> upload_async(const First& first, const CallOptions& options = {}) const {
+    return context_->template upload_async<Part, Reply, Answer>(name, first, options);
   }
 
  private:

@@ -86,7 +86,7 @@ template <class Part, class Reply, class Answer, class Request>
 Upload<Part, Reply, Answer> upload(Core& core, const Target& target, const Request& first, const CallOptions& options) {
   auto shared = std::make_shared<PartialReplies>(target.name);
   try {
-    shared->start(core, target, first, options, BP_SUBMIT_PARTS);
+    shared->start(core, target, first, options, true, BP_SUBMIT_PARTS);
   } catch (...) {
     shared->refuse(failure_of_exception(target.name, "the request cannot be sent"));
   }

@@ -1,0 +1,69 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Each row of scripts/bench-bindings runs, its answers are right (the programs see to that), and what it prints can be
+read. No figure is judged."""
+import contextlib
+import io
+import json
+import unittest
+
+import run
+
+KEYS = ["row", "value", "unit", "against", "floor", "ratio", "above", "reach", "met"]
+ROWS = ["c.call", "c.parts", "cpp.call", "cpp.parts", "python.call", "python.await", "python.parts",
+        "python.ctypes.call", "python.ctypes.await", "python.ctypes.parts", "rust.call", "rust.async", "rust.parts"]
+
+
+def output(*arguments):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        code = run.main(arguments)
+    return code, out.getvalue()
+
+
+class Smoke(unittest.TestCase):
+    def test_each_row_runs_and_its_object_is_whole(self):
+        code, text = output("--smoke", "--json")
+        self.assertEqual(code, 0)
+        rows = json.loads(text)
+        self.assertEqual([row["row"] for row in rows], [f"bindings.{name}" for name in ROWS])
+        for row in rows:
+            self.assertEqual(list(row), KEYS)
+            self.assertGreater(row["value"], 0, row)
+            self.assertAlmostEqual(row["ratio"], row["value"] / row["floor"])
+            self.assertEqual(row["met"] is None, row["reach"] is None, row)
+            self.assertEqual(row["above"] is None, row["unit"] != "ns", row)
+        reach = {row["row"]: row["reach"] for row in rows if row["reach"]}
+        self.assertEqual(reach, {"bindings.cpp.call": "ratio <= 1.1", "bindings.python.call": "above <= 4000 ns",
+                                 "bindings.rust.call": "above <= 100 ns"})
+
+    def test_met_says_whether_the_reach_is_reached(self):
+        row = {"row": "r", "value": 220, "unit": "ns", "against": "a", "floor": 200}
+        for reach, met in (("ratio <= 1.1", True), ("ratio <= 1.05", False), ("above <= 20 ns", True),
+                           ("above <= 19 ns", False), ("ratio >= 1.2", False), (None, None)):
+            self.assertIs(run.judged({**row, "reach": reach})["met"], met, reach)
+
+    def test_the_table_is_markdown_with_a_line_for_each_row(self):
+        code, text = output("--smoke", "c")
+        self.assertEqual(code, 0)
+        lines = [line for line in text.splitlines() if line.startswith("|")]
+        self.assertEqual([line.split("|")[1].strip() for line in lines],
+                         ["row", "---", "bindings.c.call", "bindings.c.parts"])
+        self.assertEqual({line.count("|") for line in lines}, {9})
+
+    def test_a_program_that_fails_fails_the_run_and_not_the_others(self):
+        broken = {"c": run.PROGRAMS["c"], "no": lambda work: (["/bin/false"], {})}
+        run.PROGRAMS, kept = broken, run.PROGRAMS
+        self.addCleanup(setattr, run, "PROGRAMS", kept)
+        code, text = output("--smoke", "--json")
+        self.assertEqual((code, len(json.loads(text))), (1, 2))
+
+    def test_what_it_does_not_know_is_a_usage_error(self):
+        for wrong in ("--quik", "perl"):
+            with self.assertRaises(SystemExit) as caught:
+                output(wrong)
+            self.assertEqual(caught.exception.code, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
