@@ -171,11 +171,26 @@ OFFSET(bp_context_options, stalled_listener_ms, 96);
 OFFSET(bp_context_options, reserved, 100);
 OFFSET(bp_context_options, context_memory, 104);
 
-SIZE(bp_connect_options, 24, 8);
+SIZE(bp_connect_options, 56, 8);
 OFFSET(bp_connect_options, struct_size, 0);
 OFFSET(bp_connect_options, timeout_ms, 4);
 OFFSET(bp_connect_options, socket_path, 8);
 OFFSET(bp_connect_options, event_bytes, 16);
+OFFSET(bp_connect_options, reconnect, 24);
+OFFSET(bp_connect_options, reconnect_attempts, 28);
+OFFSET(bp_connect_options, reconnect_min_ms, 32);
+OFFSET(bp_connect_options, reconnect_max_ms, 36);
+OFFSET(bp_connect_options, on_state, 40);
+OFFSET(bp_connect_options, user, 48);
+
+SIZE(bp_connection_state, 56, 8);
+OFFSET(bp_connection_state, struct_size, 0);
+OFFSET(bp_connection_state, kind, 4);
+OFFSET(bp_connection_state, status, 8);
+OFFSET(bp_connection_state, attempt, 12);
+OFFSET(bp_connection_state, wait_ms, 16);
+OFFSET(bp_connection_state, message, 24);
+OFFSET(bp_connection_state, module, 40);
 
 /* ---- backplane.h ---- */
 

@@ -39,6 +39,7 @@ constexpr std::uint32_t most_parts = 1u << 20;
 constexpr std::uint32_t most_patterns = 1u << 20;
 constexpr std::uint32_t most_call_depth = UINT16_MAX;
 constexpr std::uint32_t most_stall_ms = 86'400'000;
+constexpr std::uint32_t most_reconnect_ms = 3'600'000;
 constexpr std::uint32_t most_queue = 1u << 23;  // half of all tokens of the process
 
 // Empty if the value is 0, which means the default, or within its bounds.
@@ -76,6 +77,17 @@ std::string wrong_option(const bp_context_options& options) {
   }
   if (options.queue_depth > most_queue) {
     return "queue_depth is " + std::to_string(options.queue_depth) + ", expected at most " + std::to_string(most_queue);
+  }
+  return {};
+}
+
+std::string wrong_option(const bp_connect_options& options) {
+  const std::uint32_t most = options.reconnect_max_ms == 0 ? most_reconnect_ms : options.reconnect_max_ms;
+  for (const std::string& wrong : {wrong_value("event_bytes", options.event_bytes, least_log, most_log),
+                                   wrong_value("reconnect", options.reconnect, 0, 1),
+                                   wrong_value("reconnect_max_ms", options.reconnect_max_ms, 1, most_reconnect_ms),
+                                   wrong_value("reconnect_min_ms", options.reconnect_min_ms, 1, most)}) {
+    if (!wrong.empty()) return wrong;
   }
   return {};
 }
@@ -206,9 +218,7 @@ bp_status bp_context_connect(const bp_connect_options* options, bp_context* out,
   if (options != nullptr && options->struct_size == 0) return set_result(why, BP_INVALID_ARGUMENT, wrong_size);
   const bp_connect_options chosen = options == nullptr ? bp_connect_options{} : widened(*options);
   const auto make = [&](bp_context handle, ForkGuard&) {
-    if (std::string wrong = wrong_value("event_bytes", chosen.event_bytes, least_log, most_log); !wrong.empty()) {
-      throw Failure{BP_INVALID_ARGUMENT, std::move(wrong)};
-    }
+    if (std::string wrong = wrong_option(chosen); !wrong.empty()) throw Failure{BP_INVALID_ARGUMENT, std::move(wrong)};
     std::unique_ptr<Endpoint> endpoint;
     Failure failure;
     if (connect(chosen, endpoint, failure) != BP_OK) throw failure;

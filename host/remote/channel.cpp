@@ -40,17 +40,40 @@ UniqueFd make_eventfd() {
 
 }  // namespace
 
-Channel::Channel(Dialed dialed, Receivers to)
+Channel::Channel(Dialed dialed, Receivers to, Place place)
     : socket_(std::move(dialed.socket)),
       wake_(make_eventfd()),
-      max_frame_(std::min<std::uint64_t>(dialed.max_frame, wire::default_max_frame)),
-      features_(dialed.features),
-      window_(dialed.window),
+      host_{std::min<std::uint64_t>(dialed.max_frame, wire::default_max_frame), dialed.features, dialed.window},
       to_(std::move(to)),
-      in_(std::move(dialed.in)) {}
+      number_(place.number),
+      in_(std::move(dialed.in)),
+      state_(place.number == 1 ? State::open : State::restoring),
+      last_id_(place.last_id) {}
 
 void Channel::start() {
   thread_ = std::thread([self = shared_from_this()] { self->loop(); });
+}
+
+std::uint64_t Channel::last_id() {
+  const MutexLock lock(mutex_);
+  return last_id_;
+}
+
+void Channel::open_calls() {
+  const MutexLock lock(mutex_);
+  if (state_ == State::restoring) state_ = State::open;
+}
+
+void Channel::break_off() noexcept { ::shutdown(socket_.get(), SHUT_RDWR); }
+
+void Channel::wait_ended() {
+  MutexLock lock(mutex_);
+  changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return ended_; });
+}
+
+std::string Channel::reason() {
+  const MutexLock lock(mutex_);  // after ended_, nobody writes it
+  return ended_ ? why_ : std::string();
 }
 
 template <class Frame>
@@ -93,9 +116,10 @@ template bp_status Channel::open(wire::Provide, std::size_t, const Open&, Use, s
 template bp_status Channel::open(wire::Withdraw, std::size_t, const Open&, Use, std::uint64_t*);
 
 bp_status Channel::check(std::size_t size, Use use) const {
-  if (state_ == State::closed && use == Use::call) return BP_CLOSED;
+  if (state_ == State::closed && use != Use::service) return BP_CLOSED;
+  if (state_ == State::restoring && use == Use::call) return BP_UNREACHABLE;
   if (state_ == State::broken) return finishing_ ? BP_CLOSED : BP_UNREACHABLE;
-  if (size + wire::frame_overhead > max_frame_) return BP_INVALID_ARGUMENT;
+  if (size + wire::frame_overhead > host_.max_frame) return BP_INVALID_ARGUMENT;
   if (out_.size() > max_output) return BP_OVERLOADED;
   return BP_OK;
 }
@@ -183,11 +207,11 @@ bp_status Channel::answer(const wire::Answer& answer) noexcept {
   const MutexLock lock(mutex_);
   if (state_ == State::broken) return BP_UNREACHABLE;
   try {
-    if (size <= max_frame_) {
+    if (size <= host_.max_frame) {
       wire::encode(out_, answer);
     } else {
       const std::string why = "the answer needs a frame of " + std::to_string(size) +
-                              " bytes, but this connection allows at most " + std::to_string(max_frame_);
+                              " bytes, but this connection allows at most " + std::to_string(host_.max_frame);
       wire::encode(out_, wire::Answer{answer.token, BP_NOT_SUPPORTED, {}, why, {}});
     }
   } catch (const std::bad_alloc&) {
@@ -203,7 +227,7 @@ bp_status Channel::send_part(std::uint64_t id, bp_bytes payload, std::uint32_t f
   if (entry == nullptr) return BP_INVALID_HANDLE;
   SentParts* const sent = entry->value.sent.get();
   if (sent == nullptr || sent->last_sent) return BP_INVALID_ARGUMENT;
-  if (payload.size + wire::frame_overhead > max_frame_) return BP_INVALID_ARGUMENT;
+  if (payload.size + wire::frame_overhead > host_.max_frame) return BP_INVALID_ARGUMENT;
   if (state_ == State::broken) return BP_UNREACHABLE;
   const bool is_part = (flags & BP_PART_END) == 0;
   const std::uint64_t cost = Window::cost_of(payload.size);
@@ -233,7 +257,7 @@ bool Channel::forget(std::uint64_t id) {
 
 void Channel::close() {
   const MutexLock lock(mutex_);
-  if (state_ == State::open) state_ = State::closed;
+  if (state_ == State::open || state_ == State::restoring) state_ = State::closed;
 }
 
 bool Channel::wait_answered(Clock::time_point until) {

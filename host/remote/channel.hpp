@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -46,7 +47,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
     std::shared_ptr<SentParts> sent{};  ///< if the request comes in parts
   };
   enum class Use {
-    call,     ///< refused after close()
+    call,     ///< refused before open_calls() and after close()
+    attach,   ///< refused after close()
     service,  ///< allowed while the connection exists
   };
 
@@ -54,11 +56,28 @@ class Channel : public std::enable_shared_from_this<Channel> {
   struct Receivers {
     std::shared_ptr<EventThread> events;
     std::shared_ptr<RemoteFunctions> functions;
+    std::function<void(std::uint32_t number)> on_end{};  ///< the last that the reader thread calls; may be empty
+  };
+  /// Its place among the connections of a context.
+  struct Place {
+    std::uint32_t number = 1;
+    std::uint64_t last_id = 0;  ///< of the one before: a call id never means another call
   };
 
-  Channel(Dialed dialed, Receivers to);
+  /// Calls are refused until open_calls(), except on the first connection of a context.
+  Channel(Dialed dialed, Receivers to, Place place);
 
+  /// Starts the reader thread. Throws std::system_error.
   void start();
+  std::uint32_t number() const noexcept { return number_; }
+  std::uint64_t last_id();
+  void open_calls();
+  /// Ends the connection, as if the host had.
+  void break_off() noexcept;
+  /// Waits for the end of the connection, and of all callbacks.
+  void wait_ended();
+  /// Why it has ended; after its end.
+  std::string reason();
   bool is_this_thread() const noexcept { return thread_id_.load() == std::this_thread::get_id(); }
 
   /// Opens a call and sends its frame. `size`: total size of the frame's strings. `set_id`, if not null, gets the id
@@ -77,9 +96,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
   /// Answers a call of the host. One that fits no frame becomes an error. BP_OK, BP_UNREACHABLE or BP_OUT_OF_MEMORY.
   bp_status answer(const wire::Answer& answer) noexcept;
   /// What the host can do.
-  const wire::Features& features() const noexcept { return features_; }
+  const wire::Features& features() const noexcept { return host_.features; }
   /// How much of a request in parts the host takes.
-  const Window& window() const noexcept { return window_; }
+  const Window& window() const noexcept { return host_.window; }
   /// Removes a call without a reply. Returns false if it has had its terminal reply, or is getting it now.
   bool forget(std::uint64_t id);
 
@@ -98,7 +117,14 @@ class Channel : public std::enable_shared_from_this<Channel> {
     std::uint64_t id;
     bool operator>(const Deadline& other) const { return at > other.at; }
   };
+  /// What the host has said of itself.
+  struct Host {
+    std::uint64_t max_frame;
+    wire::Features features;
+    Window window;
+  };
   enum class State {
+    restoring,  ///< no calls yet
     open,
     closed,  ///< no new calls
     broken,  ///< nothing is sent or read
@@ -126,16 +152,14 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void end_all(bp_status status, std::string_view why) noexcept;
   bool end_in_order(const bp_answer& answer);
   void tell_listeners() noexcept;
-  void lose_functions() noexcept;
   void broken(const char* what, int error = 0) noexcept;
   int sleep_time();
 
   const UniqueFd socket_;
   const UniqueFd wake_;  ///< an eventfd
-  const std::uint64_t max_frame_;
-  const wire::Features features_;
-  const Window window_;
+  const Host host_;
   const Receivers to_;
+  const std::uint32_t number_;
   std::atomic<std::thread::id> thread_id_{};
   std::thread thread_;
 
@@ -143,19 +167,19 @@ class Channel : public std::enable_shared_from_this<Channel> {
   wire::FrameBuffer in_;
   wire::Bytes sending_;
   std::size_t sent_ = 0;            ///< how many bytes of sending_ have been sent
-  std::string why_;                 ///< why the connection has ended
+  std::string why_;                 ///< why the connection has ended; anybody may read it then
   std::vector<std::uint64_t> due_;  ///< calls to give credit for after this look
 
   Mutex mutex_;
   Condition changed_;
-  State state_ BP_GUARDED_BY(mutex_) = State::open;
+  State state_ BP_GUARDED_BY(mutex_);
   bool finishing_ BP_GUARDED_BY(mutex_) = false;
   bool ended_ BP_GUARDED_BY(mutex_) = false;
   bool asleep_ BP_GUARDED_BY(mutex_) = false;
   bool sends_itself_ = false;  ///< the reader thread is sending or waits for room; only it changes this, under the
                                ///< lock, and reads it without; other threads read it under the lock
   Clock::time_point wakes_at_ BP_GUARDED_BY(mutex_) = Clock::time_point::max();
-  std::uint64_t last_id_ BP_GUARDED_BY(mutex_) = 0;
+  std::uint64_t last_id_ BP_GUARDED_BY(mutex_);
   IdTable<Open> calls_ BP_GUARDED_BY(mutex_);
   std::vector<Deadline> deadlines_ BP_GUARDED_BY(mutex_);  ///< a heap; ended calls are removed at times
   wire::Bytes out_ BP_GUARDED_BY(mutex_);

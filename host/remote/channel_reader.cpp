@@ -47,6 +47,7 @@ void give_back(wire::Bytes& bytes) noexcept {
 
 void Channel::loop() noexcept {
   thread_id_ = std::this_thread::get_id();
+  to_.functions->begin([this](const wire::Answer& answer) { return this->answer(answer); });
   try {
     while (turn()) {
     }
@@ -67,18 +68,13 @@ void Channel::loop() noexcept {
   } else {
     end_all(BP_CANCELED, "this application is ending the connection");
   }
-  lose_functions();
-  const MutexLock lock(mutex_);
-  ended_ = true;
-  changed_.notify_all();
-}
-
-void Channel::lose_functions() noexcept {
-  try {
-    to_.functions->lost();
-  } catch (const std::bad_alloc&) {
-    // Their answers are refused all the same.
+  to_.functions->lost();
+  {
+    const MutexLock lock(mutex_);
+    ended_ = true;
+    changed_.notify_all();
   }
+  if (to_.on_end) to_.on_end(number_);
 }
 
 void Channel::tell_listeners() noexcept {
@@ -218,7 +214,7 @@ void Channel::take(const wire::Frame& frame) {
     return;
   }
   if (const auto* ask = std::get_if<wire::Ask>(&frame)) {
-    return to_.functions->ask(*ask, [this](const wire::Answer& answer) { return this->answer(answer); });
+    return to_.functions->ask(*ask);
   }
   if (const auto* unask = std::get_if<wire::Unask>(&frame)) return to_.functions->unask(unask->token);
   throw wire::ProtocolError(wire::a_frame(frame) + "; expected a reply, an event, an ask or an error");

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -72,13 +73,30 @@ void check_peer(int fd, const std::string& path) {
                                     " or root, or a folder where only that user may write"};
 }
 
-UniqueFd connect_socket(const std::string& path, std::chrono::milliseconds timeout) {
+/// Waits for `fd`, or, if it is -1, for the time to pass. Returns false if the time has passed. Throws Failure
+/// (BP_CANCELED) if `stop` is readable.
+bool wait_for(int fd, int stop, Clock::time_point until) {
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+    pollfd waits[2] = {{fd, POLLIN, 0}, {stop, POLLIN, 0}};  // poll() ignores those below 0
+    const int ready = ::poll(waits, 2, left > 0 ? static_cast<int>(left) : 0);
+    if (ready < 0 && errno == EINTR) continue;
+    if (waits[1].revents != 0) throw Failure{BP_CANCELED, "this application is ending the connection"};
+    return ready > 0;
+  }
+}
+
+UniqueFd connect_socket(const std::string& path, std::chrono::milliseconds timeout, int stop) {
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) {
     throw Failure{BP_UNREACHABLE, std::string("cannot create a socket: ") + std::strerror(errno) +
                                       "; raise the limit of open files (ulimit -n)"};
   }
-  // connect() only waits for room in the listener's backlog. poll() cannot wait for that, so set a timeout.
+  // connect() only waits for room in the listener's backlog. poll() cannot wait for that, so set a timeout. With `stop`
+  // it is tried anew now and then, because nothing else would end the wait.
+  constexpr std::chrono::milliseconds turn{100};
+  const Clock::time_point until = Clock::now() + timeout;
+  if (stop >= 0) timeout = std::min(timeout, turn);
   timeval bound{};
   bound.tv_sec = static_cast<time_t>(timeout.count() / 1000);
   bound.tv_usec = static_cast<suseconds_t>(timeout.count() % 1000 * 1000);
@@ -88,9 +106,10 @@ UniqueFd connect_socket(const std::string& path, std::chrono::milliseconds timeo
   std::memcpy(to.sun_path, path.c_str(), path.size() + 1);  // check_socket_dir has checked the length
   int result = 0;
   do {
+    if (stop >= 0) wait_for(-1, stop, Clock::now());
     result = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to);
-  } while (result != 0 && errno == EINTR);
-  if (result != 0 && errno == EAGAIN) timed_out(path, timeout);
+  } while (result != 0 && (errno == EINTR || (errno == EAGAIN && stop >= 0 && Clock::now() < until)));
+  if (result != 0 && errno == EAGAIN) throw Failure{BP_TIMEOUT, {}};
   if (result != 0) unreachable(path, errno);
   check_peer(fd.get(), path);
   return fd;
@@ -111,13 +130,9 @@ void send_hello(int fd, const std::string& path) {
 }
 
 /// Waits for bytes and reads them. Returns false at the end of the stream.
-bool receive(int fd, wire::FrameBuffer& in, Clock::time_point until) {
+bool receive(int fd, wire::FrameBuffer& in, Clock::time_point until, int stop) {
   for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-    pollfd wait{fd, POLLIN, 0};
-    const int ready = ::poll(&wait, 1, left > 0 ? static_cast<int>(left) : 0);
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) throw Failure{BP_TIMEOUT, {}};
+    if (!wait_for(fd, stop, until)) throw Failure{BP_TIMEOUT, {}};
     const auto room = in.room();
     const ssize_t size = ::recv(fd, room.data(), room.size(), MSG_DONTWAIT);
     if (size > 0) in.filled(static_cast<std::size_t>(size));
@@ -146,7 +161,7 @@ wire::Hello answer_of_host(const wire::Frame& frame, const std::string& path) {
 
 }  // namespace
 
-Dialed dial(const std::string& path, std::chrono::milliseconds timeout) {
+Dialed dial(const std::string& path, std::chrono::milliseconds timeout, int stop) {
   try {
     check_socket_dir(path);
   } catch (Failure& failure) {
@@ -154,13 +169,14 @@ Dialed dial(const std::string& path, std::chrono::milliseconds timeout) {
     throw;
   }
   const Clock::time_point until = Clock::now() + timeout;
-  UniqueFd fd = connect_socket(path, timeout);
-  send_hello(fd.get(), path);
   Dialed out;
+  UniqueFd fd;
   try {
+    fd = connect_socket(path, timeout, stop);
+    send_hello(fd.get(), path);
     wire::View body;
     while (!out.in.next(body)) {
-      if (!receive(fd.get(), out.in, until))
+      if (!receive(fd.get(), out.in, until, stop))
         no_host(path, "it closed the connection without a hello, as a host that is ending does");
     }
     const wire::Hello hello = answer_of_host(wire::decode(body), path);

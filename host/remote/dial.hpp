@@ -21,7 +21,8 @@ struct Dialed {
   Window window;                ///< of the parts of a request
 };
 
-/// Connects. Throws Failure: BP_UNREACHABLE, BP_PROTOCOL, BP_TIMEOUT, or BP_INVALID_ARGUMENT for the path.
-Dialed dial(const std::string& path, std::chrono::milliseconds timeout);
+/// Connects. Throws Failure: BP_UNREACHABLE, BP_PROTOCOL, BP_TIMEOUT, or BP_INVALID_ARGUMENT for the path. `stop`, if
+/// there is one, ends it as soon as that descriptor is readable: BP_CANCELED.
+Dialed dial(const std::string& path, std::chrono::milliseconds timeout, int stop = -1);
 
 }  // namespace backplane::host

@@ -27,9 +27,9 @@ void EventThread::start(Heard heard) {
   thread_ = std::thread([self = shared_from_this()] { self->loop(); });
 }
 
-std::uint64_t EventThread::add(std::string pattern, bp_event_fn on_event, void* user) {
+std::uint64_t EventThread::add(std::string pattern, bp_event_fn on_event, void* user, std::uint32_t flags) {
   const MutexLock lock(mutex_);
-  listeners_.emplace(last_id_ + 1, Listener{std::move(pattern), on_event, user, {}});
+  listeners_.emplace(last_id_ + 1, Listener{std::move(pattern), on_event, user, flags});
   return ++last_id_;
 }
 
@@ -41,13 +41,75 @@ bool EventThread::remove(std::uint64_t id) {
   return true;
 }
 
+void EventThread::hold(std::uint32_t connection) {
+  const MutexLock lock(mutex_);
+  append_gaps();  // of the connection before
+  connection_ = connection;
+  holding_ = true;
+}
+
+std::vector<EventThread::Wanted> EventThread::claim_all(std::uint32_t connection) {
+  std::vector<Wanted> out;
+  const MutexLock lock(mutex_);
+  out.reserve(listeners_.size());
+  for (auto& [id, listener] : listeners_) {
+    listener.gap_due = false;
+    if (listener.connection >= connection || is_local(listener.pattern)) continue;
+    out.push_back({id, listener.pattern, listener.flags});
+    listener.connection = connection;
+    listener.gap_due = true;
+  }
+  return out;
+}
+
+bool EventThread::claim(std::uint64_t id, std::uint32_t connection) {
+  const MutexLock lock(mutex_);
+  const auto at = listeners_.find(id);
+  if (at == listeners_.end() || at->second.connection >= connection) return false;
+  at->second.connection = connection;
+  return true;
+}
+
+bool EventThread::has(std::uint64_t id) {
+  const MutexLock lock(mutex_);
+  return listeners_.contains(id);
+}
+
+void EventThread::refused(std::uint64_t id) {
+  const MutexLock lock(mutex_);
+  const auto at = listeners_.find(id);
+  if (at != listeners_.end()) at->second.gap_due = false;
+}
+
+void EventThread::release(std::uint64_t broke_ms) {
+  const GapEvent gap(Lost{0, broke_ms});
+  const bp_event event = gap.native();
+  const MutexLock lock(mutex_);
+  const std::size_t size = sizeof(Head) + event.name.size + event.payload.size;
+  queue_.reserve(queue_.size() + listeners_.size() * size + held_.size());  // nothing is half done
+  holding_ = false;
+  for (auto& [id, listener] : listeners_) {
+    if (!std::exchange(listener.gap_due, false)) continue;
+    append({id, event.flags, view(event.name), view(event.payload)});
+  }
+  queue_.insert(queue_.end(), held_.begin(), held_.end());
+  wire::Bytes().swap(held_);
+  wake_.notify_one();
+}
+
+void EventThread::drop() noexcept {
+  const MutexLock lock(mutex_);
+  holding_ = false;
+  wire::Bytes().swap(held_);
+}
+
 void EventThread::push(const wire::Event& event) {
   const MutexLock lock(mutex_);
   const auto at = listeners_.find(event.listener);
   if (at == listeners_.end()) return;
   Listener& listener = at->second;
   // What emitters have waited for is bounded by the host's window.
-  if (queue_.size() <= max_waiting_ || (event.flags & BP_EVENT_LOSSLESS) != 0) {
+  if (queue_.size() + held_.size() <= max_waiting_ || (event.flags & BP_EVENT_LOSSLESS) != 0) {
     append_gaps();  // those for which there was no memory before
     return append(event);
   }
@@ -79,15 +141,17 @@ void EventThread::push_to_all(std::string_view name, wire::View payload) {
 }
 
 void EventThread::append(const wire::Event& event) {
-  const Head head{event.listener, event.flags, static_cast<std::uint32_t>(event.name.size()), event.payload.size()};
-  const bool was_empty = queue_.empty();
+  const Head head{event.listener, event.flags, static_cast<std::uint32_t>(event.name.size()),
+                  static_cast<std::uint32_t>(event.payload.size()), connection_};  // a frame is far smaller
+  wire::Bytes& queue = holding_ ? held_ : queue_;
+  const bool was_empty = queue.empty();
   const auto* const raw = reinterpret_cast<const std::uint8_t*>(&head);
-  const std::size_t need = queue_.size() + sizeof head + event.name.size() + event.payload.size();
-  if (queue_.capacity() < need) queue_.reserve(need * 2);
-  queue_.insert(queue_.end(), raw, raw + sizeof head);
-  queue_.insert(queue_.end(), event.name.begin(), event.name.end());
-  queue_.insert(queue_.end(), event.payload.begin(), event.payload.end());
-  if (was_empty) wake_.notify_one();
+  const std::size_t need = queue.size() + sizeof head + event.name.size() + event.payload.size();
+  if (queue.capacity() < need) queue.reserve(need * 2);
+  queue.insert(queue.end(), raw, raw + sizeof head);
+  queue.insert(queue.end(), event.name.begin(), event.name.end());
+  queue.insert(queue.end(), event.payload.begin(), event.payload.end());
+  if (was_empty && !holding_) wake_.notify_one();
 }
 
 bool EventThread::finish(Clock::time_point until) {
@@ -142,17 +206,23 @@ void EventThread::deliver_all(const wire::Bytes& batch) {
     std::memcpy(&head, batch.data() + at, sizeof head);
     deliver(head, batch.data() + at + sizeof head);
     at += sizeof head + head.name_size + head.payload_size;
-    if ((head.flags & BP_EVENT_LOSSLESS) != 0) is_done(head.listener, head.name_size + head.payload_size);
+    if ((head.flags & BP_EVENT_LOSSLESS) != 0) is_done(head);
   }
   tell_done();
 }
 
 // Emitters wait for this news. But a frame for each of many small events would cost more than the events.
-void EventThread::is_done(std::uint64_t listener, std::uint64_t bytes) {
+void EventThread::is_done(const Head& head) {
+  const std::uint64_t bytes = std::uint64_t{head.name_size} + head.payload_size;
+  if (head.connection != done_connection_) {  // nobody waits for the rest of the one before
+    done_.clear();
+    done_bytes_ = 0;
+    done_connection_ = head.connection;
+  }
   try {
-    done_[listener] += bytes;
+    done_[head.listener] += bytes;
   } catch (const std::bad_alloc&) {
-    return heard_(listener, bytes);
+    return heard_(head.listener, bytes, head.connection);
   }
   done_bytes_ += bytes;
   if (done_bytes_ >= told_bytes || Clock::now() - told_at_ >= told_after) tell_done();
@@ -160,7 +230,7 @@ void EventThread::is_done(std::uint64_t listener, std::uint64_t bytes) {
 
 void EventThread::tell_done() {
   if (done_.empty()) return;
-  for (const auto& [listener, bytes] : done_) heard_(listener, bytes);
+  for (const auto& [listener, bytes] : done_) heard_(listener, bytes, done_connection_);
   done_.clear();
   done_bytes_ = 0;
   told_at_ = Clock::now();

@@ -10,13 +10,12 @@
 #include <string>
 #include <utility>
 
-#include "endpoint/reply_waiter.hpp"
 #include "remote/connect.hpp"
+#include "remote/questions.hpp"
 #include "support/log_level.hpp"
 #include "support/names.hpp"
 #include "support/result.hpp"
 #include "support/views.hpp"
-#include "sync/clock.hpp"
 #include "wire/socket_path.hpp"
 
 namespace backplane::host {
@@ -27,8 +26,6 @@ using Clock = Channel::Clock;
 
 constexpr std::uint32_t default_connect_ms = 5000;
 constexpr std::uint32_t default_stop_ms = 1500;
-/// Timeout for requests that a running host answers at once.
-constexpr milliseconds prompt{30'000};
 /// How long canceled calls and running callbacks may take to end.
 constexpr milliseconds last_words{300};
 
@@ -55,6 +52,10 @@ bp_status refuse_module(bp_str name, bp_result& result) {
                         " bytes; expected [a-z_][a-z0-9_]*, at most " + std::to_string(BP_MODULE_NAME_MAX) + " bytes");
 }
 
+bool is_sendable(std::string_view name) {
+  return !name.empty() && name.size() <= BP_WIRE_NAME_MAX && cbor::valid_utf8(name);
+}
+
 bp_status no_operations(bp_result& result) {
   return set_result(&result, BP_NOT_SUPPORTED, "this host is too old for module operations that go on by themselves");
 }
@@ -79,14 +80,29 @@ bp_status no_settings(bp_result& result) {
                     "does not know; set them to 0, or use a newer host");
 }
 
+BackOff back_off_of(const bp_connect_options& options) noexcept {
+  BackOff out;
+  const milliseconds least(options.reconnect_min_ms);
+  const milliseconds most(options.reconnect_max_ms);
+  out.most = most.count() != 0 ? most : std::max(out.most, least);
+  out.least = least.count() != 0 ? least : std::min(out.least, out.most);
+  out.attempts = options.reconnect_attempts;
+  return out;
+}
+
 }  // namespace
 
 bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& out, Failure& why) noexcept {
   try {
     const std::string path =
         options.socket_path == nullptr || *options.socket_path == 0 ? default_socket_path() : options.socket_path;
-    const milliseconds timeout(options.timeout_ms == 0 ? default_connect_ms : options.timeout_ms);
-    out = std::make_unique<RemoteContext>(dial(path, timeout),
+    LinkOptions link{path, milliseconds(options.timeout_ms == 0 ? default_connect_ms : options.timeout_ms)};
+    link.reconnects = options.reconnect != 0;
+    link.back_off = back_off_of(options);
+    link.on_state = options.on_state;
+    link.user = options.user;
+    Dialed dialed = dial(path, link.timeout);
+    out = std::make_unique<RemoteContext>(std::move(dialed), std::move(link),
                                           options.event_bytes == 0 ? EventThread::usual_waiting : options.event_bytes);
     return BP_OK;
   } catch (Failure& failure) {
@@ -104,63 +120,73 @@ bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& 
   return why.status;
 }
 
-RemoteContext::RemoteContext(Dialed dialed, std::uint64_t event_bytes)
-    : events_(std::make_shared<EventThread>(event_bytes)),
-      functions_(std::make_shared<RemoteFunctions>()),
-      channel_(std::make_shared<Channel>(std::move(dialed), Channel::Receivers{events_, functions_})) {
-  events_->start([weak = std::weak_ptr(channel_)](std::uint64_t listener, std::uint64_t bytes) {
-    if (const auto channel = weak.lock()) channel->heard(listener, bytes);
-  });
+RemoteContext::RemoteContext(Dialed dialed, LinkOptions options, std::uint64_t event_bytes)
+    : kept_{std::make_shared<EventThread>(event_bytes), std::make_shared<RemoteFunctions>()},
+      link_(std::make_shared<Link>(std::move(options), kept_)) {
+  kept_.events->start(
+      [weak = std::weak_ptr(link_)](std::uint64_t listener, std::uint64_t bytes, std::uint32_t connection) {
+        const auto link = weak.lock();
+        const auto channel = link == nullptr ? nullptr : link->channel();
+        if (channel != nullptr && channel->number() == connection) channel->heard(listener, bytes);
+      });
   try {
-    channel_->start();
+    link_->start(std::move(dialed));
   } catch (...) {
-    events_->finish(Clock::time_point::max());
-    events_->join_or_detach();
+    kept_.events->finish(Clock::time_point::max());
+    kept_.events->join_or_detach();
     throw;
   }
 }
 
 RemoteContext::~RemoteContext() {
   if (!on_own_thread()) stop(1);
-  channel_->join_or_detach();
-  events_->join_or_detach();
+  kept_.events->remove(watch_);  // it uses the link
+  link_->join_or_detach();
+  kept_.events->join_or_detach();
 }
 
-bool RemoteContext::on_own_thread() const noexcept { return channel_->is_this_thread() || events_->is_this_thread(); }
+bool RemoteContext::on_own_thread() const noexcept { return link_->is_this_thread() || kept_.events->is_this_thread(); }
 
 bp_status RemoteContext::close() {
-  channel_->close();
+  link_->close();
   return BP_OK;
 }
 
 bp_status RemoteContext::stop(std::uint32_t timeout_ms) {
   if (on_own_thread()) return BP_REENTRANT;
-  channel_->close();
+  link_->close();
   const auto until = Clock::now() + milliseconds(timeout_ms == 0 ? default_stop_ms : timeout_ms);
-  if (!channel_->wait_answered(until)) {
-    channel_->cancel_all();
-    channel_->wait_answered(Clock::now() + last_words);
+  const auto channel = link_->channel();
+  if (!channel->wait_answered(until)) {
+    channel->cancel_all();
+    channel->wait_answered(Clock::now() + last_words);
   }
   const auto bound = [until] { return std::max(until, Clock::now() + last_words); };
-  if (!channel_->finish(bound())) return BP_TIMEOUT;
-  return events_->finish(bound()) ? BP_OK : BP_TIMEOUT;
+  if (!link_->finish(bound())) return BP_TIMEOUT;
+  return kept_.events->finish(bound()) ? BP_OK : BP_TIMEOUT;
 }
 
 bp_status RemoteContext::submit(const bp_submission& submission, bp_request* request) {
   if (submission.on_reply == nullptr) return BP_MISSING_CALLBACK;
+  const auto channel = link_->channel();
   wire::Call call;
-  call.target.method = submission.method.id;
-  if (call.target.method == 0) {
-    call.target.name = view(submission.name);
-    if (call.target.name.empty() || call.target.name.size() > BP_WIRE_NAME_MAX) return BP_INVALID_ARGUMENT;
-    if (!cbor::valid_utf8(call.target.name)) return BP_INVALID_ARGUMENT;  // a frame cannot carry it
+  std::string_view name = view(submission.name);
+  if (submission.method.id != 0) {
+    const auto target = kept_.methods->find(submission.method, channel->number());
+    if (!target) return BP_INVALID_HANDLE;
+    name = target->name;
+    call.target.method = target->id;
+  } else if (!is_sendable(name)) {
+    return BP_INVALID_ARGUMENT;
   }
+  if (call.target.method == 0) call.target.name = name;
+  if (kept_.expected->refuses(name)) return BP_INTERFACE_CHANGED;
   bp_buffer* const buffer = submission.buffer;
   call.payload = buffer != nullptr ? wire::View(buffer->data, buffer->size) : view(submission.payload);
   constexpr std::uint32_t known_flags = BP_SUBMIT_NO_STALE | BP_SUBMIT_CREDIT | BP_SUBMIT_PARTS;
   if ((submission.flags & ~known_flags) != 0) return BP_INVALID_ARGUMENT;
   if (submission.source.id != 0) return BP_INVALID_HANDLE;
-  const wire::Features& host = channel_->features();
+  const wire::Features& host = channel->features();
   const bool in_parts = (submission.flags & BP_SUBMIT_PARTS) != 0;
   if (in_parts && !host.parts) return BP_NOT_SUPPORTED;
   call.timeout_ms = submission.timeout_ms;
@@ -176,82 +202,70 @@ bp_status RemoteContext::submit(const bp_submission& submission, bp_request* req
   if (in_parts) {
     open.sent = std::make_shared<SentParts>();
     open.sent->on_credit = submission.on_credit;
-    open.sent->window = channel_->window();
+    open.sent->window = channel->window();
   }
   const std::size_t size = call.target.name.size() + call.payload.size();
   const bp_status status =
-      channel_->open(call, size, open, Channel::Use::call, request == nullptr ? nullptr : &request->id);
+      channel->open(call, size, open, Channel::Use::call, request == nullptr ? nullptr : &request->id);
   if (status == BP_OK) bp_buffer_free(buffer);
   return status;
 }
 
-bp_status RemoteContext::credit(bp_request request, std::uint64_t bytes) { return channel_->credit(request.id, bytes); }
+bp_status RemoteContext::credit(bp_request request, std::uint64_t bytes) {
+  return link_->channel()->credit(request.id, bytes);
+}
 
 bp_status RemoteContext::send_part(bp_request request, bp_bytes payload, std::uint32_t flags) {
-  return channel_->send_part(request.id, payload, flags);
+  return link_->channel()->send_part(request.id, payload, flags);
 }
 
-bp_status RemoteContext::cancel(bp_request request) { return channel_->cancel(request.id); }
+bp_status RemoteContext::cancel(bp_request request) { return link_->channel()->cancel(request.id); }
 
 template <class Frame>
-bp_status RemoteContext::ask(const Frame& frame, std::size_t size, milliseconds bound, bp_result& result,
-                             Channel::Use use) {
+bp_status RemoteContext::ask(Channel& channel, const Frame& frame, std::size_t size, milliseconds bound,
+                             bp_result& result, Channel::Use use) {
   if (on_own_thread()) return set_result(&result, BP_REENTRANT, bp_status_text(BP_REENTRANT));
-  ReplyWaiter waiter(&result);
-  std::uint64_t id = 0;
-  const bp_status refused = channel_->open(frame, size, {ReplyWaiter::on_reply, &waiter, 0}, use, &id);
-  if (refused != BP_OK) return set_result(&result, refused, bp_status_text(refused));
-  if (bound.count() != 0 && !waiter.sleep(now() + bound.count() * nanos_per_ms) && channel_->forget(id)) {
-    return set_result(
-        &result, BP_TIMEOUT,
-        "the host has not answered within " + std::to_string(bound.count()) + " ms; it may be stopped or stuck");
-  }
-  waiter.sleep();
-  return waiter.status();
+  return ask_host(channel, frame, size, bound, result, use);
 }
 
-template bp_status RemoteContext::ask(const wire::Expect&, std::size_t, milliseconds, bp_result&, Channel::Use);
-template bp_status RemoteContext::ask(const wire::Provide&, std::size_t, milliseconds, bp_result&, Channel::Use);
+template bp_status RemoteContext::ask(Channel&, const wire::Provide&, std::size_t, milliseconds, bp_result&,
+                                      Channel::Use);
 
 bp_status RemoteContext::find_method(bp_str name, bp_method& out) {
-  const std::string_view text = view(name);
-  if (text.empty() || text.size() > BP_WIRE_NAME_MAX || !cbor::valid_utf8(text)) return BP_INVALID_ARGUMENT;
-  bp_result result = fresh_result();
-  bp_status status = ask(wire::Resolve{0, text}, text.size(), prompt, result);
-  if (status == BP_OK) {
-    try {
-      const cbor::Item item = cbor::Reader(view(result.payload)).next();
-      if (item.type != cbor::Type::uint) throw cbor::Error("no method id", 0);
-      out.id = item.value;
-    } catch (const cbor::Error&) {
-      status = BP_PROTOCOL;
-    }
-  }
-  free_result(&result);
+  if (!is_sendable(view(name))) return BP_INVALID_ARGUMENT;
+  if (on_own_thread()) return BP_REENTRANT;
+  const auto channel = link_->channel();
+  std::uint64_t id = 0;
+  const bp_status status = ask_for_method(*channel, view(name), Channel::Use::call, id);
+  if (status == BP_OK) out = kept_.methods->add(view(name), id, channel->number());
   return status;
 }
 
 /// This side chooses the id and adds the listener before it asks the host, so that the first event finds its listener.
 bp_status RemoteContext::listen(const bp_subscription& subscription, bp_listener& out) {
   const std::uint32_t lossless = subscription.flags & BP_LISTEN_LOSSLESS;
-  if (subscription.flags != lossless || (lossless != 0 && !channel_->features().lossless)) return BP_NOT_SUPPORTED;
+  if (subscription.flags != lossless) return BP_NOT_SUPPORTED;
+  if (lossless != 0 && !link_->channel()->features().lossless) return BP_NOT_SUPPORTED;
   const std::string_view text = view(subscription.pattern);
-  const std::uint64_t id = events_->add(std::string(text), subscription.on_event, subscription.user);
-  if (text == "backplane.disconnected") {  // an event of this side; the host need not know of the listener
+  const std::uint64_t id =
+      kept_.events->add(std::string(text), subscription.on_event, subscription.user, subscription.flags);
+  const auto channel = link_->channel();  // after the listener is there; see the rules of Link
+  bp_status status = BP_OK;
+  if (EventThread::is_local(text) || !kept_.events->claim(id, channel->number())) {
     out.id = id;
     return BP_OK;
   }
   const wire::Listen frame{0, id, text, lossless};
-  bp_status status = BP_OK;
   if (on_own_thread()) {  // do not wait: the answer would arrive on the reader thread
-    status = channel_->open(frame, text.size(), {ignore_reply, nullptr, 0}, Channel::Use::call, nullptr);
+    status = channel->open(frame, text.size(), {ignore_reply, nullptr, 0}, Channel::Use::attach, nullptr);
   } else {
     bp_result result = fresh_result();
-    status = ask(frame, text.size(), prompt, result);
+    status = ask(*channel, frame, text.size(), prompt, result, Channel::Use::attach);
     free_result(&result);
   }
+  if (status == BP_UNREACHABLE && link_->reconnects()) status = BP_OK;  // the next connection is told
   if (status != BP_OK) {
-    events_->remove(id);
+    kept_.events->remove(id);
     return status;
   }
   out.id = id;
@@ -259,48 +273,53 @@ bp_status RemoteContext::listen(const bp_subscription& subscription, bp_listener
 }
 
 bp_status RemoteContext::unlisten(bp_listener listener) {
-  if (!events_->remove(listener.id)) return BP_INVALID_HANDLE;
+  if (!kept_.events->remove(listener.id)) return BP_INVALID_HANDLE;
   // The callback gets no more events. The host is informed without waiting, if it still exists.
-  channel_->open(wire::Unlisten{0, listener.id}, 0, {ignore_reply, nullptr, 0}, Channel::Use::service, nullptr);
+  link_->channel()->open(wire::Unlisten{0, listener.id}, 0, {ignore_reply, nullptr, 0}, Channel::Use::service, nullptr);
   return BP_OK;
 }
 
 bp_status RemoteContext::load(const bp_load_options& options, bp_result& result) {
+  const auto channel = link_->channel();
   if (options.path == nullptr || *options.path == 0) {
     return set_result(&result, BP_INVALID_ARGUMENT, "found no path, expected the path of a module's file");
   }
   wire::Load frame;
   std::string path;
-  if (!set_load(frame, path, options, channel_->features())) return no_settings(result);
-  return ask(frame, path.size() + options.config.size, milliseconds(0), result);
+  if (!set_load(frame, path, options, channel->features())) return no_settings(result);
+  return ask(*channel, frame, path.size() + options.config.size, milliseconds(0), result);
 }
 
 bp_status RemoteContext::unload(bp_str name, std::uint32_t timeout_ms, bp_result& result) {
+  const auto channel = link_->channel();
   if (!valid_module(name)) return refuse_module(name, result);
-  return ask(wire::Unload{0, view(name), timeout_ms}, name.size, milliseconds(0), result);
+  return ask(*channel, wire::Unload{0, view(name), timeout_ms}, name.size, milliseconds(0), result);
 }
 
 bp_status RemoteContext::reload(bp_str name, const bp_load_options* options, std::uint32_t timeout_ms,
                                 bp_result& result) {
+  const auto channel = link_->channel();
   if (!valid_module(name)) return refuse_module(name, result);
   wire::Reload frame{0, view(name), {}, {}, timeout_ms};
   std::string path;
-  if (options != nullptr && !set_load(frame, path, *options, channel_->features())) return no_settings(result);
-  return ask(frame, name.size + path.size() + frame.config.size(), milliseconds(0), result);
+  if (options != nullptr && !set_load(frame, path, *options, channel->features())) return no_settings(result);
+  return ask(*channel, frame, name.size + path.size() + frame.config.size(), milliseconds(0), result);
 }
 
 bp_status RemoteContext::begin_operation(const bp_operation_request& request, bp_operation& out, bp_result& result) {
-  if (!channel_->features().operations) return no_operations(result);
+  const auto channel = link_->channel();
+  if (!channel->features().operations) return no_operations(result);
   if (request.kind == BP_OPERATION_CHANGE) {
     return set_result(&result, BP_NOT_SUPPORTED, "a connection carries no change of several modules; make each alone");
   }
   if (request.kind != BP_OPERATION_LOAD && !valid_module(request.module)) return refuse_module(request.module, result);
   wire::Begin frame{0, request.kind, view(request.module), {}, {}};
   std::string path;
-  if (request.load != nullptr && !set_load(frame, path, *request.load, channel_->features())) {
+  if (request.load != nullptr && !set_load(frame, path, *request.load, channel->features())) {
     return no_settings(result);
   }
-  const bp_status status = ask(frame, request.module.size + path.size() + frame.config.size(), prompt, result);
+  const bp_status status =
+      ask(*channel, frame, request.module.size + path.size() + frame.config.size(), prompt, result);
   if (status != BP_OK) return status;
   try {
     const cbor::Item item = cbor::Reader(view(result.payload)).next();
@@ -315,46 +334,55 @@ bp_status RemoteContext::begin_operation(const bp_operation_request& request, bp
 }
 
 bp_status RemoteContext::wait_operation(bp_operation operation, std::uint32_t timeout_ms, bp_result& result) {
-  if (!channel_->features().operations) return no_operations(result);
-  return ask(wire::Wait{0, operation.id, timeout_ms}, 0, milliseconds(timeout_ms) + prompt, result);
+  const auto channel = link_->channel();
+  if (!channel->features().operations) return no_operations(result);
+  return ask(*channel, wire::Wait{0, operation.id, timeout_ms}, 0, milliseconds(timeout_ms) + prompt, result);
 }
 
 bp_status RemoteContext::cancel_operation(bp_operation operation, bp_str, bp_result& result) {
-  if (!channel_->features().operations) return no_operations(result);
+  const auto channel = link_->channel();
+  if (!channel->features().operations) return no_operations(result);
   if (operation.id == 0) {
     return set_result(&result, BP_NOT_SUPPORTED, "found the operation 0; over a connection, name one operation");
   }
-  return ask(wire::Undo{0, operation.id}, 0, prompt, result);
+  return ask(*channel, wire::Undo{0, operation.id}, 0, prompt, result);
 }
 
 bp_status RemoteContext::reconfigure(std::uint32_t flags, std::uint32_t timeout_ms, bp_result& result) {
-  if (!channel_->features().reconfigure) {
+  const auto channel = link_->channel();
+  if (!channel->features().reconfigure) {
     return set_result(&result, BP_NOT_SUPPORTED, "this host is too old to read its configuration file while it runs");
   }
-  return ask(wire::Reconfigure{0, flags}, 0, milliseconds(timeout_ms), result);
+  return ask(*channel, wire::Reconfigure{0, flags}, 0, milliseconds(timeout_ms), result);
 }
 
-bp_status RemoteContext::list(bp_result& result) { return ask(wire::List{}, 0, report_bound(), result); }
-bp_status RemoteContext::status(bp_result& result) { return ask(wire::Status{}, 0, report_bound(), result); }
+bp_status RemoteContext::list(bp_result& result) {
+  const auto channel = link_->channel();
+  return ask(*channel, wire::List{}, 0, report_bound(*channel), result);
+}
 
-/// A host without the feature makes reports only between module operations, which have no bound.
-milliseconds RemoteContext::report_bound() const { return channel_->features().operations ? prompt : milliseconds(0); }
+bp_status RemoteContext::status(bp_result& result) {
+  const auto channel = link_->channel();
+  return ask(*channel, wire::Status{}, 0, report_bound(*channel), result);
+}
 
 bp_status RemoteContext::set_log_level(bp_str module, std::int32_t level, bp_result& result) {
+  const auto channel = link_->channel();
   if (!valid_module(module)) return refuse_module(module, result);
   if (level != BP_LOG_KEEP && (level < BP_LOG_TRACE || level > BP_LOG_OFF)) {
     return set_result(&result, BP_INVALID_ARGUMENT, "found an unknown log level, expected BP_LOG_TRACE to BP_LOG_OFF");
   }
-  if (!channel_->features().log) {
+  if (!channel->features().log) {
     return set_result(&result, BP_NOT_SUPPORTED, "this host is too old to change the level of its log while it runs");
   }
   const std::string_view name = level == BP_LOG_KEEP ? std::string_view() : log_level_name(level);
-  return ask(wire::Log{0, view(module), name}, module.size, prompt, result);
+  return ask(*channel, wire::Log{0, view(module), name}, module.size, prompt, result);
 }
 
 bp_status RemoteContext::stop_host() {
+  const auto channel = link_->channel();
   bp_result result = fresh_result();
-  const bp_status status = ask(wire::Stop{}, 0, prompt, result);
+  const bp_status status = ask(*channel, wire::Stop{}, 0, prompt, result);
   free_result(&result);
   return status;
 }

@@ -6,21 +6,19 @@
 #include <memory>
 
 #include "endpoint/endpoint.hpp"
-#include "remote/channel.hpp"
-#include "remote/event_thread.hpp"
-#include "remote/remote_functions.hpp"
+#include "remote/link.hpp"
 
 namespace backplane::host {
 
-/// The context of a running host, over its socket. Reply callbacks run on the channel's reader thread.
+/// The context of a running host, over its socket. Reply callbacks run on the reader thread of its channel.
 class RemoteContext final : public Endpoint, public ModuleEndpoint {
  public:
   /// Starts the threads. Throws Failure, std::system_error, std::bad_alloc.
   /// `event_bytes`: as in bp_connect_options, but not 0.
-  RemoteContext(Dialed dialed, std::uint64_t event_bytes);
+  RemoteContext(Dialed dialed, LinkOptions options, std::uint64_t event_bytes);
   ~RemoteContext() override;
 
-  void set_handle(bp_context handle) override { functions_->set_context(handle); }
+  void set_handle(bp_context handle) override { kept_.functions->set_context(handle); }
   bool on_own_thread() const noexcept override;
 
   bp_status close() override;
@@ -58,16 +56,17 @@ class RemoteContext final : public Endpoint, public ModuleEndpoint {
  private:
   /// Sends a frame and waits for its answer. `bound` 0: waits while the connection exists.
   template <class Frame>
-  bp_status ask(const Frame& frame, std::size_t size, std::chrono::milliseconds bound, bp_result& result,
-                Channel::Use use = Channel::Use::call);
+  bp_status ask(Channel& channel, const Frame& frame, std::size_t size, std::chrono::milliseconds bound,
+                bp_result& result, Channel::Use use = Channel::Use::call);
 
-  std::chrono::milliseconds report_bound() const;
   bp_status provide(std::string_view name);
-  bp_status expect_by_list(const ExpectedInterface& expected, bp_result& result);
+  /// Looks at interfaces again whenever a module of the host changes.
+  void watch_modules();
 
-  const std::shared_ptr<EventThread> events_;
-  const std::shared_ptr<RemoteFunctions> functions_;
-  const std::shared_ptr<Channel> channel_;
+  const Kept kept_;
+  const std::shared_ptr<Link> link_;
+  std::atomic<bool> watches_{false};
+  std::atomic<std::uint64_t> watch_{0};  ///< the id of its listener
 };
 
 }  // namespace backplane::host

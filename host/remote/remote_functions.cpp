@@ -54,45 +54,74 @@ void RemoteFunctions::refused(std::string_view name) {
   if (found != all_.end()) all_.erase(found);
 }
 
-bp_status RemoteFunctions::complete(bp_token token, const wire::Answer& answer, const Send& send) {
+std::vector<std::string> RemoteFunctions::names() {
+  std::vector<std::string> out;
+  const MutexLock lock(mutex_);
+  out.reserve(all_.size());
+  for (const auto& [name, function] : all_) out.push_back(name);
+  return out;
+}
+
+void RemoteFunctions::unless_there(std::string_view name, const std::function<void()>& f) {
+  const MutexLock lock(mutex_);
+  if (!all_.contains(name)) f();
+}
+
+bp_status RemoteFunctions::complete(bp_token token, const wire::Answer& answer) {
   if (!wire::is_terminal(answer.status)) return BP_INVALID_ARGUMENT;
   // Under the lock, so that one answer is sent. Sending calls nobody and does not wait.
   const MutexLock lock(mutex_);
-  if (asks_.find(token) == nullptr) return BP_STALE_TOKEN;
-  const bp_status status = send(answer);
+  const auto* const entry = asks_.find(token);
+  if (entry == nullptr || send_ == nullptr) return BP_STALE_TOKEN;
+  wire::Answer whole = answer;
+  whole.token = entry->value.host_token;
+  const bp_status status = send_(whole);
   if (status == BP_OUT_OF_MEMORY) return status;
-  std::uint64_t serial = 0;
-  asks_.take(token, serial);
+  Asked ended;
+  asks_.take(token, ended);
+  by_host_.take(ended.host_token, token);
   return status == BP_OK ? BP_OK : BP_STALE_TOKEN;
 }
 
-void RemoteFunctions::ask(const wire::Ask& ask, const Send& send) {
+void RemoteFunctions::begin(Send send) noexcept {
+  const MutexLock lock(mutex_);
+  send_ = std::move(send);
+}
+
+void RemoteFunctions::ask(const wire::Ask& ask) {
   Function function;
+  std::uint64_t token = 0;
   {
     const MutexLock lock(mutex_);
-    if (asks_.find(ask.token) != nullptr) {
+    if (by_host_.find(ask.token) != nullptr) {
       throw wire::ProtocolError("an ask frame whose token " + std::to_string(ask.token) +
                                 " is in use; expected a new token");
     }
     const auto found = all_.find(ask.name);
     if (found != all_.end()) {
       function = found->second;
-      asks_.insert(ask.token)->value = function.serial;
+      token = ++last_token_;
+      by_host_.insert(ask.token)->value = token;
+      try {
+        asks_.insert(token)->value = {function.serial, token, ask.token};
+      } catch (...) {
+        by_host_.take(ask.token, token);
+        throw;
+      }
       running_ = function.serial;
+    } else {
+      const std::string why = "the application has just withdrawn \"" + std::string(ask.name) + "\"";
+      send_({ask.token, BP_NO_HOST_FUNCTION, {}, why, {}});
+      return;
     }
-  }
-  if (function.serial == 0) {
-    const std::string why = "the application has just withdrawn \"" + std::string(ask.name) + "\"";
-    send({ask.token, BP_NO_HOST_FUNCTION, {}, why, {}});
-    return;
   }
   const Run run(*this);
   if (function.call != nullptr) {
-    return function.call(function.user, context_, ask.token, str(ask.name), bytes(ask.payload));
+    return function.call(function.user, context_, token, str(ask.name), bytes(ask.payload));
   }
   bp_ask asked{};
   asked.struct_size = sizeof asked;
-  asked.token = ask.token;
+  asked.token = token;
   asked.name = str(ask.name);
   asked.payload = bytes(ask.payload);
   asked.timeout_ms = ask.timeout_ms;
@@ -100,12 +129,14 @@ void RemoteFunctions::ask(const wire::Ask& ask, const Send& send) {
 }
 
 void RemoteFunctions::unask(std::uint64_t token) {
-  std::uint64_t serial = 0;
+  Asked ended;
   {
     const MutexLock lock(mutex_);
-    if (!asks_.take(token, serial)) return;  // it was answered
+    std::uint64_t own = 0;
+    if (!by_host_.take(token, own)) return;  // it was answered
+    asks_.take(own, ended);
   }
-  tell_unasked(serial, token);
+  tell_unasked(ended.serial, ended.token);
 }
 
 void RemoteFunctions::tell_unasked(std::uint64_t serial, bp_token token) {
@@ -122,14 +153,18 @@ void RemoteFunctions::tell_unasked(std::uint64_t serial, bp_token token) {
   function.unask(function.user, context_, token);
 }
 
-void RemoteFunctions::lost() {
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> open;
-  {
-    const MutexLock lock(mutex_);
-    open.reserve(asks_.size());
-    asks_.for_each([&open](const auto& entry) { open.emplace_back(entry.id, entry.value); });
+void RemoteFunctions::lost() noexcept {
+  begin(nullptr);
+  for (std::size_t bucket = 0;;) {
+    Asked ended;
+    {
+      const MutexLock lock(mutex_);
+      if (!asks_.take_any(bucket, ended)) return;  // none can be added any more
+      std::uint64_t own = 0;
+      by_host_.take(ended.host_token, own);
+    }
+    tell_unasked(ended.serial, ended.token);
   }
-  for (const auto& [token, serial] : open) unask(token);
 }
 
 }  // namespace backplane::host

@@ -130,8 +130,9 @@ BP_EXPORT bp_context bp_host_context(void);
 BP_EXPORT bp_status bp_context_create(const bp_context_options* options, bp_context* out, bp_result* why);
 
 /* Makes a context that stands for the one that a running host serves on a Unix socket. `options` may be NULL. `*out`
- * and `why` are as for bp_context_create. If the connection breaks, open and later calls end with BP_UNREACHABLE.
- *   BP_INVALID_ARGUMENT  `out` is NULL, struct_size is 0, or the path fits no socket address
+ * and `why` are as for bp_context_create. If the connection breaks, open calls end once with BP_UNREACHABLE. Later
+ * calls are refused with it, for ever, or with options->reconnect until there is a connection again.
+ *   BP_INVALID_ARGUMENT  `out` is NULL, struct_size is 0, a value is out of bounds, or the path fits no socket address
  *   BP_UNREACHABLE       nobody listens there, the socket or its folder is not trusted, or there is no thread
  *   BP_PROTOCOL          the peer is no Backplane host, or its protocol is too new
  *   BP_TIMEOUT           the host did not answer in time
@@ -216,6 +217,7 @@ typedef struct bp_submission {
  *                         connected context, too much waits to be sent
  *   BP_EVENT_QUEUE_STUCK  with BP_OVERFLOW_REFUSE: the event log was full, and is not yet half empty again
  *   BP_UNREACHABLE        the connection is broken
+ *   BP_INTERFACE_CHANGED  a connection with `reconnect`: see BP_CONNECTION_INTERFACE (options.h)
  * [thread: any] [state: context open] [suspend: no] */
 BP_EXPORT bp_status bp_submit(bp_context ctx, const bp_submission* submission, bp_request* request);
 

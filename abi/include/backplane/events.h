@@ -17,10 +17,11 @@ typedef struct bp_event {
   bp_str name;
   bp_bytes payload; /* data is never NULL. Of a typed event: CBOR, {"eventType": name, "payload": the value} */
   bp_listener listener;
-  uint64_t lost; /* with BP_EVENT_GAP: how many events are lost in this gap; else 0 */
-  uint64_t
-      emitted_ms; /* when it was emitted, Unix time in ms; 0: unknown, as on a connected context. With BP_EVENT_GAP:
-                     when the first lost event was emitted; on a connected context it may be a little later */
+  uint64_t lost; /* with BP_EVENT_GAP: how many events are lost in this gap, or 0: unknown, because the connection was
+                    lost; else 0 */
+  uint64_t emitted_ms; /* when it was emitted, Unix time in ms; 0: unknown, as on a connected context. With
+                          BP_EVENT_GAP: when the first lost event was emitted; on a connected context it may be a little
+                          later. If `lost` is 0: when the connection broke */
 } bp_event;
 
 /* Gets one event. `event` is valid until the callback returns. The callback may add and remove listeners, also itself.
@@ -32,7 +33,8 @@ typedef struct bp_event {
  * The host has events of its own. They are typed, with a CBOR map as payload:
  *   backplane.not_responding  a thread does not respond
  *   backplane.responding      it responds again
- *   backplane.disconnected    {reason}: the last event of a connected context
+ *   backplane.disconnected    {reason}: the connection of a connected context is broken. It is the last event, unless
+ *                             the context connects again (bp_connect_options.reconnect)
  * The first two have this map:
  *   thread              "request", "event", or "worker": no thread for blocking handlers is free, and calls wait
  *   in                  what held the thread when it fell silent, as follows; "" if none of these

@@ -16,7 +16,9 @@ extern "C" {
 
 /* Asks the host whether a program that was built against this interface may use the module now. `hash` is the interface
  * hash of that time, and `cddl` its text. The host compares; a text is sent to a connected host only if the hashes
- * differ. `cddl` may be empty: then another hash is BP_INTERFACE_CHANGED without a reason.
+ * differ. `cddl` may be empty: then another hash is BP_INTERFACE_CHANGED without a reason. A connection with
+ * bp_connect_options.reconnect keeps what was accepted, the last for each module. It asks again after each reconnect
+ * and each reload; see BP_CONNECTION_INTERFACE (options.h).
  *   BP_OK                 the interface is the same, or has changed in a compatible way. Then the message of `out` says
  *                         what has changed, and its payload is the compare-report
  *   BP_INTERFACE_CHANGED  callers may break. The message names rule and member, what was expected and what is there.

@@ -148,21 +148,81 @@ typedef struct bp_context_options {
   uint64_t context_memory;
 } bp_context_options;
 
+/* What has happened to a connection. */
+enum {
+  /* The connection is broken. Its open calls have ended with BP_UNREACHABLE, and its tokens of host functions are
+   * stale. Until BP_CONNECTION_BACK comes, calls are refused with BP_UNREACHABLE. `message` says why it broke. */
+  BP_CONNECTION_LOST = 1,
+  /* An attempt has failed with `status`. The next one comes after at most `wait_ms`. `message` says what was found. */
+  BP_CONNECTION_WAITING = 2,
+  /* There is a connection again, and calls work. `message` names what the host refuses now: listeners and host
+   * functions, which then hear nothing, and modules that it does not have. It is empty if that is nothing. */
+  BP_CONNECTION_BACK = 3,
+  /* reconnect_attempts have failed. No attempt follows: destroy the context, and connect anew. */
+  BP_CONNECTION_GIVEN_UP = 4,
+  /* The module `module` has another interface than bp_context_expect has accepted, and callers may break. Until a
+   * bp_context_expect for it succeeds, calls of its names are refused with BP_INTERFACE_CHANGED. `message` names rule
+   * and member. It comes after a reload, and after a reconnect before BP_CONNECTION_BACK. */
+  BP_CONNECTION_INTERFACE = 5
+};
+
+/* Valid until the callback returns. */
+typedef struct bp_connection_state {
+  uint32_t struct_size; /* sizeof(bp_connection_state), set by the library */
+  uint32_t kind;        /* BP_CONNECTION_…; ignore kinds that you do not know */
+  bp_status status;     /* BP_OK, or why there is no connection, or BP_INTERFACE_CHANGED */
+  uint32_t attempt;     /* the number of the attempt, since the connection was lost; else 0 */
+  uint64_t wait_ms;     /* with BP_CONNECTION_WAITING; else 0 */
+  bp_str message;       /* for people; may be empty */
+  bp_str module;        /* with BP_CONNECTION_INTERFACE; else empty */
+} bp_connection_state;
+
+/* Tells what has happened to a connection. The calls come one after another, on a thread of the context that does
+ * nothing but keep the connection. It counts as one of the host's own threads: functions that wait return BP_REENTRANT.
+ * It must not block, since no attempt is made meanwhile. The first call may come before bp_context_connect returns.
+ * [thread: any] [state: connected] [suspend: no] */
+typedef void (*bp_connection_fn)(void* user, const bp_connection_state* state);
+
 /* A connection, for bp_context_connect.
  *
- *   field        unit   default    bounds        meaning
- *   timeout_ms   ms     5000                     time to connect
- *   socket_path         see below                path of the host's Unix socket
- *   event_bytes  bytes  8388608    65536..1 GiB  events that may wait for the callbacks. Beyond it, listeners lose
- *                                                events, and get a BP_EVENT_GAP in their place
+ *   field               unit   default    bounds        meaning
+ *   timeout_ms          ms     5000                     time to connect
+ *   socket_path                see below                path of the host's Unix socket
+ *   event_bytes         bytes  8388608    65536..1 GiB  events that may wait for the callbacks. Beyond it, listeners
+ *                                                       lose events, and get a BP_EVENT_GAP in their place
+ *   reconnect                  0          0, 1          1: connect again when the connection breaks; see below
+ *   reconnect_attempts         0                        after so many failed attempts in a row, give up. 0: never
+ *   reconnect_min_ms    ms     100        1..max        longest wait before the first attempt. Each further wait is
+ *                                                       twice as long. The default is never above reconnect_max_ms
+ *   reconnect_max_ms    ms     10000      1..3600000    longest wait. The default is never below reconnect_min_ms
+ *   on_state                   NULL                     is told what happens to the connection. Only with `reconnect`
+ *   user                                                passed to on_state
  *
  * The default path is $BACKPLANE_SOCKET, else $XDG_RUNTIME_DIR/backplane/backplane.sock, else
- * <temporary directory>/backplane-<uid>/backplane.sock. */
+ * <temporary directory>/backplane-<uid>/backplane.sock.
+ *
+ * RECONNECT. The first attempt is that of bp_context_connect. Later ones are made in the background. Each wait is
+ * shorter by a random part, of up to a half. When there is a connection again:
+ *   - Listeners are registered again. Each gets one BP_EVENT_GAP whose `lost` is 0, before any event of the new
+ *     connection: nobody knows what it has missed. Calls work in its callback. `emitted_ms` is when the old
+ *     connection broke.
+ *   - Host functions are provided again. Calls of them that were open have ended for their callers.
+ *   - Method handles are resolved again. Calls by a handle whose name no module has get BP_UNKNOWN_NAME.
+ *   - Interfaces that bp_context_expect has accepted are compared again; see BP_CONNECTION_INTERFACE.
+ * Ids of operations (operations.h) belong to the host: do not use them with the next one.
+ * While there is no connection, bp_subscribe, bp_function_set and bp_function_provide return BP_OK and take effect with
+ * the next connection. Other functions that ask the host return BP_UNREACHABLE. */
 typedef struct bp_connect_options {
   uint32_t struct_size;
   uint32_t timeout_ms;
   const char* socket_path;
   uint64_t event_bytes;
+  uint32_t reconnect;
+  uint32_t reconnect_attempts;
+  uint32_t reconnect_min_ms;
+  uint32_t reconnect_max_ms;
+  bp_connection_fn on_state;
+  void* user;
 } bp_connect_options;
 
 #ifdef __cplusplus

@@ -5,7 +5,9 @@
  *
  * On a connected context, a call of a host function is a question of the host over the socket. It ends exactly once for
  * the handler that has called: with the answer of bp_complete, when the handler gives up, or with BP_PROVIDER_LOST when
- * the connection ends. Tokens of a connection that has ended are stale.
+ * the connection ends. Tokens of a connection that has ended are stale. With bp_connect_options.reconnect, the
+ * functions are provided again on the next connection. One that its host refuses stays registered, and is provided to
+ * the one after it.
  */
 #ifndef BACKPLANE_PROVIDING_H
 #define BACKPLANE_PROVIDING_H

@@ -178,6 +178,12 @@ pub struct bp_connect_options {
     pub timeout_ms: u32,
     pub socket_path: *const c_char,
     pub event_bytes: u64,
+    pub reconnect: u32,
+    pub reconnect_attempts: u32,
+    pub reconnect_min_ms: u32,
+    pub reconnect_max_ms: u32,
+    pub on_state: *const c_void,
+    pub user: *mut c_void,
 }
 
 #[repr(C)]

@@ -184,6 +184,12 @@ impl Keeper {
             timeout_ms: self.options.timeout.map_or(0, native::ms32),
             socket_path: path.as_ref().map_or(std::ptr::null(), |path| path.as_ptr()),
             event_bytes: self.options.event_bytes,
+            reconnect: 0, // the Keeper does it
+            reconnect_attempts: 0,
+            reconnect_min_ms: 0,
+            reconnect_max_ms: 0,
+            on_state: std::ptr::null(),
+            user: std::ptr::null_mut(),
         };
         let mut why = NativeResult::new();
         let mut made = bp_context::default();

@@ -21,7 +21,7 @@ namespace {
 struct Running {
   std::shared_ptr<EventThread> events;
   explicit Running(std::uint64_t most = EventThread::usual_waiting) : events(std::make_shared<EventThread>(most)) {
-    events->start([](std::uint64_t, std::uint64_t) {});
+    events->start([](std::uint64_t, std::uint64_t, std::uint32_t) {});
   }
   ~Running() {
     events->finish(EventThread::Clock::now() + 5s);

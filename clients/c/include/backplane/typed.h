@@ -107,7 +107,8 @@ typedef struct bp_typed_handle bp_typed_handle;
 
 typedef void (*bp_typed_any_fn)(void);
 
-/* Gets how many events of a listener are lost in this place. */
+/* Gets how many events of a listener are lost in this place. 0: unknown, because the connection was lost and is there
+ * again (bp_connect_options.reconnect). */
 typedef void bp_gap_fn(void* user, uint64_t lost);
 
 struct bp_typed_handle {

@@ -59,7 +59,10 @@ fn structs_constants_and_statuses_are_those_of_the_headers() {
             call_depth suspended_limit suspended_per_name calls_per_name request_window_bytes request_window_parts
             listener_patterns stalled_listener_ms reserved context_memory
         }
-        bp_connect_options { struct_size timeout_ms socket_path event_bytes }
+        bp_connect_options {
+            struct_size timeout_ms socket_path event_bytes reconnect reconnect_attempts reconnect_min_ms
+            reconnect_max_ms on_state user
+        }
         bp_serve_options { struct_size may on_stop user max_peers reserved }
     };
     lines.extend(constants! {
