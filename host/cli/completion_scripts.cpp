@@ -7,6 +7,7 @@
 
 #include "cli/command.hpp"
 #include "cli/completions.hpp"
+#include "cli/help.hpp"
 #include "cli/output.hpp"
 
 namespace backplane::host::cli {
@@ -35,6 +36,12 @@ constexpr const char* kinds = "bash zsh fish names modules";
 std::string command_names(const char* between) {
   std::string out;
   for (const Command* command : commands()) out += cat(out.empty() ? "" : between, command->name);
+  return out;
+}
+
+std::string pages() {
+  std::string out;
+  for (const std::string& page : page_names()) out += cat(out.empty() ? "" : " ", page);
   return out;
 }
 
@@ -74,6 +81,8 @@ std::string bash_words(Words words) {
       return cat("words ", languages);
     case Words::commands:
       return cat("words ", command_names(" "));
+    case Words::pages:
+      return cat("words ", pages());
     case Words::names:
       return "host names";
     case Words::modules:
@@ -175,6 +184,8 @@ std::string zsh_words(Words words) {
       return cat("(", languages, ")");
     case Words::commands:
       return "_backplane_commands";
+    case Words::pages:
+      return cat("(", pages(), ")");
     case Words::names:
       return "_backplane_known names";
     case Words::modules:
@@ -268,6 +279,8 @@ std::string fish_words(Words words) {
       return cat("-f -a ", fish_quoted(languages));
     case Words::commands:
       return cat("-f -a ", fish_quoted(command_names(" ")));
+    case Words::pages:
+      return cat("-f -a ", fish_quoted(pages()));
     case Words::names:
       return "-f -a '(backplane completions names 2>/dev/null)'";
     case Words::modules:

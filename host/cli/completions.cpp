@@ -74,6 +74,7 @@ Words words_of(const Option& option) {
   if (name == "KIND") return Words::kinds;
   if (name == "COMMAND") return Words::commands;
   if (name == "LANG") return Words::languages;
+  if (name == "PAGE") return Words::pages;
   if (is_operand && name == "NAME") return Words::names;
   if (name == "MODULE") return Words::modules;
   return Words::none;

@@ -15,6 +15,7 @@ enum class Words {
   formats,  ///< of the log
   kinds,    ///< what `completions` takes
   commands,
+  pages,      ///< of the manual
   names,      ///< wire names that the running host knows
   modules,    ///< the modules that it has
   languages,  ///< of bindings

@@ -154,8 +154,7 @@ std::string overview() {
 }
 
 int run_man(const Args& args) {
-  std::vector<std::string> known = {"backplane"};
-  for (const Command* command : commands()) known.push_back(page_name(*command));
+  const std::vector<std::string> known = page_names();
   if (args.name.empty()) {
     std::string all;
     for (const std::string& each : known) all += each + '\n';
@@ -177,6 +176,12 @@ int run_man(const Args& args) {
 }
 
 }  // namespace
+
+std::vector<std::string> page_names() {
+  std::vector<std::string> out = {"backplane"};
+  for (const Command* command : commands()) out.push_back(page_name(*command));
+  return out;
+}
 
 const Command man_command = {
     "man",

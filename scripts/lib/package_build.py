@@ -13,6 +13,7 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "build-packages"
 MAINTAINER = re.compile(r"^Maintainer: (.*)$", re.MULTILINE)
+PRODUCTS = (".deb", ".tgz", ".crate")
 LAUNCHERS = ("CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER")
 
 
@@ -96,7 +97,7 @@ def is_built(commit, name):
 
 
 def hashes(folder):
-    files = [each for each in folder.iterdir() if each.suffix in (".deb", ".dsc", ".xz")]
+    files = [each for each in folder.iterdir() if each.suffix in (*PRODUCTS, ".dsc", ".xz")]
     return {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in sorted(files)}
 
 
@@ -121,15 +122,15 @@ def lintian(folder):
 def older(folder, into, version):
     """The same packages as if they were of another version, for upgrades: repacked, with the same contents."""
     into.mkdir(parents=True, exist_ok=True)
-    current = re.compile(r"\(= [^)]*\)")
-    for package in sorted(folder.glob("*.deb")):
-        if "-dbgsym" in package.name:
-            continue
+    packages = sorted(each for each in folder.glob("*.deb") if "-dbgsym" not in each.name)
+    names = "|".join(re.escape(each.name.split("_")[0]) for each in packages)
+    current = re.compile(rf"\b({names}) \((>?=) [^)]*\)")
+    for package in packages:
         place = into / "unpacked"
         subprocess.run(["dpkg-deb", "-R", package, place], check=True)
         control = place / "DEBIAN" / "control"
         text = re.sub(r"^Version: .*$", f"Version: {version}", control.read_text(), flags=re.MULTILINE)
-        control.write_text(current.sub(f"(= {version})", text))
+        control.write_text(current.sub(rf"\1 (\2 {version})", text))
         # Other contents, as an older version would have: an operator's changes then meet the packager's.
         conffiles = place / "DEBIAN" / "conffiles"
         for path in conffiles.read_text().split() if conffiles.exists() else []:

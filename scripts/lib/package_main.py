@@ -11,6 +11,8 @@ import time
 
 import package_build
 import package_root
+import package_runtime_scenarios
+import package_runtimes
 import package_scenarios
 from package_build import WORK, Failed, say
 
@@ -24,6 +26,15 @@ def sizes(folder, figures):
         if "-dbgsym" not in package.name:
             figures[f"size of {field(package, 'Package')}"] = (
                 f"{package.stat().st_size / 1024:.0f} KiB, installed {field(package, 'Installed-Size')} KiB")
+    for package in sorted([*folder.glob("*.tgz"), *folder.glob("*.crate")]):
+        figures[f"size of {package.name}"] = f"{package.stat().st_size / 1024:.0f} KiB"
+
+
+def build(commit, name, clean):
+    """The folder with all products."""
+    folder = package_build.build(commit, name, clean)
+    package_runtimes.build(folder / f"backplane-{commit.base}", folder)
+    return folder
 
 
 def take_work():
@@ -49,7 +60,7 @@ def main():
     first = WORK / "first"
     begin = time.monotonic()
     if not (option == "--boot" and package_build.is_built(commit, "first")):
-        package_build.build(commit, "first", clean=False)
+        build(commit, "first", clean=False)
         figures["build"] = f"{time.monotonic() - begin:.0f} s"
     sizes(first, figures)
     if option == "--boot":
@@ -59,15 +70,17 @@ def main():
     if option != "--build":
         package_build.lintian(first)
         figures["lintian"] = "0 errors, 0 warnings"
+        package_runtimes.check_contents(first)
         if option != "--once":
             other = WORK / "second" / "in-a-folder-of-another-length"
-            package_build.build(commit, other.relative_to(WORK), clean=True)
+            build(commit, other.relative_to(WORK), clean=True)
             figures["reproducible"] = f"{len(package_build.compare(first, other))} files equal in two builds"
         old = WORK / "older"
         shutil.rmtree(old, ignore_errors=True)
         package_build.older(first, old, "0.0.1")
         new, both = package_root.make_repository("new", first), package_root.make_repository("both", first, old)
         package_scenarios.all_of(new, both, ("0.0.1", commit.version), figures)
+        package_runtime_scenarios.all_of(new, figures)
     for name, value in figures.items():
         print(f"  {name:<42} {value}")
     say(f"ok; the packages are in {first.relative_to(package_build.ROOT)}")

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import uuid
 
-from package_build import WORK, Failed, say
+from package_build import PRODUCTS, WORK, Failed, say
 
 SUITE = "bookworm"
 # Mounts and processes end with the command.
@@ -46,14 +46,14 @@ def make_base():
 
 
 def make_repository(name, *folders):
-    """One with the packages of these folders."""
+    """One with the packages of these folders, and what lies beside them: the npm package and the crate."""
     repository = WORK / name
     if repository.exists():
         shutil.rmtree(repository)
     repository.mkdir()
     for folder in folders:
-        for package in folder.glob("*.deb"):
-            if "-dbgsym" not in package.name:
+        for package in folder.iterdir():
+            if package.suffix in PRODUCTS and "-dbgsym" not in package.name:
                 shutil.copy(package, repository)
     with open(repository / "Packages", "w", encoding="utf-8") as out:
         subprocess.run(["dpkg-scanpackages", "-m", "."], cwd=repository, stdout=out, stderr=subprocess.DEVNULL,

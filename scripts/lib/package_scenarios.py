@@ -19,7 +19,7 @@ for i in $(seq 600); do grep -q 'ready on' $host_log && break; kill -0 $host || 
 finish() { backplane stop; wait $host; }
 """
 CALL = "test \"$(backplane call echo.shout '{\"text\": \"hello\"}')\" = '{\"shouted\":\"HELLO\",\"prefix\":\"\"}'\n"
-PACKAGES = "backplane backplane-doc libbackplane-dev libbackplane0"
+PACKAGES = "backplane backplane-bindgen backplane-doc libbackplane-dev libbackplane0 python3-backplane"
 
 
 def answer(text):
@@ -41,7 +41,7 @@ def first_call(repository, figures):
 
 
 CONSUMERS = """
-cp -r /usr/share/doc/backplane-doc/examples/consumers /tmp/consumers
+cp -r /usr/share/doc/backplane/examples/consumers /tmp/consumers
 cd /tmp/consumers
 """
 ANSWER = 'answer() { "$@" | od -An -v -tx1 | tr -d " \\n"; echo; }\n'
@@ -63,11 +63,12 @@ answer ./application ./counter.so counter.next
 
 
 def as_shown(root, shown):
-    """Runs the commands of a page where it says, at the top of a tree whose packages are built."""
+    """Runs the commands of a page where it says, at the top of a tree whose packages are built. What they printed."""
     output = root.bash("cd /tree\n" + shown_commands.script(shown))
     wrong = shown_commands.compare(shown, output)
     if wrong:
         raise Failed(wrong)
+    return output
 
 
 def consumers(repository, figures):
@@ -92,6 +93,7 @@ def life(repository, versions, figures):
     old, new = versions
     with Root(repository, "life") as root:
         root.bash("mkdir -m 700 /var/lib/private /run/private")  # as systemd does
+        root.bash("apt-get install -y python3-cffi-backend python3-jinja2")  # what these leave is not ours
         before = root.files()
         names = PACKAGES.split()
 

@@ -89,6 +89,8 @@ class Texts(Case):
         self.assertEqual(self.complete(EXE, "run", "--log-format", "=", "j"), ["json"])
         self.assertEqual(self.complete(EXE, "log", "w"), ["warn"])
         self.assertEqual(self.complete(EXE, "completions", "f"), ["fish"])
+        self.assertEqual(self.complete(EXE, "man", "backplane-rel"), ["backplane-reload"])
+        self.assertEqual(self.complete(EXE, "man", ""), sorted(self.bp("man")[0].split()))
         self.write("one.toml", "")
         self.write("two.txt", "")
         self.assertEqual(self.complete(EXE, "run", "--config", "o"), ["one.toml"])

@@ -79,6 +79,7 @@ class Texts(Case):
         self.assertEqual(complete("backplane rel"), ["reload"])
         self.assertEqual(complete("backplane run --log-f"), ["--log-format"])
         self.assertEqual(complete("backplane run --log-format "), ["human", "json"])
+        self.assertEqual(complete("backplane man backplane-rel"), ["backplane-reload"])
         self.assertEqual(complete("backplane call ec"), [])
         self.host(modules=(PLUGINS / "echo.so",))
         self.assertEqual(complete("backplane call echo.sh"), ["echo.shout"])
@@ -92,7 +93,8 @@ class Texts(Case):
         shell.type(f"compinit -u -d {self.path('dump')}; echo go''on\n")
         shell.wait("goon")
         for typed, shown in (("rel", "reload "), ("run --log-fo", "run --log-format "), ("run --log-format j", "json "),
-                             ("call echo.sh", "echo.shout "), ("unload e", "unload echo "), ("help insp", "help inspect ")):
+                             ("call echo.sh", "echo.shout "), ("unload e", "unload echo "), ("help insp", "help inspect "),
+                             ("man backplane-insp", "man backplane-inspect ")):
             shell.type(f"backplane {typed}\t.end")
             shell.wait(f"{shown}.end")
             shell.type("\x15")  # the line goes

@@ -13,6 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEADER = "abi/include/backplane/base.h"
 CHANGES = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n"
 OLDER = "\n## [0.1.0] - 2026-01-02\n\n- The first.\n"
+COPIES = {"clients/rust/Cargo.toml": 'version = "{}"\n', "clients/typescript/package.json": '{{\n  "version": "{}",\n}}\n',
+          "clients/typescript/src/version.ts": 'export const version = "{}";\n'}
 GATES = (".ci/run", "scripts/test", "scripts/package")
 
 
@@ -24,12 +26,16 @@ class Release(unittest.TestCase):
         self.tree = self.dir / "tree"
         self.write(HEADER, "".join(f"#define BP_VERSION_{part} {number}\n"
                                    for part, number in (("MAJOR", 0), ("MINOR", 1), ("PATCH", 0))))
+        for name, text in COPIES.items():
+            self.write(name, text.format("0.1.0"))
         self.write("CHANGELOG.md", CHANGES + OLDER)
         self.write("abi/CHANGELOG.md", "## 1.0 (not released yet)\n")
-        self.write(".gitignore", "/build*/\n")
+        self.write(".gitignore", "/build*/\n__pycache__/\n")
         for gate in GATES:
             self.write(gate, f'#!/bin/sh\necho "$0 $*" >>"{self.log}"\n', 0o755)
-        shutil.copy(ROOT / "scripts" / "release", self.tree / "scripts" / "release")
+        (self.tree / "scripts" / "lib").mkdir()
+        for name in ("release", "lib/versions.py"):
+            shutil.copy(ROOT / "scripts" / name, self.tree / "scripts" / name)
         self.git("init", "-q")
         self.git("config", "user.name", "somebody")
         self.git("config", "user.email", "somebody@localhost")
@@ -68,6 +74,8 @@ class Release(unittest.TestCase):
     def test_it_sets_the_version_closes_the_changelogs_and_tags_with_the_notes(self):
         self.release("0.2.0")
         self.assertIn("MINOR 2\n", self.read(HEADER))
+        for name, text in COPIES.items():
+            self.assertEqual(self.read(name), text.format("0.2.0"))
         self.assertRegex(self.read("CHANGELOG.md"),
                          r"## \[Unreleased\]\n\n## \[0\.2\.0\] - 20\d\d-\d\d-\d\d\n\n### Added\n\n- A thing\.\n\n## \[0\.1\.0\]")
         self.assertEqual(self.read("abi/CHANGELOG.md"), "## 1.0 (released with 0.2.0)\n")
