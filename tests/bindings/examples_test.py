@@ -11,6 +11,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = os.environ["BACKPLANE_BUILD"]
+WITHOUT = os.environ.get("BACKPLANE_WITHOUT", "").split()  # of scripts/test --without
 
 
 class Examples(unittest.TestCase):
@@ -39,12 +40,14 @@ class Examples(unittest.TestCase):
             self.assertEqual(done.returncode, 0, f"{command}\n{done.stdout}{done.stderr[-3000:]}")
         return done.stdout
 
+    @unittest.skipIf("c" in WITHOUT, "--without c")
     def test_c(self):
         self.assertEqual(sorted(self.run_readme("c").splitlines()), [
             "answer: again by timer", "callback: hello",
             "delay_ms: 60001 is above this timer's limit of 60000; raise max_delay_ms in its configuration, or ask for less",
             "event: again, number 2", "event: hello, number 1"])
 
+    @unittest.skipIf("cpp" in WITHOUT, "--without cpp")
     def test_cpp(self):
         self.assertEqual(self.run_readme("cpp").splitlines(), [
             "answer: hello", "event: number 1", "tick 1 of 3", "tick 2 of 3", "tick 3 of 3", "ticks: 3", "coroutine: again",

@@ -16,6 +16,7 @@ sys.path.insert(0, str(SOURCE / "scripts" / "lib"))
 import package_build
 import versions
 
+WITHOUT = os.environ.get("BACKPLANE_WITHOUT", "").split()  # of scripts/test --without
 BASE = "abi/include/backplane/base.h"
 
 
@@ -41,6 +42,7 @@ class Runtimes(Case):
         for language in ("rust", "typescript"):
             self.assertEqual((SOURCE / "clients" / language / "LICENSE").read_text(), (SOURCE / "LICENSE").read_text())
 
+    @unittest.skipIf("typescript" in WITHOUT, "--without typescript")
     def test_the_npm_package_has_what_was_compiled_and_nothing_else(self):
         place = self.copy("typescript")
         (place / "dist").mkdir()
@@ -49,12 +51,14 @@ class Runtimes(Case):
         packed, = json.loads(out)
         self.assertEqual({each["path"] for each in packed["files"]}, {"LICENSE", "README.md", "dist/index.js", "package.json"})
 
+    @unittest.skipIf("rust" in WITHOUT, "--without rust")
     def test_the_crate_has_its_sources_and_nothing_else(self):
         place = self.copy("rust")
         out, _ = self.runs("/usr/bin/cargo", "package", "--list", "--offline", "--allow-dirty", cwd=place, env=self.alone())
         self.assertEqual(set(out.decode().split()), sources(place, ".rs") | {"Cargo.toml", "Cargo.toml.orig", "LICENSE",
                                                                               "README.md"})
 
+    @unittest.skipIf("python" in WITHOUT, "--without python")
     def test_the_package_for_python_has_all_modules_and_the_mark_of_its_types(self):
         place = self.copy("python")
         self.runs(sys.executable, "setup.py", "-q", "build_py", "--build-lib", self.dir / "built", cwd=place,

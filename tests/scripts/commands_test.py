@@ -27,7 +27,8 @@ class Scripts(unittest.TestCase):
 
     def test_what_a_script_does_not_know_is_a_usage_error(self):
         for name, argument in (("setup", "--nonsense"), ("build", "--nonsense"), ("build", "nonsense"),
-                               ("test", "--preset=nonsense"), ("tour", "--nonsense"), ("check", "nonsense"),
+                               ("test", "--preset=nonsense"), ("test", "--without=nonsense"), ("tour", "--nonsense"),
+                               ("check", "nonsense"),
                                ("bench", "--nonsense"), ("bench-bindings", "--nonsense"),
                                ("bench-bindings", "nonsense"), ("mutate", "--nonsense"), ("mutate", "nonsense"),
                                ("wrapped", "nonsense"), ("setup", "nonsense"), ("package", "nonsense"),
@@ -158,6 +159,21 @@ class Build(unittest.TestCase):
         self.assertIn("no work to do", again)
         self.write("host/CMakeLists.txt", "message(STATUS \"a new room\")\n")
         self.assertIn("a new room", self.builds())
+
+    def test_test_leaves_out_the_bindings_for_a_language(self):
+        names = ("bindings_c_calls", "bindings_cpp_calls", "bindings_typescript", "bindings_typescript_cross", "other",
+                 "more")
+        with open(os.path.join(self.root, "CMakeLists.txt"), "a", encoding="utf-8") as file:
+            file.write("enable_testing()\n" + "".join(f"add_test(NAME {name} COMMAND true)\n" for name in names))
+
+        def runs(*arguments):
+            done = subprocess.run([os.path.join(self.root, "scripts/test"), "--without", "typescript", *arguments],
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            return [name for name in names if f": {name} ." in done.stdout]
+
+        self.assertEqual(runs(), ["bindings_c_calls", "bindings_cpp_calls", "other", "more"])
+        self.assertEqual(runs("--without=c", "-E", "^oth"), ["bindings_cpp_calls", "more"])
 
     def test_the_sanitizer_presets_have_directories_of_their_own(self):
         self.assertIn("sanitize: address,undefined, RelWithDebInfo", self.builds("asan"))
