@@ -71,9 +71,16 @@ void Channel::wait_ended() {
   changed_.wait(lock, [this]() BP_REQUIRES(mutex_) { return ended_; });
 }
 
-std::string Channel::reason() {
+std::string Channel::reason() noexcept try {
   const MutexLock lock(mutex_);  // after ended_, nobody writes it
   return ended_ ? why_ : std::string();
+} catch (const std::bad_alloc&) {
+  return {};
+}
+
+std::uint64_t Channel::broke_ms() {
+  const MutexLock lock(mutex_);
+  return broke_ms_;
 }
 
 template <class Frame>

@@ -77,7 +77,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
   /// Waits for the end of the connection, and of all callbacks.
   void wait_ended();
   /// Why it has ended; after its end.
-  std::string reason();
+  std::string reason() noexcept;  ///< empty without memory
+  /// When it has broken, Unix time in ms.
+  std::uint64_t broke_ms();
   bool is_this_thread() const noexcept { return thread_id_.load() == std::this_thread::get_id(); }
 
   /// Opens a call and sends its frame. `size`: total size of the frame's strings. `set_id`, if not null, gets the id
@@ -175,6 +177,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   State state_ BP_GUARDED_BY(mutex_);
   bool finishing_ BP_GUARDED_BY(mutex_) = false;
   bool ended_ BP_GUARDED_BY(mutex_) = false;
+  std::uint64_t broke_ms_ BP_GUARDED_BY(mutex_) = 0;
   bool asleep_ BP_GUARDED_BY(mutex_) = false;
   bool sends_itself_ = false;  ///< the reader thread is sending or waits for room; only it changes this, under the
                                ///< lock, and reads it without; other threads read it under the lock

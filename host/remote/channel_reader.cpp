@@ -20,6 +20,7 @@
 #include "remote/channel.hpp"
 #include "support/typed_event.hpp"
 #include "support/views.hpp"
+#include "sync/clock.hpp"
 #include "sync/mutex.hpp"
 
 namespace backplane::host {
@@ -58,6 +59,7 @@ void Channel::loop() noexcept {
   {
     const MutexLock lock(mutex_);
     state_ = State::broken;
+    broke_ms_ = unix_ms();
     finishing = finishing_;
     give_back(out_);
   }
@@ -75,6 +77,7 @@ void Channel::loop() noexcept {
     changed_.notify_all();
   }
   if (to_.on_end) to_.on_end(number_);
+  thread_id_ = std::thread::id();  // once this thread is joined, another one may get its id
 }
 
 void Channel::tell_listeners() noexcept {

@@ -12,6 +12,7 @@
 #include <new>
 #include <utility>
 
+#include "remote/questions.hpp"
 #include "remote/restorer.hpp"
 #include "support/views.hpp"
 #include "sync/clock.hpp"
@@ -20,6 +21,8 @@
 namespace backplane::host {
 namespace {
 
+/// How long after a comparison without a verdict the next one comes.
+constexpr std::chrono::milliseconds compare_again{500};
 constexpr const char* no_memory = "this application has no memory for a connection";
 
 UniqueFd make_eventfd() {
@@ -105,7 +108,7 @@ std::shared_ptr<Channel> Link::begin(Dialed dialed) {
 
 void Link::ended(std::uint32_t number) noexcept {
   const MutexLock lock(mutex_);
-  if (channel_->number() != number) return;
+  if (channel_->number() != number || given_up_) return;  // after giving up, nobody connects again
   lost_ = true;
   changed_.notify_all();
 }
@@ -180,10 +183,12 @@ void Link::loop() noexcept {
     } else {
       std::string absent;
       try {
-        compare(*current, false, absent);
+        if (!compare(*current, false, absent)) undecided_ = true;
       } catch (const std::bad_alloc&) {
+        undecided_ = true;
         bp_log_write(BP_LOG_ERROR, 0, BP_STR("remote"), BP_STR("no memory to compare interfaces again"));
       }
+      if (std::exchange(undecided_, false) && sleep(compare_again)) look_again();
     }
     lock.lock();
   }
@@ -192,13 +197,14 @@ void Link::loop() noexcept {
   last->wait_ended();
   last->join_or_detach();
   lock.lock();
+  thread_id_ = std::thread::id();
   ended_ = true;
   changed_.notify_all();
 }
 
 /// Returns when there is a connection again, or none will come.
 void Link::connect_again() {
-  const std::uint64_t broke_ms = unix_ms();
+  const std::uint64_t broke_ms = channel()->broke_ms();
   {
     const std::string why = joined("the connection to the host is lost: ", channel()->reason());
     tell(BP_CONNECTION_LOST, BP_UNREACHABLE, why);
@@ -254,20 +260,22 @@ bool Link::restore(Channel& next, std::uint32_t attempt, std::uint64_t broke_ms,
   next.open_calls();
   kept_.events->release(broke_ms);
   tell(BP_CONNECTION_BACK, BP_OK, restorer.refused(), attempt);
+  if (std::exchange(undecided_, false)) look_again();
   return true;
 }
 
 /// Asks the host about each interface that the application relies on. `tell_all`: tells also what is known to break.
-/// Returns false if the connection is broken.
+/// Returns false if there is no answer. An answer that is no verdict leaves what was known of that module.
 bool Link::compare(Channel& channel, bool tell_all, std::string& absent) {
   for (const Expectations::Expected& each : kept_.expected->all()) {
-    bp_result result{};
-    result.struct_size = sizeof result;
+    OwnedResult answer;
+    bp_result& result = answer.raw;
     const ExpectedInterface expected{each.module, each.hash, each.cddl};
     const bp_status status = ask_for_interface(channel, expected, Channel::Use::service, result);
-    if (is_no_answer(status)) {
-      free_result(&result);
-      return false;
+    if (is_no_answer(status)) return false;
+    if (status == BP_OVERLOADED || status == BP_OUT_OF_MEMORY) {
+      undecided_ = true;
+      continue;
     }
     const bool breaks = status == BP_INTERFACE_CHANGED;
     const bool is_news = kept_.expected->judge(each, breaks);
@@ -277,7 +285,6 @@ bool Link::compare(Channel& channel, bool tell_all, std::string& absent) {
     } else if (!breaks && status != BP_OK) {
       add_refusal(absent, each.module, view(result.message));
     }
-    free_result(&result);
   }
   return true;
 }

@@ -41,9 +41,8 @@ struct Kept {
 ///
 /// Rules:
 ///  1. A channel begins when all callbacks of the one before have returned. So callbacks never run on two readers.
-///  2. A channel is published before what is kept is listed. So what is added is told by the thread that adds it, by
-///  the
-///     keeper, or by both; who claims it first tells it.
+///  2. A channel is published before what is kept is listed. So what is added is told by the thread that adds it, or
+///     by the keeper, or by both; who claims it first tells it.
 ///  3. Calls are refused until the host knows all that is kept. Then gaps go to listeners, then events.
 ///  4. Nothing else but the keeper makes channels or calls on_state, and it holds no lock then.
 class Link : public std::enable_shared_from_this<Link> {
@@ -62,6 +61,8 @@ class Link : public std::enable_shared_from_this<Link> {
   }
   /// Whether what is refused with BP_UNREACHABLE now may be told to a later connection.
   bool reconnects() const noexcept { return options_.reconnects && !given_up_.load(std::memory_order_relaxed); }
+  /// Whether it was made to; it does not change.
+  bool may_reconnect() const noexcept { return options_.reconnects; }
   /// Whether this is the keeper, or the reader of the connection.
   bool is_this_thread() const noexcept;
 
@@ -99,6 +100,7 @@ class Link : public std::enable_shared_from_this<Link> {
   std::atomic<bool> given_up_{false};
   std::atomic<std::thread::id> thread_id_{};
   std::thread keeper_;
+  bool undecided_ = false;         ///< the last comparison has left something open; the keeper's
   std::uint32_t last_number_ = 0;  ///< of a channel; the keeper's, and before it exists, that of start()
 
   mutable Mutex mutex_;

@@ -15,6 +15,15 @@ namespace backplane::host {
 /// Timeout for requests that a running host answers at once.
 inline constexpr std::chrono::milliseconds prompt{30'000};
 
+/// A result that frees itself.
+struct OwnedResult {
+  bp_result raw{};
+  OwnedResult() noexcept { raw.struct_size = sizeof raw; }
+  OwnedResult(const OwnedResult&) = delete;
+  OwnedResult& operator=(const OwnedResult&) = delete;
+  ~OwnedResult() { free_result(&raw); }
+};
+
 /// Sends a frame over a connection and waits for its answer. `size`: total size of the frame's strings. `bound` 0:
 /// waits while the connection exists. Not on the reader thread.
 template <class Frame>

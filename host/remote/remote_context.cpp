@@ -3,6 +3,8 @@
 // Implements the Endpoint functions with frames to the host, and waits for answers where a function must return them.
 #include "remote/remote_context.hpp"
 
+#include <sys/un.h>
+
 #include <algorithm>
 #include <backplane/cbor/reader.hpp>
 #include <exception>
@@ -80,6 +82,12 @@ bp_status no_settings(bp_result& result) {
                     "does not know; set them to 0, or use a newer host");
 }
 
+/// A path for later attempts: it must not depend on the working folder, unless it gets too long for a socket.
+std::string kept_path(const std::string& path) {
+  std::string full = absolute(path.c_str());
+  return full.size() < sizeof(sockaddr_un::sun_path) ? full : path;
+}
+
 BackOff back_off_of(const bp_connect_options& options) noexcept {
   BackOff out;
   const milliseconds least(options.reconnect_min_ms);
@@ -98,6 +106,7 @@ bp_status connect(const bp_connect_options& options, std::unique_ptr<Endpoint>& 
         options.socket_path == nullptr || *options.socket_path == 0 ? default_socket_path() : options.socket_path;
     LinkOptions link{path, milliseconds(options.timeout_ms == 0 ? default_connect_ms : options.timeout_ms)};
     link.reconnects = options.reconnect != 0;
+    if (link.reconnects) link.path = kept_path(path);
     link.back_off = back_off_of(options);
     link.on_state = options.on_state;
     link.user = options.user;
@@ -171,7 +180,10 @@ bp_status RemoteContext::submit(const bp_submission& submission, bp_request* req
   const auto channel = link_->channel();
   wire::Call call;
   std::string_view name = view(submission.name);
-  if (submission.method.id != 0) {
+  if (submission.method.id != 0 && !link_->may_reconnect()) {
+    call.target.method = submission.method.id;  // the host's own, right on all connections to it
+    name = {};
+  } else if (submission.method.id != 0) {
     const auto target = kept_.methods->find(submission.method, channel->number());
     if (!target) return BP_INVALID_HANDLE;
     name = target->name;
@@ -237,7 +249,8 @@ bp_status RemoteContext::find_method(bp_str name, bp_method& out) {
   const auto channel = link_->channel();
   std::uint64_t id = 0;
   const bp_status status = ask_for_method(*channel, view(name), Channel::Use::call, id);
-  if (status == BP_OK) out = kept_.methods->add(view(name), id, channel->number());
+  if (status != BP_OK) return status;
+  out = link_->may_reconnect() ? kept_.methods->add(view(name), id, channel->number()) : bp_method{id};
   return status;
 }
 

@@ -103,7 +103,7 @@ bp_status RemoteContext::expect(const ExpectedInterface& expected, bp_result& re
   return BP_OK;
 }
 
-/// If the host refuses the listener, only a reconnect looks again.
+/// If the host refuses the listener, the next expect() tries again. Until then only a reconnect looks.
 void RemoteContext::watch_modules() {
   if (watches_.exchange(true)) return;
   bp_subscription subscription{};
@@ -112,7 +112,12 @@ void RemoteContext::watch_modules() {
   subscription.user = link_.get();
   bp_listener made{};
   try {
-    if (listen(subscription, made) == BP_OK) watch_ = made.id;
+    if (listen(subscription, made) == BP_OK) {
+      watch_ = made.id;
+      link_->look_again();  // another thread may have gone on without it
+    } else {
+      watches_ = false;  // the next call tries again
+    }
   } catch (const std::bad_alloc&) {
     watches_ = false;
     throw;

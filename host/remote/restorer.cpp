@@ -16,15 +16,6 @@ constexpr milliseconds last_wait{1'000};
 
 void ignore_reply(void*, const bp_answer*) {}
 
-/// A result that frees itself.
-struct Answer {
-  bp_result raw{};
-  Answer() noexcept { raw.struct_size = sizeof raw; }
-  Answer(const Answer&) = delete;
-  Answer& operator=(const Answer&) = delete;
-  ~Answer() { free_result(&raw); }
-};
-
 }  // namespace
 
 void add_refusal(std::string& text, std::string_view name, std::string_view why) {
@@ -38,7 +29,7 @@ Restorer::Restorer(Channel& channel, const Kept& kept, Sleep sleep)
 bool Restorer::listeners() {
   for (const EventThread::Wanted& wanted : kept_.events->claim_all(channel_.number())) {
     if (!kept_.events->has(wanted.id)) continue;
-    Answer answer;
+    OwnedResult answer;
     const bp_status status = listen(wanted, answer.raw);
     if (is_no_answer(status)) return false;
     if (status == BP_OUT_OF_MEMORY) throw std::bad_alloc();
@@ -63,7 +54,7 @@ bp_status Restorer::listen(const EventThread::Wanted& wanted, bp_result& result)
 
 bool Restorer::functions() {
   for (const std::string& name : kept_.functions->names()) {
-    Answer answer;
+    OwnedResult answer;
     const bp_status status = provide(name, answer.raw);
     if (is_no_answer(status)) return false;
     if (status == BP_OUT_OF_MEMORY) throw std::bad_alloc();

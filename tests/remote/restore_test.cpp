@@ -402,3 +402,30 @@ TEST_CASE("A closed context stays closed on the next connection") {
   bp_listener listener{};
   CHECK(bp_listen(stage.context, BP_STR("a.*"), Heard::on_event, &heard, &listener) == BP_CLOSED);
 }
+
+TEST_CASE("A context whose listener hangs in a destroy is gone when that has returned") {
+  struct Hangs {
+    std::promise<void> began, release;
+    std::shared_future<void> released = release.get_future().share();
+    static void on_event(void* user, const bp_event*) {
+      auto& self = *static_cast<Hangs*>(user);
+      self.began.set_value();
+      self.released.wait();
+    }
+  };
+  Hangs hangs;
+  HostProcess host;
+  const std::string path = host.socket();
+  const bp_context context = connected_to(reconnecting(path));
+  bp_listener listener{};
+  REQUIRE(bp_listen(context, BP_STR("backplane.disconnected"), Hangs::on_event, &hangs, &listener) == BP_OK);
+  host.kill();
+  hangs.began.get_future().wait();
+  CHECK(bp_context_destroy(context) == BP_TIMEOUT);
+  // The thread that the library sets the context aside with may get the id of the reader, which has been joined.
+  std::promise<void> gone;
+  const auto reached = [](void* user) { static_cast<std::promise<void>*>(user)->set_value(); };
+  REQUIRE(bp_context_then(context, BP_CONTEXT_GONE, reached, &gone) == BP_OK);
+  hangs.release.set_value();
+  CHECK(gone.get_future().wait_for(30s) == std::future_status::ready);
+}

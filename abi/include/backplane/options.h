@@ -160,8 +160,8 @@ enum {
   BP_CONNECTION_BACK = 3,
   /* reconnect_attempts have failed. No attempt follows: destroy the context, and connect anew. */
   BP_CONNECTION_GIVEN_UP = 4,
-  /* The module `module` has another interface than bp_context_expect has accepted, and callers may break. Until a
-   * bp_context_expect for it succeeds, calls of its names are refused with BP_INTERFACE_CHANGED. `message` names rule
+  /* The interface of `module` now breaks callers of the one that bp_context_expect has accepted. Until it fits again,
+   * is gone, or bp_context_expect accepts it, its calls are refused with BP_INTERFACE_CHANGED. `message` names rule
    * and member. It comes after a reload, and after a reconnect before BP_CONNECTION_BACK. */
   BP_CONNECTION_INTERFACE = 5
 };
@@ -207,7 +207,7 @@ typedef void (*bp_connection_fn)(void* user, const bp_connection_state* state);
  *     connection: nobody knows what it has missed. Calls work in its callback. `emitted_ms` is when the old
  *     connection broke.
  *   - Host functions are provided again. Calls of them that were open have ended for their callers.
- *   - Method handles are resolved again. Calls by a handle whose name no module has get BP_UNKNOWN_NAME.
+ *   - Method handles of this context are resolved again. Those whose name no module has get BP_UNKNOWN_NAME.
  *   - Interfaces that bp_context_expect has accepted are compared again; see BP_CONNECTION_INTERFACE.
  * Ids of operations (operations.h) belong to the host: do not use them with the next one.
  * While there is no connection, bp_subscribe, bp_function_set and bp_function_provide return BP_OK and take effect with
