@@ -206,9 +206,11 @@ inode=$(stat -c %i $BACKPLANE_SOCKET)
 done) &
 loop=$!
 for _ in 1 2 3; do
+  systemctl reset-failed backplane  # systemd allows five starts in ten seconds
   systemctl restart backplane
   sleep 0.3
 done
+systemctl reset-failed backplane
 kill -9 "$(property MainPID)"
 eventually is_now ActiveState active
 eventually answers after
