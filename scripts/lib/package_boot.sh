@@ -40,6 +40,11 @@ eventually() {
 }
 is_now() { [ "$(property "$1")" = "$2" ]; }
 answers() { [ "$(backplane call echo.raw "$1" --raw 2>/dev/null)" = "$1" ]; }
+hangs() {
+  local code=0
+  backplane ping >/dev/null 2>&1 || code=$?
+  [ $code = 6 ]
+}
 in_ms() { echo $((($(date +%s%N) - $1) / 1000000)); }
 process_field() { sed -n "s/^$1:[[:space:]]*//p" "/proc/$(property MainPID)/status"; }
 drop_in() {
@@ -102,7 +107,9 @@ is ExecMainStatus 0
 [ ! -e $BACKPLANE_SOCKET ] || fail "a socket after the stop" "none"
 sed -i 's/^trial_load.*//; 1i trial_load = false' $config
 sed -i '1i module_dirs = ["'"$(backplane --version --json | sed 's/.*"modules":"\([^"]*\)".*/\1/')"'"]' $config
-mkdir -p /var/lib/private/backplane/stuck && touch /var/lib/private/backplane/stuck/init
+mkdir -p /var/lib/private/backplane/stuck
+chmod 777 /var/lib/private/backplane/stuck  # the module, which runs as another user, makes files here
+touch /var/lib/private/backplane/stuck/init
 begin=$(date +%s%N)
 systemctl start backplane &
 start=$!
@@ -119,7 +126,7 @@ passed "notify: systemctl start returned after the slow start of a module, $(in_
 cp $config /scenarios/good.toml
 sed -i 's/^log_level = .*/log_level = "debug"/' $config
 systemctl reload backplane
-[ "$(backplane log | head -1)" = debug ]
+[ "$(backplane log | head -1)" = "all  debug" ] || fail "$(backplane log)" "all  debug"
 is ActiveState active
 echo 'no_such_key = 1' >$config
 if systemctl reload backplane 2>/dev/null; then fail "a reload of a wrong file succeeded" "a failure"; fi
@@ -153,14 +160,14 @@ WatchdogSec=2
 U
 systemctl restart backplane
 restarts=$(property NRestarts)
-mkdir -p /var/lib/private/backplane/stuck && touch /var/lib/private/backplane/stuck/handler
-chmod 777 /var/lib/private/backplane/stuck
+touch /var/lib/private/backplane/stuck/handler
 backplane call stuck.hold 1 >/dev/null &
 call=$!
 eventually test -e /var/lib/private/backplane/stuck/handler.reached
 sleep 5  # more than two times WatchdogSec
 is NRestarts "$restarts"
-if backplane ping >/dev/null; then fail "it responds" "a handler that is stuck"; fi
+eventually hangs  # a context is not judged in its first ten seconds
+is NRestarts "$restarts"
 rm /var/lib/private/backplane/stuck/handler
 wait $call
 eventually backplane ping >/dev/null
@@ -199,9 +206,11 @@ inode=$(stat -c %i $BACKPLANE_SOCKET)
 done) &
 loop=$!
 for _ in 1 2 3; do
+  systemctl reset-failed backplane  # systemd allows five starts in ten seconds
   systemctl restart backplane
   sleep 0.3
 done
+systemctl reset-failed backplane
 kill -9 "$(property MainPID)"
 eventually is_now ActiveState active
 eventually answers after
