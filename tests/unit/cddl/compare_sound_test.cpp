@@ -67,6 +67,14 @@ TEST_CASE("forms that can no longer be told apart break callers") {
   expect("A / B A = {? a: int} B = {? b: int}", "A / B A = {? a: int, ? c: int} B = {? b: int}", yes, yes);
 }
 
+TEST_CASE("a unit that changes behind another name breaks callers") {
+  for (const std::string type : {"[* (tstr, Wait)]", "[* Wait, ? int]", "{a: Wait .within small} small = 0..9"}) {
+    const std::string rules = " Milliseconds = uint Seconds = uint Wait = ";
+    expect(type + rules + "Milliseconds", type + rules + "Seconds", breaks, breaks);
+    expect(type + rules + "Seconds", type + rules + "Seconds ; words", yes, yes);
+  }
+}
+
 TEST_CASE("readers of a map with any key of a type do not ignore keys") {
   expect("{* int => tstr}", "{* int => tstr, * tstr => tstr}", yes, breaks);
   expect("{* int => tstr}", "{* tstr => tstr, * int => tstr}", yes, breaks);
