@@ -1,9 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Partial replies and requests in parts for coroutines, in both worlds.
+#include <dlfcn.h>
+
 #include "worlds.hpp"
 
+/// What the end of a request in parts gets in place of being sent. BP_OK: it is sent.
+static std::atomic<bp_status> end_gets{BP_OK};
+
+extern "C" bp_status bp_request_part(bp_context context, bp_request request, bp_bytes payload, std::uint32_t flags) {
+  static const auto next = reinterpret_cast<decltype(&bp_request_part)>(::dlsym(RTLD_NEXT, "bp_request_part"));
+  const bp_status refused = (flags & BP_PART_END) != 0 ? end_gets.load() : static_cast<bp_status>(BP_OK);
+  return refused == BP_OK ? next(context, request, payload, flags) : refused;
+}
+
 namespace {
+
+// A coroutine that is made of a stream keeps a reference to it, so the stream must not be a temporary.
+template <class S>
+concept gives_reply = requires(S&& stream) {
+  std::forward<S>(stream).reply();
+};
+template <class S>
+concept gives_result = requires(S&& stream) {
+  std::forward<S>(stream).try_reply();
+};
+template <class S>
+concept sends = requires(S&& stream, const Piece& piece) {
+  std::forward<S>(stream).part(piece);
+};
+template <class S>
+concept finishes = requires(S&& stream) {
+  std::forward<S>(stream).finish();
+};
+using Ticking = client::AsyncStream<Tick, Ticked>;
+using Summing = client::AsyncUpload<Piece, Sum>;
+static_assert(gives_reply<Ticking&> && !gives_reply<Ticking>);
+static_assert(gives_result<Ticking&> && !gives_result<Ticking>);
+static_assert(gives_reply<Summing&> && !gives_reply<Summing>);
+static_assert(gives_result<Summing&> && !gives_result<Summing>);
+static_assert(sends<Summing&> && !sends<Summing>);
+static_assert(finishes<Summing&> && !finishes<Summing>);
 
 /// A coroutine that a test may destroy where it waits.
 struct Killable {
@@ -203,4 +240,31 @@ TEST_CASE("A coroutine's part waits while too much waits to be sent to the host"
   const Piece piece{1, "x"};
   CHECK(client::run(sum.part(piece)));
   CHECK(client::run(sum.reply()).parts == 2);
+}
+
+TEST_CASE("An upload whose finish() is destroyed while it waits is finished by its reply()") {
+  client::Loop loop;
+  client::CommonOptions common;
+  common.executor = &loop;
+  const World world = any_world(common);
+  client::CallOptions options;
+  options.deadline = 2s;
+  auto sum = world.context.upload_async<Piece, Sum>("streams.sum", Order{0, 5, 0}, options);
+  const auto ends = [](Summing& upload) -> Killable { co_await upload.finish(); };
+  end_gets = BP_OUT_OF_MEMORY;
+  const Killable killed = ends(sum);
+  CHECK_FALSE(killed.handle.done());
+  killed.handle.destroy();
+  end_gets = BP_OK;
+  CHECK(client::run(sum.try_reply()).status() == BP_OK);
+}
+
+TEST_CASE("An upload whose end cannot be sent says so in its result") {
+  const World world = any_world();
+  auto sum = world.context.upload_async<Piece, Sum>("streams.sum", Order{0, 5, 0});
+  end_gets = BP_ERROR;
+  CHECK(client::run(sum.try_reply()).status() == BP_ERROR);
+  CHECK_THROWS_AS(client::run(sum.reply()), client::CallError);
+  end_gets = BP_OK;
+  CHECK(client::run(sum.reply()).parts == 1);
 }
