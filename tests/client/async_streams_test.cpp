@@ -54,6 +54,59 @@ struct Killable {
   std::coroutine_handle<promise_type> handle;
 };
 
+/// Counts how often it resumes.
+Killable counts(int* resumed) {
+  for (;;) {
+    co_await std::suspend_always();
+    ++*resumed;
+  }
+}
+
+/// Where one coroutine waits.
+class Place : public std::enable_shared_from_this<Place> {
+ public:
+  void wait(const Killable& coroutine, client::Executor* executor) {
+    const std::lock_guard lock(mutex_);
+    slot_.put(coroutine.handle, executor);
+  }
+  void wake() {
+    std::unique_lock lock(mutex_);
+    slot_.wake(lock, shared_from_this());
+  }
+  void forget() {
+    std::unique_lock lock(mutex_);
+    slot_.forget(lock);
+  }
+
+ private:
+  std::mutex mutex_;
+  client::detail::CoroutineSlot slot_{mutex_};
+};
+
+/// Runs its first job at once. The coroutine waits again then, and another thread wakes it before post() returns. The
+/// second post() returns when the test says so.
+struct Nested final : client::Executor {
+  void post(client::Job& job) noexcept override {
+    if (++posts == 1) {
+      job.run();
+      place->wait(coroutine, this);
+      other = std::jthread([this] { place->wake(); });
+      entered.get_future().wait();
+    } else {
+      second = &job;
+      entered.set_value();
+      gate.get_future().wait();
+    }
+  }
+
+  std::shared_ptr<Place> place = std::make_shared<Place>();
+  Killable coroutine{};
+  std::atomic<int> posts{0};
+  client::Job* second = nullptr;
+  std::promise<void> entered, gate;
+  std::jthread other;
+};
+
 client::Task<std::vector<std::uint32_t>> numbers(client::AsyncStream<Tick, Ticked>& ticks) {
   std::vector<std::uint32_t> seen;
   while (const Tick* tick = co_await ticks.next()) seen.push_back(tick->tick);
@@ -267,4 +320,45 @@ TEST_CASE("An upload whose end cannot be sent says so in its result") {
   CHECK_THROWS_AS(client::run(sum.reply()), client::CallError);
   end_gets = BP_OK;
   CHECK(client::run(sum.reply()).parts == 1);
+}
+
+TEST_CASE("A coroutine resumes on its own executor, also if another one has waited before it") {
+  client::Loop first, second;
+  const auto place = std::make_shared<Place>();
+  int resumed = 0;
+  const Killable gone = counts(&resumed), stays = counts(&resumed);
+  place->wait(gone, &first);
+  place->wake();
+  place->forget();
+  gone.handle.destroy();
+  place->wait(stays, &second);
+  place->wake();
+  CHECK(first.run_one());
+  CHECK(resumed == 0);
+  CHECK(second.run_one());
+  CHECK(resumed == 1);
+  CHECK_FALSE(first.run_one());
+  stays.handle.destroy();
+}
+
+TEST_CASE("The end of a coroutine waits for each executor that is given its job") {
+  Nested executor;
+  int resumed = 0;
+  executor.coroutine = counts(&resumed);
+  executor.place->wait(executor.coroutine, &executor);
+  executor.place->wake();
+  CHECK(resumed == 1);
+  std::atomic<bool> forgotten{false};
+  std::jthread forgets([&] {
+    executor.place->forget();
+    forgotten = true;
+  });
+  std::this_thread::sleep_for(50ms);
+  CHECK_FALSE(forgotten);
+  executor.gate.set_value();
+  forgets.join();
+  executor.other.join();
+  executor.coroutine.handle.destroy();
+  executor.second->run();
+  CHECK(resumed == 1);
 }
