@@ -45,6 +45,13 @@ bool TypeCompare::alike_here(const Sides& at, std::vector<Sides>& open, Renames&
   if (old_name != nullptr && new_name != nullptr && old_name->name != new_name->name) {
     renames.emplace_back(old_name, new_name);
   }
+  // A unit may be behind a name that has stayed.
+  const Rule* const old_unit = before_.unit_rule(at.before);
+  const Rule* const new_unit = after_.unit_rule(at.after);
+  const bool told = old_unit == old_name && new_unit == new_name;
+  if (old_unit != nullptr && new_unit != nullptr && !told && unit_of(old_unit->name) != unit_of(new_unit->name)) {
+    renames.emplace_back(old_unit, new_unit);
+  }
   // Only the name says the width of a float.
   const Rule* const old_rule = before_.rule_at(found.before);
   const Rule* const new_rule = after_.rule_at(found.after);

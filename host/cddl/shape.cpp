@@ -59,6 +59,14 @@ const Rule* Shapes::named(Bound what) const {
   }
 }
 
+const Rule* Shapes::unit_rule(Bound what) {
+  std::vector<const Rule*> passed;
+  names_.resolved(what, passed);
+  const auto found =
+      std::find_if(passed.begin(), passed.end(), [](const Rule* r) { return !unit_of(r->name).empty(); });
+  return found == passed.end() ? nullptr : *found;
+}
+
 Shape Shapes::of(Bound what) {
   Shape out;
   Reading reading{out, {}};

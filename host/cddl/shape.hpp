@@ -85,6 +85,8 @@ class Shapes {
   const Rule* rule_at(Bound what) const;
   /// The rule of the text that this is named by: `a` of a = b, b = int. Null: there is none.
   const Rule* named(Bound what) const;
+  /// The first rule on the way to what this stands for whose name says a unit of time. Null: there is none.
+  const Rule* unit_rule(Bound what);
   const Schema& schema() const noexcept { return schema_; }
 
  private:

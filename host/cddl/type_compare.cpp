@@ -70,6 +70,10 @@ bool is_type(const Rule* rule) { return rule != nullptr && rule->name.find('.') 
 
 Alternative empty_map() { return {}; }
 
+std::string word_of(Alternative::Kind kind) {
+  return kind == Alternative::Kind::map ? "map" : kind == Alternative::Kind::array ? "array" : "tag";
+}
+
 }  // namespace
 
 void TypeCompare::add(const std::string& rule, Flow flow) try {
@@ -280,6 +284,11 @@ void TypeCompare::alternatives(std::size_t pair, const Shape& before, const Shap
     return (kind == Form::map && by.any_map) || (kind == Form::array && by.any_array) ||
            (kind == Form::tag && by.any_tag);
   };
+  const auto form_of = [&](const Alternative& each, Shapes& side) {
+    const bool named = is_type(each.rule) && each.rule->name != pairs_[pair].where;
+    if (named) return quoted_name(each.rule->name);
+    return each.what.node == no_node ? std::string("{}") : shown(side, each.what);
+  };
   bool told = false;
   const auto tell = [&](const Alternative& each, Shapes& side, What what, const char* end) {
     if (each.kind == Form::opaque) {
@@ -287,9 +296,7 @@ void TypeCompare::alternatives(std::size_t pair, const Shape& before, const Shap
       return note(pair, What::unknown, pairs_[pair].where,
                   "the type " + shown(side, each.what) + " cannot be compared");
     }
-    const bool named = is_type(each.rule) && each.rule->name != pairs_[pair].where;
-    const std::string form = each.what.node == no_node ? "{}" : shown(side, each.what);
-    note(pair, what, pairs_[pair].where, "the form " + (named ? quoted_name(each.rule->name) : form) + " is " + end);
+    note(pair, what, pairs_[pair].where, "the form " + form_of(each, side) + " is " + end);
   };
   for (std::size_t i = 0; i < kept.size(); ++i) {
     const Alternative& each = before.alternatives[i];
@@ -297,7 +304,13 @@ void TypeCompare::alternatives(std::size_t pair, const Shape& before, const Shap
   }
   for (std::size_t i = 0; i < known.size(); ++i) {
     const Alternative& each = after.alternatives[i];
-    if (!known[i] && !covered(before, each.kind)) tell(each, after_, What::alternative_added, "new");
+    if (known[i]) continue;
+    if (!covered(before, each.kind)) {
+      tell(each, after_, What::alternative_added, "new");
+    } else if (sent_by_callers(pairs_[pair].flow) && covered(after, each.kind)) {
+      note(pair, What::forms_alike, pairs_[pair].where,
+           "what was sent as any " + word_of(each.kind) + " may be read as the new form " + form_of(each, after_));
+    }
   }
 }
 

@@ -1,9 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Partial replies and requests in parts for coroutines, in both worlds.
+#include <dlfcn.h>
+
 #include "worlds.hpp"
 
+/// What the end of a request in parts gets in place of being sent. BP_OK: it is sent.
+static std::atomic<bp_status> end_gets{BP_OK};
+
+extern "C" bp_status bp_request_part(bp_context context, bp_request request, bp_bytes payload, std::uint32_t flags) {
+  static const auto next = reinterpret_cast<decltype(&bp_request_part)>(::dlsym(RTLD_NEXT, "bp_request_part"));
+  const bp_status refused = (flags & BP_PART_END) != 0 ? end_gets.load() : static_cast<bp_status>(BP_OK);
+  return refused == BP_OK ? next(context, request, payload, flags) : refused;
+}
+
 namespace {
+
+// A coroutine that is made of a stream keeps a reference to it, so the stream must not be a temporary.
+template <class S>
+concept gives_reply = requires(S&& stream) {
+  std::forward<S>(stream).reply();
+};
+template <class S>
+concept gives_result = requires(S&& stream) {
+  std::forward<S>(stream).try_reply();
+};
+template <class S>
+concept sends = requires(S&& stream, const Piece& piece) {
+  std::forward<S>(stream).part(piece);
+};
+template <class S>
+concept finishes = requires(S&& stream) {
+  std::forward<S>(stream).finish();
+};
+using Ticking = client::AsyncStream<Tick, Ticked>;
+using Summing = client::AsyncUpload<Piece, Sum>;
+static_assert(gives_reply<Ticking&> && !gives_reply<Ticking>);
+static_assert(gives_result<Ticking&> && !gives_result<Ticking>);
+static_assert(gives_reply<Summing&> && !gives_reply<Summing>);
+static_assert(gives_result<Summing&> && !gives_result<Summing>);
+static_assert(sends<Summing&> && !sends<Summing>);
+static_assert(finishes<Summing&> && !finishes<Summing>);
 
 /// A coroutine that a test may destroy where it waits.
 struct Killable {
@@ -15,6 +52,59 @@ struct Killable {
     void unhandled_exception() const noexcept {}
   };
   std::coroutine_handle<promise_type> handle;
+};
+
+/// Counts how often it resumes.
+Killable counts(int* resumed) {
+  for (;;) {
+    co_await std::suspend_always();
+    ++*resumed;
+  }
+}
+
+/// Where one coroutine waits.
+class Place : public std::enable_shared_from_this<Place> {
+ public:
+  void wait(const Killable& coroutine, client::Executor* executor) {
+    const std::lock_guard lock(mutex_);
+    slot_.put(coroutine.handle, executor);
+  }
+  void wake() {
+    std::unique_lock lock(mutex_);
+    slot_.wake(lock, shared_from_this());
+  }
+  void forget() {
+    std::unique_lock lock(mutex_);
+    slot_.forget(lock);
+  }
+
+ private:
+  std::mutex mutex_;
+  client::detail::CoroutineSlot slot_{mutex_};
+};
+
+/// Runs its first job at once. The coroutine waits again then, and another thread wakes it before post() returns. The
+/// second post() returns when the test says so.
+struct Nested final : client::Executor {
+  void post(client::Job& job) noexcept override {
+    if (++posts == 1) {
+      job.run();
+      place->wait(coroutine, this);
+      other = std::jthread([this] { place->wake(); });
+      entered.get_future().wait();
+    } else {
+      second = &job;
+      entered.set_value();
+      gate.get_future().wait();
+    }
+  }
+
+  std::shared_ptr<Place> place = std::make_shared<Place>();
+  Killable coroutine{};
+  std::atomic<int> posts{0};
+  client::Job* second = nullptr;
+  std::promise<void> entered, gate;
+  std::jthread other;
 };
 
 client::Task<std::vector<std::uint32_t>> numbers(client::AsyncStream<Tick, Ticked>& ticks) {
@@ -203,4 +293,72 @@ TEST_CASE("A coroutine's part waits while too much waits to be sent to the host"
   const Piece piece{1, "x"};
   CHECK(client::run(sum.part(piece)));
   CHECK(client::run(sum.reply()).parts == 2);
+}
+
+TEST_CASE("An upload whose finish() is destroyed while it waits is finished by its reply()") {
+  client::Loop loop;
+  client::CommonOptions common;
+  common.executor = &loop;
+  const World world = any_world(common);
+  client::CallOptions options;
+  options.deadline = 2s;
+  auto sum = world.context.upload_async<Piece, Sum>("streams.sum", Order{0, 5, 0}, options);
+  const auto ends = [](Summing& upload) -> Killable { co_await upload.finish(); };
+  end_gets = BP_OUT_OF_MEMORY;
+  const Killable killed = ends(sum);
+  CHECK_FALSE(killed.handle.done());
+  killed.handle.destroy();
+  end_gets = BP_OK;
+  CHECK(client::run(sum.try_reply()).status() == BP_OK);
+}
+
+TEST_CASE("An upload whose end cannot be sent says so in its result") {
+  const World world = any_world();
+  auto sum = world.context.upload_async<Piece, Sum>("streams.sum", Order{0, 5, 0});
+  end_gets = BP_ERROR;
+  CHECK(client::run(sum.try_reply()).status() == BP_ERROR);
+  CHECK_THROWS_AS(client::run(sum.reply()), client::CallError);
+  end_gets = BP_OK;
+  CHECK(client::run(sum.reply()).parts == 1);
+}
+
+TEST_CASE("A coroutine resumes on its own executor, also if another one has waited before it") {
+  client::Loop first, second;
+  const auto place = std::make_shared<Place>();
+  int resumed = 0;
+  const Killable gone = counts(&resumed), stays = counts(&resumed);
+  place->wait(gone, &first);
+  place->wake();
+  place->forget();
+  gone.handle.destroy();
+  place->wait(stays, &second);
+  place->wake();
+  CHECK(first.run_one());
+  CHECK(resumed == 0);
+  CHECK(second.run_one());
+  CHECK(resumed == 1);
+  CHECK_FALSE(first.run_one());
+  stays.handle.destroy();
+}
+
+TEST_CASE("The end of a coroutine waits for each executor that is given its job") {
+  Nested executor;
+  int resumed = 0;
+  executor.coroutine = counts(&resumed);
+  executor.place->wait(executor.coroutine, &executor);
+  executor.place->wake();
+  CHECK(resumed == 1);
+  std::atomic<bool> forgotten{false};
+  std::jthread forgets([&] {
+    executor.place->forget();
+    forgotten = true;
+  });
+  std::this_thread::sleep_for(50ms);
+  CHECK_FALSE(forgotten);
+  executor.gate.set_value();
+  forgets.join();
+  executor.other.join();
+  executor.coroutine.handle.destroy();
+  executor.second->run();
+  CHECK(resumed == 1);
 }

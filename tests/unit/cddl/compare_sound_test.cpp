@@ -67,6 +67,23 @@ TEST_CASE("forms that can no longer be told apart break callers") {
   expect("A / B A = {? a: int} B = {? b: int}", "A / B A = {? a: int, ? c: int} B = {? b: int}", yes, yes);
 }
 
+TEST_CASE("a unit that changes behind another name breaks callers") {
+  for (const std::string type : {"[* (tstr, Wait)]", "[* Wait, ? int]", "{a: Wait .within small} small = 0..9"}) {
+    const std::string rules = " Milliseconds = uint Seconds = uint Wait = ";
+    expect(type + rules + "Milliseconds", type + rules + "Seconds", breaks, breaks);
+    expect(type + rules + "Seconds", type + rules + "Seconds ; words", yes, yes);
+  }
+}
+
+TEST_CASE("what was sent as any map must not be read as a new form") {
+  const std::string a = " A = {x: int}", b = a + " B = {y: int}";
+  expect("{a: #5}" + a, "{a: A / #5}" + a, breaks, yes);
+  expect("{a: #4}", "{a: [int] / #4}", breaks, yes);
+  expect("{a: A / #5}" + b, "{a: A / B / #5}" + b, breaks, yes);
+  expect("{a: A / #5}" + a, "{a: #5 / A}" + a, yes, yes);
+  expect("{a: A / #5}" + a, "{a: #5}" + a, yes, yes);
+}
+
 TEST_CASE("readers of a map with any key of a type do not ignore keys") {
   expect("{* int => tstr}", "{* int => tstr, * tstr => tstr}", yes, breaks);
   expect("{* int => tstr}", "{* tstr => tstr, * int => tstr}", yes, breaks);

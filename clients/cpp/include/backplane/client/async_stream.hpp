@@ -60,7 +60,8 @@ class ReplyAwaiter {
 ///
 /// The call begins at once. A part makes room for others when the coroutine asks for the next one. Coroutines resume as
 /// those of an AsyncCall do; one may wait at a time. Destroying an AsyncStream cancels its call if it is open. So does
-/// destroying a coroutine that holds it.
+/// destroying a coroutine that holds it. The stream must stay where it is, and outlive each coroutine that waits for
+/// it: also a Task of reply() refers to it.
 template <class Part, class Reply>
 class [[nodiscard]] AsyncStream : public detail::PartReader<Part, Reply> {
  public:
@@ -85,12 +86,12 @@ class [[nodiscard]] AsyncStream : public detail::PartReader<Part, Reply> {
   [[nodiscard]] Next next() noexcept { return Next(*this); }
 
   /// `co_await reply()` gives the answer at the end. Parts that were not read are dropped. Throws CallError.
-  Task<Reply> reply() {
+  Task<Reply> reply() & {
     Result<Reply> result = co_await try_reply();
     co_return std::move(result).value();
   }
   /// The same; the await gives a Result<Reply>.
-  Task<Result<Reply>> try_reply() {
+  Task<Result<Reply>> try_reply() & {
     const Part* part = nullptr;
     do {
       part = co_await next();
@@ -108,7 +109,7 @@ class [[nodiscard]] AsyncStream : public detail::PartReader<Part, Reply> {
 ///   co_await sum.part(chunk);                    resumes when there is room for it
 ///   const Sum all = co_await sum.reply();        says that no part follows
 ///
-/// Otherwise as an Upload and an AsyncStream.
+/// Otherwise as an Upload and an AsyncStream. It, too, must outlive each coroutine that waits for it.
 template <class Part, class Reply, class Answer = Raw>
 class [[nodiscard]] AsyncUpload {
  public:
@@ -117,29 +118,36 @@ class [[nodiscard]] AsyncUpload {
 
   /// Sends the next part when there is room for it. The await gives false if the call has ended: reply() tells how.
   /// It throws CallError if the part cannot be sent. Throws Error if it cannot be encoded.
-  Task<bool> part(const Part& part) {
+  Task<bool> part(const Part& part) & {
     detail::Output out(&detail::buffers);
     detail::write(out, part);
     return send(Bytes(out.view().begin(), out.view().end()), 0);
   }
   /// This g++ would destroy a temporary of a co_await expression twice: give the part a name.
-  Task<bool> part(Part&& part) requires detail::breaks_in_await<Part>
+  Task<bool> part(Part&& part) & requires detail::breaks_in_await<Part>
   = delete;
 
-  /// No part follows. reply() does this, too.
-  Task<void> finish() {
-    if (!std::exchange(finished_, true)) co_await send({}, BP_PART_END);
+  /// No part follows. reply() does this, too. Throws CallError if this cannot be sent.
+  Task<void> finish() & {
+    if (finished_) co_return;
+    co_await send({}, BP_PART_END);
+    finished_ = true;  // not before: the Task may be destroyed while it waits
   }
 
   /// As of an AsyncStream, for an answer in parts.
   [[nodiscard]] typename AsyncStream<Answer, Reply>::Next next() noexcept { return answers_.next(); }
   /// Says that no part follows, and gives the answer at the end. Throws CallError.
-  Task<Reply> reply() {
+  Task<Reply> reply() & {
     Result<Reply> result = co_await try_reply();
     co_return std::move(result).value();
   }
-  Task<Result<Reply>> try_reply() {
-    co_await finish();
+  /// The same; the await gives a Result<Reply>, also if the end of the request cannot be sent.
+  Task<Result<Reply>> try_reply() & {
+    try {
+      co_await finish();
+    } catch (...) {
+      co_return detail::failure_of_exception(shared_->name(), "the end of the request cannot be sent");
+    }
     co_return co_await answers_.try_reply();
   }
   void cancel() const noexcept { shared_->cancel(); }

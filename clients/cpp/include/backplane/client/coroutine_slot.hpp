@@ -37,19 +37,19 @@ class CoroutineSlot final : Job {
   void wake(std::unique_lock<std::mutex>& lock, std::shared_ptr<void> owner) noexcept {
     if (executor_ == nullptr) return resume(lock);
     woken_ = true;
-    if (owner_ != nullptr) return lock.unlock();  // the executor has the job
+    if (owner_ != nullptr) return lock.unlock();  // an executor has the job
     owner_ = owner;
-    posting_ = true;
-    Executor* const executor = executor_;
+    Executor* const executor = posted_to_ = executor_;
+    const std::uint64_t mine = posting_ = ++posts_;
     lock.unlock();
     executor->post(*this);
     lock.lock();
-    posting_ = false;
+    if (posting_ == mine) posting_ = 0;  // else the job has run, and may have been posted again
     lock.unlock();
   }
   /// The coroutine is destroyed, where it would resume. The executor may be gone when this returns.
   void forget(std::unique_lock<std::mutex>& lock) noexcept {
-    while (posting_) {
+    while (posting_ != 0) {
       lock.unlock();
       std::this_thread::yield();
       lock.lock();
@@ -64,20 +64,23 @@ class CoroutineSlot final : Job {
     const InCallback inside;
     waiting.resume();
   }
-  /// Meanwhile the coroutine may have been destroyed, and another one may wait.
+  /// Meanwhile the coroutine may have been destroyed, and another one may wait, for another executor.
   static void run(Job& job) noexcept {
     auto& self = static_cast<CoroutineSlot&>(job);
     std::unique_lock lock(self.mutex_);
     const std::shared_ptr<void> held = std::move(self.owner_);
-    self.posting_ = false;  // an executor may run it at once
-    if (self.waiting_ != nullptr && self.woken_) return self.resume(lock);
-    lock.unlock();  // before it may be freed
+    // An executor may run it at once, inside of post().
+    self.posting_ = 0;
+    if (self.waiting_ == nullptr || !self.woken_) return lock.unlock();  // before it may be freed
+    self.executor_ == self.posted_to_ ? self.resume(lock) : self.wake(lock, held);
   }
 
   std::mutex& mutex_;
   std::coroutine_handle<> waiting_;
   Executor* executor_ = nullptr;
-  bool woken_ = false, posting_ = false;
+  Executor* posted_to_ = nullptr;  // has the job while `owner_` is set
+  bool woken_ = false;
+  std::uint64_t posts_ = 0, posting_ = 0;  // the number of the post() that has not returned; 0: none
   std::shared_ptr<void> owner_;
 };
 
