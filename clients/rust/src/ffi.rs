@@ -214,6 +214,7 @@ pub const BP_LOAD_OLD_FIRST: u32 = 4;
 pub const BP_LOAD_STRICT: u32 = 8;
 pub const BP_LOAD_COMPARE: u32 = 16;
 pub const BP_CONTEXT_GONE: u32 = 2;
+pub const BP_LOG_DEBUG: i32 = 1;
 pub const BP_LOG_WARN: i32 = 3;
 pub const BP_LOG_ERROR: i32 = 4;
 pub const BP_SERVE_CALL: u32 = 1;

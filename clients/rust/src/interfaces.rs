@@ -161,7 +161,11 @@ impl Expected {
             return Err(result.error(&self.module, status));
         }
         let message = unsafe { native::text(result.0.message) };
-        Ok((!message.is_empty()).then(|| message.into_owned()))
+        if message.is_empty() {
+            return Ok(None);
+        }
+        native::log(BP_LOG_DEBUG, &message);
+        Ok(Some(message.into_owned()))
     }
     /// For a host that does not compare.
     fn compare_hashes(&self, native: bp_context) -> Result<Option<String>, Error> {

@@ -162,7 +162,12 @@ export class Connection {
     const method = this.methods.of(name);
     const id = this.open.nextId();
     const start = this.out.length;
-    writeCall(this.out, id, method, name.item, payload, timeout, flags, window);
+    try {
+      writeCall(this.out, id, method, name.item, payload, timeout, flags, window);
+    } catch (thrown) {
+      this.out.length = start;
+      throw thrown;
+    }
     this.finish(start);
     this.open.add(id, request);
     return id;
@@ -176,7 +181,7 @@ export class Connection {
     this.finish(start);
   }
 
-  /** Writes the rest of a frame. If that fails, nothing of the frame is sent. */
+  /** Writes the rest of a frame. If that fails, nothing of the frame is sent. `write` must not send another frame. */
   private body(start: number, write: (out: Writer) => void): void {
     try {
       write(this.out);

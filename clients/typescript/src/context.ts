@@ -41,6 +41,7 @@ export class Context {
   /** @internal Makes calls, for generated code. */
   readonly invoker: Invoker;
   private readonly names = new Map<string, WireName>();
+  private readonly resolved = new Set<WireName>(); // by any connection so far
   private readonly listeners: Listeners;
   private readonly providers: Providers;
   private readonly expectations = new Map<string, Expectation>();
@@ -108,10 +109,13 @@ export class Context {
    * `unknown_name` if no module has the name.
    */
   async method(name: string): Promise<Method> {
-    const known = this.names.get(name);
-    const wire = known ?? new WireName(name, true);
+    let wire = this.names.get(name);
+    if (!wire) {
+      wire = new WireName(name, true);
+      this.names.set(name, wire); // also if it fails: a further try has the same place
+    }
     await this.link.connection.methods.find(wire);
-    this.names.set(name, wire);
+    this.resolved.add(wire);
     return new Method(this.invoker, wire);
   }
 
@@ -206,7 +210,7 @@ export class Context {
     this.providers.restore();
     this.listeners.restore();
     const { methods } = this.link.connection;
-    for (const each of this.names.values()) methods.find(each).catch(() => {}); // calls go on by name
+    for (const each of this.resolved) methods.find(each).catch(() => {}); // calls go on by name
     this.watch();
   }
 

@@ -3,7 +3,7 @@
 // Host functions: what modules ask of this application.
 import type { Ask, Connection } from "./connection.js";
 import { encode } from "./cbor/any.js";
-import { Fault } from "./cbor/value.js";
+import { bytesOf, Fault } from "./cbor/value.js";
 import { CallError } from "./errors.js";
 import { Frame } from "./frame.js";
 import { Status } from "./statuses.js";
@@ -107,9 +107,9 @@ function reply(connection: Connection | undefined, token: number | bigint, answe
     connection?.send(Frame.answer, 6, (out) => {
       out.bigint(BigInt(token));
       out.int(each.status);
-      out.byteString(each.payload);
+      out.byteString(bytesOf(each.payload));
       out.text(each.message);
-      out.byteString(each.detail);
+      out.byteString(bytesOf(each.detail));
     });
   try {
     write(answer);

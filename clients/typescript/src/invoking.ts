@@ -4,7 +4,7 @@
 import { abortedBefore, Bound, type CallOptions, dueOf, timeoutOf } from "./bound.js";
 import { encode as encodeValue, readAny } from "./cbor/any.js";
 import { Reader } from "./cbor/reader.js";
-import type { Value } from "./cbor/value.js";
+import { bytesOf, type Value } from "./cbor/value.js";
 import type { Writer } from "./cbor/writer.js";
 import { type Reading, SingleCall, StreamCall } from "./calls.js";
 import type { Connection } from "./connection.js";
@@ -59,7 +59,7 @@ export class Invoker {
   }
 
   streamRaw(name: WireName, request: Uint8Array, options?: CallOptions & { parts?: Parts<Uint8Array> }): ReplyStream<Uint8Array, Uint8Array> {
-    const parts = options?.parts && { parts: { source: options.parts, encode: (part: Uint8Array) => part } };
+    const parts = options?.parts && { parts: { source: options.parts, encode: bytesOf } };
     const prepared = Promise.resolve({ name, payload: request, reading: rawReading, ...parts });
     return this.invokeStream<Uint8Array, Uint8Array, Uint8Array>(prepared, options);
   }

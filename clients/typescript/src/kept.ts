@@ -4,6 +4,7 @@
 import { counted } from "./window.js";
 
 const chunkSize = 1 << 14; // small parts share memory
+const taken = new Uint8Array(0); // in the place of a part that was taken
 const shortCopy = 96; // up to this many bytes, a loop is faster than a copy by the engine
 
 export class Kept {
@@ -46,6 +47,7 @@ export class Kept {
     const at = this.first++;
     const size = this.sizes[at]!;
     this.bytes = this.chunks[at]!;
+    this.chunks[at] = taken; // its memory is free before the places are
     this.start = this.starts[at]!;
     --this.count;
     this.size -= counted(size);

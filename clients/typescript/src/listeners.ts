@@ -69,13 +69,13 @@ export class Listeners {
       if (registration.lossless && !connection.has("lossless")) {
         throw failure(Status.not_supported, "this host has no lossless listeners");
       }
-      this.all.set(registration.id, registration);
       this.send(connection, registration, (error) => {
         if (!error) return resolve();
         this.all.delete(registration.id);
         registration.ended = true;
         reject(error);
       });
+      this.all.set(registration.id, registration); // only now: what cannot be sent throws
     });
   }
 

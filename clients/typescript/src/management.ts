@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Module operations and reports. docs/protocol.md describes the reports.
+// Module operations and reports. docs/protocol.md describes the reports. What an application gives is read before a frame is
+// begun: a getter may send one.
+import { timeoutOf } from "./bound.js";
 import { encode, readAny } from "./cbor/any.js";
 import { Reader } from "./cbor/reader.js";
 import type { Value } from "./cbor/value.js";
@@ -30,29 +32,34 @@ export class Management {
 
   /** Loads a module from a file of the host's machine; gives back the load-report. */
   async load(path: string, options: { config?: Value } = {}): Promise<Value> {
+    const [file, config] = [absolute(path), configOf(options.config)];
     const { value } = await this.request(Frame.load, 4, (out) => {
-      out.byteString(absolute(path));
-      out.byteString(configOf(options.config));
+      out.byteString(file);
+      out.byteString(config);
     });
     return value;
   }
 
   /** Unloads a module; gives back the unload-report. */
   async unload(module: string, options: { timeout?: number } = {}): Promise<Value> {
+    const timeout = timeoutOf(options);
     const { value } = await this.request(Frame.unload, 4, (out) => {
       out.text(module);
-      out.int(options.timeout ?? 0);
+      out.int(timeout);
     });
     return value;
   }
 
   /** Reloads a module, from its present file unless another one is named; gives back the reload-report. */
   async reload(module: string, options: { path?: string; config?: Value; timeout?: number } = {}): Promise<Value> {
+    const { path } = options;
+    const file = path === undefined ? none : absolute(path);
+    const [config, timeout] = [configOf(options.config), timeoutOf(options)];
     const { value } = await this.request(Frame.reload, 6, (out) => {
       out.text(module);
-      out.byteString(options.path === undefined ? none : absolute(options.path));
-      out.byteString(configOf(options.config));
-      out.int(options.timeout ?? 0);
+      out.byteString(file);
+      out.byteString(config);
+      out.int(timeout);
     });
     return value;
   }

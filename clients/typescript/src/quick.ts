@@ -2,7 +2,8 @@
 //
 // The two most frequent frames, in their usual form: calls are written, and replies without an error are read, without a
 // look at what is unusual. That is left to frame.ts.
-import type { Writer } from "./cbor/writer.js";
+import { bytesOf } from "./cbor/value.js";
+import { Writer } from "./cbor/writer.js";
 import { Frame } from "./frame.js";
 
 const arrayOfSix = 0x86;
@@ -98,6 +99,7 @@ export function writeCall(
   flags: number,
   window: { bytes: number; parts: number } | undefined,
 ): void {
+  const encoded = payload instanceof Writer ? payload : bytesOf(payload); // before anything is written
   out.reserve(64 + name.length);
   const { bytes } = out;
   let at = out.length + 4;
@@ -110,8 +112,8 @@ export function writeCall(
     at = putUint(bytes, at, method);
   }
   out.length = at;
-  if (payload instanceof Uint8Array) out.byteString(payload);
-  else out.byteStringOf(payload);
+  if (encoded instanceof Writer) out.byteStringOf(encoded);
+  else out.byteString(encoded);
   out.reserve(40);
   const rest = out.bytes;
   at = putUint(rest, out.length, timeout);

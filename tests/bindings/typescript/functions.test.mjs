@@ -90,7 +90,7 @@ test("the host says what has changed in an interface", async (t) => {
 
   for (const [cddl, what, where, said] of [
     [`${INTERFACE_CDDL}session.gone.request = {}\nsession.gone.reply = null\n`, "name gone", "session.gone", /session\.gone/],
-    [INTERFACE_CDDL.replace("profile: any }", "profile: any, since: uint64 }"), "required member gone", "LoggedIn", /LoggedIn: the member "since" is gone/],
+    [INTERFACE_CDDL.replace("profile: any }", "profile: any, since: uint64 }"), "required member gone", "LoggedIn.since", /LoggedIn\.since: the member "since" is gone/],
     [without(/^profile/), "call added", "profile.fetch", /profile\.fetch: the module calls it now/],
   ]) {
     const breaking = expected(cddl);

@@ -58,6 +58,36 @@ test("a name that the host does not resolve has no handle", async (t) => {
   await assert.rejects(context.method("a.b"), { name: "unreachable" });
 });
 
+test("a name has one place, however often it is tried, and a try after a failed one is a new question", async (t) => {
+  const { peer, context } = await pair(t);
+  const find = async (name, ...answers) => {
+    const finding = answers.map(() => context.method(name));
+    const outcomes = Promise.allSettled(finding);
+    for (const handle of answers) {
+      const [type, id] = await peer.next();
+      assert.equal(type, 4);
+      if (handle) peer.reply(id, handle);
+      else peer.fail(id, Status.unknown_name);
+    }
+    return (await outcomes).map((each) => each.value?.wire);
+  };
+  const [first] = await find("a.first", 1);
+  const refusals = await find("a.b", 0, 0, 0);
+  assert.deepEqual(refusals, [undefined, undefined, undefined]);
+  for (let count = 0; count < 5; ++count) assert.deepEqual(await find("a.b", 0), [undefined]);
+  const [refused, found, again] = await find("a.b", 0, 7, 7);
+  assert.equal(refused, undefined);
+  assert.equal(found.place, first.place + 1);
+  assert.equal(again, found);
+  const call = (await context.method("a.b")).call();
+  const items = await peer.next();
+  assert.deepEqual([items[0], items[2]], [2, 7]);
+  peer.reply(items[1], 1);
+  await call;
+  const [next] = await find("a.next", 2);
+  assert.equal(next.place, first.place + 2);
+});
+
 test("generated code asks for a handle with its second call, and has it on each connection anew", async (t) => {
   const socket = await fakeSocket(t);
   const connecting = Context.connect({ socketPath: socket.path, reconnect: { initial: 1 } });

@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { CallError, Context, encode, InterfaceChangedError, Status, UnreachableError } from "@backplane/client";
 import { until } from "./support.mjs";
 import { fakeSocket, frame, hello, pair } from "./support_fake.mjs";
@@ -256,6 +258,95 @@ test("a host function that the host refuses is not provided", async (t) => {
   await assert.rejects(providing, { name: "name_taken", message: /process 7/ });
 });
 
+test("bytes of another realm are bytes, and what is no bytes is refused before anything is written", async (t) => {
+  const { peer, context } = await pair(t);
+  const foreign = runInNewContext("new Uint8Array([0xa0, 1])");
+  assert.ok(!(foreign instanceof Uint8Array));
+  const noBytes = ["abc", 5, null, {}, [1, 2], new DataView(new ArrayBuffer(1)), new Uint16Array(1)];
+  for (const wrong of noBytes) {
+    await assert.rejects(context.callRaw("a.b", wrong), { name: "TypeError", message: /^expected a Uint8Array, got / });
+    await assert.rejects(context.streamRaw("a.b", wrong).reply(), TypeError);
+  }
+  const call = context.callRaw("a.b", foreign);
+  const items = await peer.next();
+  assert.deepEqual([items[0], items[2], items[3]], [2, "a.b", Uint8Array.of(0xa0, 1)]);
+  peer.reply(items[1], 1);
+  assert.deepEqual(await call, Uint8Array.of(1));
+
+  const stream = context.streamRaw("a.b", none, { parts: [foreign, "abc"] });
+  const [, id] = await peer.next();
+  assert.deepEqual(await peer.next(), [14, id, Uint8Array.of(0xa0, 1), 0]);
+  await assert.rejects(stream.reply(), TypeError);
+  assert.deepEqual(await peer.next(), [3, id]);
+
+  const answers = [foreign, "abc", undefined, Promise.resolve([1])];
+  const providing = context.provideRaw("app.f", () => answers.shift());
+  peer.reply((await peer.next())[1], null);
+  await providing;
+  for (let token = 1; token <= 4; ++token) {
+    peer.send(27, token, "app.f", none, 0, 0);
+    const answer = await peer.next();
+    if (token === 1) assert.deepEqual(answer, [28, 1, 0, Uint8Array.of(0xa0, 1), "", none]);
+    else assert.deepEqual([...answer.slice(0, 4), answer[4].slice(0, 21)], [28, token, Status.exception, none, "expected a Uint8Array"]);
+  }
+});
+
+test("a call that fails while it is written leaves nothing of its frame", { timeout: 20000 }, async (t) => {
+  const { peer, context } = await pair(t);
+  class Odd extends Uint8Array {
+    get length() {
+      throw new Error("odd");
+    }
+  }
+  await assert.rejects(context.callRaw("a.b", new Odd(3)), /odd/);
+  await assert.rejects(context.on("half of a pair \ud800", () => {}), /surrogate/);
+  const call = context.call("a.c", {});
+  const items = await peer.next();
+  assert.deepEqual([items[0], items[2]], [2, "a.c"]);
+  peer.reply(items[1], 1);
+  assert.equal(await call, 1);
+});
+
+test("a configuration is read before its frame is begun", async (t) => {
+  const { peer, context } = await pair(t);
+  const calls = [];
+  const config = {
+    get size() {
+      calls.push(context.call("a.b", {}));
+      return 5;
+    },
+  };
+  const options = {
+    config,
+    get timeout() {
+      calls.push(context.call("a.b", {}));
+      return 7;
+    },
+  };
+  const operations = [
+    context.modules.load("/m.so", { config }),
+    context.modules.reload("m", options),
+    context.modules.unload("m", options),
+  ];
+  const others = [];
+  while (others.length < 3) {
+    const items = await peer.next();
+    if (items[0] !== 2) others.push(items);
+    peer.reply(items[1], items[0]);
+  }
+  assert.deepEqual(await Promise.all(operations), [7, 9, 8]);
+  assert.deepEqual(
+    others.map((items) => [items[0], ...items.slice(2)]),
+    [
+      [7, new TextEncoder().encode("/m.so"), encode({ size: 5 })],
+      [9, "m", none, encode({ size: 5 }), 7],
+      [8, "m", 7],
+    ],
+  );
+  assert.deepEqual(await Promise.all(calls), [2, 2, 2, 2]);
+  await assert.rejects(context.modules.unload("m", { timeout: -1 }), { name: "invalid_argument" });
+});
+
 test("the interface is sent only if the host wants it", async (t) => {
   const expected = { module: "m", version: "1", hash: "0123456789abcdef", cddl: "m.x.request = {}\n" };
   const changes = [];
@@ -373,4 +464,33 @@ test("parts that wait keep their order and their bytes, whatever their sizes", a
   }
   peer.reply(id, 1);
   assert.equal((await loop.next()).done, true);
+});
+
+test("parts that were read are not kept", async (t) => {
+  const { peer, context } = await pair(t);
+  const stream = context.streamRaw("a.parts", none, { windowBytes: 4 << 20 });
+  const [, id] = await peer.next();
+  const loop = stream[Symbol.asyncIterator]();
+  const part = new Uint8Array(500 << 10);
+  const come = async () => {
+    peer.send(16, id, Status.partial, part, "", none);
+    const ping = context.call("a.b");
+    peer.reply((await peer.nextOf(2))[1], null);
+    await ping;
+  };
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc");
+  const held = () => {
+    collect();
+    return process.memoryUsage().arrayBuffers;
+  };
+  await come();
+  const before = held();
+  for (let count = 0; count < 100; ++count) {
+    await come(); // so there is always one that nobody has read
+    assert.equal((await loop.next()).value.length, part.length);
+  }
+  const grown = held() - before;
+  assert.ok(grown < 20 << 20, `${grown >> 20} MiB more than with one part`);
+  stream.cancel();
 });

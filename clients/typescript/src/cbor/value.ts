@@ -52,6 +52,13 @@ export type Value =
   | Tagged
   | Simple;
 
+/** Bytes of the application. Those of another realm, such as a test runner's, count too. */
+export function bytesOf(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (ArrayBuffer.isView(value) && (value as Uint8Array)[Symbol.toStringTag] === "Uint8Array") return value as Uint8Array;
+  throw new TypeError(`expected a Uint8Array, got ${value === null ? "null" : typeof value}`);
+}
+
 /** What is wrong with a value or with bytes, and where: `messages[2].delay_ms: expected int, got text`. */
 export class Fault extends Error {
   override readonly name = "Fault";

@@ -428,6 +428,7 @@ static inline bp_status bp_typed_expect(bp_context context, bp_str module, bp_st
   result.struct_size = sizeof result;
   status = bp_context_expect(context, module, hash, cddl, &result);
   if (status != BP_OK) return bp_typed_take(error, status, &result);
+  if (result.message.size != 0) bp_log_write(BP_LOG_DEBUG, 0, module, result.message); /* a compatible change */
   bp_result_free(&result);
   return BP_OK;
 }
