@@ -96,8 +96,8 @@ static void bpp_waiter_reply(void* user, const bp_answer* answer) {
 
 static int bpp_waiter_done(bpp_waiter* waiter) { return __atomic_load_n(&waiter->done, __ATOMIC_ACQUIRE); }
 
-/* Spins. Gives way after 2 us, as the other thread may have been woken on this core, and then rarely: that takes a third
- * of a microsecond in which nothing is seen. */
+/* Spins. Gives way after 2 us, as the other thread may have been woken on this core, and then rarely: that takes a
+ * third of a microsecond in which nothing is seen. */
 static void bpp_waiter_spin(bpp_waiter* waiter) {
   const int64_t length = __atomic_load_n(&bpp_spin_ns, __ATOMIC_RELAXED);
   const int64_t begin = bpp_now();
