@@ -38,14 +38,14 @@ reach: what is to be reached. met: whether it is."""
 
 
 def native(language):
-    def command(_):
+    def command(*_):
         return [BUILD / "tests" / "bin" / f"bindings_bench_{language}"], {}
 
     return command
 
 
 def python(backend):
-    def command(work):
+    def command(work, _):
         modules = [str(PLUGINS / f"{name}.so") for name in ("echo", "timer")]
         subprocess.run([str(BUILD / "bin" / "backplane"), "bindgen", "python", *modules, "-o", str(work)], check=True,
                        stdin=subprocess.DEVNULL)
@@ -56,18 +56,20 @@ def python(backend):
     return command
 
 
-def rust(_):
+def rust(_, smoke):
     os.environ["BACKPLANE_BUILD"] = str(BUILD)
     sys.path.insert(0, str(HERE.parent / "rust"))
     import rust_test  # it has the paths of cargo, and prepares the package
 
     rust_test.prepare()
-    rust_test.cargo("build", "--release", "--bin", "bench")
-    return [rust_test.WORK / "target/release/bench", PLUGINS], rust_test.ENVIRONMENT
+    # The tests of the crate have built most of the other one already.
+    profile, folder = ((), "debug") if smoke else (("--release",), "release")
+    rust_test.cargo("build", *profile, "--bin", "bench")
+    return [rust_test.WORK / "target" / folder / "bench", PLUGINS], rust_test.ENVIRONMENT
 
 
-#: A language is a line here: its name, and what gives its command (without --seconds) and environment. It gets a
-#: folder of its own.
+#: A language is a line here: its name, and what gives its command (without --seconds) and environment from a folder of
+#: its own and whether this is a smoke run.
 PROGRAMS = {
     "c": native("c"),
     "cpp": native("cpp"),
@@ -80,11 +82,11 @@ PROGRAMS = {
 # ---- Running them ----
 
 
-def measure(language, seconds):
+def measure(language, seconds, smoke):
     """The rows of a language. Raises RuntimeError with the reason if it fails."""
     with tempfile.TemporaryDirectory(prefix="bp-bench-") as work:
         try:
-            command, environment = PROGRAMS[language](pathlib.Path(work))
+            command, environment = PROGRAMS[language](pathlib.Path(work), smoke)
             done = subprocess.run([*map(str, command), "--seconds", str(seconds)], env={**os.environ, **environment},
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
         except (OSError, subprocess.SubprocessError, AssertionError) as wrong:
@@ -141,7 +143,7 @@ def main(arguments):
     for language in options.languages or PROGRAMS:
         print(f"bench: {language}", file=sys.stderr)
         try:
-            rows += measure(language, seconds)
+            rows += measure(language, seconds, options.smoke)
         except RuntimeError as wrong:
             print(f"bench: {language} failed: {wrong}", file=sys.stderr)
             failed = 1

@@ -56,7 +56,7 @@ class Smoke(unittest.TestCase):
         self.assertEqual({line.count("|") for line in lines}, {9})
 
     def test_a_program_that_fails_fails_the_run_and_not_the_others(self):
-        broken = {"c": run.PROGRAMS["c"], "no": lambda work: (["/bin/false"], {})}
+        broken = {"c": run.PROGRAMS["c"], "no": lambda *_: (["/bin/false"], {})}
         run.PROGRAMS, kept = broken, run.PROGRAMS
         self.addCleanup(setattr, run, "PROGRAMS", kept)
         code, text = output("--smoke", "--json")
