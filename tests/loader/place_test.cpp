@@ -62,7 +62,7 @@ TEST_CASE("a data directory that cannot be made is refused when the host is conf
   }
 }
 
-TEST_CASE("a data directory, or another path, that is empty is refused when the host is configured") {
+TEST_CASE("a data directory or another path that is empty is refused when the host is configured") {
   const char* const dirs[] = {"/usr", "", nullptr};
   bp_host_options none{};
   none.struct_size = sizeof none;
