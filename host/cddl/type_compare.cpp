@@ -231,12 +231,14 @@ void TypeCompare::labels(std::size_t pair, const Shape& before, const Shape& aft
                          [&](const std::string& label) { return each.second.contains(label); });
     });
   };
-  for (const auto& [value, was] : before.labels) {
+  for (const auto& each : before.labels) {
+    const std::string& value = each.first;
+    const std::set<std::string>& was = each.second;
     budget_.step();
     const auto found = after.labels.find(value);
     if (found == after.labels.end()) continue;
     const std::set<std::string>& is = found->second;
-    if (std::any_of(is.begin(), is.end(), [&](const std::string& each) { return was.contains(each); })) continue;
+    if (std::any_of(is.begin(), is.end(), [&](const std::string& label) { return was.contains(label); })) continue;
     const bool moved = has(after, was) || has(before, is);
     note(pair, moved ? What::label_moved : What::renamed, where,
          "the value " + value.substr(0, 60) + " has the label " + quoted_name(*is.begin()) + ", had " +

@@ -130,7 +130,7 @@ TEST_CASE("A listener hears again after each restart, and first gets one gap, in
       call.on_reply = [](void* count, const bp_answer* answer) {
         if (answer->status == BP_OK) ++*static_cast<std::atomic<int>*>(count);
       };
-      CHECK(bp_submit(self.context, &call, nullptr) == BP_OK);
+      if (bp_submit(self.context, &call, nullptr) != BP_OK) --self.worked;
     }
     self.heard.note(*event);
   };
