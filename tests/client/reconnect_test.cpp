@@ -112,10 +112,9 @@ TEST_CASE("After a reconnect a listener hears again, and first gets one gap") {
   const auto listener = line.context->on<Happened>(
       "desk.happened", [&](const Happened& event) { note(std::to_string(event.number)); },
       [&](const client::Gap& gap) {
-        CHECK(gap.reconnected);
-        CHECK(gap.lost == 0);
         // What was missed can be asked for here: calls work.
-        note(line.context->try_call<Nap>("desk.nap", Nap{0}).ok() ? "gap" : "gap without a connection");
+        const bool works = line.context->try_call<Nap>("desk.nap", Nap{0}).ok();
+        note(!gap.reconnected || gap.lost != 0 ? "another gap" : works ? "gap" : "gap without a connection");
       });
   line.context->call<Nap>("desk.tell", Tell{2});
   REQUIRE(eventually([&] { return snapshot().size() == 2; }));
@@ -317,20 +316,22 @@ TEST_CASE("A context may end in the callback of its state, and in the gap of a r
   const bool in_gap = GENERATE(false, true);
   HostProcess host;
   std::optional<client::Context> context;
+  std::atomic<bool> made = false;
   // Threads that outlive the context finish set_value() after the wait for it has ended.
   const auto gone = std::make_shared<std::promise<void>>();
   client::ConnectOptions options;
   options.socket_path = host.socket();
   options.reconnect = {.initial = 5ms, .max = 50ms};
   if (!in_gap) {
-    options.on_state = [&context, gone](const client::ConnectionState& state) {
-      if (state.kind != Kind::waiting || !context) return;
+    options.on_state = [&context, &made, gone](const client::ConnectionState& state) {
+      if (state.kind != Kind::waiting || !made) return;
       const auto kept = gone;
       context.reset();
       kept->set_value();
     };
   }
   context.emplace(client::Context::connect(options));
+  made = true;
   client::Listener listener;
   if (in_gap) {
     listener = context->on<Happened>(
