@@ -29,6 +29,8 @@ constexpr std::size_t max_output = std::size_t{64} << 20;
 constexpr std::chrono::milliseconds deadline_slack{250};
 constexpr std::uint64_t max_timeout_ms = std::uint64_t{1000} * 60 * 60 * 24 * 365;
 
+}  // namespace
+
 UniqueFd make_eventfd() {
   UniqueFd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!fd) {
@@ -37,8 +39,6 @@ UniqueFd make_eventfd() {
   }
   return fd;
 }
-
-}  // namespace
 
 Channel::Channel(Dialed dialed, Receivers to, Place place)
     : socket_(std::move(dialed.socket)),

@@ -30,6 +30,9 @@ namespace backplane::host {
 /// Rules: Each open call gets exactly one terminal reply. Only the code that removes a call from `calls_` may deliver
 /// it, and all such code runs on the reader thread. No callback runs under the lock. Call ids are never reused.
 ///
+/// What wakes or stops a thread of a connection. Throws Failure if there is no descriptor.
+UniqueFd make_eventfd();
+
 /// Output: A frame is appended under the lock. With few open calls, the caller sends it at once, because it probably
 /// waits for the answer. With many, the reader thread sends the collected frames. It is woken only if it sleeps.
 class Channel : public std::enable_shared_from_this<Channel> {

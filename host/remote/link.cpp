@@ -3,11 +3,8 @@
 // The keeper of a connection: waits for its end, connects again after a back-off, and tells the application.
 #include "remote/link.hpp"
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <exception>
 #include <new>
 #include <utility>
@@ -24,15 +21,6 @@ namespace {
 /// How long after a comparison without a verdict the next one comes.
 constexpr std::chrono::milliseconds compare_again{500};
 constexpr const char* no_memory = "this application has no memory for a connection";
-
-UniqueFd make_eventfd() {
-  UniqueFd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!fd) {
-    throw Failure{BP_UNREACHABLE, std::string("cannot create an eventfd: ") + std::strerror(errno) +
-                                      "; raise the limit of open files (ulimit -n)"};
-  }
-  return fd;
-}
 
 /// Without memory the text is empty.
 template <class... Parts>

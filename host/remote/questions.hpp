@@ -15,6 +15,9 @@ namespace backplane::host {
 /// Timeout for requests that a running host answers at once.
 inline constexpr std::chrono::milliseconds prompt{30'000};
 
+/// For frames that are sent without waiting for their answer.
+inline void ignore_reply(void*, const bp_answer*) {}
+
 /// A result that frees itself.
 struct OwnedResult {
   bp_result raw{};

@@ -31,8 +31,6 @@ constexpr std::uint32_t default_stop_ms = 1500;
 /// How long canceled calls and running callbacks may take to end.
 constexpr milliseconds last_words{300};
 
-void ignore_reply(void*, const bp_answer*) {}
-
 bp_result fresh_result() {
   bp_result result{};
   result.struct_size = sizeof result;
@@ -272,9 +270,8 @@ bp_status RemoteContext::listen(const bp_subscription& subscription, bp_listener
   if (on_own_thread()) {  // do not wait: the answer would arrive on the reader thread
     status = channel->open(frame, text.size(), {ignore_reply, nullptr, 0}, Channel::Use::attach, nullptr);
   } else {
-    bp_result result = fresh_result();
-    status = ask(*channel, frame, text.size(), prompt, result, Channel::Use::attach);
-    free_result(&result);
+    OwnedResult result;
+    status = ask(*channel, frame, text.size(), prompt, result.raw, Channel::Use::attach);
   }
   if (status == BP_UNREACHABLE && link_->reconnects()) status = BP_OK;  // the next connection is told
   if (status != BP_OK) {

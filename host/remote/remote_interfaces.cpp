@@ -16,8 +16,6 @@
 namespace backplane::host {
 namespace {
 
-void ignore_reply(void*, const bp_answer*) {}
-
 /// A name that the host is told of without waiting for its answer.
 struct Told {
   std::shared_ptr<RemoteFunctions> functions;
@@ -64,10 +62,8 @@ bp_status RemoteContext::provide(std::string_view name) {
     status = channel->open(frame, name.size(), {Told::on_reply, told.get(), 0}, Channel::Use::attach, nullptr);
     if (status == BP_OK) static_cast<void>(told.release());
   } else {
-    bp_result result{};
-    result.struct_size = sizeof result;
-    status = ask(*channel, frame, name.size(), prompt, result, Channel::Use::attach);
-    free_result(&result);
+    OwnedResult result;
+    status = ask(*channel, frame, name.size(), prompt, result.raw, Channel::Use::attach);
   }
   if (status == BP_UNREACHABLE && link_->reconnects()) return BP_OK;  // the next connection is told
   if (status != BP_OK) kept_.functions->refused(name);

@@ -14,8 +14,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds first_wait{5};
 constexpr milliseconds last_wait{1'000};
 
-void ignore_reply(void*, const bp_answer*) {}
-
 }  // namespace
 
 void add_refusal(std::string& text, std::string_view name, std::string_view why) {
