@@ -31,12 +31,6 @@ constexpr std::uint32_t default_stop_ms = 1500;
 /// How long canceled calls and running callbacks may take to end.
 constexpr milliseconds last_words{300};
 
-bp_result fresh_result() {
-  bp_result result{};
-  result.struct_size = sizeof result;
-  return result;
-}
-
 /// Makes a path absolute, because the host has another working directory. If that fails, the host refuses the path.
 std::string absolute(const char* path) {
   std::error_code error;
@@ -391,10 +385,8 @@ bp_status RemoteContext::set_log_level(bp_str module, std::int32_t level, bp_res
 
 bp_status RemoteContext::stop_host() {
   const auto channel = link_->channel();
-  bp_result result = fresh_result();
-  const bp_status status = ask(*channel, wire::Stop{}, 0, prompt, result);
-  free_result(&result);
-  return status;
+  OwnedResult result;
+  return ask(*channel, wire::Stop{}, 0, prompt, result.raw);
 }
 
 }  // namespace backplane::host

@@ -3,6 +3,7 @@
 // Partial replies and requests in parts for coroutines, in both worlds.
 #include <dlfcn.h>
 
+#include "killable.hpp"
 #include "worlds.hpp"
 
 /// What the end of a request in parts gets in place of being sent. BP_OK: it is sent.
@@ -41,18 +42,6 @@ static_assert(gives_reply<Summing&> && !gives_reply<Summing>);
 static_assert(gives_result<Summing&> && !gives_result<Summing>);
 static_assert(sends<Summing&> && !sends<Summing>);
 static_assert(finishes<Summing&> && !finishes<Summing>);
-
-/// A coroutine that a test may destroy where it waits.
-struct Killable {
-  struct promise_type {
-    Killable get_return_object() noexcept { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
-    std::suspend_never initial_suspend() const noexcept { return {}; }
-    std::suspend_always final_suspend() const noexcept { return {}; }
-    void return_void() const noexcept {}
-    void unhandled_exception() const noexcept {}
-  };
-  std::coroutine_handle<promise_type> handle;
-};
 
 /// Counts how often it resumes.
 Killable counts(int* resumed) {

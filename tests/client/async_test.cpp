@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Futures, callbacks and coroutines, in both worlds.
+#include "killable.hpp"
 #include "worlds.hpp"
 
 namespace {
-
-/// A coroutine that a test may destroy where it waits.
-struct Killable {
-  struct promise_type {
-    Killable get_return_object() noexcept { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
-    std::suspend_never initial_suspend() const noexcept { return {}; }
-    std::suspend_always final_suspend() const noexcept { return {}; }
-    void return_void() const noexcept {}
-    void unhandled_exception() const noexcept {}
-  };
-  std::coroutine_handle<promise_type> handle;
-};
 
 client::Task<std::string> shout(const client::Context& context, std::string text) {
   const Shout request{text};
