@@ -97,6 +97,39 @@ class Quiet {
                    "plugin_sdk/b.hpp:2: Large has 1 fields and 46 methods")
 
 
+class TestTime(CheckCase):
+    """Of a build in which ctest has run two areas."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("tests/CMakeLists.txt", "set(time_budgets\n  quick 10  slow 20  none 5)\n")
+        self.write("build/CTestTestfile.cmake", "".join(
+            f'add_test({name} "true")\nset_tests_properties({name} PROPERTIES LABELS "{labels}")\n'
+            for name, labels in (("a", "core;quick"), ("b", "core;quick"), ("c", "slow"))))
+
+    def ran(self, **seconds):
+        self.write("build/Testing/Temporary/CTestCostData.txt",
+                   "".join(f"{name} 1 {took}\n" for name, took in seconds.items()) + "---\n")
+
+    def test_an_area_within_its_budget_is_listed_on_request_only(self):
+        self.ran(a=4, b=5, c=20)
+        self.assertEqual(self.run_check("test_time"), (0, ""))
+        self.assertEqual(self.run_check("test_time", "--all"),
+                         (0, "test_time: tests/quick: 9 s of 10 s\ntest_time: tests/slow: 20 s of 20 s\n"))
+
+    def test_more_than_the_budget_is_told_and_more_than_twice_is_a_finding(self):
+        self.ran(a=4, b=7, c=41)
+        self.fails("test_time", "test_time: tests/quick: 11 s of 10 s",
+                   "tests/CMakeLists.txt:1: the tests of tests/slow take 41 s of 20 s; expected at most twice")
+
+    def test_what_has_not_run_is_told(self):
+        self.passes("test_time")
+        self.ran(a=11)
+        code, out = self.run_check("test_time")
+        self.assertEqual((code, out),
+                         (0, "test_time: tests/quick: 11 s of 10 s, without 1 tests that have not run\n"))
+
+
 class ThreadSafety(CheckCase):
     GUARDED = SPDX + '''#include "sync/mutex.hpp"
 struct Count {
