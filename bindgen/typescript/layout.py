@@ -100,14 +100,11 @@ def call(head, items, tail, indent=0, before="(", after=")", end=","):
 
 
 def union(head, parts, tail, indent=0):
-    """`head: A | B;`, on one line, on the next line, or with a line for each part."""
+    """`head: A | B;`, on one line or with a line for each part."""
     pad = " " * indent
     line = f"{pad}{head} {' | '.join(parts)}{tail}"
     if len(line) <= WIDTH or len(parts) == 1:
         return line
-    inner = f"{pad}  {' | '.join(parts)}{tail}"
-    if len(inner) <= WIDTH:
-        return f"{pad}{head}\n{inner}"
     return f"{pad}{head}\n" + "\n".join(f"{pad}  | {part}" for part in parts) + tail
 
 

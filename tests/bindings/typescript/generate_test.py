@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What bindgen makes of names, docs and types that are hard for TypeScript."""
 import json
+import os
 import subprocess
 import unittest
 
@@ -138,6 +139,17 @@ class Generate(unittest.TestCase):
                   'console.log(JSON.stringify([INTERFACE_CDDL, ODD]))')
         (self.folder / "run.mjs").write_text(script, encoding="utf-8")
         self.assertEqual(json.loads(prepare.run("node", "run.mjs", cwd=self.folder)), [MODULE["cddl"], "\"`\\"])
+
+    def test_prettier_changes_nothing(self):
+        """In the bindings of the bundled modules and of a module with every form."""
+        folder = self.folder / "formatted"
+        modules = [*sorted((prepare.BUILD / "plugins").glob("*.so")), os.environ["BACKPLANE_FORMS"]]
+        prepare.run(prepare.BUILD / "bin" / "backplane", "bindgen", "typescript", *modules, "-o", folder)
+        files = sorted(str(each) for each in folder.glob("*.ts"))
+        self.assertGreater(len(files), 6)
+        done = subprocess.run(["node", prepare.TSC.parents[1] / "prettier/bin/prettier.cjs", "--check", *files],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
 if __name__ == "__main__":
