@@ -106,7 +106,11 @@ export class Listeners {
         this.all.delete(registration.id);
         resolve();
       };
-      connection.request(new Answer(done, done), Frame.unlisten, 3, (out) => out.int(registration.id));
+      try {
+        connection.request(new Answer(done, done), Frame.unlisten, 3, (out) => out.int(registration.id));
+      } catch {
+        done(); // the connection has ended, and its listeners with it
+      }
     });
   }
 
