@@ -123,6 +123,7 @@ bp_status submit(bp_context context, const char* name, Replies& replies) {
 }  // namespace
 
 TEST_CASE("Events of the next host wait for the gap, and the gap for the moment when calls work") {
+  Replies replies;  // the end of the context still answers
   Stage stage;
   Heard heard, other;
   const bp_listener first = stage.listen("a.*", heard);
@@ -135,7 +136,6 @@ TEST_CASE("Events of the next host wait for the gap, and the gap for the moment 
   const auto frame = stage.host->receive_as<wire::Listen>();
   REQUIRE(frame);
   CHECK(frame->listener == second.id);
-  Replies replies;
   CHECK(submit(stage.context, "x.y", replies) == BP_UNREACHABLE);
   CHECK(heard.all() == std::vector<std::string>{"a.before"});
   stage.host->send_frame(wire::Reply{frame->id, BP_OK, {}, {}, {}});
@@ -199,6 +199,7 @@ TEST_CASE("A listener that is removed while the next host is told of it is taken
 }
 
 TEST_CASE("A listener that is made while the next host is told is told once") {
+  Replies replies;  // the end of the context still answers
   Stage stage;
   Heard heard, late;
   stage.listen("a.*", heard);
@@ -210,7 +211,6 @@ TEST_CASE("A listener that is made while the next host is told is told once") {
   stage.host->send_frame(wire::Reply{frame->id, BP_OK, {}, {}, {}});
   CHECK(late.comes_to({"b.c"}));
   CHECK(heard.comes_to({"gap"}));
-  Replies replies;
   REQUIRE(eventually([&] { return submit(stage.context, "x.y", replies) == BP_OK; }));
   stage.take<wire::Call>();  // so nothing came in between
 }
@@ -324,8 +324,8 @@ TEST_CASE("What a callback has taken of the old connection gives no credit on th
 }
 
 TEST_CASE("Ids of calls are not used again, so a late cancel cannot reach a call of the next connection") {
+  Replies old, fresh;  // the end of the context still answers
   Stage stage;
-  Replies old, fresh;
   bp_submission call = submission("x.a", "", old);
   bp_request before{}, after{};
   REQUIRE(bp_submit(stage.context, &call, &before) == BP_OK);
@@ -392,11 +392,11 @@ TEST_CASE("The next connection begins when the callbacks of the old one have ret
 }
 
 TEST_CASE("A closed context stays closed on the next connection") {
+  Replies replies;  // the end of the context still answers
   Stage stage;
   CHECK(bp_context_close(stage.context) == BP_OK);
   stage.next_host();
   REQUIRE(stage.states.saw(BP_CONNECTION_BACK));
-  Replies replies;
   CHECK(submit(stage.context, "x.y", replies) == BP_CLOSED);
   Heard heard;
   bp_listener listener{};
