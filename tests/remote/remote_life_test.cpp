@@ -262,13 +262,18 @@ TEST_CASE("what waits for a host that does not read is bounded, also parts and c
   }
   const std::string part(1'000'000, 'p');  // nearly the window of a call
   std::size_t sent = 0;
-  bp_status status = BP_OK;
-  while (sent < calls && status == BP_OK)
-    status = pair.context->send_part(requests[sent++], bytes(wire::as_bytes(part)), 0);
-  CHECK(status == BP_OVERLOADED);
+  bp_status status = BP_OK, credited = BP_OK;
+  // The thread that sends may take what waits into its own hands, once. Then there is room for as much again.
+  for (int filled = 0; filled < 2 && credited == BP_OK; ++filled) {
+    status = BP_OK;
+    while (sent < calls && status == BP_OK)
+      status = pair.context->send_part(requests[sent++], bytes(wire::as_bytes(part)), 0);
+    CHECK(status == BP_OVERLOADED);
+    credited = pair.context->credit(requests[0], 1);
+  }
   CHECK(sent > 60);
-  CHECK(sent < 140);  // as much again may be in the hands of the thread that sends
-  CHECK(pair.context->credit(requests[0], 1) == BP_OVERLOADED);
+  CHECK(sent < 140);
+  CHECK(credited == BP_OVERLOADED);
   CHECK(pair.context->send_part(requests[calls - 1], {}, BP_PART_END) == BP_OK);
   // When the host reads again, the refused part can be sent.
   std::thread host([&pair] {
