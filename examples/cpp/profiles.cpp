@@ -45,7 +45,8 @@ BOOST_DESCRIBE_STRUCT(Tick, (), (tick, of))
 client::Task<> log_in(const client::Context& context, std::string user) {
   auto call = context.call_async<LoggedIn>("session.login", User{user});
   const LoggedIn in = co_await call;
-  std::cout << in.user_id << " is " << in.profile.name << " of " << in.profile.city << std::endl;
+  // One text: the event comes on another thread, which prints, too.
+  std::cout << in.user_id + " is " + in.profile.name + " of " + in.profile.city + "\n" << std::flush;
 }
 
 int main(int, char** arguments) try {
@@ -59,8 +60,9 @@ int main(int, char** arguments) try {
     if (!found.value) throw backplane::Error(BP_NOT_FOUND, "there is no user " + user.user_id);
     co_return *found.value;
   });
-  const auto logins = context.on<User>("session.logged_in",
-                                       [](const User& user) { std::cout << user.user_id << " came" << std::endl; });
+  const auto logins = context.on<User>("session.logged_in", [](const User& user) {
+    std::cout << user.user_id + " came\n" << std::flush;
+  });
   client::run(log_in(context, "ada"));
   for (const Tick& tick : context.stream<Tick, client::Raw>("timer.ticks", Ticks{3, 10})) {
     std::cout << "tick " << tick.tick << " of " << tick.of << std::endl;
