@@ -124,11 +124,13 @@ TEST_CASE("several threads stop a context, and the stop waits for who was told")
     std::this_thread::sleep_for(std::chrono::milliseconds(60));
     returned = true;
   });
-  std::thread first([&] { CHECK(bp_context_stop(context.native, 0) == BP_OK); });
+  bp_status stopped = BP_ERROR;
+  std::thread first([&] { stopped = bp_context_stop(context.native, 0); });
   CHECK(eventually([&] { return inside.load(); }));
   CHECK(context.destroy() == BP_OK);
   CHECK(returned);
   first.join();
+  CHECK(stopped == BP_OK);
   CHECK(told.seen() == Seen{"stopping"});
 }
 
@@ -231,12 +233,14 @@ TEST_CASE("a stop of the context does not wait for the drain of its serving") {
   const Pending call(far.native, "streams.nap", order(0, 0, 60'000));
   REQUIRE(call.started == BP_OK);
   CHECK(far.call("no.such") == BP_UNKNOWN_NAME);  // so the other call has arrived
-  std::thread ends([&] { CHECK(bp_serving_end(home.serving, 10'000) == BP_OK); });
+  bp_status drained = BP_ERROR;
+  std::thread ends([&] { drained = bp_serving_end(home.serving, 10'000); });
   CHECK(eventually([&] { return far.call("no.such") == BP_CLOSED; }));
   const auto before = std::chrono::steady_clock::now();
   CHECK(home.context.destroy() == BP_OK);
   CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(5));
   ends.join();
+  CHECK(drained == BP_OK);
   const bp_status ended = call.wait();
   CHECK((ended == BP_CANCELED || ended == BP_UNREACHABLE));
   CHECK_FALSE(exists(home.path()));
