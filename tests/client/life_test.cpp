@@ -67,11 +67,11 @@ TEST_CASE("What a callback that hangs uses is kept until it returns, and freed t
   auto owned = std::make_shared<std::string>("owned by the callback");
   const std::weak_ptr<std::string> watch = owned;
   std::promise<void> inside, go_on;
-  std::string seen;
+  std::promise<std::string> seen;
   auto listener = context->on<Happened>("desk.happened", [&, owned = std::move(owned)](const Happened&) {
     inside.set_value();
     go_on.get_future().wait();
-    seen = *owned;
+    seen.set_value(*owned);
   });
   context->call<Nap>("desk.tell", Tell{1});
   inside.get_future().wait();
@@ -80,7 +80,7 @@ TEST_CASE("What a callback that hangs uses is kept until it returns, and freed t
   CHECK_FALSE(watch.expired());
   go_on.set_value();
   CHECK(eventually([&] { return watch.expired(); }));
-  CHECK(seen == "owned by the callback");
+  CHECK(seen.get_future().get() == "owned by the callback");
 }
 
 TEST_CASE("A moved context is the same; a context that is assigned over ends when its new place does") {
