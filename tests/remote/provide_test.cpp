@@ -89,6 +89,7 @@ std::string terminal(Replies& replies) {
 }  // namespace
 
 TEST_CASE("a connected application answers a host function as an embedded one does") {
+  Provider later;  // outlives the connection, whose end may tell it
   Asked served;
   const Client client(served.path());
   REQUIRE(bp_function_set(client.context, BP_STR("app.say"), say, words("inline")) == BP_OK);
@@ -99,7 +100,6 @@ TEST_CASE("a connected application answers a host function as an embedded one do
   served.ask(blocking, "app.say", 0, "asks.blocking");
   CHECK(terminal(blocking) == "ok:inline");
 
-  Provider later;
   REQUIRE(later.provide(client.context, "app.later") == BP_OK);
   Replies from_thread;
   served.ask(from_thread, "app.later");
@@ -119,8 +119,8 @@ TEST_CASE("a connected application answers a host function as an embedded one do
 }
 
 TEST_CASE("a function of this process that gets its calls with their bounds is told when nobody waits any more") {
-  Asked served;
   Provider provider;
+  Asked served;
   REQUIRE(provider.provide(served.embedded.context, "app.own") == BP_OK);
   CHECK(provider.provide(served.embedded.context, "app.own", BP_PROVIDE_NEW) == BP_NAME_TAKEN);
   Replies canceled;
@@ -196,8 +196,8 @@ TEST_CASE("an application may ask and be asked at once, also from a callback") {
 }
 
 TEST_CASE("the end of a connection ends the calls that it has not answered, each once") {
-  Asked served;
   Provider provider;
+  Asked served;
   auto client = std::make_unique<Client>(served.path());
   REQUIRE(provider.provide(client->context, "app.never") == BP_OK);
   std::vector<std::unique_ptr<Replies>> replies;
@@ -221,9 +221,9 @@ TEST_CASE("the end of a connection ends the calls that it has not answered, each
 }
 
 TEST_CASE("a cancel and a deadline end the call, and tell the provider, whose late answer changes nothing") {
+  Provider provider;
   Asked served;
   const Client client(served.path());
-  Provider provider;
   REQUIRE(provider.provide(client.context, "app.slow") == BP_OK);
   Replies canceled;
   const bp_request request = served.ask(canceled, "app.slow");
@@ -242,9 +242,9 @@ TEST_CASE("a cancel and a deadline end the call, and tell the provider, whose la
 }
 
 TEST_CASE("calls of a function that is withdrawn meanwhile may still be answered") {
+  Provider provider;
   Asked served;
   const Client client(served.path());
-  Provider provider;
   REQUIRE(provider.provide(client.context, "app.slow") == BP_OK);
   Replies replies;
   served.ask(replies, "app.slow");
@@ -255,9 +255,9 @@ TEST_CASE("calls of a function that is withdrawn meanwhile may still be answered
 }
 
 TEST_CASE("the stop of the host ends the calls that it waits for") {
+  Provider provider;
   Asked served;
   const Client client(served.path());
-  Provider provider;
   REQUIRE(provider.provide(client.context, "app.never") == BP_OK);
   Replies replies;
   served.ask(replies, "app.never");
@@ -271,9 +271,9 @@ TEST_CASE("functions and open calls of a connection are bounded, and the bounds 
   backplane::host::ServerOptions options;
   options.functions_per_connection = 2;
   options.asks_per_connection = 1;
+  Provider provider;
   Asked served(options);
   const Client client(served.path());
-  Provider provider;
   REQUIRE(provider.provide(client.context, "app.one") == BP_OK);
   REQUIRE(provider.provide(client.context, "app.two") == BP_OK);
   CHECK(provider.provide(client.context, "app.three") == BP_OVERLOADED);
@@ -339,9 +339,9 @@ TEST_CASE("a host and an application take what the protocol says of provide, and
 TEST_CASE("an answer that fits no frame of the host ends the call with an error") {
   backplane::host::ServerOptions options;
   options.max_frame = 100'000;
+  Provider provider;
   Asked served(options);
   const Client client(served.path());
-  Provider provider;
   REQUIRE(provider.provide(client.context, "app.large") == BP_OK);
   Replies replies;
   served.ask(replies, "app.large");
