@@ -75,6 +75,10 @@ def build(commit, name, clean):
     commit.export(source)
     environment = {**os.environ, "LC_ALL": "C.UTF-8",
                    "DEB_BUILD_OPTIONS": f"parallel={os.environ.get('BACKPLANE_JOBS', os.cpu_count())}"}
+    # ccache may replace paths by others that lead to the same files, and debug information has them. So a cached object
+    # is only taken if it was compiled in this folder, with these paths.
+    environment["CCACHE_BASEDIR"] = ""
+    environment.pop("CCACHE_NOHASHDIR", None)
     if clean:
         environment["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
         for launcher in LAUNCHERS:
