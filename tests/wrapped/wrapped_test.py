@@ -121,7 +121,13 @@ class Wrapped(WrappedCase):
         settled, last = held[:max(CYCLES // 2, 1)], held[-1]
         if os.environ.get("WRAPPED_SHOW"):
             print(f"{NAME}: {held[0]} first, then {held[9::len(held) // 10]}", file=sys.stderr)
-        self.assertLess(last[0] - settled[-1][0], ROW.growth_kib * 5 // 8, f"KiB of memory: {[each[0] for each in held]}")
+        # What leaks at a load or an unload does so in each cycle. The cycles with many callers are apart: on a busy machine
+        # more of them run at once than before, and a library may keep something for each.
+        memory = [each[0] for each in held]
+        steps = [memory[i] - memory[i - 1] for i in range(len(settled), CYCLES) if i % 10 != 0]
+        bound = ROW.growth_kib * 5 // 8
+        self.assertLess(sum(steps), bound, f"KiB of memory: {memory}")
+        self.assertLess(memory[-1] - memory[len(settled) - 1], 2 * bound, f"KiB of memory: {memory}")
         for what, place in (("threads", 1), ("descriptors", 2)):
             counts = [each[place] for each in held]
             self.assertLessEqual(last[place], max(each[place] for each in settled) + SPARE, f"{what}: {counts}")
