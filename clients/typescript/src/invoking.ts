@@ -31,7 +31,7 @@ export interface Prepared<Part, Reply, Sent = never> {
   readonly parts?: Sending<Sent>;
 }
 
-export const emptyMap = Uint8Array.of(0xa0);
+export const emptyMap: Uint8Array = Uint8Array.of(0xa0);
 const mostUnread = 64 << 20; // bytes of parts that wait here, of a host that takes no credit
 const unfit = "the answer has another form than expected: ";
 
